@@ -1,0 +1,92 @@
+"""Errors grouped by what happens next, and the exit codes they end with.
+
+Each says what is wrong, where, and what to type next. A row that failed is no error: it is an `Outcome`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The contract with schedulers: how a run ended."""
+
+    OK = 0
+    OURS = 1
+    SETTINGS = 2
+    ROWS = 3
+    REFUSED = 4
+    TROUBLE = 5
+    TOO_MANY_ERRORS = 6
+    JOURNAL = 7
+    SOURCE = 8
+    CHANGED = 9
+    TIME = 10
+    BUSY = 11
+    INTERRUPTED = 130
+
+
+EXIT_MEANINGS: dict[ExitCode, str] = {
+    ExitCode.OK: "every row succeeded or was skipped on request",
+    ExitCode.OURS: "an error of ours",
+    ExitCode.SETTINGS: "usage or configuration (also: unknown host, bad certificate, a redirect); nothing was sent",
+    ExitCode.ROWS: "finished; some rows failed, were rejected or are unknown",
+    ExitCode.REFUSED: "credentials or permission refused; stopped, resumable",
+    ExitCode.TROUBLE: "stopped on trouble that passes (outage, rate limit, network); resumable",
+    ExitCode.TOO_MANY_ERRORS: "stopped by `--max-errors` or the canary; resumable",
+    ExitCode.JOURNAL: "journal or disk failed; stopped before the next request",
+    ExitCode.SOURCE: "the source cannot be read or mapped; nothing was sent",
+    ExitCode.CHANGED: "the source has changed since the run began",
+    ExitCode.TIME: "the time set by `--until` or `--max-duration` came; resumable",
+    ExitCode.BUSY: "another process is on this run, or on this source and target",
+    ExitCode.INTERRUPTED: "interrupted; resumable",
+}
+
+
+class ImporterError(Exception):
+    """`message`: what and where, one sentence. `advice`: what to do or type next, one sentence."""
+
+    exit_code = ExitCode.OURS
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(f"{message} {advice}".strip())
+        self.message = message
+        self.advice = advice
+
+
+class SourceError(ImporterError):
+    """Fix the sheet: it cannot be read or mapped, and nothing was sent."""
+
+    exit_code = ExitCode.SOURCE
+
+
+class SettingsError(ImporterError):
+    """Fix the settings: usage, configuration, host, certificate."""
+
+    exit_code = ExitCode.SETTINGS
+
+
+class SourceChanged(ImporterError):
+    """The source is not what the run began with."""
+
+    exit_code = ExitCode.CHANGED
+
+
+class Busy(ImporterError):
+    """Another process is on this run, or on this source and target."""
+
+    exit_code = ExitCode.BUSY
+
+
+class JournalError(ImporterError):
+    """The journal or its disk failed: nothing may be sent that cannot be written down."""
+
+    exit_code = ExitCode.JOURNAL
+
+
+class Stop(ImporterError):
+    """The run stops before its end, whole and resumable. Raised by the sending side only."""
+
+    def __init__(self, exit_code: ExitCode, message: str, advice: str = "") -> None:
+        super().__init__(message, advice)
+        self.exit_code = exit_code

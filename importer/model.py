@@ -1,0 +1,259 @@
+"""The vocabulary: the frozen records that flow between the stages. No behaviour but conversion.
+
+Names are the API's (`mobile`, `external_id`, `custom_fields`, `item_status`) and the field's (batch, attempt,
+outcome). Dictionaries live only at the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+
+class Status(StrEnum):
+    """What became of a row. The words are a contract: people filter reports by them."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    UNPROCESSED = "unprocessed"
+    UNKNOWN = "unknown"
+
+
+#: The identifiers of a customer, in the API's order.
+IDENTIFIERS = ("mobile", "email", "external_id", "user_id")
+#: Every field of the API that a column can feed besides a preference.
+FIELDS = (*IDENTIFIERS, "store.code", "store.id")
+
+#: What we append to the source's columns in every report, in this order. A reader ignores names that begin with `_`.
+RESULT_COLUMNS = (
+    "_sheet",
+    "_row",
+    "_status",
+    "_code",
+    "_message",
+    "_advice",
+    "_warnings",
+    "_attempts",
+    "_request_id",
+    "_at",
+)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a row (or one cell of it) cannot be sent.
+
+    `column` is None when the row as a whole is at fault. `message` and `advice` never contain the cell's text, so
+    that they can be written to the journal and to logs; `value` can, and goes to reports only.
+    """
+
+    row_number: int
+    column: str | None
+    value: str
+    code: str
+    message: str
+    advice: str = ""
+
+
+class Repair(msgspec.Struct, frozen=True):
+    """A cell whose damage could be undone with certainty: what it said and what is sent instead."""
+
+    row_number: int
+    column: str
+    code: str
+    before: str
+    after: str
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """A bounded stretch of a source: `frame` has one text column per named column, index = row number.
+
+    `problems` are what the reader itself found: with `column` None the row is unusable (ragged, NUL …); else only that
+    cell is (an error cell, a formula without a value), which matters only where the column is mapped.
+    """
+
+    frame: pd.DataFrame
+    problems: tuple[Problem, ...] = ()
+
+
+class Store(msgspec.Struct, frozen=True):
+    code: str = ""
+    id: str = ""
+
+
+class Customer(msgspec.Struct, frozen=True):
+    """One customer as the API takes it. `also_rows`: further rows of a long sheet that this record carries."""
+
+    row_number: int
+    mobile: str = ""
+    email: str = ""
+    external_id: str = ""
+    user_id: str = ""
+    store: Store | None = None
+    custom_fields: tuple[tuple[str, str], ...] = ()
+    also_rows: tuple[int, ...] = ()
+
+    @property
+    def row_numbers(self) -> tuple[int, ...]:
+        return (self.row_number, *self.also_rows)
+
+    @property
+    def identifiers(self) -> tuple[tuple[str, str], ...]:
+        """(kind, value) of every identifier that is set. Two rows that share one are the same customer."""
+        found = []
+        if self.mobile:
+            found.append(("mobile", self.mobile))
+        if self.email:
+            found.append(("email", self.email.lower()))
+        if self.external_id:
+            found.append(("external_id", self.external_id))
+        if self.user_id:
+            found.append(("user_id", self.user_id))
+        return tuple(found)
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """The customers of one request. The id stays the same however often it is sent."""
+
+    batch_id: int
+    customers: tuple[Customer, ...]
+    split_from: int | None = None
+    #: Why it was formed: a batch of many, or one customer asked again alone.
+    alone: bool = False
+
+
+class ItemStatus(msgspec.Struct, frozen=True):
+    """The server's word on one customer. `success` is None when it said nothing we can read as yes or no."""
+
+    mobile: str = ""
+    email: str = ""
+    external_id: str = ""
+    user_id: str = ""
+    success: bool | None = None
+    code: str = ""
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class RequestStatus(msgspec.Struct, frozen=True):
+    success: bool | None = None
+    code: str = ""
+    message: str = ""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer that could be read. `items` is None when it holds no list of customers."""
+
+    http_status: int
+    status: RequestStatus
+    items: tuple[ItemStatus, ...] | None
+    request_id: str = ""
+    retry_after: float | None = None
+    elapsed: float = 0.0
+
+
+class FieldDefinition(msgspec.Struct, frozen=True):
+    """A preference the organisation has defined (`GET organization/customfields`). `datatype` in lower case."""
+
+    name: str
+    label: str = ""
+    datatype: str = "string"
+    regex: str = ""
+    options: tuple[str, ...] = ()
+    is_mandatory: bool = False
+    is_disabled: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one row. `at` is UTC, milliseconds since 1970. An empty `advice` means the catalogue's."""
+
+    row_number: int
+    status: Status
+    code: str = ""
+    message: str = ""
+    advice: str = ""
+    columns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    attempts: int = 0
+    request_id: str = ""
+    at: int = 0
+
+
+class SourceSummary(msgspec.Struct, frozen=True):
+    path: str
+    sha256: str
+    sheets: tuple[str, ...] = ()
+
+
+class TargetSummary(msgspec.Struct, frozen=True):
+    base_url: str
+
+
+class RowCounts(msgspec.Struct, frozen=True):
+    read: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    unprocessed: int = 0
+    unknown: int = 0
+
+
+class RequestCounts(msgspec.Struct, frozen=True):
+    sent: int = 0
+    retried: int = 0
+    split: int = 0
+    throttled: int = 0
+
+
+class CodeCount(msgspec.Struct, frozen=True):
+    code: str
+    meaning: str
+    advice: str
+    rows: int
+
+
+class Cause(msgspec.Struct, frozen=True):
+    text: str
+    advice: str
+    rows: int
+    example_rows: tuple[int, ...] = ()
+
+
+class RateSummary(msgspec.Struct, frozen=True):
+    """`configured` as it was given (`100/minute`); `achieved` in requests per the same unit."""
+
+    configured: str
+    achieved: float
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """The document `summary.json`, also what `run --json` prints. Stamps are UTC, ISO 8601."""
+
+    run_id: str
+    source: SourceSummary
+    target: TargetSummary
+    started_at: str
+    finished_at: str
+    exit_code: int
+    rows: RowCounts
+    requests: RequestCounts
+    codes: tuple[CodeCount, ...]
+    causes: tuple[Cause, ...]
+    rate: RateSummary
+    duration_seconds: float
+    reports: Mapping[str, str]
+    #: Cells whose damage was undone, by code of the repair.
+    repairs: Mapping[str, int] = {}
+    #: What a person should know besides: encoding found, blank rows left out, columns ignored, a limit learned.
+    notes: tuple[str, ...] = ()
+
+
+def to_json(record: Any) -> bytes:
+    """A record as an indented JSON document, one trailing newline."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
