@@ -1,0 +1,378 @@
+"""The wire: the request's JSON, strict; the answer's JSON, tolerant of every shape the documentation shows.
+
+Requests hold strings only and omit what is not set. Answers that cannot be trusted as a whole (truncated, NaN, a key
+given twice, nested beyond reason) raise `Unreadable`: nobody succeeded by such an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, cast
+
+import msgspec
+
+from importer.model import Customer, FieldDefinition, ItemStatus, RequestStatus
+
+HEAD, TAIL = b'{"root":{"customer":[', b"]}}"
+CONTENT_TYPE = "application/json"
+
+
+class Unreadable(ValueError):
+    """The answer is no JSON of the documented kind. The text says what it looks like, never what it contains."""
+
+
+# ---------------------------------------------------------------------------------------------------- the request
+
+
+class _Field(msgspec.Struct):
+    name: str
+    value: str
+
+
+class _Fields(msgspec.Struct):
+    field: list[_Field]
+
+
+class _Store(msgspec.Struct, omit_defaults=True):
+    code: str = ""
+    id: str = ""
+
+
+class _Customer(msgspec.Struct, omit_defaults=True):
+    mobile: str = ""
+    email: str = ""
+    external_id: str = ""
+    user_id: str = ""
+    store: _Store | None = None
+    custom_fields: _Fields | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_customer(customer: Customer) -> bytes:
+    """One entry of `root.customer`. The same record always gives the same bytes: a batch sent again is the same batch."""
+    store = customer.store
+    fields = customer.custom_fields
+    return _encode(
+        _Customer(
+            customer.mobile,
+            customer.email,
+            customer.external_id,
+            customer.user_id,
+            _Store(store.code, store.id) if store is not None and (store.code or store.id) else None,
+            _Fields([_Field(name, value) for name, value in fields]) if fields else None,
+        )
+    )
+
+
+def encode_body(entries: Iterable[bytes]) -> bytes:
+    """The request's body from the entries of its customers."""
+    return HEAD + b",".join(entries) + TAIL
+
+
+# ---------------------------------------------------------------------------------------------------- the answer
+
+_Scalar = bool | str | int | float | None
+
+
+class _ItemStatus(msgspec.Struct):
+    success: _Scalar = None
+    code: _Scalar = None
+    message: Any = None
+    warnings: Any = None
+
+
+class _Item(msgspec.Struct):
+    mobile: _Scalar = None
+    email: _Scalar = None
+    external_id: _Scalar = None
+    user_id: _Scalar = None
+    item_status: _ItemStatus | None = None
+
+
+class _Status(msgspec.Struct):
+    success: _Scalar = None
+    code: _Scalar = None
+    message: Any = None
+
+
+class _Customers(msgspec.Struct):
+    customer: list[_Item] | _Item | None = None
+
+
+class _Response(msgspec.Struct):
+    status: _Status | None = None
+    customer: list[_Item] | _Item | None = None
+    customers: _Customers | None = None
+
+
+class _Answer(msgspec.Struct):
+    response: _Response
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+def read_success(value: object) -> bool | None:
+    """Yes is `true` or the word true; no is `false` or the word false; all else, `1` included, is neither.
+
+    The documentation shows only these. What we cannot read as yes or no is asked again, never guessed.
+    """
+    if value is True or value is False:
+        return value
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return None
+
+
+def read_code(value: object) -> str:
+    """A code as text, whether it came as `200`, `"200"` or `200.0`."""
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
+    text = str(value).strip()
+    head, dot, tail = text.partition(".")
+    return head if dot and head.isdigit() and not tail.strip("0") else text
+
+
+def read_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return read_code(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def read_warnings(value: object) -> tuple[str, ...]:
+    """`{}`, `{"warning": []}`, `{"warning": ["1017"]}`, and what else a list of warnings may look like."""
+    if not value:
+        return ()
+    if isinstance(value, dict):
+        if "warning" in value:
+            return read_warnings(value["warning"])
+        if "code" in value or "message" in value:
+            return (" ".join(filter(None, (read_code(value.get("code")), read_text(value.get("message"))))),)
+        return tuple(text for inner in value.values() for text in read_warnings(inner))
+    if isinstance(value, list):
+        return tuple(text for inner in value for text in read_warnings(inner))
+    return (read_text(value),)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The body of an answer: the request's status and, where there is a list of customers, each one's item_status."""
+
+    status: RequestStatus
+    items: tuple[ItemStatus, ...] | None
+
+
+def decode_answer(body: bytes) -> Answer:
+    """The answer's body, in any documented shape. Raises `Unreadable`.
+
+    msgspec's typed decoder reads the ordinary answer (a tenth of the json module's time) but takes the last of two
+    equal keys without a word. So its result counts only where the names that decide stand exactly as often as there
+    are items; every other body goes through the json module, which can refuse a repeated key.
+    """
+    try:
+        parsed = _decode(body)
+    except RecursionError:
+        raise Unreadable("it is nested too deeply") from None
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        return _decode_slowly(body)
+    items = _items_of(parsed.response)
+    count = 0 if items is None else len(items)
+    if not _plain(body, count, parsed.response.status is not None):
+        return _decode_slowly(body)
+    return Answer(_status_of(parsed.response.status), None if items is None else tuple(map(_item_of, items)))
+
+
+def _plain(body: bytes, items: int, has_status: bool) -> bool:
+    """Whether no deciding name can stand twice in one object. (A name inside a text is escaped, so it is not counted.)"""
+    return (
+        body.count(b'"item_status"') == items
+        and body.count(b'"success"') == items + has_status
+        and body.count(b'"customer"') <= 1
+        and body.count(b'"response"') == 1
+        and body.count(b'"mobile"') <= items
+        and body.count(b'"email"') <= items
+        and body.count(b'"external_id"') <= items
+        and body.count(b'"user_id"') <= items
+        and b"\\u00" not in body
+    )
+
+
+def _items_of(response: _Response) -> list[_Item] | None:
+    found = response.customer
+    if found is None and response.customers is not None:
+        found = response.customers.customer
+    if isinstance(found, _Item):
+        return [found]
+    return found
+
+
+def _status_of(status: _Status | None) -> RequestStatus:
+    if status is None:
+        return RequestStatus()
+    return RequestStatus(read_success(status.success), read_code(status.code), read_text(status.message))
+
+
+def _item_of(item: _Item) -> ItemStatus:
+    status = item.item_status or _ItemStatus()
+    return ItemStatus(
+        read_text(item.mobile),
+        read_text(item.email),
+        read_text(item.external_id),
+        read_text(item.user_id),
+        read_success(status.success),
+        read_code(status.code),
+        read_text(status.message),
+        read_warnings(status.warnings) if status.warnings else (),
+    )
+
+
+def _decode_slowly(body: bytes) -> Answer:
+    document = load_json(body)
+    response = document.get("response") if isinstance(document, dict) else None
+    if not isinstance(response, dict):
+        raise Unreadable("it is JSON, but not of this API")
+    status = response.get("status")
+    status = status if isinstance(status, dict) else {}
+    found = response.get("customer")
+    if found is None and isinstance(response.get("customers"), dict):
+        found = response["customers"].get("customer")
+    if isinstance(found, dict):
+        found = [found]
+    return Answer(
+        RequestStatus(
+            read_success(status.get("success")), read_code(status.get("code")), read_text(status.get("message"))
+        ),
+        tuple(map(_item_of_dict, found)) if isinstance(found, list) else None,
+    )
+
+
+def _item_of_dict(item: object) -> ItemStatus:
+    entry = item if isinstance(item, dict) else {}
+    status = entry.get("item_status")
+    status = status if isinstance(status, dict) else {}
+    return ItemStatus(
+        *(read_text(entry.get(name)) for name in ("mobile", "email", "external_id", "user_id")),
+        success=read_success(status.get("success")),
+        code=read_code(status.get("code")),
+        message=read_text(status.get("message")),
+        warnings=read_warnings(status.get("warnings")),
+    )
+
+
+def load_json(body: bytes) -> object:
+    """JSON without a repeated key, without NaN, of a sane depth. Raises `Unreadable`."""
+    try:
+        return json.loads(body, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise Unreadable("it is nested too deeply") from None
+    except Unreadable:
+        raise
+    except ValueError:
+        raise Unreadable(_looks_like(body)) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Unreadable("a key stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Unreadable(f"it holds {name}, which is no JSON")
+
+
+def _looks_like(body: bytes) -> str:
+    start = body.lstrip()[:200].lower()
+    if not start:
+        return "it is empty"
+    if start.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
+        return "it is a web page"
+    if start.startswith(b"<"):
+        return "it is XML"
+    return "it is not complete JSON"
+
+
+# ---------------------------------------------------------------------------------------------------- the other calls
+
+
+def decode_fields(body: bytes) -> tuple[FieldDefinition, ...]:
+    """The organisation's preferences, from `GET organization/customfields`. Raises `Unreadable`."""
+    field = _dig(load_json(body), ("response", "organization", "custom_fields", "field"))
+    entries = [field] if isinstance(field, dict) else field if isinstance(field, list) else []
+    return tuple(
+        FieldDefinition(
+            name=read_text(entry.get("name")),
+            label=read_text(entry.get("label")),
+            datatype=(read_text(entry.get("datatype")) or "string").lower(),
+            regex=read_text(entry.get("regex")),
+            options=_options(entry.get("options")),
+            is_mandatory=_truth(entry.get("is_mandatory")),
+            is_disabled=_truth(entry.get("is_disabled")),
+        )
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("name")
+    )
+
+
+def _truth(value: object) -> bool:
+    return read_text(value).strip().lower() in ("true", "1", "yes")
+
+
+def _options(value: object) -> tuple[str, ...]:
+    if isinstance(value, dict):
+        return tuple(text for inner in value.values() for text in _options(inner))
+    if isinstance(value, list):
+        return tuple(text for inner in value for text in _options(inner))
+    if isinstance(value, str):
+        text = value.strip()
+        if text.startswith("["):
+            try:
+                return _options(load_json(text.encode()))
+            except Unreadable:
+                return (text,)
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return () if value is None else (read_text(value),)
+
+
+def decode_preferences(body: bytes) -> dict[str, str] | None:
+    """What `GET customer/preferences` says a customer has; None when there is no such customer. Raises `Unreadable`."""
+    answer = decode_answer(body)
+    if not answer.items or answer.items[0].success is False:
+        return None
+    customer = _dig(load_json(body), ("response", "customers", "customer")) or _dig(
+        load_json(body), ("response", "customer")
+    )
+    if isinstance(customer, list):
+        customer = customer[0]
+    field = _dig(customer, ("custom_fields", "field"))
+    entries: Sequence[Any] = [field] if isinstance(field, dict) else field if isinstance(field, list) else []
+    return {read_text(e.get("name")): read_text(e.get("value")) for e in entries if isinstance(e, dict)}
+
+
+def decode_token(body: bytes) -> tuple[str, float]:
+    """(token, seconds it lives) from `POST v3/oauth/token/generate`. Raises `Unreadable`."""
+    data = _dig(load_json(body), ("data",))
+    token = data.get("accessToken") if isinstance(data, dict) else None
+    if not isinstance(token, str) or not token:
+        raise Unreadable("it holds no accessToken")
+    lives = cast("dict[str, Any]", data).get("ttlSeconds")
+    return token, float(lives) if isinstance(lives, int | float) and not isinstance(lives, bool) else 300.0
+
+
+def _dig(document: object, path: Sequence[str]) -> Any:
+    for name in path:
+        if not isinstance(document, dict):
+            return None
+        document = document.get(name)
+    return document
