@@ -1,0 +1,7 @@
+"""The reporter: journal + source → files for people and programs. The only door to XlsxWriter."""
+
+from importer.reporter.console import console_text, log_line
+from importer.reporter.reports import Written, write_files
+from importer.reporter.summary import write_summary
+
+__all__ = ["Written", "console_text", "log_line", "write_files", "write_summary"]

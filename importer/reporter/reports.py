@@ -1,0 +1,150 @@
+"""The files of a run: one pass over the source writes results and failed rows, counts, and looks for causes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
+from pathlib import Path
+
+import msgspec
+
+from importer.codes import lookup
+from importer.mapping import Mapping
+from importer.model import RESULT_COLUMNS, Cause, CodeCount, Outcome, RowCounts, Status
+from importer.reporter.csv_table import CsvTable
+from importer.reporter.files import Aside, private_folder, told
+from importer.reporter.rows import Block, Rows, blocks, result_columns
+from importer.reporter.workbook_table import SHEET_COLUMNS, WorkbookTable
+
+#: Rows that are still open: they go into the failed file, to be mended and uploaded as it is.
+OPEN = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN, Status.UNPROCESSED})
+#: Rows whose code says why; an unprocessed one has nothing wrong with it.
+WRONG = OPEN - {Status.UNPROCESSED}
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What the pass over the source found, and where the files are (name → path)."""
+
+    counts: RowCounts
+    codes: tuple[CodeCount, ...]
+    causes: tuple[Cause, ...]
+    reports: Map[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def write_files(
+    folder: Path, source: Rows, outcomes: Iterable[Outcome], mapping: Mapping, *, country: str | None = None
+) -> Written:
+    """Write `results.csv` and, when there is an open row, `failed.csv` or `failed.xlsx`. Bounded memory."""
+    private_folder(folder)
+    header = [*source.columns, *RESULT_COLUMNS]
+    statuses: Counter[Status] = Counter()
+    codes: Counter[str] = Counter()
+    latest = 0
+    with told(folder):
+        results, failed = _Results(folder, header), _Failed(folder, header, source)
+        try:
+            for block in blocks(source, outcomes):
+                columns = [*block.cells, *result_columns(block, source.sheet)]
+                results.add(columns)
+                open_rows = [n for n, outcome in enumerate(block.outcomes) if outcome.status in OPEN]
+                if open_rows:
+                    failed.add(columns, open_rows, block)
+                statuses.update(outcome.status for outcome in block.outcomes)
+                codes.update(block.outcomes[n].code for n in open_rows if block.outcomes[n].status in WRONG)
+                latest = max(latest, max((outcome.at for outcome in block.outcomes), default=0))
+            reports = {**results.publish(), **failed.publish(latest)}
+        finally:
+            results.discard()
+            failed.discard()
+    return Written(_counts(statuses), _code_counts(codes), (), reports, failed.notes)
+
+
+class _Results:
+    """Every row, in the source's order."""
+
+    def __init__(self, folder: Path, header: Sequence[str]) -> None:
+        self._aside = Aside(folder, "results.csv")
+        self._table = CsvTable(self._aside.path, header)
+
+    def add(self, columns: Sequence[list[str] | list[int]]) -> None:
+        self._table.add(columns)
+
+    def publish(self) -> dict[str, str]:
+        self._table.close()
+        self._aside.publish()
+        return {"results.csv": str(self._aside.target)}
+
+    def discard(self) -> None:
+        self._table.close()
+        self._aside.discard()
+
+
+class _Failed:
+    """The open rows: a workbook for a workbook, else CSV; for what a sheet cannot hold, CSV besides.
+
+    A ragged row keeps the cells beyond the header at its end: unmended, it must be refused again, never be shifted.
+    """
+
+    def __init__(self, folder: Path, header: Sequence[str], source: Rows) -> None:
+        self._folder, self._header, self._source = folder, header, source
+        self._csv: CsvTable | None = None
+        self._book: WorkbookTable | None = None
+        self._asides: dict[str, Aside] = {}
+        self.notes: tuple[str, ...] = ()
+
+    def add(self, columns: Sequence[list[str] | list[int]], positions: Sequence[int], block: Block) -> None:
+        if self._csv is None:
+            self._begin()
+        rows = [
+            [*(column[position] for column in columns), *block.overflow.get(position, ())] for position in positions
+        ]
+        if self._csv is not None:
+            self._csv.add_ragged(rows)
+        if self._book is not None:
+            for row in rows:
+                self._book.add([cell if isinstance(cell, str) else str(cell) for cell in row])
+
+    def publish(self, at: int) -> dict[str, str]:
+        names: list[str] = []
+        if self._csv is not None:
+            self._csv.close()
+            names.append("failed.csv")
+        if self._book is not None:
+            self._book.close(at)
+            names = ["failed.xlsx", *names] if self._book.left_out else ["failed.xlsx"]
+            if self._book.left_out:
+                self.notes = (f"failed.xlsx cannot hold {self._book.left_out:,} of the rows: failed.csv holds all.",)
+        for name in ("failed.csv", "failed.xlsx"):
+            if name in names:
+                self._asides[name].publish()
+            else:  # an earlier report of this run may have left one
+                (self._folder / name).unlink(missing_ok=True)
+        return {name: str(self._folder / name) for name in names}
+
+    def discard(self) -> None:
+        if self._csv is not None:
+            self._csv.close()
+        for aside in self._asides.values():
+            aside.discard()
+
+    def _begin(self) -> None:
+        aside = self._asides["failed.csv"] = Aside(self._folder, "failed.csv")
+        self._csv = CsvTable(aside.path, self._header)
+        if self._source.kind == "workbook" and len(self._header) <= SHEET_COLUMNS:
+            aside = self._asides["failed.xlsx"] = Aside(self._folder, "failed.xlsx")
+            self._book = WorkbookTable(aside.path, self._header, self._source.sheet, aside.scratch)
+
+
+def _counts(statuses: Map[Status, int]) -> RowCounts:
+    return RowCounts(
+        read=sum(statuses.values()), **{status.value: statuses[status] for status in Status if status in statuses}
+    )
+
+
+def _code_counts(codes: Counter[str]) -> tuple[CodeCount, ...]:
+    """Most frequent first; the order of equals is fixed, so that the same run gives the same report."""
+    ordered = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
+    entries = [(lookup(code), rows) for code, rows in ordered]
+    return tuple(CodeCount(entry.code, entry.meaning, entry.advice, rows) for entry, rows in entries)

@@ -1,0 +1,96 @@
+"""A report as a workbook: every cell typed as text, so that nothing is run, rounded or stripped of its zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import xlsxwriter
+from xlsxwriter.exceptions import XlsxWriterException
+
+#: Rows below the header that a sheet can hold, and characters that a cell can.
+SHEET_ROWS = 1_048_575
+SHEET_COLUMNS = 16_384
+CELL_CHARACTERS = 32_767
+
+_WIDEST, _NARROWEST = 60, 8
+#: So many rows decide how wide a column is.
+_MEASURED_ROWS = 200
+
+
+class WorkbookTable:
+    """Rows written as they come, in constant memory. `add` tells which it could not hold."""
+
+    def __init__(self, path: Path, header: Sequence[str], sheet: str, scratch: Path) -> None:
+        self._book = xlsxwriter.Workbook(
+            str(path),
+            {
+                "constant_memory": True,
+                "tmpdir": str(scratch),
+                "strings_to_numbers": False,
+                "strings_to_formulas": False,
+                "strings_to_urls": False,
+            },
+        )
+        self._sheet = self._named(sheet)
+        self._header = list(header)
+        self._text = self._book.add_format({"num_format": "@"})
+        self._head = self._book.add_format({"num_format": "@", "bold": True, "bottom": 1})
+        self._waiting: list[Sequence[str]] = []
+        self._begun = False
+        self._next = 1
+        self.left_out = 0
+
+    def add(self, row: Sequence[str]) -> None:
+        if self._next + len(self._waiting) > SHEET_ROWS or not all(map(_fits, row)) or len(row) > SHEET_COLUMNS:
+            self.left_out += 1
+        elif self._begun:
+            self._write(row)
+        else:
+            self._waiting.append(row)
+            if len(self._waiting) >= _MEASURED_ROWS:
+                self._begin()
+
+    def close(self, at: int) -> None:
+        """`at` (milliseconds, UTC) stands as the time it was made: the same run gives the same bytes."""
+        if not self._begun:
+            self._begin()
+        self._sheet.autofilter(0, 0, self._next - 1, len(self._header) - 1)
+        made = datetime.fromtimestamp(at / 1000, UTC).replace(tzinfo=None, microsecond=0)
+        self._book.set_properties({"created": max(made, datetime(2000, 1, 1))})
+        self._book.close()
+
+    def _named(self, sheet: str) -> xlsxwriter.worksheet.Worksheet:
+        try:
+            return self._book.add_worksheet(sheet or "failed")
+        except XlsxWriterException:  # a name that only other programs permit
+            return self._book.add_worksheet("failed")
+
+    def _begin(self) -> None:
+        """Widths must be known before the first row, so the first rows wait for each other."""
+        for position, name in enumerate(self._header):
+            longest = max([len(name) + 3, *(len(row[position]) for row in self._waiting)])
+            self._sheet.set_column(position, position, min(max(longest + 1, _NARROWEST), _WIDEST), self._text)
+        self._sheet.freeze_panes(1, 0)
+        self._sheet.set_row(0, None, self._head)
+        for position, name in enumerate(self._header):
+            self._sheet.write_string(0, position, name, self._head)
+        self._begun = True
+        for row in self._waiting:
+            self._write(row)
+        self._waiting = []
+
+    def _write(self, row: Sequence[str]) -> None:
+        write, line, text = self._sheet.write_string, self._next, self._text
+        for position, cell in enumerate(row):
+            if cell:
+                write(line, position, cell, text)
+        self._next += 1
+
+
+def _fits(cell: str) -> bool:
+    """XlsxWriter takes `<r>…</r>` for markup of its own and would write it raw; Excel counts UTF-16 units."""
+    if len(cell) > CELL_CHARACTERS // 2 and len(cell.encode("utf-16-le")) // 2 > CELL_CHARACTERS:
+        return False
+    return not (cell.startswith("<r>") and cell.endswith("</r>"))
