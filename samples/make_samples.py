@@ -1,0 +1,242 @@
+"""Makes the data files of this folder: invented customers, a fixed seed, the same bytes every time.
+
+Run it from anywhere: `python samples/make_samples.py [FOLDER]`. What it writes is kept in the repository, so that
+nobody needs to run it first; the tests hold that the two agree.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+SEED = 20261123
+#: Stands as the time of making in the workbooks: the clock would make every run differ.
+MADE = datetime(2026, 11, 23)
+
+HEADER = (
+    "Mobile No.",
+    "E-mail ID",
+    "Customer ID",
+    "Store Code",
+    "Favourite brand",
+    "Favourite colour",
+    "Shirt size",
+    "Newsletter",
+)
+MOBILE, EMAIL, CUSTOMER_ID, STORE, BRAND = range(5)
+
+FIRST = (
+    *("Asha", "Ravi", "Meera", "Arjun", "Kavya", "Imran", "Priya", "Dev", "Lakshmi", "Farah", "Nikhil", "Anita"),
+    *("Sana", "Vikram", "Divya", "Joseph", "Ishaan", "Leela", "Omar", "Tara", "Rohan", "Zoya", "Kiran", "Maya"),
+)
+LAST = (
+    *("Iyer", "Khan", "Sharma", "Fernandes", "Patel", "Reddy", "Nair", "Bose", "Singh", "Das", "Menon", "Gupta"),
+    *("Rao", "Joshi", "Pillai", "Kapoor", "Thomas", "Verma", "Shetty", "Mistry"),
+)
+STORES = ("BLR-014", "BOM-002", "DEL-007", "MAA-003", "HYD-011")
+BRANDS = ("Puma", "Nike", "Adidas", "Levi's", "Fabindia", "H&M", "Uniqlo", "Bata")
+COLOURS = ("Blue", "Black", "White", "Green", "Maroon", "Mustard", "Grey")
+SIZES = ("XS", "S", "M", "L", "XL", "XXL")
+
+#: A cell as a workbook holds it: text, a whole number (with the number format that shows it), an error, or nothing.
+Cell = str | int | None
+
+
+class Digits(int):
+    """A number that its format shows with leading zeros: six digits, as in `000042`."""
+
+
+class Invented:
+    """Customers who do not exist, one after the other, no mobile or e-mail twice."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)  # noqa: S311 - invented data, nothing to guess
+        self._mobiles: set[str] = set()
+        self._number = 0
+
+    def mobile(self) -> str:
+        """Twelve digits: the country code and a number of a series that India's numbering plan knows."""
+        while True:
+            mobile = (
+                "91" + self.chance.choice(("98", "99", "97", "96", "81", "70")) + f"{self.chance.randrange(10**8):08}"
+            )
+            if mobile not in self._mobiles:
+                self._mobiles.add(mobile)
+                return mobile
+
+    def email(self) -> str:
+        self._number += 1
+        first, last = self.chance.choice(FIRST).lower(), self.chance.choice(LAST).lower()
+        return f"{first}.{last}{self._number}@{self.chance.choice(('example.com', 'example.org', 'example.net'))}"
+
+    def typed(self, mobile: str) -> Cell:
+        """As people type it: a number, or text with a plus and blanks, or with dashes."""
+        kind = self.chance.random()
+        if kind < 0.55:
+            return int(mobile)
+        if kind < 0.8:
+            return f"+{mobile[:2]} {mobile[2:7]} {mobile[7:]}"
+        if kind < 0.9:
+            return f"+{mobile[:2]}-{mobile[2:]}"
+        return mobile
+
+    def preferences(self) -> list[Cell]:
+        """At least one of the four is set."""
+        cells: list[Cell] = [
+            self.chance.choice(BRANDS),
+            self.chance.choice(COLOURS) if self.chance.random() < 0.85 else None,
+            self.chance.choice(SIZES) if self.chance.random() < 0.8 else None,
+            self.chance.choice(("yes", "yes", "no")) if self.chance.random() < 0.9 else None,
+        ]
+        if self.chance.random() < 0.1 and any(cells[1:]):
+            cells[0] = None
+        return cells
+
+    def row(self) -> list[Cell]:
+        """A customer: most have a mobile and an e-mail, some only one identifier."""
+        mobile, email, store = self.typed(self.mobile()), self.email(), self.chance.choice(STORES)
+        self._number += 1
+        customer_id = Digits(self._number) if self.chance.random() < 0.7 else f"C-{self._number:05}"
+        kind = self.chance.random()
+        if kind < 0.62:
+            identifiers: list[Cell] = [mobile, email, customer_id]
+        elif kind < 0.8:
+            identifiers = [mobile, None, None]
+        elif kind < 0.92:
+            identifiers = [None, email, None]
+        else:
+            identifiers = [None, None, customer_id]
+        return [*identifiers, store if self.chance.random() < 0.75 else None, *self.preferences()]
+
+
+def customers() -> list[list[Cell]]:
+    """500 rows that all can succeed; 24 of them are a customer again, further down, who has changed a preference."""
+    invented = Invented(SEED)
+    rows = [invented.row() for _ in range(476)]
+    for _ in range(24):
+        position = invented.chance.randrange(0, 300)
+        again = list(rows[position])
+        again[BRAND] = invented.chance.choice([brand for brand in BRANDS if brand != again[BRAND]])
+        rows.insert(invented.chance.randrange(position + 50, len(rows)), again)
+    return rows
+
+
+def messy() -> list[list[Cell]]:
+    """120 rows of which about a third cannot succeed, in the ways that sheets and servers have."""
+    invented = Invented(SEED + 1)
+    chance = invented.chance
+
+    def broken(**cells: Cell) -> list[Cell]:
+        row = [None, None, None, chance.choice(STORES), *invented.preferences()]
+        for name, cell in cells.items():
+            row[{"mobile": MOBILE, "email": EMAIL, "customer_id": CUSTOMER_ID, "brand": BRAND}[name]] = cell
+        return row
+
+    bad = [
+        # Mobiles that lost their last digit, and one that lost six in a CSV opened in Excel.
+        *(broken(mobile=int(invented.mobile()[:-1])) for _ in range(8)),
+        *(broken(mobile="9.17745E+11") for _ in range(2)),
+        # E-mails that are none.
+        *(broken(email=email) for email in ("asha.iyer.example.com", "ravi@@example.com", "meera @example", "none")),
+        # Nobody, and nothing.
+        *(broken() for _ in range(3)),
+        *([invented.typed(invented.mobile()), invented.email(), None, None, *[None] * 4] for _ in range(3)),
+        # A lookup that found nothing.
+        *(broken(mobile=int(invented.mobile()), brand="#N/A") for _ in range(2)),
+        # What only the server can know: the sandbox's test identifiers call its answers up.
+        *(broken(email=f"code-816+{name.lower()}@sandbox.test") for name in FIRST[:6]),
+        *(broken(email=f"code-1012+{name.lower()}@sandbox.test") for name in FIRST[:2]),
+        broken(email="code-618@sandbox.test"),
+        broken(email="code-1035@sandbox.test"),
+        broken(email="code-8109@sandbox.test"),
+        broken(mobile="916000010060"),
+        broken(customer_id="code-1004"),
+        broken(customer_id="code-999999"),
+        broken(customer_id="yes-816"),
+    ]
+    # These come to a good end: asked again, or with a warning beside the success.
+    odd = [
+        broken(customer_id="code-521-x1"),
+        broken(customer_id="code-999999-x2"),
+        broken(email="warn-1017+asha@sandbox.test"),
+        broken(email="warn-1017+ravi@sandbox.test"),
+    ]
+    good = [invented.row() for _ in range(120 - len(bad) - len(odd))]
+    rows = good + bad + odd
+    chance.shuffle(rows)
+    return rows
+
+
+def long_rows() -> Iterator[list[str]]:
+    """One preference a row, one to four rows a customer."""
+    invented = Invented(SEED + 2)
+    names = HEADER[BRAND:]
+    for _ in range(60):
+        mobile, email = invented.mobile(), invented.email()
+        for name, value in zip(names, invented.preferences(), strict=True):
+            if value is not None:
+                yield [f"+{mobile}", email, name, str(value)]
+
+
+def write_workbook(path: Path, rows: Sequence[Sequence[Cell]], title: str = "") -> None:
+    """A visible sheet of customers and a hidden one of notes."""
+    book = xlsxwriter.Workbook(str(path))
+    book.set_properties({"created": MADE, "title": "Customer preferences", "comments": "Invented data"})
+    bold = book.add_format({"bold": True, "bg_color": "#DDE6F0", "bottom": 1})
+    zeros, plain = book.add_format({"num_format": "000000"}), book.add_format({"num_format": "0"})
+    sheet = book.add_worksheet("Customers")
+    first = 0
+    if title:
+        sheet.write_string(0, 0, title, book.add_format({"bold": True, "font_size": 14}))
+        first = 2
+    for column, name in enumerate(HEADER):
+        sheet.write_string(first, column, name, bold)
+        sheet.set_column(column, column, 26 if column == EMAIL else 18)
+    sheet.freeze_panes(first + 1, 0)
+    for number, row in enumerate(rows, first + 1):
+        for column, cell in enumerate(row):
+            write_cell(sheet, number, column, cell, zeros if isinstance(cell, Digits) else plain)
+    notes = book.add_worksheet("Notes")
+    for number, line in enumerate(
+        ("Collected at the tills in October.", "Ask the store before changing a store code.", "Not for upload.")
+    ):
+        notes.write_string(number, 0, line)
+    notes.hide()
+    book.close()
+
+
+def write_cell(sheet: Worksheet, row: int, column: int, cell: Cell, number: Format) -> None:
+    if cell == "#N/A":
+        sheet.write_formula(row, column, "=NA()", None, "#N/A")
+    elif isinstance(cell, int):
+        sheet.write_number(row, column, cell, number)
+    elif cell is not None:
+        sheet.write_string(row, column, cell)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow([f"{cell:06}" if isinstance(cell, Digits) else cell for cell in row])
+
+
+def make(folder: Path) -> None:
+    rows = customers()
+    write_workbook(folder / "customers.xlsx", rows)
+    write_csv(folder / "customers.csv", HEADER, rows)
+    write_workbook(folder / "messy.xlsx", messy(), title="Preferences collected in October")
+    write_csv(folder / "long.csv", ("Mobile No.", "E-mail ID", "Preference", "Value"), list(long_rows()))
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
