@@ -1,0 +1,388 @@
+"""The client: one body, one answer or one typed failure. The only door to httpx.
+
+No redirects (a POST became a GET and was reported as a success), a deadline over the whole attempt (a read timeout
+starts anew with every byte), a cap on the decoded answer (298 KiB of gzip can be 300 MiB), tokens renewed ahead of time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import os
+import socket
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+import truststore
+
+from importer import __version__
+from importer.codes import Next
+from importer.credentials import Basic, Credentials, OAuth
+from importer.errors import SettingsError
+from importer.model import FieldDefinition, Reply
+from importer.triage import Trouble, triage
+from importer.wire import (
+    CONTENT_TYPE,
+    Answer,
+    Unreadable,
+    decode_answer,
+    decode_fields,
+    decode_preferences,
+    decode_token,
+)
+
+DEADLINE = 120.0
+MAX_ANSWER = 16 * 1024 * 1024
+#: A token is renewed when this share of its life is over.
+RENEW_AT = 0.8
+
+PREFERENCES = "/v1.1/customer/preferences"
+CUSTOM_FIELDS = "/v1.1/organization/customfields"
+TOKEN = "/v3/oauth/token/generate"  # noqa: S105 - a path
+
+
+class RequestFailed(Exception):
+    """A request that brought no item_status. Says nothing of any row: that is decided by what happens next."""
+
+    def __init__(self, trouble: Trouble, retry_after: float | None = None, request_id: str = "", status: int = 0) -> None:
+        super().__init__(trouble.message)
+        self.trouble = trouble
+        self.retry_after = retry_after
+        self.request_id = request_id
+        self.http_status = status
+
+
+class ClientOptions(msgspec.Struct, frozen=True):
+    """Where and as whom. `connections` bounds the pool; `gzip` compresses requests (undocumented, so off)."""
+
+    base_url: str
+    connections: int = 8
+    deadline: float = DEADLINE
+    gzip: bool = False
+    attribution_type: str = ""
+    attribution_code: str = ""
+
+
+class Client:
+    """Use as an async context manager. `transport` stands in for the network in tests."""
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        credentials: Credentials,
+        clock: Callable[[], float],
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        parts = urlsplit(options.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(
+                f"--base-url {options.base_url!r} is no address.", "Give one such as https://eu.api.capillarytech.com"
+            )
+        self._options = options
+        self._base = options.base_url.rstrip("/")
+        self._credentials = credentials
+        self._clock = clock
+        self._token = ""
+        self._renew_at = 0.0
+        self._renewing = asyncio.Lock()
+        self._fresh_token_refused = False
+        limits = httpx.Limits(
+            max_connections=options.connections, max_keepalive_connections=options.connections, keepalive_expiry=30
+        )
+        self._http = httpx.AsyncClient(
+            verify=tls_context(os.environ) if parts.scheme == "https" and transport is None else False,
+            timeout=httpx.Timeout(options.deadline, connect=15.0, pool=None),
+            limits=limits,
+            follow_redirects=False,
+            transport=transport,
+            headers={
+                "User-Agent": f"capillary-importer/{__version__}",
+                "Accept": CONTENT_TYPE,
+                "Accept-Encoding": "gzip",
+            },
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    # ------------------------------------------------------------------------------------------------ the calls
+
+    async def set_preferences(self, body: bytes) -> Reply:
+        """One batch. Raises `RequestFailed`."""
+        headers = {"Content-Type": CONTENT_TYPE}
+        if self._options.gzip:
+            body = _gzip(body)
+            headers["Content-Encoding"] = "gzip"
+        began = self._clock()
+        response, content = await self._call("POST", PREFERENCES, headers, body)
+        request_id = response.headers.get("X-CAP-REQUEST-ID", "")
+        try:
+            answer, unreadable = decode_answer(content), ""
+        except Unreadable as error:
+            answer, unreadable = None, str(error)
+        wait = asked_to_wait(response.headers, response.status_code)
+        trouble = triage(response.status_code, answer, unreadable)
+        if trouble is None and answer is not None:
+            self._fresh_token_refused = False
+            return Reply(
+                response.status_code, answer.status, answer.items, request_id, wait, self._clock() - began
+            )
+        assert trouble is not None
+        raise self._failed(trouble, response, wait)
+
+    async def fields(self) -> tuple[FieldDefinition, ...]:
+        """The preferences that the organisation has defined. Raises `RequestFailed`."""
+        response, content = await self._call("GET", CUSTOM_FIELDS + "?format=json&scope=customer_preferences", {}, b"")
+        try:
+            found = decode_fields(content)
+        except Unreadable as error:
+            raise self._failed(self._trouble(response, content, str(error)), response, None) from None
+        if response.status_code >= 400 or not found:
+            trouble = triage(response.status_code, _answer_or_none(content), "no list of fields")
+            if trouble is not None and trouble.next is not Next.WARNING:
+                raise self._failed(trouble, response, asked_to_wait(response.headers, response.status_code))
+        return found
+
+    async def preferences(self, identifier: str, value: str) -> dict[str, str] | None:
+        """What the server holds for a customer, None when it knows nobody by that. Raises `RequestFailed`."""
+        name = "id" if identifier == "user_id" else identifier
+        query = str(httpx.QueryParams({name: value, "format": "json"}))
+        response, content = await self._call("GET", f"{PREFERENCES}?{query}", {}, b"")
+        try:
+            if response.status_code < 300:
+                return decode_preferences(content)
+            answer = _answer_or_none(content)
+            if answer is not None and answer.items and answer.items[0].success is False:
+                return None
+        except Unreadable as error:
+            raise self._failed(self._trouble(response, content, str(error)), response, None) from None
+        raise self._failed(
+            self._trouble(response, content, "no customer"),
+            response,
+            asked_to_wait(response.headers, response.status_code),
+        )
+
+    # ------------------------------------------------------------------------------------------------ one attempt
+
+    async def _call(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[httpx.Response, bytes]:
+        if method == "POST":
+            path += "?format=json"
+        headers |= await self._authorisation()
+        return await self._exchange(method, path, headers, body)
+
+    async def _exchange(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[httpx.Response, bytes]:
+        request = self._http.build_request(method, self._base + path, headers=headers, content=body or None)
+        try:
+            async with asyncio.timeout(self._options.deadline):
+                response = await self._http.send(request, stream=True)
+                try:
+                    return response, await _bounded(response)
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL, zlib.error, OSError, TimeoutError) as error:
+            raise RequestFailed(explain(error, self._base)) from error
+
+    def _trouble(self, response: httpx.Response, content: bytes, why: str) -> Trouble:
+        found = triage(response.status_code, _answer_or_none(content), why)
+        return found or Trouble(Next.WARNING, f"HTTP {response.status_code}", why, doubt=False)
+
+    def _failed(self, trouble: Trouble, response: httpx.Response, wait: float | None) -> RequestFailed:
+        if trouble.next is Next.RENEW:
+            trouble = self._refused(trouble, response)
+        if response.is_redirect:
+            where = urlsplit(response.headers.get("Location", "")).hostname or "another path"
+            trouble = msgspec.structs.replace(trouble, message=f"the server redirects to {where}; it is not the API itself")
+        request_id = response.headers.get("X-CAP-REQUEST-ID", "")
+        return RequestFailed(trouble, wait, request_id, response.status_code)
+
+    # ------------------------------------------------------------------------------------------------ credentials
+
+    async def _authorisation(self) -> dict[str, str]:
+        if isinstance(self._credentials, Basic):
+            return {"Authorization": self._credentials.header}
+        async with self._renewing:
+            if not self._token or self._clock() >= self._renew_at:
+                await self._renew(self._credentials)
+        headers = {"X-CAP-API-OAUTH-TOKEN": self._token}
+        if self._options.attribution_type:
+            headers["X-CAP-API-ATTRIBUTION-ENTITY-TYPE"] = self._options.attribution_type
+            headers["X-CAP-API-ATTRIBUTION-ENTITY-CODE"] = self._options.attribution_code
+        return headers
+
+    async def _renew(self, credentials: OAuth) -> None:
+        body = msgspec.json.encode({"key": credentials.key, "secret": credentials.secret})
+        asked = self._clock()
+        response, content = await self._exchange("POST", TOKEN, {"Content-Type": CONTENT_TYPE}, body)
+        if response.status_code >= 400:
+            klass = Next.REFUSED if response.status_code in (400, 401, 403) else Next.AGAIN
+            if response.status_code == 429:
+                klass = Next.SLOW
+            trouble = Trouble(klass, str(response.status_code), "the token was refused", doubt=False)
+            raise RequestFailed(trouble, asked_to_wait(response.headers, response.status_code), "", response.status_code)
+        if response.is_redirect:
+            raise self._failed(Trouble(Next.SETTINGS, "redirect", "", doubt=False), response, None)
+        try:
+            self._token, lives = decode_token(content)
+        except Unreadable as error:
+            message = f"no token was given ({error})"
+            raise RequestFailed(Trouble(Next.REFUSED, "token", message, doubt=False)) from None
+        self._renew_at = asked + lives * RENEW_AT
+
+    def _refused(self, trouble: Trouble, response: httpx.Response) -> Trouble:
+        """A 401: with Basic final; with OAuth one renewal for all, and final when the new token is refused too."""
+        if isinstance(self._credentials, Basic):
+            return msgspec.structs.replace(trouble, next=Next.REFUSED)
+        used = response.request.headers.get("X-CAP-API-OAUTH-TOKEN", "")
+        if used == self._token:
+            if self._fresh_token_refused:
+                return msgspec.structs.replace(trouble, next=Next.REFUSED)
+            self._fresh_token_refused = True
+            self._token = ""
+        return trouble
+
+
+def _answer_or_none(content: bytes) -> Answer | None:
+    try:
+        return decode_answer(content)
+    except Unreadable:
+        return None
+
+
+def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """The system's certificate store, or the file that SSL_CERT_FILE names."""
+    if file := environ.get("SSL_CERT_FILE"):
+        try:
+            return ssl.create_default_context(cafile=file)
+        except (OSError, ssl.SSLError):
+            raise SettingsError(f"SSL_CERT_FILE: {file} holds no certificates.", "Check the path.") from None
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _gzip(body: bytes) -> bytes:
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return packer.compress(body) + packer.flush()
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    """The decoded body, never more than the cap in memory."""
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return await _joined(response.aiter_raw())
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise httpx.DecodingError(f"an encoding that was not asked for: {encoding}")
+    unpacker = zlib.decompressobj(47 if encoding != "deflate" else 15)
+    return await _joined(_unpacked(unpacker, response.aiter_raw()))
+
+
+async def _joined(parts: AsyncIterator[bytes]) -> bytes:
+    content = bytearray()
+    async for part in parts:
+        content += part
+        if len(content) > MAX_ANSWER:
+            raise httpx.DecodingError("the answer is larger than 16 MiB")
+    return bytes(content)
+
+
+async def _unpacked(unpacker: "zlib._Decompress", parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for part in parts:
+        while part:
+            yield unpacker.decompress(part, 1 << 20)
+            part = unpacker.unconsumed_tail
+    if not unpacker.eof:
+        raise httpx.DecodingError("the compressed answer is cut off")
+
+
+# ---------------------------------------------------------------------------------------------------- explaining
+
+
+def explain(error: Exception, base_url: str) -> Trouble:
+    """An exception of the network as a `Trouble`, in words an administrator can act on."""
+    host = urlsplit(base_url).hostname or base_url
+    chain = _chain(error)
+    for cause in chain:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            message = (
+                f"the certificate of {host} is not trusted ({cause.verify_message}); if a proxy of yours signs traffic, "
+                "name its certificates in SSL_CERT_FILE"
+            )
+            return Trouble(Next.SETTINGS, "certificate", message, doubt=False)
+        if isinstance(cause, socket.gaierror):
+            if cause.errno == socket.EAI_AGAIN:
+                return Trouble(Next.AGAIN, "dns", f"the name server does not answer for {host}", doubt=False)
+            return Trouble(Next.SETTINGS, "dns", f"there is no host {host}; check --base-url", doubt=False)
+    if isinstance(error, httpx.ProxyError):
+        return Trouble(Next.SETTINGS, "proxy", "the proxy refuses; check HTTPS_PROXY and NO_PROXY", doubt=False)
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
+        return Trouble(Next.SETTINGS, "address", f"{host} cannot be called; check --base-url", doubt=False)
+    if any(isinstance(cause, ssl.SSLError) for cause in chain):
+        return Trouble(Next.AGAIN, "tls", f"no TLS connection to {host}; check --base-url if it stays so", doubt=False)
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return Trouble(Next.AGAIN, "connect", f"no connection to {host}", doubt=False)
+    if isinstance(error, httpx.DecodingError | zlib.error):
+        return Trouble(Next.WARNING, "answer", "the answer could not be unpacked", doubt=True)
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return Trouble(Next.AGAIN, "timeout", f"{host} did not answer in time", doubt=True)
+    return Trouble(Next.AGAIN, "connection", f"the connection to {host} broke", doubt=True)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    pending: list[BaseException | None] = [error]
+    while pending:
+        one = pending.pop()
+        if one is None or one in found:
+            continue
+        found.append(one)
+        pending += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            pending += one.exceptions
+    return found
+
+
+def asked_to_wait(headers: Mapping[str, str], http_status: int) -> float | None:
+    """Seconds that the server asks us to wait: Retry-After (seconds, or a date read against the answer's own Date), or
+    the RateLimit headers once nothing is left. None when it does not say. Not yet clamped."""
+    if value := headers.get("Retry-After", "").strip():
+        try:
+            return float(value)
+        except ValueError:
+            return _until(value, headers.get("Date", ""))
+    for prefix in ("RateLimit", "X-RateLimit"):
+        remaining = headers.get(f"{prefix}-Remaining", "").strip()
+        reset = headers.get(f"{prefix}-Reset", "").strip()
+        if reset and (http_status == 429 or remaining == "0"):
+            try:
+                seconds = float(reset)
+            except ValueError:
+                return None
+            # Some send the moment (Unix time) instead of the seconds until then.
+            if seconds > 1_000_000_000:
+                now = _stamp(headers.get("Date", ""))
+                return None if now is None else max(seconds - now, 0.0)
+            return seconds
+    return None
+
+
+def _until(date: str, now: str) -> float | None:
+    then, present = _stamp(date), _stamp(now)
+    return None if then is None or present is None else max(then - present, 0.0)
+
+
+def _stamp(date: str) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, IndexError):
+        return None

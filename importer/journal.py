@@ -1,0 +1,626 @@
+"""The journal: the durable record of runs, batches, attempts and outcomes. The only truth; reports are made from it.
+
+Every change that promises something is committed and synced before the run moves on: a batch before it is sent, an
+outcome before its customer's next row may go. SQLite (WAL, synchronous=FULL: NORMAL loses acknowledged commits in a power cut)
+or PostgreSQL by URL. It holds no cell of the sheet: rows are known by number, messages name columns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from importer.errors import JournalError
+from importer.model import Batch, Outcome, RequestCounts, Status
+
+SCHEMA_VERSION = 1
+#: Statuses as the journal stores them: a byte a row. The order is for ever.
+_STATUSES = tuple(Status)
+_STATUS_NUMBER = {status: number for number, status in enumerate(_STATUSES)}
+
+_metadata = sa.MetaData()
+
+_meta = sa.Table("meta", _metadata, sa.Column("schema_version", sa.Integer, nullable=False))
+
+_runs = sa.Table(
+    "runs",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False, unique=True),
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("finished_at", sa.BigInteger),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("finished", sa.Boolean, nullable=False, default=False),
+    sa.Column("identity", sa.Text, nullable=False, index=True),
+    sa.Column("source_sha256", sa.Text, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Column("progress", sa.LargeBinary),
+)
+
+_batches = sa.Table(
+    "batches",
+    _metadata,
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("batch_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("split_from", sa.Integer),
+    sa.Column("alone", sa.Boolean, nullable=False),
+    sa.Column("attempts_before", sa.Integer, nullable=False),
+    # Row numbers of each customer (msgpack); emptied once every row has its outcome, to stay small.
+    sa.Column("rows", sa.LargeBinary),
+    # Whether the server may have applied it: true from before it is sent until an answer says otherwise.
+    sa.Column("doubt", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+_attempts = sa.Table(
+    "attempts",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run", sa.Integer, nullable=False),
+    sa.Column("batch_id", sa.Integer, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("elapsed_ms", sa.Integer, nullable=False),
+    sa.Column("customers", sa.Integer, nullable=False),
+    sa.Column("http_status", sa.Integer, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Index("attempts_by_batch", "run", "batch_id"),
+)
+
+_outcomes = sa.Table(
+    "outcomes",
+    _metadata,
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("row_number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("code", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    # The attempt that decided; its request id and time stand there once for all rows of the request.
+    sa.Column("attempt", sa.BigInteger),
+    # What only few rows have: message, advice, columns, warnings, time (msgpack).
+    sa.Column("more", sa.LargeBinary),
+    sqlite_with_rowid=False,
+)
+
+
+class RunRecord(msgspec.Struct, frozen=True):
+    """What a run began with, all that resume needs to read the source again the same way. No secret, no cell."""
+
+    run_id: str
+    source: str
+    source_sha256: str
+    source_size: int
+    sheet: str
+    base_url: str
+    key_name: str
+    started_at: int
+    settings: dict[str, Any]
+    parser: dict[str, str]
+    mapping: bytes
+    version: str
+    spooled: bool = False
+    retry_of: str = ""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What changes while a run goes on: limits that the server taught, requests counted, seconds spent."""
+
+    batch_size: int = 0
+    max_bytes: int = 0
+    sent: int = 0
+    retried: int = 0
+    split: int = 0
+    throttled: int = 0
+    sending_seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    repairs: dict[str, int] = {}
+
+    @property
+    def requests(self) -> RequestCounts:
+        return RequestCounts(self.sent, self.retried, self.split, self.throttled)
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run as the journal knows it. `finished`: nothing is left to resume."""
+
+    key: int
+    record: RunRecord
+    progress: Progress
+    finished_at: int | None
+    exit_code: int | None
+    finished: bool
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One sending of a batch. `at` is UTC in milliseconds since 1970."""
+
+    attempt_id: int
+    batch_id: int
+    at: int
+    elapsed_ms: int
+    customers: int
+    http_status: int
+    code: str
+    request_id: str
+
+
+class OpenBatch(msgspec.Struct, frozen=True):
+    """A batch whose rows have no outcome yet: it is sent again as it was."""
+
+    batch_id: int
+    split_from: int | None
+    alone: bool
+    attempts: int
+    rows: tuple[tuple[int, ...], ...]
+    doubt: bool
+
+
+class _More(msgspec.Struct, omit_defaults=True, array_like=True):
+    message: str = ""
+    advice: str = ""
+    columns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    at: int = 0
+
+
+_pack, _unpack_more = msgspec.msgpack.encode, msgspec.msgpack.Decoder(_More).decode
+_unpack_rows = msgspec.msgpack.Decoder(tuple[tuple[int, ...], ...]).decode
+
+
+class Journal:
+    """One connection that writes, used by one thread at a time. Raises `JournalError`."""
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        self._engine = engine
+        self.where = where
+        with self._errors():
+            self._connection = engine.connect()
+            self._prepare()
+
+    @classmethod
+    def open(cls, reports_dir: Path, database: str | None = None) -> Journal:
+        """The journal beside the reports, or the one that `database` names (`postgresql://…`, `sqlite:///…`)."""
+        if database and not database.startswith("sqlite:///"):
+            return cls(_postgresql(database), sa.make_url(database).render_as_string(hide_password=True))
+        path = Path(database.removeprefix("sqlite:///")) if database else reports_dir / "journal.db"
+        return cls(_sqlite(path), str(path))
+
+    def close(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _errors(self) -> _Errors:
+        return _Errors(self.where)
+
+    def _prepare(self) -> None:
+        with self._connection.begin():
+            if not sa.inspect(self._connection).has_table("meta"):
+                _metadata.create_all(self._connection)
+                self._connection.execute(_meta.insert().values(schema_version=SCHEMA_VERSION))
+            found = self._connection.execute(sa.select(_meta.c.schema_version)).scalar()
+        if found != SCHEMA_VERSION:
+            raise JournalError(
+                f"The journal {self.where} has version {found}; this importer reads version {SCHEMA_VERSION}.",
+                "Use the importer that made it, or another --reports-dir.",
+            )
+
+    # ------------------------------------------------------------------------------------------------ runs
+
+    def create(self, record: RunRecord, identity: str) -> Run:
+        """A new run. `identity` names its source and target: two runs with the same one must not go on at once."""
+        with self._errors(), self._connection.begin():
+            result = self._connection.execute(
+                _runs.insert().values(
+                    run_id=record.run_id,
+                    started_at=record.started_at,
+                    identity=identity,
+                    source_sha256=record.source_sha256,
+                    record=_pack(record),
+                    finished=False,
+                )
+            )
+            key = result.inserted_primary_key
+        assert key is not None
+        return Run(int(key[0]), record, Progress(), None, None, False)
+
+    def runs(self) -> list[Run]:
+        """All runs, newest first."""
+        return self._select(sa.select(_runs).order_by(_runs.c.id.desc()))
+
+    def run(self, run_id: str) -> Run | None:
+        found = self._select(sa.select(_runs).where(_runs.c.run_id == run_id))
+        return found[0] if found else None
+
+    def unfinished(self, identity: str) -> Run | None:
+        """The newest run of this source and target, if something of it is left to do."""
+        found = self._select(
+            sa.select(_runs).where(_runs.c.identity == identity).order_by(_runs.c.id.desc()).limit(1)
+        )
+        return found[0] if found and not found[0].finished else None
+
+    def imported_whole(self, base_url: str, sha256: str) -> Run | None:
+        """The newest run of the same content to the same target in which every row succeeded."""
+        found = self._select(sa.select(_runs).where(_runs.c.source_sha256 == sha256).order_by(_runs.c.id.desc()))
+        for run in found:
+            if run.finished and run.exit_code == 0 and run.record.base_url == base_url:
+                return run
+        return None
+
+    def _select(self, query: sa.Select[Any]) -> list[Run]:
+        with self._errors(), self._connection.begin():
+            rows = self._connection.execute(query).all()
+        return [
+            Run(
+                row.id,
+                msgspec.msgpack.decode(row.record, type=RunRecord),
+                msgspec.msgpack.decode(row.progress, type=Progress) if row.progress else Progress(),
+                row.finished_at,
+                row.exit_code,
+                row.finished,
+            )
+            for row in rows
+        ]
+
+    def finish(self, key: int, at: int, exit_code: int, finished: bool, progress: Progress) -> None:
+        """The run ended, for good or for now."""
+        with self._errors(), self._connection.begin():
+            self._connection.execute(
+                _runs.update()
+                .where(_runs.c.id == key)
+                .values(finished_at=at, exit_code=exit_code, finished=finished, progress=_pack(progress))
+            )
+
+    def abandon(self, key: int) -> None:
+        """A run that is not to be resumed: another began anew in its place."""
+        with self._errors(), self._connection.begin():
+            self._connection.execute(_runs.update().where(_runs.c.id == key).values(finished=True))
+
+    # ------------------------------------------------------------------------------------------------ reading
+
+    def outcomes(self, key: int) -> Iterator[Outcome]:
+        """Every outcome of a run, by row number."""
+        query = (
+            sa.select(
+                _outcomes.c.row_number,
+                _outcomes.c.status,
+                _outcomes.c.code,
+                _outcomes.c.attempts,
+                _outcomes.c.more,
+                _attempts.c.request_id,
+                _attempts.c.at,
+                _attempts.c.elapsed_ms,
+            )
+            .select_from(_outcomes.outerjoin(_attempts, _attempts.c.id == _outcomes.c.attempt))
+            .where(_outcomes.c.run == key)
+            .order_by(_outcomes.c.row_number)
+        )
+        nothing = _More()
+        with self._errors(), self._connection.begin():
+            result = self._connection.execute(query, execution_options={"yield_per": 5000})
+            for row, status, code, attempts, more, request_id, at, elapsed in result:
+                extra = _unpack_more(more) if more else nothing
+                yield Outcome(
+                    row,
+                    _STATUSES[status],
+                    code or "",
+                    extra.message,
+                    extra.advice,
+                    extra.columns,
+                    extra.warnings,
+                    attempts,
+                    request_id or "",
+                    extra.at or (at or 0) + (elapsed or 0),
+                )
+
+    def decided(self, key: int, statuses: Iterable[Status] = _STATUSES) -> bytearray:
+        """A byte per row number: 1 where the row has an outcome of these statuses."""
+        numbers = [_STATUS_NUMBER[status] for status in statuses]
+        with self._errors(), self._connection.begin():
+            last = self._connection.execute(
+                sa.select(sa.func.max(_outcomes.c.row_number)).where(_outcomes.c.run == key)
+            ).scalar()
+            found = bytearray((last or 0) + 1)
+            query = sa.select(_outcomes.c.row_number).where(
+                _outcomes.c.run == key, _outcomes.c.status.in_(numbers)
+            )
+            for (row,) in self._connection.execute(query, execution_options={"yield_per": 20000}):
+                found[row] = 1
+        return found
+
+    def counts(self, key: int) -> dict[Status, int]:
+        with self._errors(), self._connection.begin():
+            rows = self._connection.execute(
+                sa.select(_outcomes.c.status, sa.func.count())
+                .where(_outcomes.c.run == key)
+                .group_by(_outcomes.c.status)
+            ).all()
+        return {_STATUSES[status]: count for status, count in rows}
+
+    def open_batches(self, key: int) -> list[OpenBatch]:
+        """Batches whose rows have no outcome, in the order they were formed."""
+        made = (
+            sa.select(sa.func.count())
+            .where(_attempts.c.run == _batches.c.run, _attempts.c.batch_id == _batches.c.batch_id)
+            .scalar_subquery()
+        )
+        query = (
+            sa.select(_batches, made.label("made"))
+            .where(_batches.c.run == key, _batches.c.rows.is_not(None))
+            .order_by(_batches.c.batch_id)
+        )
+        with self._errors(), self._connection.begin():
+            return [
+                OpenBatch(
+                    row.batch_id,
+                    row.split_from,
+                    row.alone,
+                    row.attempts_before + row.made,
+                    _unpack_rows(row.rows),
+                    row.doubt,
+                )
+                for row in self._connection.execute(query).all()
+            ]
+
+    def last_batch_id(self, key: int) -> int:
+        with self._errors(), self._connection.begin():
+            found = self._connection.execute(
+                sa.select(sa.func.max(_batches.c.batch_id)).where(_batches.c.run == key)
+            ).scalar()
+        return found or 0
+
+    def last_attempt_id(self) -> int:
+        with self._errors(), self._connection.begin():
+            return self._connection.execute(sa.select(sa.func.max(_attempts.c.id))).scalar() or 0
+
+    def attempts(self, key: int) -> Iterator[Attempt]:
+        """Every attempt of a run, in the order of time."""
+        query = sa.select(_attempts).where(_attempts.c.run == key).order_by(_attempts.c.id)
+        with self._errors(), self._connection.begin():
+            for row in self._connection.execute(query, execution_options={"yield_per": 5000}):
+                yield Attempt(
+                    row.id, row.batch_id, row.at, row.elapsed_ms, row.customers, row.http_status, row.code, row.request_id
+                )
+
+    def write(self, changes: Sequence[Change], key: int) -> None:
+        """Applies changes in one transaction, and returns when they are on the disk."""
+        with self._errors(), self._connection.begin():
+            for change in changes:
+                change.apply(self._connection, key)
+
+
+# ---------------------------------------------------------------------------------------------------- changes
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Something to write down: what belongs together stands or falls together.
+
+    `opened`: batches that are about to be sent, with the attempts that their customers had before. `attempt`: one
+    sending. `outcomes` with `settled`: the batches whose rows have their outcome now, or stand in an opened batch.
+    `harmless`: batches that the server certainly has not applied.
+    """
+
+    opened: tuple[tuple[Batch, int], ...] = ()
+    attempt: Attempt | None = None
+    outcomes: Sequence[Outcome] = ()
+    settled: tuple[int, ...] = ()
+    harmless: tuple[int, ...] = ()
+    progress: Progress | None = None
+
+    def apply(self, connection: Connection, key: int) -> None:
+        if self.opened:
+            connection.execute(
+                _batches.insert(),
+                [
+                    {
+                        "run": key,
+                        "batch_id": batch.batch_id,
+                        "split_from": batch.split_from,
+                        "alone": batch.alone,
+                        "attempts_before": attempts,
+                        "rows": _pack([customer.row_numbers for customer in batch.customers]),
+                        "doubt": True,
+                    }
+                    for batch, attempts in self.opened
+                ],
+            )
+        attempt = self.attempt
+        if attempt is not None:
+            connection.execute(
+                _attempts.insert(),
+                {
+                    "id": attempt.attempt_id,
+                    "run": key,
+                    "batch_id": attempt.batch_id,
+                    "at": attempt.at,
+                    "elapsed_ms": attempt.elapsed_ms,
+                    "customers": attempt.customers,
+                    "http_status": attempt.http_status,
+                    "code": attempt.code,
+                    "request_id": attempt.request_id,
+                },
+            )
+        if self.outcomes:
+            attempt_id = attempt.attempt_id if attempt is not None else None
+            connection.execute(_outcomes.insert(), [_outcome_row(key, o, attempt_id) for o in self.outcomes])
+        if self.settled:
+            connection.execute(
+                _batches.update()
+                .where(_batches.c.run == key, _batches.c.batch_id.in_(self.settled))
+                .values(rows=None)
+            )
+        if self.harmless:
+            connection.execute(
+                _batches.update()
+                .where(_batches.c.run == key, _batches.c.batch_id.in_(self.harmless))
+                .values(doubt=False)
+            )
+        if self.progress is not None:
+            connection.execute(_runs.update().where(_runs.c.id == key).values(progress=_pack(self.progress)))
+
+
+def _outcome_row(key: int, outcome: Outcome, attempt_id: int | None) -> dict[str, Any]:
+    more = None
+    if outcome.message or outcome.advice or outcome.columns or outcome.warnings or attempt_id is None:
+        at = outcome.at if attempt_id is None else 0
+        more = _pack(_More(outcome.message, outcome.advice, outcome.columns, outcome.warnings, at))
+    return {
+        "run": key,
+        "row_number": outcome.row_number,
+        "status": _STATUS_NUMBER[outcome.status],
+        "code": outcome.code or None,
+        "attempts": outcome.attempts,
+        "attempt": attempt_id,
+        "more": more,
+    }
+
+
+class Scribe:
+    """Writes changes from the event loop: a thread of its own, and one commit for all that wait at the time."""
+
+    def __init__(self, journal: Journal, key: int) -> None:
+        self._journal = journal
+        self._key = key
+        self._queue: queue.SimpleQueue[tuple[Change, asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._error: JournalError | None = None
+        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
+        self._thread.start()
+
+    async def write(self, change: Change) -> None:
+        """Returns when the change is on the disk. Raises `JournalError`, and then for ever: a failed sync is never
+        repeated, for the kernel may have dropped what it could not write."""
+        future = self._loop.create_future()
+        self._queue.put((change, future))
+        await future
+
+    async def close(self) -> None:
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        going = True
+        while going:
+            waiting = [self._queue.get()]
+            while not self._queue.empty():
+                waiting.append(self._queue.get())
+            going = None not in waiting
+            batch = [entry for entry in waiting if entry is not None]
+            if not batch:
+                continue
+            try:
+                if self._error is None:
+                    self._journal.write([change for change, _ in batch], self._key)
+            except JournalError as error:
+                self._error = error
+            self._loop.call_soon_threadsafe(_resolve, [future for _, future in batch], self._error)
+
+
+def _resolve(futures: list[asyncio.Future[None]], error: Exception | None) -> None:
+    for future in futures:
+        if not future.done():
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+
+# ---------------------------------------------------------------------------------------------------- databases
+
+
+class _Errors:
+    """Turns the database's errors into ours, in words."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sa.exc.DBAPIError):
+            word = str(error.orig)
+            raise JournalError(
+                f"The journal {self._where} failed: {word}.",
+                "Make room or repair the disk, then type `importer resume`."
+                if "full" in word or "I/O" in word
+                else "Check the disk and the file's permissions, then type `importer resume`.",
+            ) from error
+        if isinstance(error, msgspec.DecodeError | OSError):
+            raise JournalError(
+                f"The journal {self._where} is damaged or cannot be read.", "Restore it, or use another --reports-dir."
+            ) from error
+
+
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
+
+
+def _sqlite(path: Path) -> Engine:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise JournalError(
+            f"The journal {path} cannot be written ({error.strerror}).", "Choose another --reports-dir."
+        ) from error
+    kind = file_system_of(path)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise JournalError(
+            f"The journal {path} lies on a network file system ({kind}), where SQLite is not safe.",
+            "Choose a local --reports-dir, or a --database postgresql://….",
+        )
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 30})
+
+    @sa.event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA fullfsync=ON")
+        cursor.execute("PRAGMA cache_size=-8000")
+        cursor.close()
+
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    parsed = sa.make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    try:
+        return sa.create_engine(parsed, pool_pre_ping=True)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        raise JournalError(
+            "The --database cannot be used.",
+            "Give a postgresql:// address and install the extra: pip install 'capillary-importer[postgres]'.",
+        ) from error
+
+
+def file_system_of(path: Path) -> str:
+    """The type of file system a path lies on, "" where the platform does not tell."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return ""
+    where, best, kind = str(path.resolve()), "", ""
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = line.split(" ")
+        point = fields[1].replace("\\040", " ")
+        if (where == point or where.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind
+
+
