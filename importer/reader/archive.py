@@ -1,0 +1,294 @@
+"""What a file really is, whatever its name says, and the way to its text. Refuses what would harm the reader."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import stat
+import zipfile
+import zlib
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from importer.errors import SourceError
+from importer.reader.encoding import Opener
+from importer.reader.zip_safety import UnsafeZipError, checked_members
+
+#: What the content can be. The first word of each description starts the message about a file that is something else.
+DESCRIPTIONS = {
+    "text": "text",
+    "xlsx": "an Excel workbook (.xlsx)",
+    "xlsb": "a binary Excel workbook (.xlsb)",
+    "xls": "an old Excel workbook (.xls)",
+    "ods": "an OpenDocument spreadsheet (.ods)",
+    "encrypted": "a password-protected workbook",
+}
+_NAMES = {
+    ".csv": ("text",),
+    ".tsv": ("text",),
+    ".txt": ("text",),
+    ".xlsx": ("xlsx", "encrypted"),
+    ".xlsm": ("xlsx", "encrypted"),
+    ".xlsb": ("xlsb", "encrypted"),
+    ".xls": ("xls", "encrypted"),
+    ".ods": ("ods", "encrypted"),
+}
+#: Content that people upload by mistake: how it begins, and what it is.
+_FOREIGN = (
+    (b"%PDF", "a PDF document"),
+    (b"{\\rtf", "a rich-text document"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"GIF8", "an image"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"PAR1", "a Parquet file"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90", "a program"),
+)
+_UNPACKED_RATIO = 200
+_UNPACKED_FREE = 1 << 26
+
+
+class Content(msgspec.Struct, frozen=True):
+    """A file judged: what it is, and for a text how to open it."""
+
+    kind: str
+    sha256: str
+    size: int
+    opener: Opener | None = None
+    note: str = ""
+
+
+def digest(path: Path) -> tuple[str, int]:
+    """sha256 and size of the file as it lies there, read in blocks."""
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256")
+        return found.hexdigest(), stream.tell()
+
+
+def judge(path: Path, password: str | None) -> Content:
+    """Open nothing before it is known to be a plain file; tell what it holds by its first bytes."""
+    name = path.name
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise SourceError(f"{path}: there is no such file.", "Check the name and the folder.") from None
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{name} cannot be opened: {_reason(error)}.", "Check the name and its permissions."
+        ) from None
+    if stat.S_ISDIR(status.st_mode):
+        raise SourceError(
+            f"{name} is a folder.", "Name a file in it, or several with a pattern such as 'folder/*.csv'."
+        )
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(
+            f"{name} is no regular file (a pipe or a device).", "Save it to a file first, or pipe it in with '-'."
+        )
+    if not status.st_size:
+        raise SourceError(f"{name} is empty (zero bytes).", "Export the sheet again; the export or upload was cut off.")
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(4096)
+        sha256, size = digest(path)
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {_reason(error)}.", "Check its permissions and its disk.") from None
+    if start.startswith(b"\x1f\x8b"):
+        _check_gzip(name, path)
+        opener = cast(Opener, lambda: _BoundedGzip(name, path))
+        with opener() as unpacked:
+            inside = unpacked.read(4096)
+        _refuse_foreign(name, inside, "unpacked it is")
+        if inside.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
+            raise SourceError(f"{name} holds a workbook or another archive.", "Unpack it and upload what is inside.")
+        return Content("text", sha256, size, opener)
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+        return _judge_zip(path, sha256, size, password)
+    if start.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        kind = "encrypted" if _is_encrypted(path) else "xls"
+        return Content(kind, sha256, size, note=_naming(name, kind))
+    _refuse_foreign(name, start, f"is named {path.suffix or 'without an ending'} but is")
+    if start.startswith((b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")) and b"\x00" in start[:8]:
+        raise SourceError(
+            f"{name} is a workbook of Excel 4 or older.", "Open it in a spreadsheet program and save it as .xlsx."
+        )
+    return Content("text", sha256, size, lambda: path.open("rb"), note=_naming(name, "text"))
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _naming(name: str, kind: str) -> str:
+    """A note when the name promises something else: read by content, and said."""
+    ending = Path(name).suffix.lower()
+    if kind in _NAMES.get(ending, (kind,)):
+        return ""
+    return f"The file is named {ending} but is {DESCRIPTIONS[kind]}; it was read as what it is."
+
+
+def _refuse_foreign(name: str, start: bytes, lead: str) -> None:
+    what = next((what for magic, what in _FOREIGN if start.startswith(magic)), None)
+    for codec in ("utf-8-sig", "utf-16") if what is None else ():
+        text = start.decode(codec, "ignore").lstrip().lower()
+        if text.startswith(("<!doctype html", "<html", "<table", "<head", "<body", "<meta", "<style", "<div")):
+            what = "a web page (HTML)"
+        elif text.startswith(("<?xml", "<workbook")):
+            what = "an XML document"
+            if "<html" in text:
+                what = "a web page (HTML)"
+            elif "spreadsheet" in text:
+                what = "an XML spreadsheet of Excel 2003"
+        elif text.startswith(("mime-version:", "content-type: multipart")):
+            what = "a web page (MHTML)"
+        if what:
+            break
+    if what:
+        raise SourceError(
+            f"{name} {lead} {what}.", "Open it in a spreadsheet program and save it as .xlsx or as CSV (UTF-8)."
+        )
+
+
+class _BoundedGzip(io.BufferedReader):
+    """A gzip stream that stops a bomb: what it unpacks to must stay in proportion to the file."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name = name
+        self._limit = max(_UNPACKED_FREE, path.stat().st_size * _UNPACKED_RATIO)
+        super().__init__(cast(io.RawIOBase, gzip.GzipFile(path, "rb")), 1 << 18)
+        self._count = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._counted(lambda: super(_BoundedGzip, self).read(size))
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._counted(lambda: super(_BoundedGzip, self).read1(size))
+
+    def _counted(self, read: object) -> bytes:
+        try:
+            block = cast("bytes", read())  # type: ignore[operator]
+        except (EOFError, OSError, zlib.error):
+            raise SourceError(f"{self._name} is cut off or damaged (gzip).", "Make or upload the file again.") from None
+        self._count += len(block)
+        if self._count > self._limit:
+            raise SourceError(
+                f"{self._name} unpacks to more than {_UNPACKED_RATIO} times its size; it was not read.",
+                "Unpack it yourself and upload what is inside.",
+            )
+        return block
+
+
+def _check_gzip(name: str, path: Path) -> None:
+    with _BoundedGzip(name, path) as stream:
+        if not stream.read(1):
+            raise SourceError(f"{name} is empty inside.", "Export the sheet again.")
+
+
+def _judge_zip(path: Path, sha256: str, size: int, password: str | None) -> Content:
+    name = path.name
+    try:
+        with path.open("rb") as stream:
+            members = checked_members(stream)
+    except UnsafeZipError as error:
+        raise SourceError(
+            f"{name} {error}.", "Save the sheet again in a spreadsheet program and upload that."
+        ) from None
+    names = {member.filename for member in members}
+    kind = None
+    if "xl/workbook.bin" in names:
+        kind = "xlsb"
+    elif any(member.lower().endswith("xl/workbook.xml") for member in names) or (
+        "[Content_Types].xml" in names and any(member.startswith("xl/") for member in names)
+    ):
+        kind = "xlsx"
+    elif "content.xml" in names and "mimetype" in names:
+        kind = "ods"
+    if kind:
+        return Content(kind, sha256, size, note=_naming(name, kind))
+    if "word/document.xml" in names or "ppt/presentation.xml" in names:
+        raise SourceError(f"{name} is a document or a presentation, no spreadsheet.", "Upload the spreadsheet itself.")
+    files = [
+        member
+        for member in members
+        if not member.is_dir()
+        and not member.filename.startswith("__MACOSX/")
+        and not Path(member.filename).name.startswith(".")
+    ]
+    if len(files) != 1:
+        listed = ", ".join(sorted(Path(member.filename).name for member in files)[:5])
+        raise SourceError(
+            f"{name} holds {len(files)} files{f' ({listed} …)' if listed else ''}; a zip must hold one sheet.",
+            "Unpack it and upload the sheets one by one.",
+        )
+    member = files[0]
+    secret = password.encode() if password else None
+    if member.flag_bits & 1 and secret is None:
+        raise SourceError(
+            f"{name} is password protected.", "Set IMPORTER_SOURCE_PASSWORD, or unpack it and upload what is inside."
+        )
+    opener = cast(Opener, lambda: _Member(name, path, member, secret))
+    with opener() as unpacked:
+        inside = unpacked.read(4096)
+    if not inside:
+        raise SourceError(f"{name} holds an empty file.", "Export the sheet again.")
+    if inside.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
+        raise SourceError(f"{name} holds a workbook or another archive.", "Unpack it and upload what is inside.")
+    _refuse_foreign(name, inside, "unpacked it is")
+    return Content("text", sha256, size, opener)
+
+
+class _Member(io.BufferedReader):
+    """The one text in a zip, with the archive closed after it."""
+
+    def __init__(self, name: str, path: Path, member: zipfile.ZipInfo, secret: bytes | None) -> None:
+        self._name = name
+        self._archive = zipfile.ZipFile(path)
+        try:
+            stream = self._archive.open(member, pwd=secret)
+        except (RuntimeError, NotImplementedError, zipfile.BadZipFile, OSError) as error:
+            self._archive.close()
+            if member.flag_bits & 1:
+                raise SourceError(
+                    f"{name}: the password does not open it.", "Check IMPORTER_SOURCE_PASSWORD."
+                ) from None
+            raise self._damaged(error) from None
+        super().__init__(cast(io.RawIOBase, stream), 1 << 18)
+
+    def _damaged(self, _: Exception) -> SourceError:
+        return SourceError(f"{self._name} is cut off or damaged (zip).", "Make or upload the file again.")
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        try:
+            return super().read(size)
+        except (EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+            raise self._damaged(error) from None
+
+    def read1(self, size: int = -1, /) -> bytes:
+        try:
+            return super().read1(size)
+        except (EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+            raise self._damaged(error) from None
+
+    def close(self) -> None:
+        super().close()
+        self._archive.close()
+
+
+def _is_encrypted(path: Path) -> bool:
+    """An OLE container that holds an encrypted package: its name stands in the directory, in UTF-16."""
+    needle = "EncryptedPackage".encode("utf-16-le")
+    with path.open("rb") as stream:
+        previous = b""
+        while block := stream.read(1 << 20):
+            if needle in previous + block:
+                return True
+            previous = block[-len(needle) :]
+    return False

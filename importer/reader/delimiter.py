@@ -1,0 +1,38 @@
+"""Which character separates the cells of a text: the one that gives most records the same number of cells."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+
+DELIMITERS = (",", ";", "\t", "|")
+
+
+def records_of(lines: Sequence[str], delimiter: str, most: int = 100) -> list[list[str]]:
+    """The first records, read leniently: this is a look, not the reading."""
+    found: list[list[str]] = []
+    try:
+        for record in csv.reader(lines, delimiter=delimiter):
+            found.append(record)
+            if len(found) >= most:
+                break
+    except csv.Error:
+        pass
+    return found
+
+
+def find_delimiter(lines: Sequence[str]) -> str:
+    """A comma where nothing separates anything: a sheet of one column."""
+    best, best_score = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        counts = Counter(len(record) for record in records_of(lines, delimiter) if any(cell.strip() for cell in record))
+        several = {width: many for width, many in counts.items() if width > 1}
+        if not several:
+            continue
+        width, many = max(several.items(), key=lambda found: (found[1], found[0]))
+        # Titles above the header and a ragged row must not decide: most records agreeing does, then the wider table.
+        score = (round(many / sum(counts.values()), 1), width)
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best

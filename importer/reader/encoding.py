@@ -1,0 +1,175 @@
+"""Which encoding a text is in, proven over every byte of it: never a replacement character, never a silent guess."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from typing import BinaryIO
+
+import msgspec
+from charset_normalizer import from_bytes
+
+from importer.errors import SourceError
+
+Opener = Callable[[], BinaryIO]
+
+BLOCK = 1 << 18
+#: A line longer than this is no line of a sheet. Bounds what one record can cost in memory.
+LONGEST_LINE = 1 << 23
+
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+#: What spreadsheet programs and tills of our markets write when they do not write Unicode.
+_LIKELY = [
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
+    "cp932", "gb18030", "big5", "cp949", "cp437", "cp850", "mac_roman",
+]  # fmt: skip
+#: Below so many letters beyond ASCII a detector guesses; Excel's own export is then the likeliest by far.
+_FEW = 24
+_NOT_CONTROL = bytes(sorted(set(range(256)) - set(range(0x20)) - {0x7F} | {0x09, 0x0A, 0x0D}))
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What one pass over all bytes of a text tells."""
+
+    encoding: str
+    size: int
+    has_quotes: bool
+    has_controls: bool
+    note: str = ""
+
+
+class UndecodableError(Exception):
+    """Some byte does not fit the encoding."""
+
+    def __init__(self, encoding: str, at: int, line: int, sample: bytes, beyond_ascii: int) -> None:
+        super().__init__(f"byte {at:,} (line {line:,}) is not {encoding}")
+        self.encoding = encoding
+        self.at = at
+        self.line = line
+        self.sample = sample
+        self.beyond_ascii = beyond_ascii
+
+
+def _scan(name: str, opener: Opener, encoding: str) -> Findings:
+    """Decode everything once, strictly, keeping nothing."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    wide = encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
+    size = lines = since_break = beyond_ascii = 0
+    has_quotes = has_controls = False
+    with opener() as stream:
+        while True:
+            block = stream.read(BLOCK)
+            pending = len(decoder.getstate()[0])
+            try:
+                text = decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                at = size - pending + error.start
+                seen = error.object[: error.start]
+                line = lines + (seen.count(b"\n") or seen.count(b"\r")) + 1
+                raise UndecodableError(
+                    encoding, at + 1, line, error.object + stream.read(BLOCK), beyond_ascii
+                ) from None
+            if not block:
+                break
+            size += len(block)
+            if wide:
+                has_controls = has_controls or bool(_CONTROLS.search(text))
+            else:
+                has_controls = has_controls or bool(block.translate(None, _NOT_CONTROL))
+                if not block.isascii():
+                    beyond_ascii += len(block) - len(text)
+            has_quotes = has_quotes or '"' in text
+            breaks = text.count("\n") or text.count("\r")
+            lines += breaks
+            since_break = len(text) - max(text.rfind("\n"), text.rfind("\r")) if breaks else since_break + len(text)
+            if since_break > LONGEST_LINE:
+                raise SourceError(
+                    f"{name}: line {lines + 1:,} is longer than {LONGEST_LINE:,} characters; this is no table of rows.",
+                    "Export the sheet again as CSV (UTF-8) or as a workbook.",
+                )
+    return Findings(encoding, size, has_quotes, has_controls)
+
+
+def _wide_without_bom(start: bytes) -> str | None:
+    """UTF-16 without its mark: every second byte of Western text is NUL."""
+    even, odd = start[0::2], start[1::2]
+    if len(odd) < 4:
+        return None
+    if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
+        return "utf-16-le"
+    if even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):
+        return "utf-16-be"
+    return None
+
+
+def _refusal(name: str, error: UndecodableError, what: str) -> SourceError:
+    return SourceError(
+        f"{name}: byte {error.at:,} (line {error.line:,}) cannot be read as {what}.",
+        "Save the sheet as 'CSV UTF-8', or name its encoding with --encoding (such as --encoding cp1252).",
+    )
+
+
+def _detect(name: str, opener: Opener, error: UndecodableError) -> Findings:
+    damaged = error.sample.decode("utf-8", "replace")
+    bad = damaged.count("\ufffd")
+    good = sum(character > "\x7f" for character in damaged) - bad
+    if error.beyond_ascii > 0 or good > bad:
+        # Nearly all of it is UTF-8: the file is damaged, and another encoding would only hide that.
+        raise _refusal(name, error, "UTF-8, which the rest of the text is")
+    odd_lines = b"\n".join(line for line in re.split(rb"[\r\n]+", error.sample) if not line.isascii())[: 1 << 16]
+    candidates = [match.encoding for match in from_bytes(odd_lines, cp_isolation=_LIKELY)]
+    if sum(byte > 0x7F for byte in odd_lines) < _FEW or "cp1252" in candidates[:2]:
+        candidates.insert(0, "cp1252")
+    for encoding in dict.fromkeys(candidates):
+        try:
+            found = _scan(name, opener, encoding)
+        except UndecodableError:
+            continue
+        return msgspec.structs.replace(
+            found,
+            note=f"The text is not UTF-8; it was read as {encoding}. Look at letters with accents, and name the "
+            "encoding with --encoding if they are wrong.",
+        )
+    raise _refusal(name, error, "UTF-8 or any encoding we know")
+
+
+def find_encoding(name: str, opener: Opener, given: str | None) -> Findings:
+    """The encoding of the text that `opener` opens, after decoding all of it; `given` is what the user says it is."""
+    with opener() as stream:
+        start = stream.read(4096)
+    marked = next((encoding for bom, encoding in _BOMS if start.startswith(bom)), None)
+    if given is not None:
+        try:
+            encoding = codecs.lookup(given).name
+            "".encode(encoding)
+        except (LookupError, TypeError):
+            raise SourceError(
+                f"--encoding {given}: no such encoding is known.", "Use a name such as utf-8, cp1252 or utf-16."
+            ) from None
+        if marked and encoding.replace("-sig", "") in ("utf-8", "utf-16", "utf-32"):
+            encoding = marked
+        try:
+            return _scan(name, opener, encoding)
+        except UndecodableError as error:
+            raise _refusal(name, error, given) from None
+    try:
+        if marked:
+            return _scan(name, opener, marked)
+        wide = _wide_without_bom(start)
+        if wide:
+            found = _scan(name, opener, wide)
+            return msgspec.structs.replace(found, note=f"The text has no mark of its encoding; it was read as {wide}.")
+    except UndecodableError as error:
+        raise _refusal(name, error, marked or "UTF-16") from None
+    try:
+        return _scan(name, opener, "utf-8")
+    except UndecodableError as error:
+        return _detect(name, opener, error)

@@ -1,0 +1,80 @@
+"""A pandas DataFrame as a source: the library's way in, with the same text for the same values as a workbook."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from importer.errors import SourceError
+from importer.model import Chunk
+from importer.reader.cell_text import cell_text
+from importer.reader.header import read_header
+from importer.reader.source import CONTROLS, Source, own_problem, text_frame
+
+
+class FrameSource(Source):
+    """Row numbers as a spreadsheet program would show the frame: the header is row 1."""
+
+    kind = "frame"
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        names = [str(name) for name in frame.columns]
+        self._frame = frame
+        header = read_header("The DataFrame", 1, names, [])
+        digest, size = hashlib.sha256(), 0
+        for text in (names, *(cells for start in range(0, len(frame), 5000) for cells in self._text(start, 5000))):
+            row = "\x1f".join(text).encode("utf-8", "surrogatepass") + b"\x1e"
+            digest.update(row)
+            size += len(row)
+        super().__init__(
+            path="DataFrame", name="DataFrame", sha256=digest.hexdigest(), size=size, sheet="", header=header
+        )
+
+    def chunks(self, rows: int = 5000) -> Iterator[Chunk]:
+        self._blank_rows = 0
+        for start in range(0, len(self._frame), rows):
+            cells = self._text(start, rows)
+            numbers = list(range(start + 2, start + 2 + len(cells[0])))
+            full = [any(map(str.strip, row)) for row in zip(*cells, strict=True)]
+            if not all(full):
+                self._blank_rows += len(full) - sum(full)
+                numbers = [number for number, is_full in zip(numbers, full, strict=True) if is_full]
+                cells = [[cell for cell, is_full in zip(column, full, strict=True) if is_full] for column in cells]
+                if not numbers:
+                    continue
+            problems = tuple(
+                own_problem(number, "control_character")
+                for number, row in zip(numbers, zip(*cells, strict=True), strict=True)
+                if CONTROLS.search("".join(row))
+            )
+            yield Chunk(text_frame([cells[place] for place in self.header.places], self.columns, numbers), problems)
+
+    def _text(self, start: int, rows: int) -> list[list[str]]:
+        part = self._frame.iloc[start : start + rows]
+        return [_texts(part.iloc[:, place]) for place in range(part.shape[1])]
+
+
+def _texts(cells: pd.Series[Any]) -> list[str]:
+    missing = cells.isna().to_numpy(dtype=bool)
+    values = cells.astype(object).to_numpy(dtype=object)
+    return ["" if absent else _text(value) for value, absent in zip(values, missing, strict=True)]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, pd.Timestamp):
+        value = value.to_pydatetime(warn=False)
+    elif isinstance(value, pd.Timedelta):
+        value = value.to_pytimedelta()
+    elif isinstance(value, (list, dict, set, tuple, bytes)):
+        raise SourceError(
+            f"The DataFrame holds a {type(value).__name__} in a cell.", "Give every cell as text, a number or a date."
+        )
+    return cell_text(value)

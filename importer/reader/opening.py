@@ -1,0 +1,41 @@
+"""The one way in: whatever is named, judged by its content, as a Source or a SourceError."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from importer.errors import SourceError
+from importer.reader.archive import judge
+from importer.reader.frame import FrameSource
+from importer.reader.source import Source, SourceOptions
+from importer.reader.text import open_text
+from importer.reader.workbook import open_workbook
+
+_FIND_OUT = SourceOptions()
+
+
+def open_source(where: Path | str | pd.DataFrame, options: SourceOptions = _FIND_OUT) -> Source:
+    """Open a file or take a frame. Nothing is sent, nothing is written, nothing is guessed silently."""
+    if isinstance(where, pd.DataFrame):
+        return FrameSource(where)
+    path = Path(where)
+    content = judge(path, options.password)
+    source: Source
+    if content.opener is not None:
+        if options.sheet is not None:
+            raise SourceError(f"{path.name} is text and has no sheets.", "Leave --sheet away for this file.")
+        source = open_text(
+            path=str(where),
+            name=path.name,
+            sha256=content.sha256,
+            size=content.size,
+            opener=content.opener,
+            options=options,
+        )
+    else:
+        source = open_workbook(str(where), path, content, options)
+    if content.note:
+        source.tell(content.note)
+    return source

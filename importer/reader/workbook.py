@@ -1,0 +1,236 @@
+"""Workbooks, parsed in a child process of bounded memory: a file that kills its parser kills nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+import importer
+from importer.errors import ImporterError, SourceError
+from importer.model import Chunk, Problem
+from importer.reader.archive import Content
+from importer.reader.header import SEARCHED_ROWS, Header, find_header_row, read_header
+from importer.reader.source import Source, SourceOptions, own_problem, text_frame
+from importer.reader.workbook_messages import Failed, Job, Message, Opened, Rows
+
+#: What the child is not told: it reads hostile files.
+_KEPT_ENVIRONMENT = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONHOME")
+
+
+class WorkbookSource(Source):
+    """One sheet of a workbook. The child that found the header goes on with the rows when first asked."""
+
+    kind = "workbook"
+
+    def __init__(
+        self, *, path: str, name: str, content: Content, header: Header, job: Job, child: _Child, rows: list[Rows]
+    ) -> None:
+        super().__init__(
+            path=path, name=name, sha256=content.sha256, size=content.size, sheet=child.opened.sheet, header=header
+        )
+        self._job = msgspec.structs.replace(job, sheet=child.opened.sheet)
+        self._ahead: tuple[_Child, list[Rows]] | None = (child, rows)
+        self.settings = {"sheet": self.sheet, "header_row": str(header.row)}
+        for note in child.opened.notes:
+            self.tell(note)
+
+    def chunks(self, rows: int = 5000) -> Iterator[Chunk]:
+        self._blank_rows = 0
+        if self._ahead is None:
+            child = _Child(self.name, self._job)
+            ahead: list[Rows] = []
+        else:
+            (child, ahead), self._ahead = self._ahead, None
+        with child:
+            gathered = _Gathered(self)
+            for message in chain(ahead, child.rows()):
+                yield from gathered.add(message, rows)
+            yield from gathered.rest()
+
+    def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead[0].close()
+            self._ahead = None
+
+
+class _Gathered:
+    """Batches of the child, gathered to chunks of the size that is wanted."""
+
+    def __init__(self, source: WorkbookSource) -> None:
+        self._source = source
+        self._header = source.header
+        self._numbers: list[int] = []
+        self._columns: list[list[str]] = [[] for _ in source.columns]
+        self._problems: list[Problem] = []
+
+    def add(self, batch: Rows, rows: int) -> Iterator[Chunk]:
+        header, source = self._header, self._source
+        first = next((at for at, number in enumerate(batch.numbers) if number > header.row), None)
+        source.count_blank(batch.blank if first == 0 else 0)
+        if first is None:
+            return
+        numbers = batch.numbers[first:]
+        width = len(batch.columns)
+        for column, place in zip(self._columns, header.places, strict=True):
+            column += batch.columns[place][first:] if place < width else [""] * len(numbers)
+        self._numbers += numbers
+        names = dict(zip(header.places, source.columns, strict=True))
+        for number, place, code in batch.problems:
+            if number > header.row and (place < 0 or place in names):
+                self._problems.append(own_problem(number, code, names.get(place)))
+        for place in (*header.nameless, *range(header.width, width)):
+            if place < width and any(batch.columns[place][first:]):
+                self._problems += [
+                    own_problem(number, "nameless_cell", value=cell)
+                    for number, cell in zip(numbers, batch.columns[place][first:], strict=True)
+                    if cell.strip()
+                ]
+        while len(self._numbers) >= rows:
+            yield self._cut(rows)
+
+    def rest(self) -> Iterator[Chunk]:
+        if self._numbers:
+            yield self._cut(len(self._numbers))
+
+    def _cut(self, rows: int) -> Chunk:
+        numbers, self._numbers = self._numbers[:rows], self._numbers[rows:]
+        columns = [column[:rows] for column in self._columns]
+        self._columns = [column[rows:] for column in self._columns]
+        problems = tuple(problem for problem in self._problems if problem.row_number <= numbers[-1])
+        self._problems = [problem for problem in self._problems if problem.row_number > numbers[-1]]
+        return Chunk(text_frame(columns, self._source.columns, numbers), problems)
+
+
+class _Child:
+    """The process that parses, its messages, and its end in every case."""
+
+    def __init__(self, name: str, job: Job) -> None:
+        self._name = name
+        self._ended = False
+        self._decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+        environment = {key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ}
+        # The child finds this package where we found it, installed or not, and nothing in the current folder.
+        home = str(Path(importer.__file__).resolve().parent.parent)
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "importer.reader.workbook_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=environment,
+        )
+        try:
+            assert self._process.stdin is not None
+            try:
+                self._process.stdin.write(msgspec.msgpack.encode(job))
+                self._process.stdin.close()
+            except BrokenPipeError:
+                raise self._died() from None
+            first = self._next()
+            if not isinstance(first, Opened):
+                raise self._died()
+            self.opened = first
+        except BaseException:
+            self.close()
+            raise
+
+    def rows(self) -> Iterator[Rows]:
+        while not self._ended:
+            message = self._next()
+            if isinstance(message, Rows):
+                yield message
+            else:
+                self._ended = True
+
+    def _next(self) -> Message | None:
+        """The next message, None at the proper end; what else ends the stream is an error."""
+        stream = self._process.stdout
+        assert stream is not None
+        length = int.from_bytes(stream.read(4), "little")
+        block = stream.read(length) if length else b""
+        if not length or len(block) < length:
+            raise self._died()
+        message = self._decoder.decode(block)
+        if isinstance(message, Failed):
+            raise SourceError(f"{self._name}{message.message}", message.advice)
+        if isinstance(message, Opened | Rows):
+            return message
+        return None
+
+    def _died(self) -> ImporterError:
+        self._process.kill()
+        self._process.wait()
+        self._errors.seek(0)
+        tail = self._errors.read()[-4000:].decode("utf-8", "replace").strip().splitlines()
+        if tail and tail[-1].startswith(("ModuleNotFoundError", "ImportError", "SyntaxError")):
+            return ImporterError(f"The workbook parser cannot start: {tail[-1]}.", "Install the importer again.")
+        return SourceError(
+            f"{self._name} cannot be parsed: it needs more memory or time than any honest sheet, or it is damaged.",
+            "Open it in a spreadsheet program, save it as a new .xlsx or as CSV (UTF-8), and upload that.",
+        )
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        self._process.wait()
+        self._errors.close()
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+
+def open_workbook(path: str, where: Path, content: Content, options: SourceOptions) -> WorkbookSource:
+    """Choose the sheet, find the header; the rows wait in the child until they are asked for."""
+    job = Job(path=str(where.resolve()), kind=content.kind, sheet=options.sheet, password=options.password)
+    child = _Child(where.name, job)
+    try:
+        rows: list[Rows] = []
+        seen: list[tuple[int, list[str]]] = []
+        wanted = SEARCHED_ROWS if options.header_row is None else options.header_row + SEARCHED_ROWS
+        for batch in child.rows():
+            rows.append(batch)
+            seen += [
+                (number, list(cells))
+                for number, cells in zip(batch.numbers, zip(*batch.columns, strict=True), strict=True)
+            ]
+            if len(seen) >= wanted:
+                break
+        header = _header(f"{where.name}, sheet {child.opened.sheet!r}", seen, options.header_row)
+    except BaseException:
+        child.close()
+        raise
+    return WorkbookSource(path=path, name=where.name, content=content, header=header, job=job, child=child, rows=rows)
+
+
+def _header(name: str, seen: list[tuple[int, list[str]]], header_row: int | None) -> Header:
+    if header_row is not None:
+        at = next((at for at, (number, _) in enumerate(seen) if number == header_row), None)
+        if at is None:
+            raise SourceError(
+                f"{name}: row {header_row} is empty.", "Name with --header-row the row that holds the names."
+            )
+    else:
+        at = find_header_row(seen)
+        if at is None:
+            raise SourceError(f"{name} holds no rows.", "Upload a sheet with a header and at least one row.")
+    row, cells = seen[at]
+    width = max((place + 1 for place, cell in enumerate(cells) if cell.strip()), default=0)
+    below = [record for _, record in seen[at + 1 : at + 1 + SEARCHED_ROWS]]
+    used = max((place + 1 for record in below for place, cell in enumerate(record) if cell.strip()), default=0)
+    cells = (cells + [""] * used)[: max(width, used)]
+    return read_header(name, row, cells, below, skipped=at, told=header_row is not None)

@@ -1,0 +1,45 @@
+"""What the parsing child is asked and what it answers: length-prefixed MessagePack, nothing that could run."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One sheet to read. Written to the child's standard input, for the password must not be on a command line."""
+
+    path: str
+    kind: str
+    sheet: str | None = None
+    password: str | None = None
+
+
+class Opened(msgspec.Struct, frozen=True, tag=True):
+    """The sheet chosen."""
+
+    sheet: str
+    notes: tuple[str, ...] = ()
+
+
+class Rows(msgspec.Struct, frozen=True, tag=True):
+    """Rows that are not blank, column by column; `blank` counts those left out among and before them."""
+
+    numbers: list[int]
+    columns: list[list[str]]
+    #: (row number, place of the column or -1 for the whole row, code)
+    problems: list[tuple[int, int, str]] = []
+    blank: int = 0
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """Why not. `message` follows the file's name."""
+
+    message: str
+    advice: str
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """The proper end: without it the rows are not complete."""
+
+
+Message = Opened | Rows | Failed | Done

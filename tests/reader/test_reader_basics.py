@@ -1,0 +1,53 @@
+"""A sheet's rows come as text under its own column names, with the numbers a spreadsheet program shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from importer.errors import SourceError
+from importer.reader import SourceOptions, open_source
+
+
+def test_a_csv_comes_as_it_is(tmp_path: Path) -> None:
+    """Leading zeros, NA and the order of the columns survive; row 2 is the first row below the header."""
+    file = tmp_path / "a.csv"
+    file.write_text("mobile,Brand\n007,NA\n\n+91,null\n")
+    with open_source(file) as source:
+        chunk = next(source.chunks())
+        assert source.columns == ("mobile", "Brand")
+        assert chunk.frame.to_dict("split") == {
+            "index": [2, 4],
+            "columns": ["mobile", "Brand"],
+            "data": [["007", "NA"], ["+91", "null"]],
+        }
+        assert any("1 blank row" in note for note in source.notes)
+
+
+def test_a_workbook_can_be_read_again(tmp_path: Path) -> None:
+    """The second reading gives what the first gave."""
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(["mobile", "Brand"])
+    book.active.append([7744876415, "nike"])
+    file = tmp_path / "a.xlsx"
+    book.save(file)
+    with open_source(file) as source:
+        first = pd.concat(chunk.frame for chunk in source.chunks())
+        again = pd.concat(chunk.frame for chunk in source.chunks(1))
+    assert first.equals(again)
+    assert first.to_numpy().tolist() == [["7744876415", "nike"]]
+
+
+def test_a_missing_sheet_is_named(tmp_path: Path) -> None:
+    """The error says which sheets there are."""
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(["mobile"])
+    file = tmp_path / "a.xlsx"
+    book.save(file)
+    with pytest.raises(SourceError, match="'Nope'"):
+        open_source(file, SourceOptions(sheet="Nope"))
