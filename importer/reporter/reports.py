@@ -12,15 +12,15 @@ import msgspec
 from importer.codes import lookup
 from importer.mapping import Mapping
 from importer.model import RESULT_COLUMNS, Cause, CodeCount, Outcome, RowCounts, Status
+from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
 from importer.reporter.files import Aside, private_folder, told
 from importer.reporter.rows import Block, Rows, blocks, result_columns
+from importer.reporter.timeline import Timeline
 from importer.reporter.workbook_table import SHEET_COLUMNS, WorkbookTable
 
 #: Rows that are still open: they go into the failed file, to be mended and uploaded as it is.
 OPEN = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN, Status.UNPROCESSED})
-#: Rows whose code says why; an unprocessed one has nothing wrong with it.
-WRONG = OPEN - {Status.UNPROCESSED}
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -31,16 +31,25 @@ class Written(msgspec.Struct, frozen=True):
     causes: tuple[Cause, ...]
     reports: Map[str, str]
     notes: tuple[str, ...] = ()
+    #: When the rows were answered: for the summary page.
+    timeline: Timeline | None = None
 
 
 def write_files(
-    folder: Path, source: Rows, outcomes: Iterable[Outcome], mapping: Mapping, *, country: str | None = None
+    folder: Path,
+    source: Rows,
+    outcomes: Iterable[Outcome],
+    mapping: Mapping,
+    *,
+    country: str | None = None,
+    show_identifiers: bool = False,
 ) -> Written:
     """Write `results.csv` and, when there is an open row, `failed.csv` or `failed.xlsx`. Bounded memory."""
     private_folder(folder)
     header = [*source.columns, *RESULT_COLUMNS]
     statuses: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
+    finder = CauseFinder(source.columns, mapping, country=country, show_identifiers=show_identifiers)
     latest = 0
     with told(folder):
         results, failed = _Results(folder, header), _Failed(folder, header, source)
@@ -51,6 +60,7 @@ def write_files(
                 open_rows = [n for n, outcome in enumerate(block.outcomes) if outcome.status in OPEN]
                 if open_rows:
                     failed.add(columns, open_rows, block)
+                finder.see(block)
                 statuses.update(outcome.status for outcome in block.outcomes)
                 codes.update(block.outcomes[n].code for n in open_rows if block.outcomes[n].status in WRONG)
                 latest = max(latest, max((outcome.at for outcome in block.outcomes), default=0))
@@ -58,7 +68,7 @@ def write_files(
         finally:
             results.discard()
             failed.discard()
-    return Written(_counts(statuses), _code_counts(codes), (), reports, failed.notes)
+    return Written(_counts(statuses), _code_counts(codes), finder.causes(), reports, failed.notes, finder.timeline)
 
 
 class _Results:

@@ -9,8 +9,8 @@ from typing import Literal
 
 import openpyxl
 import pandas as pd
-from importer.mapping import ColumnUse, Mapping
 
+from importer.mapping import ColumnUse, Mapping
 from importer.model import (
     Chunk,
     Problem,

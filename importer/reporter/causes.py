@@ -1,0 +1,380 @@
+"""Root causes: which rows went wrong together, and what they share that the rows that succeeded do not.
+
+Counted in one pass and in bounded memory. A sentence is made only where the counts prove it: most of the group has the
+trait, few of the rows that succeeded do, and chance would not do that once in a million. No cell stands in a sentence
+but masked, for the sentences go to consoles, logs and mails.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from importer.codes import CodeEntry, Next, lookup
+from importer.mapping import Mapping
+from importer.model import Cause, Status
+from importer.reporter.rows import Block
+from importer.reporter.timeline import Timeline
+
+#: Fewer rows than these prove nothing.
+_FEWEST = 5
+#: A trait is told when so much of the group has it …
+_MOST_OF = 0.8
+#: … and at most so much of the rows that succeeded, or of all rows for a stretch or a time.
+_FEW_OF = 0.25
+#: Chance must be less likely than this to have done it.
+_CHANCE = 1e-6
+#: A column with more different values than these is no pattern; more groups than these are not told apart.
+_MOST_VALUES, _MOST_GROUPS = 5000, 200
+#: A stretch of rows may have so many other rows between two of its own.
+_GAP = 3
+_EXAMPLES = 3
+_PREFIX = 4
+
+_NO_DIGIT = re.compile(r"\D+")
+
+WRONG = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN})
+
+_VERBS = {Status.FAILED: "failed", Status.REJECTED: "were rejected", Status.UNKNOWN: "are unknown"}
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """A statement about a group, and advice that is better than the code's own."""
+
+    text: str
+    advice: str = ""
+
+
+class _Trait:
+    """Something about the cells of one column that can be counted."""
+
+    def __init__(self, position: int, column: str, keys: Callable[[list[str]], list[str]]) -> None:
+        self.position, self.column, self.keys = position, column, keys
+        self.good: Counter[str] = Counter()
+        self.open = True
+
+    def count(self, keys: list[str], into: Counter[str]) -> None:
+        into.update(keys)
+        if len(into) > _MOST_VALUES:
+            self.open = False
+            into.clear()
+
+    def state(self, wrong: Counter[str], rows: int, good: int) -> _Found | None:
+        raise NotImplementedError
+
+
+class _Length(_Trait):
+    """How many digits a mobile has. `country` was given for numbers without a code, so their lack is no advice."""
+
+    def __init__(self, position: int, column: str, country: str | None) -> None:
+        super().__init__(position, column, lambda cells: [str(len(digits)) for digits in _digits(cells)])
+        self._country = country
+
+    def state(self, wrong: Counter[str], rows: int, good: int) -> _Found | None:
+        length, count = wrong.most_common(1)[0]
+        if not _stands_out(count, rows, self.good[length], good):
+            return None
+        usual, usual_count = self.good.most_common(1)[0]
+        if length == "0":
+            return _Found(f"{_of(count, rows)} no digits in “{self.column}”, {_unlike(self.good[length], good)}.")
+        text = f"{_of(count, rows)} a mobile with {length} digits in “{self.column}”"
+        if usual_count / good < _MOST_OF:
+            return _Found(f"{text}, {_unlike(self.good[length], good)}.")
+        text += f", where {_percent(usual_count, good)} of the rows that succeeded have {usual}."
+        missing = int(usual) - int(length)
+        if missing == 1:
+            advice = (
+                f"One digit is missing in “{self.column}”, as happens when Excel takes it for a number. "
+                "Export the column as text, or add the digit, and upload the failed rows again."
+            )
+        elif missing > 1 and self._country:
+            advice = f"{missing} digits are missing in “{self.column}”. Add them and upload the failed rows again."
+        elif missing > 1:
+            advice = (
+                f"{missing} digits are missing in “{self.column}”. If it is the country code, run again with "
+                "--country; else add them and upload the failed rows again."
+            )
+        else:
+            advice = f"Take the digits too many ({-missing}) off the numbers in “{self.column}” and upload them again."
+        return _Found(text, advice)
+
+
+class _Prefix(_Trait):
+    """The first digits of a mobile."""
+
+    def __init__(self, position: int, column: str) -> None:
+        super().__init__(position, column, lambda cells: [digits[:_PREFIX] for digits in _digits(cells)])
+
+    def state(self, wrong: Counter[str], rows: int, good: int) -> _Found | None:
+        found: tuple[str, int] | None = None
+        for length in range(1, _PREFIX + 1):
+            heads: Counter[str] = Counter()
+            for prefix, count in wrong.items():
+                heads[prefix[:length]] += count
+            prefix, count = heads.most_common(1)[0]
+            same = sum(n for other, n in self.good.items() if other[:length] == prefix)
+            if len(prefix) == length and _stands_out(count, rows, same, good) and (not found or count >= found[1]):
+                found = prefix, count
+        if found is None:
+            return None
+        prefix, count = found
+        same = sum(n for other, n in self.good.items() if other.startswith(prefix))
+        return _Found(
+            f"{_of(count, rows)} a number in “{self.column}” that begins with {prefix}, {_unlike(same, good)}.",
+        )
+
+
+class _Value(_Trait):
+    """What the cell says: a store, the value of a preference, the domain of an e-mail."""
+
+    def __init__(
+        self,
+        position: int,
+        column: str,
+        mask: Callable[[str], str],
+        words: str = "the same value in",
+        keys: Callable[[list[str]], list[str]] = lambda cells: cells,
+    ) -> None:
+        super().__init__(position, column, keys)
+        self._mask, self._words = mask, words
+
+    def state(self, wrong: Counter[str], rows: int, good: int) -> _Found | None:
+        value, count = wrong.most_common(1)[0]
+        same = self.good[value]
+        if not _stands_out(count, rows, same, good):
+            return None
+        if not value:
+            return _Found(f"{_of(count, rows)} nothing in “{self.column}”, {_unlike(same, good)}.")
+        return _Found(f"{_of(count, rows)} {self._words} “{self.column}” ({self._mask(value)}), {_unlike(same, good)}.")
+
+
+class _Stretch:
+    """Rows that stand together, with few others between them: the longest such run of a group."""
+
+    def __init__(self) -> None:
+        self.best = (0, 0, 0, 0)
+        self._count = self._first = self._last = self._first_row = self._last_row = 0
+
+    def see(self, ordinal: int, row_number: int) -> None:
+        if not self._count or ordinal - self._last > _GAP + 1:
+            self._keep()
+            self._count, self._first, self._first_row = 0, ordinal, row_number
+        self._count += 1
+        self._last, self._last_row = ordinal, row_number
+
+    def state(self, rows: int, read: int) -> _Found | None:
+        self._keep()
+        count, length, first, last = self.best
+        if count < 2 * _FEWEST or count < _MOST_OF * rows or count < _MOST_OF * length or length > read / 2:
+            return None
+        if _log_chance(count, length, rows / read) + math.log(read) > math.log(_CHANCE):
+            return None
+        beside = "one block without another row between" if count == length else f"{length:,} rows in all"
+        return _Found(
+            f"{_of(count, rows, 'stand')} in rows {first:,} to {last:,} of the sheet ({beside}).",
+        )
+
+    def _keep(self) -> None:
+        if self._count > self.best[0]:
+            self.best = (self._count, self._last - self._first + 1, self._first_row, self._last_row)
+
+
+class _Group:
+    """The rows with one code, and one guilty column where it is known."""
+
+    def __init__(self, traits: int) -> None:
+        self.rows = 0
+        self.statuses: Counter[Status] = Counter()
+        self.examples: list[int] = []
+        self.counts: list[Counter[str]] = [Counter() for _ in range(traits)]
+        self.stretch = _Stretch()
+
+
+class CauseFinder:
+    """Sees every block of a run once, then tells the causes, the most rows first."""
+
+    def __init__(
+        self, columns: Sequence[str], mapping: Mapping, *, country: str | None = None, show_identifiers: bool = False
+    ) -> None:
+        self._traits = _traits(columns, mapping, country, str if show_identifiers else masked)
+        self._groups: dict[tuple[str, str], _Group] = {}
+        self._read = 0
+        self._good = 0
+        self.timeline = Timeline()
+
+    def see(self, block: Block) -> None:
+        good = [n for n, outcome in enumerate(block.outcomes) if outcome.status is Status.SUCCEEDED]
+        wrong: dict[tuple[str, str], list[int]] = {}
+        if len(good) < len(block.outcomes):
+            for n, outcome in enumerate(block.outcomes):
+                if outcome.status in WRONG:
+                    key = self._key(outcome.code, outcome.columns[0] if outcome.columns else "")
+                    wrong.setdefault(key, []).append(n)
+        self._good += len(good)
+        for number, trait in enumerate(self._traits):
+            if not trait.open:
+                continue
+            cells = block.cells[trait.position]
+            trait.count(trait.keys(cells if len(good) == len(cells) else [cells[n] for n in good]), trait.good)
+            for key, positions in wrong.items():
+                group = self._groups.setdefault(key, _Group(len(self._traits)))
+                trait.count(trait.keys([cells[n] for n in positions]), group.counts[number])
+        for key, positions in wrong.items():
+            group = self._groups.setdefault(key, _Group(len(self._traits)))
+            group.rows += len(positions)
+            group.statuses.update(block.outcomes[n].status for n in positions)
+            group.examples += [block.row_numbers[n] for n in positions[: _EXAMPLES - len(group.examples)]]
+            for n in positions:
+                group.stretch.see(self._read + n, block.row_numbers[n])
+        self._read += len(block.row_numbers)
+        self.timeline.see(block.outcomes)
+
+    def causes(self) -> tuple[Cause, ...]:
+        ordered = sorted(self._groups.items(), key=lambda item: (-item[1].rows, item[0]))
+        return tuple(self._cause(code, column, group) for (code, column), group in ordered)
+
+    def _key(self, code: str, column: str) -> tuple[str, str]:
+        for key in ((code, column), (code, "")):
+            if key in self._groups or len(self._groups) < _MOST_GROUPS:
+                self._groups.setdefault(key, _Group(len(self._traits)))
+                return key
+        return ("", "")
+
+    def _cause(self, code: str, column: str, group: _Group) -> Cause:
+        entry = lookup(code)
+        found = self._found(code, group)
+        what = " and ".join(_VERBS[status] for status in _VERBS if group.statuses[status])
+        if group.rows == 1:
+            what = what.replace("were", "was").replace("are", "is")
+        where = f" in “{column}”" if column else ""
+        rows = f"{group.rows:,} {'row' if group.rows == 1 else 'rows'} ({_percent(group.rows, self._read)})"
+        text = f"{rows} {what}: {entry.meaning}{where} (code {code})."
+        advice = next((statement.advice for statement in found if statement.advice), entry.advice)
+        return Cause(
+            " ".join([text, *(statement.text for statement in found)]),
+            " ".join(part for part in (advice, _who(entry, group)) if part),
+            group.rows,
+            tuple(group.examples),
+        )
+
+    def _found(self, code: str, group: _Group) -> list[_Found]:
+        """The first trait that is proven, and where or when the rows stand together."""
+        found = []
+        if group.rows >= _FEWEST and self._good >= _FEWEST:
+            for trait, counts in zip(self._traits, group.counts, strict=True):
+                if trait.open and counts:
+                    statement = trait.state(counts, group.rows, self._good)
+                    if statement is not None:
+                        found.append(statement)
+                        break
+        when = _window(self.timeline, code, group.rows) if not group.statuses[Status.REJECTED] else None
+        where = group.stretch.state(group.rows, self._read)
+        # Rows are sent in their order, so a stretch is a time as well. What the server lacks passes with time.
+        passing = lookup(code).klass in (Next.AGAIN, Next.ALONE) or bool(group.statuses[Status.UNKNOWN])
+        together = (when or where) if passing else (where or when)
+        return [*found, *([together] if together else [])]
+
+
+def masked(value: str) -> str:
+    """Enough to recognise what one knows, not enough to learn it: first and last character, the rest starred."""
+    if len(value) <= 3:
+        return "*" * len(value)
+    return f"{value[0]}{'*' * min(len(value) - 2, 8)}{value[-1]}"
+
+
+def _traits(columns: Sequence[str], mapping: Mapping, country: str | None, mask: Callable[[str], str]) -> list[_Trait]:
+    """In the order in which they are tried."""
+    positions = {column: position for position, column in enumerate(columns)}
+    found: dict[str, list[_Trait]] = {"mobile": [], "email": [], "store": [], "preference": []}
+    for use in mapping.columns:
+        position = positions.get(use.column)
+        if position is None:
+            continue
+        if use.field == "mobile":
+            found["mobile"] += [_Length(position, use.column, country), _Prefix(position, use.column)]
+        elif use.field == "email":
+            found["email"].append(_Value(position, use.column, mask, "an e-mail of the same domain in", _domains))
+        elif use.field in ("store.code", "store.id"):
+            found["store"].append(_Value(position, use.column, mask, "the same store in"))
+        elif use.field.startswith("preference"):
+            found["preference"].append(_Value(position, use.column, mask))
+    return [trait for traits in found.values() for trait in traits]
+
+
+def _digits(cells: list[str]) -> list[str]:
+    return [cell if cell.isdigit() else _NO_DIGIT.sub("", cell) for cell in cells]
+
+
+def _domains(cells: list[str]) -> list[str]:
+    return [cell.rpartition("@")[2].strip().lower() if "@" in cell else "" for cell in cells]
+
+
+def _window(timeline: Timeline, code: str, rows: int) -> _Found | None:
+    """The time in which most of the group's rows were answered, if little else was."""
+    window = timeline.window(code)
+    if window is None:
+        return None
+    count, answered = window.count, window.answered
+    if count < 2 * _FEWEST or count < _MOST_OF * rows or count < _MOST_OF * answered:
+        return None
+    if answered > timeline.answered / 2:
+        return None
+    if _log_chance(count, answered, rows / timeline.answered) + math.log(timeline.answered) > math.log(_CHANCE):
+        return None
+    first, last = (datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S") for at in (window.first, window.last))
+    return _Found(
+        f"{_of(count, rows, 'were answered')} between {first} and {last} UTC, "
+        f"a time in which {answered - count:,} other {'row was' if answered - count == 1 else 'rows were'} answered."
+    )
+
+
+def _stands_out(count: int, rows: int, same: int, good: int) -> bool:
+    """Whether a trait that `count` of `rows` wrong ones and `same` of `good` ones have is more than chance."""
+    if count < _FEWEST or count < _MOST_OF * rows or good < _FEWEST:
+        return False
+    usual = (same + 1) / (good + 2)
+    return usual <= _FEW_OF and _log_chance(count, rows, usual) <= math.log(_CHANCE)
+
+
+def _log_chance(count: int, rows: int, rate: float) -> float:
+    """Chernoff's bound on the logarithm of the probability of `count` or more of `rows` at this rate."""
+    share = count / rows
+    if share <= rate:
+        return 0.0
+    divergence = share * math.log(share / rate)
+    if share < 1:
+        divergence += (1 - share) * math.log((1 - share) / (1 - rate))
+    return -rows * divergence
+
+
+def _of(count: int, rows: int, verb: str = "have") -> str:
+    return f"All of them {verb}" if count == rows else f"{count:,} of them {verb}"
+
+
+def _unlike(same: int, good: int) -> str:
+    if not same:
+        return "which none of the rows that succeeded has"
+    return f"which {_percent(same, good)} of the rows that succeeded have"
+
+
+def _percent(part: int, whole: int) -> str:
+    """Never rounded up to all or down to none."""
+    if part == whole:
+        return "100 %"
+    share = 100 * part / whole
+    if share < 0.1:
+        return "under 0.1 %"
+    if share > 99.9:
+        return "over 99.9 %"
+    return f"{math.floor(share * 10) / 10:g} %"
+
+
+def _who(entry: CodeEntry, group: _Group) -> str:
+    again = entry.klass in (Next.AGAIN, Next.ALONE) or group.statuses[Status.UNKNOWN] == group.rows
+    helps = "trying them again as they are can help" if again else "trying them again unchanged will not help"
+    return f"For: {entry.who}; {helps}." if entry.who else f"{helps[0].upper()}{helps[1:]}."

@@ -1,0 +1,92 @@
+"""What was answered when: counts in slices of time that grow wider with the run, so that memory stays bounded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from importer.model import Outcome, Status
+
+_MOST_SLICES = 2000
+#: Slices that hold less than this part of a group at either end do not stretch its window.
+_TAIL = 0.05
+
+
+class Window(msgspec.Struct, frozen=True):
+    """From `first` to `last` (milliseconds, UTC) `answered` rows got their answer, `count` of them of the group."""
+
+    first: int
+    last: int
+    count: int
+    answered: int
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """A stretch of the run: how many rows ended in each way."""
+
+    at: int
+    succeeded: int
+    wrong: int
+
+
+class Timeline:
+    """Rows that were sent, by the time of their answer."""
+
+    def __init__(self) -> None:
+        self.width = 1000
+        self.answered = 0
+        self._slices: dict[int, Counter[str]] = {}
+
+    def see(self, outcomes: Sequence[Outcome]) -> None:
+        """Succeeded rows count as "", the others by their code."""
+        at, width = -1, self.width
+        counts: Counter[str] = Counter()
+        for outcome in outcomes:
+            if outcome.at and outcome.attempts:
+                if outcome.at // width != at:
+                    at = outcome.at // width
+                    found = self._slices.get(at)
+                    counts = self._slices[at] = Counter() if found is None else found
+                counts["" if outcome.status is Status.SUCCEEDED else outcome.code] += 1
+                self.answered += 1
+        while len(self._slices) > _MOST_SLICES:
+            self._widen()
+
+    def window(self, code: str) -> Window | None:
+        """The time that holds nearly all rows with this code."""
+        mine = sorted((at, counts[code]) for at, counts in self._slices.items() if counts[code])
+        if not mine:
+            return None
+        spare = int(sum(count for _, count in mine) * _TAIL)
+        for end in (0, -1):
+            left = spare
+            while len(mine) > 1 and mine[end][1] <= left:
+                left -= mine.pop(end)[1]
+        first, last = mine[0][0], mine[-1][0]
+        answered = sum(counts.total() for at, counts in self._slices.items() if first <= at <= last)
+        return Window(first * self.width, (last + 1) * self.width, sum(count for _, count in mine), answered)
+
+    def slices(self, most: int) -> list[Slice]:
+        """At most so many slices of equal width, from the first answer to the last."""
+        if not self._slices:
+            return []
+        first, last = min(self._slices), max(self._slices)
+        step = -(-(last - first + 1) // most)
+        counts: dict[int, tuple[int, int]] = {}
+        for at, found in self._slices.items():
+            number = (at - first) // step
+            succeeded, wrong = counts.get(number, (0, 0))
+            counts[number] = (succeeded + found[""], wrong + found.total() - found[""])
+        return [
+            Slice((first + number * step) * self.width, *counts.get(number, (0, 0)))
+            for number in range((last - first) // step + 1)
+        ]
+
+    def _widen(self) -> None:
+        self.width *= 2
+        slices: dict[int, Counter[str]] = {}
+        for at, counts in self._slices.items():
+            slices.setdefault(at // 2, Counter()).update(counts)
+        self._slices = slices
