@@ -252,7 +252,8 @@ class Normaliser:
         if rows.problems:
             # Not `compress`: a customer made for a rejected row costs little, and rejected rows are few.
             made = compress(made, [at not in rows.problems for at in range(count)])
-        blanks = {column: len(at - rows.problems.keys()) for column, at in blank_at.items()}
+        counted = {column: len(at - rows.problems.keys()) for column, at in blank_at.items()}
+        blanks = {column: cells for column, cells in counted.items() if cells}
         return Normalised(list(made), *_told(rows), blanks)
 
     def _read_values(self, rows: _Rows, column: str, values: list[str], reader: ValueReader) -> list[Pair | None]:
