@@ -34,6 +34,10 @@ _MOST_VALUES, _MOST_GROUPS = 5000, 200
 #: A stretch of rows may have so many other rows between two of its own.
 _GAP = 3
 _EXAMPLES = 3
+#: So many rows that succeeded are all looked at; beyond, one in `_THINNED` is, and the sentences give the number.
+_LOOKED_AT, _THINNED = 100_000, 10
+#: The group of the codes beyond the most that are told apart.
+_REST = ("further codes", "")
 _PREFIX = 4
 
 _NO_DIGIT = re.compile(r"\D+")
@@ -204,46 +208,56 @@ class CauseFinder:
         self._traits = _traits(columns, mapping, country, str if show_identifiers else masked)
         self._groups: dict[tuple[str, str], _Group] = {}
         self._read = 0
-        self._good = 0
+        self._looked_at = 0
+        self._thinned = False
         self.timeline = Timeline()
 
     def see(self, block: Block) -> None:
-        good = [n for n, outcome in enumerate(block.outcomes) if outcome.status is Status.SUCCEEDED]
         wrong: dict[tuple[str, str], list[int]] = {}
-        if len(good) < len(block.outcomes):
-            for n, outcome in enumerate(block.outcomes):
-                if outcome.status in WRONG:
-                    key = self._key(outcome.code, outcome.columns[0] if outcome.columns else "")
-                    wrong.setdefault(key, []).append(n)
-        self._good += len(good)
+        for n in block.other:
+            outcome = block.outcomes[n]
+            if outcome.status in WRONG:
+                key = self._key(outcome.code, outcome.columns[0] if outcome.columns else "")
+                wrong.setdefault(key, []).append(n)
+        good = self._good_positions(block)
         for number, trait in enumerate(self._traits):
             if not trait.open:
                 continue
             cells = block.cells[trait.position]
-            trait.count(trait.keys(cells if len(good) == len(cells) else [cells[n] for n in good]), trait.good)
+            trait.count(trait.keys(cells if good is None else [cells[n] for n in good]), trait.good)
             for key, positions in wrong.items():
-                group = self._groups.setdefault(key, _Group(len(self._traits)))
-                trait.count(trait.keys([cells[n] for n in positions]), group.counts[number])
+                trait.count(trait.keys([cells[n] for n in positions]), self._groups[key].counts[number])
         for key, positions in wrong.items():
-            group = self._groups.setdefault(key, _Group(len(self._traits)))
+            group = self._groups[key]
             group.rows += len(positions)
             group.statuses.update(block.outcomes[n].status for n in positions)
             group.examples += [block.row_numbers[n] for n in positions[: _EXAMPLES - len(group.examples)]]
             for n in positions:
                 group.stretch.see(self._read + n, block.row_numbers[n])
         self._read += len(block.row_numbers)
+        self._looked_at += len(block.row_numbers) - len(block.other) if good is None else len(good)
         self.timeline.see(block.outcomes)
+
+    def _good_positions(self, block: Block) -> range | list[int] | None:
+        """The rows that succeeded, as far as they are looked at: all (None: every row of the block), or a part."""
+        step = 1 if self._looked_at < _LOOKED_AT else _THINNED
+        self._thinned = self._thinned or step > 1
+        if not block.other:
+            return None if step == 1 else range(0, len(block.outcomes), step)
+        other = set(block.other)
+        return [n for n in range(0, len(block.outcomes), step) if n not in other]
 
     def causes(self) -> tuple[Cause, ...]:
         ordered = sorted(self._groups.items(), key=lambda item: (-item[1].rows, item[0]))
         return tuple(self._cause(code, column, group) for (code, column), group in ordered)
 
     def _key(self, code: str, column: str) -> tuple[str, str]:
-        for key in ((code, column), (code, "")):
-            if key in self._groups or len(self._groups) < _MOST_GROUPS:
-                self._groups.setdefault(key, _Group(len(self._traits)))
-                return key
-        return ("", "")
+        key = (code, column)
+        if key not in self._groups:
+            if len(self._groups) >= _MOST_GROUPS:
+                key = _REST
+            self._groups.setdefault(key, _Group(len(self._traits)))
+        return key
 
     def _cause(self, code: str, column: str, group: _Group) -> Cause:
         entry = lookup(code)
@@ -253,10 +267,14 @@ class CauseFinder:
             what = what.replace("were", "was").replace("are", "is")
         where = f" in “{column}”" if column else ""
         rows = f"{group.rows:,} {'row' if group.rows == 1 else 'rows'} ({_percent(group.rows, self._read)})"
-        text = f"{rows} {what}: {entry.meaning}{where} (code {code})."
+        meaning = "many different reasons" if (code, column) == _REST else entry.meaning
+        text = f"{rows} {what}: {meaning}{where} (code {code})."
         advice = next((statement.advice for statement in found if statement.advice), entry.advice)
+        text = " ".join([text, *(statement.text for statement in found)])
+        if self._thinned:
+            text = text.replace("the rows that succeeded", f"{self._looked_at:,} rows that succeeded")
         return Cause(
-            " ".join([text, *(statement.text for statement in found)]),
+            text,
             " ".join(part for part in (advice, _who(entry, group)) if part),
             group.rows,
             tuple(group.examples),
@@ -265,10 +283,10 @@ class CauseFinder:
     def _found(self, code: str, group: _Group) -> list[_Found]:
         """The first trait that is proven, and where or when the rows stand together."""
         found = []
-        if group.rows >= _FEWEST and self._good >= _FEWEST:
+        if group.rows >= _FEWEST and self._looked_at >= _FEWEST:
             for trait, counts in zip(self._traits, group.counts, strict=True):
                 if trait.open and counts:
-                    statement = trait.state(counts, group.rows, self._good)
+                    statement = trait.state(counts, group.rows, self._looked_at)
                     if statement is not None:
                         found.append(statement)
                         break
@@ -317,7 +335,7 @@ def _domains(cells: list[str]) -> list[str]:
 def _window(timeline: Timeline, code: str, rows: int) -> _Found | None:
     """The time in which most of the group's rows were answered, if little else was."""
     window = timeline.window(code)
-    if window is None:
+    if window is None or window.all != rows:
         return None
     count, answered = window.count, window.answered
     if count < 2 * _FEWEST or count < _MOST_OF * rows or count < _MOST_OF * answered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from collections.abc import Mapping as Map
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from importer.model import RESULT_COLUMNS, Cause, CodeCount, Outcome, RowCounts,
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
 from importer.reporter.files import Aside, private_folder, told
-from importer.reporter.rows import Block, Rows, blocks, result_columns
+from importer.reporter.rows import Block, Rows, blocks, result_cells
 from importer.reporter.timeline import Timeline
 from importer.reporter.workbook_table import SHEET_COLUMNS, WorkbookTable
 
@@ -46,25 +46,22 @@ def write_files(
 ) -> Written:
     """Write `results.csv` and, when there is an open row, `failed.csv` or `failed.xlsx`. Bounded memory."""
     private_folder(folder)
-    header = [*source.columns, *RESULT_COLUMNS]
+    finder = CauseFinder(source.columns, mapping, country=country, show_identifiers=show_identifiers)
     statuses: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
-    finder = CauseFinder(source.columns, mapping, country=country, show_identifiers=show_identifiers)
-    latest = 0
     with told(folder):
-        results, failed = _Results(folder, header), _Failed(folder, header, source)
+        results, failed = _Results(folder, source), _Failed(folder, source)
         try:
             for block in blocks(source, outcomes):
-                columns = [*block.cells, *result_columns(block, source.sheet)]
-                results.add(columns)
-                open_rows = [n for n, outcome in enumerate(block.outcomes) if outcome.status in OPEN]
-                if open_rows:
-                    failed.add(columns, open_rows, block)
+                results.add(block)
+                failed.add(block)
                 finder.see(block)
-                statuses.update(outcome.status for outcome in block.outcomes)
-                codes.update(block.outcomes[n].code for n in open_rows if block.outcomes[n].status in WRONG)
-                latest = max(latest, max((outcome.at for outcome in block.outcomes), default=0))
-            reports = {**results.publish(), **failed.publish(latest)}
+                statuses[Status.SUCCEEDED] += len(block.outcomes) - len(block.other)
+                for outcome in map(block.outcomes.__getitem__, block.other):
+                    statuses[outcome.status] += 1
+                    if outcome.status in WRONG:
+                        codes[outcome.code] += 1
+            reports = {**results.publish(), **failed.publish(finder.timeline.latest)}
         finally:
             results.discard()
             failed.discard()
@@ -74,12 +71,12 @@ def write_files(
 class _Results:
     """Every row, in the source's order."""
 
-    def __init__(self, folder: Path, header: Sequence[str]) -> None:
+    def __init__(self, folder: Path, source: Rows) -> None:
         self._aside = Aside(folder, "results.csv")
-        self._table = CsvTable(self._aside.path, header)
+        self._table = CsvTable(self._aside.path, [*source.columns, *RESULT_COLUMNS], source.sheet)
 
-    def add(self, columns: Sequence[list[str] | list[int]]) -> None:
-        self._table.add(columns)
+    def add(self, block: Block) -> None:
+        self._table.add(block.cells, block.outcomes)
 
     def publish(self) -> dict[str, str]:
         self._table.close()
@@ -97,24 +94,25 @@ class _Failed:
     A ragged row keeps the cells beyond the header at its end: unmended, it must be refused again, never be shifted.
     """
 
-    def __init__(self, folder: Path, header: Sequence[str], source: Rows) -> None:
-        self._folder, self._header, self._source = folder, header, source
+    def __init__(self, folder: Path, source: Rows) -> None:
+        self._folder, self._source = folder, source
+        self._header = [*source.columns, *RESULT_COLUMNS]
         self._csv: CsvTable | None = None
         self._book: WorkbookTable | None = None
         self._asides: dict[str, Aside] = {}
         self.notes: tuple[str, ...] = ()
 
-    def add(self, columns: Sequence[list[str] | list[int]], positions: Sequence[int], block: Block) -> None:
-        if self._csv is None:
-            self._begin()
-        rows = [
-            [*(column[position] for column in columns), *block.overflow.get(position, ())] for position in positions
-        ]
-        if self._csv is not None:
-            self._csv.add_ragged(rows)
-        if self._book is not None:
-            for row in rows:
-                self._book.add([cell if isinstance(cell, str) else str(cell) for cell in row])
+    def add(self, block: Block) -> None:
+        for position in block.other:
+            outcome = block.outcomes[position]
+            if outcome.status in OPEN:
+                table = self._csv or self._begin()
+                row = [column[position] for column in block.cells]
+                row += result_cells(outcome, self._source.sheet)
+                row += block.overflow.get(position, ())
+                table.add_row(row)
+                if self._book is not None:
+                    self._book.add(row)
 
     def publish(self, at: int) -> dict[str, str]:
         names: list[str] = []
@@ -139,18 +137,17 @@ class _Failed:
         for aside in self._asides.values():
             aside.discard()
 
-    def _begin(self) -> None:
+    def _begin(self) -> CsvTable:
         aside = self._asides["failed.csv"] = Aside(self._folder, "failed.csv")
-        self._csv = CsvTable(aside.path, self._header)
+        self._csv = CsvTable(aside.path, self._header, self._source.sheet)
         if self._source.kind == "workbook" and len(self._header) <= SHEET_COLUMNS:
             aside = self._asides["failed.xlsx"] = Aside(self._folder, "failed.xlsx")
             self._book = WorkbookTable(aside.path, self._header, self._source.sheet, aside.scratch)
+        return self._csv
 
 
 def _counts(statuses: Map[Status, int]) -> RowCounts:
-    return RowCounts(
-        read=sum(statuses.values()), **{status.value: statuses[status] for status in Status if status in statuses}
-    )
+    return RowCounts(read=sum(statuses.values()), **{status.value: statuses[status] for status in Status})
 
 
 def _code_counts(codes: Counter[str]) -> tuple[CodeCount, ...]:

@@ -5,8 +5,9 @@ Columns, not rows: a million rows are written at the speed of C only when Python
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import Literal, Protocol
 
 import msgspec
@@ -33,12 +34,14 @@ class Rows(Protocol):
 class Block(msgspec.Struct):
     """A stretch of rows: `cells` holds one list for each source column, `outcomes` one entry for each row.
 
-    `overflow`: position → cells that a ragged row has beyond the header.
+    `other`: the positions of the rows that did not succeed, few as a rule. `overflow`: position → cells that a ragged
+    row has beyond the header.
     """
 
     row_numbers: list[int]
     cells: list[list[str]]
     outcomes: list[Outcome]
+    other: list[int]
     overflow: dict[int, list[str]]
 
 
@@ -47,61 +50,57 @@ def blocks(source: Rows, outcomes: Iterable[Outcome], rows: int = 5000) -> Itera
 
     An outcome for a row that the source does not have means that this is not the source of the run.
     """
-    coming = iter(outcomes)
-    outcome = next(coming, None)
+    coming: Iterator[Outcome] = iter(outcomes)
     for chunk in source.chunks(rows):
-        row_numbers = [int(number) for number in chunk.frame.index.tolist()]
-        found: list[Outcome] = []
-        for number in row_numbers:
-            if outcome is not None and outcome.row_number == number:
-                found.append(outcome)
-                outcome = next(coming, None)
-            elif outcome is None or outcome.row_number > number:
-                found.append(Outcome(number, Status.UNPROCESSED, "not_reached"))
-            else:
-                raise _not_in(source, outcome)
+        frame = chunk.frame
+        row_numbers: list[int] = frame.index.tolist()
+        found = list(islice(coming, len(row_numbers)))
+        if [outcome.row_number for outcome in found] != row_numbers:
+            found, left = _merged(source, row_numbers, found)
+            coming = chain(left, coming)
+        succeeded = Status.SUCCEEDED
         yield Block(
             row_numbers,
-            [chunk.frame.iloc[:, position].tolist() for position in range(len(chunk.frame.columns))],
+            [frame.iloc[:, position].tolist() for position in range(len(frame.columns))],
             found,
+            [n for n, outcome in enumerate(found) if outcome.status is not succeeded],
             _overflow(chunk, row_numbers),
         )
-    if outcome is not None:
+    for outcome in coming:
         raise _not_in(source, outcome)
 
 
-def result_columns(block: Block, sheet: str) -> list[list[str] | list[int]]:
-    """The result columns of a block, in the order of `model.RESULT_COLUMNS`."""
-    statuses, codes, messages, advices, warnings, attempts, request_ids, stamps = [], [], [], [], [], [], [], []
-    at, stamp = -1, ""
-    for outcome in block.outcomes:
-        status = outcome.status
-        statuses.append(status.value)
-        codes.append(outcome.code)
-        if status is Status.SUCCEEDED and not outcome.warnings:
-            messages.append(outcome.message)
-            advices.append(outcome.advice)
-            warnings.append("")
+def _merged(
+    source: Rows, row_numbers: Sequence[int], outcomes: Sequence[Outcome]
+) -> tuple[list[Outcome], list[Outcome]]:
+    """An outcome for each row, and the outcomes that belong to later rows."""
+    found: list[Outcome] = []
+    position = 0
+    for number in row_numbers:
+        outcome = outcomes[position] if position < len(outcomes) else None
+        if outcome is None or outcome.row_number > number:
+            found.append(Outcome(number, Status.UNPROCESSED, "not_reached"))
+        elif outcome.row_number == number:
+            found.append(outcome)
+            position += 1
         else:
-            messages.append(message_of(outcome))
-            advices.append(advice_of(outcome))
-            warnings.append("; ".join(outcome.warnings))
-        attempts.append(outcome.attempts)
-        request_ids.append(outcome.request_id)
-        if outcome.at != at:
-            at, stamp = outcome.at, stamp_of(outcome.at)
-        stamps.append(stamp)
+            raise _not_in(source, outcome)
+    return found, list(outcomes[position:])
+
+
+def result_cells(outcome: Outcome, sheet: str) -> list[str]:
+    """The result columns of a row, in the order of `model.RESULT_COLUMNS`."""
     return [
-        [sheet] * len(statuses),
-        block.row_numbers,
-        statuses,
-        codes,
-        messages,
-        advices,
-        warnings,
-        attempts,
-        request_ids,
-        stamps,
+        sheet,
+        str(outcome.row_number),
+        outcome.status.value,
+        outcome.code,
+        message_of(outcome),
+        advice_of(outcome),
+        "; ".join(outcome.warnings),
+        str(outcome.attempts),
+        outcome.request_id,
+        stamp_of(outcome.at),
     ]
 
 

@@ -15,11 +15,12 @@ _TAIL = 0.05
 
 
 class Window(msgspec.Struct, frozen=True):
-    """From `first` to `last` (milliseconds, UTC) `answered` rows got their answer, `count` of them of the group."""
+    """From `first` to `last` (milliseconds, UTC) `answered` rows got an answer, `count` of the `all` of a group."""
 
     first: int
     last: int
     count: int
+    all: int
     answered: int
 
 
@@ -37,11 +38,12 @@ class Timeline:
     def __init__(self) -> None:
         self.width = 1000
         self.answered = 0
+        self.latest = 0
         self._slices: dict[int, Counter[str]] = {}
 
     def see(self, outcomes: Sequence[Outcome]) -> None:
         """Succeeded rows count as "", the others by their code."""
-        at, width = -1, self.width
+        at, width, succeeded = -1, self.width, Status.SUCCEEDED
         counts: Counter[str] = Counter()
         for outcome in outcomes:
             if outcome.at and outcome.attempts:
@@ -49,7 +51,8 @@ class Timeline:
                     at = outcome.at // width
                     found = self._slices.get(at)
                     counts = self._slices[at] = Counter() if found is None else found
-                counts["" if outcome.status is Status.SUCCEEDED else outcome.code] += 1
+                    self.latest = max(self.latest, outcome.at)
+                counts["" if outcome.status is succeeded else outcome.code] += 1
                 self.answered += 1
         while len(self._slices) > _MOST_SLICES:
             self._widen()
@@ -59,14 +62,16 @@ class Timeline:
         mine = sorted((at, counts[code]) for at, counts in self._slices.items() if counts[code])
         if not mine:
             return None
-        spare = int(sum(count for _, count in mine) * _TAIL)
+        everything = sum(count for _, count in mine)
+        spare = int(everything * _TAIL)
         for end in (0, -1):
             left = spare
             while len(mine) > 1 and mine[end][1] <= left:
                 left -= mine.pop(end)[1]
         first, last = mine[0][0], mine[-1][0]
         answered = sum(counts.total() for at, counts in self._slices.items() if first <= at <= last)
-        return Window(first * self.width, (last + 1) * self.width, sum(count for _, count in mine), answered)
+        count = sum(count for _, count in mine)
+        return Window(first * self.width, (last + 1) * self.width, count, everything, answered)
 
     def slices(self, most: int) -> list[Slice]:
         """At most so many slices of equal width, from the first answer to the last."""
