@@ -24,13 +24,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from importer.sandbox.catalogue import PAGES, REQUEST_CODES
+from importer.sandbox.catalogue import PAGES, REQUEST_CODES, Magic
 from importer.sandbox.faults import Answer, Fault, deliver, page, send_answer
 from importer.sandbox.judge import CustomerSent, StoreSent, decode_body
 from importer.sandbox.options import PreferenceField, SandboxOptions
 from importer.sandbox.shapes import Verdict
 from importer.sandbox.state import Identifier, RequestRecord, SandboxState
-from importer.sandbox.store import Account
+from importer.sandbox.store import Account, Identifiers
 
 _PARAMETERS: dict[str, Identifier] = {
     "mobile": "mobile",
@@ -38,6 +38,8 @@ _PARAMETERS: dict[str, Identifier] = {
     "external_id": "external_id",
     "id": "user_id",
 }
+#: All that may arrive: which of them a call takes it decides itself, to refuse the others in the API's words.
+_METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
 #: A gzip body may unpack to this much.
 _UNPACKED = 64 << 20
 _FOUND = "Customer preferences retrieved successfully"
@@ -49,8 +51,8 @@ def create_app(options: SandboxOptions | None = None) -> Starlette:
     app = Starlette(
         routes=[
             Route("/v1.1/customer/preferences", endpoint=_Preferences(state)),
-            Route("/v1.1/organization/customfields", endpoint=_call(state, _custom_fields, "GET")),
-            Route("/v3/oauth/token/generate", endpoint=_call(state, _token, "POST")),
+            Route("/v1.1/organization/customfields", endpoint=_call(state, _custom_fields, "GET"), methods=_METHODS),
+            Route("/v3/oauth/token/generate", endpoint=_call(state, _token, "POST"), methods=_METHODS),
         ],
         exception_handlers={HTTPException: _not_found(state)},
     )
@@ -177,14 +179,15 @@ class _Preferences:
             return _refusal(state, 400, more)
         if options.batch_limit is not None and len(customers) > options.batch_limit:
             return _refusal(state, 1060, more)
-        code = state.judge.refusal(customers)
+        magics = [state.judge.magic(customer) for customer in customers]
+        code = state.judge.refusal(magics)
         if code is not None:
             return _refusal(state, code, more)
-        answer = await self._apply(record, customers)
+        answer = await self._apply(record, customers, magics)
         answer.headers = more
         return answer
 
-    async def _apply(self, record: RequestRecord, customers: list[CustomerSent]) -> Answer:
+    async def _apply(self, record: RequestRecord, customers: list[CustomerSent], magics: list[Magic | None]) -> Answer:
         """Takes the customers' locks, works for as long as it is told to, stores, and lets go before it answers."""
         state = self._state
         keys = [state.judge.keys(customer) for customer in customers]
@@ -204,7 +207,7 @@ class _Preferences:
                 await asyncio.sleep(latency)
                 if state.store.version != version:
                     found = state.store.find(flat)
-            return self._store(record, customers, keys, found, blocked)
+            return self._store(record, customers, magics, keys, found, blocked)
         finally:
             for name in held:
                 state.busy.pop(name, None)
@@ -237,6 +240,7 @@ class _Preferences:
         self,
         record: RequestRecord,
         customers: list[CustomerSent],
+        magics: list[Magic | None],
         keys: list[list[str]],
         found: dict[str, int],
         blocked: set[int],
@@ -253,7 +257,7 @@ class _Preferences:
             if position in blocked:
                 verdict = judge.failure(521)
             else:
-                judged = judge.judge(customer)
+                judged = judge.judge(customer, magics[position])
                 verdict, silence = judged.verdict, judged.silence
                 if judged.stored is not None:
                     if refuse_conflicts and len(change.resolve(keys[position])) > 1:
@@ -447,8 +451,8 @@ def _xml_refusal(headers: dict[str, str]) -> Answer:
     return Answer(200, body, "400", "application/xml", headers)
 
 
-def _identifiers(customer: CustomerSent) -> dict[str, str]:
-    found = {}
+def _identifiers(customer: CustomerSent) -> Identifiers:
+    found: Identifiers = {}
     if customer.mobile:
         found["mobile"] = customer.mobile
     if customer.email:

@@ -27,7 +27,7 @@ TRANSPORT = "importer.sandbox.transport"
 
 #: Kind -> (what happens, whether the batch is applied first in any case). `-after` makes any other kind apply first.
 FAULTS: dict[str, tuple[str, bool]] = {
-    "NNN": ("HTTP status NNN (301 to 599); settings: retry-after, location, body-code", False),
+    "NNN": ("HTTP status NNN (300 to 599); settings: retry-after, location, body-code", False),
     "code-NNN": ("a refusal of the whole request in the body, without items; setting: http", False),
     "html": ("HTTP 200 with a login page", False),
     "empty": ("HTTP 200 with an empty body", False),
@@ -92,7 +92,7 @@ def parse_fault(line: str) -> Fault:
     first, last, every, kind, rest = found.groups()
     after = kind.endswith("-after")
     kind = kind.removesuffix("-after")
-    name = "NNN" if re.fullmatch("[345][0-9][0-9]", kind) else re.sub("[0-9]+$", "NNN", kind)
+    name = "NNN" if re.fullmatch("[345][0-9][0-9]", kind) else re.sub("-[0-9]+$", "-NNN", kind)
     if name not in FAULTS:
         raise OptionsError(f"fault {line!r}: its kind is not known; the kinds are: {', '.join(FAULTS)}")
     settings = dict(part.split("=", 1) for part in _SETTING.split(rest) if part)

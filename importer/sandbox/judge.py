@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
@@ -110,10 +111,9 @@ class Judge:
     def magic(self, customer: CustomerSent) -> Magic | None:
         return magic_of(customer.mobile, customer.email, customer.external_id, customer.user_id)
 
-    def refusal(self, customers: list[CustomerSent]) -> int | None:
+    def refusal(self, magics: Iterable[Magic | None]) -> int | None:
         """The code that a magic identifier among them refuses the whole request with."""
-        for customer in customers:
-            magic = self.magic(customer)
+        for magic in magics:
             if magic is not None and magic.word == "request" and self._due(magic):
                 return magic.code
         return None
@@ -129,8 +129,7 @@ class Judge:
             or (user_id != "" and user_id in known)
         )
 
-    def judge(self, customer: CustomerSent) -> Judgement:
-        magic = magic_of(customer.mobile, customer.email, customer.external_id, customer.user_id)
+    def judge(self, customer: CustomerSent, magic: Magic | None) -> Judgement:
         judged = self._judge(customer)
         if magic is None or judged.stored is None:
             return judged

@@ -106,7 +106,7 @@ def load_fields(path: str | Path) -> tuple[PreferenceField, ...]:
         )
     try:
         return fields_of(msgspec.json.decode(text))
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
+    except (msgspec.DecodeError, AttributeError, KeyError, TypeError) as error:
         raise OptionsError(f"{path}: no list of field definitions ({error})") from error
 
 

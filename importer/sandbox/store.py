@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import msgspec
 
@@ -35,8 +36,17 @@ class Account(msgspec.Struct):
     fields: dict[str, str] = {}
 
 
+class Identifiers(TypedDict, total=False):
+    """The identifiers of a customer that were sent, as they were sent."""
+
+    mobile: str
+    email: str
+    external_id: str
+    user_id: str
+
+
 #: (identifiers as sent, preferences stored) of one customer that was accepted.
-Accepted = tuple[dict[str, str], dict[str, str]]
+Accepted = tuple[Identifiers, dict[str, str]]
 
 _encode = msgspec.json.Encoder().encode
 _account = msgspec.json.Decoder(Account).decode
@@ -164,29 +174,29 @@ class Change:
                 named.append(number)
         return named
 
-    def put(self, keys: Sequence[str], identifiers: dict[str, str], fields: dict[str, str]) -> Account:
+    def put(self, keys: Sequence[str], identifiers: Identifiers, fields: dict[str, str]) -> Account:
         """Stores one customer. Identifiers that come together are one customer, so their accounts become one.
 
         Of accounts that are merged, the one of the first identifier (in the API's order) survives and its values win:
         the result depends on the accounts alone and not on which of them was written first.
         """
-        named = self.resolve(keys)
+        found = self._found
+        named = self.resolve(keys) if found else None
         if named:
             number = named[0]
             account = self.accounts[number]
             for other in named[1:]:
                 self._merge(number, account, other)
+            for kind, value in identifiers.items():
+                setattr(account, kind, value)
+            account.fields.update(fields)
         else:
             number = self._store.new_account()
-            account = self.accounts[number] = Account(keys=[], fields={})
-        found = self._found
+            account = self.accounts[number] = Account(keys=[], fields=fields.copy(), **identifiers)
         for key in keys:
             if found.get(key) != number:
                 found[key] = self.keys[key] = number
                 account.keys.append(key)
-        for kind, value in identifiers.items():
-            setattr(account, kind, value)
-        account.fields.update(fields)
         self.touched.add(number)
         return account
 
