@@ -36,6 +36,7 @@ REPAIRS: dict[str, str] = {
 #: The digits that a spreadsheet program's numbers can hold. What lies beyond has become zeros.
 EXACT_DIGITS = 15
 
+#: What no plain cell has. Cells without it need no cleaning.
 _ODD = re.compile(r"[^!-~ ]|^['`=]")
 _SPACES = re.compile(r"\s")
 _FORMULA = re.compile(r'="([^"]*)"')
@@ -78,7 +79,7 @@ def clean(text: str) -> Verdict:
     if formula:
         text = formula.group(1).strip()
         repairs.append("formula_quotes_removed")
-    if text[:1] in _APOSTROPHES and text[1:2] and (text[1].isdecimal() or text[1] == "+"):
+    if text[:1] in _APOSTROPHES and (text[1:2].isdecimal() or text[1:2] == "+" or is_certain_date(text[1:])):
         text = text[1:]
         repairs.append("apostrophe_removed")
     return Verdict(text, tuple(repairs))

@@ -241,7 +241,7 @@ def to_toml(mapping: Mapping, looks: Dict[str, ColumnLook] | None = None, *, sou
     looks = looks or {}
     hints = dict(misspelt(mapping))
     lines = [
-        f"# Which column of {source or 'the sheet'} feeds which field.",
+        f"# Which column of {_one_line(source) or 'the sheet'} feeds which field.",
         "# Written by `importer map`; edit it and pass it with --mapping.",
         "#",
         '# "Column" = "mobile"        also: email, external_id, user_id (the customer; one of the four is enough),',

@@ -60,6 +60,8 @@ class _Rows:
         #: Rows with a faulty cell among the identifiers, among the preferences: they are not called empty as well.
         self.identifier_faults: set[int] = set()
         self.preference_faults: set[int] = set()
+        #: Problems of rows that are not in the frame at all.
+        self.unplaced: list[Problem] = []
         #: Rows that the reader gave up on: their cells may stand in wrong columns, so nothing is said of them.
         self.unusable: set[int] = set()
 
@@ -132,7 +134,11 @@ class Normaliser:
         positions = {row: at for at, row in enumerate(rows.rows)}
         for problem in problems:
             at = positions.get(problem.row_number)
-            if at is None or (problem.column is not None and problem.column not in columns):
+            if problem.column is not None and (at is None or problem.column not in columns):
+                continue
+            if at is None:
+                # A row that the reader could not even give a place in the frame still has its outcome.
+                rows.unplaced.append(problem)
                 continue
             if problem.column is None:
                 rows.unusable.add(at)
@@ -183,6 +189,8 @@ class Normaliser:
     ) -> list[str]:
         """Verdicts → texts; what they found goes under the row."""
         settled: list[str] = texts  # type: ignore[assignment]
+        if Verdict not in set(map(type, texts)):
+            return settled
         for at in [at for at, text in enumerate(texts) if text.__class__ is Verdict]:
             verdict = texts[at]
             assert isinstance(verdict, Verdict)
@@ -365,5 +373,7 @@ def read_texts(values: Sequence[str]) -> list[str | Verdict]:
 def _told(rows: _Rows) -> tuple[list[Problem], list[Repair]]:
     """Problems in the sheet's order; repairs of the rows that are sent."""
     problems = [problem for at in sorted(rows.problems) for problem in rows.problems[at]]
+    if rows.unplaced:
+        problems = sorted([*problems, *rows.unplaced], key=lambda problem: problem.row_number)
     repairs = [repair for at in sorted(rows.repairs.keys() - rows.problems.keys()) for repair in rows.repairs[at]]
     return problems, repairs

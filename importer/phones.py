@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import phonenumbers
-from phonenumbers import PhoneMetadata, PhoneNumberType, ValidationResult
+from phonenumbers import PhoneMetadata, PhoneNumberDesc, PhoneNumberType, ValidationResult
 
 from importer.damage import Verdict, clean, is_date, whole_number
 from importer.errors import SettingsError
@@ -25,8 +25,10 @@ _SEPARATORS = re.compile(r"[\s().\-‐‑‒–—−/]")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})+", re.ASCII)
 _SEVERAL = re.compile(r"\d{6,}\D*[,;/|&]\D*\d{6,}|\d{6,}\s+(?:or|and)\s+\+?\d{6,}", re.ASCII | re.IGNORECASE)
 _DIGITS = re.compile(r"\d+", re.ASCII)
-#: What a number without its country code can look like; longer ones are wrong in another way.
-_LONGEST_NATIONAL = 11
+#: How long a number without its country code can be; others are wrong in another way.
+_SHORTEST_NATIONAL, _LONGEST_NATIONAL = 7, 11
+#: What people write for a country though ISO 3166 has it otherwise.
+_ALIASES = {"UK": "GB"}
 _MOBILE_TYPES = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
@@ -42,7 +44,7 @@ class PhoneReader:
     """Reads the cells of a mobile column for one `--country` (None: every number carries its country code)."""
 
     def __init__(self, country: str | None = None) -> None:
-        self.country = country.upper() if country else None
+        self.country = _ALIASES.get(country.upper(), country.upper()) if country else None
         self._code = ""
         self._ordinary: Callable[[str], object] | None = None
         self._slow = lru_cache(maxsize=65_536)(self._read)
@@ -128,9 +130,11 @@ class PhoneReader:
         if not plus and digits.startswith("00"):
             plus, digits = True, digits[2:]
         verdict = self._international(digits) if plus or self.country is None else self._of_country(digits)
-        if verdict.code == "mobile_invalid" and not plus and self.country is None and len(digits) <= _LONGEST_NATIONAL:
-            verdict = Verdict(code="mobile_without_country")
-        return verdict if verdict.code else Verdict(verdict.text, repairs + verdict.repairs)
+        if not verdict.code:
+            return Verdict(verdict.text, repairs + verdict.repairs)
+        if not plus and self.country is None and _SHORTEST_NATIONAL <= len(digits) <= _LONGEST_NATIONAL:
+            return Verdict(code="mobile_without_country")
+        return verdict
 
     def _international(self, digits: str) -> Verdict:
         number = parse(digits)
@@ -196,8 +200,8 @@ def calling_code(digits: str) -> str:
 
 @lru_cache(maxsize=256)
 def full_pattern(code: str) -> Callable[[str], object]:
-    """Matches ordinary mobile numbers with this country code in front. What it takes, `parse` takes unchanged."""
-    return re.compile(f"{code}{_mobile(code)}", re.ASCII).fullmatch
+    """Matches ordinary numbers with this country code in front. What it takes, `parse` takes unchanged."""
+    return re.compile(f"{code}{_ordinary(code)}", re.ASCII).fullmatch
 
 
 @lru_cache(maxsize=256)
@@ -205,14 +209,14 @@ def national_pattern(code: str) -> Callable[[str], object]:
     """The same for numbers without their country code that cannot be read as if they had it."""
     _, prefix, general = _outline(code)
     read_with_code = f"(?!{code}(?:{prefix}|{general}))" if prefix else f"(?!{code}{general})"
-    return re.compile(f"{read_with_code}{_mobile(code)}", re.ASCII).fullmatch
+    return re.compile(f"{read_with_code}{_ordinary(code)}", re.ASCII).fullmatch
 
 
 @lru_cache(maxsize=256)
 def trunk_pattern(code: str) -> Callable[[str], object]:
     """The same for national numbers behind a trunk zero, where the country's plan knows no other prefix."""
     _, prefix, _ = _outline(code)
-    return re.compile(f"0{_mobile(code)}" if prefix == "0" else r"(?!)", re.ASCII).fullmatch
+    return re.compile(f"0{_ordinary(code)}" if prefix == "0" else r"(?!)", re.ASCII).fullmatch
 
 
 @lru_cache(maxsize=256)
@@ -220,7 +224,7 @@ def own_code_pattern(code: str) -> Callable[[str], object]:
     """The same for numbers with their country code that cannot be read as national ones."""
     _, prefix, general = _outline(code)
     read_without_code = f"(?!{prefix}|{general})" if prefix else f"(?!{general})"
-    return re.compile(f"{read_without_code}{code}{_mobile(code)}", re.ASCII).fullmatch
+    return re.compile(f"{read_without_code}{code}{_ordinary(code)}", re.ASCII).fullmatch
 
 
 def _outline(code: str) -> tuple[list[PhoneMetadata], str, str]:
@@ -229,6 +233,15 @@ def _outline(code: str) -> tuple[list[PhoneMetadata], str, str]:
     general = "|".join([pattern for region in regions if (pattern := _general(region))]) or r"\d*"
     prefix = regions[0].national_prefix_for_parsing if regions else None
     return regions, prefix or "", rf"(?:{general})\Z"
+
+
+def _kind(desc: PhoneNumberDesc) -> str:
+    """The numbers of one kind (mobile, landline): length and form."""
+    if not desc.national_number_pattern:
+        return ""
+    lengths = "|".join([rf"\d{{{length}}}" for length in desc.possible_length])
+    sized = rf"(?=(?:{lengths})\Z)" if lengths else ""
+    return f"{sized}(?:{desc.national_number_pattern})"
 
 
 def _general(metadata: PhoneMetadata) -> str:
@@ -242,21 +255,18 @@ def _regions(code: str) -> list[PhoneMetadata]:
 
 
 @lru_cache(maxsize=256)
-def _mobile(code: str) -> str:
-    """The national part of an ordinary mobile number, as the library itself decides it, as one pattern."""
+def _ordinary(code: str) -> str:
+    """The national part of mobile and landline numbers, as the library itself decides it, as one pattern."""
     regions, prefix, _ = _outline(code)
     never = r"(?!)"
     if not regions:
         return never
     pattern = never
     for metadata in reversed(regions):
-        mobile, general = metadata.mobile, _general(metadata)
-        if mobile is None or not mobile.national_number_pattern or not general:
-            own = never
-        else:
-            lengths = "|".join([rf"\d{{{length}}}" for length in mobile.possible_length])
-            sized = rf"(?=(?:{lengths})\Z)" if lengths else ""
-            own = rf"{sized}(?=(?:{general})\Z)(?:{mobile.national_number_pattern})\Z"
+        general = _general(metadata)
+        kinds = [_kind(desc) for desc in (metadata.mobile, metadata.fixed_line) if desc is not None]
+        kinds = [kind for kind in dict.fromkeys(kinds) if kind]
+        own = rf"(?=(?:{general})\Z)(?:{'|'.join(kinds)})\Z" if general and kinds else never
         if metadata.leading_digits:
             # The library asks no further region once leading digits fit.
             pattern = f"(?:(?={metadata.leading_digits})(?:{own})|(?!{metadata.leading_digits})(?:{pattern}))"

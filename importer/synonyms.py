@@ -34,7 +34,7 @@ SYNONYMS: dict[str, dict[str, str]] = {
         ),
         "es": (
             "móvil, número de móvil, numero movil, teléfono, teléfono móvil, número de teléfono, "
-            "nro de teléfono, celular, número de celular, numero celular, teléfono celular"
+            "nro de teléfono, nº de teléfono, nº de móvil, celular, número de celular, numero celular, teléfono celular"
         ),
     },
     "email": {
@@ -140,18 +140,29 @@ FIELD_BY_NAME: dict[str, str] = {
 }
 
 
+#: Remarks in brackets that say how a column is filled in, not that it is another one.
+_REMARK = re.compile(
+    r"[(\[]\s*(?:required|mandatory|optional|primary|(?:with|without|incl\.?|including) country code"
+    r"|\d+[ -]?digits?(?: only)?|digits only|numbers only|text)\s*[)\]]",
+    re.IGNORECASE,
+)
+
+
 def field_of(column: str) -> str:
     """The field that this header names, "" if none."""
-    return FIELD_BY_NAME.get(fold(column), "")
+    return FIELD_BY_NAME.get(fold(_REMARK.sub(" ", column)), "")
 
 
 def near_field(column: str) -> str:
     """The field whose name this header misspells by a letter or two, "" if none. For suggestions only."""
     folded = fold(column)
+    letters = set(folded)
     best = ("", 3)
     for name, field in FIELD_BY_NAME.items():
         if not field.startswith("preference") and len(name) >= 5 and not _digits_differ(folded, name):
             limit = 1 if len(name) < 8 else 2
+            if len(letters.symmetric_difference(name)) > 2 * limit:
+                continue
             apart = distance(folded, name, limit)
             if apart <= limit and apart < best[1]:
                 best = (field, apart)
