@@ -53,8 +53,7 @@ def write_files(
         results, failed = _Results(folder, source), _Failed(folder, source)
         try:
             for block in blocks(source, outcomes):
-                results.add(block)
-                failed.add(block)
+                failed.add(block, results.add(block))
                 finder.see(block)
                 statuses[Status.SUCCEEDED] += len(block.outcomes) - len(block.other)
                 for outcome in map(block.outcomes.__getitem__, block.other):
@@ -75,8 +74,8 @@ class _Results:
         self._aside = Aside(folder, "results.csv")
         self._table = CsvTable(self._aside.path, [*source.columns, *RESULT_COLUMNS], source.sheet)
 
-    def add(self, block: Block) -> None:
-        self._table.add(block.cells, block.outcomes)
+    def add(self, block: Block) -> list[str]:
+        return self._table.add(block.cells, block.outcomes)
 
     def publish(self) -> dict[str, str]:
         self._table.close()
@@ -91,7 +90,8 @@ class _Results:
 class _Failed:
     """The open rows: a workbook for a workbook, else CSV; for what a sheet cannot hold, CSV besides.
 
-    A ragged row keeps the cells beyond the header at its end: unmended, it must be refused again, never be shifted.
+    A row with cells that belong to no column keeps them at its end: unmended, it must be refused again, never be sent
+    cut or shifted.
     """
 
     def __init__(self, folder: Path, source: Rows) -> None:
@@ -102,17 +102,16 @@ class _Failed:
         self._asides: dict[str, Aside] = {}
         self.notes: tuple[str, ...] = ()
 
-    def add(self, block: Block) -> None:
+    def add(self, block: Block, lines: list[str]) -> None:
         for position in block.other:
             outcome = block.outcomes[position]
-            if outcome.status in OPEN:
-                table = self._csv or self._begin()
-                row = [column[position] for column in block.cells]
-                row += result_cells(outcome, self._source.sheet)
-                row += block.overflow.get(position, ())
-                table.add_row(row)
-                if self._book is not None:
-                    self._book.add(row)
+            if outcome.status not in OPEN:
+                continue
+            extra = block.overflow.get(position, ())
+            (self._csv or self._begin()).add_line(lines[position], extra)
+            if self._book is not None:
+                cells = [column[position] for column in block.cells]
+                self._book.add([*cells, *result_cells(outcome, self._source.sheet), *extra])
 
     def publish(self, at: int) -> dict[str, str]:
         names: list[str] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Literal, Protocol
 
@@ -34,8 +35,8 @@ class Rows(Protocol):
 class Block(msgspec.Struct):
     """A stretch of rows: `cells` holds one list for each source column, `outcomes` one entry for each row.
 
-    `other`: the positions of the rows that did not succeed, few as a rule. `overflow`: position → cells that a ragged
-    row has beyond the header.
+    `other`: the positions of the rows that did not succeed, few as a rule. `overflow`: position → the cells of a row
+    that belong to no column.
     """
 
     row_numbers: list[int]
@@ -120,6 +121,7 @@ def advice_of(outcome: Outcome) -> str:
     return " ".join(dict.fromkeys(lookup(warning).advice for warning in outcome.warnings))
 
 
+@lru_cache(maxsize=1024)
 def stamp_of(milliseconds: int) -> str:
     """ISO 8601, UTC; nothing for a row that never came to pass."""
     if not milliseconds:
@@ -129,15 +131,16 @@ def stamp_of(milliseconds: int) -> str:
 
 
 def _overflow(chunk: Chunk, row_numbers: list[int]) -> dict[int, list[str]]:
-    ragged = [problem for problem in chunk.problems if problem.code == "ragged_row" and problem.column is None]
-    if not ragged:
-        return {}
-    positions = {number: position for position, number in enumerate(row_numbers)}
-    return {
-        positions[problem.row_number]: problem.value.split("\x1f")
-        for problem in ragged
-        if problem.value and problem.row_number in positions
-    }
+    """What a row has beyond its columns; for one that has too little, a word that makes it too long as well."""
+    found: dict[int, list[str]] = {}
+    whole = [problem for problem in chunk.problems if problem.column is None]
+    if whole:
+        positions = {number: position for position, number in enumerate(row_numbers)}
+        for problem in whole:
+            if problem.row_number in positions and (problem.value or problem.code == "ragged_row"):
+                cells = found.setdefault(positions[problem.row_number], [])
+                cells.append(problem.value or "incomplete: mend this row and empty this cell")
+    return found
 
 
 def _not_in(source: Rows, outcome: Outcome) -> SourceChanged:

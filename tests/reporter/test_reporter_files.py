@@ -180,15 +180,21 @@ def test_a_cell_that_a_sheet_cannot_hold_sends_its_row_to_the_csv(tmp_path: Path
     assert [unguard(row[1]) for row in read_csv(tmp_path / "failed.csv")[1:]] == [cell, "b"]
 
 
-def test_a_ragged_row_is_ragged_again_in_the_failed_file(tmp_path: Path) -> None:
-    """Cut to the header's length it would be accepted on the next upload, with its cells in the wrong columns."""
-    problem = Problem(2, None, "blue\x1fgreen", "ragged_row", "more cells than the header")
-    source = Sheet(COLUMNS, [("91", "a"), ("92", "b")], problems=[problem])
-    write_files(tmp_path, source, [Outcome(2, Status.REJECTED, "ragged_row"), bad(3)], MAPPING)
-    _, ragged, other = read_csv(tmp_path / "failed.csv")
-    assert ragged[-2:] == ["blue", "green"]
-    assert len(ragged) == len(other) + 2
-    assert {len(row) for row in read_csv(tmp_path / "results.csv")} == {len(other)}
+@pytest.mark.parametrize(
+    ("value", "extra"), [("blue,green", "blue,green"), ("", "incomplete: mend this row and empty this cell")]
+)
+def test_a_ragged_row_is_ragged_again_in_the_failed_file(tmp_path: Path, value: str, extra: str) -> None:
+    """Cut or filled to the header's length it would be accepted on the next upload, with its cells wrong."""
+    problem = Problem(2, None, value, "ragged_row", "more cells than the header")
+    for kind in ("text", "workbook"):
+        source = Sheet(COLUMNS, [("91", "a"), ("92", "b")], kind, problems=[problem])  # type: ignore[arg-type]
+        write_files(tmp_path / kind, source, [Outcome(2, Status.REJECTED, "ragged_row"), bad(3)], MAPPING)
+    width = len(COLUMNS) + len(RESULT_COLUMNS)
+    _, ragged, other = read_csv(tmp_path / "text" / "failed.csv")
+    assert ragged[width:] == [extra]
+    assert len(other) == width
+    assert read_xlsx(tmp_path / "workbook" / "failed.xlsx")[1][width:] == [extra]
+    assert {len(row) for row in read_csv(tmp_path / "text" / "results.csv")} == {width}
 
 
 @settings(max_examples=60, deadline=None)
