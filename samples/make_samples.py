@@ -1,7 +1,7 @@
-"""Makes the data files of this folder: invented customers, a fixed seed, the same bytes every time.
+"""Makes the files of this folder: invented customers, a fixed seed, the same bytes every time.
 
-Run it from anywhere: `python samples/make_samples.py [FOLDER]`. What it writes is kept in the repository, so that
-nobody needs to run it first; the tests hold that the two agree.
+`python samples/make_samples.py [FOLDER]`, where the importer is installed. What it writes is kept in the repository, so
+that nobody needs to run it first; the tests hold that the two agree.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import random
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
+
+from importer.settings import OPTIONS
 
 SEED = 20261123
 #: Stands as the time of making in the workbooks: the clock would make every run differ.
@@ -45,6 +48,63 @@ STORES = ("BLR-014", "BOM-002", "DEL-007", "MAA-003", "HYD-011")
 BRANDS = ("Puma", "Nike", "Adidas", "Levi's", "Fabindia", "H&M", "Uniqlo", "Bata")
 COLOURS = ("Blue", "Black", "White", "Green", "Maroon", "Mustard", "Grey")
 SIZES = ("XS", "S", "M", "L", "XL", "XXL")
+
+#: What each setting that a file may hold can look like, as TOML.
+EXAMPLES = {
+    "base-url": '"https://eu.api.capillarytech.com"',
+    "cluster": '"eu"',
+    "sandbox": "true",
+    "mapping": '"mapping.toml"',
+    "sheet": '"Customers"',
+    "encoding": '"cp1252"',
+    "delimiter": '"semicolon"',
+    "header-row": "3",
+    "country": '"IN"',
+    "blank": '"clear"',
+    "batch-size": "50",
+    "rate": '"300/minute"',
+    "burst": "5",
+    "concurrency": "4",
+    "max-errors": '"5%"',
+    "max-outage": '"1h"',
+    "canary": "10",
+    "until": '"06:00"',
+    "max-duration": '"2h"',
+    "limit": "1000",
+    "skip-rows": "500",
+    "gzip": "true",
+    "attribution-type": '"store_code"',
+    "attribution-code": '"BLR-014"',
+    "reports-dir": '"/var/lib/importer/reports"',
+    "database": '"sqlite:////var/lib/importer/journal.db"',
+}
+
+SETTINGS_HEAD = """\
+# Settings of the importer. It reads `importer.toml` in the folder that it is started in.
+#
+# What is typed on the command line comes first, then the environment (IMPORTER_BATCH_SIZE …), then this file (a
+# profile before what stands above the profiles), then the default. Credentials do not belong here: they come from
+# IMPORTER_USERNAME with IMPORTER_PASSWORD, or IMPORTER_CLIENT_KEY with IMPORTER_CLIENT_SECRET; each secret also as
+# …_FILE or …_COMMAND.
+#
+# Every setting, with its default; take the # away from the line that sets it.
+
+"""
+
+SETTINGS_PROFILES = """\
+# Profiles: `importer run customers.xlsx --profile production`. What a profile does not say is taken from above.
+
+[profiles.production]
+base-url = "https://eu.api.capillarytech.com"
+country = "IN"
+rate = "100/minute"
+max-errors = "5%"
+canary = 10
+
+[profiles.trial]
+sandbox = true
+country = "IN"
+"""
 
 #: A cell as a workbook holds it: text, a whole number (with the number format that shows it), an error, or nothing.
 Cell = str | int | None
@@ -230,12 +290,25 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Cell]])
             writer.writerow([f"{cell:06}" if isinstance(cell, Digits) else cell for cell in row])
 
 
+def settings_file() -> str:
+    """Every setting that a file may hold, in the words of the program's own table."""
+    parts = [SETTINGS_HEAD]
+    for option in OPTIONS:
+        if option.name in EXAMPLES:
+            shown = option.shown.replace("`", "")
+            explained = textwrap.wrap(f"{option.help[0].upper()}{option.help[1:]}. Default: {shown}.", 116)
+            parts += [f"# {line}\n" for line in explained]
+            parts.append(f"#{option.name} = {EXAMPLES[option.name]}\n\n")
+    return "".join([*parts, SETTINGS_PROFILES])
+
+
 def make(folder: Path) -> None:
     rows = customers()
     write_workbook(folder / "customers.xlsx", rows)
     write_csv(folder / "customers.csv", HEADER, rows)
     write_workbook(folder / "messy.xlsx", messy(), title="Preferences collected in October")
     write_csv(folder / "long.csv", ("Mobile No.", "E-mail ID", "Preference", "Value"), list(long_rows()))
+    (folder / "importer.toml").write_text(settings_file(), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
