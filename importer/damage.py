@@ -35,6 +35,7 @@ REPAIRS: dict[str, str] = {
 
 #: The digits that a spreadsheet program's numbers can hold. What lies beyond has become zeros.
 EXACT_DIGITS = 15
+_WRITTEN_DIGITS = 17
 
 #: What no plain cell has. Cells without it need no cleaning.
 _ODD = re.compile(r"[^!-~ ]|^['`=]")
@@ -118,8 +119,15 @@ def whole_number(text: str) -> Verdict:
 
 
 def is_rounded(text: str) -> bool:
-    """More digits than a spreadsheet program holds, and all beyond the fifteenth are zeros."""
-    return len(text) > EXACT_DIGITS and text.isascii() and text.isdecimal() and not text[EXACT_DIGITS:].strip("0")
+    """More digits than a program's number holds, and zeros where it has lost them.
+
+    Spreadsheet programs keep 15 digits; JavaScript and its kin write up to 17 before the zeros begin, where two zeros
+    or more at the end are taken as proof.
+    """
+    if len(text) <= EXACT_DIGITS or not (text.isascii() and text.isdecimal()):
+        return False
+    kept = len(text.rstrip("0"))
+    return kept <= EXACT_DIGITS or kept <= min(_WRITTEN_DIGITS, len(text) - 2)
 
 
 def is_certain_date(text: str) -> bool:

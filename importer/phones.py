@@ -115,6 +115,8 @@ class PhoneReader:
             text, repairs = number.text, repairs + number.repairs
         if _SEVERAL.search(text):
             return Verdict(code="mobile_several")
+        if text[:1] in ("-", "−"):
+            return Verdict(code="mobile_invalid")
         plus = text.startswith("+")
         digits = text[1:] if plus else text
         if not _DIGITS.fullmatch(digits):
@@ -179,7 +181,8 @@ def parse(digits: str) -> tuple[str, bool] | None:
 
 def _why(digits: str) -> str:
     try:
-        reason = phonenumbers.is_possible_number_with_reason(phonenumbers.parse(f"+{digits}"))
+        number = phonenumbers.parse(f"+{digits}")
+        reason = phonenumbers.is_possible_number_for_type_with_reason(number, PhoneNumberType.MOBILE)
     except phonenumbers.NumberParseException:
         return "mobile_invalid"
     if reason == ValidationResult.TOO_SHORT:
