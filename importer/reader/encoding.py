@@ -11,6 +11,7 @@ import msgspec
 from charset_normalizer import from_bytes
 
 from importer.errors import SourceError
+from importer.reader.cell_text import CONTROLS
 
 Opener = Callable[[], BinaryIO]
 
@@ -33,7 +34,6 @@ _LIKELY = [
 #: Below so many letters beyond ASCII a detector guesses; Excel's own export is then the likeliest by far.
 _FEW = 24
 _NOT_CONTROL = bytes(sorted(set(range(256)) - set(range(0x20)) - {0x7F} | {0x09, 0x0A, 0x0D}))
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -81,7 +81,7 @@ def _scan(name: str, opener: Opener, encoding: str) -> Findings:
                 break
             size += len(block)
             if wide:
-                has_controls = has_controls or bool(_CONTROLS.search(text))
+                has_controls = has_controls or bool(CONTROLS.search(text))
             else:
                 has_controls = has_controls or bool(block.translate(None, _NOT_CONTROL))
                 if not block.isascii():

@@ -11,9 +11,9 @@ import pandas as pd
 
 from importer.errors import SourceError
 from importer.model import Chunk
-from importer.reader.cell_text import cell_text
+from importer.reader.cell_text import CONTROLS, cell_text
 from importer.reader.header import read_header
-from importer.reader.source import CONTROLS, Source, own_problem, text_frame
+from importer.reader.source import Source, own_problem, text_frame
 
 
 class FrameSource(Source):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -17,9 +16,6 @@ from importer.own_codes import OWN_CODES
 from importer.reader.header import Header
 
 Kind = Literal["text", "workbook", "frame"]
-
-#: Characters no cell may hold. Tab and line breaks are data; the rest is what broken exports and attacks leave behind.
-CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class SourceOptions(msgspec.Struct, frozen=True):

@@ -10,10 +10,11 @@ from itertools import islice
 from importer.errors import SourceError
 from importer.formula_guard import unguard
 from importer.model import Chunk, Problem
+from importer.reader.cell_text import CONTROLS
 from importer.reader.delimiter import find_delimiter, records_of
 from importer.reader.encoding import BLOCK, Findings, Opener, find_encoding
 from importer.reader.header import Header, find_header_row, read_header
-from importer.reader.source import CONTROLS, Source, SourceOptions, own_problem, text_frame
+from importer.reader.source import Source, SourceOptions, own_problem, text_frame
 
 #: Characters looked at to find the delimiter and the header.
 _SAMPLE = 1 << 17

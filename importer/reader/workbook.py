@@ -19,7 +19,7 @@ from importer.model import Chunk, Problem
 from importer.reader.archive import Content
 from importer.reader.header import SEARCHED_ROWS, Header, find_header_row, read_header
 from importer.reader.source import Source, SourceOptions, own_problem, text_frame
-from importer.reader.workbook_messages import Failed, Job, Message, Opened, Rows
+from importer.reader.workbook_messages import Done, Failed, Job, Message, Opened, Rows
 
 #: What the child is not told: it reads hostile files.
 _KEPT_ENVIRONMENT = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONHOME")
@@ -54,6 +54,8 @@ class WorkbookSource(Source):
             for message in chain(ahead, child.rows()):
                 yield from gathered.add(message, rows)
             yield from gathered.rest()
+            for note in child.notes:
+                self.tell(note)
 
     def close(self) -> None:
         if self._ahead is not None:
@@ -67,6 +69,7 @@ class _Gathered:
     def __init__(self, source: WorkbookSource) -> None:
         self._source = source
         self._header = source.header
+        self._last = source.header.row
         self._numbers: list[int] = []
         self._columns: list[list[str]] = [[] for _ in source.columns]
         self._problems: list[Problem] = []
@@ -74,10 +77,11 @@ class _Gathered:
     def add(self, batch: Rows, rows: int) -> Iterator[Chunk]:
         header, source = self._header, self._source
         first = next((at for at, number in enumerate(batch.numbers) if number > header.row), None)
-        source.count_blank(batch.blank if first == 0 else 0)
         if first is None:
             return
         numbers = batch.numbers[first:]
+        source.count_blank(numbers[-1] - self._last - len(numbers))
+        self._last = numbers[-1]
         width = len(batch.columns)
         for column, place in zip(self._columns, header.places, strict=True):
             column += batch.columns[place][first:] if place < width else [""] * len(numbers)
@@ -115,6 +119,8 @@ class _Child:
     def __init__(self, name: str, job: Job) -> None:
         self._name = name
         self._ended = False
+        #: What the child has to tell at its end.
+        self.notes: tuple[str, ...] = ()
         self._decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         environment = {key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ}
@@ -150,9 +156,10 @@ class _Child:
                 yield message
             else:
                 self._ended = True
+                self.notes = message.notes if isinstance(message, Done) else ()
 
-    def _next(self) -> Message | None:
-        """The next message, None at the proper end; what else ends the stream is an error."""
+    def _next(self) -> Message:
+        """The next message; a stream that ends without `Done` is not complete."""
         stream = self._process.stdout
         assert stream is not None
         length = int.from_bytes(stream.read(4), "little")
@@ -162,9 +169,7 @@ class _Child:
         message = self._decoder.decode(block)
         if isinstance(message, Failed):
             raise SourceError(f"{self._name}{message.message}", message.advice)
-        if isinstance(message, Opened | Rows):
-            return message
-        return None
+        return message
 
     def _died(self) -> ImporterError:
         self._process.kill()

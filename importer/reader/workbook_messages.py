@@ -15,20 +15,19 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Opened(msgspec.Struct, frozen=True, tag=True):
-    """The sheet chosen."""
+    """The sheet chosen, before its first row."""
 
     sheet: str
     notes: tuple[str, ...] = ()
 
 
 class Rows(msgspec.Struct, frozen=True, tag=True):
-    """Rows that are not blank, column by column; `blank` counts those left out among and before them."""
+    """Rows that are not blank, column by column, all columns of one length."""
 
     numbers: list[int]
     columns: list[list[str]]
     #: (row number, place of the column or -1 for the whole row, code)
     problems: list[tuple[int, int, str]] = []
-    blank: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
@@ -40,6 +39,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The proper end: without it the rows are not complete."""
+
+    notes: tuple[str, ...] = ()
 
 
 Message = Opened | Rows | Failed | Done

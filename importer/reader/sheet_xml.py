@@ -1,0 +1,382 @@
+"""The rows of a sheet's XML as text cells: every value with its type, style, formula and place.
+
+What common programs write is taken apart by one regular expression over some hundred rows at a time, which is faster
+than a parser in any language that must build every cell, and needs no memory. Rows in another form go through an XML
+parser one by one; a sheet that is unusual as a whole (prefixes, comments, CDATA, another encoding) raises `Unusual`
+and is parsed from end to end. The tests hold the three ways, openpyxl and calamine against each other.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.ElementTree import fromstring
+
+from importer.reader.number_formats import Shown, plain
+from importer.reader.workbook_messages import Rows
+
+#: Cells further right belong to no table of customers. Bounds the width that a stray cell can cost.
+MOST_COLUMNS = 2000
+_LONGEST_ROW = 1 << 25
+
+_CELL = re.compile(
+    r'<c r="([A-Z]{1,3})(\d+)"(?: s="(\d+)")?(?: t="(\w+)")?'
+    r'(?:><v>([^<]*)</v></c>|/>|><is><t(?: xml:space="preserve")?>([^<]*)</t></is></c>|></c>)'
+)
+_ROW = re.compile(r"<row(?: ([^>]*?))?(/?)>")
+_ROW_TAG = re.compile(r'<row r="(\d+)"')
+_ROW_NUMBER = re.compile(r'(?:^| )r="(\d+)"')
+_REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d+)")
+_ENTITY = re.compile("&([^;]*);")
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
+
+#: A row by itself: its cells, and what is wrong with some of them (place, code).
+_Row = tuple[list[str], list[tuple[int, str]]]
+
+
+class Unreadable(Exception):
+    """What is wrong with the workbook, to follow the file's name."""
+
+
+class Unusual(Exception):
+    """The text is not in the common form."""
+
+
+def column_place(letters: str) -> int:
+    """`A` is 0."""
+    place = 0
+    for letter in letters.upper():
+        place = place * 26 + ord(letter) - 64
+    return place - 1
+
+
+class _Places(dict[str, int]):
+    """Column letters to places, worked out once."""
+
+    def __missing__(self, letters: str) -> int:
+        place = self[letters] = column_place(letters)
+        return place
+
+
+_PLACES = _Places()
+
+
+def local_name(tag: object) -> str:
+    return str(tag).rpartition("}")[2]
+
+
+def unescape(text: str) -> str:
+    """Excel's `_x000D_` for characters that XML cannot hold."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
+
+
+def _entity(match: re.Match[str]) -> str:
+    name = match[1]
+    if name.startswith("#"):
+        number = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+        if number in (9, 10, 13) or 32 <= number < 0xD800 or 0xE000 <= number < 0x110000:
+            return chr(number)
+    elif name in _ENTITIES:
+        return _ENTITIES[name]
+    raise Unusual
+
+
+def clean(text: str) -> str:
+    """Text between tags, as an XML parser would give it."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "&" in text:
+        text = _ENTITY.sub(_entity, text)
+    return unescape(text) if "_x" in text else text
+
+
+def string_of(element: Element) -> str:
+    """The text of a shared or inline string: its runs joined, without the phonetic guides."""
+    parts = []
+    for child in element:
+        tag = local_name(child.tag)
+        if tag == "t":
+            parts.append(child.text or "")
+        elif tag == "r":
+            parts += [grandchild.text or "" for grandchild in child if local_name(grandchild.tag) == "t"]
+    return unescape("".join(parts))
+
+
+def _decoded(block: bytes) -> str:
+    try:
+        text = block.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Unusual from None
+    if "<!" in text:
+        raise Unusual
+    return text
+
+
+def pieces(source: Iterable[bytes], root: str, end: bytes) -> Iterator[str]:
+    """The text cut after an `end` tag each time, and whatever is left."""
+    rest = b""
+    started = False
+    for block in source:
+        if not started:
+            _check_start(block, root)
+            started = True
+        rest += block
+        cut = rest.rfind(end)
+        if cut >= 0:
+            cut += len(end)
+            yield _decoded(rest[:cut])
+            rest = rest[cut:]
+        if len(rest) > _LONGEST_ROW:
+            raise Unreadable("has a row larger than any honest one; it was not read")
+    yield _decoded(rest)
+
+
+def _check_start(block: bytes, root: str) -> None:
+    """UTF-8, no prefixes, nothing declared: the common form, as far as the start tells."""
+    start = re.match(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml([^>]*)\?>)?\s*<(\w+)[ >/]", block)
+    encoding = re.search(rb"encoding=[\"']([^\"']+)", start[1] or b"") if start else None
+    if (
+        start is None
+        or start[2] != root.encode()
+        or (encoding and encoding[1].lower() not in (b"utf-8", b"us-ascii", b"ascii"))
+    ):
+        raise Unusual
+
+
+class SheetReader:
+    """Turns the XML of rows into rows of text."""
+
+    def __init__(self, strings: list[str], formats: list[Shown]) -> None:
+        self._strings = strings
+        self._formats = formats
+        self._shows: dict[tuple[str, str], Shown] = {}
+        #: The last row seen.
+        self.number = 0
+        #: Rows with cells that people do not see: filtered out, or hidden by hand.
+        self.hidden = 0
+
+    def common_rows(self, source: Iterable[bytes]) -> Iterator[Rows]:
+        """The rows of a whole sheet in the common form; Unusual when it turns out not to be."""
+        started = False
+        for text in pieces(source, "worksheet", b"</row>"):
+            if not started:
+                # Before the data, tags such as <cols> could be taken for cells.
+                text = text[text.find("<sheetData") :]
+                started = True
+            if not text.endswith("</row>"):
+                text = text.partition("</sheetData>")[0]
+            tags = _ROW_TAG.findall(text)
+            if len(tags) != text.count("<row"):
+                yield self._one_by_one(text)
+            elif not tags:
+                continue
+            elif "<v" not in text and "<is" not in text and "<f" not in text:
+                self._advance(list(map(int, tags)))
+            else:
+                many = None if "<f" in text or ' hidden="' in text else self._many(text, tags)
+                yield many or self._one_by_one(text)
+
+    def _advance(self, numbers: list[int]) -> None:
+        if numbers[0] <= self.number or not all(map(operator.lt, numbers, numbers[1:])):
+            raise Unreadable("is damaged: its rows are not in order")
+        self.number = numbers[-1]
+
+    def _many(self, text: str, tags: list[str]) -> Rows | None:
+        """All rows of a text at once, column by column; None where only row by row will do."""
+        found = _CELL.findall(text)
+        if not found or len(found) != text.count("<c"):
+            return None
+        letters, rows, styles, types, values, inlines = zip(*found, strict=True)
+        keys = tuple(dict.fromkeys(rows))
+        if not set(keys).issubset(tags) or "e" in types:
+            return None
+        if "inlineStr" in types:
+            values = tuple(value or inline for value, inline in zip(values, inlines, strict=True))
+        width = len(letters) // len(keys)
+        try:
+            if (
+                width <= MOST_COLUMNS
+                and letters == letters[:width] * len(keys)
+                and rows[::width] == keys == rows[width - 1 :: width]
+                and [_PLACES[letter] for letter in letters[:width]] == list(range(width))
+            ):
+                columns = [self._column(styles[at::width], types[at::width], values[at::width]) for at in range(width)]
+            else:
+                scattered = self._scattered(letters, rows, keys, self._texts(styles, types, values))
+                if scattered is None:
+                    return None
+                columns = scattered
+        except (IndexError, ValueError):
+            raise _no_such_text() from None
+        self._advance(list(map(int, tags)))
+        return Rows(list(map(int, keys)), columns)
+
+    def _column(self, styles: tuple[str, ...], types: tuple[str, ...], values: tuple[str, ...]) -> list[str]:
+        """One column of cells, at once where all are of one type and style, as they mostly are."""
+        kind, style = types[0], styles[0]
+        if len(set(types)) > 1 or len(set(styles)) > 1 or "" in values:
+            return self._texts(styles, types, values)
+        if kind == "s":
+            indices = list(map(int, values))
+            if min(indices) < 0:
+                raise IndexError
+            return list(map(self._strings.__getitem__, indices))
+        return list(map(self._show(kind, style), values))
+
+    def _texts(self, styles: tuple[str, ...], types: tuple[str, ...], values: tuple[str, ...]) -> list[str]:
+        shows = {key: self._show(*key) for key in set(zip(types, styles, strict=True))}
+        return [
+            shows[key](value) if value else ""
+            for key, value in zip(zip(types, styles, strict=True), values, strict=True)
+        ]
+
+    def _scattered(
+        self, letters: tuple[str, ...], rows: tuple[str, ...], keys: tuple[str, ...], texts: list[str]
+    ) -> list[list[str]] | None:
+        """Cells put in their places, where not every row has all."""
+        index = {key: at for at, key in enumerate(keys)}
+        at_rows = [index[row] for row in rows]
+        places = list(map(_PLACES.__getitem__, letters))
+        width = max(places) + 1
+        if width > MOST_COLUMNS or not all(map(operator.le, at_rows, at_rows[1:])):
+            return None
+        positions = [row * width + place for row, place in zip(at_rows, places, strict=True)]
+        if not all(map(operator.lt, positions, positions[1:])):
+            return None
+        columns = [[""] * len(keys) for _ in range(width)]
+        for row, place, text in zip(at_rows, places, texts, strict=True):
+            columns[place][row] = text
+        return columns
+
+    def _show(self, kind: str, style: str) -> Shown:
+        """How a cell of this type and style is shown."""
+        found = self._shows.get((kind, style))
+        if found is None:
+            found = self._shows[kind, style] = self._make_show(kind, style)
+        return found
+
+    def _make_show(self, kind: str, style: str) -> Shown:
+        if kind == "s":
+            strings = self._strings
+
+            def shared(value: str) -> str:
+                index = int(value)
+                if index < 0:
+                    raise IndexError
+                return strings[index]
+
+            return shared
+        if kind in ("", "n"):
+            index = int(style) if style.isdigit() else 0
+            return self._formats[index] if index < len(self._formats) else plain
+        return {"b": _boolean, "d": _iso_date}.get(kind, clean)
+
+    def _one_by_one(self, text: str) -> Rows:
+        """The rows of a text by the XML parser."""
+        numbers: list[int] = []
+        kept: list[list[str]] = []
+        problems: list[tuple[int, int, str]] = []
+        for row in text.split("</row>"):
+            begin = row.rfind("<row")
+            if begin < 0:
+                continue
+            for match in _ROW.finditer(row, 0, begin):
+                # Rows without cells stand before it, closed in themselves; only their numbers matter.
+                self._count(match[1] or "")
+            head = _ROW.match(row, begin)
+            if head is None:
+                raise Unusual
+            attributes = head[1] or ""
+            self._count(attributes)
+            if head[2] or ("<v" not in row and "<is" not in row and "<f" not in row):
+                continue
+            self.hidden += 'hidden="1"' in attributes or 'hidden="true"' in attributes
+            try:
+                element = fromstring(f"<row>{row[head.end() :]}</row>", forbid_dtd=True)
+            except (ParseError, ValueError):
+                raise Unusual from None
+            cells, troubles = self._cells_of(element)
+            numbers.append(self.number)
+            kept.append(cells)
+            problems += [(self.number, place, code) for place, code in troubles]
+        return Rows(numbers, [list(column) for column in zip_longest(*kept, fillvalue="")], problems)
+
+    def _count(self, attributes: str) -> None:
+        told = _ROW_NUMBER.search(attributes)
+        number = int(told[1]) if told else self.number + 1
+        if number <= self.number:
+            raise Unreadable("is damaged: its rows are not in order")
+        self.number = number
+
+    def parsed_row(self, element: Element) -> Rows | None:
+        """A row as the XML parser gives it; None where it holds nothing."""
+        number = element.get("r", "")
+        self._count(f'r="{number}"' if number.isdigit() else "")
+        cells, troubles = self._cells_of(element)
+        if not cells and not troubles:
+            return None
+        self.hidden += element.get("hidden", "0") in ("1", "true")
+        return Rows([self.number], [[cell] for cell in cells], [(self.number, place, code) for place, code in troubles])
+
+    def _cells_of(self, element: Element) -> _Row:
+        found: dict[int, str] = {}
+        problems: list[tuple[int, str]] = []
+        place = -1
+        for cell in element:
+            if local_name(cell.tag) != "c":
+                continue
+            reference = _REFERENCE.fullmatch(cell.get("r", ""))
+            place = _PLACES[reference[1].upper()] if reference else place + 1
+            kind = cell.get("t", "")
+            value, inline, has_formula = "", "", False
+            for child in cell:
+                tag = local_name(child.tag)
+                if tag == "v":
+                    value = child.text or ""
+                elif tag == "is":
+                    inline = string_of(child)
+                elif tag == "f":
+                    has_formula = True
+            text = inline if kind == "inlineStr" else ""
+            trouble = ""
+            if value and kind != "inlineStr":
+                show = self._show(kind, cell.get("s", ""))
+                try:
+                    # The parser has resolved the entities; what is left is Excel's own escape.
+                    text = unescape(value) if show is clean else show(value)
+                except (IndexError, ValueError):
+                    raise _no_such_text() from None
+                trouble = "error_cell" if kind == "e" else ""
+            elif has_formula and kind not in ("str", "inlineStr"):
+                trouble = "formula_without_value"
+            if place in found and (text or found[place]):
+                raise Unreadable("is damaged: a cell occurs twice")
+            if (text or trouble) and place >= MOST_COLUMNS:
+                problems.append((-1, "nameless_cell"))
+                continue
+            if trouble:
+                problems.append((place, trouble))
+            if text:
+                found[place] = text
+        cells = [""] * (max(found, default=-1) + 1)
+        for place, text in found.items():
+            cells[place] = text
+        return cells, problems
+
+
+def _no_such_text() -> Unreadable:
+    return Unreadable("is damaged: a cell refers to a text that is not there")
+
+
+def _boolean(value: str) -> str:
+    return ("true" if value.strip() in ("1", "true") else "false") if value else ""
+
+
+def _iso_date(value: str) -> str:
+    text = value.strip().replace("T", " ").removesuffix("Z")
+    return re.sub(r"\.0+$", "", text).removesuffix(" 00:00:00")

@@ -1,0 +1,208 @@
+"""Office Open XML workbooks (.xlsx, .xlsm): their parts, sheets, strings and styles; their rows by `sheet_xml`."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, NamedTuple
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring, iterparse
+
+from importer.reader.number_formats import Shown, shown_as
+from importer.reader.sheet_xml import SheetReader, Unreadable, Unusual, clean, local_name, pieces, string_of
+from importer.reader.workbook_messages import Rows
+from importer.reader.zip_safety import blocks, checked_members
+
+_SMALL_PART = 1 << 25
+
+_STRING = re.compile(r'<si><t(?: xml:space="preserve")?>([^<]*)</t></si>')
+_ANY_STRING = re.compile(r"<si>.*?</si>|<si/>", re.DOTALL)
+_HAS_DATA = re.compile(rb"<(?:\w+:)?(?:v|is|f)[ >/]")
+_MERGED = re.compile(rb"<(?:\w+:)?mergeCell [^>]*?ref=[\"']([A-Z]+)(\d+):([A-Z]+)(\d+)[\"']")
+
+
+class SheetPart(NamedTuple):
+    """A worksheet: its name, whether people see it, and where it lies."""
+
+    name: str
+    is_visible: bool
+    member: zipfile.ZipInfo
+
+
+def _find(element: Element, name: str) -> Iterator[Element]:
+    return (child for child in element.iter() if local_name(child.tag) == name)
+
+
+class Workbook:
+    """An open workbook: its sheets, its strings and its number formats."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._members = {member.filename: member for member in checked_members(stream)}
+        stream.seek(0)
+        self._archive = zipfile.ZipFile(stream)
+        self._path = self._workbook_path()
+        root = self._part(self._path)
+        self.is_1904 = any(
+            element.get("date1904", "0").lower() in ("1", "true") for element in _find(root, "workbookPr")
+        )
+        self._related = self._relations(self._path)
+        self.sheets = list(self._sheets(root))
+        self._reader: SheetReader | None = None
+
+    def _part(self, path: str) -> Element:
+        member = self._members.get(path)
+        if member is None:
+            raise Unreadable(f"is damaged: its part {posixpath.basename(path)} is missing")
+        if member.file_size > _SMALL_PART:
+            raise Unreadable(f"is damaged: its part {posixpath.basename(path)} is far too large")
+        try:
+            root: Element = fromstring(b"".join(blocks(self._archive, member)), forbid_dtd=True)
+        except DefusedXmlException:
+            raise Unreadable("declares XML entities, as only an attack does; it was not read") from None
+        except (ParseError, ValueError, LookupError):
+            raise Unreadable(f"is damaged: its part {posixpath.basename(path)} is no XML") from None
+        return root
+
+    def _relations(self, path: str) -> dict[str, tuple[str, str]]:
+        """id → (last word of the type, path) of what a part refers to."""
+        folder, name = posixpath.split(path)
+        listing = posixpath.join(folder, "_rels", name + ".rels")
+        if listing not in self._members:
+            return {}
+        return {
+            relation.get("Id", ""): (
+                relation.get("Type", "").rpartition("/")[2],
+                posixpath.normpath(posixpath.join("/" + folder, relation.get("Target", ""))).lstrip("/"),
+            )
+            for relation in _find(self._part(listing), "Relationship")
+        }
+
+    def _workbook_path(self) -> str:
+        for kind, path in self._relations("").values():
+            if kind == "officeDocument" and path in self._members:
+                return path
+        return "xl/workbook.xml"
+
+    def _sheets(self, root: Element) -> Iterator[SheetPart]:
+        for sheet in _find(root, "sheet"):
+            key = next((value for name, value in sheet.attrib.items() if local_name(name) == "id" and "}" in name), "")
+            kind, path = self._related.get(key, ("", ""))
+            if kind == "worksheet" and path in self._members:
+                yield SheetPart(sheet.get("name", ""), sheet.get("state", "visible") == "visible", self._members[path])
+
+    def has_data(self, sheet: SheetPart) -> bool:
+        """Whether any cell holds anything: formatted empty ones do not count."""
+        before = b""
+        for block in blocks(self._archive, sheet.member):
+            if _HAS_DATA.search(before + block):
+                return True
+            before = block[-32:]
+        return False
+
+    def merged_rows(self, sheet: SheetPart) -> list[tuple[int, int]]:
+        """First and last row of every merged range. Unpacks the whole sheet once, which also proves its size."""
+        found = []
+        before = b""
+        for block in blocks(self._archive, sheet.member):
+            text = before + block
+            # A tag that is cut is looked at again with the next block: a range twice is no harm.
+            if b"mergeCell " in text:
+                found += [(int(top), int(bottom)) for _, top, _, bottom in _MERGED.findall(text)]
+            before = block[-128:]
+        return sorted(set(found))
+
+    def _formats(self) -> list[Shown]:
+        """How each style shows a number, by the style's index."""
+        path = next((path for kind, path in self._related.values() if kind == "styles"), "xl/styles.xml")
+        if path not in self._members:
+            return []
+        root = self._part(path)
+        codes = {int(element.get("numFmtId", "0")): element.get("formatCode", "") for element in _find(root, "numFmt")}
+        ids = [
+            int(style.get("numFmtId", "0"))
+            for styles in _find(root, "cellXfs")
+            for style in styles
+            if local_name(style.tag) == "xf"
+        ]
+        made = {number: shown_as(number, codes.get(number), self.is_1904) for number in set(ids)}
+        return [made[number] for number in ids]
+
+    def _shared_strings(self) -> list[str]:
+        path = next((path for kind, path in self._related.values() if kind == "sharedStrings"), "xl/sharedStrings.xml")
+        member = self._members.get(path)
+        if member is None:
+            return []
+        try:
+            return list(_common_strings(blocks(self._archive, member)))
+        except Unusual:
+            return list(self._parsed_strings(member))
+
+    def _parsed_strings(self, member: zipfile.ZipInfo) -> Iterator[str]:
+        for element in self._elements(member, "si", "sst"):
+            yield string_of(element)
+
+    def _elements(self, member: zipfile.ZipInfo, name: str, parent: str) -> Iterator[Element]:
+        """Elements of a large part as the XML parser gives them, each forgotten after use."""
+        holder: Element | None = None
+        try:
+            for event, element in iterparse(
+                _Stream(blocks(self._archive, member)), events=("start", "end"), forbid_dtd=True
+            ):
+                tag = local_name(element.tag)
+                if event == "start":
+                    if tag == parent:
+                        holder = element
+                elif tag == name:
+                    yield element
+                    element.clear()
+                    if holder is not None:
+                        holder.clear()
+        except DefusedXmlException:
+            raise Unreadable("declares XML entities, as only an attack does; it was not read") from None
+        except (ParseError, ValueError, LookupError):
+            raise Unreadable("is damaged: a part of it is no XML") from None
+
+    @property
+    def hidden_rows(self) -> int:
+        """Rows read so far that people do not see."""
+        return self._reader.hidden if self._reader else 0
+
+    def rows(self, sheet: SheetPart) -> Iterator[Rows]:
+        """Every row that holds anything, in order."""
+        reader = self._reader = SheetReader(self._shared_strings(), self._formats())
+        try:
+            yield from reader.common_rows(blocks(self._archive, sheet.member, 1 << 18))
+        except Unusual:
+            done = reader.number
+            reader.number = reader.hidden = 0
+            for element in self._elements(sheet.member, "row", "sheetData"):
+                row = reader.parsed_row(element)
+                if row is not None and row.numbers[0] > done:
+                    yield row
+
+
+class _Stream:
+    """Blocks as a file to read from."""
+
+    def __init__(self, source: Iterator[bytes]) -> None:
+        self._source = source
+
+    def read(self, size: int = -1) -> bytes:
+        return next(self._source, b"") if size else b""
+
+
+def _common_strings(source: Iterable[bytes]) -> Iterator[str]:
+    for text in pieces(source, "sst", b"</si>"):
+        found = _STRING.findall(text)
+        if len(found) != text.count("<si"):
+            try:
+                found = [string_of(fromstring(item, forbid_dtd=True)) for item in _ANY_STRING.findall(text)]
+            except (ParseError, ValueError):
+                raise Unusual from None
+        elif "&" in text or "_x" in text or "\r" in text:
+            found = [clean(item) for item in found]
+        yield from found
