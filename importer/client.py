@@ -50,7 +50,9 @@ TOKEN = "/v3/oauth/token/generate"  # noqa: S105 - a path
 class RequestFailed(Exception):
     """A request that brought no item_status. Says nothing of any row: that is decided by what happens next."""
 
-    def __init__(self, trouble: Trouble, retry_after: float | None = None, request_id: str = "", status: int = 0) -> None:
+    def __init__(
+        self, trouble: Trouble, retry_after: float | None = None, request_id: str = "", status: int = 0
+    ) -> None:
         super().__init__(trouble.message)
         self.trouble = trouble
         self.retry_after = retry_after
@@ -135,9 +137,7 @@ class Client:
         trouble = triage(response.status_code, answer, unreadable)
         if trouble is None and answer is not None:
             self._fresh_token_refused = False
-            return Reply(
-                response.status_code, answer.status, answer.items, request_id, wait, self._clock() - began
-            )
+            return Reply(response.status_code, answer.status, answer.items, request_id, wait, self._clock() - began)
         assert trouble is not None
         raise self._failed(trouble, response, wait)
 
@@ -204,7 +204,9 @@ class Client:
             trouble = self._refused(trouble, response)
         if response.is_redirect:
             where = urlsplit(response.headers.get("Location", "")).hostname or "another path"
-            trouble = msgspec.structs.replace(trouble, message=f"the server redirects to {where}; it is not the API itself")
+            trouble = msgspec.structs.replace(
+                trouble, message=f"the server redirects to {where}; it is not the API itself"
+            )
         request_id = response.headers.get("X-CAP-REQUEST-ID", "")
         return RequestFailed(trouble, wait, request_id, response.status_code)
 
@@ -231,7 +233,9 @@ class Client:
             if response.status_code == 429:
                 klass = Next.SLOW
             trouble = Trouble(klass, str(response.status_code), "the token was refused", doubt=False)
-            raise RequestFailed(trouble, asked_to_wait(response.headers, response.status_code), "", response.status_code)
+            raise RequestFailed(
+                trouble, asked_to_wait(response.headers, response.status_code), "", response.status_code
+            )
         if response.is_redirect:
             raise self._failed(Trouble(Next.SETTINGS, "redirect", "", doubt=False), response, None)
         try:
@@ -296,7 +300,7 @@ async def _joined(parts: AsyncIterator[bytes]) -> bytes:
     return bytes(content)
 
 
-async def _unpacked(unpacker: "zlib._Decompress", parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _unpacked(unpacker: zlib._Decompress, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for part in parts:
         while part:
             yield unpacker.decompress(part, 1 << 20)
@@ -357,9 +361,10 @@ def asked_to_wait(headers: Mapping[str, str], http_status: int) -> float | None:
     the RateLimit headers once nothing is left. None when it does not say. Not yet clamped."""
     if value := headers.get("Retry-After", "").strip():
         try:
-            return float(value)
+            seconds = float(value)
         except ValueError:
             return _until(value, headers.get("Date", ""))
+        return None if seconds != seconds else seconds
     for prefix in ("RateLimit", "X-RateLimit"):
         remaining = headers.get(f"{prefix}-Remaining", "").strip()
         reset = headers.get(f"{prefix}-Reset", "").strip()

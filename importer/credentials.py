@@ -81,7 +81,9 @@ def _value(environ: Mapping[str, str], name: str) -> str:
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{name}_FILE: {path} cannot be read ({type(error).__name__}).", "Check the path.") from None
+            raise SettingsError(
+                f"{name}_FILE: {path} cannot be read ({type(error).__name__}).", "Check the path."
+            ) from None
     if command := environ.get(name + "_COMMAND"):
         return _from_command(name, command)
     return ""

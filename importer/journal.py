@@ -64,8 +64,8 @@ _batches = sa.Table(
 _attempts = sa.Table(
     "attempts",
     _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("run", sa.Integer, nullable=False),
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("batch_id", sa.Integer, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("elapsed_ms", sa.Integer, nullable=False),
@@ -73,7 +73,7 @@ _attempts = sa.Table(
     sa.Column("http_status", sa.Integer, nullable=False),
     sa.Column("code", sa.Text, nullable=False),
     sa.Column("request_id", sa.Text, nullable=False),
-    sa.Index("attempts_by_batch", "run", "batch_id"),
+    sqlite_with_rowid=False,
 )
 
 _outcomes = sa.Table(
@@ -85,7 +85,7 @@ _outcomes = sa.Table(
     sa.Column("code", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False),
     # The attempt that decided; its request id and time stand there once for all rows of the request.
-    sa.Column("attempt", sa.BigInteger),
+    sa.Column("attempt", sa.Integer),
     # What only few rows have: message, advice, columns, warnings, time (msgpack).
     sa.Column("more", sa.LargeBinary),
     sqlite_with_rowid=False,
@@ -143,7 +143,7 @@ class Run(msgspec.Struct, frozen=True):
 class Attempt(msgspec.Struct, frozen=True):
     """One sending of a batch. `at` is UTC in milliseconds since 1970."""
 
-    attempt_id: int
+    number: int
     batch_id: int
     at: int
     elapsed_ms: int
@@ -248,9 +248,7 @@ class Journal:
 
     def unfinished(self, identity: str) -> Run | None:
         """The newest run of this source and target, if something of it is left to do."""
-        found = self._select(
-            sa.select(_runs).where(_runs.c.identity == identity).order_by(_runs.c.id.desc()).limit(1)
-        )
+        found = self._select(sa.select(_runs).where(_runs.c.identity == identity).order_by(_runs.c.id.desc()).limit(1))
         return found[0] if found and not found[0].finished else None
 
     def imported_whole(self, base_url: str, sha256: str) -> Run | None:
@@ -305,7 +303,11 @@ class Journal:
                 _attempts.c.at,
                 _attempts.c.elapsed_ms,
             )
-            .select_from(_outcomes.outerjoin(_attempts, _attempts.c.id == _outcomes.c.attempt))
+            .select_from(
+                _outcomes.outerjoin(
+                    _attempts, sa.and_(_attempts.c.run == _outcomes.c.run, _attempts.c.number == _outcomes.c.attempt)
+                )
+            )
             .where(_outcomes.c.run == key)
             .order_by(_outcomes.c.row_number)
         )
@@ -335,9 +337,7 @@ class Journal:
                 sa.select(sa.func.max(_outcomes.c.row_number)).where(_outcomes.c.run == key)
             ).scalar()
             found = bytearray((last or 0) + 1)
-            query = sa.select(_outcomes.c.row_number).where(
-                _outcomes.c.run == key, _outcomes.c.status.in_(numbers)
-            )
+            query = sa.select(_outcomes.c.row_number).where(_outcomes.c.run == key, _outcomes.c.status.in_(numbers))
             for (row,) in self._connection.execute(query, execution_options={"yield_per": 20000}):
                 found[row] = 1
         return found
@@ -354,12 +354,14 @@ class Journal:
     def open_batches(self, key: int) -> list[OpenBatch]:
         """Batches whose rows have no outcome, in the order they were formed."""
         made = (
-            sa.select(sa.func.count())
-            .where(_attempts.c.run == _batches.c.run, _attempts.c.batch_id == _batches.c.batch_id)
-            .scalar_subquery()
+            sa.select(_attempts.c.batch_id, sa.func.count().label("made"))
+            .where(_attempts.c.run == key)
+            .group_by(_attempts.c.batch_id)
+            .subquery()
         )
         query = (
-            sa.select(_batches, made.label("made"))
+            sa.select(_batches, sa.func.coalesce(made.c.made, 0).label("made"))
+            .select_from(_batches.outerjoin(made, made.c.batch_id == _batches.c.batch_id))
             .where(_batches.c.run == key, _batches.c.rows.is_not(None))
             .order_by(_batches.c.batch_id)
         )
@@ -383,18 +385,19 @@ class Journal:
             ).scalar()
         return found or 0
 
-    def last_attempt_id(self) -> int:
+    def last_attempt(self, key: int) -> int:
         with self._errors(), self._connection.begin():
-            return self._connection.execute(sa.select(sa.func.max(_attempts.c.id))).scalar() or 0
+            found = self._connection.execute(
+                sa.select(sa.func.max(_attempts.c.number)).where(_attempts.c.run == key)
+            ).scalar()
+        return found or 0
 
     def attempts(self, key: int) -> Iterator[Attempt]:
         """Every attempt of a run, in the order of time."""
-        query = sa.select(_attempts).where(_attempts.c.run == key).order_by(_attempts.c.id)
+        query = sa.select(_attempts).where(_attempts.c.run == key).order_by(_attempts.c.number)
         with self._errors(), self._connection.begin():
             for row in self._connection.execute(query, execution_options={"yield_per": 5000}):
-                yield Attempt(
-                    row.id, row.batch_id, row.at, row.elapsed_ms, row.customers, row.http_status, row.code, row.request_id
-                )
+                yield Attempt(*row[1:])
 
     def write(self, changes: Sequence[Change], key: int) -> None:
         """Applies changes in one transaction, and returns when they are on the disk."""
@@ -443,8 +446,8 @@ class Change(msgspec.Struct, frozen=True):
             connection.execute(
                 _attempts.insert(),
                 {
-                    "id": attempt.attempt_id,
                     "run": key,
+                    "number": attempt.number,
                     "batch_id": attempt.batch_id,
                     "at": attempt.at,
                     "elapsed_ms": attempt.elapsed_ms,
@@ -455,13 +458,11 @@ class Change(msgspec.Struct, frozen=True):
                 },
             )
         if self.outcomes:
-            attempt_id = attempt.attempt_id if attempt is not None else None
-            connection.execute(_outcomes.insert(), [_outcome_row(key, o, attempt_id) for o in self.outcomes])
+            number = attempt.number if attempt is not None else None
+            connection.execute(_outcomes.insert(), [_outcome_row(key, o, number) for o in self.outcomes])
         if self.settled:
             connection.execute(
-                _batches.update()
-                .where(_batches.c.run == key, _batches.c.batch_id.in_(self.settled))
-                .values(rows=None)
+                _batches.update().where(_batches.c.run == key, _batches.c.batch_id.in_(self.settled)).values(rows=None)
             )
         if self.harmless:
             connection.execute(
@@ -473,10 +474,10 @@ class Change(msgspec.Struct, frozen=True):
             connection.execute(_runs.update().where(_runs.c.id == key).values(progress=_pack(self.progress)))
 
 
-def _outcome_row(key: int, outcome: Outcome, attempt_id: int | None) -> dict[str, Any]:
+def _outcome_row(key: int, outcome: Outcome, number: int | None) -> dict[str, Any]:
     more = None
-    if outcome.message or outcome.advice or outcome.columns or outcome.warnings or attempt_id is None:
-        at = outcome.at if attempt_id is None else 0
+    if outcome.message or outcome.advice or outcome.columns or outcome.warnings or number is None:
+        at = outcome.at if number is None else 0
         more = _pack(_More(outcome.message, outcome.advice, outcome.columns, outcome.warnings, at))
     return {
         "run": key,
@@ -484,7 +485,7 @@ def _outcome_row(key: int, outcome: Outcome, attempt_id: int | None) -> dict[str
         "status": _STATUS_NUMBER[outcome.status],
         "code": outcome.code or None,
         "attempts": outcome.attempts,
-        "attempt": attempt_id,
+        "attempt": number,
         "more": more,
     }
 
@@ -622,5 +623,3 @@ def file_system_of(path: Path) -> str:
         if (where == point or where.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
             best, kind = point, fields[2]
     return kind
-
-

@@ -1,7 +1,8 @@
 """Lanes: rows that share any identifier are one customer, and one of its rows is out at a time, in the sheet's order.
 
-A customer is ready when it heads the queue of each of its identifiers, so chains through mobile and e-mail need no
-more than that: no groups are merged, and nothing is remembered of a customer once its last row is done. Pure.
+Identifiers that stood together in a row belong to one customer from then on: after (mobile 1, e-mail x), a row with mobile 1
+and a row with e-mail x are the same customer, though they share nothing. So each identifier has a queue, and a row that names
+several joins their queues to one: it waits in each, and what follows waits in the joined one behind it. Pure.
 """
 
 from __future__ import annotations
@@ -11,24 +12,41 @@ from collections.abc import Iterator
 
 from importer.model import Customer
 
-#: Two mobiles with the same last digits may be one number with and without its country code, so they wait for each other.
+#: Two mobiles with the same last digits may be one number with and without its country code: they wait for each other.
 _MOBILE_TAIL = 10
+#: How many identifiers are remembered, at least, once nobody waits in their queue. Bounds the memory; rows of one customer
+#: that are linked only by a row further back than that may be out together.
+REMEMBERED = 100_000
 
-Key = tuple[str, str]
 
-
-def keys_of(customer: Customer) -> tuple[Key, ...]:
-    """The queues a customer stands in: one for each identifier."""
-    return tuple(
-        (kind, value[-_MOBILE_TAIL:]) if kind == "mobile" else (kind, value) for kind, value in customer.identifiers
-    )
+def keys_of(customer: Customer) -> list[int]:
+    """A number for each identifier. (A collision makes two customers wait for each other, and nothing else.)"""
+    keys = []
+    if customer.mobile:
+        keys.append(hash((0, customer.mobile[-_MOBILE_TAIL:])))
+    if customer.email:
+        keys.append(hash((1, customer.email.lower())))
+    if customer.external_id:
+        keys.append(hash((2, customer.external_id)))
+    if customer.user_id:
+        keys.append(hash((3, customer.user_id)))
+    return keys
 
 
 class Lanes:
     """`add` in the sheet's order, `take` what is ready, `done` when a customer has its outcome."""
 
-    def __init__(self) -> None:
-        self._queues: dict[Key, deque[Customer]] = {}
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._remembered = remembered
+        #: Which queue an identifier belongs to; the older half is forgotten when the younger one is full.
+        self._young: dict[int, int] = {}
+        self._old: dict[int, int] = {}
+        #: A queue that was joined to another.
+        self._joined: dict[int, int] = {}
+        self._next_queue = 0
+        #: Row numbers in each queue, and the queues of each row inside.
+        self._queues: dict[int, deque[int]] = {}
+        self._inside: dict[int, tuple[Customer, tuple[int, ...]]] = {}
         self._ready: deque[Customer] = deque()
         self._waiting = 0
 
@@ -41,18 +59,14 @@ class Lanes:
         return len(self._ready)
 
     def add(self, customer: Customer) -> None:
-        first = True
-        for key in keys_of(customer):
-            queue = self._queues.get(key)
-            if queue is None:
-                self._queues[key] = deque((customer,))
-            else:
-                queue.append(customer)
-                first = False
-        if first:
+        if self._enter(customer):
             self._ready.append(customer)
         else:
             self._waiting += 1
+
+    def hold(self, customer: Customer) -> None:
+        """A customer that an earlier process took: it is out already, and nobody can take it again."""
+        self._enter(customer)
 
     def take(self) -> Iterator[Customer]:
         """Ready customers, oldest first; whoever stops iterating leaves the rest."""
@@ -65,20 +79,68 @@ class Lanes:
 
     def done(self, customer: Customer) -> None:
         """The customer has its outcome: whoever waited behind it alone is ready now."""
-        followers: list[Customer] = []
-        for key in keys_of(customer):
-            queue = self._queues[key]
+        _, queues = self._inside.pop(customer.row_number)
+        followers: set[int] = set()
+        for number in queues:
+            queue = self._queues[number]
             queue.popleft()
             if queue:
-                followers.append(queue[0])
+                followers.add(queue[0])
             else:
-                del self._queues[key]
-        seen: set[int] = set()
-        for follower in followers:
-            if follower.row_number not in seen and self._heads_every_queue(follower):
-                seen.add(follower.row_number)
+                del self._queues[number]
+        for row_number in sorted(followers):
+            follower, waits_in = self._inside[row_number]
+            if all(self._queues[number][0] == row_number for number in waits_in):
                 self._waiting -= 1
                 self._ready.append(follower)
 
-    def _heads_every_queue(self, customer: Customer) -> bool:
-        return all(self._queues[key][0] is customer for key in keys_of(customer))
+    def _enter(self, customer: Customer) -> bool:
+        """Puts the customer at the end of its queues; tells whether it heads all of them."""
+        row_number = customer.row_number
+        queues = self._queues_of(keys_of(customer))
+        self._inside[row_number] = (customer, queues)
+        first = True
+        for number in queues:
+            queue = self._queues.get(number)
+            if queue is None:
+                self._queues[number] = deque((row_number,))
+            else:
+                queue.append(row_number)
+                first = False
+        return first
+
+    def _queues_of(self, keys: list[int]) -> tuple[int, ...]:
+        """The queues of these identifiers, which are one from now on. The first of the result is the one that stays."""
+        if len(self._young) >= self._remembered:
+            self._forget()
+        found: list[int] = []
+        for key in keys:
+            number = self._young.get(key)
+            if number is None:
+                number = self._old.get(key)
+            if number is not None:
+                number = self._stays(number)
+                if number not in found:
+                    found.append(number)
+        if not found:
+            found.append(self._next_queue)
+            self._next_queue += 1
+        stays = found[0]
+        for number in found[1:]:
+            self._joined[number] = stays
+        for key in keys:
+            self._young[key] = stays
+        return tuple(found)
+
+    def _stays(self, number: int) -> int:
+        while number in self._joined:
+            number = self._joined[number]
+        return number
+
+    def _forget(self) -> None:
+        """The older half goes, but for queues in which somebody waits."""
+        kept = {key: self._stays(number) for key, number in self._old.items()}
+        young = {key: self._stays(number) for key, number in self._young.items()}
+        self._old = {key: number for key, number in kept.items() if number in self._queues} | young
+        self._young = {}
+        self._joined.clear()

@@ -13,7 +13,7 @@ FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 #: The retry quota: its size, what a retry costs and what a success gives back.
 QUOTA, RETRY_COST, SUCCESS_GIVES = 500, 14, 1
 #: So many failures in a row, over all requests, open the breaker. With 5 % of chance faults that is one run in millions.
-FAILURES_TO_OPEN = 6
+FAILURES_TO_OPEN = MAX_ATTEMPTS
 PROBE_EVERY = 30.0
 
 
@@ -42,21 +42,29 @@ class Breaker:
         self._clock = clock
         self.max_outage = max_outage
         self._failures = 0
+        self._batches: set[int] = set()
+        self._plain = False
         self._since: float | None = None
         self._next_probe = 0.0
 
     @property
     def open(self) -> bool:
-        return self._failures >= FAILURES_TO_OPEN
+        # One batch that breaks every connection may hold a row that kills its handler: that is no dead server.
+        return self._failures >= FAILURES_TO_OPEN and (self._plain or len(self._batches) > 1)
 
     def answered(self) -> None:
         """Any readable answer: the server lives."""
         self._failures = 0
+        self._batches.clear()
+        self._plain = False
         self._since = None
 
-    def failed(self) -> None:
-        """A request got no answer, or one that says the server is in trouble."""
+    def failed(self, batch_id: int, plain: bool) -> None:
+        """A request got no answer, or one that says the server is in trouble; `plain`: surely the server's own trouble
+        (no connection, a gateway's word), whatever the batch holds."""
         now = self._clock()
+        self._batches.add(batch_id)
+        self._plain = self._plain or plain
         if self._since is None:
             self._since = now
         self._failures += 1

@@ -43,7 +43,8 @@ def triage(http_status: int, answer: Answer | None, unreadable: str = "") -> Tro
     if answer is not None and answer.items:
         return None
     code = answer.status.code if answer is not None else ""
-    if code and code != str(http_status):
+    # A readable 500 sums up its items, whatever the HTTP status: it is no outage.
+    if code and (code == "500" or code != str(http_status)):
         by_body = _by_body(code)
         if by_body is not None:
             return Trouble(by_body, code, _message(answer, code), doubt=by_body not in _UNTOUCHED)
@@ -62,7 +63,9 @@ def _by_body(code: str) -> Next | None:
 
 def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str) -> Trouble:
     label = code or f"HTTP {http_status}"
-    message = _message(answer, str(http_status)) if answer is not None else f"the answer could not be read: {unreadable}"
+    message = (
+        _message(answer, str(http_status)) if answer is not None else f"the answer could not be read: {unreadable}"
+    )
     if 300 <= http_status < 400:
         return Trouble(Next.SETTINGS, label, "the server redirects elsewhere", doubt=False)
     if http_status < 300:

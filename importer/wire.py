@@ -261,7 +261,10 @@ def _item_of_dict(item: object) -> ItemStatus:
     status = entry.get("item_status")
     status = status if isinstance(status, dict) else {}
     return ItemStatus(
-        *(read_text(entry.get(name)) for name in ("mobile", "email", "external_id", "user_id")),
+        mobile=read_text(entry.get("mobile")),
+        email=read_text(entry.get("email")),
+        external_id=read_text(entry.get("external_id")),
+        user_id=read_text(entry.get("user_id")),
         success=read_success(status.get("success")),
         code=read_code(status.get("code")),
         message=read_text(status.get("message")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from itertools import compress
 from pathlib import Path
 from typing import BinaryIO
@@ -18,13 +19,14 @@ from importer.reader.cell_text import CONTROLS
 from importer.reader.sheet_xml import Unreadable
 from importer.reader.workbook_messages import Done, Failed, Job, Message, Opened, Rows
 from importer.reader.xlsx import Workbook
-from importer.reader.zip_safety import UnsafeZipError
+from importer.reader.zip_safety import UnsafeZipError, checked_members
 
 #: Address space, not resident memory. What is streamed needs a tenth; other formats are built whole by their parsers.
 _MEMORY_STREAMED = 1 << 30
 _MEMORY_BUILT = 3 << 29
 _SECONDS = 900
 _FULL = {"xlsx": 1_048_576, "xlsb": 1_048_576, "ods": 1_048_576, "xls": 65_536}
+_OTHERS = {"xls": "xls", "xlsb": "xlsb", "ods": "ods"}
 _AGAIN = "Open it in a spreadsheet program, save it as a new .xlsx or as CSV (UTF-8), and upload that."
 _PASSWORD = "Set IMPORTER_SOURCE_PASSWORD, or save it without a password."  # noqa: S105 - advice, no secret
 
@@ -151,27 +153,54 @@ def read_xlsx(job: Job, stream: BinaryIO, out: BinaryIO) -> None:
     send(out, Done(tuple(notes)))
 
 
-def read_with_calamine(job: Job, stream: BinaryIO, out: BinaryIO) -> None:
-    """Binary workbooks and OpenDocument."""
-    from importer.reader import calamine_sheets
+def _none(_: str) -> list[tuple[int, int]]:
+    return []
 
-    workbook = calamine_sheets.Workbook(stream)
+
+def read_other(job: Job, stream: BinaryIO, out: BinaryIO) -> None:
+    """Any other format, by the module that knows it. Imported here: most jobs need none of them."""
+    workbook = import_module(f"importer.reader.{_OTHERS[job.kind]}").Workbook(stream)
     name = choose_sheet(workbook.sheets, workbook.has_data() if job.sheet is None else {}, job.sheet)
     notes = list(workbook.notes)
     send(out, Opened(name))
-    for batch in watched(marked(workbook.rows(name), workbook.merged_rows(name)), name, job.kind, notes):
+    for batch in watched(
+        marked(workbook.rows(name), getattr(workbook, "merged_rows", _none)(name)), name, job.kind, notes
+    ):
         send(out, batch)
     send(out, Done(tuple(notes)))
 
 
 def read(job: Job, out: BinaryIO) -> None:
     """The whole work."""
-    limit_resources(_MEMORY_STREAMED if job.kind == "xlsx" else _MEMORY_BUILT)
+    limit_resources(_MEMORY_STREAMED if job.kind in ("xlsx", "ods") else _MEMORY_BUILT)
     with Path(job.path).open("rb") as stream:
+        job, opened = unlocked(job, stream)
         if job.kind == "xlsx":
-            read_xlsx(job, stream, out)
+            read_xlsx(job, opened, out)
         else:
-            read_with_calamine(job, stream, out)
+            read_other(job, opened, out)
+
+
+def unlocked(job: Job, stream: BinaryIO) -> tuple[Job, BinaryIO]:
+    """The workbook itself where a password is on it."""
+    if job.kind not in ("encrypted", "xls"):
+        return job, stream
+    from importer.reader import encrypted
+
+    if job.kind == "xls" and not encrypted.is_encrypted(stream):
+        return job, stream
+    if not job.password:
+        raise RefusedError(" is password protected.", _PASSWORD)
+    try:
+        opened = encrypted.decrypted(stream, job.password)
+    except encrypted.WrongPassword:
+        raise RefusedError(" is password protected, and the password given does not open it.", _PASSWORD) from None
+    kind = job.kind
+    if kind == "encrypted":
+        names = {member.filename for member in checked_members(opened)}
+        kind = "xlsb" if "xl/workbook.bin" in names else "xlsx"
+        opened.seek(0)
+    return msgspec.structs.replace(job, kind=kind), opened
 
 
 def main() -> None:

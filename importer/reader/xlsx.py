@@ -150,7 +150,7 @@ class Workbook:
         holder: Element | None = None
         try:
             for event, element in iterparse(
-                _Stream(blocks(self._archive, member)), events=("start", "end"), forbid_dtd=True
+                BlockStream(blocks(self._archive, member)), events=("start", "end"), forbid_dtd=True
             ):
                 tag = local_name(element.tag)
                 if event == "start":
@@ -185,7 +185,7 @@ class Workbook:
                     yield row
 
 
-class _Stream:
+class BlockStream:
     """Blocks as a file to read from."""
 
     def __init__(self, source: Iterator[bytes]) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from importer.codes import lookup
 from importer.mapping import Mapping
 from importer.model import RESULT_COLUMNS, Cause, CodeCount, Outcome, RowCounts, Status
+from importer.reporter.annotated import Annotations
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
 from importer.reporter.files import Aside, private_folder, told
@@ -51,20 +52,27 @@ def write_files(
     codes: Counter[str] = Counter()
     with told(folder):
         results, failed = _Results(folder, source), _Failed(folder, source)
+        annotations = Annotations(source, mapping)
         try:
             for block in blocks(source, outcomes):
                 failed.add(block, results.add(block))
+                annotations.see(block)
                 finder.see(block)
                 statuses[Status.SUCCEEDED] += len(block.outcomes) - len(block.other)
                 for outcome in map(block.outcomes.__getitem__, block.other):
                     statuses[outcome.status] += 1
                     if outcome.status in WRONG:
                         codes[outcome.code] += 1
-            reports = {**results.publish(), **failed.publish(finder.timeline.latest)}
+            reports = {
+                **results.publish(),
+                **failed.publish(finder.timeline.latest),
+                **_publish_annotated(folder, annotations),
+            }
         finally:
             results.discard()
             failed.discard()
-    return Written(_counts(statuses), _code_counts(codes), finder.causes(), reports, failed.notes, finder.timeline)
+    notes = (*failed.notes, *([annotations.note] if annotations.note and failed.any else []))
+    return Written(_counts(statuses), _code_counts(codes), finder.causes(), reports, notes, finder.timeline)
 
 
 class _Results:
@@ -113,6 +121,10 @@ class _Failed:
                 cells = [column[position] for column in block.cells]
                 self._book.add([*cells, *result_cells(outcome, self._source.sheet), *extra])
 
+    @property
+    def any(self) -> bool:
+        return self._csv is not None
+
     def publish(self, at: int) -> dict[str, str]:
         names: list[str] = []
         if self._csv is not None:
@@ -143,6 +155,18 @@ class _Failed:
             aside = self._asides["failed.xlsx"] = Aside(self._folder, "failed.xlsx")
             self._book = WorkbookTable(aside.path, self._header, self._source.sheet, aside.scratch)
         return self._csv
+
+
+def _publish_annotated(folder: Path, annotations: Annotations) -> dict[str, str]:
+    aside = Aside(folder, "annotated.xlsx")
+    try:
+        if annotations.write(aside.path):
+            aside.publish()
+            return {"annotated.xlsx": str(aside.target)}
+        aside.target.unlink(missing_ok=True)
+        return {}
+    finally:
+        aside.discard()
 
 
 def _counts(statuses: Map[Status, int]) -> RowCounts:

@@ -1,4 +1,4 @@
-"""Binary workbooks (.xls, .xlsb) and OpenDocument (.ods), by calamine."""
+"""Binary workbooks (.xlsb), by calamine: number formats are not told, so its numbers come without leading zeros."""
 
 from __future__ import annotations
 

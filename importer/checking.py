@@ -1,0 +1,98 @@
+"""Checking: the whole road of a row up to the sending, which is left out."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import datetime
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from importer.client import Client, ClientOptions, RequestFailed
+from importer.codes import Next
+from importer.errors import ExitCode, SettingsError, Stop
+from importer.findings import Findings, Gatherer, problem_row
+from importer.model import FieldDefinition, Problem
+from importer.normaliser import Normaliser
+from importer.pipeline import Target, World, target_of
+from importer.reader import open_source
+from importer.runs import choose_mapping, source_options
+from importer.settings import Settings
+
+#: Nothing waits for a check, so its chunks may be as large as memory likes.
+ROWS_AT_ONCE = 10_000
+
+
+def check(path: str, settings: Settings, world: World) -> Findings:
+    """Reads everything, sends nothing. Raises `ImporterError` where the source cannot be read or mapped."""
+    fields = _fields(settings, world) if settings.online else None
+    password = world.environ.get("IMPORTER_SOURCE_PASSWORD") or None
+    with open_source(path, source_options(settings, password)) as source, _problems_file(settings.output) as write:
+        mapping = choose_mapping(source, settings)
+        # An organisation that has defined nothing yet says nothing of our columns.
+        normaliser = Normaliser(mapping, country=settings.country or None, blank=settings.blank, fields=fields or None)
+        gatherer = Gatherer(mapping, blank=settings.blank)
+        for chunk in source.chunks(ROWS_AT_ONCE):
+            normalised = normaliser(chunk)
+            gatherer.add(chunk, normalised)
+            write(normalised.problems)
+        gatherer.add(None, normaliser.finish())
+        return gatherer.findings(
+            source=source.name,
+            sheet=source.sheet,
+            batch_size=settings.batch_size,
+            rate=settings.rate,
+            now=datetime.datetime.fromtimestamp(world.wall() / 1000, datetime.UTC),
+            fields=fields,
+            notes=source.notes,
+        )
+
+
+def _fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
+    with target_of(settings, world) as target:
+        return asyncio.run(_ask(target, world))
+
+
+async def _ask(target: Target, world: World) -> tuple[FieldDefinition, ...]:
+    """The organisation's fields, and with them whether the credentials work: one request, with OAuth two."""
+    async with Client(ClientOptions(target.base_url), target.credentials, world.clock, world.transport) as client:
+        try:
+            return await client.fields()
+        except RequestFailed as error:
+            trouble = error.trouble
+            if trouble.next in (Next.RENEW, Next.REFUSED):
+                raise Stop(
+                    ExitCode.REFUSED,
+                    f"The server refuses the credentials ({trouble.code}: {trouble.message}).",
+                    "Check IMPORTER_USERNAME and IMPORTER_PASSWORD, or the client key.",
+                ) from None
+            if trouble.next in (Next.AGAIN, Next.SLOW):
+                raise Stop(
+                    ExitCode.TROUBLE, f"The field list could not be had: {trouble.message}.", "Try again later."
+                ) from None
+            raise SettingsError(f"The field list could not be had: {trouble.message}.", "Check --base-url.") from None
+
+
+@contextmanager
+def _problems_file(output: str) -> Iterator[Any]:
+    """A function that writes problems as CSV, for their owner alone; it does nothing where no file was asked for."""
+    if not output:
+        yield lambda problems: None
+        return
+    try:
+        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise SettingsError(f"--output {output} cannot be written ({error.strerror}).", "Choose another.") from None
+    with os.fdopen(file, "w", encoding="utf-8-sig", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["row", "column", "value", "code", "message", "advice"])
+
+        def write(problems: Sequence[Problem]) -> None:
+            table.writerows(problem_row(problem) for problem in problems)
+
+        yield write
+        stream.flush()
+        Path(output).chmod(0o600)

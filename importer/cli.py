@@ -1,0 +1,423 @@
+"""The command line: words to settings, settings to the pipeline, its end to an exit code. The only place that prints."""
+
+from __future__ import annotations
+
+import glob
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from importer import __version__
+from importer.checking import check
+from importer.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
+from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, SettingsError
+from importer.findings_text import findings_text
+from importer.listing import list_runs, runs_text
+from importer.looks import Looks
+from importer.mapping import to_toml
+from importer.model import RunSummary, to_json
+from importer.pipeline import Stopper, World, report, resume, retry, run
+from importer.progress import Progress, Silent
+from importer.reader import open_source
+from importer.reporter import console_text
+from importer.runs import PACE, choose_mapping, source_options
+from importer.sandbox import (
+    FAULTS,
+    MAGIC_TABLE,
+    SHAPES,
+    OptionsError,
+    SandboxOptions,
+    load_customers,
+    load_fields,
+    serve,
+)
+from importer.settings import OPTIONS, Settings, load
+from importer.spool import spooled
+
+Command = Callable[..., Any]
+
+_EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {EXIT_MEANINGS[code]}" for code in ExitCode)
+
+
+def _options(command: str) -> Callable[[Command], Command]:
+    """Every option of the table that this command takes."""
+
+    def decorate(function: Command) -> Command:
+        for option in reversed(OPTIONS):
+            if command not in option.commands:
+                continue
+            text = f"{option.help} [default: {option.shown.replace('`', '')}]"
+            if option.flag:
+                function = click.option(f"--{option.name}", option.field, is_flag=True, default=None, help=text)(
+                    function
+                )
+            else:
+                function = click.option(f"--{option.name}", option.field, metavar=option.metavar, help=text)(function)
+        return function
+
+    return decorate
+
+
+def _config(function: Command) -> Command:
+    return click.option(
+        "--config", metavar="FILE", help="the file of settings [default: importer.toml of this folder]"
+    )(function)
+
+
+def _looks(function: Command) -> Command:
+    function = click.option("--json", "as_json", is_flag=True, help="print one JSON document on stdout")(function)
+    return click.option("--quiet", is_flag=True, help="no progress and no summary")(function)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=_EXIT_CODES)
+@click.version_option(__version__, prog_name="importer")
+def cli() -> None:
+    """Puts spreadsheets of customer preferences into Capillary's loyalty platform and accounts for every row.
+
+    \b
+    Credentials come from the environment, a file or a command, never from an option:
+      IMPORTER_USERNAME and IMPORTER_PASSWORD (Basic), or
+      IMPORTER_CLIENT_KEY and IMPORTER_CLIENT_SECRET (OAuth);
+      each also as …_FILE or …_COMMAND.
+    """
+
+
+# ---------------------------------------------------------------------------------------------------- the main job
+
+
+@cli.command("run", epilog=_EXIT_CODES)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
+@_options("run")
+@_config
+@_looks
+def run_command(sources: tuple[str, ...], config: str | None, as_json: bool, quiet: bool, **given: str | None) -> None:
+    """The main job: read SOURCE, send, reconcile, report.
+
+    SOURCE is a file (CSV, Excel …), a pattern such as 'inbox/*.xlsx', or - for standard input. Several make a run each;
+    the exit code is the worst of theirs.
+    """
+    settings = _settings(given, config)
+    with _world(quiet) as world:
+        worst = 0
+        for source in _expanded(sources):
+            with spooled(source, Path(settings.reports_dir)) as (path, was_spooled):
+                code = _each(
+                    len(sources) > 1,
+                    lambda: run(path, settings, world, spooled=was_spooled),
+                    as_json,
+                    quiet,
+                )
+            worst = _worse(worst, code)
+            if world.stopper.asked:
+                break
+    sys.exit(worst)
+
+
+@cli.command("resume", epilog=_EXIT_CODES)
+@click.argument("run_id", required=False, metavar="[RUN]")
+@_options("resume")
+@_config
+@_looks
+def resume_command(run_id: str | None, config: str | None, as_json: bool, quiet: bool, **given: str | None) -> None:
+    """Go on with a run that did not finish (the last one, if not named).
+
+    Rows that have an outcome are not sent again. The run keeps its settings; pace and stop may be given anew.
+    """
+    settings = _settings(given, config)
+    with _world(quiet) as world:
+        code = _each(False, lambda: resume(run_id, settings, _pace(given, settings), world), as_json, quiet)
+    sys.exit(code)
+
+
+@cli.command("retry", epilog=_EXIT_CODES)
+@click.argument("run_id", metavar="RUN")
+@_options("retry")
+@_config
+@_looks
+def retry_command(run_id: str, config: str | None, as_json: bool, quiet: bool, **given: str | None) -> None:
+    """A new run with only the rows of RUN that failed, are unknown or unprocessed."""
+    settings = _settings(given, config)
+    with _world(quiet) as world:
+        code = _each(False, lambda: retry(run_id, settings, _pace(given, settings), world), as_json, quiet)
+    sys.exit(code)
+
+
+@cli.command("report")
+@click.argument("run_id", required=False, metavar="[RUN]")
+@click.option("--open", "open_it", is_flag=True, help="open the summary")
+@_options("report")
+@_config
+@_looks
+def report_command(
+    run_id: str | None, open_it: bool, config: str | None, as_json: bool, quiet: bool, **given: str | None
+) -> None:
+    """Write the reports of RUN (the last one, if not named) again, from the journal and the source."""
+    settings = _settings(given, config)
+    summary = report(run_id, settings, _plain_world())
+    _show(summary, as_json, quiet)
+    if open_it:
+        click.launch(summary.reports.get("summary.html", summary.reports["results.csv"]))
+
+
+@cli.command("check", epilog=_EXIT_CODES)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
+@_options("check")
+@_config
+@_looks
+def check_command(
+    sources: tuple[str, ...], config: str | None, as_json: bool, quiet: bool, **given: str | None
+) -> None:
+    """Everything but sending: problems by row and column, what would be sent, requests, time at the rate."""
+    settings = _settings(given, config)
+    worst = 0
+    for source in _expanded(sources):
+        with spooled(source, Path(settings.reports_dir)) as (path, _):
+            try:
+                findings = check(path, settings, _plain_world())
+            except ImporterError as error:
+                if len(sources) == 1:
+                    raise
+                _say(error)
+                worst = _worse(worst, error.exit_code)
+                continue
+        if as_json:
+            click.echo(to_json(findings), nl=False)
+        elif not quiet:
+            click.echo(findings_text(findings), nl=False)
+        worst = _worse(worst, findings.exit_code)
+    sys.exit(worst)
+
+
+@cli.command("map")
+@click.argument("source", metavar="SOURCE")
+@_options("map")
+@_config
+@click.option("--output", "-o", metavar="FILE", help="write the mapping there [default: standard output]")
+def map_command(source: str, config: str | None, output: str | None, **given: str | None) -> None:
+    """Propose a mapping for SOURCE and write it as TOML, ready to be edited and passed with --mapping."""
+    settings = _settings(given, config)
+    world = _plain_world()
+    password = world.environ.get("IMPORTER_SOURCE_PASSWORD")
+    with (
+        spooled(source, Path(settings.reports_dir)) as (path, _),
+        open_source(path, source_options(settings, password)) as opened,
+    ):
+        mapping = choose_mapping(opened, settings)
+        looks = Looks(mapping)
+        for chunk in opened.chunks():
+            looks.add(chunk)
+        text = to_toml(mapping, looks.looks(), source=opened.name)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    if Path(output).exists():
+        raise SettingsError(f"{output} is there already.", "Choose another --output, or remove it first.")
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    click.echo(f"Wrote {output}. Edit it, then: importer check {source} --mapping {output}", err=True)
+
+
+# ---------------------------------------------------------------------------------------------------- looking
+
+
+@cli.command("runs")
+@_options("runs")
+@_config
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document on stdout")
+def runs_command(config: str | None, as_json: bool, **given: str | None) -> None:
+    """The runs, newest first, with counts."""
+    found = list_runs(_settings(given, config))
+    click.echo(to_json(found) if as_json else runs_text(found), nl=False)
+
+
+@cli.command("codes")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document on stdout")
+def codes_command(as_json: bool) -> None:
+    """The code catalogue: what each code means, what happens next, and what to do about it."""
+    entries = [*ITEM_CODES.values(), *RUN_CODES.values(), *own_codes().values()]
+    if as_json:
+        click.echo(to_json({"items": entries, "requests": list(REQUEST_CODES.values())}), nl=False)
+        return
+    for title, table in (
+        ("Codes of a customer (item_status)", ITEM_CODES.values()),
+        ("Codes of a request (response.status, or HTTP)", REQUEST_CODES.values()),
+        ("Our words for rows without a usable answer", RUN_CODES.values()),
+        ("Our reasons for rejecting a row", own_codes().values()),
+    ):
+        click.echo(f"{title}\n")
+        for entry in table:
+            click.echo(_code_line(entry))
+        click.echo()
+
+
+def _code_line(entry: CodeEntry) -> str:
+    happens = "" if entry.klass in (Next.ROW, Next.REJECTED) else f" [{entry.klass}]"
+    head = click.wrap_text(f"{entry.meaning}{happens}", 78, f"  {entry.code:<8} ", " " * 11)
+    return head + "\n" + click.wrap_text(entry.advice, 78, " " * 11, " " * 11)
+
+
+@cli.command("sandbox")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="where to listen")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), metavar="PORT")
+@click.option("--database", metavar="FILE", help="keep the state in this file [default: in memory]")
+@click.option("--customers", metavar="FILE", help="the identifiers of those who exist, one a line [default: everybody]")
+@click.option("--fields", metavar="FILE", help="the preferences that are defined [default: any]")
+@click.option("--shape", default="", metavar="WORDS", help="shape of the answers, see --list")
+@click.option("--rate-limit", metavar="N/UNIT", help="429 beyond so many requests of a key [default: none]")
+@click.option("--retry-after", default="", metavar="TEXT", help="Retry-After of a 429: seconds, a date, or auto")
+@click.option("--batch-limit", type=click.IntRange(1), metavar="N", help="1060 above so many customers")
+@click.option("--latency", multiple=True, type=float, metavar="SECONDS", help="how long an answer takes")
+@click.option("--fault", "faults", multiple=True, metavar="LINE", help="a fault by request, such as 3:503, see --list")
+@click.option("--list", "list_them", is_flag=True, help="print the magic identifiers, shapes and faults")
+def sandbox_command(host: str, port: int, list_them: bool, **given: Any) -> None:
+    """Serve the stand-in for the API until stopped (user sandbox-till, password sandbox)."""
+    if list_them:
+        _list_magic()
+        return
+    try:
+        given["customers"] = load_customers(given["customers"]) if given["customers"] else None
+        given["fields"] = load_fields(given["fields"]) if given["fields"] else None
+        serve(
+            SandboxOptions(**given),
+            host,
+            port,
+            lambda url: click.echo(
+                f"Serving on {url} (user sandbox-till, password sandbox). Ctrl-C stops it.", err=True
+            ),
+        )
+    except OptionsError as error:
+        raise SettingsError(f"{error}.", "`importer sandbox --list` tells what is possible.") from None
+    except OSError as error:
+        raise SettingsError(f"{host}:{port} cannot be had ({error.strerror}).", "Choose another --port.") from None
+
+
+def _list_magic() -> None:
+    """What the stand-in can be asked for: by identifiers in the data, by the shape of answers, by request."""
+    click.echo("Identifiers that bring an outcome about (e-mail, external id, mobile):\n")
+    for entry in MAGIC_TABLE:
+        click.echo(f"  {entry.email:<30} {entry.external_id:<18} {entry.mobile}")
+        click.echo(click.wrap_text(entry.effect, 78, " " * 4, " " * 4))
+    click.echo("\nWords for --shape, joined by commas:\n")
+    for word, text in SHAPES.items():
+        click.echo(click.wrap_text(text, 78, f"  {word:<18} ", " " * 21))
+    click.echo("\nFaults by request, --fault REQUESTS:KIND[-after][:setting=value], REQUESTS as 3, 3-5, 3- or */20:\n")
+    for kind, (text, _) in FAULTS.items():
+        click.echo(click.wrap_text(text, 78, f"  {kind:<18} ", " " * 21))
+
+
+# ---------------------------------------------------------------------------------------------------- their parts
+
+
+def _settings(given: dict[str, Any], config: str | None) -> Settings:
+    texts = {name: ("true" if value is True else value) for name, value in given.items() if value is not None}
+    return load(texts, os.environ, Path(config) if config else None)
+
+
+def _pace(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """What was typed anew for a run that goes on."""
+    return {name: getattr(settings, name) for name in PACE if given.get(name) is not None}
+
+
+class _world:  # noqa: N801 - used like a function
+    """The real world, with signals that stop the run well; the second one leaves at once."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._world = World(os.environ, Silent() if quiet else Progress(sys.stderr), stopper=Stopper())
+
+    def __enter__(self) -> World:
+        self._before = {number: signal.signal(number, self._asked) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self._world
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        again = self._world.stopper.asked
+        if again or not self._world.stopper.ask():
+            os._exit(ExitCode.INTERRUPTED)
+        os.write(2, b"\nStopping: what is in flight may land (10 s at most). Ctrl-C again leaves at once.\n")
+
+
+def _plain_world() -> World:
+    return World(os.environ)
+
+
+def _expanded(sources: Sequence[str]) -> list[str]:
+    """Patterns become the files they match, in name order; a pattern that matches nothing is kept and told as missing."""
+    found: list[str] = []
+    for source in sources:
+        has_pattern = any(c in source for c in "*?[") and not Path(source).exists()
+        found += (sorted(glob.glob(source)) or [source]) if has_pattern else [source]
+    return found
+
+
+def _each(several: bool, work: Callable[[], RunSummary], as_json: bool, quiet: bool) -> int:
+    """One run: its summary shown, its exit code. Among several, an error ends its own run only."""
+    try:
+        summary = work()
+    except ImporterError as error:
+        if not several:
+            raise
+        _say(error)
+        return error.exit_code
+    _show(summary, as_json, quiet)
+    return summary.exit_code
+
+
+def _show(summary: RunSummary, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        click.echo(to_json(summary), nl=False)
+    elif not quiet:
+        click.echo(console_text(summary), nl=False)
+
+
+def _say(error: ImporterError) -> None:
+    click.echo(f"importer: {error}", err=True)
+
+
+#: From bad to worst: what keeps a scheduler from going on comes last.
+_ORDER = (0, 3, 10, 6, 5, 130, 9, 8, 11, 4, 2, 7, 1)
+
+
+def _worse(one: int, other: int) -> int:
+    return max(int(one), int(other), key=_ORDER.index)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The command `importer`."""
+    os.umask(0o077)
+    try:
+        cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except ImporterError as error:
+        _say(error)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.SETTINGS)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        os._exit(ExitCode.OK)
+    except Exception:
+        # The text of an exception may hold a cell: the place is told, the values are not.
+        kind, _, trace = sys.exc_info()
+        where = traceback.extract_tb(trace)[-1]
+        name = kind.__name__ if kind else "Exception"
+        click.echo(
+            f"importer: an error of ours: {name} in {Path(where.filename).name}, line {where.lineno}. "
+            "Please report it with the command you typed; `importer resume` goes on with a run.",
+            err=True,
+        )
+        sys.exit(ExitCode.OURS)
+    sys.exit(ExitCode.OK)

@@ -1,0 +1,164 @@
+"""The feed: a source's chunks, normalised, as customers for the lanes and outcomes for rows that need no sending.
+
+Reading and normalising happen in a thread of their own, a portion ahead of the sending. Rows that an earlier process
+brought to an outcome are left out before they are normalised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from importer.model import Chunk, Customer, Outcome, Problem, Status
+from importer.normaliser import Normalised, Normaliser
+from importer.reader import Source
+from importer.sender import Portion
+
+#: Rows read at once: large enough for the columns to be worth it, small enough not to hold up the sending.
+ROWS_AT_ONCE = 2000
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """Which rows are to be sent. `decided` and `chosen`: a byte per row number (1: yes); `chosen` None: all."""
+
+    skip_rows: int = 0
+    limit: int = 0
+    decided: bytearray = bytearray()
+    chosen: bytearray | None = None
+
+
+class SheetFeed:
+    """Portions of a source, in the sheet's order. Counts repairs and rows on the way."""
+
+    def __init__(
+        self,
+        source: Source,
+        normaliser: Normaliser,
+        selection: Selection,
+        wall: Callable[[], int],
+        rows_read: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._source = source
+        self._normaliser = normaliser
+        self._selection = selection
+        self._wall = wall
+        self._rows_read = rows_read
+        self.repairs: Counter[str] = Counter()
+
+    async def __aiter__(self) -> AsyncIterator[Portion]:
+        portions = self.portions()
+        loop = asyncio.get_running_loop()
+        # One thread: when the run stops, leaving this block waits for the portion that is being read.
+        with ThreadPoolExecutor(1, thread_name_prefix="reader") as executor:
+            while (portion := await loop.run_in_executor(executor, next, portions, None)) is not None:
+                yield portion
+
+    def portions(self) -> Iterator[Portion]:
+        """The same without threads."""
+        seen = 0
+        for chunk in self._source.chunks(ROWS_AT_ONCE):
+            row_numbers = chunk.frame.index.to_numpy()
+            order = np.arange(seen, seen + len(row_numbers))
+            seen += len(row_numbers)
+            self._rows_read(len(row_numbers))
+            open_rows = ~_marked(self._selection.decided, row_numbers)
+            sent, skipped = self._chosen(row_numbers, order)
+            outcomes = self._left_out(row_numbers, open_rows, skipped)
+            keep = open_rows & sent
+            yield self._portion(self._normaliser(_only(chunk, keep)), outcomes)
+        yield self._portion(self._normaliser.finish(), [])
+
+    def _chosen(self, row_numbers: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, str]]]:
+        """Which rows are to be sent, and those that are not with the reason."""
+        selection = self._selection
+        reasons: list[tuple[np.ndarray, str]] = []
+        sent = np.ones(len(row_numbers), dtype=bool)
+        if selection.skip_rows:
+            reasons.append((order < selection.skip_rows, "skipped_rows"))
+        if selection.limit:
+            reasons.append((order >= selection.skip_rows + selection.limit, "over_limit"))
+        if selection.chosen is not None:
+            reasons.append((~_marked(selection.chosen, row_numbers), "not_chosen"))
+        told: list[tuple[np.ndarray, str]] = []
+        for rows, code in reasons:
+            told.append((rows & sent, code))
+            sent &= ~rows
+        return sent, told
+
+    def _left_out(
+        self, row_numbers: np.ndarray, open_rows: np.ndarray, skipped: list[tuple[np.ndarray, str]]
+    ) -> list[Outcome]:
+        at = self._wall()
+        return [
+            Outcome(int(row), Status.SKIPPED, code, at=at)
+            for rows, code in skipped
+            for row in row_numbers[rows & open_rows]
+        ]
+
+    def _portion(self, normalised: Normalised, outcomes: list[Outcome]) -> Portion:
+        self.repairs.update(repair.code for repair in normalised.repairs)
+        return Portion(normalised.customers, outcomes + rejections(normalised.problems, self._wall()))
+
+    def customers_of(self, wanted: set[int]) -> dict[int, Customer]:
+        """The customers whose first row is wanted, by that row: for batches that are sent again as they were.
+
+        `wanted` holds every row of those customers, and no other row is normalised.
+        """
+        found: dict[int, Customer] = {}
+        last = max(wanted, default=0)
+        marks = bytearray(last + 1)
+        for row in wanted:
+            marks[row] = 1
+        for chunk in self._source.chunks(ROWS_AT_ONCE):
+            row_numbers = chunk.frame.index.to_numpy()
+            if len(row_numbers) and row_numbers[0] > last:
+                break
+            keep = _marked(marks, row_numbers)
+            if keep.any():
+                for customer in self._normaliser(_only(chunk, keep)).customers:
+                    found[customer.row_number] = customer
+        for customer in self._normaliser.finish().customers:
+            found[customer.row_number] = customer
+        return found
+
+
+def rejections(problems: Iterable[Problem], at: int) -> list[Outcome]:
+    """One outcome per row from all of its problems: the first one's code, everyone's words."""
+    by_row: dict[int, list[Problem]] = {}
+    for problem in problems:
+        by_row.setdefault(problem.row_number, []).append(problem)
+    return [
+        Outcome(
+            row_number,
+            Status.REJECTED,
+            found[0].code,
+            "; ".join(dict.fromkeys(problem.message for problem in found)),
+            " ".join(dict.fromkeys(problem.advice for problem in found if problem.advice)),
+            tuple(dict.fromkeys(problem.column for problem in found if problem.column)),
+            at=at,
+        )
+        for row_number, found in sorted(by_row.items())
+    ]
+
+
+def _marked(marks: bytearray, row_numbers: np.ndarray) -> np.ndarray:
+    """Which of these rows have their byte set; rows beyond the end have not."""
+    if not len(marks):
+        return np.zeros(len(row_numbers), dtype=bool)
+    found = np.frombuffer(marks, dtype=np.uint8)
+    inside = row_numbers < len(found)
+    return np.where(inside, found[np.minimum(row_numbers, len(found) - 1)], 0).astype(bool)
+
+
+def _only(chunk: Chunk, keep: np.ndarray) -> Chunk:
+    if keep.all():
+        return chunk
+    frame: pd.DataFrame = chunk.frame[keep]
+    kept = set(frame.index.tolist()) if chunk.problems else set()
+    return Chunk(frame, tuple(problem for problem in chunk.problems if problem.row_number in kept))

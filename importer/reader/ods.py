@@ -1,0 +1,226 @@
+"""OpenDocument spreadsheets (.ods), streamed: values with their types, and the text shown where that says more."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import BinaryIO
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import iterparse
+
+from importer.reader.cell_text import number_text
+from importer.reader.sheet_xml import MOST_COLUMNS, Unreadable, local_name
+from importer.reader.workbook_messages import Rows
+from importer.reader.xlsx import BlockStream
+from importer.reader.zip_safety import blocks, checked_members
+
+_BATCH = 1000
+#: A row that is written more often than this is formatting down to the end of the sheet.
+_MOST_REPEATED = 1_048_576
+
+
+class Workbook:
+    """An open spreadsheet. Its content is one stream of XML, read from the start for each question."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._members = {member.filename: member for member in checked_members(stream)}
+        stream.seek(0)
+        self._archive = zipfile.ZipFile(stream)
+        self.notes: tuple[str, ...] = ()
+        hidden: set[str] = set()
+        self._has_data: dict[str, bool] = {}
+        styles: dict[str, str] = {}
+        for event, element in self._events():
+            tag = local_name(element.tag)
+            if event == "start" and tag == "table":
+                name = _attribute(element, "name")
+                self._has_data[name] = False
+                if styles.get(_attribute(element, "style-name")) == "false":
+                    hidden.add(name)
+            elif event == "end" and tag == "style":
+                for child in element:
+                    if local_name(child.tag) == "table-properties":
+                        styles[_attribute(element, "name")] = _attribute(child, "display")
+            elif event == "end" and tag == "table-cell" and self._has_data and not self._has_data[name]:
+                self._has_data[name] = bool(_attribute(element, "value-type") or _shown(element))
+        self.sheets = [(name, name not in hidden) for name in self._has_data]
+
+    def has_data(self) -> dict[str, bool]:
+        """Whether any cell of a sheet holds anything."""
+        return self._has_data
+
+    def _events(self) -> Iterator[tuple[str, Element]]:
+        """Start and end of every element, rows forgotten after their end."""
+        member = self._members.get("content.xml")
+        if member is None:
+            raise Unreadable("is damaged: it has no content")
+        if "META-INF/manifest.xml" in self._members:
+            manifest = b"".join(blocks(self._archive, self._members["META-INF/manifest.xml"]))
+            if b"encryption-data" in manifest:
+                raise Unreadable("is password protected; save it without a password")
+        table: Element | None = None
+        try:
+            for event, element in iterparse(
+                BlockStream(blocks(self._archive, member)), events=("start", "end"), forbid_dtd=True
+            ):
+                yield event, element
+                if event == "start" and local_name(element.tag) == "table":
+                    table = element
+                elif event == "end" and local_name(element.tag) == "table-row":
+                    element.clear()
+                    if table is not None:
+                        table.clear()
+        except DefusedXmlException:
+            raise Unreadable("declares XML entities, as only an attack does; it was not read") from None
+        except (ParseError, ValueError, LookupError):
+            raise Unreadable("is damaged: its content is no XML") from None
+
+    def rows(self, name: str) -> Iterator[Rows]:
+        """Every row that holds anything, in its place."""
+        numbers: list[int] = []
+        kept: list[list[str]] = []
+        problems: list[tuple[int, int, str]] = []
+        number = 0
+        inside = depth = 0
+        for event, element in self._events():
+            tag = local_name(element.tag)
+            if tag == "table":
+                depth += 1 if event == "start" else -1
+                if event == "start" and depth == 1:
+                    inside = _attribute(element, "name") == name
+                elif event == "end" and depth == 0 and inside:
+                    break
+            if not inside or event != "end" or tag != "table-row":
+                continue
+            repeated = _count(element, "number-rows-repeated")
+            cells, troubles = _cells_of(element)
+            if cells or troubles:
+                if repeated > _MOST_REPEATED:
+                    raise Unreadable("repeats a row more often than a sheet has rows")
+                for at in range(repeated):
+                    numbers.append(number + at + 1)
+                    kept.append(cells)
+                    problems += [(number + at + 1, place, code) for place, code in troubles]
+                    if len(numbers) >= _BATCH:
+                        yield _batch(numbers, kept, problems)
+                        numbers, kept, problems = [], [], []
+            number += repeated
+        if numbers:
+            yield _batch(numbers, kept, problems)
+
+
+def _batch(numbers: list[int], kept: list[list[str]], problems: list[tuple[int, int, str]]) -> Rows:
+    return Rows(numbers, [list(column) for column in zip_longest(*kept, fillvalue="")], problems)
+
+
+def _attribute(element: Element, name: str) -> str:
+    return next((value for key, value in element.attrib.items() if local_name(key) == name), "")
+
+
+def _count(element: Element, name: str) -> int:
+    text = _attribute(element, name)
+    return int(text) if text.isdigit() else 1
+
+
+def _cells_of(row: Element) -> tuple[list[str], list[tuple[int, str]]]:
+    cells: list[str] = []
+    problems: list[tuple[int, str]] = []
+    place = 0
+    for cell in row:
+        tag = local_name(cell.tag)
+        if tag not in ("table-cell", "covered-table-cell"):
+            continue
+        repeated = _count(cell, "number-columns-repeated")
+        text, trouble = _text(cell)
+        if (
+            tag == "covered-table-cell"
+            or _count(cell, "number-columns-spanned") > 1
+            or _count(cell, "number-rows-spanned") > 1
+        ):
+            problems.append((-1, "merged_cells"))
+        if text or trouble:
+            if place + repeated > MOST_COLUMNS:
+                problems.append((-1, "nameless_cell"))
+            else:
+                cells += [""] * (place - len(cells)) + [text] * repeated
+                if trouble:
+                    problems += [(at, trouble) for at in range(place, place + repeated)]
+        place += repeated
+    return cells, problems
+
+
+def _shown(cell: Element) -> str:
+    """The paragraphs of a cell as text."""
+    return "\n".join(_inline(child) for child in cell if local_name(child.tag) == "p")
+
+
+def _inline(element: Element) -> str:
+    parts = [element.text or ""]
+    for child in element:
+        tag = local_name(child.tag)
+        if tag == "s":
+            parts.append(" " * _count(child, "c"))
+        elif tag == "tab":
+            parts.append("\t")
+        elif tag == "line-break":
+            parts.append("\n")
+        elif tag != "annotation":
+            parts.append(_inline(child))
+        parts.append(child.tail or "")
+    return "".join(parts)
+
+
+def _text(cell: Element) -> tuple[str, str]:
+    """The text of a cell, and the code of what is wrong with it."""
+    shown = _shown(cell)
+    types = [value for key, value in cell.attrib.items() if local_name(key) == "value-type"]
+    if "error" in types or (_attribute(cell, "formula") and shown.startswith(("#", "Err:"))):
+        return shown or "#ERROR", "error_cell"
+    if not types:
+        return (shown, "formula_without_value") if _attribute(cell, "formula") and not shown else (shown, "")
+    kind = types[0]
+    if kind in ("float", "percentage", "currency"):
+        value = _attribute(cell, "value")
+        try:
+            number = number_text(float(value))
+        except ValueError:
+            return shown, ""
+        # A number format of zeros shows digits that the value lacks.
+        return (shown if _same_digits(shown, number) else number), ""
+    if kind == "date":
+        return _attribute(cell, "date-value").replace("T", " ").partition(".")[0].removesuffix(" 00:00:00"), ""
+    if kind == "time":
+        return _time(_attribute(cell, "time-value")) or shown, ""
+    if kind == "boolean":
+        return _attribute(cell, "boolean-value"), ""
+    return shown or _attribute(cell, "string-value"), ""
+
+
+def _same_digits(shown: str, number: str) -> bool:
+    """Leading zeros before exactly the number."""
+    return (
+        shown.isascii()
+        and shown.isdigit()
+        and number.isdigit()
+        and len(shown) > len(number)
+        and shown.endswith(number)
+        and not shown[: -len(number)].strip("0")
+    )
+
+
+def _time(text: str) -> str:
+    """`PT14H30M00S` as `14:30:00`."""
+    if not text.startswith("PT"):
+        return ""
+    parts = {"H": 0, "M": 0, "S": 0}
+    digits = ""
+    for character in text[2:]:
+        if character in parts:
+            parts[character] = round(float(digits or "0"))
+            digits = ""
+        else:
+            digits += character if character in "0123456789." else ""
+    return f"{parts['H']:02d}:{parts['M']:02d}:{parts['S']:02d}"

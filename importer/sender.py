@@ -1,0 +1,770 @@
+"""The sender: takes customers from the lanes and brings each row to its outcome, many requests at once.
+
+One task carries one batch: written down, paced, sent, reconciled, written down again. What must be tried again goes
+back as a batch of its own; the lanes hold a customer's next row until then. Whatever stops the run, what flies may land.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from importer.chunker import Chunker
+from importer.client import Client, RequestFailed
+from importer.codes import Next, lookup
+from importer.errors import ExitCode, ImporterError, Stop
+from importer.journal import Attempt, Change, Progress, Scribe
+from importer.lanes import Lanes
+from importer.model import Batch, Customer, Outcome, Reply, Status
+from importer.pacer import Pacer
+from importer.patience import MAX_ATTEMPTS, BackOff, Breaker
+from importer.reconciler import Ruling, Verdict, reconcile
+from importer.settings import Errors
+from importer.wire import encode_body, encode_customer
+
+#: Customers in the lanes or taken, before the reader must wait: room for a customer that fills ten thousand rows.
+MOST_IN_LANES = 30_000
+#: Batches that are written down and wait at the door, beside those in flight.
+PREPARED = 4
+#: How long a stop waits for what flies, seconds.
+GRACE = 10.0
+#: How often a customer is asked again alone after 999999 or an answer that was not surely its own.
+TRIES_ALONE = 2
+#: A split batch has proven that its trouble stays: fewer attempts for its parts.
+ATTEMPTS_OF_A_PART = 2
+#: So many batches refused down to every row, with nothing accepted: something is wrong with all.
+REFUSED_BATCHES = 3
+
+
+class Observer(Protocol):
+    """Who wants to know how it goes: progress bars, logs, a page."""
+
+    def decided(self, outcomes: list[Outcome]) -> None: ...
+    def paused(self, seconds: float, why: str) -> None: ...
+    def noted(self, text: str) -> None: ...
+
+
+class Feed(Protocol):
+    """Customers in the sheet's order, in bounded portions; rows that need no sending come as outcomes."""
+
+    def __aiter__(self) -> AsyncIterator[Portion]: ...
+
+
+class Portion(msgspec.Struct, frozen=True):
+    customers: list[Customer]
+    outcomes: list[Outcome]
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """When to stop of our own accord. `deadline` on the monotonic clock."""
+
+    max_errors: Errors | None = None
+    canary: int = 0
+    deadline: float | None = None
+    deadline_word: str = ""
+
+
+class Work(msgspec.Struct):
+    """A batch on its way. `attempts`: how often its customers were sent; `tries`: how often this batch was."""
+
+    batch: Batch
+    root: int
+    attempts: int = 0
+    tries: int = 0
+    unreadable: int = 0
+    doubt: bool = False
+    opened: bool = False
+    last: Ruling | None = None
+
+    @property
+    def most_tries(self) -> int:
+        return MAX_ATTEMPTS if self.batch.split_from is None else ATTEMPTS_OF_A_PART
+
+
+class Sender:
+    """Sends a feed of customers. `run` returns None when every row has its outcome, else the stop."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        scribe: Scribe,
+        lanes: Lanes,
+        chunker: Chunker,
+        pacer: Pacer,
+        backoff: BackOff,
+        breaker: Breaker,
+        limits: Limits,
+        observer: Observer,
+        concurrency: int,
+        clock: Callable[[], float],
+        wall: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        progress: Progress | None = None,
+        next_attempt: int = 1,
+    ) -> None:
+        self._client = client
+        self._scribe = scribe
+        self._lanes = lanes
+        self._chunker = chunker
+        self._pacer = pacer
+        self._backoff = backoff
+        self._breaker = breaker
+        self._limits = limits
+        self._observer = observer
+        self._clock = clock
+        self._wall = wall
+        self._sleep = sleep
+        self.progress = progress or Progress()
+        self._spent_before = self.progress.sending_seconds
+        self._began = clock()
+        self._attempt_numbers = itertools.count(next_attempt)
+        self._stop: ImporterError | None = None
+        self._stopping = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._more_room = asyncio.Event()
+        self._places = asyncio.Semaphore(concurrency + PREPARED)
+        self._in_flight = asyncio.Semaphore(concurrency)
+        self._door = asyncio.Lock()
+        self._first = asyncio.Lock()
+        self._proven = False
+        self._sound = False
+        self._again: list[tuple[float, int, Work]] = []
+        self._sequence = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._taken = 0
+        self._feeding = True
+        self._feed_waits = False
+        self._counts: Counter[Status] = Counter()
+        self._roots: dict[int, list[int]] = {}
+        self._begun = 0
+        self._refused_roots = 0
+        self._canary_to_take = limits.canary
+        self._canary: set[int] = set()
+        self._canary_succeeded = False
+        self._throttled_since: float | None = None
+
+    # ------------------------------------------------------------------------------------------------ the whole
+
+    def stop(self, reason: ImporterError) -> None:
+        """Start nothing new; let what flies land. The first reason stands."""
+        if self._stop is None:
+            self._stop = reason
+        self._stopping.set()
+        self._changed.set()
+
+    async def run(self, feed: Feed, again: list[Work]) -> ImporterError | None:
+        """`again`: batches that an earlier process left open; they go first, as they were."""
+        for work in again:
+            for customer in work.batch.customers:
+                self._lanes.hold(customer)
+            self._taken += len(work.batch.customers)
+            self._roots[work.root] = [0, 0, 1]
+            self._put(work, 0.0)
+        feeder = asyncio.create_task(self._feed(feed))
+        timer = asyncio.create_task(self._until_deadline())
+        try:
+            await self._dispatch()
+            if self._stop is not None:
+                await self._land()
+        finally:
+            for task in (feeder, timer, *self._tasks):
+                task.cancel()
+            await asyncio.gather(feeder, timer, *self._tasks, return_exceptions=True)
+            self._progress_now()
+        return self._stop
+
+    async def _dispatch(self) -> None:
+        """Starts a task for each batch that may go, until nothing is left or the run stops."""
+        while not self._stopping.is_set():
+            self._changed.clear()
+            work = self._next()
+            if work is None:
+                if self._finished():
+                    return
+                await self._wait_for_change()
+                continue
+            await self._places.acquire()
+            task = asyncio.create_task(self._carry(work))
+            self._tasks.add(task)
+            task.add_done_callback(self._landed)
+
+    def _finished(self) -> bool:
+        return not self._feeding and not self._again and not self._tasks and not len(self._lanes)
+
+    async def _wait_for_change(self) -> None:
+        """Until something happens, or the next batch that waits is due."""
+        timeout = max(self._again[0][0] - self._clock(), 0.0) if self._again else None
+        waiting = asyncio.ensure_future(self._changed.wait())
+        try:
+            if timeout is None:
+                await waiting
+            else:
+                sleeping = asyncio.ensure_future(self._sleep(timeout))
+                try:
+                    await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    sleeping.cancel()
+        finally:
+            waiting.cancel()
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._places.release()
+        self._changed.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.stop(error if isinstance(error, ImporterError) else _unexpected(error))
+
+    async def _land(self) -> None:
+        """What flies may land; who still waits at the door goes home."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=GRACE)
+
+    async def _until_deadline(self) -> None:
+        if self._limits.deadline is not None:
+            await self._sleep(max(self._limits.deadline - self._clock(), 0.0))
+            word = self._limits.deadline_word
+            self.stop(Stop(ExitCode.TIME, f"The time set by {word} came.", "Go on with `importer resume`."))
+
+    # ------------------------------------------------------------------------------------------------ feeding
+
+    async def _feed(self, feed: Feed) -> None:
+        try:
+            async for portion in feed:
+                if portion.outcomes:
+                    await self._scribe.write(Change(outcomes=portion.outcomes))
+                    self._count(portion.outcomes)
+                for customer in portion.customers:
+                    self._lanes.add(customer)
+                self._changed.set()
+                while self._full():
+                    self._feed_waits = True
+                    self._changed.set()
+                    await self._room()
+                self._feed_waits = False
+            self._feeding = False
+            self._changed.set()
+        except asyncio.CancelledError:
+            raise
+        except ImporterError as error:
+            self.stop(error)
+        except Exception as error:
+            self.stop(_unexpected(error))
+
+    def _full(self) -> bool:
+        return len(self._lanes) + self._taken > MOST_IN_LANES or self._lanes.ready > 4 * self._chunker.batch_size
+
+    async def _room(self) -> None:
+        """Until a batch was taken or came back."""
+        self._more_room.clear()
+        await self._more_room.wait()
+
+    # ------------------------------------------------------------------------------------------------ choosing
+
+    def _next(self) -> Work | None:
+        """The batch that goes next: one that waits to be tried again, else a new one."""
+        if self._again and self._again[0][0] <= self._clock():
+            return heapq.heappop(self._again)[2]
+        if not self._may_begin():
+            return None
+        if self._feeding and not self._feed_waits and not self._chunker.full(self._lanes):
+            return None
+        most = min(self._canary_to_take, self._chunker.batch_size) or None
+        batch = self._chunker.make(self._lanes, most)
+        if batch is None:
+            return None
+        if self._canary_to_take:
+            self._canary_to_take -= min(len(batch.customers), self._canary_to_take)
+            self._canary.update(customer.row_number for customer in batch.customers)
+        self._taken += len(batch.customers)
+        self._roots[batch.batch_id] = [len(batch.customers), 0, 1]
+        self._begun += 1
+        self._more_room.set()
+        return Work(batch, batch.batch_id)
+
+    def _may_begin(self) -> bool:
+        """Whether a new batch may begin: the canary must have come back, and while no item was ever answered only so
+        many batches are risked as it takes to see that something is wrong with all."""
+        if self._canary and not self._canary_to_take:
+            return False
+        return self._sound or self._begun < REFUSED_BATCHES
+
+    def _put(self, work: Work, delay: float) -> None:
+        heapq.heappush(self._again, (self._clock() + delay, next(self._sequence), work))
+        self._changed.set()
+
+    # ------------------------------------------------------------------------------------------------ one batch
+
+    async def _carry(self, work: Work) -> None:
+        """One attempt of one batch, from the journal to the journal."""
+        if not work.opened:
+            await self._scribe.write(Change(opened=((work.batch, work.attempts),)))
+            work.opened = True
+        if len(work.batch.customers) > self._chunker.batch_size and not work.doubt:
+            # The server has taught a limit since this batch was formed.
+            await self._halve(work, None)
+            return
+        body = encode_body([encode_customer(customer) for customer in work.batch.customers])
+        try:
+            sent_at, at, reply = await self._send_first_alone(work, body)
+        except _Stopped:
+            if not work.doubt:
+                await self._scribe.write(Change(harmless=(work.batch.batch_id,)))
+            return
+        attempt = self._attempt(work, reply, sent_at, at)
+        if isinstance(reply, Reply):
+            await self._answered(work, reply, attempt)
+        else:
+            await self._failed(work, reply, attempt, sent_at, len(body))
+
+    async def _send_first_alone(self, work: Work, body: bytes) -> tuple[float, int, Reply | RequestFailed]:
+        """Wrong credentials must cost two requests, not one for every connection: until one is taken, one goes at a time."""
+        if not self._proven:
+            async with self._first:
+                if not self._proven:
+                    return await self._send(work, body)
+        return await self._send(work, body)
+
+    async def _send(self, work: Work, body: bytes) -> tuple[float, int, Reply | RequestFailed]:
+        async with self._in_flight:
+            await self._leave()
+            sent_at, at = self._clock(), self._wall()
+            self._counted(sent=1, retried=int(work.tries > 0))
+            try:
+                reply: Reply | RequestFailed = await self._client.set_preferences(body)
+            except RequestFailed as error:
+                reply = error
+            if isinstance(reply, Reply) or reply.trouble.next in (Next.HALVE, Next.ALONE):
+                self._proven = True
+            return sent_at, at, reply
+
+    async def _leave(self) -> None:
+        """Waits at the door, one at a time, for the breaker and for a slot. Raises `_Stopped`."""
+        async with self._door:
+            while (wait := self._breaker.wait()) > 0:
+                self._check_outage()
+                await self._pause(wait)
+            while True:
+                leave = self._pacer.slot()
+                await self._pause(leave - self._clock())
+                held = self._pacer.may_leave(leave) - self._clock()
+                if held <= 0:
+                    break
+                await self._pause(held)
+
+    async def _pause(self, seconds: float) -> None:
+        if self._stopping.is_set():
+            raise _Stopped
+        if seconds <= 0:
+            return
+        if seconds < 0.25:
+            await self._sleep(seconds)
+        else:
+            stopping = asyncio.ensure_future(self._stopping.wait())
+            sleeping = asyncio.ensure_future(self._sleep(seconds))
+            try:
+                await asyncio.wait((stopping, sleeping), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopping.cancel()
+                sleeping.cancel()
+        if self._stopping.is_set():
+            raise _Stopped
+
+    def _attempt(self, work: Work, reply: Reply | RequestFailed, sent_at: float, at: int) -> Attempt:
+        elapsed = round((self._clock() - sent_at) * 1000)
+        return Attempt(
+            next(self._attempt_numbers),
+            work.batch.batch_id,
+            at,
+            elapsed,
+            len(work.batch.customers),
+            reply.http_status,
+            reply.trouble.code if isinstance(reply, RequestFailed) else reply.status.code,
+            reply.request_id,
+        )
+
+    # ------------------------------------------------------------------------------------------------ it was answered
+
+    async def _answered(self, work: Work, reply: Reply, attempt: Attempt) -> None:
+        self._sound = True
+        self._throttled_since = None
+        self._breaker.answered()
+        self._backoff.succeeded()
+        self._pacer.answered()
+        if reply.retry_after is not None and reply.retry_after > 0:
+            self._pacer.asked(reply.retry_after)
+            self._observer.paused(reply.retry_after, "the server asked us to wait")
+        work.attempts += 1
+        work.tries += 1
+        rulings = reconcile(work.batch.customers, reply.items or ())
+        outcomes: list[Outcome] = []
+        done: list[Customer] = []
+        later: dict[Verdict, list[tuple[Customer, Ruling]]] = {}
+        at = attempt.at + attempt.elapsed_ms
+        for customer, ruling in zip(work.batch.customers, rulings, strict=True):
+            status = self._decide(work, ruling)
+            if status is None:
+                later.setdefault(ruling.verdict, []).append((customer, ruling))
+                continue
+            done.append(customer)
+            code, message = _words(status, ruling)
+            outcomes.extend(
+                Outcome(row_number, status, code, message, "", (), ruling.warnings, work.attempts, reply.request_id, at)
+                for row_number in customer.row_numbers
+            )
+        await self._settle(work, attempt, outcomes, done, self._follow_up(work, later))
+        if Verdict.REFUSED in later:
+            ruling = later[Verdict.REFUSED][0][1]
+            self.stop(_refused(ruling.code, ruling.message))
+
+    def _decide(self, work: Work, ruling: Ruling) -> Status | None:
+        """The outcome that a ruling means now; None when the row is asked again."""
+        match ruling.verdict:
+            case Verdict.SUCCEEDED:
+                return Status.SUCCEEDED
+            case Verdict.FAILED:
+                return Status.FAILED
+            case Verdict.AGAIN:
+                return Status.FAILED if work.attempts >= MAX_ATTEMPTS else None
+            case Verdict.ALONE:
+                return Status.FAILED if work.batch.alone and work.tries >= TRIES_ALONE else None
+            case Verdict.CONTRADICTION | Verdict.UNATTRIBUTED:
+                return Status.UNKNOWN if work.batch.alone and work.tries >= TRIES_ALONE else None
+            case Verdict.TOO_MANY:
+                return Status.FAILED if len(work.batch.customers) == 1 else None
+            case Verdict.REFUSED:
+                return None
+
+    def _follow_up(self, work: Work, later: dict[Verdict, list[tuple[Customer, Ruling]]]) -> list[tuple[Work, float]]:
+        """New batches for the customers that are asked again: the busy ones together, the doubtful ones alone."""
+        if not later:
+            return []
+        follow: list[tuple[Work, float]] = []
+        if busy := later.get(Verdict.AGAIN):
+            if len(busy) == len(work.batch.customers):
+                follow.append((work, self._backoff.delay(work.tries)))
+            else:
+                batch = self._chunker.form(tuple(c for c, _ in busy), work.batch.batch_id)
+                follow.append((self._part(work, batch), self._backoff.delay(work.attempts)))
+        for verdict in (Verdict.ALONE, Verdict.CONTRADICTION, Verdict.UNATTRIBUTED):
+            for customer, ruling in later.get(verdict, ()):
+                if work.batch.alone:
+                    again = work
+                else:
+                    again = self._part(work, self._chunker.form((customer,), work.batch.batch_id, alone=True))
+                again.last = ruling
+                again.doubt = True
+                delay = 0.0 if verdict is not Verdict.ALONE or not work.batch.alone else self._backoff.delay(work.tries)
+                follow.append((again, delay))
+        if many := later.get(Verdict.TOO_MANY):
+            self._shrink(work.batch, None)
+            batch = self._chunker.form(tuple(c for c, _ in many), work.batch.batch_id)
+            follow += [(part, 0.0) for part in self._parts(work, batch)]
+        if refused := later.get(Verdict.REFUSED):
+            # Neither sent again nor decided: the run stops, and they are open when it goes on.
+            batch = self._chunker.form(tuple(c for c, _ in refused), work.batch.batch_id)
+            follow.append((self._part(work, batch), 0.0))
+        return follow
+
+    def _part(self, work: Work, batch: Batch) -> Work:
+        return Work(batch, work.root, attempts=work.attempts)
+
+    def _parts(self, work: Work, batch: Batch) -> list[Work]:
+        if len(batch.customers) == 1:
+            return [self._part(work, batch)]
+        return [self._part(work, half) for half in self._chunker.halves(batch)]
+
+    async def _settle(
+        self,
+        work: Work,
+        attempt: Attempt | None,
+        outcomes: list[Outcome],
+        done: list[Customer],
+        follow: list[tuple[Work, float]],
+        shrunk: bool = False,
+    ) -> None:
+        """Writes down what is decided together with what goes on, and only then lets a customer's next row go."""
+        goes_on = any(again is work for again, _ in follow)
+        new = [again for again, _ in follow if again is not work]
+        await self._scribe.write(
+            Change(
+                opened=tuple((again.batch, again.attempts) for again in new),
+                attempt=attempt,
+                outcomes=outcomes,
+                settled=() if goes_on else (work.batch.batch_id,),
+                harmless=(work.batch.batch_id,) if goes_on and not work.doubt else (),
+                progress=self._progress_now() if attempt is None or attempt.number % 64 == 0 or shrunk else None,
+            )
+        )
+        if goes_on and outcomes:
+            raise AssertionError("a batch goes on whole or not at all")
+        for again in new:
+            again.opened = True
+        self._roots_changed(work, new, goes_on, outcomes)
+        for customer in done:
+            self._lanes.done(customer)
+        self._taken -= len(done)
+        self._count(outcomes)
+        for again, delay in follow:
+            self._put(again, delay)
+        self._more_room.set()
+        self._changed.set()
+        self._check_canary(outcomes)
+        self._check_errors()
+
+    # ------------------------------------------------------------------------------------------------ it was not
+
+    async def _failed(self, work: Work, error: RequestFailed, attempt: Attempt, sent_at: float, size: int) -> None:
+        """What happens next with a batch whose request brought no item_status."""
+        trouble = error.trouble
+        if trouble.doubt:
+            work.doubt = True
+        if trouble.next is not Next.SLOW:
+            self._throttled_since = None
+        match trouble.next:
+            case Next.SLOW:
+                await self._throttled(work, error, attempt, sent_at)
+            case Next.RENEW:
+                await self._same_again(work, attempt, 0.0)
+            case Next.REFUSED:
+                await self._stay(work, attempt)
+                self.stop(_refused(trouble.code, trouble.message))
+            case Next.SETTINGS:
+                await self._stay(work, attempt)
+                self.stop(Stop(ExitCode.SETTINGS, f"The server cannot be used: {trouble.message}.", _RESUME))
+            case Next.HALVE:
+                await self._refused_whole(work, trouble.code, trouble.message, attempt, size)
+            case Next.AGAIN:
+                self._breaker.failed(work.batch.batch_id, plain=not trouble.doubt or error.http_status >= 500)
+                await self._trouble(work, attempt, trouble.message)
+            case _:
+                # 200 that cannot be read, or says nothing of any customer; 500 without its items.
+                self._breaker.answered()
+                if error.http_status < 300 and trouble.next is Next.WARNING:
+                    work.unreadable += 1
+                    if work.unreadable >= 2 and not self._sound:
+                        await self._stay(work, attempt)
+                        self.stop(_no_api(trouble.message))
+                        return
+                await self._trouble(work, attempt, trouble.message)
+
+    async def _throttled(self, work: Work, error: RequestFailed, attempt: Attempt, sent_at: float) -> None:
+        self._breaker.answered()
+        self._counted(throttled=1)
+        seconds = self._pacer.throttled(sent_at, error.retry_after)
+        self._observer.paused(seconds, "the server says 429, too many requests")
+        if self._throttled_since is None:
+            self._throttled_since = sent_at
+        if self._clock() - self._throttled_since >= self._breaker.max_outage:
+            await self._stay(work, attempt)
+            self.stop(
+                Stop(
+                    ExitCode.TROUBLE,
+                    "The server has answered 429 (too many requests) to everything for too long.",
+                    "Set a lower --rate and go on with `importer resume`.",
+                )
+            )
+            return
+        await self._same_again(work, attempt, 0.0)
+
+    async def _same_again(self, work: Work, attempt: Attempt, delay: float) -> None:
+        """The same bytes, the same id."""
+        harmless = () if work.doubt else (work.batch.batch_id,)
+        await self._scribe.write(Change(attempt=attempt, harmless=harmless))
+        self._put(work, delay)
+
+    async def _stay(self, work: Work, attempt: Attempt) -> None:
+        """The batch stays open: the run stops."""
+        await self._scribe.write(Change(attempt=attempt, harmless=() if work.doubt else (work.batch.batch_id,)))
+
+    async def _trouble(self, work: Work, attempt: Attempt, message: str) -> None:
+        """Again with back-off; once the attempts are spent on a living server, in halves, down to a row that stands
+        alone and whose outcome nobody knows. What the server surely has not seen is never given up: it is the breaker
+        that ends the run."""
+        work.tries += 1
+        work.attempts += 1
+        if self._breaker.open or not work.doubt or work.tries < work.most_tries:
+            self._check_outage()
+            await self._same_again(work, attempt, self._backoff.delay(work.tries))
+        elif len(work.batch.customers) > 1:
+            await self._halve(work, attempt)
+        else:
+            text = f"{lookup('no_answer').meaning}; the last: {message}"
+            await self._decide_alone(work, attempt, Status.UNKNOWN, "no_answer", text)
+
+    def _check_outage(self) -> None:
+        if self._breaker.outlasted():
+            self.stop(
+                Stop(
+                    ExitCode.TROUBLE,
+                    f"The server has not answered for {self._breaker.max_outage / 60:.0f} minutes.",
+                    "When it is well again, go on with `importer resume`.",
+                )
+            )
+
+    async def _refused_whole(self, work: Work, code: str, message: str, attempt: Attempt, size: int) -> None:
+        """1060 and 413 teach a limit; any other refusal of the whole hides a row that poisons it."""
+        self._breaker.answered()
+        work.attempts += 1
+        limit = code in ("1060", "413", "HTTP 413")
+        if limit:
+            self._shrink(work.batch, size if "413" in code else None)
+        if len(work.batch.customers) > 1:
+            await self._halve(work, attempt, shrunk=limit)
+        else:
+            await self._decide_alone(work, attempt, Status.FAILED, code.removeprefix("HTTP "), message, refused=True)
+
+    def _shrink(self, batch: Batch, size: int | None) -> None:
+        if self._chunker.shrink(batch, size):
+            now = f"{self._chunker.batch_size} customers" if size is None else f"{self._chunker.max_bytes:,} bytes"
+            self._note(
+                f"The server refused a batch of {len(batch.customers)} as too large; at most {now} from here on."
+            )
+
+    async def _halve(self, work: Work, attempt: Attempt | None, shrunk: bool = False) -> None:
+        self._counted(split=1)
+        parts = self._parts(work, work.batch)
+        for part in parts:
+            part.doubt = work.doubt
+        await self._settle(work, attempt, [], [], [(part, 0.0) for part in parts], shrunk)
+
+    async def _decide_alone(
+        self, work: Work, attempt: Attempt, status: Status, code: str, message: str, refused: bool = False
+    ) -> None:
+        customer = work.batch.customers[0]
+        outcomes = [
+            Outcome(row, status, code, message, "", (), (), work.attempts, attempt.request_id, attempt.at)
+            for row in customer.row_numbers
+        ]
+        if refused:
+            self._roots[work.root][1] += 1
+        await self._settle(work, attempt, outcomes, [customer], [])
+
+    # ------------------------------------------------------------------------------------------------ keeping count
+
+    def _count(self, outcomes: list[Outcome]) -> None:
+        if outcomes:
+            self._counts.update(outcome.status for outcome in outcomes)
+            self._observer.decided(outcomes)
+
+    def _counted(self, sent: int = 0, retried: int = 0, split: int = 0, throttled: int = 0) -> None:
+        now = self.progress
+        self.progress = msgspec.structs.replace(
+            now,
+            sent=now.sent + sent,
+            retried=now.retried + retried,
+            split=now.split + split,
+            throttled=now.throttled + throttled,
+        )
+
+    def _progress_now(self) -> Progress:
+        self.progress = msgspec.structs.replace(
+            self.progress,
+            batch_size=self._chunker.batch_size,
+            max_bytes=self._chunker.max_bytes,
+            sending_seconds=self._spent_before + self._clock() - self._began,
+        )
+        return self.progress
+
+    def _note(self, text: str) -> None:
+        self.progress = msgspec.structs.replace(self.progress, notes=(*self.progress.notes, text))
+        self._observer.noted(text)
+
+    def _roots_changed(self, work: Work, new: list[Work], goes_on: bool, outcomes: list[Outcome]) -> None:
+        """Follows a first batch through its splits: was it refused down to every row?"""
+        root = self._roots.get(work.root)
+        if root is None:
+            return
+        if any(outcome.status is not Status.FAILED for outcome in outcomes):
+            root[1] = -1_000_000_000
+        root[2] += len(new) - (not goes_on)
+        if root[2] == 0:
+            del self._roots[work.root]
+            if not self._sound and root[0] > 1 and root[1] == root[0]:
+                self._refused_roots += 1
+                if self._refused_roots >= REFUSED_BATCHES:
+                    self.stop(
+                        Stop(
+                            ExitCode.TOO_MANY_ERRORS,
+                            f"The server refused every row of the first {self._refused_roots} batches.",
+                            "Something is wrong with all: look at the failed rows, then `importer resume`.",
+                        )
+                    )
+            else:
+                self._sound = True
+
+    def _check_canary(self, outcomes: list[Outcome]) -> None:
+        if not self._canary:
+            return
+        for outcome in outcomes:
+            if outcome.row_number in self._canary:
+                self._canary.discard(outcome.row_number)
+                self._canary_succeeded = self._canary_succeeded or outcome.status is Status.SUCCEEDED
+        if not self._canary and not self._canary_to_take and not self._canary_succeeded:
+            self.stop(
+                Stop(
+                    ExitCode.TOO_MANY_ERRORS,
+                    "None of the canary's rows succeeded.",
+                    "Look at the report; go on with `importer resume` once the reason is gone.",
+                )
+            )
+
+    def _check_errors(self) -> None:
+        if self._limits.max_errors is None:
+            return
+        failed = self._counts[Status.FAILED] + self._counts[Status.UNKNOWN]
+        decided = failed + self._counts[Status.SUCCEEDED]
+        if self._limits.max_errors.reached(failed, decided):
+            self.stop(
+                Stop(
+                    ExitCode.TOO_MANY_ERRORS,
+                    f"{failed:,} rows failed or are unknown: the limit of --max-errors.",
+                    "Look at the report; go on with `importer resume` once the reason is gone.",
+                )
+            )
+
+
+_RESUME = "Correct it, then go on with `importer resume`."
+
+
+class _Stopped(Exception):
+    """The run stops: a batch that waits at the door is not sent."""
+
+
+def _words(status: Status, ruling: Ruling) -> tuple[str, str]:
+    """Code and message of an outcome: the server's, save where it has none or contradicts itself."""
+    if status is not Status.UNKNOWN:
+        return ruling.code, ruling.message
+    if ruling.verdict is Verdict.CONTRADICTION:
+        return "contradiction", lookup("contradiction").meaning
+    return "no_answer", lookup("no_answer").meaning
+
+
+def _refused(code: str, message: str) -> Stop:
+    return Stop(
+        ExitCode.REFUSED,
+        f"The server refuses the credentials or the permission ({code}: {message or lookup(code).meaning}).",
+        "Check IMPORTER_USERNAME and IMPORTER_PASSWORD (or the client key), then go on with `importer resume`.",
+    )
+
+
+def _no_api(message: str) -> Stop:
+    return Stop(
+        ExitCode.SETTINGS,
+        f"What answers is not the API: {message}.",
+        "Check --base-url; a login or maintenance page may stand before it.",
+    )
+
+
+def _unexpected(error: BaseException) -> ImporterError:
+    failure = ImporterError(
+        f"An error of ours: {type(error).__name__}.", "Please report it; `importer resume` goes on."
+    )
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,90 @@
+"""The summary: what a run's journal and reports add up to. Pure."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import msgspec
+
+from importer.errors import ExitCode, ImporterError
+from importer.journal import Run
+from importer.mapping import misspelt
+from importer.model import RateSummary, RowCounts, RunSummary, SourceSummary, TargetSummary
+from importer.reader import Source
+from importer.reporter import Written
+from importer.runs import mapping_of
+from importer.settings import Settings
+
+
+def exit_code_of(rows: RowCounts, stop: ImporterError | None) -> ExitCode:
+    """How the run ended, for schedulers."""
+    if stop is not None:
+        return stop.exit_code
+    if rows.unprocessed:
+        return ExitCode.INTERRUPTED
+    return ExitCode.ROWS if rows.failed or rows.rejected or rows.unknown else ExitCode.OK
+
+
+def summarise(
+    run: Run,
+    written: Written,
+    source: Source,
+    stop: ImporterError | None,
+    exit_code: ExitCode,
+    at: int,
+    folder: Path,
+) -> RunSummary:
+    """The document `summary.json`."""
+    record, progress = run.record, run.progress
+    settings = msgspec.convert(record.settings, Settings)
+    spent = progress.sending_seconds
+    notes = [*source.notes, *_mapping_notes(run), *progress.notes, *written.notes]
+    if stop is not None:
+        notes.insert(0, f"{stop.message} {stop.advice}".strip())
+    return RunSummary(
+        run_id=record.run_id,
+        source=SourceSummary(record.source, record.source_sha256, (record.sheet,) if record.sheet else ()),
+        target=TargetSummary(record.base_url),
+        started_at=stamp(record.started_at),
+        finished_at=stamp(at),
+        exit_code=int(exit_code),
+        rows=written.counts,
+        requests=progress.requests,
+        codes=written.codes,
+        causes=written.causes,
+        rate=RateSummary(
+            settings.rate.word, round(progress.sent * settings.rate.unit / spent, 1) if spent > 0 else 0.0
+        ),
+        duration_seconds=round((at - record.started_at) / 1000, 3),
+        reports={**written.reports, "summary.json": str(folder / "summary.json")},
+        repairs=progress.repairs,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _mapping_notes(run: Run) -> list[str]:
+    mapping = mapping_of(run)
+    notes = [
+        f"Column `{column}` looks like a misspelt `{field}`; it was taken as a preference."
+        for column, field in misspelt(mapping)
+    ]
+    if mapping.ignored:
+        notes.append("Not sent: " + ", ".join(f"`{column}`" for column in mapping.ignored) + ".")
+    return notes
+
+
+def stamp(milliseconds: int) -> str:
+    """UTC, ISO 8601, to the second."""
+    moment = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds_until(clock_time: str, now_ms: int) -> float:
+    """Seconds from now until the next time the local clock shows `HH:MM`."""
+    now = datetime.datetime.fromtimestamp(now_ms / 1000).astimezone()
+    hour, minute = map(int, clock_time.split(":"))
+    then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if then <= now:
+        then += datetime.timedelta(days=1)
+    return (then - now).total_seconds()
