@@ -80,7 +80,7 @@ async def _ask(target: Target, world: World) -> tuple[FieldDefinition, ...]:
 def _problems_file(output: str) -> Iterator[Any]:
     """A function that writes problems as CSV, for their owner alone; it does nothing where no file was asked for."""
     if not output:
-        yield lambda problems: None
+        yield lambda _: None
         return
     try:
         file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -26,7 +26,7 @@ class Chunker:
         return lanes.ready >= self.batch_size
 
     def make(self, lanes: Lanes, at_most: int | None = None) -> Batch | None:
-        """The next batch, or None when nobody is ready. One customer alone may exceed the bytes: it must go somehow."""
+        """The next batch, None when nobody is ready. One customer alone may exceed the bytes: it must go somehow."""
         chosen: list[Customer] = []
         size = len(HEAD) + len(TAIL)
         limit = self.batch_size if at_most is None else at_most
@@ -56,8 +56,8 @@ class Chunker:
     def shrink(self, refused: Batch, by_bytes: int | None = None) -> bool:
         """The server refused a batch as too large: remember half of it. Tells whether the limit became smaller.
 
-        `by_bytes`: the size of the body refused (413). It bounds the bytes and not the count, since a batch of few large
-        customers says nothing about many small ones.
+        `by_bytes`: the size of the body refused (413). It bounds the bytes and not the count, since a batch of few
+        large customers says nothing about many small ones.
         """
         if by_bytes is not None:
             smaller = max(by_bytes // 2, 1)

@@ -1,4 +1,4 @@
-"""The command line: words to settings, settings to the pipeline, its end to an exit code. The only place that prints."""
+"""The command line: words to settings, settings to the pipeline, its end to an exit code. Only here is printed."""
 
 from __future__ import annotations
 
@@ -340,7 +340,7 @@ class _world:  # noqa: N801 - used like a function
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _asked(self, number: int, frame: FrameType | None) -> None:
+    def _asked(self, _number: int, _frame: FrameType | None) -> None:
         again = self._world.stopper.asked
         if again or not self._world.stopper.ask():
             os._exit(ExitCode.INTERRUPTED)
@@ -352,11 +352,11 @@ def _plain_world() -> World:
 
 
 def _expanded(sources: Sequence[str]) -> list[str]:
-    """Patterns become the files they match, in name order; a pattern that matches nothing is kept and told as missing."""
+    """Patterns become the files they match, in name order; one that matches nothing is kept, to be told as missing."""
     found: list[str] = []
     for source in sources:
         has_pattern = any(c in source for c in "*?[") and not Path(source).exists()
-        found += (sorted(glob.glob(source)) or [source]) if has_pattern else [source]
+        found += (sorted(glob.glob(source)) or [source]) if has_pattern else [source]  # noqa: PTH207 - `**` and absolute patterns
     return found
 
 

@@ -1,7 +1,7 @@
 """The client: one body, one answer or one typed failure. The only door to httpx.
 
 No redirects (a POST became a GET and was reported as a success), a deadline over the whole attempt (a read timeout
-starts anew with every byte), a cap on the decoded answer (298 KiB of gzip can be 300 MiB), tokens renewed ahead of time.
+starts anew with every byte), a cap on the decoded answer (298 KiB of gzip can be 300 MiB), tokens renewed ahead.
 """
 
 from __future__ import annotations
@@ -319,8 +319,8 @@ def explain(error: Exception, base_url: str) -> Trouble:
     for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
             message = (
-                f"the certificate of {host} is not trusted ({cause.verify_message}); if a proxy of yours signs traffic, "
-                "name its certificates in SSL_CERT_FILE"
+                f"the certificate of {host} is not trusted ({cause.verify_message}); if a proxy of yours signs "
+                "traffic, name its certificates in SSL_CERT_FILE"
             )
             return Trouble(Next.SETTINGS, "certificate", message, doubt=False)
         if isinstance(cause, socket.gaierror):

@@ -1,8 +1,8 @@
 """The journal: the durable record of runs, batches, attempts and outcomes. The only truth; reports are made from it.
 
 Every change that promises something is committed and synced before the run moves on: a batch before it is sent, an
-outcome before its customer's next row may go. SQLite (WAL, synchronous=FULL: NORMAL loses acknowledged commits in a power cut)
-or PostgreSQL by URL. It holds no cell of the sheet: rows are known by number, messages name columns.
+outcome before its customer's next row may go. SQLite (WAL, synchronous=FULL: NORMAL loses acknowledged commits in a
+power cut) or PostgreSQL by URL. It holds no cell of the sheet: rows are known by number, messages name columns.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Lanes: rows that share any identifier are one customer, and one of its rows is out at a time, in the sheet's order.
 
-Identifiers that stood together in a row belong to one customer from then on: after (mobile 1, e-mail x), a row with mobile 1
-and a row with e-mail x are the same customer, though they share nothing. So each identifier has a queue, and a row that names
-several joins their queues to one: it waits in each, and what follows waits in the joined one behind it. Pure.
+Identifiers that stood together in a row belong to one customer from then on: after (mobile 1, e-mail x), a row with
+mobile 1 and a row with e-mail x are the same customer, though they share nothing. So each identifier has a queue, and a
+row that names several joins their queues to one: it waits in each, and what follows waits in the joined one behind it.
+Pure.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from importer.model import Customer
 
 #: Two mobiles with the same last digits may be one number with and without its country code: they wait for each other.
 _MOBILE_TAIL = 10
-#: How many identifiers are remembered, at least, once nobody waits in their queue. Bounds the memory; rows of one customer
-#: that are linked only by a row further back than that may be out together.
+#: How many identifiers are remembered, at least, once nobody waits in their queue. Bounds the memory; rows of one
+#: customer that are linked only by a row further back than that may be out together.
 REMEMBERED = 100_000
 
 

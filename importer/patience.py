@@ -1,7 +1,7 @@
 """Patience: when to try again, how often, and when to leave a server in trouble alone. Pure logic.
 
-Full jitter spreads the attempts; a quota for the run bounds what retries may add; a breaker turns a dead server into one
-probe every half minute.
+Full jitter spreads the attempts; a quota for the run bounds what retries may add; a breaker turns a dead server into
+one probe every half minute.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ MAX_ATTEMPTS = 5
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 #: The retry quota: its size, what a retry costs and what a success gives back.
 QUOTA, RETRY_COST, SUCCESS_GIVES = 500, 14, 1
-#: So many failures in a row, over all requests, open the breaker. With 5 % of chance faults that is one run in millions.
+#: So many failures in a row, over all requests, open the breaker. With 5 % of faults that is one run in a million.
 FAILURES_TO_OPEN = MAX_ATTEMPTS
 PROBE_EVERY = 30.0
 

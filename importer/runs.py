@@ -39,7 +39,7 @@ def source_options(settings: Settings, password: str | None) -> SourceOptions:
 
 
 def identity_of(source: Source, base_url: str, spooled: bool) -> str:
-    """What makes two runs the same work: the file by its place (what came by a pipe by its content), sheet and target."""
+    """What makes two runs the same work: the file by its place (by its content if piped), the sheet, the target."""
     where = source.sha256 if spooled else str(Path(source.path).resolve())
     return f"{where} · {source.sheet} · {base_url}"
 

@@ -1,7 +1,7 @@
 """The sender: takes customers from the lanes and brings each row to its outcome, many requests at once.
 
 One task carries one batch: written down, paced, sent, reconciled, written down again. What must be tried again goes
-back as a batch of its own; the lanes hold a customer's next row until then. Whatever stops the run, what flies may land.
+back as a batch of its own; the lanes hold a customer's next row until then. Whatever stops the run, what flies lands.
 """
 
 from __future__ import annotations
@@ -324,7 +324,7 @@ class Sender:
             await self._failed(work, reply, attempt, sent_at, len(body))
 
     async def _send_first_alone(self, work: Work, body: bytes) -> tuple[float, int, Reply | RequestFailed]:
-        """Wrong credentials must cost two requests, not one for every connection: until one is taken, one goes at a time."""
+        """Wrong credentials must cost two requests, not one per connection: until one is taken, one goes at a time."""
         if not self._proven:
             async with self._first:
                 if not self._proven:

@@ -1,7 +1,7 @@
 """Slots shared by all processes of this machine that use a key: one row in SQLite, updated once a grant.
 
-(A bucket behind a file lock starves whoever is unlucky; a row updated per grant was measured to be fair.) The clock is the
-machine's monotonic clock, which all processes share until a restart, so the rows carry the boot they belong to.
+(A bucket behind a file lock starves whoever is unlucky; a row updated per grant was measured to be fair.) The clock is
+the machine's monotonic clock, which all processes share until a restart, so the rows carry the boot they belong to.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class SharedStore:
             after = change(before)
             if after is not before:
                 self._connection.execute(
-                    "INSERT INTO slots VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET boot = excluded.boot, state = excluded.state",
+                    "INSERT OR REPLACE INTO slots VALUES (?, ?, ?)",
                     (self._key, self._boot, msgspec.msgpack.encode(after)),
                 )
         except BaseException:

@@ -1,7 +1,7 @@
 """Triage: what happens next with a request, decided in one place from its HTTP status and the body's own status. Pure.
 
-The HTTP status is no guide when the body lists customers: then only their item_status counts. Without a list, the body's
-code decides, and the HTTP status only where the body says nothing.
+The HTTP status is no guide when the body lists customers: then only their item_status counts. Without a list, the
+body's code decides, and the HTTP status only where the body says nothing.
 """
 
 from __future__ import annotations

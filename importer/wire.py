@@ -52,7 +52,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode_customer(customer: Customer) -> bytes:
-    """One entry of `root.customer`. The same record always gives the same bytes: a batch sent again is the same batch."""
+    """One entry of `root.customer`. The same record always gives the same bytes, so a batch can be sent again."""
     store = customer.store
     fields = customer.custom_fields
     return _encode(
@@ -193,7 +193,7 @@ def decode_answer(body: bytes) -> Answer:
 
 
 def _plain(body: bytes, items: int, has_status: bool) -> bool:
-    """Whether no deciding name can stand twice in one object. (A name inside a text is escaped, so it is not counted.)"""
+    """Whether no deciding name can stand twice in one object. (Inside a text a name is escaped, so not counted.)"""
     return (
         body.count(b'"item_status"') == items
         and body.count(b'"success"') == items + has_status
