@@ -156,7 +156,12 @@ def _separator(separator: str) -> str:
 def _wrap(text: str, lead: str = "", follow: str | None = None) -> str:
     indent = " " * len(lead) if follow is None else follow
     return textwrap.fill(
-        text, WIDTH, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False, break_long_words=True
+        _plain(text),
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=True,
     )
 
 

@@ -180,6 +180,8 @@ def parse(digits: str) -> tuple[str, bool] | None:
 
 
 def _why(digits: str) -> str:
+    if len(digits) < _SHORTEST_NATIONAL:
+        return "mobile_too_short"
     try:
         number = phonenumbers.parse(f"+{digits}")
         reason = phonenumbers.is_possible_number_for_type_with_reason(number, PhoneNumberType.MOBILE)
