@@ -91,7 +91,14 @@ def read_header(
         width -= 1
     names = {place: cell for place, cell in enumerate(cells) if likeness(cell)}
     nameless = [place for place in range(width) if place not in names]
-    with_data = [place for place in nameless if any(len(record) > place and record[place].strip() for record in below)]
+    own = {place for place, name in names.items() if name.strip().startswith("_")}
+    # In a report of ours, what a row has right of the result columns is that row's own trouble, to be told by row.
+    ours = max(own, default=width)
+    with_data = [
+        place
+        for place in nameless
+        if place < ours and any(len(record) > place and record[place].strip() for record in below)
+    ]
     if not names:
         raise SourceError(
             f"{source}: row {row} holds no column names.",
@@ -103,7 +110,6 @@ def read_header(
             f"(row {row}) {'have' if len(with_data) > 1 else 'has'} no name but holds data.",
             "Name every column in the header, or say with --header-row N which row the header is.",
         )
-    own = {place for place, name in names.items() if name.strip().startswith("_")}
     seen: dict[str, list[str]] = {}
     for place, name in names.items():
         if place not in own:

@@ -83,13 +83,16 @@ class _Length(_Trait):
         length, count = wrong.most_common(1)[0]
         if not _stands_out(count, rows, self.good[length], good):
             return None
-        usual, usual_count = self.good.most_common(1)[0]
         if length == "0":
             return _Found(f"{_of(count, rows)} no digits in “{self.column}”, {_unlike(self.good[length], good)}.")
         text = f"{_of(count, rows)} a mobile with {length} digits in “{self.column}”"
-        if usual_count / good < _MOST_OF:
+        mobiles = good - self.good["0"]
+        usual, usual_count = max(
+            ((key, count) for key, count in self.good.items() if key != "0"), key=lambda item: item[1], default=("0", 0)
+        )
+        if usual_count < max(_FEWEST, _MOST_OF * mobiles):
             return _Found(f"{text}, {_unlike(self.good[length], good)}.")
-        text += f", where {_percent(usual_count, good)} of the rows that succeeded have {usual}."
+        text += f", where {_percent(usual_count, mobiles)} of the mobiles that succeeded have {usual}."
         missing = int(usual) - int(length)
         if missing == 1:
             advice = (
@@ -265,14 +268,16 @@ class CauseFinder:
         what = " and ".join(_VERBS[status] for status in _VERBS if group.statuses[status])
         if group.rows == 1:
             what = what.replace("were", "was").replace("are", "is")
-        where = f" in “{column}”" if column else ""
+        where = f" for “{column}”" if column else ""
         rows = f"{group.rows:,} {'row' if group.rows == 1 else 'rows'} ({_percent(group.rows, self._read)})"
         meaning = "many different reasons" if (code, column) == _REST else entry.meaning
-        text = f"{rows} {what}: {meaning}{where} (code {code})."
+        text = f"{rows} {what}{where}: {meaning} (code {code})."
         advice = next((statement.advice for statement in found if statement.advice), entry.advice)
         text = " ".join([text, *(statement.text for statement in found)])
         if self._thinned:
-            text = text.replace("the rows that succeeded", f"{self._looked_at:,} rows that succeeded")
+            looked_at = f"{self._looked_at:,} rows that succeeded"
+            text = text.replace("the rows that succeeded", looked_at)
+            text = text.replace("the mobiles that succeeded", f"the mobiles in {looked_at}")
         return Cause(
             text,
             " ".join(part for part in (advice, _who(entry, group)) if part),

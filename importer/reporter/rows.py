@@ -67,7 +67,7 @@ def blocks(source: Rows, outcomes: Iterable[Outcome], rows: int = 5000) -> Itera
             [frame.iloc[:, position].tolist() for position in range(len(frame.columns))],
             found,
             [n for n, outcome in enumerate(found) if outcome.status is not succeeded],
-            _overflow(chunk, row_numbers),
+            _overflow(chunk, row_numbers, found),
         )
     for outcome in coming:
         raise _not_in(source, outcome)
@@ -132,16 +132,25 @@ def stamp_of(milliseconds: int) -> str:
     return text.replace("+00:00", "Z")
 
 
-def _overflow(chunk: Chunk, row_numbers: list[int]) -> dict[int, list[str]]:
-    """What a row has beyond its columns; for one that has too little, a word that makes it too long as well."""
+def _overflow(chunk: Chunk, row_numbers: list[int], outcomes: Sequence[Outcome]) -> dict[int, list[str]]:
+    """What a row has beyond its columns; a word for what a report cannot show (a missing cell, an error)."""
     found: dict[int, list[str]] = {}
-    whole = [problem for problem in chunk.problems if problem.column is None]
-    if whole:
-        positions = {number: position for position, number in enumerate(row_numbers)}
-        for problem in whole:
-            if problem.row_number in positions and (problem.value or problem.code == "ragged_row"):
-                cells = found.setdefault(positions[problem.row_number], [])
-                cells.append(problem.value or "incomplete: mend this row and empty this cell")
+    if not chunk.problems:
+        return found
+    positions = {number: position for position, number in enumerate(row_numbers)}
+    for problem in chunk.problems:
+        position = positions.get(problem.row_number)
+        if position is None:
+            continue
+        if problem.column is not None:
+            if problem.column not in outcomes[position].columns:
+                continue
+            word = f"fill in “{problem.column}” and empty this cell"
+        elif problem.value or problem.code == "ragged_row":
+            word = problem.value or "incomplete: mend this row and empty this cell"
+        else:
+            continue
+        found.setdefault(position, []).append(word)
     return found
 
 

@@ -197,6 +197,18 @@ def test_a_ragged_row_is_ragged_again_in_the_failed_file(tmp_path: Path, value: 
     assert {len(row) for row in read_csv(tmp_path / "text" / "results.csv")} == {width}
 
 
+def test_an_error_in_a_cell_is_refused_again_too(tmp_path: Path) -> None:
+    """A report cannot hold an error; an empty cell in its place would be accepted and the error forgotten."""
+    problems = [Problem(2, "Favourite brand", "", "error_cell", ""), Problem(3, "Mobile", "", "error_cell", "")]
+    source = Sheet(COLUMNS, [("91", ""), ("", "b")], "workbook", problems=problems)
+    rejected = Outcome(2, Status.REJECTED, "error_cell", columns=("Favourite brand",))
+    write_files(tmp_path, source, [rejected, bad(3)], MAPPING)
+    width = len(COLUMNS) + len(RESULT_COLUMNS)
+    _, first, second = read_xlsx(tmp_path / "failed.xlsx")
+    assert first[width:] == ["fill in “Favourite brand” and empty this cell"]
+    assert second[width:] == [""], "not at fault: the column is not read"
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
