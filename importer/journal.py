@@ -112,21 +112,13 @@ class RunRecord(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What changes while a run goes on: limits that the server taught, requests counted, seconds spent."""
+    """What changes while a run goes on and no other table tells: limits that the server taught, seconds spent."""
 
     batch_size: int = 0
     max_bytes: int = 0
-    sent: int = 0
-    retried: int = 0
-    split: int = 0
-    throttled: int = 0
     sending_seconds: float = 0.0
     notes: tuple[str, ...] = ()
     repairs: dict[str, int] = {}
-
-    @property
-    def requests(self) -> RequestCounts:
-        return RequestCounts(self.sent, self.retried, self.split, self.throttled)
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -350,6 +342,28 @@ class Journal:
                 .group_by(_outcomes.c.status)
             ).all()
         return {_STATUSES[status]: count for status, count in rows}
+
+    def requests(self, key: int) -> RequestCounts:
+        """Sent: every attempt. Throttled: those answered 429. Retried: the same batch once more, not for a 429. Split:
+        batches that went on in parts."""
+        slowed = sa.func.sum(sa.case((_attempts.c.code == "429", 1), else_=0))
+        by_batch = (
+            sa.select(sa.func.count().label("made"), slowed.label("slowed"))
+            .where(_attempts.c.run == key)
+            .group_by(_attempts.c.batch_id)
+            .subquery()
+        )
+        again = by_batch.c.made - by_batch.c.slowed - 1
+        totals = sa.select(
+            sa.func.sum(by_batch.c.made),
+            sa.func.sum(sa.case((again > 0, again), else_=0)),
+            sa.func.sum(by_batch.c.slowed),
+        )
+        parts = sa.select(sa.func.count(sa.distinct(_batches.c.split_from))).where(_batches.c.run == key)
+        with self._errors(), self._connection.begin():
+            sent, retried, throttled = self._connection.execute(totals).one()
+            split = self._connection.execute(parts).scalar()
+        return RequestCounts(int(sent or 0), int(retried or 0), int(split or 0), int(throttled or 0))
 
     def open_batches(self, key: int) -> list[OpenBatch]:
         """Batches whose rows have no outcome, in the order they were formed."""

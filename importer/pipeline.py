@@ -28,7 +28,7 @@ from importer.journal import Journal, Run, Scribe
 from importer.lanes import Lanes
 from importer.locks import Lock
 from importer.mapping import Mapping
-from importer.model import Batch, Outcome, RunSummary, Status
+from importer.model import Batch, Outcome, RowCounts, RunSummary, Status
 from importer.normaliser import Normaliser
 from importer.pacer import Pacer, SlotStore
 from importer.patience import BackOff, Breaker
@@ -279,15 +279,21 @@ def write_reports(
         code, at = ExitCode(run.exit_code), run.finished_at
     else:
         code, at = exit_code_of(written.counts, stop), world.wall()
-    summary = summarise(run, written, source, stop, code, at, place)
+    summary = summarise(run, written, journal.requests(run.key), source, stop, code, at, place)
     write_summary(place, summary)
     if run.finished_at is None or not run.finished:
-        finished = stop is None and not written.counts.unprocessed
+        finished = (stop is None and not written.counts.unprocessed) or _nothing_came_of_it(stop, written.counts)
         journal.finish(run.key, at, code, finished, run.progress)
     return summary
 
 
 # ---------------------------------------------------------------------------------------------------- their parts
+
+
+def _nothing_came_of_it(stop: ImporterError | None, rows: RowCounts) -> bool:
+    """A run that ended on its settings before any row was answered: there is nothing to resume, only to correct."""
+    wrong_settings = stop is not None and stop.exit_code is ExitCode.SETTINGS
+    return wrong_settings and not (rows.succeeded or rows.failed or rows.unknown)
 
 
 def _outcomes_now(journal: Journal, run: Run) -> Iterator[Outcome]:

@@ -335,7 +335,6 @@ class Sender:
         async with self._in_flight:
             await self._leave()
             sent_at, at = self._clock(), self._wall()
-            self._counted(sent=1, retried=int(work.tries > 0))
             try:
                 reply: Reply | RequestFailed = await self._client.set_preferences(body)
             except RequestFailed as error:
@@ -556,7 +555,6 @@ class Sender:
 
     async def _throttled(self, work: Work, error: RequestFailed, attempt: Attempt, sent_at: float) -> None:
         self._breaker.answered()
-        self._counted(throttled=1)
         seconds = self._pacer.throttled(sent_at, error.retry_after)
         self._observer.paused(seconds, "the server says 429, too many requests")
         if self._throttled_since is None:
@@ -628,7 +626,6 @@ class Sender:
             )
 
     async def _halve(self, work: Work, attempt: Attempt | None, shrunk: bool = False) -> None:
-        self._counted(split=1)
         parts = self._parts(work, work.batch)
         for part in parts:
             part.doubt = work.doubt
@@ -652,16 +649,6 @@ class Sender:
         if outcomes:
             self._counts.update(outcome.status for outcome in outcomes)
             self._observer.decided(outcomes)
-
-    def _counted(self, sent: int = 0, retried: int = 0, split: int = 0, throttled: int = 0) -> None:
-        now = self.progress
-        self.progress = msgspec.structs.replace(
-            now,
-            sent=now.sent + sent,
-            retried=now.retried + retried,
-            split=now.split + split,
-            throttled=now.throttled + throttled,
-        )
 
     def _progress_now(self) -> Progress:
         self.progress = msgspec.structs.replace(

@@ -10,7 +10,7 @@ import msgspec
 from importer.errors import ExitCode, ImporterError
 from importer.journal import Run
 from importer.mapping import misspelt
-from importer.model import RateSummary, RowCounts, RunSummary, SourceSummary, TargetSummary
+from importer.model import RateSummary, RequestCounts, RowCounts, RunSummary, SourceSummary, TargetSummary
 from importer.reader import Source
 from importer.reporter import Written
 from importer.runs import mapping_of
@@ -29,6 +29,7 @@ def exit_code_of(rows: RowCounts, stop: ImporterError | None) -> ExitCode:
 def summarise(
     run: Run,
     written: Written,
+    requests: RequestCounts,
     source: Source,
     stop: ImporterError | None,
     exit_code: ExitCode,
@@ -50,11 +51,11 @@ def summarise(
         finished_at=stamp(at),
         exit_code=int(exit_code),
         rows=written.counts,
-        requests=progress.requests,
+        requests=requests,
         codes=written.codes,
         causes=written.causes,
         rate=RateSummary(
-            settings.rate.word, round(progress.sent * settings.rate.unit / spent, 1) if spent > 0 else 0.0
+            settings.rate.word, round(requests.sent * settings.rate.unit / spent, 1) if spent > 0 else 0.0
         ),
         duration_seconds=round((at - record.started_at) / 1000, 3),
         reports={**written.reports, "summary.json": str(folder / "summary.json")},
