@@ -1,0 +1,42 @@
+"""For all tests: the network beyond this machine is shut off, and no setting of the person who runs them is seen."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_socket import socket_allow_hosts
+
+_LOOPBACK = ("127.0.0.1", "::1")
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith("IMPORTER_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _names_stay_here() -> Iterator[None]:
+    """No name but the machine's own is looked up: asking a name server is network too."""
+    ask = socket.getaddrinfo
+
+    def only_here(host: Any, *rest: Any, **named: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name in (None, "", "localhost", socket.gethostname(), *_LOOPBACK):
+            return ask(host, *rest, **named)
+        try:
+            return ask(host, *rest, **named | {"flags": socket.AI_NUMERICHOST})
+        except (socket.gaierror, TypeError):
+            raise socket.gaierror(socket.EAI_NONAME, f"tests look no names up: {name}") from None
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(socket, "getaddrinfo", only_here)
+    yield
+    patch.undo()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    socket_allow_hosts(list(_LOOPBACK), allow_unix_socket=True)
