@@ -5,8 +5,8 @@ is passed in and must be monotonic.
 
 The arithmetic, for N requests a unit and a burst of b: slots are T = unit · (1 + GUARD) / (N − b + 1) apart, and a
 request may leave up to (b − 1) · T + slack before its slot, where the slack makes up for a timer that woke late. Any
-window of W then holds at most floor((W + slack) / T) + b requests, and for W = unit at most N as long as the slack is smaller
-than GUARD · unit; what lies between the two is the room for jitter on the way to the server.
+window of W then holds at most floor((W + slack) / T) + b requests, and for W = unit at most N as long as the slack is
+smaller than GUARD · unit; what lies between the two is the room for jitter on the way to the server.
 """
 
 from __future__ import annotations

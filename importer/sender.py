@@ -328,10 +328,10 @@ class Sender:
         if not self._proven:
             async with self._first:
                 if not self._proven:
-                    return await self._send(work, body)
-        return await self._send(work, body)
+                    return await self._send(body)
+        return await self._send(body)
 
-    async def _send(self, work: Work, body: bytes) -> tuple[float, int, Reply | RequestFailed]:
+    async def _send(self, body: bytes) -> tuple[float, int, Reply | RequestFailed]:
         async with self._in_flight:
             await self._leave()
             sent_at, at = self._clock(), self._wall()
@@ -717,7 +717,7 @@ class Sender:
             )
 
 
-_RESUME = "Correct it, then go on with `importer resume`."
+_RESUME = "Correct it and try again."
 
 
 class _Stopped(Exception):
