@@ -46,9 +46,15 @@ def check(path: str, settings: Settings, world: World) -> Findings:
             batch_size=settings.batch_size,
             rate=settings.rate,
             now=datetime.datetime.fromtimestamp(world.wall() / 1000, datetime.UTC),
-            fields=fields,
-            notes=source.notes,
+            fields=fields or None,
+            notes=(*source.notes, *_about(fields)),
         )
+
+
+def _about(fields: tuple[FieldDefinition, ...] | None) -> tuple[str, ...]:
+    if fields is None or fields:
+        return ()
+    return ("The organisation has no preference fields defined, so the columns' names could not be checked.",)
 
 
 def _fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:

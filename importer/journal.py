@@ -542,6 +542,10 @@ class Scribe:
                     self._journal.write([change for change, _ in batch], self._key)
             except JournalError as error:
                 self._error = error
+            except Exception as error:
+                # Whatever it was, those who wait must not wait for ever.
+                self._error = JournalError(f"The journal failed: {type(error).__name__}.", "Please report it.")
+                self._error.__cause__ = error
             self._loop.call_soon_threadsafe(_resolve, [future for _, future in batch], self._error)
 
 

@@ -135,6 +135,7 @@ class Sender:
         self._first = asyncio.Lock()
         self._proven = False
         self._sound = False
+        self._unsent: set[int] = set()
         self._again: list[tuple[float, int, Work]] = []
         self._sequence = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -173,6 +174,10 @@ class Sender:
             await self._dispatch()
             if self._stop is not None:
                 await self._land()
+            if self._stop is not None and self._stop.exit_code is not ExitCode.JOURNAL:
+                # Written down as about to be sent, and never sent: the report must not call them unknown.
+                waiting = [work.batch.batch_id for _, _, work in self._again if not work.doubt]
+                await self._scribe.write(Change(harmless=(*self._unsent, *waiting)))
         finally:
             for task in (feeder, timer, *self._tasks):
                 task.cancel()
@@ -311,8 +316,10 @@ class Sender:
             await self._halve(work, None)
             return
         body = encode_body([encode_customer(customer) for customer in work.batch.customers])
+        if not work.doubt:
+            self._unsent.add(work.batch.batch_id)
         try:
-            sent_at, at, reply = await self._send_first_alone(work, body)
+            sent_at, at, reply = await self._send_first_alone(work.batch.batch_id, body)
         except _Stopped:
             if not work.doubt:
                 await self._scribe.write(Change(harmless=(work.batch.batch_id,)))
@@ -323,17 +330,18 @@ class Sender:
         else:
             await self._failed(work, reply, attempt, sent_at, len(body))
 
-    async def _send_first_alone(self, work: Work, body: bytes) -> tuple[float, int, Reply | RequestFailed]:
+    async def _send_first_alone(self, batch_id: int, body: bytes) -> tuple[float, int, Reply | RequestFailed]:
         """Wrong credentials must cost two requests, not one per connection: until one is taken, one goes at a time."""
         if not self._proven:
             async with self._first:
                 if not self._proven:
-                    return await self._send(body)
-        return await self._send(body)
+                    return await self._send(batch_id, body)
+        return await self._send(batch_id, body)
 
-    async def _send(self, body: bytes) -> tuple[float, int, Reply | RequestFailed]:
+    async def _send(self, batch_id: int, body: bytes) -> tuple[float, int, Reply | RequestFailed]:
         async with self._in_flight:
             await self._leave()
+            self._unsent.discard(batch_id)
             sent_at, at = self._clock(), self._wall()
             try:
                 reply: Reply | RequestFailed = await self._client.set_preferences(body)
