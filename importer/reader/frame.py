@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,9 @@ class FrameSource(Source):
             numbers = list(range(start + 2, start + 2 + len(cells[0])))
             full = [any(map(str.strip, row)) for row in zip(*cells, strict=True)]
             if not all(full):
-                self._blank_rows += len(full) - sum(full)
-                numbers = [number for number, is_full in zip(numbers, full, strict=True) if is_full]
-                cells = [[cell for cell, is_full in zip(column, full, strict=True) if is_full] for column in cells]
+                self.count_blank(len(full) - sum(full))
+                numbers = list(compress(numbers, full))
+                cells = [list(compress(column, full)) for column in cells]
                 if not numbers:
                     continue
             problems = tuple(

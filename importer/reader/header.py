@@ -128,8 +128,8 @@ def read_header(
     notes = []
     if skipped and not told:
         notes.append(f"The header was found in row {row}; what stands above it is no data and was left out.")
-    if nameless and any(place < max(names) for place in nameless):
-        empty = [place for place in nameless if place < max(names)]
+    empty = [place for place in nameless if min(names) < place < max(names)]
+    if empty:
         notes.append(f"Empty columns without a name were left out: {', '.join(map(_letter, empty))}.")
     return Header(
         row=row,

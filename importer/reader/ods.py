@@ -78,6 +78,10 @@ class Workbook:
         except (ParseError, ValueError, LookupError):
             raise Unreadable("is damaged: its content is no XML") from None
 
+    def merged_rows(self, _name: str) -> list[tuple[int, int]]:
+        """None: merged cells are told with the rows."""
+        return []
+
     def rows(self, name: str) -> Iterator[Rows]:
         """Every row that holds anything, in its place."""
         numbers: list[int] = []
@@ -149,6 +153,8 @@ def _cells_of(row: Element) -> tuple[list[str], list[tuple[int, str]]]:
                 if trouble:
                     problems += [(at, trouble) for at in range(place, place + repeated)]
         place += repeated
+    if not cells and all(code == "merged_cells" for _, code in problems):
+        return [], []
     return cells, problems
 
 

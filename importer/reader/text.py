@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import compress, islice
 
 from importer.errors import SourceError
 from importer.formula_guard import unguard
@@ -56,16 +56,24 @@ class TextSource(Source):
             for _ in islice(records, header.row):
                 pass
             row_number = header.row + 1
+            blank = 0
             while batch := records.take(rows):
                 numbers: list[int] | range = range(row_number, row_number + len(batch))
                 row_number += len(batch)
                 full = [any(map(str.strip, record)) for record in batch]
                 if not all(full):
-                    self._blank_rows += len(batch) - sum(full)
-                    numbers = [number for number, is_full in zip(numbers, full, strict=True) if is_full]
-                    batch = [record for record, is_full in zip(batch, full, strict=True) if is_full]
+                    # Blank lines at the end are nobody's rows; those between rows are counted.
+                    at_end = full[::-1].index(True) if any(full) else len(full)
+                    before, blank = blank + len(full) - sum(full) - at_end, at_end
+                    numbers = list(compress(numbers, full))
+                    batch = list(compress(batch, full))
                     if not batch:
+                        blank += before
                         continue
+                    self.count_blank(before)
+                elif blank:
+                    self.count_blank(blank)
+                    blank = 0
                 problems: list[Problem] = []
                 if set(map(len, batch)) != {header.width}:
                     problems += self._make_even(batch, numbers)

@@ -153,19 +153,13 @@ def read_xlsx(job: Job, stream: BinaryIO, out: BinaryIO) -> None:
     send(out, Done(tuple(notes)))
 
 
-def _none(_: str) -> list[tuple[int, int]]:
-    return []
-
-
 def read_other(job: Job, stream: BinaryIO, out: BinaryIO) -> None:
     """Any other format, by the module that knows it. Imported here: most jobs need none of them."""
     workbook = import_module(f"importer.reader.{_OTHERS[job.kind]}").Workbook(stream)
     name = choose_sheet(workbook.sheets, workbook.has_data() if job.sheet is None else {}, job.sheet)
     notes = list(workbook.notes)
     send(out, Opened(name))
-    for batch in watched(
-        marked(workbook.rows(name), getattr(workbook, "merged_rows", _none)(name)), name, job.kind, notes
-    ):
+    for batch in watched(marked(workbook.rows(name), workbook.merged_rows(name)), name, job.kind, notes):
         send(out, batch)
     send(out, Done(tuple(notes)))
 

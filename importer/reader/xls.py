@@ -59,7 +59,7 @@ class Workbook:
                 for place, cell in enumerate(sheet.row(row)):
                     if cell.ctype == xlrd.XL_CELL_ERROR:
                         problems.append((row + 1, place, "error_cell"))
-                        columns[place][at] = xlrd.error_text_from_code.get(cell.value, "#ERROR")
+                        columns[place][at] = xlrd.error_text_from_code.get(int(cell.value), "#ERROR")
                     else:
                         columns[place][at] = self._text(cell)
             yield Rows([row + 1 for row in numbers], columns, problems)
