@@ -42,6 +42,12 @@ _PREFIX = 4
 
 _NO_DIGIT = re.compile(r"\D+")
 
+_WHO = {
+    "sheet owner": "the owner of the sheet",
+    "store master data": "whoever keeps the stores' master data",
+    "API team": "the API team",
+}
+
 WRONG = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN})
 
 _VERBS = {Status.FAILED: "failed", Status.REJECTED: "were rejected", Status.UNKNOWN: "are unknown"}
@@ -399,5 +405,5 @@ def _percent(part: int, whole: int) -> str:
 
 def _who(entry: CodeEntry, group: _Group) -> str:
     again = entry.klass in (Next.AGAIN, Next.ALONE) or group.statuses[Status.UNKNOWN] == group.rows
-    helps = "trying them again as they are can help" if again else "trying them again unchanged will not help"
-    return f"For: {entry.who}; {helps}." if entry.who else f"{helps[0].upper()}{helps[1:]}."
+    helps = "a plain retry can help" if again else "a plain retry will not help"
+    return f"For {_WHO.get(entry.who, entry.who)}; {helps}." if entry.who else f"{helps[0].upper()}{helps[1:]}."

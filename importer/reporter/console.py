@@ -9,7 +9,7 @@ from pathlib import Path
 
 from importer.codes import Next, lookup
 from importer.errors import EXIT_MEANINGS, ExitCode
-from importer.model import CodeCount, RowCounts, RunSummary
+from importer.model import Cause, CodeCount, RowCounts, RunSummary
 
 WIDTH = 80
 #: More codes than these stand in the summary page only.
@@ -36,11 +36,12 @@ STATUS_WORDS: dict[str, str] = {
     "unknown": "sent, but without an answer that can be trusted",
 }
 
-_FILE_WORDS: dict[str, str] = {
+#: The files of a run, in the order in which they are named.
+FILE_WORDS: dict[str, str] = {
     "results.csv": "every row, with what became of it",
     "failed.csv": "the rows to mend and upload again",
     "failed.xlsx": "the rows to mend and upload again",
-    "annotated.xlsx": "your workbook, with the guilty cells marked",
+    "annotated.xlsx": "your workbook with the outcomes, guilty cells marked",
     "summary.html": "this summary as a page",
     "summary.json": "this summary for programs",
 }
@@ -66,6 +67,7 @@ def headline(summary: RunSummary) -> str:
 def next_steps(summary: RunSummary) -> list[tuple[str, str]]:
     """(what to do, the command that does it), most important first."""
     steps = []
+    sandbox = summary.target.base_url == "sandbox"
     if summary.exit_code in _RESUMABLE:
         steps.append(("Go on where it stopped:", f"importer resume {summary.run_id}"))
     failed = summary.reports.get("failed.xlsx") or summary.reports.get("failed.csv")
@@ -74,7 +76,7 @@ def next_steps(summary: RunSummary) -> list[tuple[str, str]]:
         steps.append(
             (
                 f"Mend the cells in {name}, save it and upload it, with the same options:",
-                f"importer run {shlex.quote(_near(failed))}",
+                f"importer run {shlex.quote(_near(failed))}" + (" --sandbox" if sandbox else ""),
             )
         )
     if summary.rows.unknown or any(_again(code) for code in summary.codes):
@@ -100,7 +102,7 @@ def log_line(summary: RunSummary) -> str:
 
 def _head(summary: RunSummary) -> list[str]:
     where = f"{Path(summary.source.path).name} → {summary.target.base_url}"
-    return [*_wrap(headline(summary)), "", *_wrap(where, "  "), *_wrap(f"run {summary.run_id}, {_took(summary)}", "  ")]
+    return [*_wrap(headline(summary)), "", *_wrap(where, "  "), *_wrap(f"run {summary.run_id}, {took(summary)}", "  ")]
 
 
 def _rows_section(summary: RunSummary) -> list[str]:
@@ -113,7 +115,7 @@ def _rows_section(summary: RunSummary) -> list[str]:
             lines.append(f"  {count:>{width},}  {name:<12} {words}")
     repaired = sum(summary.repairs.values())
     if repaired:
-        kinds = ", ".join(f"{count:,} {lookup_repair(code)}" for code, count in summary.repairs.items())
+        kinds = ", ".join(f"{count:,} {repair_words(code)}" for code, count in summary.repairs.items())
         lines += _wrap(f"{repaired:,} cells repaired on the way: {kinds}", "  ")
     return lines
 
@@ -122,8 +124,7 @@ def _why(summary: RunSummary) -> list[str]:
     if summary.causes:
         lines = ["Why, and what to do"]
         for cause in summary.causes[:_MOST_CAUSES]:
-            rows = ", ".join(f"{number:,}" for number in cause.example_rows)
-            lines += _wrap(f"• {cause.text}" + (f" (Rows {rows} …)" if rows else ""), "  ", "    ")
+            lines += _wrap(f"• {cause.text}{_examples(cause)}", "  ", "    ")
             lines += _wrap(f"→ {cause.advice}", "    ", "      ") if cause.advice else []
         left = len(summary.causes) - _MOST_CAUSES
     elif summary.codes:
@@ -137,6 +138,16 @@ def _why(summary: RunSummary) -> list[str]:
     if left > 0:
         lines.append(f"  … and {left:,} more in the summary page.")
     return lines
+
+
+def _examples(cause: Cause) -> str:
+    """Every row where there are few, else some."""
+    if not cause.example_rows:
+        return ""
+    numbers = ", ".join(map(str, cause.example_rows))
+    if cause.rows > len(cause.example_rows):
+        return f" E.g. rows {numbers}."
+    return f" Row{'s' if cause.rows > 1 else ''} {numbers}."
 
 
 def _notes(summary: RunSummary) -> list[str]:
@@ -154,11 +165,10 @@ def _files(summary: RunSummary) -> list[str]:
     if not summary.reports:
         return []
     folder = Path(next(iter(summary.reports.values()))).parent
-    order = list(_FILE_WORDS)
-    names = sorted(summary.reports, key=lambda name: order.index(name) if name in order else len(order))
+    names = sorted(summary.reports, key=lambda name: (*FILE_WORDS, name).index(name))
     return [
         f"Reports in {_near(str(folder))}",
-        *(f"  {name:<15} {_FILE_WORDS.get(name, '')}".rstrip() for name in names),
+        *(f"  {name:<15} {FILE_WORDS.get(name, '')}".rstrip() for name in names),
     ]
 
 
@@ -169,7 +179,7 @@ def _next(summary: RunSummary) -> list[str]:
     return ["Next", *lines] if lines else []
 
 
-def lookup_repair(code: str) -> str:
+def repair_words(code: str) -> str:
     """The code of a repair in words: its underscores are the only thing between it and English."""
     return code.replace("_", " ")
 
@@ -182,7 +192,8 @@ def _rows(count: int) -> str:
     return f"{count:,} row" if count == 1 else f"{count:,} rows"
 
 
-def _took(summary: RunSummary) -> str:
+def took(summary: RunSummary) -> str:
+    """How long it was, and how many requests."""
     seconds = summary.duration_seconds
     if seconds < 60:
         took = f"{seconds:.1f} s"

@@ -1,14 +1,26 @@
-"""The summary of a run as files: `summary.json` for programs."""
+"""The summary of a run as files: `summary.html` for people, `summary.json` for programs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from importer.model import RunSummary, to_json
 from importer.reporter.files import private_folder, write_whole
+from importer.reporter.page import page
+from importer.reporter.timeline import Timeline
+
+#: Names of the files that `write_summary` writes: they belong into the summary's `reports`.
+SUMMARY_FILES = ("summary.html", "summary.json")
 
 
-def write_summary(folder: Path, summary: RunSummary) -> None:
-    """Written last: where it stands, the reports it names are whole."""
+def write_summary(
+    folder: Path, summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[str, str] | None = None
+) -> None:
+    """The JSON is written last: where it stands, all that it names is whole.
+
+    `timeline`: `Written.timeline`, for the chart. `facts`: name → value, further lines about the sending.
+    """
     private_folder(folder)
+    write_whole(folder / "summary.html", page(summary, timeline, facts).encode())
     write_whole(folder / "summary.json", to_json(summary))

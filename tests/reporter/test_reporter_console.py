@@ -59,7 +59,7 @@ def test_causes_take_the_place_of_bare_codes() -> None:
     """Where the data prove a cause, it is told instead of the code."""
     cause = Cause("20 rows failed: customer not found. All of them have 11 digits.", "Add the digit.", 20, (17, 18))
     text = console_text(failed().__class__(**{**_fields(failed()), "causes": (cause,)}))
-    assert "All of them have 11 digits. (Rows 17, 18 …)" in " ".join(text.split())
+    assert "All of them have 11 digits. E.g. rows 17, 18." in " ".join(text.split())
     assert "→ Add the digit." in text
     assert "20 rows: customer not found" not in text
 

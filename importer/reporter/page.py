@@ -1,0 +1,156 @@
+"""The summary as a page for people who have never seen the tool: self-contained, for screens and paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+import jinja2
+import msgspec
+
+from importer.model import RunSummary
+from importer.reporter.console import FILE_WORDS, STATUS_WORDS, headline, next_steps, repair_words, took
+from importer.reporter.timeline import Slice, Timeline
+
+#: Status → colour on light and on dark paper. They differ in lightness too, for eyes that do not tell red from green.
+_COLOURS = {
+    "succeeded": ("#2e7d4f", "#5fbf87"),
+    "failed": ("#c0392b", "#ff8a7a"),
+    "rejected": ("#e08a1e", "#f4b860"),
+    "skipped": ("#9aa5b1", "#6f7b89"),
+    "unprocessed": ("#c9d1da", "#4a5563"),
+    "unknown": ("#7d4fb3", "#bd9bea"),
+}
+_BAR, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 60, 890, 20, 160
+_MOST_SLICES = 120
+
+
+class _Outcomes(msgspec.Struct):
+    """One status: a stretch of the bar and a line of the table."""
+
+    name: str
+    words: str
+    count: int
+    shown: str
+    share: str
+    light: str
+    dark: str
+    x: float
+    width: float
+
+
+class _Bar(msgspec.Struct):
+    """One slice of time, as it is drawn."""
+
+    when: str
+    succeeded: int
+    wrong: int
+    x: float
+    width: float
+    y: float
+    height: float
+    wrong_y: float
+    wrong_height: float
+
+
+def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[str, str] | None = None) -> str:
+    """HTML. `facts`: further lines for what was sent, such as settings or the slowest answer."""
+    outcomes = _outcomes(summary)
+    slices = timeline.slices(_MOST_SLICES) if timeline is not None else []
+    slices = slices if len(slices) > 1 else []
+    seconds = (slices[1].at - slices[0].at) // 1000 if slices else 0
+    folder = [Path(path).parent for path in summary.reports.values()][:1]
+    return _template().render(
+        run=summary,
+        headline=headline(summary),
+        source_name=Path(summary.source.path).name,
+        took=took(summary),
+        outcomes=outcomes,
+        bar_label=", ".join(f"{o.name} {o.shown} ({o.share})" for o in outcomes if o.count),
+        repairs=[(f"{count:,}", repair_words(code)) for code, count in summary.repairs.items()],
+        steps=next_steps(summary),
+        slices=_bars(slices),
+        slices_most=f"{max((s.succeeded + s.wrong for s in slices), default=0):,}",
+        slice_words=f"{seconds:,} s" if seconds < 120 else f"{seconds / 60:,.1f} min",
+        time_label=_time_label(slices),
+        facts=facts or {},
+        files=[
+            (name, quote(name), FILE_WORDS.get(name, ""))
+            for name in sorted(summary.reports, key=lambda name: (*FILE_WORDS, name).index(name))
+            if name != "summary.html" and folder
+        ],
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("importer.reporter", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("summary.html.j2")
+
+
+def _outcomes(summary: RunSummary) -> list[_Outcomes]:
+    rows = summary.rows
+    found: list[_Outcomes] = []
+    x = 0.0
+    for name, words in STATUS_WORDS.items():
+        count = getattr(rows, name)
+        # A sliver that is there must be seen: one row in a million is why somebody looks.
+        width = max(_BAR * count / rows.read, 3.0) if count else 0.0
+        share = f"{100 * count / rows.read:.1f} %" if rows.read else ""
+        light, dark = _COLOURS[name]
+        found.append(_Outcomes(name, words, count, f"{count:,}", share, light, dark, x, width))
+        x += width
+    scale = _BAR / x if x else 1.0
+    for outcome in found:
+        outcome.x, outcome.width = round(outcome.x * scale, 2), round(outcome.width * scale, 2)
+    return found
+
+
+def _bars(slices: Sequence[Slice]) -> list[_Bar]:
+    if not slices:
+        return []
+    most = max(part.succeeded + part.wrong for part in slices) or 1
+    step = (_RIGHT - _LEFT) / len(slices)
+    height = (_BOTTOM - _TOP) / most
+    bars = []
+    for number, part in enumerate(slices):
+        good, wrong = part.succeeded * height, part.wrong * height
+        bars.append(
+            _Bar(
+                _clock(part.at),
+                part.succeeded,
+                part.wrong,
+                round(_LEFT + number * step, 2),
+                round(max(step * 0.9, 0.5), 2),
+                round(_BOTTOM - good, 2),
+                round(good, 2),
+                round(_BOTTOM - good - wrong, 2),
+                round(wrong, 2),
+            )
+        )
+    return bars
+
+
+def _time_label(slices: Sequence[Slice]) -> str:
+    if not slices:
+        return ""
+    rows = sum(part.succeeded + part.wrong for part in slices)
+    best = max(slices, key=lambda part: part.succeeded + part.wrong)
+    empty = sum(not part.succeeded and not part.wrong for part in slices)
+    return (
+        f"{rows:,} rows were answered between {_clock(slices[0].at)} and {_clock(slices[-1].at)} UTC, most of them "
+        f"at {_clock(best.at)}; {empty:,} of {len(slices):,} slices of time had no answer"
+    )
+
+
+def _clock(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S")
