@@ -733,7 +733,12 @@ class _Stopped(Exception):
 
 
 def _words(status: Status, ruling: Ruling) -> tuple[str, str]:
-    """Code and message of an outcome: the server's, save where it has none or contradicts itself."""
+    """Code and message of an outcome: the server's, save where it has none or contradicts itself.
+
+    A plain success says the same in every row: that text is not kept, or it would be most of the journal.
+    """
+    if status is Status.SUCCEEDED and lookup(ruling.code).klass is Next.SUCCESS:
+        return ruling.code, ""
     if status is not Status.UNKNOWN:
         return ruling.code, ruling.message
     if ruling.verdict is Verdict.CONTRADICTION:
