@@ -28,9 +28,16 @@ def read_emails(values: Sequence[str]) -> list[str | Verdict]:
     """A column: the address where it needs nothing but its own text, else the verdict. Blank cells give ""."""
     ordinary = _ORDINARY.fullmatch
     return [
-        value if len(value) <= _ORDINARY_LENGTH and ordinary(value) else (read_email(value) if value else "")
+        value if len(value) <= _ORDINARY_LENGTH and ordinary(value) else (_read(value) if value else "")
         for value in values
     ]
+
+
+def _read(value: str) -> Verdict:
+    # Whole sheets are written in capitals: not odd enough for the long way.
+    name, at, domain = value.strip().partition("@")
+    text = f"{name}{at}{domain.lower()}"
+    return Verdict(text) if len(text) <= _ORDINARY_LENGTH and _ORDINARY.fullmatch(text) else read_email(value)
 
 
 @lru_cache(maxsize=16_384)

@@ -80,6 +80,13 @@ def preference_name(column: str) -> str:
 
 def propose(columns: Sequence[str]) -> Mapping:
     """A mapping by header names. Raises `SourceError` with everything that stands in the way, at once."""
+    mapping = sketch(columns)
+    _raise(_mistakes(mapping, columns))
+    return mapping
+
+
+def sketch(columns: Sequence[str]) -> Mapping:
+    """The same without the checks: what `importer map` starts from, since its file is where mistakes are mended."""
     fields = [field_of(column) for column in columns]
     is_long = NAME in fields and VALUE in fields
     uses = []
@@ -93,9 +100,7 @@ def propose(columns: Sequence[str]) -> Mapping:
             uses.append(ColumnUse(column, IGNORED))
         else:
             uses.append(ColumnUse(column, PREFERENCE, preference_name(column)))
-    mapping = Mapping(tuple(uses))
-    _raise(_mistakes(mapping, columns))
-    return mapping
+    return Mapping(tuple(uses))
 
 
 def misspelt(mapping: Mapping) -> tuple[tuple[str, str], ...]:
@@ -252,11 +257,15 @@ def to_toml(mapping: Mapping, looks: Dict[str, ColumnLook] | None = None, *, sou
         '# "Column" = "preference_name" and "Column" = "preference_value": for sheets with one preference a row',
         "# A column that is not named here is ignored. Columns may stand in any order in the sheet.",
         "",
-        "[columns]",
     ]
+    faults = _mistakes(mapping, [use.column for use in mapping.columns])
+    lines += [f"# To be mended here before it can be used: {_one_line(fault, 1_000)}" for fault in faults]
+    lines += ["", "[columns]"] if faults else ["[columns]"]
     for use in mapping.columns:
         look = looks.get(use.column, ColumnLook())
         key = _toml_text(use.column)
+        if use.field == PREFERENCE and len(use.preference) > LONGEST_NAME:
+            lines.append(f"# The next name has {len(use.preference)} characters, at most {LONGEST_NAME} are allowed.")
         if use.column in hints:
             lines.append(f"# The next column looks like a misspelt `{hints[use.column]}`; if it is, map it to that.")
         if use.field in (PREFERENCE, VALUE):
@@ -287,10 +296,10 @@ def _toml_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _one_line(sample: str) -> str:
+def _one_line(sample: str, longest: int = 40) -> str:
     text = "".join([" " if unicodedata.category(character)[0] == "C" else character for character in sample])
     text = " ".join(text.split())
-    return text if len(text) <= 40 else text[:39] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 # -- what can be wrong with a mapping -------------------------------------------------------------------------------
@@ -326,7 +335,7 @@ def _mistakes(mapping: Mapping, columns: Sequence[str]) -> list[str]:
         faults.append(
             f"A preference's name has at most {LONGEST_NAME} characters; {lengths}"
             f" {'has' if len(too_long) == 1 else 'have'} more:"
-            " rename in the sheet, or give a shorter preference name or `ignored` in a mapping (`importer map`)."
+            " rename in the sheet, or give a shorter preference name or `ignored` in a mapping."
         )
     has_name, has_value = mapping.column_of(NAME), mapping.column_of(VALUE)
     if (has_name is None) != (has_value is None):
@@ -341,12 +350,13 @@ def _mistakes(mapping: Mapping, columns: Sequence[str]) -> list[str]:
         near = [(column, field) for column, field in misspelt(mapping) if field in IDENTIFIERS]
         hint = "".join([f" `{column}` looks like a misspelt `{field}`." for column, field in near])
         faults.append(
-            f"No column names the customer (mobile, e-mail, external id or user id); found are {_named(columns)}.{hint}"
-            " Rename one to Mobile, Email, External ID or User ID, or name it in a mapping (`importer map`)."
+            f"No column names the customer (mobile, e-mail, external id or user id);"
+            f" the columns are {_named(columns)}.{hint}"
+            " Rename one to Mobile, Email, External ID or User ID, or name it in a mapping."
         )
     elif not mapping.preferences and has_name is None and not constants:
         faults.append(
-            f"No column holds a preference; found are {_named(columns)}."
+            f"No column holds a preference; the columns are {_named(columns)}."
             " Add a column named like each preference to set."
         )
     return faults

@@ -26,7 +26,7 @@ LONGEST_TEXT = 250
 _MOST_PAIRS = 100
 _REMEMBERED = 20_000
 #: Ids that need no more looking at: short digits, or a letter first and no form of a date.
-_ORDINARY_ID = re.compile(r"\d{1,15}|(?![A-Z][a-z]{2}-\d)[A-Za-z][A-Za-z0-9_-]{0,249}", re.ASCII)
+_ORDINARY_ID = re.compile(r"\d{1,15}|(?![A-Z][a-z]{2}-\d)[A-Za-z][A-Za-z0-9_./#-]{0,249}", re.ASCII)
 
 
 class Normalised(msgspec.Struct, frozen=True):

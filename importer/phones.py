@@ -47,7 +47,7 @@ class PhoneReader:
         self.country = _ALIASES.get(country.upper(), country.upper()) if country else None
         self._code = ""
         self._ordinary: Callable[[str], object] | None = None
-        self._slow = lru_cache(maxsize=65_536)(self._read)
+        self._remembered = lru_cache(maxsize=16_384)(self._read_odd)
         if self.country is None:
             return
         code = phonenumbers.country_code_for_region(self.country)
@@ -63,7 +63,7 @@ class PhoneReader:
             self._settle(values)
         ordinary = self._ordinary or _never
         code = self._national_code
-        slow = self._slow
+        slow = self._remembered
         if self._trunk:
             return [code + value[1:] if ordinary(value) else (slow(value) if value else "") for value in values]
         if code:
@@ -71,8 +71,8 @@ class PhoneReader:
         return [value if ordinary(value) else (slow(value) if value else "") for value in values]
 
     def read(self, value: str) -> Verdict:
-        """One cell, the long way."""
-        return self._slow(value)
+        """One cell, the long way: by the library alone."""
+        return self._read(value)
 
     # -- the fast way -------------------------------------------------------------------------------------------
 
@@ -96,6 +96,21 @@ class PhoneReader:
         if any(hits):
             best = ways[hits.index(max(hits))]
             self._national_code, self._trunk, self._ordinary = best.code, best.trunk, best.matches
+
+    def _read_odd(self, value: str) -> Verdict:
+        """A cell that is written unlike most of its column: often as others are, in sheets of several countries."""
+        if _DIGITS.fullmatch(value):
+            code = self._code or calling_code(value)
+            if not self._code:
+                if code and full_pattern(code)(value):
+                    return Verdict(value)
+            elif national_pattern(code)(value):
+                return Verdict(code + value)
+            elif trunk_pattern(code)(value):
+                return Verdict(code + value[1:])
+            elif own_code_pattern(code)(value):
+                return Verdict(value)
+        return self._read(value)
 
     # -- the long way -------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Customers that occur more than once in a sheet, counted exactly in memory that does not grow with it.
 
-Identifiers are remembered as 64-bit hashes in a temporary file without a name, and looked at a part at a time.
+Identifiers are remembered as 64-bit hashes, in a temporary file without a name once there are many, and compared a
+bucket at a time.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from numpy.typing import NDArray
 from importer.model import Customer
 
 _ENTRY = np.dtype([("hash", "<i8"), ("order", "<u4"), ("row", "<u4")])
-#: Entries looked at at once.
-_PART = 200_000
-_BLOCK = 65_536
-_NAMED = 1_000
+#: Entries kept in memory before they go to the file.
+_WAITING = 65_536
+_BUCKETS = 64
 _EXAMPLES = 3
 _EXAMPLE_ROWS = 5
+
+Entries = NDArray[np.void]
 
 
 class Repeats(msgspec.Struct, frozen=True):
@@ -39,10 +41,11 @@ class RepeatCounter:
     """Fed with the customers in the sheet's order; `count` at the end, then `close`."""
 
     def __init__(self) -> None:
-        self._file: IO[bytes] | None = None
-        self._waiting: list[bytes] = []
-        self._entries = 0
         self._records = 0
+        self._waiting: list[Entries] = []
+        self._file: IO[bytes] | None = None
+        #: Per bucket, where its entries begin in the file and how many there are.
+        self._places: list[list[tuple[int, int]]] = [[] for _ in range(_BUCKETS)]
 
     def add(self, customers: Sequence[Customer]) -> None:
         count = len(customers)
@@ -51,12 +54,10 @@ class RepeatCounter:
         rows = np.fromiter([customer.row_number for customer in customers], dtype="<u4", count=count)
         for kind, values in (
             (1, [customer.mobile for customer in customers]),
-            (2, [customer.email for customer in customers]),
+            (2, [customer.email.lower() for customer in customers]),
             (3, [customer.external_id for customer in customers]),
             (4, [customer.user_id for customer in customers]),
         ):
-            if kind == 2:
-                values = "\n".join(values).lower().split("\n") if count else []
             if not any(values):
                 continue
             entries = np.empty(count, dtype=_ENTRY)
@@ -65,31 +66,15 @@ class RepeatCounter:
             entries["order"], entries["row"] = order, rows
             if "" in values:
                 entries = entries[np.fromiter(map(bool, values), dtype=bool, count=count)]
-            self._waiting.append(entries.tobytes())
-            self._entries += len(entries)
-        if self._file is not None or self._entries > _PART:
-            self._spill()
-
-    def _spill(self) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="importer-")  # noqa: SIM115 (lives as long as the counter)
-            weakref.finalize(self, self._file.close)
-        self._file.seek(0, os.SEEK_END)
-        self._file.writelines(self._waiting)
-        self._waiting.clear()
+            self._waiting.append(entries)
+        if sum(map(len, self._waiting)) >= _WAITING:
+            self._put_away()
 
     def count(self) -> Repeats:
-        parts = max(1, -(-self._entries // _PART))
-        groups = _Groups(self._records)
-        for part in range(parts):
-            entries = self._part(part, parts)
-            entries = entries[np.argsort(entries["hash"], kind="stable")]
-            hashes = entries["hash"]
-            same = np.flatnonzero(hashes[1:] == hashes[:-1])
-            earlier, later = entries[same], entries[same + 1]
-            groups.join(earlier["order"].tolist(), later["order"].tolist())
-            groups.name(np.concatenate([earlier, later]))
-        return groups.repeats()
+        found = [_same(bucket) for bucket in self._read_buckets()]
+        earlier = np.concatenate([pair[0] for pair in found])
+        later = np.concatenate([pair[1] for pair in found])
+        return _grouped(earlier, later) if len(earlier) else Repeats()
 
     def close(self) -> None:
         """Gives back what is remembered."""
@@ -97,73 +82,67 @@ class RepeatCounter:
         if self._file is not None:
             self._file.close()
 
-    def _blocks(self) -> Iterator[bytes]:
+    def _put_away(self) -> None:
         if self._file is None:
-            yield from self._waiting
+            self._file = tempfile.TemporaryFile(prefix="importer-")  # noqa: SIM115 (lives as long as the counter)
+            weakref.finalize(self, self._file.close)
+        entries = np.concatenate(self._waiting)
+        self._waiting.clear()
+        buckets = entries["hash"] % _BUCKETS
+        entries = entries[np.argsort(buckets, kind="stable")]
+        at = self._file.seek(0, os.SEEK_END)
+        for bucket, count in enumerate(np.bincount(buckets, minlength=_BUCKETS).tolist()):
+            if count:
+                self._places[bucket].append((at, count))
+                at += count * _ENTRY.itemsize
+        self._file.write(entries.tobytes())
+
+    def _read_buckets(self) -> Iterator[Entries]:
+        if self._file is None:
+            yield _joined(self._waiting)
             return
-        self._file.seek(0)
-        while block := self._file.read(_BLOCK * _ENTRY.itemsize):
-            yield block
-
-    def _part(self, part: int, parts: int) -> NDArray[np.void]:
-        chosen = []
-        for block in self._blocks():
-            entries = np.frombuffer(block, dtype=_ENTRY)
-            chosen.append(entries[entries["hash"] % parts == part] if parts > 1 else entries)
-        return np.concatenate(chosen) if chosen else np.empty(0, dtype=_ENTRY)
+        if self._waiting:
+            self._put_away()
+        for places in self._places:
+            parts = []
+            for at, count in places:
+                self._file.seek(at)
+                parts.append(np.frombuffer(self._file.read(count * _ENTRY.itemsize), dtype=_ENTRY))
+            yield _joined(parts)
 
 
-class _Groups:
-    """Union-find over the records that share an identifier. Costs nothing as long as none do."""
+def _joined(parts: Sequence[Entries]) -> Entries:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=_ENTRY)
 
-    def __init__(self, records: int) -> None:
-        self._records = records
-        self._parent: NDArray[np.uint32] | None = None
-        self._rows: dict[int, int] = {}
 
-    def join(self, ones: list[int], others: list[int]) -> None:
-        if ones and self._parent is None:
-            self._parent = np.arange(self._records, dtype="<u4")
-        for one, other in zip(ones, others, strict=True):
-            first, second = self._root(one), self._root(other)
-            if first != second:
-                low, high = min(first, second), max(first, second)
-                self._parent[high] = low  # type: ignore[index]
+def _same(entries: Entries) -> tuple[Entries, Entries]:
+    """Neighbouring entries of one identifier, in the sheet's order."""
+    entries = entries[np.argsort(entries["hash"], kind="stable")]
+    at = np.flatnonzero(entries["hash"][1:] == entries["hash"][:-1])
+    return entries[at], entries[at + 1]
 
-    def name(self, entries: NDArray[np.void]) -> None:
-        """Keeps the row numbers of the first records, for examples."""
-        few = entries[np.argsort(entries["order"], kind="stable")][:_NAMED]
-        for order, row in zip(few["order"].tolist(), few["row"].tolist(), strict=True):
-            self._rows[order] = row
-        if len(self._rows) > 4 * _NAMED:
-            self._rows = dict(sorted(self._rows.items())[:_NAMED])
 
-    def _root(self, at: int) -> int:
-        parent = self._parent
-        assert parent is not None
-        while (above := int(parent[at])) != at:
-            parent[at] = parent[above]
-            at = above
+def _grouped(earlier: Entries, later: Entries) -> Repeats:
+    """Joins the pairs to customers. Sized by the records that repeat, not by the sheet."""
+    orders, first = np.unique(np.concatenate([earlier["order"], later["order"]]), return_index=True)
+    rows = np.concatenate([earlier["row"], later["row"]])[first]
+    parent = list(range(len(orders)))
+
+    def root(at: int) -> int:
+        while parent[at] != at:
+            parent[at] = at = parent[parent[at]]
         return at
 
-    def repeats(self) -> Repeats:
-        if self._parent is None:
-            return Repeats()
-        parent = self._parent
-        while True:
-            above = parent[parent]
-            if np.array_equal(above, parent):
-                break
-            parent = self._parent = above
-        sizes = np.bincount(parent, minlength=1)
-        repeated = np.flatnonzero(sizes > 1)
-        members: dict[int, list[int]] = {}
-        for order in sorted(self._rows):
-            members.setdefault(int(parent[order]), []).append(self._rows[order])
-        examples = [tuple(rows[:_EXAMPLE_ROWS]) for rows in members.values() if len(rows) > 1][:_EXAMPLES]
-        return Repeats(
-            customers=len(repeated),
-            records=int(sizes[repeated].sum()),
-            most=int(sizes.max()),
-            example_rows=tuple(examples),
-        )
+    ones, others = np.searchsorted(orders, earlier["order"]), np.searchsorted(orders, later["order"])
+    for one, other in zip(ones.tolist(), others.tolist(), strict=True):
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low
+    groups = np.fromiter(map(root, range(len(parent))), dtype="<i8", count=len(parent))
+    sizes = np.bincount(groups)
+    examples = [rows[groups == group][:_EXAMPLE_ROWS] for group in np.unique(groups)[:_EXAMPLES]]
+    return Repeats(
+        customers=int(np.count_nonzero(sizes)),
+        records=len(orders),
+        most=int(sizes.max()),
+        example_rows=tuple([tuple(example.tolist()) for example in examples]),
+    )

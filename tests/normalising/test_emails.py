@@ -66,6 +66,8 @@ def test_what_is_refused(value: str, code: str) -> None:
 @example("a", "b--c.com")
 @example("a", "xn--a.com")
 @example("a", "b.c")
+@example("A", "EXAMPLE.COM")
+@example("A" * 60, "EXAMPLE.COM")
 @example("a", "b.1c")
 @given(_NAMES, _DOMAINS)
 def test_the_fast_way_agrees_with_the_slow_one(name: str, domain: str) -> None:

@@ -23,6 +23,7 @@ from importer.mapping import (
     misspelt,
     preference_name,
     propose,
+    sketch,
     to_toml,
 )
 from importer.synonyms import FIELD_BY_NAME, SYNONYMS, distance, field_of, fold
@@ -230,6 +231,19 @@ def test_the_written_file_explains_itself(tmp_path: Path) -> None:
     marked = text.replace('# "Brand" = {', '"Brand" = {').replace('\n"Brand" = { preference = "Brand" }', "")
     assert _load(tmp_path, marked).columns[2] == ColumnUse("Brand", PREFERENCE, "Brand", True, ";")
     assert all(len(line) <= 120 for line in text.splitlines())
+
+
+def test_a_sheet_that_cannot_be_mapped_yet_gets_its_file(tmp_path: Path) -> None:
+    """`map` is where mistakes are mended, so it writes them down; as it is, the file is refused for them."""
+    text = to_toml(sketch(["Phone", "Mobile", "Favourite brand of shoes", "City"]))
+    assert "# To be mended here before it can be used: `Phone` and `Mobile` would all feed `mobile`" in text
+    assert "# The next name has 24 characters, at most 20 are allowed." in text
+    with pytest.raises(SettingsError, match="`Phone` and `Mobile`"):
+        _load(tmp_path, text)
+    mended = text.replace('"Phone" = "mobile"', '"Phone" = "ignored"').replace(
+        '= "Favourite brand of shoes"', '= "Brand"'
+    )
+    assert [use.preference for use in _load(tmp_path, mended).preferences] == ["Brand", "City"]
 
 
 def test_short_forms_of_the_file(tmp_path: Path) -> None:

@@ -183,6 +183,20 @@ def test_two_whole_readings_are_never_guessed_between() -> None:
     assert ambiguous  # else this test proves nothing
 
 
+def test_a_sheet_of_many_countries() -> None:
+    """Numbers written unlike most of their column are read as they would be alone."""
+    rnd = random.Random("mixed")
+    values = []
+    for country in COUNTRIES:
+        code = str(phonenumbers.country_code_for_region(country))
+        for number in _numbers(country, 40, rnd):
+            values += [code + number, number, "0" + number]
+    for region in (None, "IN", "ID", "US"):
+        slow = PhoneReader(region)
+        for value, found in zip(values, PhoneReader(region).read_column(values), strict=True):
+            assert (found if isinstance(found, Verdict) else Verdict(found)) == slow.read(value), (region, value)
+
+
 def test_a_country_that_is_none_is_told() -> None:
     """A wrong --country stops with what to write instead."""
     with pytest.raises(SettingsError, match="two letters"):
