@@ -178,7 +178,7 @@ def check_command(
     settings = _settings(given, config)
     worst = 0
     for source in _expanded(sources):
-        with spooled(source, Path(settings.reports_dir)) as (path, _):
+        with spooled(source, Path(settings.reports_dir), keep=False) as (path, _):
             try:
                 findings = check(path, settings, _plain_world())
             except ImporterError as error:
@@ -206,7 +206,7 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
     world = _plain_world()
     password = world.environ.get("IMPORTER_SOURCE_PASSWORD")
     with (
-        spooled(source, Path(settings.reports_dir)) as (path, _),
+        spooled(source, Path(settings.reports_dir), keep=False) as (path, _),
         open_source(path, source_options(settings, password)) as opened,
     ):
         mapping = choose_mapping(opened, settings)

@@ -174,7 +174,7 @@ class Journal:
     def __init__(self, engine: Engine, where: str) -> None:
         self._engine = engine
         self.where = where
-        with self._errors():
+        with self.errors():
             self._connection = engine.connect()
             self._prepare()
 
@@ -196,26 +196,54 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _errors(self) -> _Errors:
+    def errors(self) -> _Errors:
+        """Around whatever uses the database: its errors become `JournalError`."""
         return _Errors(self.where)
 
+    @property
+    def shared(self) -> bool:
+        """Whether several machines may use it."""
+        return self._engine.dialect.name != "sqlite"
+
+    def another_connection(self) -> Connection:
+        """For a lock that lives as long as a connection."""
+        return self._engine.connect()
+
     def _prepare(self) -> None:
-        with self._connection.begin():
-            if not sa.inspect(self._connection).has_table("meta"):
-                _metadata.create_all(self._connection)
-                self._connection.execute(_meta.insert().values(schema_version=SCHEMA_VERSION))
-            found = self._connection.execute(sa.select(_meta.c.schema_version)).scalar()
+        if self._engine.dialect.name == "sqlite":
+            with self._connection.begin():
+                if self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+                    raise _damaged(self.where)
+        found = self._version()
+        if found is None:
+            # Whole or not at all, and one process at a time: the version stands in the same transaction as the tables.
+            self._connection.execution_options(writes_first=True)
+            with self._connection.begin():
+                if not sa.inspect(self._connection).has_table("meta"):
+                    _metadata.create_all(self._connection)
+                    self._connection.execute(_meta.insert().values(schema_version=SCHEMA_VERSION))
+            self._connection.execution_options(writes_first=False)
+            found = self._version()
         if found != SCHEMA_VERSION:
             raise JournalError(
                 f"The journal {self.where} has version {found}; this importer reads version {SCHEMA_VERSION}.",
                 "Use the importer that made it, or another --reports-dir.",
             )
 
+    def _version(self) -> int | None:
+        """The version of the tables, None where there are none yet."""
+        with self._connection.begin():
+            if not sa.inspect(self._connection).has_table("meta"):
+                return None
+            found = self._connection.execute(sa.select(_meta.c.schema_version)).scalar()
+        return int(found or 0)
+
     # ------------------------------------------------------------------------------------------------ runs
 
-    def create(self, record: RunRecord, identity: str) -> Run:
+    def create(self, record: RunRecord, identity: str, progress: Progress | None = None) -> Run:
         """A new run. `identity` names its source and target: two runs with the same one must not go on at once."""
-        with self._errors(), self._connection.begin():
+        progress = progress or Progress()
+        with self.errors(), self._connection.begin():
             result = self._connection.execute(
                 _runs.insert().values(
                     run_id=record.run_id,
@@ -223,12 +251,13 @@ class Journal:
                     identity=identity,
                     source_sha256=record.source_sha256,
                     record=_pack(record),
+                    progress=_pack(progress),
                     finished=False,
                 )
             )
             key = result.inserted_primary_key
         assert key is not None
-        return Run(int(key[0]), record, Progress(), None, None, False)
+        return Run(int(key[0]), record, progress, None, None, False)
 
     def runs(self) -> list[Run]:
         """All runs, newest first."""
@@ -243,6 +272,10 @@ class Journal:
         found = self._select(sa.select(_runs).where(_runs.c.identity == identity).order_by(_runs.c.id.desc()).limit(1))
         return found[0] if found and not found[0].finished else None
 
+    def in_use(self, source: str) -> bool:
+        """Whether a run that is not finished reads this file."""
+        return any(run.record.source == source for run in self._select(sa.select(_runs).where(~_runs.c.finished)))
+
     def imported_whole(self, base_url: str, sha256: str) -> Run | None:
         """The newest run of the same content to the same target in which every row succeeded."""
         found = self._select(sa.select(_runs).where(_runs.c.source_sha256 == sha256).order_by(_runs.c.id.desc()))
@@ -252,7 +285,7 @@ class Journal:
         return None
 
     def _select(self, query: sa.Select[Any]) -> list[Run]:
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             rows = self._connection.execute(query).all()
         return [
             Run(
@@ -268,7 +301,7 @@ class Journal:
 
     def finish(self, key: int, at: int, exit_code: int, finished: bool, progress: Progress) -> None:
         """The run ended, for good or for now."""
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             self._connection.execute(
                 _runs.update()
                 .where(_runs.c.id == key)
@@ -277,7 +310,7 @@ class Journal:
 
     def abandon(self, key: int) -> None:
         """A run that is not to be resumed: another began anew in its place."""
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             self._connection.execute(_runs.update().where(_runs.c.id == key).values(finished=True))
 
     # ------------------------------------------------------------------------------------------------ reading
@@ -304,7 +337,7 @@ class Journal:
             .order_by(_outcomes.c.row_number)
         )
         nothing = _More()
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             result = self._connection.execute(query, execution_options={"yield_per": 5000})
             for row, status, code, attempts, more, request_id, at, elapsed in result:
                 extra = _unpack_more(more) if more else nothing
@@ -324,7 +357,7 @@ class Journal:
     def decided(self, key: int, statuses: Iterable[Status] = _STATUSES) -> bytearray:
         """A byte per row number: 1 where the row has an outcome of these statuses."""
         numbers = [_STATUS_NUMBER[status] for status in statuses]
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             last = self._connection.execute(
                 sa.select(sa.func.max(_outcomes.c.row_number)).where(_outcomes.c.run == key)
             ).scalar()
@@ -335,7 +368,7 @@ class Journal:
         return found
 
     def counts(self, key: int) -> dict[Status, int]:
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             rows = self._connection.execute(
                 sa.select(_outcomes.c.status, sa.func.count())
                 .where(_outcomes.c.run == key)
@@ -360,7 +393,7 @@ class Journal:
             sa.func.sum(by_batch.c.slowed),
         )
         parts = sa.select(sa.func.count(sa.distinct(_batches.c.split_from))).where(_batches.c.run == key)
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             sent, retried, throttled = self._connection.execute(totals).one()
             split = self._connection.execute(parts).scalar()
         return RequestCounts(int(sent or 0), int(retried or 0), int(split or 0), int(throttled or 0))
@@ -379,7 +412,7 @@ class Journal:
             .where(_batches.c.run == key, _batches.c.rows.is_not(None))
             .order_by(_batches.c.batch_id)
         )
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             return [
                 OpenBatch(
                     row.batch_id,
@@ -393,14 +426,14 @@ class Journal:
             ]
 
     def last_batch_id(self, key: int) -> int:
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             found = self._connection.execute(
                 sa.select(sa.func.max(_batches.c.batch_id)).where(_batches.c.run == key)
             ).scalar()
         return found or 0
 
     def last_attempt(self, key: int) -> int:
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             found = self._connection.execute(
                 sa.select(sa.func.max(_attempts.c.number)).where(_attempts.c.run == key)
             ).scalar()
@@ -409,13 +442,13 @@ class Journal:
     def attempts(self, key: int) -> Iterator[Attempt]:
         """Every attempt of a run, in the order of time."""
         query = sa.select(_attempts).where(_attempts.c.run == key).order_by(_attempts.c.number)
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             for row in self._connection.execute(query, execution_options={"yield_per": 5000}):
                 yield Attempt(*row[1:])
 
     def write(self, changes: Sequence[Change], key: int) -> None:
         """Applies changes in one transaction, and returns when they are on the disk."""
-        with self._errors(), self._connection.begin():
+        with self.errors(), self._connection.begin():
             for change in changes:
                 change.apply(self._connection, key)
 
@@ -572,7 +605,9 @@ class _Errors:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, sa.exc.DBAPIError):
-            word = str(error.orig)
+            word = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+            if "malformed" in word or "not a database" in word:
+                raise _damaged(self._where) from error
             raise JournalError(
                 f"The journal {self._where} failed: {word}.",
                 "Make room or repair the disk, then type `importer resume`."
@@ -580,9 +615,14 @@ class _Errors:
                 else "Check the disk and the file's permissions, then type `importer resume`.",
             ) from error
         if isinstance(error, msgspec.DecodeError | OSError):
-            raise JournalError(
-                f"The journal {self._where} is damaged or cannot be read.", "Restore it, or use another --reports-dir."
-            ) from error
+            raise _damaged(self._where) from error
+
+
+def _damaged(where: str) -> JournalError:
+    return JournalError(
+        f"The journal {where} is damaged or is no journal.",
+        "Restore it from a backup, or use another --reports-dir; the reports of earlier runs stay as they are.",
+    )
 
 
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
@@ -604,8 +644,15 @@ def _sqlite(path: Path) -> Engine:
         )
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 30})
 
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # The driver's own transactions leave out CREATE TABLE: a kill between two of them would leave half a journal.
+        immediate = connection.get_execution_options().get("writes_first")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
     @sa.event.listens_for(engine, "connect")
     def set_up(connection: Any, _: object) -> None:
+        connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -11,7 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import sqlalchemy as sa
+
 from importer.errors import Busy, JournalError
+from importer.journal import Journal
+
+
+def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractContextManager[object]:
+    """The lock of a run's work: in the database where machines share one, else beside the reports."""
+    if journal.shared:
+        return DatabaseLock(journal, name)
+    return Lock(reports / ".locks", name)
 
 
 class Lock:
@@ -35,10 +46,9 @@ class Lock:
         except OSError:
             holder = os.read(file, 400).decode("utf-8", "replace").strip() or "another process"
             os.close(file)
-            raise Busy(f"{holder} is already on this source and target.", "Wait for it, or stop it first.") from None
+            raise _busy(holder) from None
         os.ftruncate(file, 0)
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())
-        os.write(file, f"Process {os.getpid()} on {socket.gethostname()} (since {since})".encode())
+        os.write(file, _holder(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())).encode())
         self._file = file
         return self
 
@@ -49,3 +59,55 @@ class Lock:
             # The file stays: to remove it would let two processes lock two files of one name.
             os.close(self._file)
             self._file = None
+
+
+class DatabaseLock:
+    """The same in PostgreSQL: the server frees it when the connection of a dead process ends."""
+
+    def __init__(self, journal: Journal, name: str) -> None:
+        self._journal = journal
+        # Signed, as the server wants it.
+        self._key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+        self._connection: sa.Connection | None = None
+
+    def __enter__(self) -> Self:
+        with self._journal.errors():
+            connection = self._journal.another_connection().execution_options(isolation_level="AUTOCOMMIT")
+            taken = connection.execute(sa.select(sa.func.pg_try_advisory_lock(self._key))).scalar()
+            if taken:
+                # Who holds it stands in the name of the connection, which ends with it. The server cuts at 63 bytes.
+                text = f"importer {os.getpid()} on {socket.gethostname()}"[:63]
+                connection.execute(sa.select(sa.func.set_config("application_name", text, False)))
+                self._connection = connection
+                return self
+            holder = connection.execute(sa.text(_HOLDER), {"key": self._key & 0xFFFFFFFFFFFFFFFF}).one_or_none()
+            connection.close()
+        if holder is None:
+            raise _busy("another process")
+        raise _busy(f"Process {holder.name.removeprefix('importer ')} (since {holder.since})")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            # Closed for good, not given back to a pool: the lock and the name go with it.
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+
+
+_HOLDER = """
+SELECT a.application_name AS name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS') AS since
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint::numeric * 4294967296 + l.objid::bigint) = :key
+"""
+
+
+def _holder(since: str) -> str:
+    return f"Process {os.getpid()} on {socket.gethostname()} (since {since})"
+
+
+def _busy(holder: str) -> Busy:
+    return Busy(f"{holder} is already on this source and target.", "Wait for it, or stop it first.")

@@ -22,11 +22,11 @@ import msgspec
 from importer.chunker import MAX_BYTES, Chunker
 from importer.client import Client, ClientOptions
 from importer.credentials import Basic, Credentials, from_environment
-from importer.errors import ExitCode, ImporterError, SettingsError, Stop
+from importer.errors import ExitCode, ImporterError, SettingsError, SourceError, Stop
 from importer.feed import Selection, SheetFeed
-from importer.journal import Journal, Run, Scribe
+from importer.journal import Journal, Progress, Run, Scribe
 from importer.lanes import Lanes
-from importer.locks import Lock
+from importer.locks import hold
 from importer.mapping import Mapping
 from importer.model import Batch, Outcome, RowCounts, RunSummary, Status
 from importer.normaliser import Normaliser
@@ -34,7 +34,7 @@ from importer.pacer import Pacer, SlotStore
 from importer.patience import BackOff, Breaker
 from importer.progress import Silent
 from importer.reader import Source, SourceOptions, open_source
-from importer.reporter import write_files, write_summary
+from importer.reporter import read_summary, write_files, write_summary
 from importer.runs import (
     check_unchanged,
     choose_mapping,
@@ -50,7 +50,7 @@ from importer.sandbox import EmbeddedSandbox
 from importer.sender import Limits, Sender, Work
 from importer.settings import Settings
 from importer.slots import shared_slots
-from importer.summary import exit_code_of, seconds_until, summarise
+from importer.summary import exit_code_of, seconds_until, stamp, summarise
 
 
 class World(msgspec.Struct):
@@ -97,11 +97,15 @@ class Target(msgspec.Struct, frozen=True):
 
 def run(path: str, settings: Settings, world: World, *, spooled: bool = False) -> RunSummary:
     """Read, send, reconcile, report. Raises `ImporterError` where nothing could begin."""
-    with target_of(settings, world) as target, open_source(path, _options(settings, world)) as source:
+    with (
+        _spool_of(path, spooled),
+        target_of(settings, world) as target,
+        open_source(path, _options(settings, world)) as source,
+    ):
         mapping = choose_mapping(source, settings)
         reports = Path(settings.reports_dir)
         identity = identity_of(source, target.name, spooled)
-        with Lock(reports / ".locks", identity), Journal.open(reports, settings.database or None) as journal:
+        with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):
             refuse_unfinished(journal, identity, source.sha256, settings.restart)
             record = new_record(
                 source,
@@ -112,7 +116,8 @@ def run(path: str, settings: Settings, world: World, *, spooled: bool = False) -
                 at=world.wall(),
                 spooled=spooled,
             )
-            begun = journal.create(record, identity)
+            told = _told_if_known(journal, source, target.name, world)
+            begun = journal.create(record, identity, Progress(notes=told))
             return _carry_out(journal, begun, source, mapping, settings, target, world)
 
 
@@ -121,14 +126,19 @@ def resume(run_id: str | None, settings: Settings, given: Map[str, object], worl
     reports = Path(settings.reports_dir)
     with Journal.open(reports, settings.database or None) as journal:
         begun = find(journal, run_id, unfinished=True)
+        if begun.finished:
+            return _nothing_left(journal, begun, reports, world)
         own = _at_home(settings_of(begun, dict(given)), settings)
         with open_source(begun.record.source, _options(own, world)) as source:
             check_unchanged(begun, source)
             identity = identity_of(source, begun.record.base_url, begun.record.spooled)
-            with Lock(reports / ".locks", identity), target_of(own, world) as target:
+            with hold(journal, reports, identity), target_of(own, world) as target:
+                # Another process may have gone on with it before the lock was ours.
+                begun = find(journal, begun.record.run_id)
                 if begun.finished:
-                    return write_reports(journal, begun, source, None, world)
-                return _carry_out(journal, begun, source, mapping_of(begun), own, target, world)
+                    return _nothing_left(journal, begun, reports, world)
+                left_out = _closed_before(journal, begun)
+                return _carry_out(journal, begun, source, mapping_of(begun), own, target, world, left_out)
 
 
 def retry(run_id: str, settings: Settings, given: Map[str, object], world: World) -> RunSummary:
@@ -140,10 +150,9 @@ def retry(run_id: str, settings: Settings, given: Map[str, object], world: World
         with open_source(before.record.source, _options(own, world)) as source, target_of(own, world) as target:
             check_unchanged(before, source)
             identity = identity_of(source, before.record.base_url, before.record.spooled)
-            with Lock(reports / ".locks", identity):
+            with hold(journal, reports, identity):
                 if not before.finished:
                     refuse_unfinished(journal, identity, source.sha256, restart=False)
-                closed = journal.decided(before.key, (Status.SUCCEEDED, Status.REJECTED, Status.SKIPPED))
                 mapping = mapping_of(before)
                 record = new_record(
                     source,
@@ -156,6 +165,7 @@ def retry(run_id: str, settings: Settings, given: Map[str, object], world: World
                     retry_of=before.record.run_id,
                 )
                 begun = journal.create(record, identity)
+                closed = _closed_before(journal, begun)
                 return _carry_out(journal, begun, source, mapping, own, target, world, left_out=closed)
 
 
@@ -164,9 +174,11 @@ def report(run_id: str | None, settings: Settings, world: World) -> RunSummary:
     with Journal.open(Path(settings.reports_dir), settings.database or None) as journal:
         begun = find(journal, run_id)
         own = msgspec.convert(begun.record.settings, Settings)
+        if begun.finished and begun.record.spooled and not Path(begun.record.source).exists():
+            return read_summary(Path(settings.reports_dir) / begun.record.run_id)
         with open_source(begun.record.source, _options(own, world)) as source:
             check_unchanged(begun, source)
-            return write_reports(journal, begun, source, None, world, folder=Path(settings.reports_dir))
+            return write_reports(journal, begun, source, None, world, Path(settings.reports_dir), ends=False)
 
 
 # ---------------------------------------------------------------------------------------------------- its stages
@@ -191,7 +203,7 @@ def _carry_out(
         world.observer.end()
     if isinstance(ended.stop, ImporterError) and ended.stop.exit_code is ExitCode.JOURNAL:
         raise ended.stop
-    return write_reports(journal, ended.run, source, ended.stop, world)
+    return write_reports(journal, ended.run, source, ended.stop, world, Path(settings.reports_dir), ends=True)
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -269,21 +281,26 @@ def write_reports(
     source: Source,
     stop: ImporterError | None,
     world: World,
-    folder: Path | None = None,
+    folder: Path,
+    *,
+    ends: bool,
 ) -> RunSummary:
-    """Journal and source → the files of the run, and the summary that stands above them."""
+    """Journal and source → the files of the run, and the summary that stands above them. `ends`: what ended is written
+    down; else somebody only looks, perhaps while another process is on the run."""
     settings = msgspec.convert(run.record.settings, Settings)
-    place = (folder or Path(settings.reports_dir)) / run.record.run_id
+    place = folder / run.record.run_id
     written = write_files(place, source, _outcomes_now(journal, run), mapping_of(run), country=settings.country or None)
-    if run.finished_at is not None and stop is None and run.exit_code is not None:
+    if not ends and run.finished_at is not None and run.exit_code is not None:
         code, at = ExitCode(run.exit_code), run.finished_at
     else:
         code, at = exit_code_of(written.counts, stop), world.wall()
     summary = summarise(run, written, journal.requests(run.key), source, stop, code, at, place)
     write_summary(place, summary)
-    if run.finished_at is None or not run.finished:
+    if ends:
         finished = (stop is None and not written.counts.unprocessed) or _nothing_came_of_it(stop, written.counts)
         journal.finish(run.key, at, code, finished, run.progress)
+        if finished:
+            _forget_spool(journal, run)
     return summary
 
 
@@ -327,6 +344,51 @@ def _open_work(journal: Journal, begun: Run, source: Source, normaliser: Normali
         )
         for batch in batches
     ]
+
+
+def _nothing_left(journal: Journal, run: Run, reports: Path, world: World) -> RunSummary:
+    """A finished run that was to be resumed: said so, with the summary of then. All is well."""
+    text = f"The run {run.record.run_id} is finished: nothing is left to resume."
+    world.observer.noted(text)
+    _forget_spool(journal, run)
+    before = read_summary(reports / run.record.run_id)
+    return msgspec.structs.replace(before, exit_code=int(ExitCode.OK), notes=(text, *before.notes))
+
+
+def _forget_spool(journal: Journal, run: Run) -> None:
+    """What came by a pipe goes once nobody can resume from it."""
+    if run.record.spooled and not journal.in_use(run.record.source):
+        Path(run.record.source).unlink(missing_ok=True)
+
+
+def _closed_before(journal: Journal, run: Run) -> bytearray | None:
+    """For a run that tries another one again: the rows which that one closed, and so are not to be sent."""
+    if not run.record.retry_of:
+        return None
+    before = find(journal, run.record.retry_of)
+    return journal.decided(before.key, (Status.SUCCEEDED, Status.REJECTED, Status.SKIPPED))
+
+
+def _told_if_known(journal: Journal, source: Source, target: str, world: World) -> tuple[str, ...]:
+    """A file that was imported whole before is sent again when so asked, but not without a word."""
+    known = journal.imported_whole(target, source.sha256)
+    if known is None:
+        return ()
+    when = stamp(known.finished_at or known.record.started_at)
+    text = f"{source.name} was imported whole before, by the run {known.record.run_id} that ended at {when}."
+    world.observer.noted(text)
+    return (text,)
+
+
+@contextmanager
+def _spool_of(path: str, spooled: bool) -> Iterator[None]:
+    """What came by a pipe is kept for a run that can be resumed; where none could begin, it goes."""
+    try:
+        yield
+    except (SettingsError, SourceError):
+        if spooled:
+            Path(path).unlink(missing_ok=True)
+        raise
 
 
 def _chosen(left_out: bytearray | None) -> bytearray | None:

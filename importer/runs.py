@@ -93,18 +93,16 @@ def refuse_unfinished(journal: Journal, identity: str, sha256: str, restart: boo
 
 
 def find(journal: Journal, run_id: str | None, *, unfinished: bool = False) -> Run:
-    """The named run, else the newest (that is not finished, when so asked). Raises `SettingsError`."""
+    """The named run, else the newest (`unfinished`: rather one that is not finished). Raises `SettingsError`."""
     if run_id:
         found = journal.run(run_id)
         if found is None:
             raise SettingsError(f"There is no run {run_id}.", "`importer runs` lists them.")
         return found
-    for run in journal.runs():
-        if not (unfinished and run.finished):
-            return run
-    raise SettingsError(
-        "There is no run to resume." if unfinished else "There is no run yet.", "`importer runs` lists them."
-    )
+    runs = journal.runs()
+    if not runs:
+        raise SettingsError("There is no run yet.", "Begin with `importer run FILE`.")
+    return next((run for run in runs if unfinished and not run.finished), runs[0])
 
 
 def settings_of(run: Run, given: dict[str, Any]) -> Settings:

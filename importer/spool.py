@@ -16,8 +16,8 @@ STANDARD_INPUT = "-"
 
 
 @contextmanager
-def spooled(source: str, reports_dir: Path) -> Iterator[tuple[str, bool]]:
-    """(path, whether it was spooled). The file stays: the pipeline deletes it when its run has ended well."""
+def spooled(source: str, reports_dir: Path, keep: bool = True) -> Iterator[tuple[str, bool]]:
+    """(path, whether it was spooled). What is kept stays until its run has ended well: the pipeline deletes it then."""
     if source != STANDARD_INPUT:
         yield source, False
         return
@@ -30,12 +30,28 @@ def spooled(source: str, reports_dir: Path) -> Iterator[tuple[str, bool]]:
             shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
             file.flush()
             os.fsync(file.fileno())
-        with aside.open("rb") as file:
-            name = "stdin-" + hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        path = folder / name
-        aside.replace(path)
+        path = aside
+        if keep:
+            # By its content: the same rows piped again are the same source.
+            with aside.open("rb") as file:
+                path = folder / ("stdin-" + hashlib.file_digest(file, "sha256").hexdigest()[:16])
+            aside.replace(path)
+            sync_folder(folder)
     except OSError as error:
         raise JournalError(
             f"{folder} cannot be written ({error.strerror}).", "Choose another --reports-dir."
         ) from error
-    yield str(path), True
+    try:
+        yield str(path), True
+    finally:
+        if not keep:
+            path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a rename in the folder last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
+from importer.errors import SettingsError
 from importer.model import RunSummary, to_json
 from importer.reporter.files import private_folder, write_whole
 from importer.reporter.page import page
@@ -24,3 +27,13 @@ def write_summary(
     private_folder(folder)
     write_whole(folder / "summary.html", page(summary, timeline, facts).encode())
     write_whole(folder / "summary.json", to_json(summary))
+
+
+def read_summary(folder: Path) -> RunSummary:
+    """The summary as it was written. Raises `SettingsError` where the reports are gone."""
+    try:
+        return msgspec.json.decode((folder / "summary.json").read_bytes(), type=RunSummary)
+    except (OSError, msgspec.DecodeError):
+        raise SettingsError(
+            f"The reports of the run {folder.name} are gone.", "`importer runs` tells what became of its rows."
+        ) from None
