@@ -13,6 +13,7 @@ import phonenumbers
 from importer.codes import lookup
 from importer.damage import REPAIRS
 from importer.errors import ExitCode
+from importer.formula_guard import guard
 from importer.looks import Looks
 from importer.mapping import Mapping, misspelt
 from importer.model import Chunk, FieldDefinition, Problem
@@ -25,7 +26,7 @@ from importer.repeats import RepeatCounter, Repeats
 EXAMPLES = 5
 #: Preferences of a long sheet that are told one by one.
 _MOST_NAMES = 200
-PROBLEM_COLUMNS = ("row", "column", "code", "message", "advice", "value")
+PROBLEM_COLUMNS = ("row", "column", "value", "code", "message", "advice")
 
 
 class ColumnFinding(msgspec.Struct, frozen=True):
@@ -284,6 +285,6 @@ def compare_fields(names: Iterable[str], fields: Sequence[FieldDefinition]) -> t
 
 
 def problem_row(problem: Problem) -> tuple[str, ...]:
-    """A row of the CSV of `check --output`, under `PROBLEM_COLUMNS`. It holds the cell: guard it, keep it private."""
-    column = problem.column or ""
-    return (str(problem.row_number), column, problem.code, problem.message, problem.advice, problem.value)
+    """A row of the CSV of `check --output`, under `PROBLEM_COLUMNS`. It holds the cell: keep the file private."""
+    texts = (problem.column or "", problem.value, problem.code, problem.message, problem.advice)
+    return (str(problem.row_number), *map(guard, texts))

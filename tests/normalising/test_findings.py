@@ -21,7 +21,7 @@ from importer.findings import (
 )
 from importer.findings_text import duration, findings_text
 from importer.mapping import propose
-from importer.model import FieldDefinition
+from importer.model import FieldDefinition, Problem
 from importer.normaliser import Normaliser
 from importer.pacer import Rate
 
@@ -173,12 +173,14 @@ def test_the_text() -> None:
 
 
 def test_json_and_csv() -> None:
-    """One document; a CSV row under every heading; no message holds a cell."""
+    """One document; a CSV row under every heading, in which no cell runs."""
     document = msgspec.json.decode(msgspec.json.encode(_findings(ROWS)))
     assert document["rows"] == 7 and document["problems"][0]["code"] == "mobile_too_short"
     made = Normaliser(propose(COLUMNS))(chunk_of(COLUMNS, ROWS))
     row = dict(zip(PROBLEM_COLUMNS, problem_row(made.problems[0]), strict=True))
     assert (row["row"], row["column"], row["code"], row["value"]) == ("4", "Mobile", "mobile_too_short", "12")
+    runs = Problem(9, "=cmd", "=1+1", "code", "message", "advice")
+    assert problem_row(runs) == ("9", "'=cmd", "'=1+1", "code", "message", "advice")
 
 
 def test_durations() -> None:
