@@ -61,8 +61,6 @@ class Content(msgspec.Struct, frozen=True):
     """A file judged: what it is, and for a text how to open it."""
 
     kind: str
-    sha256: str
-    size: int
     opener: Opener | None = None
     note: str = ""
 
@@ -98,7 +96,6 @@ def judge(path: Path, password: str | None) -> Content:
     try:
         with path.open("rb") as stream:
             start = stream.read(4096)
-        sha256, size = digest(path)
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {_reason(error)}.", "Check its permissions and its disk.") from None
     if start.startswith(b"\x1f\x8b"):
@@ -109,18 +106,18 @@ def judge(path: Path, password: str | None) -> Content:
         _refuse_foreign(name, inside, "unpacked it is")
         if inside.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
             raise SourceError(f"{name} holds a workbook or another archive.", "Unpack it and upload what is inside.")
-        return Content("text", sha256, size, opener)
+        return Content("text", opener)
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return _judge_zip(path, sha256, size, password)
+        return _judge_zip(path, password)
     if start.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         kind = "encrypted" if _is_encrypted(path) else "xls"
-        return Content(kind, sha256, size, note=_naming(name, kind))
+        return Content(kind, note=_naming(name, kind))
     _refuse_foreign(name, start, f"is named {path.suffix or 'without an ending'} but is")
     if start.startswith((b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")) and b"\x00" in start[:8]:
         raise SourceError(
             f"{name} is a workbook of Excel 4 or older.", "Open it in a spreadsheet program and save it as .xlsx."
         )
-    return Content("text", sha256, size, lambda: path.open("rb"), note=_naming(name, "text"))
+    return Content("text", lambda: path.open("rb"), note=_naming(name, "text"))
 
 
 def _reason(error: Exception) -> str:
@@ -192,7 +189,7 @@ def _check_gzip(name: str, path: Path) -> None:
             raise SourceError(f"{name} is empty inside.", "Export the sheet again.")
 
 
-def _judge_zip(path: Path, sha256: str, size: int, password: str | None) -> Content:
+def _judge_zip(path: Path, password: str | None) -> Content:
     name = path.name
     try:
         with path.open("rb") as stream:
@@ -212,7 +209,7 @@ def _judge_zip(path: Path, sha256: str, size: int, password: str | None) -> Cont
     elif "content.xml" in names and "mimetype" in names:
         kind = "ods"
     if kind:
-        return Content(kind, sha256, size, note=_naming(name, kind))
+        return Content(kind, note=_naming(name, kind))
     if "word/document.xml" in names or "ppt/presentation.xml" in names:
         raise SourceError(f"{name} is a document or a presentation, no spreadsheet.", "Upload the spreadsheet itself.")
     files = [
@@ -242,7 +239,7 @@ def _judge_zip(path: Path, sha256: str, size: int, password: str | None) -> Cont
     if inside.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
         raise SourceError(f"{name} holds a workbook or another archive.", "Unpack it and upload what is inside.")
     _refuse_foreign(name, inside, "unpacked it is")
-    return Content("text", sha256, size, opener)
+    return Content("text", opener)
 
 
 class _Member(io.BufferedReader):

@@ -31,9 +31,8 @@ class FrameSource(Source):
             row = "\x1f".join(text).encode("utf-8", "surrogatepass") + b"\x1e"
             digest.update(row)
             size += len(row)
-        super().__init__(
-            path="DataFrame", name="DataFrame", sha256=digest.hexdigest(), size=size, sheet="", header=header
-        )
+        super().__init__(path="DataFrame", name="DataFrame", sheet="", header=header)
+        self.sha256, self.size = digest.hexdigest(), size
 
     def chunks(self, rows: int = 5000) -> Iterator[Chunk]:
         self._blank_rows = 0

@@ -12,7 +12,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from importer.reader.cell_text import number_text
-from importer.reader.sheet_xml import MOST_COLUMNS, Unreadable, local_name
+from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, Unreadable, local_name
 from importer.reader.workbook_messages import Rows
 from importer.reader.xlsx import BlockStream
 from importer.reader.zip_safety import blocks, checked_members
@@ -62,14 +62,19 @@ class Workbook:
             if b"encryption-data" in manifest:
                 raise Unreadable("is password protected; save it without a password")
         table: Element | None = None
+        waiting = 0
         try:
             for event, element in iterparse(
                 BlockStream(blocks(self._archive, member)), events=("start", "end"), forbid_dtd=True
             ):
+                waiting += event == "start"
+                if waiting > MOST_ELEMENTS:
+                    raise Unreadable("has a row larger than any honest one; it was not read")
                 yield event, element
                 if event == "start" and local_name(element.tag) == "table":
                     table = element
                 elif event == "end" and local_name(element.tag) == "table-row":
+                    waiting = 0
                     element.clear()
                     if table is not None:
                         table.clear()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from importer.errors import SourceError
-from importer.reader.archive import judge
+from importer.reader.archive import digest, judge
 from importer.reader.frame import FrameSource
 from importer.reader.source import Source, SourceOptions
 from importer.reader.text import open_text
@@ -29,8 +29,6 @@ def open_source(where: Path | str | pd.DataFrame, options: SourceOptions = _FIND
         source = open_text(
             path=str(where),
             name=path.name,
-            sha256=content.sha256,
-            size=content.size,
             opener=content.opener,
             options=options,
         )
@@ -38,4 +36,9 @@ def open_source(where: Path | str | pd.DataFrame, options: SourceOptions = _FIND
         source = open_workbook(str(where), path, content, options)
     if content.note:
         source.tell(content.note)
+    try:
+        source.sha256, source.size = digest(path)
+    except OSError as error:
+        source.close()
+        raise SourceError(f"{path.name} cannot be read: {error.strerror}.", "Check its disk.") from None
     return source

@@ -21,7 +21,10 @@ from importer.reader.workbook_messages import Rows
 
 #: Cells further right belong to no table of customers. Bounds the width that a stray cell can cost.
 MOST_COLUMNS = 2000
+#: Tags in one row: sixteen thousand cells with all that belongs to them. A parser keeps each until the row ends.
+MOST_ELEMENTS = 100_000
 _LONGEST_ROW = 1 << 25
+_LONGEST_PARSED = 1 << 22
 
 _CELL = re.compile(
     r'<c r="([A-Z]{1,3})(\d+)"(?: s="(\d+)")?(?: t="(\w+)")?'
@@ -296,6 +299,8 @@ class SheetReader:
             if head[2] or ("<v" not in row and "<is" not in row and "<f" not in row):
                 continue
             self.hidden += 'hidden="1"' in attributes or 'hidden="true"' in attributes
+            if len(row) > _LONGEST_PARSED:
+                raise Unusual
             try:
                 element = fromstring(f"<row>{row[head.end() :]}</row>", forbid_dtd=True)
             except (ParseError, ValueError):

@@ -38,11 +38,12 @@ class Source(ABC):
 
     kind: Kind
 
-    def __init__(self, *, path: str, name: str, sha256: str, size: int, sheet: str, header: Header) -> None:
+    def __init__(self, *, path: str, name: str, sheet: str, header: Header) -> None:
         self.path = path
         self.name = name
-        self.sha256 = sha256
-        self.size = size
+        #: Of the file as it lies there; set by whoever opened it.
+        self.sha256 = ""
+        self.size = 0
         self.sheet = sheet
         self.header = header
         self.columns = header.columns

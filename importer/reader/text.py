@@ -34,14 +34,12 @@ class TextSource(Source):
         *,
         path: str,
         name: str,
-        sha256: str,
-        size: int,
         opener: Opener,
         findings: Findings,
         delimiter: str,
         header: Header,
     ) -> None:
-        super().__init__(path=path, name=name, sha256=sha256, size=size, sheet="", header=header)
+        super().__init__(path=path, name=name, sheet="", header=header)
         self._opener = opener
         self._findings = findings
         self._delimiter = delimiter
@@ -194,7 +192,7 @@ def _quote_line(lines: Iterator[str], delimiter: str) -> int | None:
     return opened
 
 
-def open_text(*, path: str, name: str, sha256: str, size: int, opener: Opener, options: SourceOptions) -> TextSource:
+def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions) -> TextSource:
     """Find encoding, delimiter and header, and prove before the first row is used that all of it can be parsed."""
     findings = find_encoding(name, opener, options.encoding)
     sample = io.TextIOWrapper(opener(), encoding=findings.encoding, newline="")
@@ -217,8 +215,6 @@ def open_text(*, path: str, name: str, sha256: str, size: int, opener: Opener, o
     return TextSource(
         path=path,
         name=name,
-        sha256=sha256,
-        size=size,
         opener=opener,
         findings=findings,
         delimiter=delimiter,

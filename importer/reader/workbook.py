@@ -30,12 +30,8 @@ class WorkbookSource(Source):
 
     kind = "workbook"
 
-    def __init__(
-        self, *, path: str, name: str, content: Content, header: Header, job: Job, child: _Child, rows: list[Rows]
-    ) -> None:
-        super().__init__(
-            path=path, name=name, sha256=content.sha256, size=content.size, sheet=child.opened.sheet, header=header
-        )
+    def __init__(self, *, path: str, name: str, header: Header, job: Job, child: _Child, rows: list[Rows]) -> None:
+        super().__init__(path=path, name=name, sheet=child.opened.sheet, header=header)
         self._job = msgspec.structs.replace(job, sheet=child.opened.sheet)
         self._ahead: tuple[_Child, list[Rows]] | None = (child, rows)
         self.settings = {"sheet": self.sheet, "header_row": str(header.row)}
@@ -219,7 +215,7 @@ def open_workbook(path: str, where: Path, content: Content, options: SourceOptio
     except BaseException:
         child.close()
         raise
-    return WorkbookSource(path=path, name=where.name, content=content, header=header, job=job, child=child, rows=rows)
+    return WorkbookSource(path=path, name=where.name, header=header, job=job, child=child, rows=rows)
 
 
 def _header(name: str, seen: list[tuple[int, list[str]]], header_row: int | None) -> Header:

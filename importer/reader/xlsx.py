@@ -13,7 +13,16 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring, iterparse
 
 from importer.reader.number_formats import Shown, shown_as
-from importer.reader.sheet_xml import SheetReader, Unreadable, Unusual, clean, local_name, pieces, string_of
+from importer.reader.sheet_xml import (
+    MOST_ELEMENTS,
+    SheetReader,
+    Unreadable,
+    Unusual,
+    clean,
+    local_name,
+    pieces,
+    string_of,
+)
 from importer.reader.workbook_messages import Rows
 from importer.reader.zip_safety import blocks, checked_members
 
@@ -148,16 +157,21 @@ class Workbook:
     def _elements(self, member: zipfile.ZipInfo, name: str, parent: str) -> Iterator[Element]:
         """Elements of a large part as the XML parser gives them, each forgotten after use."""
         holder: Element | None = None
+        waiting = 0
         try:
             for event, element in iterparse(
                 BlockStream(blocks(self._archive, member)), events=("start", "end"), forbid_dtd=True
             ):
                 tag = local_name(element.tag)
                 if event == "start":
+                    waiting += 1
+                    if waiting > MOST_ELEMENTS:
+                        raise Unreadable("has a row larger than any honest one; it was not read")
                     if tag == parent:
                         holder = element
                 elif tag == name:
                     yield element
+                    waiting = 0
                     element.clear()
                     if holder is not None:
                         holder.clear()

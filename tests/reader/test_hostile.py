@@ -1,0 +1,192 @@
+"""Files made to harm end as one sentence, within a second and 100 MiB; files that only look huge are read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from importer.errors import SourceError
+from importer.reader import open_source
+from tests.reader.reading import read
+
+HEAD = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+TAIL = b"</sheetData></worksheet>"
+HEADER = b'<row r="1"><c r="A1" t="inlineStr"><is><t>mobile</t></is></c></row>'
+
+
+def _compressed(blocks: Iterator[bytes]) -> tuple[bytes, int, int]:
+    """Deflated data with its true size and checksum, made without holding it."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    parts, size, crc = [], 0, 0
+    for block in blocks:
+        parts.append(packer.compress(block))
+        size += len(block)
+        crc = zlib.crc32(block, crc)
+    return b"".join([*parts, packer.flush()]), size, crc
+
+
+def _member(name: str, data: bytes, size: int, crc: int, at: int) -> tuple[bytes, bytes]:
+    """A member as it lies in a zip, and its entry in the directory."""
+    common = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 0x21, crc, len(data), size, len(name), 0)
+    local = b"PK\x03\x04" + common + name.encode() + data
+    entry = b"PK\x01\x02\x14\x00" + common + struct.pack("<HHHII", 0, 0, 0, 0, at) + name.encode()
+    return local, entry
+
+
+def _workbook(path: Path, sheet: tuple[bytes, int, int], strings: bytes = b"") -> None:
+    """A workbook with this (deflated) sheet."""
+    stream = io.BytesIO()
+    book = openpyxl.Workbook()
+    book.save(stream)
+    body, directory, count = b"", b"", 0
+    with zipfile.ZipFile(stream) as old:
+        members = {name: old.read(name) for name in old.namelist() if name != "xl/worksheets/sheet1.xml"}
+    if strings:
+        members["xl/sharedStrings.xml"] = strings
+    packed = {name: _compressed(iter([data])) for name, data in members.items()}
+    packed["xl/worksheets/sheet1.xml"] = sheet
+    for name, (data, size, crc) in packed.items():
+        local, entry = _member(name, data, size, crc, len(body))
+        body += local
+        directory += entry
+        count += 1
+    end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, count, count, len(directory), len(body), 0)
+    path.write_bytes(body + directory + end)
+
+
+def _bomb(path: Path) -> None:
+    block = b'<row><c t="inlineStr"><is><t>' + b"A" * (1 << 20)
+    _workbook(path, _compressed(iter([HEAD, HEADER, *([block] * 512), TAIL])))
+
+
+def _lying_bomb(path: Path) -> None:
+    """The directory says 1,000 bytes, and has the checksum of them."""
+    data, _, _ = _compressed(iter([HEAD, HEADER, *([b" " * (1 << 20)] * 300), TAIL]))
+    start = (HEAD + HEADER + b" " * 1000)[:1000]
+    _workbook(path, (data, 1000, zlib.crc32(start)))
+
+
+def _strings_bomb(path: Path) -> None:
+    laughs = "".join(f'<!ENTITY x{n} "{f"&x{n - 1};" * 10}">' for n in range(1, 12))
+    strings = f'<!DOCTYPE sst [<!ENTITY x0 "ha">{laughs}]><sst xmlns="x"><si><t>&x11;</t></si></sst>'
+    row = b'<row r="2"><c r="A2" t="s"><v>0</v></c></row>'
+    _workbook(path, _compressed(iter([HEAD, HEADER, row, TAIL])), strings.encode())
+
+
+def _many_members(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(60_000):
+            archive.writestr(f"{number:060d}", b"")
+
+
+def _lying_directory(path: Path) -> None:
+    path.write_bytes(b"PK\x03\x04" + b"\0" * 100 + struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 1, 1, 0x7FFFFFFF, 4, 0))
+
+
+def _gzip_bomb(path: Path) -> None:
+    with gzip.open(path, "wb", compresslevel=9) as stream:
+        stream.write(b"mobile,brand\n")
+        for _ in range(256):
+            stream.write(b"1,a\n" * (1 << 18))
+
+
+def _nuls(path: Path) -> None:
+    with path.open("wb") as stream:
+        stream.write(b"mobile,brand\n")
+        stream.truncate(1 << 30)
+
+
+def _deep(path: Path) -> None:
+    _workbook(path, _compressed(iter([HEAD, HEADER, b'<row r="2"><c><v>1</v></c>', b"<c>" * 3_000_000])))
+
+
+HOSTILE: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "a zip bomb": ("a.xlsx", _bomb, "attack"),
+    "a zip bomb that lies": ("a.xlsx", _lying_bomb, "lies"),
+    "a billion laughs": ("a.xlsx", _strings_bomb, "entities"),
+    "a zip of very many files": ("a.zip", _many_members, "far too many"),
+    "a directory larger than the file": ("a.xlsx", _lying_directory, "far too many"),
+    "a gzip bomb": ("a.csv.gz", _gzip_bomb, "times its size"),
+    "a gibibyte of NULs": ("a.csv", _nuls, "longer than"),
+    "tags in tags": ("a.xlsx", _deep, "larger than any honest"),
+}
+
+WATCHED = """
+import resource, sys
+from importer.errors import SourceError
+from importer.reader import open_source
+own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def spent():
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+begin = spent()
+try:
+    with open_source(sys.argv[1]) as source:
+        for chunk in source.chunks():
+            pass
+except SourceError as error:
+    print(error)
+else:
+    print("read")
+print(spent() - begin)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - own) // 1024)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+"""
+
+
+def _watch(file: Path) -> tuple[str, float, int, int]:
+    """What comes of a file, in seconds of work and MiB grown, and the MiB of the child."""
+    done = subprocess.run([sys.executable, "-c", WATCHED, str(file)], capture_output=True, text=True, check=True)
+    said, seconds, grown, child = done.stdout.strip().splitlines()
+    return said, float(seconds), int(grown), int(child)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_cost_nothing(name: str, tmp_path: Path) -> None:
+    """One sentence in under a second, 100 MiB in the child, next to nothing in the main process."""
+    file_name, make, words = HOSTILE[name]
+    file = tmp_path / file_name
+    make(file)
+    said, seconds, grown, child = _watch(file)
+    assert words in said
+    assert seconds < 1
+    assert grown < 40
+    assert child < 100
+
+
+def test_ghost_rows_are_read_in_seconds(tmp_path: Path) -> None:
+    """A lying dimension and 1,048,576 formatted empty rows: the rows that hold something, and no more."""
+    file = tmp_path / "a.xlsx"
+    ghosts = (
+        b"".join(
+            b'<row r="%d" s="1" customFormat="1"><c r="A%d" s="0"/></row>' % (n, n) for n in range(first, first + 1024)
+        )
+        for first in range(4, 1_048_576, 1024)
+    )
+    rows = b'<row r="2"><c r="A2"><v>1</v></c></row><row r="3"><c r="A3"><v>2</v></c></row>'
+    lie = HEAD.replace(b"<sheetData>", b'<dimension ref="A1:XFD1048576"/><sheetData>')
+    _workbook(file, _compressed(iter([lie, HEADER, rows, *ghosts, TAIL])))
+    assert read(file) == ([(2, ["1"]), (3, ["2"])], [])
+    _, seconds, grown, child = _watch(file)
+    assert seconds < 6
+    assert grown < 40
+    assert child < 100
+
+
+def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
+    """A pipe nobody writes to would wait for ever."""
+    fifo = tmp_path / "a.csv"
+    os.mkfifo(fifo)
+    with pytest.raises(SourceError, match="no regular file"):
+        open_source(fifo)
