@@ -295,7 +295,7 @@ def write_reports(
     else:
         code, at = exit_code_of(written.counts, stop), world.wall()
     summary = summarise(run, written, journal.requests(run.key), source, stop, code, at, place)
-    write_summary(place, summary)
+    write_summary(place, summary, written.timeline)
     if ends:
         finished = (stop is None and not written.counts.unprocessed) or _nothing_came_of_it(stop, written.counts)
         journal.finish(run.key, at, code, finished, run.progress)

@@ -12,7 +12,7 @@ from importer.journal import Run
 from importer.mapping import misspelt
 from importer.model import RateSummary, RequestCounts, RowCounts, RunSummary, SourceSummary, TargetSummary
 from importer.reader import Source
-from importer.reporter import Written
+from importer.reporter import SUMMARY_FILES, Written
 from importer.runs import mapping_of
 from importer.settings import Settings
 
@@ -58,7 +58,7 @@ def summarise(
             settings.rate.word, round(requests.sent * settings.rate.unit / spent, 1) if spent > 0 else 0.0
         ),
         duration_seconds=round((at - record.started_at) / 1000, 3),
-        reports={**written.reports, "summary.json": str(folder / "summary.json")},
+        reports={**written.reports, **{name: str(folder / name) for name in SUMMARY_FILES}},
         repairs=progress.repairs,
         notes=tuple(dict.fromkeys(notes)),
     )

@@ -2,6 +2,6 @@
 
 from importer.reporter.console import console_text, log_line
 from importer.reporter.reports import Written, write_files
-from importer.reporter.summary import read_summary, write_summary
+from importer.reporter.summary import SUMMARY_FILES, read_summary, write_summary
 
-__all__ = ["Written", "console_text", "log_line", "read_summary", "write_files", "write_summary"]
+__all__ = ["SUMMARY_FILES", "Written", "console_text", "log_line", "read_summary", "write_files", "write_summary"]

@@ -58,7 +58,7 @@ def headline(summary: RunSummary) -> str:
         return f"All {_rows(rows.read)} are done." if not rows.skipped else f"All {_rows(rows.read)} are accounted for."
     open_rows = rows.failed + rows.rejected + rows.unknown
     if summary.exit_code == ExitCode.ROWS:
-        return f"Finished: {rows.succeeded:,} of {_rows(rows.read)} succeeded, {open_rows:,} need a person."
+        return f"Finished: {rows.succeeded:,} of {_rows(rows.read)} succeeded, {open_rows:,} need attention."
     known = summary.exit_code in set(ExitCode)
     why = EXIT_MEANINGS[ExitCode(summary.exit_code)].split(";")[0] if known else f"exit code {summary.exit_code}"
     return f"Stopped: {why}. {_rows(rows.unprocessed)} still to do."
@@ -124,7 +124,7 @@ def _why(summary: RunSummary) -> list[str]:
     if summary.causes:
         lines = ["Why, and what to do"]
         for cause in summary.causes[:_MOST_CAUSES]:
-            lines += _wrap(f"• {cause.text}{_examples(cause)}", "  ", "    ")
+            lines += _wrap(f"• {cause.text}{examples(cause)}", "  ", "    ")
             lines += _wrap(f"→ {cause.advice}", "    ", "      ") if cause.advice else []
         left = len(summary.causes) - _MOST_CAUSES
     elif summary.codes:
@@ -140,7 +140,7 @@ def _why(summary: RunSummary) -> list[str]:
     return lines
 
 
-def _examples(cause: Cause) -> str:
+def examples(cause: Cause) -> str:
     """Every row where there are few, else some."""
     if not cause.example_rows:
         return ""

@@ -12,7 +12,7 @@ import jinja2
 import msgspec
 
 from importer.model import RunSummary
-from importer.reporter.console import FILE_WORDS, STATUS_WORDS, headline, next_steps, repair_words, took
+from importer.reporter.console import FILE_WORDS, STATUS_WORDS, examples, headline, next_steps, repair_words, took
 from importer.reporter.timeline import Slice, Timeline
 
 #: Status → colour on light and on dark paper. They differ in lightness too, for eyes that do not tell red from green.
@@ -77,6 +77,7 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
         slice_words=f"{seconds:,} s" if seconds < 120 else f"{seconds / 60:,.1f} min",
         time_label=_time_label(slices),
         facts=facts or {},
+        examples=lambda cause: examples(cause).strip(),
         files=[
             (name, quote(name), FILE_WORDS.get(name, ""))
             for name in sorted(summary.reports, key=lambda name: (*FILE_WORDS, name).index(name))

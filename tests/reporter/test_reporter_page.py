@@ -76,11 +76,11 @@ def test_it_tells_what_happened_why_and_what_to_do() -> None:
     """The sentence, the counts, the causes with advice, the next command, the files beside it."""
     text = text_of(page(failed(), timeline()))
     for words in (
-        "Finished: 80 of 120 rows succeeded, 40 need a person.",
+        "Finished: 80 of 120 rows succeeded, 40 need attention.",
         "Cells repaired on the way: 31 spaces removed.",
         "importer run /r/run/failed.xlsx",
         "Check &amp; mend.",
-        "For example rows 4, 9, 12 of the sheet.",
+        "E.g. rows 4, 9, 12.",
         lookup("816").advice,
         "rows answered in 1 s",
         "The sheet “Notes” is hidden.",
