@@ -160,7 +160,7 @@ class Workbook:
         waiting = 0
         try:
             for event, element in iterparse(
-                BlockStream(blocks(self._archive, member)), events=("start", "end"), forbid_dtd=True
+                BlockStream(blocks(self._archive, member, 1 << 16)), events=("start", "end"), forbid_dtd=True
             ):
                 tag = local_name(element.tag)
                 if event == "start":
