@@ -33,11 +33,11 @@ _MOBILE_TYPES = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
 class _Way(NamedTuple):
-    """How most numbers of a column are written: what to put before them, and whether a trunk zero goes first."""
+    """How most numbers of a column are written: what to put before them, and how many digits to drop there first."""
 
     code: str
     matches: Callable[[str], object]
-    trunk: bool = False
+    dropped: int = 0
 
 
 class PhoneReader:
@@ -64,8 +64,9 @@ class PhoneReader:
         ordinary = self._ordinary or _never
         code = self._national_code
         slow = self._remembered
-        if self._trunk:
-            return [code + value[1:] if ordinary(value) else (slow(value) if value else "") for value in values]
+        dropped = self._dropped
+        if dropped:
+            return [code + value[dropped:] if ordinary(value) else (slow(value) if value else "") for value in values]
         if code:
             return [code + value if ordinary(value) else (slow(value) if value else "") for value in values]
         return [value if ordinary(value) else (slow(value) if value else "") for value in values]
@@ -77,7 +78,7 @@ class PhoneReader:
     # -- the fast way -------------------------------------------------------------------------------------------
 
     _national_code = ""
-    _trunk = False
+    _dropped = 0
 
     def _settle(self, values: Sequence[str]) -> None:
         """Finds which way most numbers of this column are written, from its first cells."""
@@ -89,13 +90,13 @@ class PhoneReader:
         else:
             ways = [
                 _Way(self._code, national_pattern(self._code)),
-                _Way(self._code, trunk_pattern(self._code), trunk=True),
+                _Way(self._code, trunk_pattern(self._code), len(trunk_prefix(self._code))),
                 _Way("", own_code_pattern(self._code)),
             ]
         hits = [sum(1 for value in sample if way.matches(value)) for way in ways]
         if any(hits):
             best = ways[hits.index(max(hits))]
-            self._national_code, self._trunk, self._ordinary = best.code, best.trunk, best.matches
+            self._national_code, self._dropped, self._ordinary = best.code, best.dropped, best.matches
 
     def _read_odd(self, value: str) -> Verdict:
         """A cell that is written unlike most of its column: often as others are, in sheets of several countries."""
@@ -107,7 +108,7 @@ class PhoneReader:
             elif national_pattern(code)(value):
                 return Verdict(code + value)
             elif trunk_pattern(code)(value):
-                return Verdict(code + value[1:])
+                return Verdict(code + value[len(trunk_prefix(code)) :])
             elif own_code_pattern(code)(value):
                 return Verdict(value)
         return self._read(value)
@@ -232,11 +233,17 @@ def national_pattern(code: str) -> Callable[[str], object]:
     return re.compile(f"{read_with_code}{_ordinary(code)}", re.ASCII).fullmatch
 
 
+def trunk_prefix(code: str) -> str:
+    """What is dialled before national numbers, where the country's plan knows just one such prefix; else ""."""
+    _, prefix, _ = _outline(code)
+    return prefix if prefix.isdecimal() else ""
+
+
 @lru_cache(maxsize=256)
 def trunk_pattern(code: str) -> Callable[[str], object]:
-    """The same for national numbers behind a trunk zero, where the country's plan knows no other prefix."""
-    _, prefix, _ = _outline(code)
-    return re.compile(f"0{_ordinary(code)}" if prefix == "0" else r"(?!)", re.ASCII).fullmatch
+    """The same for national numbers behind their trunk prefix."""
+    prefix = trunk_prefix(code)
+    return re.compile(f"{prefix}{_ordinary(code)}" if prefix else r"(?!)", re.ASCII).fullmatch
 
 
 @lru_cache(maxsize=256)
