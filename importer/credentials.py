@@ -55,23 +55,25 @@ _HOW = (
 )
 
 
-def from_environment(environ: Mapping[str, str]) -> Credentials:
-    """The credentials that the environment names. Raises `SettingsError` with what to set."""
-    username, password = _value(environ, "IMPORTER_USERNAME"), _value(environ, "IMPORTER_PASSWORD")
-    key, secret = _value(environ, "IMPORTER_CLIENT_KEY"), _value(environ, "IMPORTER_CLIENT_SECRET")
+def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Credentials:
+    """The credentials that the environment names, by the beginning of their variables' names. Raises `SettingsError`
+    with what to set."""
+    how = _HOW.replace("IMPORTER_", f"{prefix}_")
+    username, password = _value(environ, f"{prefix}_USERNAME"), _value(environ, f"{prefix}_PASSWORD")
+    key, secret = _value(environ, f"{prefix}_CLIENT_KEY"), _value(environ, f"{prefix}_CLIENT_SECRET")
     if key and secret and not (username and password):
         return OAuth(key, secret)
     if username and password and not (key and secret):
         return Basic(username, password)
     if key and secret:
-        raise SettingsError("Both a user and a client key are set.", "Unset one of the two pairs. " + _HOW)
+        raise SettingsError("Both a user and a client key are set.", "Unset one of the two pairs. " + how)
     if username or password:
-        missing = "IMPORTER_PASSWORD" if username else "IMPORTER_USERNAME"
-        raise SettingsError(f"{missing} is not set.", _HOW)
+        missing = f"{prefix}_PASSWORD" if username else f"{prefix}_USERNAME"
+        raise SettingsError(f"{missing} is not set.", how)
     if key or secret:
-        missing = "IMPORTER_CLIENT_SECRET" if key else "IMPORTER_CLIENT_KEY"
-        raise SettingsError(f"{missing} is not set.", _HOW)
-    raise SettingsError("No credentials are set.", _HOW)
+        missing = f"{prefix}_CLIENT_SECRET" if key else f"{prefix}_CLIENT_KEY"
+        raise SettingsError(f"{missing} is not set.", how)
+    raise SettingsError("No credentials are set.", how)
 
 
 def _value(environ: Mapping[str, str], name: str) -> str:

@@ -284,6 +284,26 @@ class Journal:
                 return run
         return None
 
+    def of_source(self, place: str) -> Run | None:
+        """The newest run that began with the file at this place."""
+        query = sa.select(_runs).where(_runs.c.identity.startswith(place + " · ", autoescape=True))
+        found = self._select(query.order_by(_runs.c.id.desc()).limit(1))
+        return found[0] if found else None
+
+    def imported(self, base_url: str, sha256: str) -> Run | None:
+        """The newest run that went through the same content for the same target, whatever became of its rows."""
+        found = self._select(sa.select(_runs).where(_runs.c.source_sha256 == sha256).order_by(_runs.c.id.desc()))
+        for run in found:
+            if run.finished and run.exit_code in (0, 3) and run.record.base_url == base_url:
+                return run
+        return None
+
+    def relocate(self, run: Run, source: str) -> None:
+        """The file of a run that ended has been moved; its identity, the place where it began, stays."""
+        record = msgspec.structs.replace(run.record, source=source)
+        with self.errors(), self._connection.begin():
+            self._connection.execute(_runs.update().where(_runs.c.id == run.key).values(record=_pack(record)))
+
     def _select(self, query: sa.Select[Any]) -> list[Run]:
         with self.errors(), self._connection.begin():
             rows = self._connection.execute(query).all()

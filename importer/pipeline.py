@@ -196,6 +196,7 @@ def _carry_out(
 ) -> RunSummary:
     """Send what is left, then report: the same for a run that begins, one that goes on, and one that tries again."""
     decided = journal.decided(begun.key)
+    world.observer.of_run(begun.record.run_id)
     world.observer.begin(source.name, sum(decided))
     try:
         ended = asyncio.run(_send(journal, begun, source, mapping, settings, target, world, decided, left_out))
@@ -407,7 +408,7 @@ def _limits(settings: Settings, world: World) -> Limits:
     if settings.max_duration:
         deadline, word = world.clock() + settings.max_duration, "--max-duration"
     if settings.until:
-        moment = world.clock() + seconds_until(settings.until, world.wall())
+        moment = world.clock() + seconds_until(settings.until, world.wall(), settings.time_zone)
         if deadline is None or moment < deadline:
             deadline, word = moment, f"--until {settings.until}"
     return Limits(settings.max_errors, settings.canary, deadline, word)
@@ -444,7 +445,7 @@ def target_of(settings: Settings, world: World) -> Iterator[Target]:
         with EmbeddedSandbox() as sandbox:
             yield Target(sandbox.base_url, "sandbox", Basic(sandbox.username, sandbox.password))
     elif settings.base_url:
-        yield Target(settings.base_url, settings.base_url, from_environment(world.environ))
+        yield Target(settings.base_url, settings.base_url, from_environment(world.environ, settings.credentials))
     else:
         raise SettingsError(
             "No target is given.",

@@ -15,7 +15,7 @@ from importer.errors import Busy, SettingsError, SourceChanged
 from importer.journal import Journal, Run, RunRecord
 from importer.mapping import Mapping, fit, load, propose
 from importer.reader import Source, SourceOptions
-from importer.settings import Settings
+from importer.settings import Nightly, Settings
 
 #: What may be given anew when a run goes on: its pace and when it stops.
 PACE = ("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration")
@@ -67,7 +67,8 @@ def new_record(
         base_url=base_url,
         key_name=key_name,
         started_at=at,
-        settings=msgspec.to_builtins(settings),
+        # Where the nightly load takes its files from and whom it tells is no part of the run.
+        settings=msgspec.to_builtins(msgspec.structs.replace(settings, nightly=Nightly())),
         parser=dict(source.settings),
         mapping=msgspec.msgpack.encode(mapping),
         version=__version__,

@@ -6,11 +6,14 @@ at once, each with its line. No option takes a secret.
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
+import zoneinfo
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -41,6 +44,32 @@ class Errors(msgspec.Struct, frozen=True):
             return failed >= self.rows
         # A share means little before there is a hundred to take it of.
         return decided >= 100 and failed >= self.share * decided
+
+
+class Nightly(msgspec.Struct, frozen=True):
+    """What the nightly load is told besides: where files come from and go to, what is expected, who is told.
+
+    Places and notices may hold `${NAME}`, which stands for a variable of the environment: it is looked up when the
+    place is opened, so that no secret stands here.
+    """
+
+    inbox: str = ""
+    done: str = ""
+    failed: str = ""
+    outbox: str = ""
+    key_file: str = ""
+    known_hosts: str = ""
+    pattern: str = "*"
+    expect_date: Literal["yesterday", "today"] = "yesterday"
+    expect_by: str = ""
+    settle: float = 60.0
+    marker: str = ""
+    not_before: str = ""
+    repeat: Literal["skip", "import"] = "skip"
+    warning: float = 0.01
+    critical: float = 0.1
+    notices: tuple[str, ...] = ()
+    retention: float = 0.0
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -75,6 +104,12 @@ class Settings(msgspec.Struct, frozen=True):
     online: bool = False
     output: str = ""
     profile: str = ""
+    credentials: str = "IMPORTER"
+    time_zone: str = ""
+    log_format: Literal["", "plain", "json"] = ""
+    log_file: str = ""
+    metrics_file: str = ""
+    nightly: Nightly = Nightly()
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -96,6 +131,24 @@ class Option(msgspec.Struct, frozen=True):
     def variable(self) -> str:
         return "IMPORTER_" + self.field.upper()
 
+    def taken_by(self, command: str) -> bool:
+        """`nightly` takes whatever a run takes, besides its own."""
+        return command in self.commands or (command == "nightly" and "run" in self.commands and self.name != "restart")
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """How a text is read, and what the JSON Schema of the settings file says of it."""
+
+    read: Callable[[str], Any]
+    schema: dict[str, Any]
+
+    def __call__(self, value: str) -> Any:
+        return self.read(value)
+
+
+class Secret(ValueError):
+    """A value that must not stand in a file, nor be repeated in a message."""
+
 
 # ---------------------------------------------------------------------------------------------------- reading values
 
@@ -104,13 +157,13 @@ def _text(value: str) -> str:
     return value.strip()
 
 
-def _whole(least: int) -> Callable[[str], int]:
+def _whole(least: int) -> Reader:
     def read(value: str) -> int:
         if not re.fullmatch(r"\d{1,9}", value.strip()) or int(value) < least:
             raise ValueError(f"a whole number from {least}")
         return int(value)
 
-    return read
+    return Reader(read, {"type": "integer", "minimum": least})
 
 
 def _yes_no(value: str) -> bool:
@@ -147,6 +200,11 @@ def read_duration(value: str) -> float:
     return seconds
 
 
+def read_wait(value: str) -> float:
+    """A duration that may be nothing."""
+    return 0.0 if re.fullmatch(r"0+s?", value.strip()) else read_duration(value)
+
+
 def read_errors(value: str) -> Errors:
     """`50` rows, or `5%` of the rows so far."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", value.strip())
@@ -166,13 +224,13 @@ def _clock_time(value: str) -> str:
     return f"{int(match[1]):02d}:{match[2]}"
 
 
-def _one_of(*words: str) -> Callable[[str], str]:
+def _one_of(*words: str) -> Reader:
     def read(value: str) -> str:
         if value.strip().lower() not in words:
             raise ValueError("one of " + ", ".join(words))
         return value.strip().lower()
 
-    return read
+    return Reader(read, {"enum": list(words)})
 
 
 def _country(value: str) -> str:
@@ -201,7 +259,96 @@ def _delimiter(value: str) -> str:
     return found
 
 
-_ALL = ("run", "check", "map", "runs", "report", "resume", "retry")
+def read_share(value: str) -> float:
+    """`2%`, or the same as 0.02."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", value.strip())
+    share = float(match[1]) / (100 if match[2] else 1) if match else 2.0
+    if share > 1:
+        raise ValueError("a share of the rows such as 2%")
+    return share
+
+
+def _zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value.strip())
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        raise ValueError("a time zone such as Asia/Kolkata") from None
+    return value.strip()
+
+
+#: What a place may begin with, besides nothing: a folder.
+SCHEMES = ("file", "sftp", "s3", "gs", "abfs")
+
+
+def _place(value: str) -> str:
+    text = value.strip()
+    match = re.match(r"([a-z][a-z0-9+.-]*)://", text)
+    if not text or (match and match[1] not in SCHEMES):
+        raise ValueError("a folder, or an address that begins with " + ", ".join(f"{s}://" for s in SCHEMES))
+    _refuse_password(text)
+    return text if match else text.rstrip("/") or "/"
+
+
+def _notices(value: str) -> tuple[str, ...]:
+    found = tuple(value.split())
+    for address in found:
+        if "://" not in address and not re.fullmatch(r"\$\{\w+\}", address):
+            raise Secret("an address such as mailto://… or ${NAME}")
+        _refuse_password(address)
+    return found
+
+
+def _refuse_password(address: str) -> None:
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        raise ValueError("an address that can be read") from None
+    if password and not re.fullmatch(r"\$\{\w+\}", password):
+        raise Secret("free of secrets: write ${NAME} where the password stands, and set NAME in the environment")
+
+
+#: In a pattern of names: where the date stands, and how it is written.
+DATE = re.compile(r"\{date(?::([^{}]+))?\}")
+
+
+def _pattern(value: str) -> str:
+    text = value.strip()
+    rest = DATE.sub("", text)
+    if not text or "/" in text or "{" in rest or "}" in rest or len(DATE.findall(text)) > 1:
+        raise ValueError("a name such as customers-{date}.csv or *-{date:%Y%m%d}.xlsx")
+    form = DATE.search(text)
+    if form and not re.fullmatch(r"(?:[^%]|%[YymdjHMS%])+", form[1] or "%Y-%m-%d"):
+        raise ValueError("a name whose date is written with %Y, %m, %d and the like, such as {date:%Y%m%d}")
+    return text
+
+
+def _marker(value: str) -> str:
+    if not re.fullmatch(r"[.\w-]+", value.strip()):
+        raise ValueError("the end of the marker's name, such as .ok")
+    return value.strip()
+
+
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value.strip()):
+        raise ValueError("the beginning of names of variables, such as BRAND_A")
+    return value.strip().upper().rstrip("_")
+
+
+_CLOCK = {"type": "string", "pattern": r"^([01]?\d|2[0-3]):[0-5]\d$"}
+_TIME = {"type": ["string", "number"], "examples": ["30m", "2h", "1h30m"]}
+_SHARE = {"type": ["string", "number"], "examples": ["2%"]}
+
+
+def schema_of(option: Option) -> dict[str, Any]:
+    """What the JSON Schema says of an option's value."""
+    if isinstance(option.read, Reader):
+        return option.read.schema
+    return _SCHEMAS.get(option.read, {"type": "string"})
+
+
+_ALL = ("run", "check", "map", "runs", "report", "resume", "retry", "doctor")
+_LOOKED_AT = ("run", "resume", "retry")
+_NIGHTLY = ("nightly",)
 _PACE = ("run", "resume", "retry")
 
 #: The table. `cluster` is a shorter way to say `base-url`; `profile` chooses a table of the file.
@@ -212,8 +359,16 @@ OPTIONS: tuple[Option, ...] = (
         "address of the API, such as https://eu.api.capillarytech.com",
         "none: ask for it or `--sandbox`",
         "URL",
+        ("run", "check", "doctor"),
     ),
-    Option("cluster", _cluster, "the same by the cluster's name: " + ", ".join(CLUSTERS), "none", "NAME"),
+    Option(
+        "cluster",
+        _cluster,
+        "the same by the cluster's name: " + ", ".join(CLUSTERS),
+        "none",
+        "NAME",
+        ("run", "check", "doctor"),
+    ),
     Option("sandbox", _yes_no, "run against the stand-in, started for this run", "off", "", ("run", "check"), True),
     Option(
         "profile",
@@ -221,7 +376,15 @@ OPTIONS: tuple[Option, ...] = (
         "a table [profiles.NAME] of importer.toml",
         "none",
         "NAME",
-        ("run", "check", "resume", "retry"),
+        ("run", "check", "resume", "retry", "doctor"),
+    ),
+    Option(
+        "credentials",
+        _prefix,
+        "how the variables begin that hold them: BRAND_A reads BRAND_A_USERNAME and so on",
+        "`IMPORTER`",
+        "PREFIX",
+        ("run", "check", "doctor"),
     ),
     Option(
         "mapping",
@@ -278,6 +441,7 @@ OPTIONS: tuple[Option, ...] = (
         ("run", "retry"),
     ),
     Option("until", _clock_time, "stop cleanly at this time of day, resumable", "none", "HH:MM", _PACE),
+    Option("time-zone", _zone, "of every time of day that is given", "the machine's", "NAME", _PACE),
     Option("max-duration", read_duration, "stop cleanly after so long, resumable", "none", "TIME", _PACE),
     Option("limit", _whole(1), "read only so many rows, skip the others", "none", "N"),
     Option("skip-rows", _whole(1), "leave out so many rows at the beginning", "none", "N"),
@@ -300,8 +464,18 @@ OPTIONS: tuple[Option, ...] = (
         "where the journal is kept",
         "SQLite in the reports folder",
         "URL",
-        ("run", "runs", "report", "resume", "retry"),
+        ("run", "runs", "report", "resume", "retry", "doctor"),
     ),
+    Option(
+        "log-format",
+        _one_of("plain", "json"),
+        "one line an event on stderr, instead of the progress",
+        "plain on a terminal, else json, for `nightly`; none for others",
+        "plain|json",
+        _LOOKED_AT,
+    ),
+    Option("log-file", _text, "the events also in this file, reopened when it is rotated", "none", "FILE", _LOOKED_AT),
+    Option("metrics-file", _text, "figures for Prometheus's textfile collector", "none", "FILE.prom", _LOOKED_AT),
     Option(
         "restart",
         _yes_no,
@@ -315,11 +489,88 @@ OPTIONS: tuple[Option, ...] = (
         "online", _yes_no, "also ask the organisation's field list and try the credentials", "off", "", ("check",), True
     ),
     Option("output", _text, "write the problems as CSV", "none", "FILE", ("check",)),
+    Option(
+        "inbox", _place, "where files arrive: a folder, sftp://, s3://, gs:// or abfs://", "none", "PLACE", _NIGHTLY
+    ),
+    Option("done", _place, "where imported files are moved to", "`done` in the inbox", "PLACE", _NIGHTLY),
+    Option(
+        "failed", _place, "where files that cannot be read are moved to", "`failed` in the inbox", "PLACE", _NIGHTLY
+    ),
+    Option("outbox", _place, "where the reports are put", "the reports folder only", "PLACE", _NIGHTLY),
+    Option("key-file", _text, "the private key for sftp://", "the agent's and those in ~/.ssh", "FILE", _NIGHTLY),
+    Option("known-hosts", _text, "the keys of SFTP servers that are trusted", "~/.ssh/known_hosts", "FILE", _NIGHTLY),
+    Option("pattern", _pattern, "names of the files to take; {date} is the day they are of", "`*`", "NAME", _NIGHTLY),
+    Option(
+        "expect-date",
+        _one_of("yesterday", "today"),
+        "the day that tonight's file is of",
+        "`yesterday`",
+        "yesterday|today",
+        _NIGHTLY,
+    ),
+    Option("expect-by", _clock_time, "a file that is not there by then is an alarm", "none", "HH:MM", _NIGHTLY),
+    Option(
+        "settle", Reader(read_wait, _TIME), "a file is complete when unchanged for so long", "60s", "TIME", _NIGHTLY
+    ),
+    Option(
+        "marker",
+        _marker,
+        "a file is complete when a file of its name and this end is beside it",
+        "none",
+        ".ok",
+        _NIGHTLY,
+    ),
+    Option("not-before", _clock_time, "no run begins between --until and this time of day", "none", "HH:MM", _NIGHTLY),
+    Option(
+        "repeat",
+        _one_of("skip", "import"),
+        "what becomes of a file whose content was imported before",
+        "`skip`",
+        "skip|import",
+        _NIGHTLY,
+    ),
+    Option("warning", read_share, "share of rows not imported from which a night is a warning", "1%", "N%", _NIGHTLY),
+    Option("critical", read_share, "the same, from which it is critical", "10%", "N%", _NIGHTLY),
+    Option(
+        "notices",
+        Reader(_notices, {"type": ["array", "string"], "items": {"type": "string"}}),
+        "whom to tell when the state changes: apprise's addresses; ${NAME} for what is secret",
+        "nobody",
+        "ADDRESS",
+        _NIGHTLY,
+    ),
+    Option("retention", read_duration, "remove the reports of finished runs after so long", "kept", "TIME", _NIGHTLY),
 )
+
+_SCHEMAS: dict[Callable[[str], Any], dict[str, Any]] = {
+    _yes_no: {"type": "boolean"},
+    read_rate: {"type": "string", "pattern": r"^\d+(\.\d+)?\s*/\s*[A-Za-z]+$", "examples": ["100/minute"]},
+    read_duration: _TIME,
+    read_errors: {"type": ["string", "integer"], "examples": [50, "5%"]},
+    read_share: _SHARE,
+    _clock_time: _CLOCK,
+    _address: {"type": "string", "pattern": "^https?://"},
+    _cluster: {"enum": list(CLUSTERS)},
+    _country: {"type": "string", "pattern": "^[A-Za-z]{2}$"},
+}
 
 _BY_FIELD = {option.field: option for option in OPTIONS}
 #: Options that mean one run, not a profile.
 _NOT_IN_FILES = {"profile", "restart", "output", "online"}
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What was found, by field; where each value stands, to be told with a mistake; and every mistake."""
+
+    values: dict[str, Any]
+    origins: dict[str, str]
+    mistakes: list[str]
+
+    def settings(self) -> Settings:
+        """Raises `SettingsError` with every mistake at once, a line each."""
+        if self.mistakes:
+            raise SettingsError("\n".join(self.mistakes), "Correct it and try again.")
+        return _built(self.values)
 
 
 def load(
@@ -331,11 +582,17 @@ def load(
 
     `file` None: `importer.toml` of the current folder, if it is there.
     """
+    return read_all(given, environ, file).settings()
+
+
+def read_all(given: Mapping[str, str | None], environ: Mapping[str, str], file: Path | None = None) -> Reading:
+    """The same with every mistake told, and nothing raised for what can be told beside others."""
     mistakes: list[str] = []
     profile = given.get("profile") or environ.get("IMPORTER_PROFILE") or ""
+    origins: dict[str, str] = {}
     values: dict[str, Any] = {"profile": profile}
     for where, found in (
-        ("", _from_file(file, profile, mistakes)),
+        ("", _from_file(file, profile, mistakes, origins)),
         ("environment", {o.field: environ[o.variable] for o in OPTIONS if environ.get(o.variable)}),
         ("command line", {name: value for name, value in given.items() if value is not None}),
     ):
@@ -346,15 +603,28 @@ def load(
                 layer[field] = text
                 continue
             label = option.variable if where == "environment" else f"--{option.name}"
+            origins[field] = label
             try:
                 layer[field] = option.read(text)
             except ValueError as error:
-                mistakes.append(f"{label}: {text!r} is not {error}.")
+                mistakes.append(f"{label}: {_described(text, error)}.")
         _merge(values, layer)
-    if mistakes:
-        raise SettingsError(" ".join(mistakes), "Correct it and try again.")
-    values["attribution_type"] = str(values.get("attribution_type", "")).upper()
-    return Settings(**values)
+    return Reading(values, origins, mistakes)
+
+
+_NIGHTLY_FIELDS = frozenset(Nightly.__struct_fields__)
+
+
+def _built(values: Mapping[str, Any]) -> Settings:
+    own = {name: value for name, value in values.items() if name not in _NIGHTLY_FIELDS}
+    own["attribution_type"] = str(own.get("attribution_type", "")).upper()
+    nightly = {name: value for name, value in values.items() if name in _NIGHTLY_FIELDS}
+    return Settings(**own, nightly=Nightly(**nightly))
+
+
+def _described(written: str, error: ValueError) -> str:
+    """What is wrong with a value, without the value where it may be a secret."""
+    return f"the value is not {error}" if isinstance(error, Secret) else f"{written!r} is not {error}"
 
 
 def _merge(values: dict[str, Any], layer: dict[str, Any]) -> None:
@@ -369,7 +639,7 @@ def _merge(values: dict[str, Any], layer: dict[str, Any]) -> None:
     values.update(layer)
 
 
-def _from_file(file: Path | None, profile: str, mistakes: list[str]) -> dict[str, Any]:
+def _from_file(file: Path | None, profile: str, mistakes: list[str], origins: dict[str, str]) -> dict[str, Any]:
     path = file if file is not None else Path(DEFAULT_FILE)
     if file is None and not path.is_file():
         if profile:
@@ -388,33 +658,51 @@ def _from_file(file: Path | None, profile: str, mistakes: list[str]) -> dict[str
         mistakes.append(f"--profile {profile}: {path} has no such profile (it has: {names}).")
     values: dict[str, Any] = {}
     for name, table in {"": document, **profiles}.items():
-        layer = _read_table(path, text, name, table, mistakes)
+        layer, places = _read_table(path, text, name, table, mistakes)
         if name in ("", profile):
             _merge(values, layer)
+            origins.update(places)
     return values
 
 
-def _read_table(path: Path, text: str, name: str, table: Any, mistakes: list[str]) -> dict[str, Any]:
+def _read_table(
+    path: Path, text: str, name: str, table: Any, mistakes: list[str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of a table, and where each stands."""
     layer: dict[str, Any] = {}
+    places: dict[str, str] = {}
     if not isinstance(table, dict):
         mistakes.append(f"{path}: [profiles.{name}] is no table.")
-        return layer
+        return layer, places
     for key, value in table.items():
         field = key.replace("-", "_")
         at = f"{path}, line {_line_of(text, name, key)}"
         option = _BY_FIELD.get(field)
         if option is None or field in _NOT_IN_FILES:
-            if any(word in field for word in ("password", "secret", "token")):
-                mistakes.append(f"{at}: {key} is a secret: set it in the environment, not in a file of settings.")
-            else:
-                mistakes.append(f"{at}: there is no setting {key}.")
+            mistakes.append(f"{at}: {_no_setting(key, field)}")
             continue
-        written = str(value).lower() if isinstance(value, bool) else str(value)
         try:
-            layer[field] = option.read(written)
+            layer[field] = option.read(_written(value))
+            places[field] = f"{at}: {key}"
         except ValueError as error:
-            mistakes.append(f"{at}: {key} = {written!r} is not {error}.")
-    return layer
+            shown = option.shown.replace("`", "")
+            mistakes.append(f"{at}: {key} = {_described(_written(value), error)}. Without the line: {shown}.")
+    return layer, places
+
+
+def _written(value: Any) -> str:
+    """A value of the file as it would be typed."""
+    if isinstance(value, list):
+        return "\n".join(str(part) for part in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _no_setting(key: str, field: str) -> str:
+    if any(word in field for word in ("password", "secret", "token")):
+        return f"{key} is a secret: set it in the environment, not in a file of settings."
+    names = [option.name for option in OPTIONS if option.field not in _NOT_IN_FILES]
+    near = difflib.get_close_matches(key, names, 1)
+    return f"there is no setting {key}. " + (f"Did you mean {near[0]}?" if near else "Take the line away.")
 
 
 def _line_of(text: str, profile: str, key: str) -> int:

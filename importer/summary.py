@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import zoneinfo
 from pathlib import Path
 
 import msgspec
@@ -81,11 +82,18 @@ def stamp(milliseconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def seconds_until(clock_time: str, now_ms: int) -> float:
-    """Seconds from now until the next time the local clock shows `HH:MM`."""
-    now = datetime.datetime.fromtimestamp(now_ms / 1000).astimezone()
+def local_time(now_ms: int, time_zone: str = "") -> datetime.datetime:
+    """The moment as clocks of a zone show it; without one, as this machine's do."""
+    moment = datetime.datetime.fromtimestamp(now_ms / 1000, datetime.UTC)
+    return moment.astimezone(zoneinfo.ZoneInfo(time_zone) if time_zone else None)
+
+
+def seconds_until(clock_time: str, now_ms: int, time_zone: str = "") -> float:
+    """Seconds from now until the next time the clocks of a zone (without one: this machine's) show `HH:MM`."""
+    now = local_time(now_ms, time_zone)
     hour, minute = map(int, clock_time.split(":"))
     then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
     if then <= now:
         then += datetime.timedelta(days=1)
-    return (then - now).total_seconds()
+    # Through UTC: two moments of one zone are subtracted as clocks show them, wrong by the hour that a night may lack.
+    return (then.astimezone(datetime.UTC) - now.astimezone(datetime.UTC)).total_seconds()

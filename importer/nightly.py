@@ -1,0 +1,566 @@
+"""The nightly load: what lies in an inbox is run, moved, reported and told, and what a night left open is gone on with.
+
+Every step may be the last before the process dies: a file is in the inbox until its run has ended, its copy is claimed
+until everything is delivered, and each step that is done again does no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from importer.errors import Busy, ExitCode, ImporterError, JournalError, SettingsError
+from importer.inbox import Access, Entry, Place, open_place, seen
+from importer.journal import Journal, Run
+from importer.locks import Lock
+from importer.logs import Log, mask
+from importer.metrics import Figures, export, load_figures, write_figures
+from importer.model import RunSummary
+from importer.notify import send
+from importer.pipeline import World, report, resume, run
+from importer.reporter import headline, read_summary
+from importer.runs import PACE
+from importer.settings import Settings
+from importer.staging import Claim, Desk, Memory, Seen, day_in, expected_day, in_window, past
+from importer.summary import seconds_until
+from importer.watching import Watch
+
+WELL, WARNING, CRITICAL = 0, 1, 2
+LEVELS = ("well", "warning", "critical")
+#: How often `--watch` looks, seconds.
+LOOK_EVERY = 60.0
+#: Most causes of a file in a notice.
+_MOST_CAUSES = 3
+
+#: Why a night is not well, by the exit code of a file or of the night.
+REASONS: dict[int, str] = {
+    ExitCode.OURS: "error",
+    ExitCode.SETTINGS: "settings",
+    ExitCode.REFUSED: "credentials",
+    ExitCode.TROUBLE: "trouble",
+    ExitCode.TOO_MANY_ERRORS: "errors",
+    ExitCode.JOURNAL: "disk",
+    ExitCode.SOURCE: "unreadable",
+    ExitCode.CHANGED: "changed",
+    ExitCode.TIME: "time",
+    ExitCode.BUSY: "busy",
+}
+#: What would happen to the next file too: the others wait for the next night.
+_ENDS_THE_NIGHT = frozenset(
+    {
+        ExitCode.OURS,
+        ExitCode.SETTINGS,
+        ExitCode.REFUSED,
+        ExitCode.TROUBLE,
+        ExitCode.JOURNAL,
+        ExitCode.TIME,
+        ExitCode.INTERRUPTED,
+    }
+)
+_THROUGH = frozenset({ExitCode.OK, ExitCode.ROWS})
+#: From bad to worst: what keeps a scheduler from going on comes last.
+_ORDER = (0, 3, 10, 6, 5, 130, 9, 8, 11, 4, 2, 7, 1)
+
+
+class FileResult(msgspec.Struct, frozen=True):
+    """What became of one file. `what`: imported, resumed, delivered (its run had ended before), repeated, unreadable,
+    stopped. `moved_to` "": it is still in the inbox."""
+
+    name: str
+    what: str
+    exit_code: int
+    run_id: str = ""
+    moved_to: str = ""
+    message: str = ""
+    not_imported_share: float = 0.0
+    causes: tuple[str, ...] = ()
+
+
+class NightReport(msgspec.Struct):
+    """What a look at the inbox came to; also what `nightly --json` prints."""
+
+    profile: str
+    exit_code: int = 0
+    state: str = "well"
+    reasons: tuple[str, ...] = ()
+    files: tuple[FileResult, ...] = ()
+    #: Files left where they are: not complete, or not reached in time.
+    waiting: tuple[str, ...] = ()
+    #: The name of the expected file that is not there past its time.
+    missing: str = ""
+    told: int = 0
+    #: What else a person should know: a notice that could not be sent, an outbox that could not be reached.
+    notes: tuple[str, ...] = ()
+
+
+def worse(one: int, other: int) -> int:
+    return max(int(one), int(other), key=_ORDER.index)
+
+
+# ---------------------------------------------------------------------------------------------------- looking
+
+
+class Night:
+    """One profile's nightly load. `sleep` waits seconds and is woken when somebody asks to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        world: World,
+        log: Log,
+        sleep: Callable[[float], None] | None = None,
+        show: Callable[[RunSummary], None] = lambda _: None,
+    ) -> None:
+        if not settings.nightly.inbox:
+            raise SettingsError("There is no inbox.", "Set inbox in a profile of importer.toml, or add --inbox PLACE.")
+        self._settings = settings
+        self._nightly = settings.nightly
+        self._log = log.bind(profile=settings.profile)
+        self._show = show
+        self._woken = threading.Event()
+        self._sleep = sleep or (lambda seconds: void(self._woken.wait(seconds)))
+        self._watch = Watch(self._log, world.observer, world.clock)
+        self._world = msgspec.structs.replace(world, observer=self._watch)
+        self._reports = Path(settings.reports_dir)
+        self._access = Access(world.environ, self._nightly.key_file, self._nightly.known_hosts)
+        self._places: dict[str, Place] = {}
+
+    def once(self) -> NightReport:
+        """Takes everything that is complete, once. Raises `Busy` when another nightly of the profile is at work."""
+        self._listen()
+        with self._lock():
+            return self._look(patient=True)
+
+    def watch(self, shown: Callable[[NightReport], None]) -> int:
+        """Stays and looks every minute until asked to stop. Returns the worst exit code."""
+        worst = 0
+        self._listen()
+        with self._lock():
+            while not self._world.stopper.asked:
+                found = self._look(patient=False)
+                if found.files or found.exit_code:
+                    shown(found)
+                worst = worse(worst, found.exit_code)
+                if not self._world.stopper.asked:
+                    self._sleep(LOOK_EVERY)
+        return worst
+
+    def _listen(self) -> None:
+        """A wish to stop wakes whoever sleeps; while a run goes on it listens itself."""
+        self._world.stopper.listen(self._woken.set)
+
+    def _lock(self) -> Lock:
+        return _ProfileLock(self._reports / ".locks", self._settings.profile)
+
+    def _place(self, word: str) -> Place:
+        """The inbox, or where something goes: opened once a look."""
+        if word not in self._places:
+            address = getattr(self._nightly, word)
+            if address:
+                self._places[word] = open_place(address, self._access)
+            else:
+                self._places[word] = self._place("inbox").sub(word)
+        return self._places[word]
+
+    def _look(self, *, patient: bool) -> NightReport:
+        self._places.clear()
+        found = NightReport(self._settings.profile)
+        figures = load_figures(self._figures_path(), self._settings.profile)
+        memory = Memory()
+        try:
+            desk = Desk(self._reports, self._settings.profile)
+            memory = desk.memory()
+            self._work(desk, memory, found, figures, patient)
+        except ImporterError as error:
+            self._trouble(found, error)
+        self._judge(memory, found)
+        self._tell(memory, found, figures)
+        try:
+            Desk(self._reports, self._settings.profile).remember(memory)
+            self._retire()
+        except ImporterError as error:
+            self._trouble(found, error)
+        self._write_figures(found, figures)
+        self._log.info(
+            "night ends",
+            exit_code=found.exit_code,
+            state=found.state,
+            files=len(found.files),
+            waiting=len(found.waiting),
+            missing=found.missing,
+        )
+        return found
+
+    def _trouble(self, found: NightReport, error: ImporterError) -> None:
+        found.exit_code = worse(found.exit_code, error.exit_code)
+        found.reasons = tuple(dict.fromkeys([*found.reasons, REASONS.get(error.exit_code, "error")]))
+        found.notes = (*found.notes, str(error))
+        self._log.error("trouble", exit_code=int(error.exit_code), text=str(error))
+
+    # ------------------------------------------------------------------------------------------------ working
+
+    def _work(self, desk: Desk, memory: Memory, found: NightReport, figures: Figures, patient: bool) -> None:
+        settings, wall = self._settings, self._world.wall
+        began = wall()
+        closes = began + seconds_until(settings.until, began, settings.time_zone) * 1000 if settings.until else None
+        open_now = in_window(self._nightly, settings.until, began, settings.time_zone)
+
+        def may_go_on() -> bool:
+            if self._world.stopper.asked or not open_now:
+                return False
+            if any(ExitCode(result.exit_code) in _ENDS_THE_NIGHT for result in found.files):
+                return False
+            if closes is not None and wall() >= closes:
+                found.exit_code = worse(found.exit_code, ExitCode.TIME)
+                return False
+            return True
+
+        claims = desk.claims()
+        for claim in claims:
+            if may_go_on():
+                self._carry(desk, claim, found, figures)
+        entries = self._complete(memory, found, desk.claims(), patient and open_now)
+        for entry in entries:
+            if not may_go_on():
+                found.waiting = (*found.waiting, entry.name)
+                continue
+            marker = entry.name + self._nightly.marker if self._nightly.marker else ""
+            claim = desk.take(self._place("inbox"), entry, marker, wall())
+            memory.seen.pop(entry.name, None)
+            memory.arrive(self._day_of(entry.name), entry.name)
+            self._carry(desk, claim, found, figures)
+        self._expect(memory, found)
+        if self._world.stopper.asked:
+            found.exit_code = worse(found.exit_code, ExitCode.INTERRUPTED)
+
+    def _day_of(self, name: str) -> str:
+        day = day_in(name, self._nightly.pattern)
+        return day or expected_day(self._nightly, self._world.wall(), self._settings.time_zone)[0]
+
+    def _complete(self, memory: Memory, found: NightReport, claims: list[Claim], patient: bool) -> list[Entry]:
+        """The files to take, in name order: settled or marked. With patience, what is new is waited for once."""
+        claimed = {(claim.name, claim.size, claim.mark) for claim in claims}
+        settled, waiting = self._settled(memory, claimed)
+        if waiting and patient and not self._nightly.marker and self._nightly.settle:
+            self._sleep(self._nightly.settle)
+            settled, waiting = self._settled(memory, claimed)
+        found.waiting = tuple(waiting)
+        for name in waiting:
+            self._log.info("file is not complete", file=name)
+        return settled
+
+    def _settled(self, memory: Memory, claimed: set[tuple[str, int, str]]) -> tuple[list[Entry], list[str]]:
+        listed = {entry.name: entry for entry in self._place("inbox").list()}
+        now = self._world.wall()
+        settled, waiting = [], []
+        before, memory.seen = memory.seen, {}
+        for name, entry in sorted(listed.items()):
+            if not self._wanted(name) or (name, entry.size, entry.mark) in claimed:
+                continue
+            known = before.get(name)
+            if known is None or (known.size, known.mark) != (entry.size, entry.mark):
+                known = Seen(entry.size, entry.mark, now)
+            memory.seen[name] = known
+            if self._nightly.marker:
+                well = name + self._nightly.marker in listed
+            else:
+                # Seen by our own clock: the server's may be wrong, and the sender may set the file's time.
+                well = now - known.since >= self._nightly.settle * 1000
+            (settled if well else waiting).append(entry)
+        return settled, [entry.name for entry in waiting]
+
+    def _wanted(self, name: str) -> bool:
+        marker = self._nightly.marker
+        return seen(name) and not (marker and name.endswith(marker)) and day_in(name, self._nightly.pattern) is not None
+
+    def _expect(self, memory: Memory, found: NightReport) -> None:
+        """The expected file, missing past its time, is an alarm of its own."""
+        nightly, now, zone = self._nightly, self._world.wall(), self._settings.time_zone
+        if not nightly.expect_by or not past(nightly.expect_by, now, zone):
+            return
+        day, name = expected_day(nightly, now, zone)
+        if day in memory.arrived:
+            return
+        found.missing = name
+        found.exit_code = worse(found.exit_code, ExitCode.SOURCE)
+        word = "is there but not complete" if found.waiting else "is not there"
+        found.notes = (*found.notes, f"{name} {word}, expected by {nightly.expect_by}.")
+        self._log.error("file is missing", file=name, expected_by=nightly.expect_by)
+
+    # ------------------------------------------------------------------------------------------------ one file
+
+    def _carry(self, desk: Desk, claim: Claim, found: NightReport, figures: Figures) -> None:
+        """One claimed file through its run and to its place."""
+        result = self._run(claim, figures)
+        try:
+            result = self._deliver(desk, claim, result)
+        except ImporterError as error:
+            # The claim stays: the next look goes on with delivering.
+            self._trouble(found, error)
+        found.files = (*found.files, result)
+        found.exit_code = worse(found.exit_code, result.exit_code)
+        tell = self._log.info if result.exit_code == ExitCode.OK else self._log.warning
+        tell(
+            "file ends",
+            file=claim.name,
+            run=result.run_id,
+            what=result.what,
+            exit_code=result.exit_code,
+            moved_to=result.moved_to,
+            text=result.message,
+        )
+
+    def _run(self, claim: Claim, figures: Figures) -> FileResult:
+        try:
+            what, summary = self._outcome(claim)
+        except ImporterError as error:
+            what = "unreadable" if error.exit_code is ExitCode.SOURCE else "stopped"
+            return FileResult(claim.name, what, int(error.exit_code), message=str(error))
+        except Exception as error:
+            # Its text may hold a cell: the kind is told, and the night ends.
+            return FileResult(
+                claim.name, "stopped", int(ExitCode.OURS), message=f"An error of ours: {type(error).__name__}."
+            )
+        finally:
+            self._listen()
+        if isinstance(summary, str):
+            return FileResult(claim.name, what, 0, message=summary)
+        if what != "delivered":
+            figures.run_ended(summary, self._settings.rate, self._watch.paused_seconds, self._world.wall())
+            self._show(summary)
+        rows = summary.rows
+        wrong = rows.failed + rows.rejected + rows.unknown
+        code = ExitCode(summary.exit_code)
+        return FileResult(
+            claim.name,
+            what if code in _THROUGH else "unreadable" if code is ExitCode.SOURCE else "stopped",
+            summary.exit_code,
+            summary.run_id,
+            message=headline(summary),
+            not_imported_share=wrong / rows.read if rows.read else 0.0,
+            causes=tuple(f"{cause.text} {cause.advice}".strip() for cause in summary.causes[:_MOST_CAUSES])
+            or tuple(f"{code.rows} rows: {code.meaning}" for code in summary.codes[:_MOST_CAUSES]),
+        )
+
+    def _outcome(self, claim: Claim) -> tuple[str, RunSummary | str]:
+        """What was done, and the run's summary, or why there is none."""
+        settings, path = self._settings, str(claim.path)
+        with self._journal() as journal:
+            known = journal.of_source(path)
+            before = None if known else self._imported_before(journal, claim)
+        if known is not None and not known.finished:
+            pace = {name: getattr(settings, name) for name in PACE}
+            return "resumed", resume(known.record.run_id, settings, pace, self._world)
+        if known is not None and known.exit_code is not None and ExitCode(known.exit_code) in _THROUGH:
+            return "delivered", self._summary_of(known)
+        if before is not None:
+            return "repeated", f"The same content was imported by {before.record.run_id}; it was not imported again."
+        return "imported", run(path, settings, self._world)
+
+    def _summary_of(self, known: Run) -> RunSummary:
+        try:
+            return read_summary(self._reports / known.record.run_id)
+        except SettingsError:
+            return report(known.record.run_id, self._settings, self._world)
+
+    def _imported_before(self, journal: Journal, claim: Claim) -> Run | None:
+        if self._nightly.repeat == "import":
+            return None
+        with claim.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return journal.imported("sandbox" if self._settings.sandbox else self._settings.base_url, digest)
+
+    def _journal(self) -> Journal:
+        return Journal.open(self._reports, self._settings.database or None)
+
+    def _deliver(self, desk: Desk, claim: Claim, result: FileResult) -> FileResult:
+        """Reports to the outbox, the file to its folder, its copy to its run; nothing of it where it must go on."""
+        code = ExitCode(result.exit_code)
+        if result.run_id and self._nightly.outbox:
+            self._put_reports(result.run_id)
+        if code not in _THROUGH and code is not ExitCode.SOURCE:
+            return result
+        moved = self._move(claim, "done" if code in _THROUGH else "failed")
+        with self._journal() as journal:
+            known = journal.of_source(str(claim.path))
+            if known is not None and code is ExitCode.SOURCE:
+                journal.abandon(known.key)
+            elif known is not None:
+                keep = (self._reports / known.record.run_id / "source").resolve()
+                keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+                claim.path.replace(keep / claim.name)
+                journal.relocate(known, str(keep / claim.name))
+        desk.release(claim)
+        return msgspec.structs.replace(result, moved_to=moved)
+
+    def _put_reports(self, run_id: str) -> None:
+        folder = self._reports / run_id
+        names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        # The summary last: where it stands, all that it names is there.
+        for name in sorted(names, key=lambda name: name == "summary.json"):
+            self._place("outbox").put(folder / name, f"{run_id}/{name}")
+
+    def _move(self, claim: Claim, word: str) -> str:
+        """Moves the file out of the inbox, if it is still the one that was taken; where it is now."""
+        inbox, there = self._place("inbox"), self._place(word)
+        now = inbox.look(claim.name)
+        if now is None:
+            return word
+        if (now.size, now.mark) != (claim.size, claim.mark):
+            return ""
+        moved = inbox.move(claim.name, there)
+        if claim.marker and inbox.look(claim.marker) is not None:
+            inbox.move(claim.marker, there)
+        return f"{word}/{moved}"
+
+    # ------------------------------------------------------------------------------------------------ telling
+
+    def _judge(self, memory: Memory, found: NightReport) -> None:
+        """The state of the profile after this look. A look at which nothing happened leaves it as it was."""
+        reasons = list(found.reasons)
+        level = CRITICAL if reasons else WELL
+        for result in found.files:
+            if result.exit_code in REASONS:
+                level = CRITICAL
+                reasons.append(REASONS[result.exit_code])
+            elif result.exit_code == ExitCode.ROWS and result.not_imported_share >= self._nightly.warning:
+                critical = result.not_imported_share >= self._nightly.critical
+                level = max(level, CRITICAL if critical else WARNING)
+                reasons.append("rows")
+        if found.missing:
+            level = CRITICAL
+            reasons.append("missing")
+        if found.exit_code == ExitCode.TIME and "time" not in reasons:
+            level = CRITICAL
+            reasons.append("time")
+        ended = any(result.exit_code != ExitCode.INTERRUPTED for result in found.files)
+        if reasons or ended:
+            memory.level, memory.reasons = level, tuple(sorted(set(reasons)))
+        found.state, found.reasons = LEVELS[memory.level], memory.reasons
+
+    def _tell(self, memory: Memory, found: NightReport, figures: Figures) -> None:
+        """On a change of state only; told again while nobody took it."""
+        state = (memory.level, memory.reasons)
+        if state == (memory.told_level, memory.told_reasons):
+            return
+        if self._nightly.notices:
+            was = memory.told_level
+            title = f"importer {self._settings.profile or 'nightly'}: {_change(was, memory.level)}"
+            sent = send(self._nightly.notices, title, notice_text(found, self._where()), self._world.environ)
+            found.told = sent.taken
+            for failure in sent.failures:
+                found.notes = (*found.notes, f"A notice could not be sent: {failure}.")
+                self._log.error("notice was not sent", text=failure)
+                figures.add("importer_notices_failed_total", 1)
+            if not sent.taken:
+                return
+            self._log.info("notice was sent", text=title, taken=sent.taken)
+        memory.told_level, memory.told_reasons = state
+
+    def _where(self) -> str:
+        return self._place("outbox").shown if self._nightly.outbox and "outbox" in self._places else str(self._reports)
+
+    def _figures_path(self) -> Path:
+        if self._settings.metrics_file:
+            return Path(self._settings.metrics_file)
+        return self._reports / ".nightly" / "figures.prom"
+
+    def _write_figures(self, found: NightReport, figures: Figures) -> None:
+        figures.set("importer_nightly_state", LEVELS.index(found.state))
+        figures.set("importer_nightly_exit_code", found.exit_code)
+        figures.set("importer_nightly_missing_file", 1 if found.missing else 0)
+        figures.set("importer_nightly_waiting_files", len(found.waiting))
+        figures.set("importer_nightly_timestamp_seconds", self._world.wall() / 1000)
+        wrong = export(figures, self._world.environ)
+        try:
+            write_figures(self._figures_path(), figures)
+        except SettingsError as error:
+            wrong = f"{wrong} {error}".strip()
+        if wrong:
+            found.notes = (*found.notes, f"Metrics: {wrong}")
+            self._log.error("metrics were not written", text=wrong)
+
+    def _retire(self) -> None:
+        """Removes the reports of this profile's runs that ended long ago; the journal keeps their numbers."""
+        if not self._nightly.retention:
+            return
+        oldest = self._world.wall() - self._nightly.retention * 1000
+        with self._journal() as journal:
+            for old in journal.runs():
+                mine = old.record.settings.get("profile", "") == self._settings.profile
+                if mine and old.finished and old.finished_at is not None and old.finished_at < oldest:
+                    shutil.rmtree(self._reports / old.record.run_id, ignore_errors=True)
+
+
+class _ProfileLock(Lock):
+    """One nightly at a time for a profile."""
+
+    def __init__(self, folder: Path, profile: str) -> None:
+        super().__init__(folder, f"nightly {profile}")
+        self._profile = profile
+
+    def __enter__(self) -> _ProfileLock:
+        try:
+            super().__enter__()
+        except Busy as error:
+            holder = error.message.partition(" is already")[0]
+            raise Busy(
+                f"{holder} is already the nightly of {self._profile or 'this folder'}.", "It goes on by itself."
+            ) from None
+        return self
+
+
+def void(_: object) -> None:
+    """For a value that nobody wants."""
+
+
+def _change(was: int, now: int) -> str:
+    if now == WELL:
+        return "is well again"
+    return "went wrong" if now == CRITICAL else "went wrong for some rows" if was == WELL else "is better, not well"
+
+
+_SENTENCES = {
+    "error": "The importer itself failed.",
+    "settings": "The settings are wrong; nothing was sent.",
+    "credentials": "The server refuses the credentials.",
+    "trouble": "The server or a place of files did not answer.",
+    "errors": "Too many rows failed; the run was stopped.",
+    "disk": "The disk or the journal failed.",
+    "unreadable": "A file cannot be read.",
+    "changed": "A file changed while its run was open.",
+    "time": "The night's time was over before everything was done.",
+    "busy": "Another process is on a file.",
+    "rows": "Rows were not imported.",
+    "missing": "The expected file is missing.",
+}
+
+
+def notice_text(found: NightReport, reports: str) -> str:
+    """What a notice says: why, then each file with its first causes, masked."""
+    lines = [_SENTENCES[reason] for reason in found.reasons] or ["Everything was imported."]
+    for result in _worst_first(found.files):
+        lines += ["", f"{result.name}: {result.message}", *(f"  - {cause}" for cause in result.causes)]
+    if found.notes:
+        lines += ["", *found.notes]
+    if found.waiting:
+        lines += ["", "Still in the inbox: " + ", ".join(found.waiting)]
+    return "\n".join([*(mask(line) for line in lines), "", f"Reports: {reports}", ""])
+
+
+def _worst_first(files: Iterable[FileResult]) -> list[FileResult]:
+    return sorted(files, key=lambda result: -_ORDER.index(result.exit_code))[:10]
+
+
+def night_text(found: NightReport) -> str:
+    """The look in words, for a person."""
+    lines = [f"{result.name}: {result.message}" for result in found.files]
+    lines += [f"Still in the inbox: {name}" for name in found.waiting] + list(found.notes)
+    if not lines:
+        lines = ["Nothing to do."]
+    return "\n".join(lines) + "\n"
