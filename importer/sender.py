@@ -540,11 +540,12 @@ class Sender:
             case Next.RENEW:
                 await self._same_again(work, attempt, 0.0)
             case Next.REFUSED:
-                await self._stay(work, attempt)
+                # First of all: while this is written down, the others must not try the same credentials.
                 self.stop(_refused(trouble.code, trouble.message))
-            case Next.SETTINGS:
                 await self._stay(work, attempt)
+            case Next.SETTINGS:
                 self.stop(Stop(ExitCode.SETTINGS, f"The server cannot be used: {trouble.message}.", _RESUME))
+                await self._stay(work, attempt)
             case Next.HALVE:
                 await self._refused_whole(work, trouble.code, trouble.message, attempt, size)
             case Next.AGAIN:
