@@ -246,6 +246,7 @@ def test_a_timeline_keeps_every_row_however_long_the_run(seconds: list[int]) -> 
     for n in range(0, len(ordered), 50):
         timeline.see(
             [Outcome(2, Status.SUCCEEDED, attempts=1, at=at * 1000) for at in ordered[n : n + 50]],
+            (),
         )
     slices = timeline.slices(40)
     assert len(slices) <= 40
