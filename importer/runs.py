@@ -17,8 +17,12 @@ from importer.mapping import Mapping, fit, load, propose
 from importer.reader import Source, SourceOptions
 from importer.settings import Settings
 
-#: What may be given anew when a run goes on: its pace and when it stops.
-PACE = ("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration")
+#: What may be given anew when a run goes on: its pace and when it stops; for a retry, also how it begins and on whose
+#: behalf.
+PACE = (
+    *("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration"),
+    *("canary", "gzip", "attribution_type", "attribution_code"),
+)
 
 
 def choose_mapping(source: Source, settings: Settings) -> Mapping:
