@@ -120,17 +120,17 @@ def _yes_no(value: str) -> bool:
     return found[value.strip().lower()]
 
 
-_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "sec": 1.0}
+_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
+_SHORT_UNITS = {"s": "second", "sec": "second", "m": "minute", "min": "minute", "h": "hour"}
 
 
 def read_rate(value: str) -> Rate:
     """`100/minute`, `50/second`, `5000/hour`."""
-    match = re.fullmatch(r"(\d{1,7}(?:\.\d+)?)\s*/\s*([a-z]+?)s?", value.strip().lower())
-    unit = _UNITS.get(match[2]) or _UNITS.get(match[2] + "s") if match else None
-    if match is None or unit is None or float(match[1]) <= 0:
+    match = re.fullmatch(r"(\d{1,7}(?:\.\d{1,6})?)\s*/\s*([a-z]+)", value.strip().lower(), re.ASCII)
+    word = "" if match is None else _SHORT_UNITS.get(match[2]) or match[2].removesuffix("s")
+    if match is None or word not in _UNITS or float(match[1]) <= 0:
         raise ValueError("requests per second, minute or hour, such as 100/minute")
-    word = next(name for name, seconds in _UNITS.items() if seconds == unit)
-    return Rate(float(match[1]), unit, f"{match[1]}/{word}")
+    return Rate(float(match[1]), _UNITS[word], f"{match[1]}/{word}")
 
 
 def read_duration(value: str) -> float:
@@ -354,7 +354,13 @@ def load(
     if mistakes:
         raise SettingsError(" ".join(mistakes), "Correct it and try again.")
     values["attribution_type"] = str(values.get("attribution_type", "")).upper()
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.burst > 1 and settings.burst > settings.rate.count / 2:
+        raise SettingsError(
+            f"--burst {settings.burst} is more than half of --rate {settings.rate.word}.",
+            "What may leave at once is taken off the rate: choose a smaller burst.",
+        )
+    return settings
 
 
 def _merge(values: dict[str, Any], layer: dict[str, Any]) -> None:
