@@ -43,6 +43,8 @@ class Findings(msgspec.Struct, frozen=True):
     size: int
     has_quotes: bool
     has_controls: bool
+    #: At most; line ends of two kinds in one text can make it more.
+    longest_line: int
     note: str = ""
 
 
@@ -62,7 +64,7 @@ def _scan(name: str, opener: Opener, encoding: str) -> Findings:
     """Decode everything once, strictly, keeping nothing."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     wide = encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
-    size = lines = since_break = beyond_ascii = 0
+    size = lines = since_break = longest = beyond_ascii = 0
     has_quotes = has_controls = False
     with opener() as stream:
         while True:
@@ -88,15 +90,17 @@ def _scan(name: str, opener: Opener, encoding: str) -> Findings:
                 if not block.isascii():
                     beyond_ascii += len(block) - len(text)
             has_quotes = has_quotes or '"' in text
-            breaks = text.count("\n") or text.count("\r")
-            lines += breaks
-            since_break = len(text) - max(text.rfind("\n"), text.rfind("\r")) if breaks else since_break + len(text)
+            lengths = list(map(len, text.split("\n" if "\n" in text else "\r")))
+            lines += len(lengths) - 1
+            lengths[0] += since_break
+            since_break = lengths[-1]
+            longest = max(longest, max(lengths))
             if since_break > LONGEST_LINE:
                 raise SourceError(
                     f"{name}: line {lines + 1:,} is longer than {LONGEST_LINE:,} characters; this is no table of rows.",
                     "Export the sheet again as CSV (UTF-8) or as a workbook.",
                 )
-    return Findings(encoding, size, has_quotes, has_controls)
+    return Findings(encoding, size, has_quotes, has_controls, longest)
 
 
 def _wide_without_bom(start: bytes) -> str | None:
