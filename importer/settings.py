@@ -389,6 +389,9 @@ def _from_file(file: Path | None, profile: str, mistakes: list[str]) -> dict[str
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is no TOML: {error}.", "Correct that line.") from None
     profiles = document.pop("profiles", {})
+    if not isinstance(profiles, dict):
+        at = f"{path}, line {_line_of(text, '', 'profiles')}"
+        raise SettingsError(f"{at}: profiles is no table.", "Write each profile as [profiles.NAME].")
     if profile and profile not in profiles:
         names = ", ".join(profiles) or "none"
         mistakes.append(f"--profile {profile}: {path} has no such profile (it has: {names}).")
