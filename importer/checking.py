@@ -17,10 +17,10 @@ from importer.errors import ExitCode, SettingsError, Stop
 from importer.findings import Findings, Gatherer, problem_row
 from importer.model import Chunk, FieldDefinition, Problem
 from importer.normaliser import Normaliser
-from importer.pipeline import Target, World, target_of
 from importer.reader import open_source
 from importer.runs import choose_mapping, source_options
 from importer.settings import Settings
+from importer.world import Target, World, target_of
 
 #: Nothing waits for a check, so its chunks may be as large as memory likes.
 ROWS_AT_ONCE = 10_000

@@ -126,3 +126,9 @@ def check_unchanged(run: Run, source: Source) -> None:
             f"{source.name} is not the file that the run {run.record.run_id} began with.",
             f"Put the old file back and type `importer resume {run.record.run_id}`, or run the new one with --restart.",
         )
+
+
+def forget_spool(journal: Journal, run: Run) -> None:
+    """What came by a pipe goes once nobody can resume from it."""
+    if run.record.spooled and not journal.in_use(run.record.source):
+        Path(run.record.source).unlink(missing_ok=True)

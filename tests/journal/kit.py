@@ -14,11 +14,12 @@ from pathlib import Path
 
 import msgspec
 
+from importer.journal import Journal
 from importer.model import RunSummary, Status
-from importer.pipeline import World
 from importer.progress import Silent
 from importer.sandbox import EmbeddedSandbox, SandboxState
 from importer.settings import Settings, read_rate
+from importer.world import World
 
 #: Requests cost no time here: nothing in these tests is about the pace.
 FAST = "5000/second"
@@ -139,8 +140,11 @@ def accepted_rows(state: SandboxState) -> Counter[str]:
     return Counter(fields["Colour"] for _, fields in state.accepted if "Colour" in fields)
 
 
-def violations(state: SandboxState, rows: Sequence[Mapping[str, str]], expected_rows: int, in_flight: int) -> list[str]:
-    """What is wrong with a run that was interrupted and went on, by what the server holds. Nothing should be."""
+def violations(state: SandboxState, rows: Sequence[Mapping[str, str]], expected_rows: int, reports: Path) -> list[str]:
+    """What is wrong with runs that were interrupted and went on, by what the server holds. Nothing should be.
+
+    In flight at an interruption is what had been sent and whose answer was never written down.
+    """
     wrong = []
     if [row["_row"] for row in rows] != [str(n) for n in range(2, expected_rows + 2)]:
         wrong.append(f"{len(rows)} rows of {expected_rows} have their outcome beside them")
@@ -161,8 +165,10 @@ def violations(state: SandboxState, rows: Sequence[Mapping[str, str]], expected_
     wrong += [f"{colour} was applied by different requests" for colour, found in bodies.items() if len(found) > 1]
     again = Counter(request.body_sha256 for request in state.requests if request.body_sha256)
     twice = sum(1 for count in again.values() if count > 1)
+    with Journal.open(reports) as journal:
+        in_flight = len(state.requests) - sum(1 for run in journal.runs() for _ in journal.attempts(run.key))
     if twice > in_flight:
-        wrong.append(f"{twice} batches were sent twice, with {in_flight} in flight at most")
+        wrong.append(f"{twice} batches were sent twice, with {in_flight} in flight")
     return wrong
 
 

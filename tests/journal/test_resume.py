@@ -13,6 +13,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from importer.errors import Busy, ExitCode, SettingsError, SourceChanged
+from importer.journal import Journal
+from importer.locks import Lock
+from importer.model import RunSummary
+from importer.pipeline import report, resume, retry, run
+from importer.reader import open_source
+from importer.runs import identity_of
+from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.world import World
 from tests.journal.kit import (
     Listener,
     Program,
@@ -24,15 +34,6 @@ from tests.journal.kit import (
     violations,
     world,
 )
-
-from importer.errors import Busy, ExitCode, SettingsError, SourceChanged
-from importer.journal import Journal
-from importer.locks import Lock
-from importer.model import RunSummary
-from importer.pipeline import World, report, resume, retry, run
-from importer.reader import open_source
-from importer.runs import identity_of
-from importer.sandbox import EmbeddedSandbox, SandboxOptions
 
 
 class StopsAfter(Listener):
@@ -83,7 +84,7 @@ def test_a_killed_run_goes_on_and_every_row_has_one_outcome(tmp_path: Path, mome
         first = state.requests[before : before + len(waiting)]
         # What was open goes first; of it, all that had left are known bodies.
         assert {request.body_sha256 for request in state.requests[before:]} & bodies <= {r.body_sha256 for r in first}
-        assert not violations(state, results(tmp_path / "reports", killed.record.run_id), 200, in_flight=3)
+        assert not violations(state, results(tmp_path / "reports", killed.record.run_id), 200, tmp_path / "reports")
         assert sum(request.size for request in first) == sum(len(b.rows) for b in waiting)
 
 
@@ -118,7 +119,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_ends_as_if_nothing_had_been(tmp_
         whole = resume(None, settings(sandbox, tmp_path / "reports"), {}, world(sandbox, tmp_path))
         assert (whole.run_id, whole.exit_code, statuses(whole)) == (half.run_id, 0, Counter(succeeded=60))
         assert whole.requests.sent == 6
-        assert not violations(sandbox.state, results(tmp_path / "reports", whole.run_id), 60, in_flight=0)
+        assert not violations(sandbox.state, results(tmp_path / "reports", whole.run_id), 60, tmp_path / "reports")
 
 
 def test_resume_of_a_finished_run_says_so_and_ends_well(tmp_path: Path) -> None:
