@@ -15,8 +15,8 @@ import msgspec
 from importer.codes import ITEM_CODES, Next
 from importer.model import Customer, ItemStatus
 
-#: A country code has one to three digits; a subscriber's number has at least seven.
-_COUNTRY_CODE_DIGITS = range(1, 4)
+#: A country code has at most three digits; a subscriber's number has at least seven.
+_LONGEST_COUNTRY_CODE = 3
 _SHORTEST_NUMBER = 7
 
 
@@ -77,24 +77,23 @@ def rule(item: ItemStatus) -> Ruling:
 
 def _in_order(customers: Sequence[Customer], items: Sequence[ItemStatus]) -> bool:
     """Whether each item may be the customer's at its place: nothing it echoes says otherwise."""
-    changed: list[tuple[int, ItemStatus]] = []
-    for index, (customer, item) in enumerate(zip(customers, items, strict=True)):
-        if (
-            item.mobile in ("", customer.mobile)
-            and item.email in ("", customer.email)
-            and item.external_id in ("", customer.external_id)
-            and item.user_id in ("", customer.user_id)
-        ):
-            continue
-        if not _may_be(customer, item):
-            return False
-        changed.append((index, item))
+    changed = [index for index, item in enumerate(items) if not _as_sent(customers[index], item)]
     if not changed:
         return True
     # An identifier that came back otherwise than it was sent, or unasked (the stored customer's), and that fits another
     # customer of this batch: the items may have changed places.
     places = _Places(customers)
-    return all(places.fitting(item) <= {index} for index, item in changed)
+    return all(_may_be(customers[index], items[index]) and places.fitting(items[index]) <= {index} for index in changed)
+
+
+def _as_sent(customer: Customer, item: ItemStatus) -> bool:
+    """Whether what is echoed is, to the letter, what was sent: so with nearly every item, and so without any index."""
+    return (
+        item.mobile in ("", customer.mobile)
+        and item.email in ("", customer.email)
+        and item.external_id in ("", customer.external_id)
+        and item.user_id in ("", customer.user_id)
+    )
 
 
 def _may_be(customer: Customer, item: ItemStatus) -> bool:
@@ -136,10 +135,8 @@ class _Places:
 
     def fitting(self, item: ItemStatus) -> set[int]:
         """The customers of whom an identifier of the item speaks."""
-        found: set[int] = set()
-        if item.mobile:
-            near = self._tails.get(_digits(item.mobile)[-_SHORTEST_NUMBER:], [])
-            found.update(index for index, mobile in near if same_mobile(mobile, item.mobile))
+        near = self._tails.get(_digits(item.mobile)[-_SHORTEST_NUMBER:], [])
+        found = {index for index, mobile in near if same_mobile(mobile, item.mobile)}
         found |= self._ids.get(("email", item.email.lower()), _NOBODY)
         found |= self._ids.get(("external_id", item.external_id), _NOBODY)
         found |= self._ids.get(("user_id", item.user_id), _NOBODY)
@@ -152,11 +149,9 @@ _NOBODY: set[int] = set()
 def same_mobile(sent: str, echoed: str) -> bool:
     """Equal, or one is the other with a country code before it."""
     shorter, longer = sorted((_digits(sent), _digits(echoed)), key=len)
-    if shorter == longer:
-        return True
-    return (
+    return shorter == longer or (
         len(shorter) >= _SHORTEST_NUMBER
-        and len(longer) - len(shorter) in _COUNTRY_CODE_DIGITS
+        and len(longer) - len(shorter) <= _LONGEST_COUNTRY_CODE
         and longer.endswith(shorter)
     )
 
