@@ -15,12 +15,12 @@ from importer.client import Client, ClientOptions, RequestFailed
 from importer.codes import Next
 from importer.errors import ExitCode, SettingsError, Stop
 from importer.findings import Findings, Gatherer, problem_row
-from importer.model import FieldDefinition, Problem
+from importer.model import Chunk, FieldDefinition, Problem
 from importer.normaliser import Normaliser
-from importer.pipeline import Target, World, target_of
 from importer.reader import open_source
 from importer.runs import choose_mapping, source_options
 from importer.settings import Settings
+from importer.world import Target, World, target_of
 
 #: Nothing waits for a check, so its chunks may be as large as memory likes.
 ROWS_AT_ONCE = 10_000
@@ -35,7 +35,7 @@ def check(path: str, settings: Settings, world: World) -> Findings:
         # An organisation that has defined nothing yet says nothing of our columns.
         normaliser = Normaliser(mapping, country=settings.country or None, blank=settings.blank, fields=fields or None)
         gatherer = Gatherer(mapping, blank=settings.blank)
-        for chunk in source.chunks(ROWS_AT_ONCE):
+        for chunk in _chosen(source.chunks(ROWS_AT_ONCE), settings):
             normalised = normaliser(chunk)
             gatherer.add(chunk, normalised)
             write(normalised.problems)
@@ -57,14 +57,35 @@ def _about(fields: tuple[FieldDefinition, ...] | None) -> tuple[str, ...]:
     return ("The organisation has no preference fields defined, so the columns' names could not be checked.",)
 
 
+def _chosen(chunks: Iterator[Chunk], settings: Settings) -> Iterator[Chunk]:
+    """The rows that a run with the same --skip-rows and --limit would take."""
+    first, last = settings.skip_rows, settings.skip_rows + settings.limit if settings.limit else None
+    seen = 0
+    for chunk in chunks:
+        frame = chunk.frame.iloc[max(first - seen, 0) : None if last is None else max(last - seen, 0)]
+        seen += len(chunk.frame)
+        if len(frame) == len(chunk.frame):
+            yield chunk
+        elif len(frame):
+            kept = set(frame.index.tolist())
+            yield Chunk(frame, tuple(problem for problem in chunk.problems if problem.row_number in kept))
+        if last is not None and seen >= last:
+            return
+
+
 def _fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
     with target_of(settings, world) as target:
-        return asyncio.run(_ask(target, world))
+        return asyncio.run(_ask(target, settings, world))
 
 
-async def _ask(target: Target, world: World) -> tuple[FieldDefinition, ...]:
+async def _ask(target: Target, settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
     """The organisation's fields, and with them whether the credentials work: one request, with OAuth two."""
-    async with Client(ClientOptions(target.base_url), target.credentials, world.clock, world.transport) as client:
+    options = ClientOptions(
+        target.base_url,
+        attribution_type=settings.attribution_type,
+        attribution_code=settings.attribution_code,
+    )
+    async with Client(options, target.credentials, world.clock, world.transport) as client:
         try:
             return await client.fields()
         except RequestFailed as error:

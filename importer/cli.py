@@ -23,7 +23,7 @@ from importer.listing import list_runs, runs_text
 from importer.looks import Looks
 from importer.mapping import to_toml
 from importer.model import RunSummary, to_json
-from importer.pipeline import Stopper, World, report, resume, retry, run
+from importer.pipeline import report, resume, retry, run
 from importer.progress import Progress, Silent
 from importer.reader import open_source
 from importer.reporter import console_text
@@ -40,6 +40,7 @@ from importer.sandbox import (
 )
 from importer.settings import OPTIONS, Settings, load
 from importer.spool import spooled
+from importer.world import Stopper, World
 
 Command = Callable[..., Any]
 

@@ -43,6 +43,20 @@ EXIT_MEANINGS: dict[ExitCode, str] = {
 }
 
 
+#: From bad to worst: what keeps a scheduler from going on comes last.
+_BADNESS = (0, 3, 10, 6, 5, 130, 9, 8, 11, 4, 2, 7, 1)
+
+
+def badness(code: int) -> int:
+    """The more, the worse."""
+    return _BADNESS.index(int(code))
+
+
+def worse(one: int, other: int) -> int:
+    """Of two exit codes the one that several runs together end with."""
+    return max(int(one), int(other), key=badness)
+
+
 class ImporterError(Exception):
     """`message`: what and where, one sentence. `advice`: what to do or type next, one sentence."""
 

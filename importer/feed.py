@@ -25,12 +25,13 @@ ROWS_AT_ONCE = 2000
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which rows are to be sent. `decided` and `chosen`: a byte per row number (1: yes); `chosen` None: all."""
+    """Which rows are to be sent. A byte per row number: 1 in `decided` where a row has its outcome, 1 in `left_out`
+    where it is not to be sent although it has none (None: no such row)."""
 
     skip_rows: int = 0
     limit: int = 0
     decided: bytearray = bytearray()
-    chosen: bytearray | None = None
+    left_out: bytearray | None = None
 
 
 class SheetFeed:
@@ -50,6 +51,7 @@ class SheetFeed:
         self._wall = wall
         self._rows_read = rows_read
         self.repairs: Counter[str] = Counter()
+        self.rows = 0
 
     async def __aiter__(self) -> AsyncIterator[Portion]:
         portions = self.portions()
@@ -61,11 +63,10 @@ class SheetFeed:
 
     def portions(self) -> Iterator[Portion]:
         """The same without threads."""
-        seen = 0
         for chunk in self._source.chunks(ROWS_AT_ONCE):
             row_numbers = chunk.frame.index.to_numpy()
-            order = np.arange(seen, seen + len(row_numbers))
-            seen += len(row_numbers)
+            order = np.arange(self.rows, self.rows + len(row_numbers))
+            self.rows += len(row_numbers)
             self._rows_read(len(row_numbers))
             open_rows = ~_marked(self._selection.decided, row_numbers)
             sent, skipped = self._chosen(row_numbers, order)
@@ -83,8 +84,8 @@ class SheetFeed:
             reasons.append((order < selection.skip_rows, "skipped_rows"))
         if selection.limit:
             reasons.append((order >= selection.skip_rows + selection.limit, "over_limit"))
-        if selection.chosen is not None:
-            reasons.append((~_marked(selection.chosen, row_numbers), "not_chosen"))
+        if selection.left_out is not None:
+            reasons.append((_marked(selection.left_out, row_numbers), "not_chosen"))
         told: list[tuple[np.ndarray, str]] = []
         for rows, code in reasons:
             told.append((rows & sent, code))

@@ -176,7 +176,11 @@ class Journal:
         self.where = where
         with self.errors():
             self._connection = engine.connect()
-            self._prepare()
+            try:
+                self._prepare()
+            except BaseException:
+                self.close()
+                raise
 
     @classmethod
     def open(cls, reports_dir: Path, database: str | None = None) -> Journal:
@@ -481,7 +485,7 @@ class Change(msgspec.Struct, frozen=True):
 
     `opened`: batches that are about to be sent, with the attempts that their customers had before. `attempt`: one
     sending. `outcomes` with `settled`: the batches whose rows have their outcome now, or stand in an opened batch.
-    `harmless`: batches that the server certainly has not applied.
+    `harmless`: batches that the server certainly has not applied. `doubtful`: such batches that are about to be sent.
     """
 
     opened: tuple[tuple[Batch, int], ...] = ()
@@ -489,6 +493,7 @@ class Change(msgspec.Struct, frozen=True):
     outcomes: Sequence[Outcome] = ()
     settled: tuple[int, ...] = ()
     harmless: tuple[int, ...] = ()
+    doubtful: tuple[int, ...] = ()
     progress: Progress | None = None
 
     def apply(self, connection: Connection, key: int) -> None:
@@ -531,12 +536,11 @@ class Change(msgspec.Struct, frozen=True):
             connection.execute(
                 _batches.update().where(_batches.c.run == key, _batches.c.batch_id.in_(self.settled)).values(rows=None)
             )
-        if self.harmless:
-            connection.execute(
-                _batches.update()
-                .where(_batches.c.run == key, _batches.c.batch_id.in_(self.harmless))
-                .values(doubt=False)
-            )
+        for batches, doubt in ((self.harmless, False), (self.doubtful, True)):
+            if batches:
+                connection.execute(
+                    _batches.update().where(_batches.c.run == key, _batches.c.batch_id.in_(batches)).values(doubt=doubt)
+                )
         if self.progress is not None:
             connection.execute(_runs.update().where(_runs.c.id == key).values(progress=_pack(self.progress)))
 
@@ -645,6 +649,7 @@ def _damaged(where: str) -> JournalError:
     )
 
 
+_MOUNTS = Path("/proc/self/mounts")
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
 
 
@@ -698,11 +703,10 @@ def _postgresql(url: str) -> Engine:
 
 def file_system_of(path: Path) -> str:
     """The type of file system a path lies on, "" where the platform does not tell."""
-    mounts = Path("/proc/self/mounts")
-    if not mounts.exists():
+    if not _MOUNTS.exists():
         return ""
     where, best, kind = str(path.resolve()), "", ""
-    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
         fields = line.split(" ")
         point = fields[1].replace("\\040", " ")
         if (where == point or where.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):

@@ -19,7 +19,7 @@ import msgspec
 from importer import __version__
 from importer.errors import ExitCode, SettingsError
 from importer.model import RowCounts, RunSummary
-from importer.pacer import Rate
+from importer.settings import read_rate
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class Figures:
         assert set(labels) == set(_METRICS[name].labels)
         return name, (("profile", self.profile), *sorted(labels.items()))
 
-    def run_ended(self, summary: RunSummary, rate: Rate, paused: float, at: int) -> None:
+    def run_ended(self, summary: RunSummary, paused: float, at: int) -> None:
         """A run came to an end, for good or for now."""
         self.add("importer_runs_total", 1, exit_code=str(summary.exit_code))
         self.add("importer_pause_seconds_total", paused)
@@ -82,7 +82,10 @@ class Figures:
             if status != "read":
                 self.set("importer_last_run_rows", getattr(summary.rows, status), status=status)
         self.set("importer_last_run_duration_seconds", summary.duration_seconds)
-        self.set("importer_last_run_rate_used_ratio", round(summary.rate.achieved / rate.count, 4))
+        self.set(
+            "importer_last_run_rate_used_ratio",
+            round(summary.rate.achieved / read_rate(summary.rate.configured).count, 4),
+        )
         self.set("importer_last_run_exit_code", summary.exit_code)
         self.set("importer_last_run_timestamp_seconds", at / 1000)
         if summary.exit_code == ExitCode.OK:
@@ -148,6 +151,20 @@ def write_figures(path: Path, figures: Figures) -> None:
             raise
     except OSError as error:
         raise SettingsError(f"--metrics-file {path} cannot be written ({error.strerror}).", "Choose another.") from None
+
+
+def record_run(path: str, profile: str, summary: RunSummary, paused: float, at: int, environ: Mapping[str, str]) -> str:
+    """A run that ended by itself, into the file (if one is named) and where OpenTelemetry is told. Returns what went
+    wrong, or ""."""
+    figures = load_figures(Path(path), profile) if path else Figures(profile)
+    figures.run_ended(summary, paused, at)
+    wrong = export(figures, environ)
+    if path:
+        try:
+            write_figures(Path(path), figures)
+        except SettingsError as error:
+            return f"{wrong} {error}".strip()
+    return wrong
 
 
 def _escaped(text: str) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from importer.errors import Busy, ExitCode, ImporterError, JournalError, SettingsError
+from importer.errors import Busy, ExitCode, ImporterError, SettingsError, badness, worse
 from importer.inbox import Access, Entry, Place, open_place, seen
 from importer.journal import Journal, Run
 from importer.locks import Lock
@@ -22,13 +22,14 @@ from importer.logs import Log, mask
 from importer.metrics import Figures, export, load_figures, write_figures
 from importer.model import RunSummary
 from importer.notify import send
-from importer.pipeline import World, report, resume, run
+from importer.pipeline import report, resume, run
 from importer.reporter import headline, read_summary
 from importer.runs import PACE
 from importer.settings import Settings
 from importer.staging import Claim, Desk, Memory, Seen, day_in, expected_day, in_window, past
 from importer.summary import seconds_until
 from importer.watching import Watch
+from importer.world import World
 
 WELL, WARNING, CRITICAL = 0, 1, 2
 LEVELS = ("well", "warning", "critical")
@@ -63,8 +64,6 @@ _ENDS_THE_NIGHT = frozenset(
     }
 )
 _THROUGH = frozenset({ExitCode.OK, ExitCode.ROWS})
-#: From bad to worst: what keeps a scheduler from going on comes last.
-_ORDER = (0, 3, 10, 6, 5, 130, 9, 8, 11, 4, 2, 7, 1)
 
 
 class FileResult(msgspec.Struct, frozen=True):
@@ -96,10 +95,6 @@ class NightReport(msgspec.Struct):
     told: int = 0
     #: What else a person should know: a notice that could not be sent, an outbox that could not be reached.
     notes: tuple[str, ...] = ()
-
-
-def worse(one: int, other: int) -> int:
-    return max(int(one), int(other), key=_ORDER.index)
 
 
 # ---------------------------------------------------------------------------------------------------- looking
@@ -178,6 +173,9 @@ class Night:
             self._work(desk, memory, found, figures, patient)
         except ImporterError as error:
             self._trouble(found, error)
+        except Exception as error:
+            # Nobody watches: an error of ours must be told like any other. Its text may hold a cell.
+            self._trouble(found, ImporterError(f"An error of ours: {type(error).__name__}.", "Please report it."))
         self._judge(memory, found)
         self._tell(memory, found, figures)
         try:
@@ -225,6 +223,7 @@ class Night:
             if may_go_on():
                 self._carry(desk, claim, found, figures)
         entries = self._complete(memory, found, desk.claims(), patient and open_now)
+        incomplete = found.waiting
         for entry in entries:
             if not may_go_on():
                 found.waiting = (*found.waiting, entry.name)
@@ -234,7 +233,7 @@ class Night:
             memory.seen.pop(entry.name, None)
             memory.arrive(self._day_of(entry.name), entry.name)
             self._carry(desk, claim, found, figures)
-        self._expect(memory, found)
+        self._expect(memory, found, incomplete)
         if self._world.stopper.asked:
             found.exit_code = worse(found.exit_code, ExitCode.INTERRUPTED)
 
@@ -257,7 +256,8 @@ class Night:
     def _settled(self, memory: Memory, claimed: set[tuple[str, int, str]]) -> tuple[list[Entry], list[str]]:
         listed = {entry.name: entry for entry in self._place("inbox").list()}
         now = self._world.wall()
-        settled, waiting = [], []
+        settled: list[Entry] = []
+        waiting: list[Entry] = []
         before, memory.seen = memory.seen, {}
         for name, entry in sorted(listed.items()):
             if not self._wanted(name) or (name, entry.size, entry.mark) in claimed:
@@ -278,17 +278,18 @@ class Night:
         marker = self._nightly.marker
         return seen(name) and not (marker and name.endswith(marker)) and day_in(name, self._nightly.pattern) is not None
 
-    def _expect(self, memory: Memory, found: NightReport) -> None:
+    def _expect(self, memory: Memory, found: NightReport, incomplete: Sequence[str]) -> None:
         """The expected file, missing past its time, is an alarm of its own."""
         nightly, now, zone = self._nightly, self._world.wall(), self._settings.time_zone
         if not nightly.expect_by or not past(nightly.expect_by, now, zone):
             return
         day, name = expected_day(nightly, now, zone)
-        if day in memory.arrived:
+        there = [waiting for waiting in found.waiting if self._day_of(waiting) == day]
+        if day in memory.arrived or any(waiting not in incomplete for waiting in there):
             return
         found.missing = name
         found.exit_code = worse(found.exit_code, ExitCode.SOURCE)
-        word = "is there but not complete" if found.waiting else "is not there"
+        word = "is there but not complete" if there else "is not there"
         found.notes = (*found.notes, f"{name} {word}, expected by {nightly.expect_by}.")
         self._log.error("file is missing", file=name, expected_by=nightly.expect_by)
 
@@ -331,7 +332,7 @@ class Night:
         if isinstance(summary, str):
             return FileResult(claim.name, what, 0, message=summary)
         if what != "delivered":
-            figures.run_ended(summary, self._settings.rate, self._watch.paused_seconds, self._world.wall())
+            figures.run_ended(summary, self._watch.paused_seconds, self._world.wall())
             self._show(summary)
         rows = summary.rows
         wrong = rows.failed + rows.rejected + rows.unknown
@@ -554,7 +555,7 @@ def notice_text(found: NightReport, reports: str) -> str:
 
 
 def _worst_first(files: Iterable[FileResult]) -> list[FileResult]:
-    return sorted(files, key=lambda result: -_ORDER.index(result.exit_code))[:10]
+    return sorted(files, key=lambda result: -badness(result.exit_code))[:10]
 
 
 def night_text(found: NightReport) -> str:

@@ -17,8 +17,12 @@ from importer.mapping import Mapping, fit, load, propose
 from importer.reader import Source, SourceOptions
 from importer.settings import Nightly, Settings
 
-#: What may be given anew when a run goes on: its pace and when it stops.
-PACE = ("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration")
+#: What may be given anew when a run goes on: its pace and when it stops; for a retry, also how it begins and on whose
+#: behalf.
+PACE = (
+    *("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration", "time_zone"),
+    *("canary", "gzip", "attribution_type", "attribution_code"),
+)
 
 
 def choose_mapping(source: Source, settings: Settings) -> Mapping:
@@ -123,3 +127,9 @@ def check_unchanged(run: Run, source: Source) -> None:
             f"{source.name} is not the file that the run {run.record.run_id} began with.",
             f"Put the old file back and type `importer resume {run.record.run_id}`, or run the new one with --restart.",
         )
+
+
+def forget_spool(journal: Journal, run: Run) -> None:
+    """What came by a pipe goes once nobody can resume from it."""
+    if run.record.spooled and not journal.in_use(run.record.source):
+        Path(run.record.source).unlink(missing_ok=True)

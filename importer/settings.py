@@ -173,17 +173,17 @@ def _yes_no(value: str) -> bool:
     return found[value.strip().lower()]
 
 
-_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "sec": 1.0}
+_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
+_SHORT_UNITS = {"s": "second", "sec": "second", "m": "minute", "min": "minute", "h": "hour"}
 
 
 def read_rate(value: str) -> Rate:
     """`100/minute`, `50/second`, `5000/hour`."""
-    match = re.fullmatch(r"(\d{1,7}(?:\.\d+)?)\s*/\s*([a-z]+?)s?", value.strip().lower())
-    unit = _UNITS.get(match[2]) or _UNITS.get(match[2] + "s") if match else None
-    if match is None or unit is None or float(match[1]) <= 0:
+    match = re.fullmatch(r"(\d{1,7}(?:\.\d{1,6})?)\s*/\s*([a-z]+)", value.strip().lower(), re.ASCII)
+    word = "" if match is None else _SHORT_UNITS.get(match[2]) or match[2].removesuffix("s")
+    if match is None or word not in _UNITS or float(match[1]) <= 0:
         raise ValueError("requests per second, minute or hour, such as 100/minute")
-    word = next(name for name, seconds in _UNITS.items() if seconds == unit)
-    return Rate(float(match[1]), unit, f"{match[1]}/{word}")
+    return Rate(float(match[1]), _UNITS[word], f"{match[1]}/{word}")
 
 
 def read_duration(value: str) -> float:
@@ -609,6 +609,12 @@ def read_all(given: Mapping[str, str | None], environ: Mapping[str, str], file: 
             except ValueError as error:
                 mistakes.append(f"{label}: {_described(text, error)}.")
         _merge(values, layer)
+    rate, burst = values.get("rate", Settings().rate), values.get("burst", 1)
+    if burst > 1 and burst > rate.count / 2:
+        mistakes.append(
+            f"--burst {burst} is more than half of --rate {rate.word}. "
+            "What may leave at once is taken off the rate: choose a smaller burst."
+        )
     return Reading(values, origins, mistakes)
 
 
@@ -653,6 +659,9 @@ def _from_file(file: Path | None, profile: str, mistakes: list[str], origins: di
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is no TOML: {error}.", "Correct that line.") from None
     profiles = document.pop("profiles", {})
+    if not isinstance(profiles, dict):
+        at = f"{path}, line {_line_of(text, '', 'profiles')}"
+        raise SettingsError(f"{at}: profiles is no table.", "Write each profile as [profiles.NAME].")
     if profile and profile not in profiles:
         names = ", ".join(profiles) or "none"
         mistakes.append(f"--profile {profile}: {path} has no such profile (it has: {names}).")

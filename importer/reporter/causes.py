@@ -245,7 +245,7 @@ class CauseFinder:
                 group.stretch.see(self._read + n, block.row_numbers[n])
         self._read += len(block.row_numbers)
         self._looked_at += len(block.row_numbers) - len(block.other) if good is None else len(good)
-        self.timeline.see(block.outcomes)
+        self.timeline.see(block.outcomes, block.other)
 
     def _good_positions(self, block: Block) -> range | list[int] | None:
         """The rows that succeeded, as far as they are looked at: all (None: every row of the block), or a part."""

@@ -1,0 +1,84 @@
+"""Reporting: journal and source → the files of a run, and how it ended is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import merge
+from pathlib import Path
+
+import msgspec
+
+from importer.errors import ExitCode, ImporterError
+from importer.journal import Journal, Run
+from importer.model import Outcome, RowCounts, RunSummary, Status
+from importer.reader import Source
+from importer.reporter import read_summary, write_files, write_summary
+from importer.runs import forget_spool, mapping_of
+from importer.settings import Settings
+from importer.summary import exit_code_of, summarise
+from importer.world import World
+
+
+def end(
+    journal: Journal, run: Run, source: Source, stop: ImporterError | None, world: World, folder: Path
+) -> RunSummary:
+    """The reports of a run that has ended, for good or for now; then its end is written down."""
+    summary = _write(journal, run, source, stop, exit_code=None, at=world.wall(), folder=folder)
+    finished = (stop is None and not summary.rows.unprocessed) or _nothing_came_of_it(stop, summary.rows)
+    journal.finish(run.key, world.wall(), summary.exit_code, finished, run.progress)
+    if finished:
+        forget_spool(journal, run)
+    return summary
+
+
+def again(journal: Journal, run: Run, source: Source, world: World, folder: Path) -> RunSummary:
+    """The reports once more, for somebody who looks, perhaps while another process is on the run."""
+    if run.finished_at is not None and run.exit_code is not None:
+        return _write(journal, run, source, None, ExitCode(run.exit_code), run.finished_at, folder)
+    return _write(journal, run, source, None, None, world.wall(), folder)
+
+
+def nothing_left(journal: Journal, run: Run, folder: Path, world: World) -> RunSummary:
+    """A finished run that was to be resumed: said so, with the summary of then. All is well."""
+    text = f"The run {run.record.run_id} is finished: nothing is left to resume."
+    world.observer.noted(text)
+    forget_spool(journal, run)
+    before = read_summary(folder / run.record.run_id)
+    return msgspec.structs.replace(before, exit_code=int(ExitCode.OK), notes=(text, *before.notes))
+
+
+def _write(
+    journal: Journal,
+    run: Run,
+    source: Source,
+    stop: ImporterError | None,
+    exit_code: ExitCode | None,
+    at: int,
+    folder: Path,
+) -> RunSummary:
+    settings = msgspec.convert(run.record.settings, Settings)
+    place = folder / run.record.run_id
+    written = write_files(place, source, _outcomes_now(journal, run), mapping_of(run), country=settings.country or None)
+    code = exit_code if exit_code is not None else exit_code_of(written.counts, stop)
+    summary = summarise(run, written, journal.requests(run.key), source, stop, code, at, place)
+    write_summary(place, summary, written.timeline)
+    return summary
+
+
+def _nothing_came_of_it(stop: ImporterError | None, rows: RowCounts) -> bool:
+    """A run that ended on its settings before any row was answered: there is nothing to resume, only to correct."""
+    wrong_settings = stop is not None and stop.exit_code is ExitCode.SETTINGS
+    return wrong_settings and not (rows.succeeded or rows.failed or rows.unknown)
+
+
+def _outcomes_now(journal: Journal, run: Run) -> Iterator[Outcome]:
+    """What the journal knows, and `unknown` for rows that were sent and never answered."""
+    doubtful = sorted(
+        (row, batch.attempts)
+        for batch in journal.open_batches(run.key)
+        if batch.doubt
+        for rows in batch.rows
+        for row in rows
+    )
+    unanswered = (Outcome(row, Status.UNKNOWN, "no_answer", attempts=max(n, 1)) for row, n in doubtful)
+    return merge(journal.outcomes(run.key), unanswered, key=lambda outcome: outcome.row_number)
