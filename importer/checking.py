@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from importer.client import Client, ClientOptions, RequestFailed
 from importer.codes import Next
 from importer.errors import ExitCode, SettingsError, Stop
@@ -75,10 +77,17 @@ def _chosen(chunks: Iterator[Chunk], settings: Settings) -> Iterator[Chunk]:
 
 def _fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
     with target_of(settings, world) as target:
-        return asyncio.run(_ask(target, settings, world))
+        return asyncio.run(greet(target, settings, world)).fields
 
 
-async def _ask(target: Target, settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
+class Greeting(msgspec.Struct, frozen=True):
+    """What a server that takes the credentials told. `server_date`: its Date header."""
+
+    fields: tuple[FieldDefinition, ...]
+    server_date: str
+
+
+async def greet(target: Target, settings: Settings, world: World) -> Greeting:
     """The organisation's fields, and with them whether the credentials work: one request, with OAuth two."""
     options = ClientOptions(
         target.base_url,
@@ -87,7 +96,7 @@ async def _ask(target: Target, settings: Settings, world: World) -> tuple[FieldD
     )
     async with Client(options, target.credentials, world.clock, world.transport) as client:
         try:
-            return await client.fields()
+            return Greeting(await client.fields(), client.server_date)
         except RequestFailed as error:
             trouble = error.trouble
             if trouble.next in (Next.RENEW, Next.REFUSED):

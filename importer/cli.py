@@ -10,20 +10,26 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
+import msgspec
 
 from importer import __version__
 from importer.checking import check
 from importer.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
-from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, SettingsError
+from importer.doctor import examine, line_text, worst_of
+from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, SettingsError, worse
 from importer.findings_text import findings_text
 from importer.listing import list_runs, runs_text
+from importer.logs import Log, open_log
 from importer.looks import Looks
 from importer.mapping import to_toml
+from importer.metrics import record_run
 from importer.model import RunSummary, to_json
+from importer.nightly import Night, NightReport, night_text
 from importer.pipeline import report, resume, retry, run
+from importer.profiles import check_profile
 from importer.progress import Progress, Silent
 from importer.reader import open_source
 from importer.reporter import console_text
@@ -40,6 +46,7 @@ from importer.sandbox import (
 )
 from importer.settings import OPTIONS, Settings, load
 from importer.spool import spooled
+from importer.watching import Watch
 from importer.world import Stopper, World
 
 Command = Callable[..., Any]
@@ -52,7 +59,7 @@ def _options(command: str) -> Callable[[Command], Command]:
 
     def decorate(function: Command) -> Command:
         for option in reversed(OPTIONS):
-            if command not in option.commands:
+            if not option.taken_by(command):
                 continue
             text = f"{option.help} [default: {option.shown.replace('`', '')}]"
             if option.flag:
@@ -105,17 +112,17 @@ def run_command(sources: tuple[str, ...], config: str | None, as_json: bool, qui
     the exit code is the worst of theirs.
     """
     settings = _settings(given, config)
-    with _world(quiet) as world:
+    with _world(quiet, settings) as world:
         worst = 0
         for source in _expanded(sources):
             with spooled(source, Path(settings.reports_dir)) as (path, was_spooled):
                 code = _each(
                     len(sources) > 1,
-                    lambda: run(path, settings, world, spooled=was_spooled),
+                    _measured(settings, world, lambda: run(path, settings, world, spooled=was_spooled)),
                     as_json,
                     quiet,
                 )
-            worst = _worse(worst, code)
+            worst = worse(worst, code)
             if world.stopper.asked:
                 break
     sys.exit(worst)
@@ -132,8 +139,9 @@ def resume_command(run_id: str | None, config: str | None, as_json: bool, quiet:
     Rows that have an outcome are not sent again. The run keeps its settings; pace and stop may be given anew.
     """
     settings = _settings(given, config)
-    with _world(quiet) as world:
-        code = _each(False, lambda: resume(run_id, settings, _pace(given, settings), world), as_json, quiet)
+    with _world(quiet, settings) as world:
+        work = _measured(settings, world, lambda: resume(run_id, settings, _pace(given, settings), world))
+        code = _each(False, work, as_json, quiet)
     sys.exit(code)
 
 
@@ -145,8 +153,9 @@ def resume_command(run_id: str | None, config: str | None, as_json: bool, quiet:
 def retry_command(run_id: str, config: str | None, as_json: bool, quiet: bool, **given: str | None) -> None:
     """A new run with only the rows of RUN that failed, are unknown or unprocessed."""
     settings = _settings(given, config)
-    with _world(quiet) as world:
-        code = _each(False, lambda: retry(run_id, settings, _pace(given, settings), world), as_json, quiet)
+    with _world(quiet, settings) as world:
+        work = _measured(settings, world, lambda: retry(run_id, settings, _pace(given, settings), world))
+        code = _each(False, work, as_json, quiet)
     sys.exit(code)
 
 
@@ -168,14 +177,19 @@ def report_command(
 
 
 @cli.command("check", epilog=_EXIT_CODES)
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
+@click.argument("sources", nargs=-1, metavar="SOURCE…")
 @_options("check")
 @_config
 @_looks
 def check_command(
     sources: tuple[str, ...], config: str | None, as_json: bool, quiet: bool, **given: str | None
 ) -> None:
-    """Everything but sending: problems by row and column, what would be sent, requests, time at the rate."""
+    """Everything but sending: problems by row and column, what would be sent, requests, time at the rate.
+
+    Without SOURCE, but with --profile: the settings of that profile, every mistake of their file with its line.
+    """
+    if not sources:
+        _check_profile(given, config, as_json)
     settings = _settings(given, config)
     worst = 0
     for source in _expanded(sources):
@@ -186,14 +200,78 @@ def check_command(
                 if len(sources) == 1:
                     raise
                 _say(error)
-                worst = _worse(worst, error.exit_code)
+                worst = worse(worst, error.exit_code)
                 continue
         if as_json:
             click.echo(to_json(findings), nl=False)
         elif not quiet:
             click.echo(findings_text(findings), nl=False)
-        worst = _worse(worst, findings.exit_code)
+        worst = worse(worst, findings.exit_code)
     sys.exit(worst)
+
+
+def _check_profile(given: dict[str, str | None], config: str | None, as_json: bool) -> NoReturn:
+    if not (given.get("profile") or os.environ.get("IMPORTER_PROFILE")):
+        raise SettingsError("There is nothing to check.", "Name a SOURCE, or a --profile of importer.toml.")
+    _, mistakes = check_profile(_typed(given), os.environ, Path(config) if config else None)
+    if as_json:
+        click.echo(to_json({"mistakes": mistakes}), nl=False)
+    else:
+        for mistake in mistakes:
+            click.echo(mistake)
+        if not mistakes:
+            click.echo("The settings are well. `importer doctor` also tries credentials and places.")
+    sys.exit(ExitCode.SETTINGS if mistakes else ExitCode.OK)
+
+
+# ---------------------------------------------------------------------------------------------------- by night
+
+
+@cli.command("nightly", epilog=_EXIT_CODES)
+@_options("nightly")
+@_config
+@click.option("--watch/--once", "stays", default=False, help="stay and look every minute, or look once [default: once]")
+@_looks
+def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool, **given: str | None) -> None:
+    """Take every complete file of the inbox: run it, move it to done or failed, put its reports into the outbox.
+
+    What an earlier night left open is gone on with first. A second nightly of the same profile ends with 11. The exit
+    code is the worst of the files'; an expected file that is missing past its time counts as 8.
+    """
+    file = Path(config) if config else None
+    settings, mistakes = check_profile(_typed(given), os.environ, file)
+    if settings is None or mistakes:
+        raise SettingsError("\n".join(mistakes), "Correct it and try again.")
+    with _world(True, msgspec.structs.replace(settings, log_format="", log_file="", metrics_file="")) as world:
+        night = Night(settings, world, _log(settings, None if quiet else sys.stderr, world))
+
+        def show(found: NightReport) -> None:
+            if as_json:
+                click.echo(to_json(found), nl=False)
+            elif not quiet:
+                click.echo(night_text(found), nl=False)
+
+        if stays:
+            sys.exit(night.watch(show))
+        found = night.once()
+        show(found)
+    sys.exit(found.exit_code)
+
+
+@cli.command("doctor", epilog=_EXIT_CODES)
+@_options("doctor")
+@_config
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document on stdout")
+def doctor_command(config: str | None, as_json: bool, **given: str | None) -> None:
+    """Look at settings, credentials, rate, clock, disk, journal and places: each well, or with what to do."""
+    lines = []
+    for line in examine(_typed(given), Path(config) if config else None, _plain_world()):
+        lines.append(line)
+        if not as_json:
+            click.echo(line_text(line), nl=False)
+    if as_json:
+        click.echo(to_json(lines), nl=False)
+    sys.exit(worst_of(lines))
 
 
 @cli.command("map")
@@ -318,8 +396,38 @@ def _list_magic() -> None:
 
 
 def _settings(given: dict[str, Any], config: str | None) -> Settings:
-    texts = {name: ("true" if value is True else value) for name, value in given.items() if value is not None}
-    return load(texts, os.environ, Path(config) if config else None)
+    return load(_typed(given), os.environ, Path(config) if config else None)
+
+
+def _typed(given: dict[str, Any]) -> dict[str, str | None]:
+    """What was typed, as texts."""
+    return {name: ("true" if value is True else value) for name, value in given.items() if value is not None}
+
+
+def _log(settings: Settings, stream: TextIO | None, world: World) -> Log:
+    return open_log(stream=stream, form=settings.log_format, file=settings.log_file, wall=world.wall)
+
+
+def _measured(settings: Settings, world: World, work: Callable[[], RunSummary]) -> Callable[[], RunSummary]:
+    """The run, with its end in the log and its figures written."""
+
+    def measured() -> RunSummary:
+        watch = world.observer if isinstance(world.observer, Watch) else None
+        try:
+            summary = work()
+        except ImporterError as error:
+            if watch is not None:
+                watch.failed(error)
+            raise
+        paused = watch.paused_seconds if watch is not None else 0.0
+        if watch is not None:
+            watch.ended(summary)
+        wrong = record_run(settings.metrics_file, settings.profile, summary, paused, world.wall(), world.environ)
+        if wrong:
+            click.echo(f"importer: {wrong}", err=True)
+        return summary
+
+    return measured
 
 
 def _pace(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -330,8 +438,12 @@ def _pace(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
 class _world:  # noqa: N801 - used like a function
     """The real world, with signals that stop the run well; the second one leaves at once."""
 
-    def __init__(self, quiet: bool) -> None:
-        self._world = World(os.environ, Silent() if quiet else Progress(sys.stderr), stopper=Stopper())
+    def __init__(self, quiet: bool, settings: Settings) -> None:
+        beside = Silent() if quiet or settings.log_format else Progress(sys.stderr)
+        self._world = World(os.environ, beside, stopper=Stopper())
+        if settings.log_format or settings.log_file or settings.metrics_file:
+            stream = sys.stderr if settings.log_format else None
+            self._world.observer = Watch(_log(settings, stream, self._world), beside)
 
     def __enter__(self) -> World:
         self._before = {number: signal.signal(number, self._asked) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -383,14 +495,6 @@ def _show(summary: RunSummary, as_json: bool, quiet: bool) -> None:
 
 def _say(error: ImporterError) -> None:
     click.echo(f"importer: {error}", err=True)
-
-
-#: From bad to worst: what keeps a scheduler from going on comes last.
-_ORDER = (0, 3, 10, 6, 5, 130, 9, 8, 11, 4, 2, 7, 1)
-
-
-def _worse(one: int, other: int) -> int:
-    return max(int(one), int(other), key=_ORDER.index)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

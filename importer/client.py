@@ -92,6 +92,8 @@ class Client:
         self._base = options.base_url.rstrip("/")
         self._credentials = credentials
         self._clock = clock
+        #: The Date of the newest answer.
+        self.server_date = ""
         self._token = ""
         self._renew_at = 0.0
         self._renewing = asyncio.Lock()
@@ -191,6 +193,7 @@ class Client:
             request = self._http.build_request(method, self._base + path, headers=headers, content=body or None)
             async with asyncio.timeout(self._options.deadline):
                 response = await self._http.send(request, stream=True)
+                self.server_date = response.headers.get("Date", "")
                 try:
                     return response, await _bounded(response)
                 finally:

@@ -302,6 +302,15 @@ class Journal:
                 return run
         return None
 
+    def check(self) -> None:
+        """Raises `JournalError` where the database says that it is damaged."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self.errors(), self._connection.begin():
+            found = self._connection.execute(sa.text("PRAGMA quick_check(1)")).scalar()
+        if found != "ok":
+            raise JournalError(f"The journal {self.where} is damaged.", "Restore it, or use another --reports-dir.")
+
     def relocate(self, run: Run, source: str) -> None:
         """The file of a run that ended has been moved; its identity, the place where it began, stays."""
         record = msgspec.structs.replace(run.record, source=source)

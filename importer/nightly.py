@@ -109,14 +109,12 @@ class Night:
         world: World,
         log: Log,
         sleep: Callable[[float], None] | None = None,
-        show: Callable[[RunSummary], None] = lambda _: None,
     ) -> None:
         if not settings.nightly.inbox:
             raise SettingsError("There is no inbox.", "Set inbox in a profile of importer.toml, or add --inbox PLACE.")
         self._settings = settings
         self._nightly = settings.nightly
         self._log = log.bind(profile=settings.profile)
-        self._show = show
         self._woken = threading.Event()
         self._sleep = sleep or (lambda seconds: void(self._woken.wait(seconds)))
         self._watch = Watch(self._log, world.observer, world.clock)
@@ -333,7 +331,7 @@ class Night:
             return FileResult(claim.name, what, 0, message=summary)
         if what != "delivered":
             figures.run_ended(summary, self._watch.paused_seconds, self._world.wall())
-            self._show(summary)
+            self._watch.ended(summary)
         rows = summary.rows
         wrong = rows.failed + rows.rejected + rows.unknown
         code = ExitCode(summary.exit_code)

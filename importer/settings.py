@@ -557,6 +557,7 @@ _SCHEMAS: dict[Callable[[str], Any], dict[str, Any]] = {
 _BY_FIELD = {option.field: option for option in OPTIONS}
 #: Options that mean one run, not a profile.
 _NOT_IN_FILES = {"profile", "restart", "output", "online"}
+FILE_OPTIONS = tuple(option for option in OPTIONS if option.field not in _NOT_IN_FILES)
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -709,7 +710,7 @@ def _written(value: Any) -> str:
 def _no_setting(key: str, field: str) -> str:
     if any(word in field for word in ("password", "secret", "token")):
         return f"{key} is a secret: set it in the environment, not in a file of settings."
-    names = [option.name for option in OPTIONS if option.field not in _NOT_IN_FILES]
+    names = [option.name for option in FILE_OPTIONS]
     near = difflib.get_close_matches(key, names, 1)
     return f"there is no setting {key}. " + (f"Did you mean {near[0]}?" if near else "Take the line away.")
 

@@ -25,6 +25,14 @@ def shared_slots(environ: Mapping[str, str], key: str) -> SlotStore:
         return MemoryStore()
 
 
+def glance(environ: Mapping[str, str], key: str) -> PaceState | None:
+    """The state of a key as processes of this machine share it, None where nobody has used it."""
+    path = state_folder(environ) / "rates.db"
+    if not path.is_file():
+        return None
+    return shared_slots(environ, key).update(lambda state: state)
+
+
 def state_folder(environ: Mapping[str, str]) -> Path:
     """Where programs of a user keep state: XDG_STATE_HOME, else ~/.local/state."""
     base = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".local" / "state")

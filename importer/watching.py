@@ -6,8 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from importer.errors import ExitCode, ImporterError
 from importer.logs import Log
-from importer.model import Outcome
+from importer.model import Outcome, RowCounts, RunSummary
 from importer.progress import LINE_EVERY, Silent
 
 
@@ -51,6 +52,22 @@ class Watch(Silent):
         self.paused_seconds += seconds
         self._log.warning("pause", seconds=round(seconds, 3), why=why)
         self._beside.paused(seconds, why)
+
+    def ended(self, summary: RunSummary) -> None:
+        """The run came to its end, for good or for now."""
+        tell = self._log.info if summary.exit_code == ExitCode.OK else self._log.warning
+        rows = {name: getattr(summary.rows, name) for name in RowCounts.__struct_fields__}
+        tell(
+            "run ends",
+            exit_code=summary.exit_code,
+            **rows,
+            requests=summary.requests.sent,
+            seconds=summary.duration_seconds,
+        )
+
+    def failed(self, error: ImporterError) -> None:
+        """It could not begin, or not be written down."""
+        self._log.error("run fails", exit_code=int(error.exit_code), text=str(error))
 
     def noted(self, text: str) -> None:
         self._log.info("note", text=text)
