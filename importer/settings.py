@@ -692,17 +692,17 @@ def _read_table(
             mistakes.append(f"{at}: {_no_setting(key, field)}")
             continue
         try:
-            layer[field] = option.read(_written(value))
+            layer[field] = option.read(_written(value, option))
             places[field] = f"{at}: {key}"
         except ValueError as error:
             shown = option.shown.replace("`", "")
-            mistakes.append(f"{at}: {key} = {_described(_written(value), error)}. Without the line: {shown}.")
+            mistakes.append(f"{at}: {key} = {_described(_written(value, option), error)}. Without the line: {shown}.")
     return layer, places
 
 
-def _written(value: Any) -> str:
+def _written(value: Any, option: Option) -> str:
     """A value of the file as it would be typed."""
-    if isinstance(value, list):
+    if isinstance(value, list) and "array" in schema_of(option).get("type", ()):
         return "\n".join(str(part) for part in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
