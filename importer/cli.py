@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import signal
@@ -17,7 +18,7 @@ import click
 from importer import __version__
 from importer.checking import check
 from importer.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
-from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, SettingsError
+from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, JournalError, SettingsError
 from importer.findings_text import findings_text
 from importer.listing import list_runs, runs_text
 from importer.looks import Looks
@@ -393,6 +394,10 @@ def _worse(one: int, other: int) -> int:
     return max(int(one), int(other), key=_ORDER.index)
 
 
+#: What a full, broken or read-only disk says, wherever it is met.
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command `importer`."""
     os.umask(0o077)
@@ -410,7 +415,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         os._exit(ExitCode.OK)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
+            advice = "Make room or repair the disk, then type `importer resume`."
+            _say(JournalError(f"The disk failed: {error.strerror}.", advice))
+            sys.exit(ExitCode.JOURNAL)
         # The text of an exception may hold a cell: the place is told, the values are not.
         kind, _, trace = sys.exc_info()
         where = traceback.extract_tb(trace)[-1]
