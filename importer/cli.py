@@ -22,13 +22,13 @@ from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, JournalError
 from importer.findings_text import findings_text
 from importer.listing import list_runs, runs_text
 from importer.looks import Looks
-from importer.mapping import to_toml
+from importer.mapping import sketch, to_toml
 from importer.model import RunSummary, to_json
 from importer.pipeline import report, resume, retry, run
 from importer.progress import Progress, Silent
 from importer.reader import open_source
 from importer.reporter import console_text
-from importer.runs import PACE, choose_mapping, source_options
+from importer.runs import PACE, source_options
 from importer.sandbox import (
     FAULTS,
     MAGIC_TABLE,
@@ -211,7 +211,7 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
         spooled(source, Path(settings.reports_dir), keep=False) as (path, _),
         open_source(path, source_options(settings, password)) as opened,
     ):
-        mapping = choose_mapping(opened, settings)
+        mapping = sketch(opened.columns)
         looks = Looks(mapping)
         for chunk in opened.chunks():
             looks.add(chunk)
