@@ -17,6 +17,8 @@ import xlsxwriter
 import xlwt
 from openpyxl.styles import Font
 
+from tests.reader.xlsb_writer import write_xlsb
+
 Rows = list[tuple[int, list[str]]]
 
 
@@ -739,6 +741,21 @@ _add(
     _ods,
     columns=(*AB, "day", "ok"),
     rows=[(2, ["007", "1.5", "2026-03-09", "true"]), (3, ["917744876415", "x", "2026-03-09 14:30:00", "NA"])],
+)
+
+
+def _xlsb(path: Path) -> None:
+    rows: dict[int, list[object]] = {1: list(HEAD), 2: [774487641, "nike"], 3: ["007", "#N/A"], 4: [1.5, True]}
+    write_xlsb(path, rows, formats=("0000000000",), styled={(2, 0): 1}, merged=((4, 4, 0, 1),))
+
+
+_add(
+    "a binary workbook",
+    "a.xlsb",
+    _xlsb,
+    columns=AB,
+    rows=[(2, ["0774487641", "nike"]), (3, ["007", "#N/A"]), (4, ["1.5", "true"])],
+    problems=((3, "brand", "error_cell"), (4, None, "merged_cells")),
 )
 
 ODS_HEAD = (

@@ -149,6 +149,7 @@ WORKBOOKS = {
     "xlsx": ["numbers without .0", "rich text, escapes, a control character", "formulas by their cached value"],
     "ods": ["repeated, merged and shown cells of OpenDocument"],
     "xls": ["an old workbook"],
+    "xlsb": ["a binary workbook"],
 }
 
 
