@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from importer.model import RunSummary
-from importer.sandbox import EmbeddedSandbox
+from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sender import PREPARED
 from tests.journal.kit import FAST, environment, violations
 
@@ -96,6 +97,14 @@ class Zygote:
         self, case: Case, words: list[str], thread: Thread | None = None, strace: list[str] | None = None
     ) -> tuple[int, str]:
         """(exit code or minus the signal, what it printed)."""
+        pid = self.start(case, words, thread)
+        tracer = self._attach(case.folder / "gate", pid, strace) if strace is not None else None
+        ended = self.end(case)
+        if tracer is not None:
+            tracer.wait(30)
+        return ended
+
+    def start(self, case: Case, words: list[str], thread: Thread | None = None) -> int:
         assert self._process.stdin is not None and self._process.stdout is not None
         fifo = case.folder / "gate"
         if thread is not None:
@@ -112,12 +121,17 @@ class Zygote:
         }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        pid = int(self._process.stdout.readline())
-        tracer = self._attach(fifo, pid, strace) if strace is not None else None
+        self.pid = int(self._process.stdout.readline())
+        return self.pid
+
+    def end(self, case: Case) -> tuple[int, str]:
+        """When it has ended."""
+        assert self._process.stdout is not None
         code = int(self._process.stdout.readline())
-        if tracer is not None:
-            tracer.wait(30)
         return code, (case.folder / "output").read_text()
+
+    def has_ended(self) -> bool:
+        return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def _attach(self, fifo: Path, pid: int, strace: list[str]) -> subprocess.Popen[bytes] | None:
         told = Path(f"{fifo}.tid")
@@ -143,15 +157,15 @@ class Zygote:
 class Case:
     """A folder with a small sheet, and a stand-in of its own in this process, which no kill reaches."""
 
-    def __init__(self, folder: Path, zygote: Zygote) -> None:
+    def __init__(self, folder: Path, zygote: Zygote, options: SandboxOptions | None = None) -> None:
         self.folder = folder
         self._zygote = zygote
-        self.code: int | None = None
+        self._options = options
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True)
         _sheet(self.folder / "rows.csv")
-        self.sandbox = EmbeddedSandbox().__enter__()
+        self.sandbox = EmbeddedSandbox(self._options).__enter__()
         self.environ = {
             **environment(self.sandbox, self.folder / "home"),
             "PATH": os.environ["PATH"],
@@ -189,7 +203,7 @@ class Case:
             code, out = self._zygote.run(self, self.run_words)
         return code, out
 
-    def broken_reports(self) -> list[str]:
+    def broken_reports(self, rows: int = ROWS) -> list[str]:
         """Reports are whole or absent at every moment."""
         wrong = []
         for path in (self.folder / "reports").glob("2*/*"):
