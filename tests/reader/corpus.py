@@ -262,6 +262,14 @@ _add(
     rows=[(2, ["1", "a"]), (3, ["2", "\x1b[31m"])],
     problems=((3, None, "control_character"),),
 )
+_add(
+    "letters that another program lost",
+    "a.csv",
+    _text("mobile,brand\n1,M\ufffdller\n2,b\n"),
+    columns=AB,
+    rows=[(2, ["1", "M\ufffdller"]), (3, ["2", "b"])],
+    problems=((2, "brand", "lost_letters"),),
+)
 _add("an unclosed quote", "a.csv", _text('mobile,brand\n1,a\n2,"b\n3,c\n'), error=("line 3", "quote"))
 _add(
     "an unclosed quote closed by a later one",
@@ -547,6 +555,14 @@ def _styled_below(book: openpyxl.Workbook) -> None:
 
 
 _add("formatted empty rows", "a.xlsx", _saved([HEAD, ["1", "a"]], _styled_below), columns=AB, rows=[(2, ["1", "a"])])
+_add(
+    "lost letters in a workbook",
+    "a.xlsx",
+    _saved([HEAD, ["1", "M\ufffdller"]]),
+    columns=AB,
+    rows=[(2, ["1", "M\ufffdller"])],
+    problems=((2, "brand", "lost_letters"),),
+)
 _add(
     "several sheets",
     "a.xlsx",
