@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import signal
@@ -19,12 +20,12 @@ from importer import __version__
 from importer.checking import check
 from importer.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
 from importer.doctor import examine, line_text, worst_of
-from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, SettingsError, worse
+from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, JournalError, SettingsError, worse
 from importer.findings_text import findings_text
 from importer.listing import list_runs, runs_text
 from importer.logs import Log, open_log
 from importer.looks import Looks
-from importer.mapping import to_toml
+from importer.mapping import sketch, to_toml
 from importer.metrics import record_run
 from importer.model import RunSummary, to_json
 from importer.nightly import Night, NightReport, night_text
@@ -33,7 +34,7 @@ from importer.profiles import check_profile
 from importer.progress import Progress, Silent
 from importer.reader import open_source
 from importer.reporter import console_text
-from importer.runs import PACE, choose_mapping, source_options
+from importer.runs import PACE, source_options
 from importer.sandbox import (
     FAULTS,
     MAGIC_TABLE,
@@ -288,7 +289,7 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
         spooled(source, Path(settings.reports_dir), keep=False) as (path, _),
         open_source(path, source_options(settings, password)) as opened,
     ):
-        mapping = choose_mapping(opened, settings)
+        mapping = sketch(opened.columns)
         looks = Looks(mapping)
         for chunk in opened.chunks():
             looks.add(chunk)
@@ -497,6 +498,10 @@ def _say(error: ImporterError) -> None:
     click.echo(f"importer: {error}", err=True)
 
 
+#: What a full, broken or read-only disk says, wherever it is met.
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command `importer`."""
     os.umask(0o077)
@@ -514,7 +519,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         os._exit(ExitCode.OK)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
+            advice = "Make room or repair the disk, then type `importer resume`."
+            _say(JournalError(f"The disk failed: {error.strerror}.", advice))
+            sys.exit(ExitCode.JOURNAL)
         # The text of an exception may hold a cell: the place is told, the values are not.
         kind, _, trace = sys.exc_info()
         where = traceback.extract_tb(trace)[-1]

@@ -59,8 +59,8 @@ def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Cr
     """The credentials that the environment names, by the beginning of their variables' names. Raises `SettingsError`
     with what to set."""
     how = _HOW.replace("IMPORTER_", f"{prefix}_")
-    username, password = _value(environ, f"{prefix}_USERNAME"), _value(environ, f"{prefix}_PASSWORD")
-    key, secret = _value(environ, f"{prefix}_CLIENT_KEY"), _value(environ, f"{prefix}_CLIENT_SECRET")
+    username, password = secret_of(environ, f"{prefix}_USERNAME"), secret_of(environ, f"{prefix}_PASSWORD")
+    key, secret = secret_of(environ, f"{prefix}_CLIENT_KEY"), secret_of(environ, f"{prefix}_CLIENT_SECRET")
     if key and secret and not (username and password):
         return OAuth(key, secret)
     if username and password and not (key and secret):
@@ -76,7 +76,8 @@ def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Cr
     raise SettingsError("No credentials are set.", how)
 
 
-def _value(environ: Mapping[str, str], name: str) -> str:
+def secret_of(environ: Mapping[str, str], name: str) -> str:
+    """The variable, or what the file or the command says that `…_FILE` or `…_COMMAND` names; "" where none is set."""
     if environ.get(name):
         return environ[name]
     if path := environ.get(name + "_FILE"):

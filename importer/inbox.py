@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from importer.credentials import secret_of
 from importer.errors import ExitCode, ImporterError, JournalError, SettingsError
 
 #: Names that are still being written, or are not meant to be seen.
@@ -73,12 +74,13 @@ def open_place(address: str, access: Access) -> Place:
 
 
 def expanded(text: str, environ: Mapping[str, str]) -> str:
-    """`${NAME}` replaced by the variable of the environment. Raises `SettingsError` where it is not set."""
+    """`${NAME}` replaced by the variable of the environment, or its file or command. Raises `SettingsError` where none
+    is set."""
 
     def value(found: re.Match[str]) -> str:
-        if not environ.get(found[1]):
-            raise SettingsError(f"{found[1]} is not set.", "Set it in the environment: the settings name it.")
-        return environ[found[1]]
+        if secret := secret_of(environ, found[1]):
+            return secret
+        raise SettingsError(f"{found[1]} is not set.", "Set it in the environment: the settings name it.")
 
     return re.sub(r"\$\{(\w+)\}", value, text)
 

@@ -83,10 +83,7 @@ class Work(msgspec.Struct):
     doubt: bool = False
     opened: bool = False
     body: bytes = b""
-
-    @property
-    def most_tries(self) -> int:
-        return MAX_ATTEMPTS if self.batch.split_from is None else ATTEMPTS_OF_A_PART
+    most_tries: int = MAX_ATTEMPTS
 
 
 class Sender:
@@ -319,7 +316,7 @@ class Sender:
             work.opened = True
         body = work.body = work.body or encode_body([encode_customer(customer) for customer in work.batch.customers])
         if self._chunker.too_large(work.batch, len(body)) and not work.doubt:
-            await self._halve(work, None)
+            await self._halve(work, None, work.most_tries)
             return
         if not work.doubt:
             self._unsent.add(work.batch.batch_id)
@@ -437,7 +434,9 @@ class Sender:
             case Verdict.FAILED:
                 return Status.FAILED
             case Verdict.AGAIN:
-                return Status.FAILED if work.attempts >= MAX_ATTEMPTS else None
+                # Busy, and an attempt of ours had no answer: it may be that very attempt the server is busy with.
+                last = Status.UNKNOWN if work.doubt else Status.FAILED
+                return last if work.attempts >= MAX_ATTEMPTS else None
             case Verdict.ALONE:
                 return Status.FAILED if work.batch.alone and work.tries >= TRIES_ALONE else None
             case Verdict.CONTRADICTION | Verdict.UNATTRIBUTED:
@@ -456,8 +455,9 @@ class Sender:
             if len(busy) == len(work.batch.customers):
                 follow.append((work, self._backoff.delay(work.tries)))
             else:
-                batch = self._chunker.form(tuple(c for c, _ in busy), work.batch.batch_id)
-                follow.append((self._part(work, batch), self._backoff.delay(work.attempts)))
+                part = self._part(work, self._chunker.form(tuple(c for c, _ in busy), work.batch.batch_id))
+                part.doubt = work.doubt
+                follow.append((part, self._backoff.delay(work.attempts)))
         for verdict in (Verdict.ALONE, Verdict.CONTRADICTION, Verdict.UNATTRIBUTED):
             for customer, _ in later.get(verdict, ()):
                 if work.batch.alone:
@@ -604,7 +604,7 @@ class Sender:
             self._check_outage()
             await self._same_again(work, attempt, self._backoff.delay(work.tries))
         elif len(work.batch.customers) > 1:
-            await self._halve(work, attempt)
+            await self._halve(work, attempt, ATTEMPTS_OF_A_PART)
         else:
             text = f"{lookup('no_answer').meaning}; the last: {message}"
             await self._decide_alone(work, attempt, Status.UNKNOWN, "no_answer", text)
@@ -627,7 +627,7 @@ class Sender:
         if limit:
             self._shrink(work.batch, size if "413" in code else None)
         if len(work.batch.customers) > 1:
-            await self._halve(work, attempt, shrunk=limit)
+            await self._halve(work, attempt, work.most_tries, shrunk=limit)
         else:
             await self._decide_alone(work, attempt, Status.FAILED, code.removeprefix("HTTP "), message, refused=True)
 
@@ -638,10 +638,11 @@ class Sender:
                 f"The server refused a batch of {len(batch.customers)} as too large; at most {now} from here on."
             )
 
-    async def _halve(self, work: Work, attempt: Attempt | None, shrunk: bool = False) -> None:
+    async def _halve(self, work: Work, attempt: Attempt | None, tries: int, shrunk: bool = False) -> None:
         parts = self._parts(work, work.batch)
         for part in parts:
             part.doubt = work.doubt
+            part.most_tries = tries
         await self._settle(work, attempt, [], [], [(part, 0.0) for part in parts], shrunk)
 
     async def _decide_alone(

@@ -66,9 +66,9 @@ def _by_body(code: str) -> Next | None:
 
 def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str) -> Trouble:
     label = code or f"HTTP {http_status}"
-    message = (
-        _message(answer, str(http_status)) if answer is not None else f"the answer could not be read: {unreadable}"
-    )
+    # An error's page is a page; that a success cannot be read is what must be told.
+    readable = answer is not None or http_status >= 400
+    message = _message(answer, str(http_status)) if readable else f"the answer could not be read: {unreadable}"
     if http_status < 300:
         return Trouble(Next.WARNING, label, message, doubt=True)
     if http_status in _BY_HTTP:

@@ -11,7 +11,7 @@ import msgspec
 from charset_normalizer import from_bytes
 
 from importer.errors import SourceError
-from importer.reader.cell_text import CONTROLS
+from importer.reader.cell_text import CONTROLS, LOST
 
 Opener = Callable[[], BinaryIO]
 
@@ -43,6 +43,7 @@ class Findings(msgspec.Struct, frozen=True):
     size: int
     has_quotes: bool
     has_controls: bool
+    has_lost_letters: bool
     #: At most; line ends of two kinds in one text can make it more.
     longest_line: int
     note: str = ""
@@ -65,7 +66,7 @@ def _scan(name: str, opener: Opener, encoding: str) -> Findings:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     wide = encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
     size = lines = since_break = longest = beyond_ascii = 0
-    has_quotes = has_controls = False
+    has_quotes = has_controls = has_lost = False
     with opener() as stream:
         while True:
             block = stream.read(BLOCK)
@@ -89,6 +90,7 @@ def _scan(name: str, opener: Opener, encoding: str) -> Findings:
                 has_controls = has_controls or bool(block.translate(None, _NOT_CONTROL))
                 if not block.isascii():
                     beyond_ascii += len(block) - len(text)
+            has_lost = has_lost or LOST in text
             has_quotes = has_quotes or '"' in text
             lengths = list(map(len, text.split("\n" if "\n" in text else "\r")))
             lines += len(lengths) - 1
@@ -100,7 +102,7 @@ def _scan(name: str, opener: Opener, encoding: str) -> Findings:
                     f"{name}: line {lines + 1:,} is longer than {LONGEST_LINE:,} characters; this is no table of rows.",
                     "Export the sheet again as CSV (UTF-8) or as a workbook.",
                 )
-    return Findings(encoding, size, has_quotes, has_controls, longest)
+    return Findings(encoding, size, has_quotes, has_controls, has_lost, longest)
 
 
 def _wide_without_bom(start: bytes) -> str | None:

@@ -9,7 +9,7 @@ from itertools import compress
 from importer.errors import SourceError
 from importer.formula_guard import unguard
 from importer.model import Chunk, Problem
-from importer.reader.cell_text import CONTROLS
+from importer.reader.cell_text import CONTROLS, LOST
 from importer.reader.delimiter import find_delimiter, records_of
 from importer.reader.encoding import Findings, Opener, find_encoding
 from importer.reader.header import Header, find_header_row, read_header
@@ -18,6 +18,7 @@ from importer.reader.source import Source, SourceOptions, own_problem, text_fram
 
 #: Characters looked at to find the delimiter and the header.
 _SAMPLE = 1 << 17
+_FULL_SHEET = 1_048_576
 #: A tab as people can type it.
 _TAB = {"\\t": "\t", "tab": "\t"}
 
@@ -56,12 +57,18 @@ class TextSource(Source):
                 while batch := records.take(rows):
                     yield from self._from_records(batch, range(number, number + len(batch)))
                     number += len(batch)
+            self._tell_full(number - 1)
             return
         with PlainLines(self._opener, self._findings.encoding) as plain:
             plain.take(self.header.row)
             while lines := plain.take(rows):
                 yield from self._from_lines(lines, range(number, number + len(lines)))
                 number += len(lines)
+        self._tell_full(number - 1)
+
+    def _tell_full(self, rows: int) -> None:
+        if rows == _FULL_SHEET:
+            self.tell(f"The text has {rows:,} rows, as many as a sheet can hold: the export was probably cut.")
 
     def _from_lines(self, lines: list[str], numbers: range) -> Iterator[Chunk]:
         """All cells of all lines with one cut, where every line has as many as the header and none is blank."""
@@ -101,6 +108,13 @@ class TextSource(Source):
                 own_problem(number, "control_character")
                 for number, record in zip(numbers, zip(*columns, strict=True), strict=True)
                 if CONTROLS.search("".join(record))
+            ]
+        if self._findings.has_lost_letters:
+            problems += [
+                own_problem(number, "lost_letters", name)
+                for place, name in zip(header.places, self.columns, strict=True)
+                for number, cell in zip(numbers, columns[place], strict=True)
+                if LOST in cell
             ]
         for place in header.nameless:
             problems += [

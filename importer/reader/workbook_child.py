@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from importer.reader.cell_text import CONTROLS
+from importer.reader.cell_text import CONTROLS, LOST
 from importer.reader.sheet_xml import Unreadable
 from importer.reader.workbook_messages import Done, Failed, Job, Message, Opened, Rows
 from importer.reader.xlsx import Workbook
@@ -99,7 +99,15 @@ def marked(blocks: Iterable[Rows], merged: list[tuple[int, int]]) -> Iterator[Ro
                     top, bottom = next(ranges, (1 << 40, 0))
                 if number <= covered:
                     problems.append((number, -1, "merged_cells"))
-        if CONTROLS.search("".join(map("".join, block.columns))):
+        text = "".join(map("".join, block.columns))
+        if LOST in text:
+            problems += [
+                (number, place, "lost_letters")
+                for place, cells in enumerate(block.columns)
+                for number, cell in zip(block.numbers, cells, strict=True)
+                if LOST in cell
+            ]
+        if CONTROLS.search(text):
             problems += [
                 (number, -1, "control_character")
                 for number, row in zip(block.numbers, zip(*block.columns, strict=True), strict=True)

@@ -140,10 +140,13 @@ def accepted_rows(state: SandboxState) -> Counter[str]:
     return Counter(fields["Colour"] for _, fields in state.accepted if "Colour" in fields)
 
 
-def violations(state: SandboxState, rows: Sequence[Mapping[str, str]], expected_rows: int, reports: Path) -> list[str]:
+def violations(
+    state: SandboxState, rows: Sequence[Mapping[str, str]], expected_rows: int, reports: Path, faults: bool = False
+) -> list[str]:
     """What is wrong with runs that were interrupted and went on, by what the server holds. Nothing should be.
 
-    In flight at an interruption is what had been sent and whose answer was never written down.
+    In flight at an interruption is what had been sent and whose answer was never written down. `faults`: the server
+    spoiled answers, so that rows were rightly asked again in other batches.
     """
     wrong = []
     if [row["_row"] for row in rows] != [str(n) for n in range(2, expected_rows + 2)]:
@@ -162,8 +165,12 @@ def violations(state: SandboxState, rows: Sequence[Mapping[str, str]], expected_
     bodies: dict[str, set[str]] = {}
     for body, fields in _applied(state):
         bodies.setdefault(fields["Colour"], set()).add(body)
-    wrong += [f"{colour} was applied by different requests" for colour, found in bodies.items() if len(found) > 1]
-    again = Counter(request.body_sha256 for request in state.requests if request.body_sha256)
+    wrong += [
+        f"{colour} was applied by different requests"
+        for colour, found in bodies.items()
+        if len(found) > 1 and not faults
+    ]
+    again = Counter(request.body_sha256 for request in state.requests if request.body_sha256 and not request.fault)
     twice = sum(1 for count in again.values() if count > 1)
     with Journal.open(reports) as journal:
         in_flight = len(state.requests) - sum(1 for run in journal.runs() for _ in journal.attempts(run.key))

@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 import sqlalchemy as sa
-from tests.journal.conftest import Opener
 
 from importer import journal as module
 from importer.errors import ExitCode, JournalError
 from importer.journal import SCHEMA_VERSION, Attempt, Change, Journal, Progress, Run, RunRecord, Scribe, file_system_of
 from importer.model import Batch, Customer, Outcome, Status
+from tests.journal.conftest import Opener
 
 
 def record(run_id: str = "20260101-0200-rows-0001", **more: object) -> RunRecord:

@@ -84,7 +84,7 @@ def _read(file: Path, **options: object) -> int:
         assert time.process_time() - begin < SECONDS
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(CHANGES, st.sampled_from([None, "utf-8", "cp1252", "utf-16"]))
 def test_text(changes: list[Change], encoding: str | None) -> None:
     """Every record of the text is a row, a blank row, or above the header: nothing gets lost."""
@@ -149,6 +149,7 @@ WORKBOOKS = {
     "xlsx": ["numbers without .0", "rich text, escapes, a control character", "formulas by their cached value"],
     "ods": ["repeated, merged and shown cells of OpenDocument"],
     "xls": ["an old workbook"],
+    "xlsb": ["a binary workbook"],
 }
 
 

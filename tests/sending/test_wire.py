@@ -1,8 +1,9 @@
-"""The wire: requests hold strings only, answers are read in every documented shape, and no bytes raise but `Unreadable`."""
+"""The wire: requests hold strings only, every documented shape is read, and bytes raise nothing but `Unreadable`."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -282,10 +283,8 @@ DEEP = [
 @pytest.mark.parametrize("body", DEEP, ids=range(len(DEEP)))
 def test_deep_nesting_never_raises_a_recursion_error(body: bytes) -> None:
     """200,000 levels of lists overflow any reader's stack; the answer is unreadable, or read, and that is all."""
-    try:
+    with contextlib.suppress(Unreadable):
         decode_answer(body)
-    except Unreadable:
-        pass
 
 
 @pytest.mark.parametrize(
@@ -319,22 +318,45 @@ def test_texts_can_always_be_written_down() -> None:
     item.message.encode()
 
 
+NAMES = [
+    "response",
+    "status",
+    "customer",
+    "customers",
+    "item_status",
+    "success",
+    "code",
+    "message",
+    "warnings",
+    "warning",
+    "mobile",
+    "email",
+    "store",
+    "data",
+    "accessToken",
+    "ttlSeconds",
+    "custom_fields",
+    "field",
+    "organization",
+    "name",
+    "options",
+]
 hostile_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(
-                ["response", "status", "customer", "customers", "item_status", "success", "code", "message", "warnings"]
-                + ["warning", "mobile", "email", "store", "data", "accessToken", "ttlSeconds", "custom_fields", "field"]
-                + ["organization", "name", "options"]
-            ),
+            st.sampled_from(NAMES),
             inner,
             max_size=5,
         )
     ),
     max_leaves=25,
 )
+
+
+def to_bytes(document: Any) -> bytes:
+    return json.dumps(document).encode()
 
 
 def read_all(body: bytes) -> None:
@@ -408,6 +430,9 @@ def test_fields_are_read_as_object_and_as_list() -> None:
 
 
 def test_preferences_that_were_read_back() -> None:
-    body = b'{"response":{"customers":{"customer":{"item_status":{"success":"true"},"custom_fields":{"field":[{"name":"A","value":"1"}]}}}}}'
+    body = (
+        b'{"response":{"customers":{"customer":{"item_status":{"success":"true"},'
+        b'"custom_fields":{"field":[{"name":"A","value":"1"}]}}}}}'
+    )
     assert decode_preferences(body) == {"A": "1"}
     assert decode_preferences(body.replace(b'"true"', b'"false"')) is None

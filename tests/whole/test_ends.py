@@ -32,9 +32,9 @@ def test_a_file_that_does_not_exist_ends_with_8(terminal: Terminal) -> None:
     assert "nowhere.xlsx" in sentence(ended)
 
 
-@pytest.mark.parametrize("content", ["", "\n\n"])
+@pytest.mark.parametrize("content", ["", "\n\n", "Mobile,Colour\n"])
 def test_an_empty_file_ends_with_8(terminal: Terminal, content: str) -> None:
-    """No bytes, or nothing but blank lines: nothing was sent, and it is said."""
+    """No bytes, no rows, or nothing but blank lines: nothing was sent, and it is said."""
     (terminal.folder / "empty.csv").write_text(content)
     ended = terminal.type("run", "empty.csv", "--sandbox")
     assert ended.code == 8, ended
