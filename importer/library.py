@@ -27,6 +27,9 @@ Source = str | Path | pd.DataFrame
 #: What a setting may be given as: the text one would type, or a value.
 Value = str | int | float | bool | Path | datetime.timedelta | Rate | None
 
+#: What only a command writes: a program has its own log.
+_COMMAND_LINE = frozenset({"log_format", "log_file", "metrics_file"})
+
 _Result = TypeVar("_Result")
 
 
@@ -59,7 +62,7 @@ def check(source: Source, *, config: str | Path | None = None, **settings: Value
 
 
 def _settings(given: dict[str, Value], config: str | Path | None, command: str) -> Settings:
-    known = [option.field for option in OPTIONS if command in option.commands]
+    known = [option.field for option in OPTIONS if command in option.commands and option.field not in _COMMAND_LINE]
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)

@@ -263,6 +263,8 @@ class Night:
             known = before.get(name)
             if known is None or (known.size, known.mark) != (entry.size, entry.mark):
                 known = Seen(entry.size, entry.mark, now)
+            elif known.since > now:  # the clock was set back
+                known = msgspec.structs.replace(known, since=now)
             memory.seen[name] = known
             if self._nightly.marker:
                 well = name + self._nightly.marker in listed

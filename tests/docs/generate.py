@@ -19,6 +19,7 @@ from importer.cli import cli
 from importer.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
 from importer.damage import REPAIRS
 from importer.errors import EXIT_MEANINGS, ExitCode
+from importer.metrics import metrics_table
 from importer.sandbox import FAULTS, SHAPES, magic_markdown
 from importer.settings import OPTIONS
 
@@ -138,6 +139,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "magic": magic_markdown,
     "shapes": shapes,
     "faults": faults,
+    "metrics": metrics_table,
     "help": helps,
 }
 

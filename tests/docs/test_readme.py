@@ -51,7 +51,12 @@ def test_words_that_people_look_up_are_explained() -> None:
 def test_every_option_it_names_exists() -> None:
     """Nothing is promised that was renamed or never built."""
     known = {f"--{option.name}" for option in OPTIONS}
-    known |= {name for command in cli.commands.values() for param in command.params for name in param.opts}
+    known |= {
+        name
+        for command in cli.commands.values()
+        for param in command.params
+        for name in (*param.opts, *param.secondary_opts)
+    }
     known |= {"--help", "--version"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) <= known
 

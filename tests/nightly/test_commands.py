@@ -1,0 +1,153 @@
+"""`nightly` and `doctor` as they are typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import importer.doctor
+from importer.cli import main
+from importer.doctor import Line, examine, worst_of
+from importer.errors import ExitCode
+from importer.sandbox import EmbeddedSandbox
+from importer.slots import shared_slots
+from importer.world import World
+from tests.nightly.kit import House, free_port, sheet
+
+
+class Typed:
+    """Commands in this process, with the house's environment."""
+
+    def __init__(self, house: House, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self.house = house
+        self._capsys = capsys
+        for variable, text in house.environ.items():
+            patch.setenv(variable, text)
+        patch.chdir(house.folder)
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        assert self.house.toml.exists()
+        before = os.umask(0o022)
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--profile", "brand-a"])
+        os.umask(before)
+        assert isinstance(ended.value.code, int)
+        return (ended.value.code, *self._capsys.readouterr())
+
+
+@pytest.fixture
+def typed(house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
+    house.settings["settle"] = "0s"
+    return Typed(house, capsys, monkeypatch)
+
+
+def test_nightly_ends_with_the_worst_code(typed: Typed, house: House) -> None:
+    """3 of the one file and 8 of the other: 8; both are told on stdout, the events on stderr."""
+    (house.inbox / "a.csv").write_text(sheet(0, bad=1))
+    (house.inbox / "b.csv").write_bytes(b"\x00\x01" * 50)
+    code, out, err = typed("nightly")
+    assert code == ExitCode.SOURCE
+    assert out.startswith("a.csv: Finished: 29 of 30 rows succeeded")
+    assert "b.csv: " in out
+    assert {"run ends", "night ends"} <= {json.loads(line)["event"] for line in err.splitlines()}
+
+
+def test_nightly_for_programs(typed: Typed, house: House) -> None:
+    """One JSON document on stdout; `--quiet` says nothing else."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    code, out, err = typed("nightly", "--json", "--quiet")
+    document: dict[str, Any] = json.loads(out)
+    assert (code, err, document["files"][0]["moved_to"]) == (0, "", "done/a.csv")
+    assert typed("nightly")[1] == "Nothing to do.\n"
+
+
+def test_nightly_with_mistakes_in_its_profile_sends_nothing(typed: Typed, house: House) -> None:
+    """2, and all of them."""
+    house.settings |= {"rate": "fast", "pattern": "{x}"}
+    code, _, err = typed("nightly")
+    assert code == ExitCode.SETTINGS
+    assert "rate" in err and "pattern" in err
+    del house.settings["rate"], house.settings["pattern"], house.settings["inbox"]
+    code, _, err = typed("nightly")
+    assert code == ExitCode.SETTINGS
+    assert "no inbox" in err
+
+
+def test_the_doctor_finds_all_well(typed: Typed, house: House) -> None:
+    """0, each line ok; for programs the same as JSON."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    house.settings |= {"outbox": str(house.inbox / "outbox"), "notices": ["json://127.0.0.1/x"]}
+    (house.inbox / "outbox").mkdir()
+    typed("nightly", "--quiet")
+    code, out, _ = typed("doctor")
+    assert code == 0
+    lines = out.splitlines()
+    assert all(line.startswith("ok ") for line in lines)
+    names = [line.split()[1] for line in lines]
+    assert names == ["settings", "credentials", "clock", "rate", "disk", "journal", "inbox", "outbox", "notices"]
+    code, out, _ = typed("doctor", "--json")
+    assert (code, len(json.loads(out))) == (0, 9)
+
+
+def doctor(house: House) -> dict[str, Line]:
+    world = World(house.environ, wall=lambda: time.time_ns() // 1_000_000)
+    return {line.name: line for line in examine({"profile": "brand-a"}, house.toml, world)}
+
+
+def test_the_doctor_says_what_to_do(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A line for each thing that is wrong, and the worst code."""
+    house.environ["IMPORTER_PASSWORD"] = "forgotten"
+    house.settings["outbox"] = str(tmp_path / "nowhere")
+    (house.folder / "reports").mkdir()
+    (house.folder / "reports" / "journal.db").write_bytes(b"no database at all" * 100)
+    monkeypatch.setattr(importer.doctor, "LEAST_FREE", 1 << 62)
+    lines = doctor(house)
+    expected = {
+        "settings": 0,
+        "credentials": ExitCode.REFUSED,
+        "rate": 0,
+        "disk": ExitCode.JOURNAL,
+        "journal": ExitCode.JOURNAL,
+        "inbox": 0,
+        "outbox": ExitCode.TROUBLE,
+    }
+    assert {name: line.exit_code for name, line in lines.items()} == expected
+    assert "Make room" in lines["disk"].text
+    assert worst_of(list(lines.values())) == ExitCode.JOURNAL
+
+
+def test_the_doctor_without_a_server(house: House) -> None:
+    """Trouble that passes is told as such."""
+    house.settings["base-url"] = f"http://127.0.0.1:{free_port()}"
+    assert doctor(house)["credentials"].exit_code == ExitCode.TROUBLE
+
+
+def test_the_doctor_compares_clocks(house: House) -> None:
+    """Against the server's own Date, whatever second it was cut to."""
+    for drift, well in ((0, True), (-120_000, False), (120_000, False)):
+        world = World(house.environ, wall=lambda drift=drift: time.time_ns() // 1_000_000 + drift)  # type: ignore[misc]
+        lines = {line.name: line for line in examine({"profile": "brand-a"}, house.toml, world)}
+        assert lines["clock"].well is well
+        assert well or ("ahead" if drift > 0 else "behind") in lines["clock"].text
+
+
+def test_the_doctor_sees_who_shares_the_rate(house: House, sandbox: EmbeddedSandbox) -> None:
+    """Another process of this machine that sends with the key now."""
+    assert "no other process" in doctor(house)["rate"].text
+    store = shared_slots(house.environ, f"{sandbox.base_url} sandbox-till")
+    later = time.monotonic() + 60
+    store.update(lambda state: type(state)(slot=later, share=0.7))
+    assert "slowed to 70%" in doctor(house)["rate"].text
+
+
+def test_the_doctor_tells_the_mistakes_of_the_file(house: House) -> None:
+    """With their lines; what depends on them is not tried."""
+    house.settings["rate"] = "fast"
+    lines = doctor(house)
+    assert list(lines) == ["settings"]
+    assert "line " in lines["settings"].text

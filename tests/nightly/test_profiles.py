@@ -1,0 +1,171 @@
+"""Profiles: every mistake at once with its line, secrets refused, and the JSON Schema that editors read."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from importer.cli import main
+from importer.model import to_json
+from importer.profiles import check_profile
+from importer.schema import FILE, schema
+from importer.settings import Settings, load
+from tests.nightly.kit import House
+
+MISTAKES = """\
+[profiles.night]
+base-url = "eu.api.capillarytech.com"
+rate = "100 a minute"
+inbx = "inbox"
+inbox = "nowhere"
+time-zone = "Asia/Bangalore"
+expect-by = "4 o'clock"
+notices = ["mailto://importer:hunter2@mail.example.com"]
+"""
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str]]:
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, capsys.readouterr().out.splitlines()
+
+
+def test_seven_mistakes_are_seven_messages_each_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`check --profile` tells them all, what to do about each, and repeats no secret. It ends with 2."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "importer.toml").write_text(MISTAKES)
+    code, lines = told(capsys, "check", "--profile", "night")
+    assert code == 2
+    assert len(lines) == 7
+    words = {
+        2: "https://",
+        3: "100/minute",
+        4: "Did you mean inbox?",
+        5: "there is no folder nowhere",
+        6: "Asia/Kolkata",
+        7: "06:00",
+        8: "${NAME}",
+    }
+    for number, word in words.items():
+        (line,) = (line for line in lines if f"importer.toml, line {number}: " in line)
+        assert word in line
+    assert not any("hunter2" in line for line in lines)
+
+
+def test_mistakes_between_values_are_told_where_they_stand(house: House) -> None:
+    """Values that are well each by itself."""
+    house.settings |= {
+        "done": str(house.inbox),
+        "warning": "20%",
+        "critical": "10%",
+        "not-before": "06:00",
+        "until": "06:00",
+        "metrics-file": "figures.txt",
+        "log-file": "/no/such/folder/log",
+        "mapping": "nowhere.toml",
+        "notices": ["${ONCALL}", "gibberish://x"],
+        "key-file": "/no/such/key",
+        "outbox": "s3://${BUCKET}/x",
+    }
+    _, mistakes = check_profile({"profile": "brand-a"}, house.environ, house.toml)
+    text = "\n".join(mistakes)
+    for words in (
+        "done is the inbox itself",
+        "warning (20%) is above critical (10%)",
+        "not-before is until itself",
+        "end with .prom",
+        "no folder /no/such/folder",
+        "nowhere.toml",
+        "ONCALL is not set",
+        "address is not understood",
+        "there is no file /no/such/key",
+        "BUCKET is not set",
+    ):
+        assert words in text, words
+    assert all("line " in mistake for mistake in mistakes)
+
+
+def test_a_profile_without_a_mistake(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    """0, and what more could be looked at."""
+    code, lines = told(capsys, "check", "--profile", "brand-a", "--config", str(house.toml))
+    assert code == 0
+    assert "doctor" in lines[0]
+
+
+def test_check_with_nothing_to_check(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a source nor a profile: 2."""
+    monkeypatch.delenv("IMPORTER_PROFILE", raising=False)
+    assert told(capsys, "check")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('inbox = "ftp://x/y"', "sftp://"),
+        ('inbox = "sftp://u:hunter2@host/x"', "${NAME}"),
+        ('pattern = "a-{day}.csv"', "customers-{date}.csv"),
+        ('pattern = "a-{date}-{date}.csv"', "customers-{date}.csv"),
+        ('pattern = "a-{date:%Q}.csv"', "%Y"),
+        ('marker = "a/b"', ".ok"),
+        ('credentials = "1x"', "BRAND_A"),
+        ('warning = "200%"', "2%"),
+        ('settle = "soon"', "2h"),
+        ('notices = ["hunter2"]', "mailto://"),
+        ('repeat = "always"', "skip, import"),
+    ],
+)
+def test_a_value_that_cannot_be(tmp_path: Path, line: str, words: str) -> None:
+    """Told with what it could be, and without what may be secret."""
+    (tmp_path / "importer.toml").write_text(line + "\n")
+    _, mistakes = check_profile({}, {}, tmp_path / "importer.toml")
+    (mistake,) = (mistake for mistake in mistakes if "line 1" in mistake)
+    assert words in mistake
+    assert "hunter2" not in mistake
+
+
+def test_the_schema_in_the_package_is_the_tables() -> None:
+    """`python -m importer.schema` writes it anew."""
+    assert FILE.read_bytes() == to_json(schema())
+
+
+def test_the_schema_takes_what_the_program_takes() -> None:
+    """The sample with every setting set, and a profile."""
+    text = (Path(__file__).parents[2] / "samples" / "importer.toml").read_text(encoding="utf-8")
+    document: dict[str, Any] = tomllib.loads(re.sub(r"(?m)^#(?=[a-z-]+ = )", "", text))
+    jsonschema.validate(document, schema())
+    assert len(document) > 40
+    for wrong in ({"rate": 5}, {"batch-size": 0}, {"blank": "perhaps"}, {"colour": 1}, {"profiles": {"a": {"x": 1}}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema())
+
+
+def test_where_files_come_from_and_who_is_told_is_no_part_of_a_run(house: House) -> None:
+    """The journal keeps a run's settings; an address with a key in it does not belong there."""
+    house.settings |= {"notices": ["json://127.0.0.1/topsecretkey"]}
+    (house.inbox / "a.csv").write_text("Mobile,Brand\n9000000001,x\n")
+    house.look()
+    assert all(b"topsecretkey" not in path.read_bytes() for path in house.folder.glob("reports/**/*") if path.is_file())
+
+
+def test_settings_keep_their_defaults() -> None:
+    """Nothing of the nightly load changes a run."""
+    assert load({}, {}, None) == Settings()
+
+
+def test_credentials_by_another_name(house: House) -> None:
+    """`credentials = "BRAND_A"` reads BRAND_A_USERNAME and its file or command."""
+    for name in ("IMPORTER_USERNAME", "IMPORTER_PASSWORD"):
+        del house.environ[name]
+    (house.folder / "password").write_text("sandbox\n")
+    house.environ |= {"BRAND_A_USERNAME": "sandbox-till", "BRAND_A_PASSWORD_FILE": str(house.folder / "password")}
+    house.settings["credentials"] = "BRAND_A"
+    (house.inbox / "a.csv").write_text("Mobile,Brand\n9000000001,x\n")
+    assert house.look().exit_code == 0
