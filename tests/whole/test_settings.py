@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from importer.errors import SettingsError
-from importer.settings import CLUSTERS, OPTIONS, Settings, load
+from importer.settings import CLUSTERS, OPTIONS, Nightly, Settings, load
 from tests.whole.kit import SAMPLES, Terminal
 
 #: Two values of each option that a file may hold, none of them the default, as typed.
@@ -35,6 +35,26 @@ VALUES = {
     "attribution-code": ("A", "B"),
     "reports-dir": ("a", "b"),
     "database": ("sqlite:///a.db", "sqlite:///b.db"),
+    "credentials": ("BRAND_A", "BRAND_B"),
+    "time-zone": ("Asia/Kolkata", "Asia/Bangkok"),
+    "log-format": ("plain", "json"),
+    "log-file": ("a.log", "b.log"),
+    "metrics-file": ("a.prom", "b.prom"),
+    "inbox": ("a", "s3://b/c"),
+    "done": ("a", "b"),
+    "failed": ("a", "b"),
+    "outbox": ("a", "b"),
+    "key-file": ("a", "b"),
+    "known-hosts": ("a", "b"),
+    "pattern": ("a-{date}.csv", "b-*.csv"),
+    "expect-by": ("03:00", "04:00"),
+    "settle": ("1m30s", "0"),
+    "marker": (".ok", ".done"),
+    "not-before": ("00:30", "01:00"),
+    "warning": ("2%", "3%"),
+    "critical": ("20%", "30%"),
+    "notices": ("json://a", "json://b"),
+    "retention": ("30d", "90d"),
 }
 
 
@@ -44,7 +64,8 @@ def field_of(name: str) -> str:
 
 
 def value_of(settings: Settings, name: str) -> object:
-    return getattr(settings, field_of(name))
+    field = field_of(name)
+    return getattr(settings.nightly if field in Nightly.__struct_fields__ else settings, field)
 
 
 @pytest.mark.parametrize("name", list(VALUES))
@@ -68,7 +89,10 @@ def test_command_line_over_environment_over_file_over_default(tmp_path: Path, na
 def test_the_options_that_are_left_are_yes_or_no_or_mean_one_run() -> None:
     """Nothing of the table is forgotten above."""
     flags = {option.name for option in OPTIONS if option.flag}
-    assert {option.name for option in OPTIONS} - set(VALUES) - flags == {"blank", "profile", "output"}
+    assert {option.name for option in OPTIONS} - set(VALUES) - flags == {
+        *("blank", "profile", "output"),
+        *("expect-date", "repeat"),
+    }
 
 
 def test_yes_and_no_can_be_taken_back(tmp_path: Path) -> None:
