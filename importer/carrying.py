@@ -101,7 +101,8 @@ def _selection(job: Job, again: list[Work]) -> Selection:
     decided.extend(bytes(max(max(rows, default=0) + 1 - len(decided), 0)))
     for row in rows:
         decided[row] = 1
-    return Selection(job.settings.skip_rows, job.settings.limit, decided, job.left_out)
+    settings = job.settings
+    return Selection(settings.skip_rows, settings.limit, decided, job.left_out, settings.resubmit)
 
 
 def _normaliser(job: Job) -> Normaliser:

@@ -79,6 +79,8 @@ class Chunk(msgspec.Struct, frozen=True):
 
     frame: pd.DataFrame
     problems: tuple[Problem, ...] = ()
+    #: Rows that an earlier report of ours, uploaded again, calls succeeded or skipped.
+    closed: frozenset[int] = frozenset()
 
 
 class Store(msgspec.Struct, frozen=True):

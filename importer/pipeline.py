@@ -59,7 +59,7 @@ def report(run_id: str | None, settings: Settings, world: World) -> RunSummary:
             return read_summary(reports / known.record.run_id)
         with open_source(known.record.source, options_of(settings_of(known, {}), world)) as source:
             check_unchanged(known, source)
-            return again(journal, known, source, world, reports)
+            return again(journal, known, source, world, reports, show_identifiers=settings.show_identifiers)
 
 
 def _carry_out(job: Job) -> RunSummary:
@@ -82,4 +82,5 @@ def _carry_out(job: Job) -> RunSummary:
     if not ended.rows_read and ended.stop is None:
         job.journal.finish(run.key, job.world.wall(), ExitCode.SOURCE, True, run.progress)
         raise SourceError(f"{job.source.name} has column names but no rows.", "Export it again, with its rows.")
-    return end(job.journal, run, job.source, ended.stop, job.world, job.reports)
+    show = job.settings.show_identifiers
+    return end(job.journal, run, job.source, ended.stop, job.world, job.reports, show_identifiers=show)

@@ -20,10 +20,17 @@ from importer.world import World
 
 
 def end(
-    journal: Journal, run: Run, source: Source, stop: ImporterError | None, world: World, folder: Path
+    journal: Journal,
+    run: Run,
+    source: Source,
+    stop: ImporterError | None,
+    world: World,
+    folder: Path,
+    *,
+    show_identifiers: bool = False,
 ) -> RunSummary:
     """The reports of a run that has ended, for good or for now; then its end is written down."""
-    summary = _write(journal, run, source, stop, exit_code=None, at=world.wall(), folder=folder)
+    summary = _write(journal, run, source, stop, None, world.wall(), folder, show_identifiers)
     finished = (stop is None and not summary.rows.unprocessed) or _nothing_came_of_it(stop, summary.rows)
     journal.finish(run.key, world.wall(), summary.exit_code, finished, run.progress)
     if finished:
@@ -31,11 +38,14 @@ def end(
     return summary
 
 
-def again(journal: Journal, run: Run, source: Source, world: World, folder: Path) -> RunSummary:
+def again(
+    journal: Journal, run: Run, source: Source, world: World, folder: Path, *, show_identifiers: bool = False
+) -> RunSummary:
     """The reports once more, for somebody who looks, perhaps while another process is on the run."""
     if run.finished_at is not None and run.exit_code is not None:
-        return _write(journal, run, source, None, ExitCode(run.exit_code), run.finished_at, folder)
-    return _write(journal, run, source, None, None, world.wall(), folder)
+        code = ExitCode(run.exit_code)
+        return _write(journal, run, source, None, code, run.finished_at, folder, show_identifiers)
+    return _write(journal, run, source, None, None, world.wall(), folder, show_identifiers)
 
 
 def nothing_left(journal: Journal, run: Run, folder: Path, world: World) -> RunSummary:
@@ -55,10 +65,18 @@ def _write(
     exit_code: ExitCode | None,
     at: int,
     folder: Path,
+    show_identifiers: bool,
 ) -> RunSummary:
     settings = msgspec.convert(run.record.settings, Settings)
     place = folder / run.record.run_id
-    written = write_files(place, source, _outcomes_now(journal, run), mapping_of(run), country=settings.country or None)
+    written = write_files(
+        place,
+        source,
+        _outcomes_now(journal, run),
+        mapping_of(run),
+        country=settings.country or None,
+        show_identifiers=show_identifiers,
+    )
     code = exit_code if exit_code is not None else exit_code_of(written.counts, stop)
     summary = summarise(run, written, journal.requests(run.key), source, stop, code, at, place)
     write_summary(place, summary, written.timeline)

@@ -72,6 +72,8 @@ class Settings(msgspec.Struct, frozen=True):
     reports_dir: str = "reports"
     database: str = ""
     restart: bool = False
+    resubmit: bool = False
+    show_identifiers: bool = False
     online: bool = False
     output: str = ""
     profile: str = ""
@@ -312,6 +314,24 @@ OPTIONS: tuple[Option, ...] = (
         True,
     ),
     Option(
+        "resubmit",
+        _yes_no,
+        "of an annotated.xlsx or results.csv, skip the rows that its _status calls succeeded or skipped",
+        "off",
+        "",
+        ("run", "check"),
+        True,
+    ),
+    Option(
+        "show-identifiers",
+        _yes_no,
+        "do not mask cells that the summary tells as examples",
+        "off",
+        "",
+        ("run", "resume", "retry", "report"),
+        True,
+    ),
+    Option(
         "online", _yes_no, "also ask the organisation's field list and try the credentials", "off", "", ("check",), True
     ),
     Option("output", _text, "write the problems as CSV", "none", "FILE", ("check",)),
@@ -319,7 +339,7 @@ OPTIONS: tuple[Option, ...] = (
 
 _BY_FIELD = {option.field: option for option in OPTIONS}
 #: Options that mean one run, not a profile.
-_NOT_IN_FILES = {"profile", "restart", "output", "online"}
+_NOT_IN_FILES = {"profile", "restart", "resubmit", "output", "online"}
 
 
 def load(

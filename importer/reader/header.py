@@ -9,12 +9,15 @@ from collections.abc import Sequence
 import msgspec
 
 from importer.errors import SourceError
+from importer.model import Status
 
 #: How far down a header is looked for: titles, a logo, a legend.
 SEARCHED_ROWS = 60
 
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 _NUMBER = re.compile(r"[+-]?[\d\s.,()-]*\d[\d\s.,()%-]*(?:[eE][+-]?\d+)?")
+#: Statuses of rows that are not open any more.
+_CLOSED = frozenset({Status.SUCCEEDED.value, Status.SKIPPED.value})
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
@@ -34,6 +37,15 @@ class Header(msgspec.Struct, frozen=True):
     #: The sheet is one of our own reports.
     is_report: bool
     notes: tuple[str, ...] = ()
+    #: The place of an earlier report's `_status`.
+    status: int | None = None
+
+    def closed(self, columns: Sequence[Sequence[str]], row_numbers: Sequence[int]) -> frozenset[int]:
+        """The rows that an earlier report calls succeeded or skipped; `columns` are all of the sheet's, in place."""
+        if self.status is None or self.status >= len(columns):
+            return frozenset()
+        cells = columns[self.status]
+        return frozenset(row for row, cell in zip(row_numbers, cells, strict=True) if cell.strip().lower() in _CLOSED)
 
 
 def _looks_like_data(cell: str) -> bool:
@@ -125,6 +137,7 @@ def read_header(
     places = tuple(place for place in names if place not in own)
     if not places:
         raise SourceError(f"{source}: row {row} names only result columns.", "Upload the sheet with its own columns.")
+    status = next((place for place in sorted(own) if names[place].strip() == "_status"), None)
     notes = []
     if skipped and not told:
         notes.append(f"The header was found in row {row}; what stands above it is no data and was left out.")
@@ -138,6 +151,7 @@ def read_header(
         nameless=tuple(nameless),
         width=width,
         least=max(names) + 1,
-        is_report=any(names[place].strip() == "_status" for place in own),
+        is_report=status is not None,
         notes=tuple(notes),
+        status=status,
     )

@@ -364,6 +364,37 @@ def restart(bench: Bench) -> None:
         assert bench.run(sandbox, "--restart").code == 0
 
 
+def resubmit(bench: Bench) -> None:
+    """What an earlier report calls done is left alone; a sheet that says nothing of that is refused."""
+    write_csv(bench.folder / "a.csv", HEADER, *rows(2), ("12", "Blue"))
+    with EmbeddedSandbox() as sandbox:
+        earlier = bench.run(sandbox).json["reports"]["results.csv"]
+        sent = len(sandbox.state.accepted)
+        mended = bench.folder / "mended.csv"
+        mended.write_text(Path(earlier).read_text(encoding="utf-8").replace("\n12,", "\n919774400999,"))
+        ended = bench.run(sandbox, "--resubmit", source="mended.csv")
+        assert (ended.code, ended.json["rows"]["succeeded"], ended.json["rows"]["skipped"]) == (0, 1, 2)
+        assert len(sandbox.state.accepted) == sent + 1
+        codes = [row["_code"] for row in table(Path(ended.json["reports"]["results.csv"]))]
+        assert codes[:2] == ["already_succeeded"] * 2
+        assert bench.run(sandbox, "--resubmit").code == 8
+    assert bench.ready("mended.csv", "--resubmit")["rows"] == 1
+    assert bench.terminal.type("check", "a.csv", "--resubmit").code == 8
+
+
+def show_identifiers(bench: Bench) -> None:
+    """A cell that a cause tells as an example is masked, by each command, unless asked for."""
+    wrong = [(f"code-816+{n}", "Turquoise") for n in range(12)]
+    write_csv(bench.folder / "a.csv", ("External id", "Colour"), *wrong, *[(f"A{n}", f"Blue {n}") for n in range(40)])
+    with EmbeddedSandbox() as sandbox:
+        for word, told in (("--show-identifiers", True), ("--quiet", False)):
+            ended = bench.run(sandbox, word, "--max-errors", "100")
+            assert ("Turquoise" in str(ended.json["causes"])) == told
+            name = ended.json["run_id"]
+            assert ("Turquoise" in bench.terminal.type("report", name, word).out) == told
+            assert "Turquoise" not in bench.terminal.type("report", name).out
+
+
 def online(bench: Bench) -> None:
     bench.sheet()
     with EmbeddedSandbox(SandboxOptions(fields=())) as sandbox:
@@ -388,7 +419,8 @@ DEMONSTRATIONS: dict[str, Callable[[Bench], None]] = {
     for function in (
         *(base_url, cluster, sandbox, profile, mapping, sheet, encoding, delimiter, header_row, country, blank),
         *(batch_size, rate, burst, concurrency, max_errors, max_outage, canary, until, max_duration, limit, skip_rows),
-        *(gzip, attribution_type, attribution_code, reports_dir, database, restart, online, output),
+        *(gzip, attribution_type, attribution_code, reports_dir, database, restart, resubmit),
+        *(show_identifiers, online, output),
     )
 }
 
