@@ -371,6 +371,34 @@ class Journal:
                 found[row] = 1
         return found
 
+    def deciding(self, key: int, statuses: Iterable[Status]) -> Iterator[tuple[int, str, int]]:
+        """(row number, code, number of the attempt that decided) of every row of these statuses that was sent."""
+        query = (
+            sa.select(_outcomes.c.row_number, _outcomes.c.code, _outcomes.c.attempt)
+            .where(
+                _outcomes.c.run == key,
+                _outcomes.c.status.in_([_STATUS_NUMBER[status] for status in statuses]),
+                _outcomes.c.attempt.is_not(None),
+            )
+            .order_by(_outcomes.c.row_number)
+        )
+        with self.errors(), self._connection.begin():
+            for row, code, attempt in self._connection.execute(query, execution_options={"yield_per": 5000}):
+                yield row, code or "", attempt
+
+    def decided_by(self, key: int, attempts: Iterable[int]) -> dict[int, list[int]]:
+        """The rows that each of these attempts decided."""
+        found: dict[int, list[int]] = {attempt: [] for attempt in attempts}
+        query = (
+            sa.select(_outcomes.c.attempt, _outcomes.c.row_number)
+            .where(_outcomes.c.run == key, _outcomes.c.attempt.in_(list(found)))
+            .order_by(_outcomes.c.row_number)
+        )
+        with self.errors(), self._connection.begin():
+            for attempt, row in self._connection.execute(query):
+                found[attempt].append(row)
+        return found
+
     def counts(self, key: int) -> dict[Status, int]:
         with self.errors(), self._connection.begin():
             rows = self._connection.execute(
