@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True):
     max_duration: float = 0.0
     limit: int = 0
     skip_rows: int = 0
+    only_changed: bool = False
     gzip: bool = False
     attribution_type: str = ""
     attribution_code: str = ""
@@ -283,6 +284,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("max-duration", read_duration, "stop cleanly after so long, resumable", "none", "TIME", _PACE),
     Option("limit", _whole(1), "read only so many rows, skip the others", "none", "N"),
     Option("skip-rows", _whole(1), "leave out so many rows at the beginning", "none", "N"),
+    Option("only-changed", _yes_no, "leave out rows whose last success sent the same", "off", "", ("run",), True),
     Option("gzip", _yes_no, "compress requests (undocumented by the API)", "off", "", ("run", "retry"), True),
     Option(
         "attribution-type",
@@ -337,6 +339,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("output", _text, "write the problems as CSV", "none", "FILE", ("check",)),
 )
 
+#: Settings that say where things lie, not how the rows were sent; the address may hold a password.
+_PLACES = frozenset({"base_url", "mapping", "reports_dir", "database", "output", "profile", "restart"})
+
 _BY_FIELD = {option.field: option for option in OPTIONS}
 #: Options that mean one run, not a profile.
 _NOT_IN_FILES = {"profile", "restart", "resubmit", "output", "online"}
@@ -381,6 +386,26 @@ def load(
             "What may leave at once is taken off the rate: choose a smaller burst.",
         )
     return settings
+
+
+def changed(settings: Settings) -> str:
+    """What differs from the defaults, as one would type it; no place and no secret."""
+    usual, found = Settings(), []
+    for name in Settings.__struct_fields__:
+        value = getattr(settings, name)
+        if name in _PLACES or value == getattr(usual, name):
+            continue
+        word = f"--{name.replace('_', '-')}"
+        found.append(word if value is True else f"{word} {_typed(value)}")
+    return " ".join(found) or "all as by default"
+
+
+def _typed(value: object) -> str:
+    if isinstance(value, Rate):
+        return value.word
+    if isinstance(value, Errors):
+        return f"{value.share * 100:g}%" if value.share else str(value.rows)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _merge(values: dict[str, Any], layer: dict[str, Any]) -> None:
