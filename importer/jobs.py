@@ -122,6 +122,14 @@ def try_again(
             yield Job(journal, run, source, mapping, own, target, world, _closed_before(journal, run))
 
 
+@contextmanager
+def source_of(run: Run, world: World) -> Iterator[Source]:
+    """What a run read, unchanged, to be read again. Raises `SourceError`, `SourceChanged`."""
+    with open_source(run.record.source, options_of(settings_of(run, {}), world)) as source:
+        check_unchanged(run, source)
+        yield source
+
+
 def options_of(settings: Settings, world: World) -> SourceOptions:
     return source_options(settings, world.environ.get("IMPORTER_SOURCE_PASSWORD") or None)
 
