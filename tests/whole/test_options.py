@@ -287,6 +287,26 @@ def skip_rows(bench: Bench) -> None:
     assert bench.ready("a.csv", "--skip-rows", "4")["rows"] == 1
 
 
+def only_changed(bench: Bench) -> None:
+    """Of a sheet that comes again, the row that differs goes; the others are skipped."""
+    bench.sheet(3)
+    with EmbeddedSandbox() as sandbox:
+        assert bench.run(sandbox).code == 0
+        write_csv(bench.folder / "a.csv", HEADER, *rows(2), (rows(3)[2][0], "Red"))
+        ended = bench.run(sandbox, "--only-changed")
+        assert (ended.code, ended.json["rows"]["succeeded"], ended.json["rows"]["skipped"]) == (0, 1, 2)
+        assert sandbox.state.accepted[-1][1] == {"Favourite colour": "Red"}
+
+
+def only_changed(bench: Bench) -> None:
+    bench.sheet(3)
+    with EmbeddedSandbox() as sandbox:
+        assert bench.run(sandbox).json["rows"]["succeeded"] == 3
+        bench.sheet(4)
+        ended = bench.run(sandbox, "--only-changed")
+        assert (ended.code, ended.json["rows"]["succeeded"], ended.json["rows"]["skipped"]) == (0, 1, 3)
+
+
 def gzip(bench: Bench) -> None:
     write_csv(bench.folder / "a.csv", ("External id", "Colour"), ("code-816", "Blue"))
     with EmbeddedSandbox(SandboxOptions(accept_gzip=False)) as sandbox:
@@ -419,7 +439,7 @@ DEMONSTRATIONS: dict[str, Callable[[Bench], None]] = {
     for function in (
         *(base_url, cluster, sandbox, profile, mapping, sheet, encoding, delimiter, header_row, country, blank),
         *(batch_size, rate, burst, concurrency, max_errors, max_outage, canary, until, max_duration, limit, skip_rows),
-        *(gzip, attribution_type, attribution_code, reports_dir, database, restart, resubmit),
+        *(only_changed, gzip, attribution_type, attribution_code, reports_dir, database, restart, resubmit),
         *(show_identifiers, online, output),
     )
 }
