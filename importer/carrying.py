@@ -13,6 +13,7 @@ from importer.feed import Selection, SheetFeed
 from importer.jobs import Job
 from importer.journal import Progress, Scribe
 from importer.lanes import Lanes
+from importer.ledger import Hasher, Ledger, Watch, sent_before
 from importer.model import Batch
 from importer.normaliser import Normaliser
 from importer.pacer import Pacer, SlotStore
@@ -42,7 +43,10 @@ async def send(job: Job) -> Ended:
         attribution_type=settings.attribution_type,
         attribution_code=settings.attribution_code,
     )
-    scribe = Scribe(journal, run.key)
+    watch = _watch(job)
+    for work in again:
+        watch.goes_again(work.batch.customers)
+    scribe = Scribe(journal, run.key, watch.written)
     try:
         async with Client(options, target.credentials, world.clock, world.transport) as client:
             sender = Sender(
@@ -66,13 +70,22 @@ async def send(job: Job) -> Ended:
                 next_attempt=journal.last_attempt(run.key) + 1,
             )
             _listen(job, sender)
-            stop = await sender.run(feed, again)
+            stop = await sender.run(watch.sift(feed), again)
     finally:
         await scribe.close()
     repairs = dict(run.progress.repairs)
     for code, count in feed.repairs.items():
         repairs[code] = repairs.get(code, 0) + count
     return Ended(msgspec.structs.replace(sender.progress, repairs=repairs), stop, feed.rows)
+
+
+def _watch(job: Job) -> Watch:
+    """Notes for later runs what customers are sent, and leaves out what is unchanged where that is asked for."""
+    hasher = Hasher(job.journal.ledger_key)
+    if not job.settings.only_changed:
+        return Watch(hasher, None, (), job.world.wall)
+    ledger = Ledger(sent_before(job.journal, job.run))
+    return Watch(hasher, ledger, job.journal.sent(job.run.key), job.world.wall)
 
 
 def _open_work(job: Job) -> list[Work]:
@@ -101,7 +114,8 @@ def _selection(job: Job, again: list[Work]) -> Selection:
     decided.extend(bytes(max(max(rows, default=0) + 1 - len(decided), 0)))
     for row in rows:
         decided[row] = 1
-    return Selection(job.settings.skip_rows, job.settings.limit, decided, job.left_out)
+    settings = job.settings
+    return Selection(settings.skip_rows, settings.limit, decided, job.left_out, settings.resubmit)
 
 
 def _normaliser(job: Job) -> Normaliser:

@@ -20,7 +20,7 @@ from importer.findings import Findings, Gatherer, problem_row
 from importer.model import Chunk, FieldDefinition, Problem
 from importer.normaliser import Normaliser
 from importer.reader import open_source
-from importer.runs import choose_mapping, source_options
+from importer.runs import check_resubmit, choose_mapping, source_options
 from importer.settings import Settings
 from importer.world import Target, World, target_of
 
@@ -33,6 +33,7 @@ def check(path: str, settings: Settings, world: World) -> Findings:
     fields = _fields(settings, world) if settings.online else None
     password = world.environ.get("IMPORTER_SOURCE_PASSWORD") or None
     with open_source(path, source_options(settings, password)) as source, _problems_file(settings.output) as write:
+        check_resubmit(source, settings)
         mapping = choose_mapping(source, settings)
         # An organisation that has defined nothing yet says nothing of our columns.
         normaliser = Normaliser(mapping, country=settings.country or None, blank=settings.blank, fields=fields or None)
@@ -60,11 +61,13 @@ def _about(fields: tuple[FieldDefinition, ...] | None) -> tuple[str, ...]:
 
 
 def _chosen(chunks: Iterator[Chunk], settings: Settings) -> Iterator[Chunk]:
-    """The rows that a run with the same --skip-rows and --limit would take."""
+    """The rows that a run with the same --skip-rows, --limit and --resubmit would take."""
     first, last = settings.skip_rows, settings.skip_rows + settings.limit if settings.limit else None
     seen = 0
     for chunk in chunks:
         frame = chunk.frame.iloc[max(first - seen, 0) : None if last is None else max(last - seen, 0)]
+        if settings.resubmit and chunk.closed:
+            frame = frame[~frame.index.isin(list(chunk.closed))]
         seen += len(chunk.frame)
         if len(frame) == len(chunk.frame):
             yield chunk

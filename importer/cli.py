@@ -19,6 +19,7 @@ import msgspec
 from importer import __version__
 from importer.checking import check
 from importer.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
+from importer.comparing import comparison_text
 from importer.doctor import examine, line_text, worst_of
 from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, JournalError, SettingsError, worse
 from importer.findings_text import findings_text
@@ -29,7 +30,7 @@ from importer.mapping import sketch, to_toml
 from importer.metrics import record_run
 from importer.model import RunSummary, to_json
 from importer.nightly import Night, NightReport, night_text
-from importer.pipeline import report, resume, retry, run
+from importer.pipeline import compare, report, resume, retry, run
 from importer.profiles import check_profile
 from importer.progress import Progress, Silent
 from importer.reader import open_source
@@ -163,15 +164,33 @@ def retry_command(run_id: str, config: str | None, as_json: bool, quiet: bool, *
 @cli.command("report")
 @click.argument("run_id", required=False, metavar="[RUN]")
 @click.option("--open", "open_it", is_flag=True, help="open the summary")
+@click.option("--bundle", is_flag=True, help="also write bundle.zip for the vendor's support, everything in it masked")
+@click.option("--against", metavar="RUN2", help="compare with another run: rows fixed, still failing, newly failing")
 @_options("report")
 @_config
 @_looks
 def report_command(
-    run_id: str | None, open_it: bool, config: str | None, as_json: bool, quiet: bool, **given: str | None
+    run_id: str | None,
+    open_it: bool,
+    bundle: bool,
+    against: str | None,
+    config: str | None,
+    as_json: bool,
+    quiet: bool,
+    **given: str | None,
 ) -> None:
-    """Write the reports of RUN (the last one, if not named) again, from the journal and the source."""
+    """Write the reports of RUN (the last one, if not named) again, from the journal and the source.
+
+    With --against nothing is written: two runs are compared, the earlier with the later.
+    """
     settings = _settings(given, config)
-    summary = report(run_id, settings, _plain_world())
+    if against is not None:
+        if bundle or open_it:
+            raise click.UsageError("--against compares only; leave out --bundle and --open.")
+        comparison = compare(run_id, against, settings, _plain_world())
+        click.echo(to_json(comparison) if as_json else comparison_text(comparison), nl=False)
+        return
+    summary = report(run_id, settings, _plain_world(), bundle=bundle)
     _show(summary, as_json, quiet)
     if open_it:
         click.launch(summary.reports.get("summary.html", summary.reports["results.csv"]))

@@ -32,6 +32,8 @@ class Selection(msgspec.Struct, frozen=True):
     limit: int = 0
     decided: bytearray = bytearray()
     left_out: bytearray | None = None
+    #: Leave out what an earlier report of ours, uploaded again, calls closed.
+    resubmit: bool = False
 
 
 class SheetFeed:
@@ -69,13 +71,15 @@ class SheetFeed:
             self.rows += len(row_numbers)
             self._rows_read(len(row_numbers))
             open_rows = ~_marked(self._selection.decided, row_numbers)
-            sent, skipped = self._chosen(row_numbers, order)
+            sent, skipped = self._chosen(row_numbers, order, chunk.closed)
             outcomes = self._left_out(row_numbers, open_rows, skipped)
             keep = open_rows & sent
             yield self._portion(self._normaliser(_only(chunk, keep)), outcomes)
         yield self._portion(self._normaliser.finish(), [])
 
-    def _chosen(self, row_numbers: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, str]]]:
+    def _chosen(
+        self, row_numbers: np.ndarray, order: np.ndarray, closed: frozenset[int]
+    ) -> tuple[np.ndarray, list[tuple[np.ndarray, str]]]:
         """Which rows are to be sent, and those that are not with the reason."""
         selection = self._selection
         reasons: list[tuple[np.ndarray, str]] = []
@@ -86,6 +90,8 @@ class SheetFeed:
             reasons.append((order >= selection.skip_rows + selection.limit, "over_limit"))
         if selection.left_out is not None:
             reasons.append((_marked(selection.left_out, row_numbers), "not_chosen"))
+        if selection.resubmit and closed:
+            reasons.append((np.isin(row_numbers, list(closed)), "already_succeeded"))
         told: list[tuple[np.ndarray, str]] = []
         for rows, code in reasons:
             told.append((rows & sent, code))
@@ -162,4 +168,4 @@ def _only(chunk: Chunk, keep: np.ndarray) -> Chunk:
         return chunk
     frame: pd.DataFrame = chunk.frame[keep]
     kept = set(frame.index.tolist()) if chunk.problems else set()
-    return Chunk(frame, tuple(problem for problem in chunk.problems if problem.row_number in kept))
+    return Chunk(frame, tuple(problem for problem in chunk.problems if problem.row_number in kept), chunk.closed)

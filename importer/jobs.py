@@ -15,6 +15,7 @@ from importer.mapping import Mapping as ColumnMapping
 from importer.model import Status
 from importer.reader import Source, SourceOptions, open_source
 from importer.runs import (
+    check_resubmit,
     check_unchanged,
     choose_mapping,
     find,
@@ -60,6 +61,7 @@ def begin(path: str, settings: Settings, world: World, *, spooled: bool) -> Iter
         target_of(settings, world) as target,
         open_source(path, options_of(settings, world)) as source,
     ):
+        check_resubmit(source, settings)
         mapping = choose_mapping(source, settings)
         identity = identity_of(source, target.name, spooled)
         with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):
@@ -120,13 +122,23 @@ def try_again(
             yield Job(journal, run, source, mapping, own, target, world, _closed_before(journal, run))
 
 
+@contextmanager
+def source_of(run: Run, world: World) -> Iterator[Source]:
+    """What a run read, unchanged, to be read again. Raises `SourceError`, `SourceChanged`."""
+    with open_source(run.record.source, options_of(settings_of(run, {}), world)) as source:
+        check_unchanged(run, source)
+        yield source
+
+
 def options_of(settings: Settings, world: World) -> SourceOptions:
     return source_options(settings, world.environ.get("IMPORTER_SOURCE_PASSWORD") or None)
 
 
 def _at_home(own: Settings, asked: Settings) -> Settings:
-    """A run's settings, in the folder and journal in which it was found."""
-    return msgspec.structs.replace(own, reports_dir=asked.reports_dir, database=asked.database)
+    """A run's settings, in the folder and journal in which it was found, told to whoever asks now."""
+    return msgspec.structs.replace(
+        own, reports_dir=asked.reports_dir, database=asked.database, show_identifiers=asked.show_identifiers
+    )
 
 
 def _closed_before(journal: Journal, run: Run) -> bytearray | None:

@@ -136,9 +136,10 @@ class Pacer:
         was busy) would come too close before those that follow: they move."""
         if self.rate is None:
             return
-        least = self._clock() - TOLERATED * self.rate.unit + self._interval
-        if least > self._slot_after:
-            self._store.update(lambda state: msgspec.structs.replace(state, slot=max(state.slot, least)))
+        late = self._clock() - TOLERATED * self.rate.unit + self._interval - self._slot_after
+        if late > 0:
+            # Added, for other processes may have slots already that were counted from ours.
+            self._store.update(lambda state: msgspec.structs.replace(state, slot=state.slot + late))
 
     def answered(self) -> None:
         """The server took a request: the next 429 without Retry-After begins at the shortest pause again."""

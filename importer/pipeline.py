@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from importer.carrying import send
+from importer.comparing import Comparison, by_identifiers, by_row, in_order, same_rows
 from importer.errors import ExitCode, SourceError
-from importer.jobs import Job, begin, go_on, options_of, try_again
+from importer.jobs import Job, begin, go_on, source_of, try_again
 from importer.journal import Journal
 from importer.model import RunSummary
-from importer.reader import open_source
 from importer.reporter import read_summary
-from importer.reporting import again, end, nothing_left
-from importer.runs import check_unchanged, find, settings_of
+from importer.reporting import again, end, nothing_left, with_bundle
+from importer.runs import find
 from importer.settings import Settings
 from importer.world import World
 
@@ -50,16 +50,28 @@ def retry(run_id: str, settings: Settings, given: Mapping[str, object], world: W
         return _carry_out(job)
 
 
-def report(run_id: str | None, settings: Settings, world: World) -> RunSummary:
-    """The reports again, from the journal and the source."""
+def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool = False) -> RunSummary:
+    """The reports again, from the journal and the source; with them, if wanted, a bundle for a support ticket."""
     reports = Path(settings.reports_dir)
     with Journal.open(reports, settings.database or None) as journal:
         known = find(journal, run_id)
-        if known.finished and known.record.spooled and not Path(known.record.source).exists():
+        if known.finished and known.record.spooled and not bundle and not Path(known.record.source).exists():
             return read_summary(reports / known.record.run_id)
-        with open_source(known.record.source, options_of(settings_of(known, {}), world)) as source:
-            check_unchanged(known, source)
-            return again(journal, known, source, world, reports)
+        with source_of(known, world) as source:
+            summary = again(journal, known, source, world, reports, show_identifiers=settings.show_identifiers)
+            return with_bundle(journal, known, source, summary, reports) if bundle else summary
+
+
+def compare(one: str | None, other: str, settings: Settings, world: World) -> Comparison:
+    """Two runs of a journal: what the later one mended of the earlier, what it did not, and what is new."""
+    where = Path(settings.reports_dir), settings.database or None
+    with Journal.open(*where) as journal:
+        earlier, later = in_order(find(journal, one), find(journal, other))
+        if same_rows(earlier, later):
+            with Journal.open(*where) as second:  # a connection reads one thing at a time
+                return by_row(earlier, journal.outcomes(earlier.key), later, second.outcomes(later.key))
+        with source_of(earlier, world) as source, source_of(later, world) as later_source:
+            return by_identifiers(journal, earlier, source, later, later_source)
 
 
 def _carry_out(job: Job) -> RunSummary:
@@ -83,4 +95,5 @@ def _carry_out(job: Job) -> RunSummary:
     if not ended.rows_read and ended.stop is None:
         job.journal.finish(run.key, job.world.wall(), ExitCode.SOURCE, True, run.progress)
         raise SourceError(f"{job.source.name} has column names but no rows.", "Export it again, with its rows.")
-    return end(job.journal, run, job.source, ended.stop, job.world, job.reports)
+    show = job.settings.show_identifiers
+    return end(job.journal, run, job.source, ended.stop, job.world, job.reports, show_identifiers=show)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from importer import __version__
-from importer.errors import Busy, SettingsError, SourceChanged
+from importer.errors import Busy, SettingsError, SourceChanged, SourceError
 from importer.journal import Journal, Run, RunRecord
 from importer.mapping import Mapping, fit, load, propose
 from importer.reader import Source, SourceOptions
@@ -30,6 +30,15 @@ def choose_mapping(source: Source, settings: Settings) -> Mapping:
     if settings.mapping:
         return fit(load(Path(settings.mapping)), source.columns)
     return propose(source.columns)
+
+
+def check_resubmit(source: Source, settings: Settings) -> None:
+    """`--resubmit` for a sheet that says nothing of an earlier run would send all of it. Raises `SourceError`."""
+    if settings.resubmit and source.header.status is None:
+        raise SourceError(
+            f"{source.name} has no column _status, so --resubmit cannot tell which rows are still open.",
+            "Give annotated.xlsx or results.csv of the earlier run, or leave out --resubmit.",
+        )
 
 
 def source_options(settings: Settings, password: str | None) -> SourceOptions:

@@ -95,12 +95,15 @@ class Settings(msgspec.Struct, frozen=True):
     max_duration: float = 0.0
     limit: int = 0
     skip_rows: int = 0
+    only_changed: bool = False
     gzip: bool = False
     attribution_type: str = ""
     attribution_code: str = ""
     reports_dir: str = "reports"
     database: str = ""
     restart: bool = False
+    resubmit: bool = False
+    show_identifiers: bool = False
     online: bool = False
     output: str = ""
     profile: str = ""
@@ -133,7 +136,9 @@ class Option(msgspec.Struct, frozen=True):
 
     def taken_by(self, command: str) -> bool:
         """`nightly` takes whatever a run takes, besides its own."""
-        return command in self.commands or (command == "nightly" and "run" in self.commands and self.name != "restart")
+        return command in self.commands or (
+            command == "nightly" and "run" in self.commands and self.name not in ("restart", "resubmit")
+        )
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -445,6 +450,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("max-duration", read_duration, "stop cleanly after so long, resumable", "none", "TIME", _PACE),
     Option("limit", _whole(1), "read only so many rows, skip the others", "none", "N"),
     Option("skip-rows", _whole(1), "leave out so many rows at the beginning", "none", "N"),
+    Option("only-changed", _yes_no, "leave out rows whose last success sent the same", "off", "", ("run",), True),
     Option("gzip", _yes_no, "compress requests (undocumented by the API)", "off", "", ("run", "retry"), True),
     Option(
         "attribution-type",
@@ -483,6 +489,24 @@ OPTIONS: tuple[Option, ...] = (
         "off",
         "",
         ("run",),
+        True,
+    ),
+    Option(
+        "resubmit",
+        _yes_no,
+        "of an annotated.xlsx or results.csv, skip the rows that its _status calls succeeded or skipped",
+        "off",
+        "",
+        ("run", "check"),
+        True,
+    ),
+    Option(
+        "show-identifiers",
+        _yes_no,
+        "do not mask cells that the summary tells as examples",
+        "off",
+        "",
+        ("run", "resume", "retry", "report"),
         True,
     ),
     Option(
@@ -554,9 +578,17 @@ _SCHEMAS: dict[Callable[[str], Any], dict[str, Any]] = {
     _country: {"type": "string", "pattern": "^[A-Za-z]{2}$"},
 }
 
+#: Settings that say where things lie, not how the rows were sent; the address may hold a password.
+_PLACES = frozenset(
+    {
+        *("base_url", "mapping", "reports_dir", "database", "output", "profile", "restart"),
+        *("nightly", "log_format", "log_file", "metrics_file"),
+    }
+)
+
 _BY_FIELD = {option.field: option for option in OPTIONS}
 #: Options that mean one run, not a profile.
-_NOT_IN_FILES = {"profile", "restart", "output", "online"}
+_NOT_IN_FILES = {"profile", "restart", "resubmit", "output", "online"}
 FILE_OPTIONS = tuple(option for option in OPTIONS if option.field not in _NOT_IN_FILES)
 
 
@@ -632,6 +664,26 @@ def _built(values: Mapping[str, Any]) -> Settings:
 def _described(written: str, error: ValueError) -> str:
     """What is wrong with a value, without the value where it may be a secret."""
     return f"the value is not {error}" if isinstance(error, Secret) else f"{written!r} is not {error}"
+
+
+def changed(settings: Settings) -> str:
+    """What differs from the defaults, as one would type it; no place and no secret."""
+    usual, found = Settings(), []
+    for name in Settings.__struct_fields__:
+        value = getattr(settings, name)
+        if name in _PLACES or value == getattr(usual, name):
+            continue
+        word = f"--{name.replace('_', '-')}"
+        found.append(word if value is True else f"{word} {_typed(value)}")
+    return " ".join(found) or "all as by default"
+
+
+def _typed(value: object) -> str:
+    if isinstance(value, Rate):
+        return value.word
+    if isinstance(value, Errors):
+        return f"{value.share * 100:g}%" if value.share else str(value.rows)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _merge(values: dict[str, Any], layer: dict[str, Any]) -> None:

@@ -125,7 +125,8 @@ class TextSource(Source):
         kept = [columns[place] for place in header.places]
         if header.is_report:
             kept = [tuple(map(unguard, cells)) for cells in kept]
-        return Chunk(text_frame(kept, self.columns, numbers), tuple(problems))
+        closed, origins = header.closed(columns, numbers), header.origins(columns, numbers)
+        return Chunk(text_frame(kept, self.columns, numbers), tuple(problems), closed, origins)
 
     def _make_even(self, batch: list[list[str]], numbers: Sequence[int]) -> list[Problem]:
         """Cut and fill every record to the header's width; the rows that are not to be trusted are told."""

@@ -74,6 +74,8 @@ class _Gathered:
         self._numbers: list[int] = []
         self._columns: list[list[str]] = [[] for _ in source.columns]
         self._problems: list[Problem] = []
+        self._closed: set[int] = set()
+        self._origins: dict[int, str] = {}
 
     def add(self, batch: Rows, rows: int) -> Iterator[Chunk]:
         header, source = self._header, self._source
@@ -87,6 +89,8 @@ class _Gathered:
         for column, place in zip(self._columns, header.places, strict=True):
             column += batch.columns[place][first:] if place < width else [""] * len(numbers)
         self._numbers += numbers
+        self._closed |= header.closed(batch.columns, batch.numbers)
+        self._origins |= header.origins(batch.columns, batch.numbers)
         names = dict(zip(header.places, source.columns, strict=True))
         for number, place, code in batch.problems:
             if number > header.row and (place < 0 or place in names):
@@ -111,7 +115,10 @@ class _Gathered:
         self._columns = [column[rows:] for column in self._columns]
         problems = tuple(problem for problem in self._problems if problem.row_number <= numbers[-1])
         self._problems = [problem for problem in self._problems if problem.row_number > numbers[-1]]
-        return Chunk(text_frame(columns, self._source.columns, numbers), problems)
+        closed = self._closed.intersection(numbers)
+        self._closed -= closed
+        origins = {number: self._origins.pop(number) for number in numbers if number in self._origins}
+        return Chunk(text_frame(columns, self._source.columns, numbers), problems, frozenset(closed), origins)
 
 
 class _Child:

@@ -175,18 +175,18 @@ def test_standard_input_is_a_source(terminal: Terminal, sandbox: EmbeddedSandbox
 
 def test_an_interrupted_run_says_how_to_go_on(terminal: Terminal) -> None:
     """--max-duration ends a run cleanly: 10, its reports written, and resumed it finishes."""
-    rows = [(f"9197744{number:05}", "Blue") for number in range(30)]
+    rows = [(f"9197744{number:05}", "Blue") for number in range(100)]
     write_csv(terminal.folder / "a.csv", HEADER, *rows)
     with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
         terminal.credentials(sandbox)
         words = ("--base-url", sandbox.base_url, "--batch-size", "1", "--concurrency", "1", "--json")
-        ended = terminal.type("run", "a.csv", *words, "--max-duration", "0.3")
+        ended = terminal.type("run", "a.csv", *words, "--max-duration", "1")
         assert ended.code == 10
-        assert 0 < ended.json["rows"]["unprocessed"] < 30
+        assert 0 < ended.json["rows"]["unprocessed"] < 100
         assert any("importer resume" in note for note in ended.json["notes"])
-        ended = terminal.type("resume", "--json", "--max-duration", "60")
+        ended = terminal.type("resume", "--json", "--max-duration", "60", "--concurrency", "8")
         assert ended.code == 0
-        assert len(sandbox.state.accepted) == 30
+        assert len(sandbox.state.accepted) == 100
 
 
 def test_files_are_their_owners_alone(terminal: Terminal) -> None:
