@@ -131,6 +131,11 @@ def _limits(job: Job) -> Limits:
         moment = world.clock() + seconds_until(settings.until, world.wall(), settings.time_zone)
         if deadline is None or moment < deadline:
             deadline, word = moment, f"--until {settings.until}"
+    if world.closes is not None:
+        # A night's window closes once: a run that begins a moment too late must not take tomorrow's for its own.
+        moment = world.clock() + (world.closes - world.wall()) / 1000
+        if deadline is None or moment < deadline:
+            deadline, word = moment, f"--until {settings.until}"
     return Limits(settings.max_errors, settings.canary, deadline, word)
 
 

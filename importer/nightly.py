@@ -24,6 +24,7 @@ from importer.model import RunSummary
 from importer.notify import send
 from importer.pipeline import report, resume, run
 from importer.reporter import headline, read_summary
+from importer.reporter.files import write_whole
 from importer.runs import PACE
 from importer.settings import Settings
 from importer.staging import Claim, Desk, Memory, Seen, day_in, expected_day, in_window, past
@@ -33,8 +34,10 @@ from importer.world import World
 
 WELL, WARNING, CRITICAL = 0, 1, 2
 LEVELS = ("well", "warning", "critical")
-#: How often `--watch` looks, seconds.
-LOOK_EVERY = 60.0
+#: How often `--watch` looks, seconds; and after a look that ended on what would happen at once again.
+LOOK_EVERY, LOOK_AFTER_TROUBLE = 60.0, 600.0
+#: Beside a file in `failed`: why it is there.
+_WHY = "why"
 #: Most causes of a file in a notice.
 _MOST_CAUSES = 3
 
@@ -68,7 +71,8 @@ _THROUGH = frozenset({ExitCode.OK, ExitCode.ROWS})
 
 class FileResult(msgspec.Struct, frozen=True):
     """What became of one file. `what`: imported, resumed, delivered (its run had ended before), repeated, unreadable,
-    stopped. `moved_to` "": it is still in the inbox."""
+    stopped, held (max-errors stopped its run: a person must look first), given up (so was it, and the file is gone or
+    another). `moved_to` "": it was not moved."""
 
     name: str
     what: str
@@ -140,7 +144,8 @@ class Night:
                     shown(found)
                 worst = worse(worst, found.exit_code)
                 if not self._world.stopper.asked:
-                    self._sleep(LOOK_EVERY)
+                    ended_early = found.exit_code and ExitCode(found.exit_code) in _ENDS_THE_NIGHT
+                    self._sleep(LOOK_AFTER_TROUBLE if ended_early else LOOK_EVERY)
         return worst
 
     def _listen(self) -> None:
@@ -182,14 +187,15 @@ class Night:
         except ImporterError as error:
             self._trouble(found, error)
         self._write_figures(found, figures)
-        self._log.info(
-            "night ends",
-            exit_code=found.exit_code,
-            state=found.state,
-            files=len(found.files),
-            waiting=len(found.waiting),
-            missing=found.missing,
-        )
+        if patient or found.files or found.exit_code:
+            self._log.info(
+                "night ends",
+                exit_code=found.exit_code,
+                state=found.state,
+                files=len(found.files),
+                waiting=len(found.waiting),
+                missing=found.missing,
+            )
         return found
 
     def _trouble(self, found: NightReport, error: ImporterError) -> None:
@@ -204,6 +210,7 @@ class Night:
         settings, wall = self._settings, self._world.wall
         began = wall()
         closes = began + seconds_until(settings.until, began, settings.time_zone) * 1000 if settings.until else None
+        self._world.closes = int(closes) if closes is not None else None
         open_now = in_window(self._nightly, settings.until, began, settings.time_zone)
 
         def may_go_on() -> bool:
@@ -330,7 +337,8 @@ class Night:
         finally:
             self._listen()
         if isinstance(summary, str):
-            return FileResult(claim.name, what, 0, message=summary)
+            code = ExitCode.TOO_MANY_ERRORS if what == "held" else ExitCode.OK
+            return FileResult(claim.name, what, int(code), message=summary)
         if what != "delivered":
             figures.run_ended(summary, self._watch.paused_seconds, self._world.wall())
             self._watch.ended(summary)
@@ -355,6 +363,8 @@ class Night:
             known = journal.of_source(path)
             before = None if known else self._imported_before(journal, claim)
         if known is not None and not known.finished:
+            if known.exit_code == ExitCode.TOO_MANY_ERRORS:
+                return self._held(claim, known.record.run_id)
             pace = {name: getattr(settings, name) for name in PACE}
             return "resumed", resume(known.record.run_id, settings, pace, self._world)
         if known is not None and known.exit_code is not None and ExitCode(known.exit_code) in _THROUGH:
@@ -362,6 +372,20 @@ class Night:
         if before is not None:
             return "repeated", f"The same content was imported by {before.record.run_id}; it was not imported again."
         return "imported", run(path, settings, self._world)
+
+    def _held(self, claim: Claim, run_id: str) -> tuple[str, str]:
+        """To go on by itself would send so many failing rows again each time."""
+        if not self._is_there(claim):
+            return "given up", f"The run {run_id} had been stopped by max-errors, and its file was taken away."
+        return "held", (
+            f"The run {run_id} was stopped by max-errors. Look at its reports, then type `importer resume {run_id}`, "
+            "or take the file away or put another in its place."
+        )
+
+    def _is_there(self, claim: Claim) -> bool:
+        """Whether the inbox still has the file that was taken."""
+        now = self._place("inbox").look(claim.name)
+        return now is not None and (now.size, now.mark) == (claim.size, claim.mark)
 
     def _summary_of(self, known: Run) -> RunSummary:
         try:
@@ -386,12 +410,16 @@ class Night:
             self._put_reports(result.run_id)
         if code not in _THROUGH and code is not ExitCode.SOURCE:
             return result
-        moved = self._move(claim, "done" if code in _THROUGH else "failed")
+        moved = "" if result.what == "given up" else self._move(claim, "done" if code in _THROUGH else "failed")
+        if code is ExitCode.SOURCE and "/" in moved:
+            why = claim.path.with_name(f"{_WHY}.txt")
+            write_whole(why, f"{result.message}\n".encode())
+            self._place("failed").put(why, f"{moved.partition('/')[2]}.{_WHY}.txt")
         with self._journal() as journal:
             known = journal.of_source(str(claim.path))
-            if known is not None and code is ExitCode.SOURCE:
+            if known is not None and not known.finished:
                 journal.abandon(known.key)
-            elif known is not None:
+            if known is not None and code is not ExitCode.SOURCE:
                 keep = (self._reports / known.record.run_id / "source").resolve()
                 keep.mkdir(mode=0o700, parents=True, exist_ok=True)
                 claim.path.replace(keep / claim.name)
@@ -409,10 +437,9 @@ class Night:
     def _move(self, claim: Claim, word: str) -> str:
         """Moves the file out of the inbox, if it is still the one that was taken; where it is now."""
         inbox, there = self._place("inbox"), self._place(word)
-        now = inbox.look(claim.name)
-        if now is None:
+        if inbox.look(claim.name) is None:
             return word
-        if (now.size, now.mark) != (claim.size, claim.mark):
+        if not self._is_there(claim):
             return ""
         moved = inbox.move(claim.name, there)
         if claim.marker and inbox.look(claim.marker) is not None:

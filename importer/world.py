@@ -26,6 +26,8 @@ class World(msgspec.Struct):
     wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     jitter: Callable[[], float] = random.random
     transport: httpx.AsyncBaseTransport | None = None
+    #: The wall time by which whoever calls wants to be through: one moment for all runs of a night.
+    closes: int | None = None
     stopper: Stopper = msgspec.field(default_factory=lambda: Stopper())
 
 

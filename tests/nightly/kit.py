@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,20 +31,19 @@ ZONE = ZoneInfo("Asia/Kolkata")
 
 
 class Clock:
-    """Wall time that a test sets and that goes on by itself; to sleep is to set it ahead."""
+    """Wall time that stands still until a test sets it; to sleep is to set it ahead."""
 
     def __init__(self) -> None:
         self._at = 0
-        self._since = time.monotonic()
         #: What happens in the world while somebody sleeps.
         self.meanwhile: Callable[[], object] | None = None
 
     def set(self, day: datetime.date, clock_time: str) -> None:
         moment = datetime.datetime.combine(day, datetime.time.fromisoformat(clock_time), ZONE)
-        self._at, self._since = int(moment.timestamp() * 1000), time.monotonic()
+        self._at = int(moment.timestamp() * 1000)
 
     def wall(self) -> int:
-        return self._at + int((time.monotonic() - self._since) * 1000)
+        return self._at
 
     def sleep(self, seconds: float) -> None:
         self._at += int(seconds * 1000)

@@ -15,7 +15,7 @@ import importer.nightly
 from importer.errors import Busy, ExitCode
 from importer.model import RunSummary
 from importer.nightly import NightReport
-from importer.sandbox import EmbeddedSandbox
+from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sandbox.faults import parse_script
 from importer.settings import Nightly
 from importer.staging import Desk, day_in, expected_day, in_window
@@ -168,6 +168,40 @@ def test_a_file_that_is_replaced_while_its_run_is_open(house: House, sandbox: Em
     assert [(file.what, file.moved_to) for file in found.files] == [("resumed", ""), ("imported", "done/a.csv")]
     assert (house.inbox / "done" / "a.csv").read_text() == sheet(100)
     assert len(set(mobiles(sandbox))) == 60
+
+
+def test_a_run_that_too_many_errors_stopped_waits_for_a_person(tmp_path: Path) -> None:
+    """It does not go on by itself, start after start; once it was resumed it is delivered."""
+    with EmbeddedSandbox(SandboxOptions(customers=frozenset({"nobody"}))) as nobody:
+        house = House(tmp_path, nobody.base_url, **{"max-errors": "5", "concurrency": 1})
+        (house.inbox / "a.csv").write_text(sheet(0))
+        found = house.look(NIGHT)
+        assert [(file.what, file.exit_code) for file in found.files] == [("stopped", ExitCode.TOO_MANY_ERRORS)]
+        sent = len(nobody.state.requests)
+        (house.inbox / "b.csv").write_text(sheet(0, bad=30))
+        found = house.look(NIGHT, "02:10")
+        assert [(file.what, file.exit_code) for file in found.files] == [
+            ("held", ExitCode.TOO_MANY_ERRORS),
+            ("imported", ExitCode.ROWS),
+        ]
+        assert (found.exit_code, len(nobody.state.requests)) == (ExitCode.TOO_MANY_ERRORS, sent)
+        night = house.night()
+        importer.nightly.resume(None, night._settings, {"max_errors": None}, night._world)  # type: ignore[attr-defined]
+        found = house.look(NIGHT, "02:20")
+        assert [(file.what, file.moved_to) for file in found.files] == [("delivered", "done/a.csv")]
+
+
+def test_a_held_file_can_be_replaced(tmp_path: Path) -> None:
+    """Its run is given up, its reports stay, and the other file is imported."""
+    with EmbeddedSandbox(SandboxOptions(customers=frozenset({"nobody"}))) as nobody:
+        house = House(tmp_path, nobody.base_url, **{"max-errors": "5", "concurrency": 1})
+        (house.inbox / "a.csv").write_text(sheet(0))
+        (stopped,) = house.look(NIGHT).files
+        (house.inbox / "a.csv").write_text(sheet(0, bad=30))
+        found = house.look(NIGHT, "02:10")
+        assert [(file.what, file.moved_to) for file in found.files] == [("given up", ""), ("imported", "done/a.csv")]
+        assert (tmp_path / "reports" / stopped.run_id / "source" / "a.csv").read_text() == sheet(0)
+        assert house.look(NIGHT, "02:20").files == ()
 
 
 def test_reports_can_be_made_again_after_the_move(house: House) -> None:

@@ -185,6 +185,7 @@ def test_a_night_by_s3(house: House, s3: Any, sandbox: EmbeddedSandbox) -> None:
     assert keys(s3) == [
         f"in/done/{NAME}",
         "in/failed/broken.2.csv",
+        "in/failed/broken.2.csv.why.txt",
         "in/failed/broken.csv",
         *sorted(f"reports/{run_id}/{name}" for name in ("results.csv", "summary.html", "summary.json")),
     ]
