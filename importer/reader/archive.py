@@ -120,11 +120,7 @@ def judge(path: Path, password: str | None) -> Content:
             )
         return Content(kind, note=_naming(name, kind))
     _refuse_foreign(name, start, f"is named {path.suffix or 'without an ending'} but is")
-    if start[:2] in (b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00") and start[2:4] in (
-        b"\4\0",
-        b"\6\0",
-        b"\x08\0",
-    ):
+    if start[:2] in _OLD_WORKBOOKS and start[2:4] in (b"\4\0", b"\6\0", b"\x08\0"):
         raise SourceError(
             f"{name} is a workbook of Excel 4 or older.", "Open it in a spreadsheet program and save it as .xlsx."
         )
