@@ -132,6 +132,8 @@ class Progress(msgspec.Struct, frozen=True):
     sending_seconds: float = 0.0
     notes: tuple[str, ...] = ()
     repairs: dict[str, int] = {}
+    #: Why the run ended before its last row, in words; empty when it did not.
+    stopped: str = ""
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -32,9 +32,12 @@ def end(
     show_identifiers: bool = False,
 ) -> RunSummary:
     """The reports of a run that has ended, for good or for now; then its end is written down."""
-    summary = _write(journal, run, source, stop, None, world.wall(), folder, show_identifiers)
+    at = world.wall()
+    stopped = f"{stop.message} {stop.advice}".strip() if stop is not None else ""
+    run = msgspec.structs.replace(run, progress=msgspec.structs.replace(run.progress, stopped=stopped))
+    summary = _write(journal, run, source, stop, None, at, folder, show_identifiers)
     finished = (stop is None and not summary.rows.unprocessed) or _nothing_came_of_it(stop, summary.rows)
-    journal.finish(run.key, world.wall(), summary.exit_code, finished, run.progress)
+    journal.finish(run.key, at, summary.exit_code, finished, run.progress)
     if finished:
         forget_spool(journal, run)
     return summary
@@ -87,7 +90,7 @@ def _write(
         show_identifiers=show_identifiers,
     )
     code = exit_code if exit_code is not None else exit_code_of(written.counts, stop)
-    summary = summarise(run, written, journal.requests(run.key), source, stop, code, at, place)
+    summary = summarise(run, written, journal.requests(run.key), source, code, at, place)
     write_summary(place, summary, written.timeline, _facts(journal, run, source))
     return summary
 
