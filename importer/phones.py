@@ -25,6 +25,9 @@ _SEPARATORS = re.compile(r"[\s().\-‐‑‒–—−/]")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})+", re.ASCII)
 _SEVERAL = re.compile(r"\d{6,}\D*[,;/|&]\D*\d{6,}|\d{6,}\s+(?:or|and)\s+\+?\d{6,}", re.ASCII | re.IGNORECASE)
 _DIGITS = re.compile(r"\d+", re.ASCII)
+#: Digits parted the way most people part them; rarer ways are left to the long way.
+_SEPARATED = re.compile(r"\+?\d[\d ()-]*\d", re.ASCII)
+_NO_SEPARATORS = {ord(character): None for character in " ()-"}
 #: How long a number without its country code can be; others are wrong in another way.
 _SHORTEST_NATIONAL, _LONGEST_NATIONAL = 7, 11
 #: What people write for a country though ISO 3166 has it otherwise.
@@ -100,18 +103,25 @@ class PhoneReader:
 
     def _read_odd(self, value: str) -> Verdict:
         """A cell that is written unlike most of its column: often as others are, in sheets of several countries."""
-        if _DIGITS.fullmatch(value):
-            code = self._code or calling_code(value)
-            if not self._code:
-                if code and full_pattern(code)(value):
-                    return Verdict(value)
-            elif national_pattern(code)(value):
-                return Verdict(code + value)
-            elif trunk_pattern(code)(value):
-                return Verdict(code + value[len(trunk_prefix(code)) :])
-            elif own_code_pattern(code)(value):
-                return Verdict(value)
+        plus = value[:1] == "+"
+        digits, repairs = value[plus:], tuple[str, ...]()
+        if not _DIGITS.fullmatch(digits) and _SEPARATED.fullmatch(value) and not is_date(value):
+            digits, repairs = digits.translate(_NO_SEPARATORS), ("separators_removed",)
+        if _DIGITS.fullmatch(digits) and (found := self._ordinary_number(digits, plus)):
+            return Verdict(found, repairs)
         return self._read(value)
+
+    def _ordinary_number(self, digits: str, plus: bool) -> str:
+        """The number that these digits are, "" where only the library can tell."""
+        code = self._code
+        if plus or not code:
+            code = calling_code(digits)
+            return digits if code and full_pattern(code)(digits) else ""
+        if national_pattern(code)(digits):
+            return code + digits
+        if trunk_pattern(code)(digits):
+            return code + digits[len(trunk_prefix(code)) :]
+        return digits if own_code_pattern(code)(digits) else ""
 
     # -- the long way -------------------------------------------------------------------------------------------
 
