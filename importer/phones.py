@@ -85,13 +85,16 @@ class PhoneReader:
 
     def _settle(self, values: Sequence[str]) -> None:
         """Finds which way most numbers of this column are written, from its first cells."""
-        sample = [value for value in values if _DIGITS.fullmatch(value)][:200]
+        sample = [value for value in values if _DIGITS.fullmatch(value.removeprefix("+"))][:200]
         if not sample:
             return
+        with_plus = {calling_code(value[1:]) for value in sample if value[0] == "+"} - {""}
+        ways = [_Way("", plus_pattern(code), 1) for code in sorted(with_plus)]
         if self.country is None:
-            ways = [_Way("", full_pattern(code)) for code in sorted({calling_code(value) for value in sample} - {""})]
+            codes = {calling_code(value) for value in sample} - {""}
+            ways += [_Way("", full_pattern(code)) for code in sorted(codes)]
         else:
-            ways = [
+            ways += [
                 _Way(self._code, national_pattern(self._code)),
                 _Way(self._code, trunk_pattern(self._code), len(trunk_prefix(self._code))),
                 _Way("", own_code_pattern(self._code)),
@@ -233,6 +236,12 @@ def calling_code(digits: str) -> str:
 def full_pattern(code: str) -> Callable[[str], object]:
     """Matches ordinary numbers with this country code in front. What it takes, `parse` takes unchanged."""
     return re.compile(f"{code}{_ordinary(code)}", re.ASCII).fullmatch
+
+
+@lru_cache(maxsize=256)
+def plus_pattern(code: str) -> Callable[[str], object]:
+    """The same behind a plus."""
+    return re.compile(rf"\+{code}{_ordinary(code)}", re.ASCII).fullmatch
 
 
 @lru_cache(maxsize=256)
