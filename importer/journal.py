@@ -139,6 +139,8 @@ class Progress(msgspec.Struct, frozen=True):
     sending_seconds: float = 0.0
     notes: tuple[str, ...] = ()
     repairs: dict[str, int] = {}
+    #: The last row whose repairs are in there: who goes on reads some rows again.
+    repaired_to: int = 0
     #: Why the run ended before its last row, in words; empty when it did not.
     stopped: str = ""
     purged: Kept | None = None
