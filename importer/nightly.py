@@ -7,7 +7,6 @@ until everything is delivered, and each step that is done again does no harm.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from importer.metrics import Figures, export, load_figures, write_figures
 from importer.model import RunSummary
 from importer.notify import send
 from importer.pipeline import report, resume, run
+from importer.purging import purge
 from importer.reporter import headline, read_summary
 from importer.reporter.files import write_whole
 from importer.runs import PACE
@@ -514,15 +514,12 @@ class Night:
             self._log.error("metrics were not written", text=wrong)
 
     def _retire(self) -> None:
-        """Removes the reports of this profile's runs that ended long ago; the journal keeps their numbers."""
-        if not self._nightly.retention:
-            return
-        oldest = self._world.wall() - self._nightly.retention * 1000
-        with self._journal() as journal:
-            for old in journal.runs():
-                mine = old.record.settings.get("profile", "") == self._settings.profile
-                if mine and old.finished and old.finished_at is not None and old.finished_at < oldest:
-                    shutil.rmtree(self._reports / old.record.run_id, ignore_errors=True)
+        """Purges this profile's runs that ended long ago, as `importer purge` does."""
+        if self._nightly.retention:
+            purge(self._settings, self._nightly.retention, self._world, self._mine)
+
+    def _mine(self, run: Run) -> bool:
+        return run.finished and run.record.settings.get("profile", "") == self._settings.profile
 
 
 class _ProfileLock(Lock):

@@ -351,7 +351,7 @@ def schema_of(option: Option) -> dict[str, Any]:
     return _SCHEMAS.get(option.read, {"type": "string"})
 
 
-_ALL = ("run", "check", "map", "runs", "report", "resume", "retry", "doctor")
+_ALL = ("run", "check", "map", "runs", "report", "resume", "retry", "verify", "purge", "doctor")
 _LOOKED_AT = ("run", "resume", "retry")
 _NIGHTLY = ("nightly",)
 _PACE = ("run", "resume", "retry")
@@ -431,10 +431,10 @@ OPTIONS: tuple[Option, ...] = (
         "requests per second, minute or hour",
         "`100/minute`",
         "N/UNIT",
-        ("run", "check", "resume", "retry"),
+        ("run", "check", "resume", "retry", "verify"),
     ),
-    Option("burst", _whole(1), "requests that may leave at once within the rate", "1", "N", _PACE),
-    Option("concurrency", _whole(1), "requests in flight", "8", "N", _PACE),
+    Option("burst", _whole(1), "requests that may leave at once within the rate", "1", "N", (*_PACE, "verify")),
+    Option("concurrency", _whole(1), "requests in flight", "8", "N", (*_PACE, "verify")),
     Option("max-errors", read_errors, "stop once so many rows failed or are unknown", "none", "N|N%", _PACE),
     Option("max-outage", read_duration, "how long to wait for a server that does not answer", "30m", "TIME", _PACE),
     Option(
@@ -470,7 +470,7 @@ OPTIONS: tuple[Option, ...] = (
         "where the journal is kept",
         "SQLite in the reports folder",
         "URL",
-        ("run", "runs", "report", "resume", "retry", "doctor"),
+        ("run", "runs", "report", "resume", "retry", "verify", "purge", "doctor"),
     ),
     Option(
         "log-format",
