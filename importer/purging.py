@@ -27,8 +27,8 @@ class Purged(msgspec.Struct, frozen=True):
 def purge(
     settings: Settings, older_than: float, world: World, chosen: Callable[[Run], bool] = lambda _: True
 ) -> Purged:
-    """Runs (those that are chosen) whose last sign of life is older than so many seconds. What can be repeated comes first: a purge that was
-    interrupted is completed by the next one."""
+    """Runs (those that are chosen) whose last sign of life is older than so many seconds. What can be repeated comes
+    first: a purge that was interrupted is completed by the next one."""
     reports = Path(settings.reports_dir)
     before = world.wall() - round(older_than * 1000)
     done: list[str] = []

@@ -39,9 +39,15 @@ DOORS = {
     "uvicorn": ("sandbox", "web"),
     "phonenumbers": ("phones", "findings"),
     "email_validator": ("emails",),
+    "fsspec": ("inbox", "sftp"),
+    "paramiko": ("sftp",),
+    "apprise": ("notify",),
+    "structlog": ("logs",),
+    "opentelemetry": ("metrics",),
 }
-#: The parsing child lives for one file and loads the parser of that file only: each costs time and memory.
-LATE = ("reader.workbook_child",)
+#: The parsing child lives for one file and loads the parser of that file only: each costs time and memory. What the
+#: extras bring is loaded where it is used: most installations have none of them.
+LATE = ("reader.workbook_child", *("inbox", "notify", "metrics"))
 #: Nothing that touches the outside belongs into the pure modules.
 OUTSIDE = ("httpx", "sqlalchemy", "sqlite3", "socket", "subprocess", "asyncio", "threading", "click", "starlette")
 
