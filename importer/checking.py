@@ -28,7 +28,7 @@ ROWS_AT_ONCE = 10_000
 
 def check(path: str, settings: Settings, world: World) -> Findings:
     """Reads everything, sends nothing. Raises `ImporterError` where the source cannot be read or mapped."""
-    fields = _fields(settings, world) if settings.online else None
+    fields = organisation_fields(settings, world) if settings.online else None
     password = world.environ.get("IMPORTER_SOURCE_PASSWORD") or None
     with open_source(path, source_options(settings, password)) as source, _problems_file(settings.output) as write:
         mapping = choose_mapping(source, settings)
@@ -57,7 +57,8 @@ def _about(fields: tuple[FieldDefinition, ...] | None) -> tuple[str, ...]:
     return ("The organisation has no preference fields defined, so the columns' names could not be checked.",)
 
 
-def _fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
+def organisation_fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
+    """The preferences that the organisation has defined. Raises `ImporterError` where it cannot be asked."""
     with target_of(settings, world) as target:
         return asyncio.run(_ask(target, world))
 
