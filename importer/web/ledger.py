@@ -100,7 +100,7 @@ class Ledger:
         if known is not None:
             return Line(run, known, False)
         asked, counts, held = self._open.get(run.key, (0.0, {}, False))
-        if time.monotonic() - asked > FRESH:
+        if run.finished or time.monotonic() - asked > FRESH:
             counts = {status.value: count for status, count in journal.counts(run.key).items()}
             held = not run.finished and is_held(journal, self.reports, identity_of_record(run.record))
             self._open[run.key] = (time.monotonic(), counts, held)

@@ -27,7 +27,7 @@ from importer.web import views
 from importer.web.forms import HOW_READ, SEPARATORS, mapping_from, reading_from, settings_for
 from importer.web.guard import Guard, Visitor, check_form, visitor_of
 from importer.web.jobs import Jobs, Live
-from importer.web.ledger import Ledger, Line, total
+from importer.web.ledger import Ledger, Line
 from importer.web.messages import Checked, Look
 from importer.web.options import WebOptions
 from importer.web.receiving import Admit, Received, Refused, form, receive
@@ -38,6 +38,8 @@ from importer.web.users import Tries, User, Users
 
 #: Runs and files that the first page shows.
 _MOST_RUNS = 50
+#: Causes that a report shows at once.
+_MOST_CAUSES = 6
 #: A page that is nearly ready waits for it this long, seconds.
 _PATIENCE = 1.5
 #: A file that was never imported goes after so many days.
@@ -479,6 +481,7 @@ class Pages:
         open_rows = sum(counts.get(s.value, 0) for s in (Status.FAILED, Status.REJECTED, Status.UNKNOWN))
         askable = sum(counts.get(s.value, 0) for s in (Status.FAILED, Status.UNKNOWN))
         files = views.file_views(t, self._ledger.reports / run_id)
+        causes = views.cause_views(t, summary.causes) if summary is not None else []
         return self._show(
             request,
             "report",
@@ -490,11 +493,12 @@ class Pages:
             split=[part for part in tiles if part.count],
             tiles=tiles,
             files=files,
-            causes=views.cause_views(t, summary.causes) if summary is not None else [],
+            causes=causes[:_MOST_CAUSES],
+            more_causes=causes[_MOST_CAUSES:],
             codes=summary.codes if summary is not None else (),
             details=views.details(t, run, summary, self._owner(run)),
             notes=summary.notes if summary is not None else (),
-            resumable=not run.finished and total(line.counts) < _rows(summary, wish) + 1,
+            resumable=not run.finished,
             mendable=open_rows > 0 and bool(files),
             retriable=run.finished and askable > 0,
             mends=upload.mends if upload is not None else "",
@@ -591,7 +595,7 @@ class Pages:
 
     # ------------------------------------------------------------------------------------------------ their parts
 
-    def _show(self, request: Request, page: str, status: int = 200, **values: Any) -> Response:
+    def _show(self, request: Request, page: str, status: int = 200, /, **values: Any) -> Response:
         return self._renderer.page(request.scope, page, status, **values)
 
     def _waiting(self, request: Request, step: str, words: str, name: str) -> Response:
@@ -668,12 +672,6 @@ def _local(path: str) -> str:
     """A path of ours, and nothing that a browser takes for another place."""
     is_ours = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
     return path if is_ours and len(path) < 500 else "/"
-
-
-def _rows(summary: Any, wish: Wish | None) -> int:
-    if summary is not None:
-        return int(summary.rows.read)
-    return wish.rows if wish is not None and wish.rows else 1 << 62
 
 
 def _remove(upload: Upload, *names: str) -> None:

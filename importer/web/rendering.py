@@ -47,13 +47,13 @@ class Renderer:
             by_proxy=bool(options.proxy_header),
         )
 
-    def page(self, scope: Scope, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    def page(self, scope: Scope, name: str, status: int = 200, /, **values: Any) -> HTMLResponse:
         visitor = visitor_of(scope)
         html = self._environment.get_template(f"{name}.html.j2").render(
             user=visitor.user, form_token=visitor.form_token, **values
         )
         return HTMLResponse(html, status)
 
-    def piece(self, name: str, **values: Any) -> str:
+    def piece(self, name: str, /, **values: Any) -> str:
         """A part of a page, for a script to put in its place."""
         return self._environment.get_template(f"{name}.html.j2").render(**values)

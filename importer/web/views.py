@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -162,9 +163,13 @@ def live_view(t: Texts, line: Line, live: Live | None, rows: int) -> LiveView:
 
 
 def _causes_so_far(codes: Counts) -> list[CauseView]:
-    found = sorted(codes.items(), key=lambda item: (-item[1], item[0]))[:_MOST_CAUSES]
-    entries = [(lookup(code), rows) for code, rows in found if code]
-    return [CauseView(_sentence(entry.meaning), entry.advice, rows) for entry, rows in entries]
+    """Codes that say and advise the same are one cause to a person."""
+    rows: Counter[tuple[str, str]] = Counter()
+    for code, count in codes.items():
+        if code:
+            entry = lookup(code)
+            rows[(entry.meaning, entry.advice)] += count
+    return [CauseView(_sentence(text), advice, count) for (text, advice), count in rows.most_common(_MOST_CAUSES)]
 
 
 def wrong_rows(view: LiveView) -> int:

@@ -2,6 +2,8 @@
 (() => {
   "use strict";
 
+  document.documentElement.classList.add("scripted");
+
   const live = document.getElementById("live");
   if (live) {
     const said = document.getElementById("said");
