@@ -81,7 +81,6 @@ ENGLISH: dict[str, str] = {
     "wait.again": "Look again",
     # -- columns
     "columns.title": "What each column becomes",
-    "columns.lead": "{name}",
     "columns.sheet": "sheet {sheet}",
     "columns.header": "header in row {row}",
     "columns.rows.one": "1 row",
@@ -97,7 +96,6 @@ ENGLISH: dict[str, str] = {
     "columns.more": "Name and lists",
     "columns.becomes_of": "What “{column}” becomes",
     "columns.preference_of": "Name of the preference that “{column}” sets",
-    "columns.preference": "Preference",
     "columns.list": "cells hold lists",
     "columns.list_of": "The cells of “{column}” hold lists",
     "columns.separator_of": "What parts the items of “{column}”",

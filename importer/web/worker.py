@@ -28,7 +28,7 @@ from importer.pipeline import Stopper, World, resume, retry, run
 from importer.progress import Silent
 from importer.reader import open_source
 from importer.reporter.files import write_whole
-from importer.runs import source_options
+from importer.runs import PACE, source_options
 from importer.settings import Settings
 from importer.web.messages import (
     Begun,
@@ -233,9 +233,11 @@ def carry_out(job: Job, world: World) -> int:
         return 0
     if job.kind == "run":
         return run(job.path, job.settings, world).exit_code
+    # Pace and stop are the page's, also of a run that the command line began with others.
+    pace = {name: getattr(job.settings, name) for name in PACE}
     if job.kind == "retry":
-        return retry(job.run_id, job.settings, {}, world).exit_code
-    return resume(job.run_id, job.settings, {}, world).exit_code
+        return retry(job.run_id, job.settings, pace, world).exit_code
+    return resume(job.run_id, job.settings, pace, world).exit_code
 
 
 # ---------------------------------------------------------------------------------------------------- the process

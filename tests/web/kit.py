@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from html import unescape
@@ -115,12 +116,14 @@ class Visitor:
 
 
 def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 60) -> Any:
-    """Asks until the answer is good. No sleep: every question waits for the server."""
+    """Asks until the answer is good, with a breath between questions: the server needs the processor too."""
     end = time.monotonic() + seconds
+    breath = threading.Event()
     while time.monotonic() < end:
         answer = ask()
         if good(answer):
             return answer
+        breath.wait(0.03)
     raise AssertionError("it did not come to that in time")
 
 
