@@ -15,12 +15,12 @@ from importer.client import Client, ClientOptions, RequestFailed
 from importer.codes import Next
 from importer.errors import ExitCode, SettingsError, Stop
 from importer.findings import Findings, Gatherer, problem_row
-from importer.model import FieldDefinition, Problem
+from importer.model import Chunk, FieldDefinition, Problem
 from importer.normaliser import Normaliser
-from importer.pipeline import Target, World, target_of
 from importer.reader import open_source
-from importer.runs import choose_mapping, source_options
+from importer.runs import check_resubmit, choose_mapping, source_options
 from importer.settings import Settings
+from importer.world import Target, World, target_of
 
 #: Nothing waits for a check, so its chunks may be as large as memory likes.
 ROWS_AT_ONCE = 10_000
@@ -31,11 +31,12 @@ def check(path: str, settings: Settings, world: World) -> Findings:
     fields = organisation_fields(settings, world) if settings.online else None
     password = world.environ.get("IMPORTER_SOURCE_PASSWORD") or None
     with open_source(path, source_options(settings, password)) as source, _problems_file(settings.output) as write:
+        check_resubmit(source, settings)
         mapping = choose_mapping(source, settings)
         # An organisation that has defined nothing yet says nothing of our columns.
         normaliser = Normaliser(mapping, country=settings.country or None, blank=settings.blank, fields=fields or None)
         gatherer = Gatherer(mapping, blank=settings.blank)
-        for chunk in source.chunks(ROWS_AT_ONCE):
+        for chunk in _chosen(source.chunks(ROWS_AT_ONCE), settings):
             normalised = normaliser(chunk)
             gatherer.add(chunk, normalised)
             write(normalised.problems)
@@ -57,15 +58,38 @@ def _about(fields: tuple[FieldDefinition, ...] | None) -> tuple[str, ...]:
     return ("The organisation has no preference fields defined, so the columns' names could not be checked.",)
 
 
+def _chosen(chunks: Iterator[Chunk], settings: Settings) -> Iterator[Chunk]:
+    """The rows that a run with the same --skip-rows, --limit and --resubmit would take."""
+    first, last = settings.skip_rows, settings.skip_rows + settings.limit if settings.limit else None
+    seen = 0
+    for chunk in chunks:
+        frame = chunk.frame.iloc[max(first - seen, 0) : None if last is None else max(last - seen, 0)]
+        if settings.resubmit and chunk.closed:
+            frame = frame[~frame.index.isin(list(chunk.closed))]
+        seen += len(chunk.frame)
+        if len(frame) == len(chunk.frame):
+            yield chunk
+        elif len(frame):
+            kept = set(frame.index.tolist())
+            yield Chunk(frame, tuple(problem for problem in chunk.problems if problem.row_number in kept))
+        if last is not None and seen >= last:
+            return
+
+
 def organisation_fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
     """The preferences that the organisation has defined. Raises `ImporterError` where it cannot be asked."""
     with target_of(settings, world) as target:
-        return asyncio.run(_ask(target, world))
+        return asyncio.run(_ask(target, settings, world))
 
 
-async def _ask(target: Target, world: World) -> tuple[FieldDefinition, ...]:
+async def _ask(target: Target, settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
     """The organisation's fields, and with them whether the credentials work: one request, with OAuth two."""
-    async with Client(ClientOptions(target.base_url), target.credentials, world.clock, world.transport) as client:
+    options = ClientOptions(
+        target.base_url,
+        attribution_type=settings.attribution_type,
+        attribution_code=settings.attribution_code,
+    )
+    async with Client(options, target.credentials, world.clock, world.transport) as client:
         try:
             return await client.fields()
         except RequestFailed as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importer.lanes import Lanes
 from importer.model import Batch, Customer
-from importer.wire import HEAD, TAIL, encode_customer
+from importer.wire import HEAD, TAIL, encode_body, encode_customer
 
 #: No limit is published; a megabyte is far above 100 ordinary customers and below what common gateways refuse.
 MAX_BYTES = 1_000_000
@@ -20,6 +20,8 @@ class Chunker:
         self.batch_size = batch_size
         self.max_bytes = max_bytes
         self._next_id = next_id
+        #: The body of the batch that was made last.
+        self.body = b""
 
     def full(self, lanes: Lanes) -> bool:
         """Whether a whole batch could be made now. (Bytes are looked at when it is made.)"""
@@ -28,16 +30,21 @@ class Chunker:
     def make(self, lanes: Lanes, at_most: int | None = None) -> Batch | None:
         """The next batch, None when nobody is ready. One customer alone may exceed the bytes: it must go somehow."""
         chosen: list[Customer] = []
-        size = len(HEAD) + len(TAIL)
+        entries: list[bytes] = []
+        # One comma fewer than customers.
+        size = len(HEAD) + len(TAIL) - 1
         limit = self.batch_size if at_most is None else at_most
         for customer in lanes.take():
-            size += len(encode_customer(customer)) + 1
+            entry = encode_customer(customer)
+            size += len(entry) + 1
             if chosen and size > self.max_bytes:
                 lanes.put_back(customer)
                 break
             chosen.append(customer)
+            entries.append(entry)
             if len(chosen) >= limit:
                 break
+        self.body = encode_body(entries)
         return self.form(tuple(chosen)) if chosen else None
 
     def form(self, customers: tuple[Customer, ...], split_from: int | None = None, alone: bool = False) -> Batch:
@@ -52,6 +59,10 @@ class Chunker:
             self.form(batch.customers[:middle], split_from=batch.batch_id),
             self.form(batch.customers[middle:], split_from=batch.batch_id),
         )
+
+    def too_large(self, batch: Batch, size: int) -> bool:
+        """Whether the server has taught a limit, since this batch was formed, that it must be halved for."""
+        return len(batch.customers) > 1 and (len(batch.customers) > self.batch_size or size > self.max_bytes)
 
     def shrink(self, refused: Batch, by_bytes: int | None = None) -> bool:
         """The server refused a batch as too large: remember half of it. Tells whether the limit became smaller.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import glob
+import importlib
 import os
 import signal
 import sys
@@ -17,17 +19,18 @@ import click
 from importer import __version__
 from importer.checking import check
 from importer.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
-from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, SettingsError
+from importer.comparing import comparison_text
+from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, JournalError, SettingsError
 from importer.findings_text import findings_text
 from importer.listing import list_runs, runs_text
 from importer.looks import Looks
-from importer.mapping import to_toml
+from importer.mapping import sketch, to_toml
 from importer.model import RunSummary, to_json
-from importer.pipeline import Stopper, World, report, resume, retry, run
+from importer.pipeline import compare, report, resume, retry, run
 from importer.progress import Progress, Silent
 from importer.reader import open_source
 from importer.reporter import console_text
-from importer.runs import PACE, choose_mapping, source_options
+from importer.runs import PACE, source_options
 from importer.sandbox import (
     FAULTS,
     MAGIC_TABLE,
@@ -40,6 +43,7 @@ from importer.sandbox import (
 )
 from importer.settings import OPTIONS, Settings, load
 from importer.spool import spooled
+from importer.world import Stopper, World
 
 Command = Callable[..., Any]
 
@@ -152,15 +156,33 @@ def retry_command(run_id: str, config: str | None, as_json: bool, quiet: bool, *
 @cli.command("report")
 @click.argument("run_id", required=False, metavar="[RUN]")
 @click.option("--open", "open_it", is_flag=True, help="open the summary")
+@click.option("--bundle", is_flag=True, help="also write bundle.zip for the vendor's support, everything in it masked")
+@click.option("--against", metavar="RUN2", help="compare with another run: rows fixed, still failing, newly failing")
 @_options("report")
 @_config
 @_looks
 def report_command(
-    run_id: str | None, open_it: bool, config: str | None, as_json: bool, quiet: bool, **given: str | None
+    run_id: str | None,
+    open_it: bool,
+    bundle: bool,
+    against: str | None,
+    config: str | None,
+    as_json: bool,
+    quiet: bool,
+    **given: str | None,
 ) -> None:
-    """Write the reports of RUN (the last one, if not named) again, from the journal and the source."""
+    """Write the reports of RUN (the last one, if not named) again, from the journal and the source.
+
+    With --against nothing is written: two runs are compared, the earlier with the later.
+    """
     settings = _settings(given, config)
-    summary = report(run_id, settings, _plain_world())
+    if against is not None:
+        if bundle or open_it:
+            raise click.UsageError("--against compares only; leave out --bundle and --open.")
+        comparison = compare(run_id, against, settings, _plain_world())
+        click.echo(to_json(comparison) if as_json else comparison_text(comparison), nl=False)
+        return
+    summary = report(run_id, settings, _plain_world(), bundle=bundle)
     _show(summary, as_json, quiet)
     if open_it:
         click.launch(summary.reports.get("summary.html", summary.reports["results.csv"]))
@@ -209,7 +231,7 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
         spooled(source, Path(settings.reports_dir), keep=False) as (path, _),
         open_source(path, source_options(settings, password)) as opened,
     ):
-        mapping = choose_mapping(opened, settings)
+        mapping = sketch(opened.columns)
         looks = Looks(mapping)
         for chunk in opened.chunks():
             looks.add(chunk)
@@ -314,7 +336,7 @@ def _list_magic() -> None:
 
 
 #: What is said of one run, not of all that the page begins.
-_OF_ONE_RUN = ("mapping", "sheet", "encoding", "delimiter", "header-row", "limit", "skip-rows", "restart")
+_OF_ONE_RUN = ("mapping", "sheet", "encoding", "delimiter", "header-row", "limit", "skip-rows", "restart", "resubmit")
 
 
 @cli.command("serve")
@@ -343,10 +365,10 @@ def serve_command(config: str | None, **given: Any) -> None:
 
     Drop a file, see what would happen, start, watch, fetch the report. Options of `run` hold for every run of the page.
     """
-    # Only here: what the page is made of comes with the extra `web`, and not everybody installs that.
+    # Only now: what the page is made of comes with the extra `web`, and not everybody installs that.
     try:
-        from importer.web.command import serve_page
-    except ImportError as error:
+        serve_page = importlib.import_module("importer.web.command").serve_page
+    except ModuleNotFoundError as error:
         raise SettingsError(f"The page needs {error.name}.", "pip install 'capillary-importer[web]'") from None
     own = {name: given.pop(name) for name in _OF_THE_PAGE}
     serve_page(lambda: _settings(given, config), own, os.environ, lambda text: click.echo(text, err=True))
@@ -437,6 +459,10 @@ def _worse(one: int, other: int) -> int:
     return max(int(one), int(other), key=_ORDER.index)
 
 
+#: What a full, broken or read-only disk says, wherever it is met.
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command `importer`."""
     os.umask(0o077)
@@ -454,7 +480,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         os._exit(ExitCode.OK)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
+            advice = "Make room or repair the disk, then type `importer resume`."
+            _say(JournalError(f"The disk failed: {error.strerror}.", advice))
+            sys.exit(ExitCode.JOURNAL)
         # The text of an exception may hold a cell: the place is told, the values are not.
         kind, _, trace = sys.exc_info()
         where = traceback.extract_tb(trace)[-1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import math
 import os
 import socket
 import ssl
@@ -30,6 +31,7 @@ from importer.triage import Trouble, triage
 from importer.wire import (
     CONTENT_TYPE,
     Answer,
+    NoToken,
     Unreadable,
     decode_answer,
     decode_fields,
@@ -81,8 +83,8 @@ class Client:
         clock: Callable[[], float],
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        parts = urlsplit(options.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        scheme, host = _scheme_and_host(options.base_url)
+        if scheme not in ("http", "https") or not host:
             raise SettingsError(
                 f"--base-url {options.base_url!r} is no address.", "Give one such as https://eu.api.capillarytech.com"
             )
@@ -93,12 +95,13 @@ class Client:
         self._token = ""
         self._renew_at = 0.0
         self._renewing = asyncio.Lock()
-        self._fresh_token_refused = False
+        #: A 401 made us renew, and no answer has shown since that the new token is taken.
+        self._renewed_in_vain = False
         limits = httpx.Limits(
             max_connections=options.connections, max_keepalive_connections=options.connections, keepalive_expiry=30
         )
         self._http = httpx.AsyncClient(
-            verify=tls_context(os.environ) if parts.scheme == "https" and transport is None else False,
+            verify=tls_context(os.environ) if scheme == "https" and transport is None else False,
             timeout=httpx.Timeout(options.deadline, connect=15.0, pool=None),
             limits=limits,
             follow_redirects=False,
@@ -136,7 +139,7 @@ class Client:
         wait = asked_to_wait(response.headers, response.status_code)
         trouble = triage(response.status_code, answer, unreadable)
         if trouble is None and answer is not None:
-            self._fresh_token_refused = False
+            self._renewed_in_vain = False
             return Reply(response.status_code, answer.status, answer.items, request_id, wait, self._clock() - began)
         assert trouble is not None
         raise self._failed(trouble, response, wait)
@@ -184,15 +187,15 @@ class Client:
     async def _exchange(
         self, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> tuple[httpx.Response, bytes]:
-        request = self._http.build_request(method, self._base + path, headers=headers, content=body or None)
         try:
+            request = self._http.build_request(method, self._base + path, headers=headers, content=body or None)
             async with asyncio.timeout(self._options.deadline):
                 response = await self._http.send(request, stream=True)
                 try:
                     return response, await _bounded(response)
                 finally:
                     await response.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL, zlib.error, OSError, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, zlib.error, OSError, ValueError) as error:
             raise RequestFailed(explain(error, self._base)) from error
 
     def _trouble(self, response: httpx.Response, content: bytes, why: str) -> Trouble:
@@ -202,8 +205,8 @@ class Client:
     def _failed(self, trouble: Trouble, response: httpx.Response, wait: float | None) -> RequestFailed:
         if trouble.next is Next.RENEW:
             trouble = self._refused(trouble, response)
-        if response.is_redirect:
-            where = urlsplit(response.headers.get("Location", "")).hostname or "another path"
+        if 300 <= response.status_code < 400:
+            where = _scheme_and_host(response.headers.get("Location", ""))[1] or "another path"
             trouble = msgspec.structs.replace(
                 trouble, message=f"the server redirects to {where}; it is not the API itself"
             )
@@ -216,7 +219,9 @@ class Client:
         if isinstance(self._credentials, Basic):
             return {"Authorization": self._credentials.header}
         async with self._renewing:
-            if not self._token or self._clock() >= self._renew_at:
+            if self._clock() >= self._renew_at:
+                self._token, self._renewed_in_vain = "", False
+            if not self._token:
                 await self._renew(self._credentials)
         headers = {"X-CAP-API-OAUTH-TOKEN": self._token}
         if self._options.attribution_type:
@@ -228,34 +233,47 @@ class Client:
         body = msgspec.json.encode({"key": credentials.key, "secret": credentials.secret})
         asked = self._clock()
         response, content = await self._exchange("POST", TOKEN, {"Content-Type": CONTENT_TYPE}, body)
-        if response.status_code >= 400:
-            klass = Next.REFUSED if response.status_code in (400, 401, 403) else Next.AGAIN
-            if response.status_code == 429:
-                klass = Next.SLOW
-            trouble = Trouble(klass, str(response.status_code), "the token was refused", doubt=False)
-            raise RequestFailed(
-                trouble, asked_to_wait(response.headers, response.status_code), "", response.status_code
-            )
-        if response.is_redirect:
-            raise self._failed(Trouble(Next.SETTINGS, "redirect", "", doubt=False), response, None)
+        if response.status_code >= 300:
+            klass = triage_token(response.status_code)
+            trouble = Trouble(klass, str(response.status_code), "no token was given", doubt=False)
+            raise self._failed(trouble, response, asked_to_wait(response.headers, response.status_code))
         try:
             self._token, lives = decode_token(content)
-        except Unreadable as error:
+        except NoToken as error:
             message = f"no token was given ({error})"
             raise RequestFailed(Trouble(Next.REFUSED, "token", message, doubt=False)) from None
+        except Unreadable as error:
+            message = f"the answer to the call for a token could not be read: {error}"
+            raise self._failed(Trouble(Next.WARNING, "token", message, doubt=False), response, None) from None
         self._renew_at = asked + lives * RENEW_AT
 
     def _refused(self, trouble: Trouble, response: httpx.Response) -> Trouble:
         """A 401: with Basic final; with OAuth one renewal for all, and final when the new token is refused too."""
         if isinstance(self._credentials, Basic):
             return msgspec.structs.replace(trouble, next=Next.REFUSED)
-        used = response.request.headers.get("X-CAP-API-OAUTH-TOKEN", "")
-        if used == self._token:
-            if self._fresh_token_refused:
+        if response.request.headers.get("X-CAP-API-OAUTH-TOKEN", "") == self._token:
+            if self._renewed_in_vain:
                 return msgspec.structs.replace(trouble, next=Next.REFUSED)
-            self._fresh_token_refused = True
+            self._renewed_in_vain = True
             self._token = ""
         return trouble
+
+
+def _scheme_and_host(address: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme, parts.hostname or ""
+    except ValueError:
+        return "", ""
+
+
+def triage_token(http_status: int) -> Next:
+    """What happens next when the call for a token brings none."""
+    if http_status in (400, 401, 403):
+        return Next.REFUSED
+    if http_status == 429:
+        return Next.SLOW
+    return Next.AGAIN if http_status >= 500 or http_status == 408 else Next.SETTINGS
 
 
 def _answer_or_none(content: bytes) -> Answer | None:
@@ -302,8 +320,11 @@ async def _joined(parts: AsyncIterator[bytes]) -> bytes:
 
 async def _unpacked(unpacker: zlib._Decompress, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for part in parts:
-        while part:
-            yield unpacker.decompress(part, 1 << 20)
+        unpacked = None
+        while part or unpacked:
+            # What is left when the bound was reached may all be inside: it comes out with no further input.
+            unpacked = unpacker.decompress(part, 1 << 20)
+            yield unpacked
             part = unpacker.unconsumed_tail
     if not unpacker.eof:
         raise httpx.DecodingError("the compressed answer is cut off")
@@ -324,12 +345,14 @@ def explain(error: Exception, base_url: str) -> Trouble:
             )
             return Trouble(Next.SETTINGS, "certificate", message, doubt=False)
         if isinstance(cause, socket.gaierror):
-            if cause.errno == socket.EAI_AGAIN:
-                return Trouble(Next.AGAIN, "dns", f"the name server does not answer for {host}", doubt=False)
-            return Trouble(Next.SETTINGS, "dns", f"there is no host {host}; check --base-url", doubt=False)
+            if cause.errno in _NO_SUCH_HOST:
+                return Trouble(Next.SETTINGS, "dns", f"there is no host {host}; check --base-url", doubt=False)
+            return Trouble(Next.AGAIN, "dns", f"the name server does not answer for {host}", doubt=False)
     if isinstance(error, httpx.ProxyError):
+        if str(error).startswith("5"):
+            return Trouble(Next.AGAIN, "proxy", f"the proxy cannot reach {host}", doubt=False)
         return Trouble(Next.SETTINGS, "proxy", "the proxy refuses; check HTTPS_PROXY and NO_PROXY", doubt=False)
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError | ValueError):
         return Trouble(Next.SETTINGS, "address", f"{host} cannot be called; check --base-url", doubt=False)
     if any(isinstance(cause, ssl.SSLError) for cause in chain):
         return Trouble(Next.AGAIN, "tls", f"no TLS connection to {host}; check --base-url if it stays so", doubt=False)
@@ -340,6 +363,10 @@ def explain(error: Exception, base_url: str) -> Trouble:
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return Trouble(Next.AGAIN, "timeout", f"{host} did not answer in time", doubt=True)
     return Trouble(Next.AGAIN, "connection", f"the connection to {host} broke", doubt=True)
+
+
+#: The resolver's word that a name does not exist; every other word of it may pass.
+_NO_SUCH_HOST = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -364,7 +391,7 @@ def asked_to_wait(headers: Mapping[str, str], http_status: int) -> float | None:
             seconds = float(value)
         except ValueError:
             return _until(value, headers.get("Date", ""))
-        return None if seconds != seconds else seconds
+        return None if math.isnan(seconds) else seconds
     for prefix in ("RateLimit", "X-RateLimit"):
         remaining = headers.get(f"{prefix}-Remaining", "").strip()
         reset = headers.get(f"{prefix}-Reset", "").strip()
@@ -372,6 +399,8 @@ def asked_to_wait(headers: Mapping[str, str], http_status: int) -> float | None:
             try:
                 seconds = float(reset)
             except ValueError:
+                return None
+            if math.isnan(seconds):
                 return None
             # Some send the moment (Unix time) instead of the seconds until then.
             if seconds > 1_000_000_000:
@@ -389,5 +418,5 @@ def _until(date: str, now: str) -> float | None:
 def _stamp(date: str) -> float | None:
     try:
         return email.utils.parsedate_to_datetime(date).timestamp()
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -79,7 +79,8 @@ def _value(environ: Mapping[str, str], name: str) -> str:
         return environ[name]
     if path := environ.get(name + "_FILE"):
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
+            # Editors end a file with a line break, some begin it with a mark; spaces may be part of a password.
+            return Path(path).read_text(encoding="utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"{name}_FILE: {path} cannot be read ({type(error).__name__}).", "Check the path."
@@ -92,9 +93,10 @@ def _value(environ: Mapping[str, str], name: str) -> str:
 def _from_command(name: str, command: str) -> str:
     try:
         done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
         raise SettingsError(f"{name}_COMMAND could not be run ({type(error).__name__}).", "Run it by hand.") from None
-    if done.returncode != 0 or not done.stdout.strip():
+    found = done.stdout.rstrip("\r\n")
+    if done.returncode != 0 or not found:
         # What it printed may hold the secret, so it is not repeated.
         raise SettingsError(f"{name}_COMMAND ended with {done.returncode} or printed nothing.", "Run it by hand.")
-    return done.stdout.strip()
+    return found

@@ -25,12 +25,15 @@ ROWS_AT_ONCE = 2000
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which rows are to be sent. `decided` and `chosen`: a byte per row number (1: yes); `chosen` None: all."""
+    """Which rows are to be sent. A byte per row number: 1 in `decided` where a row has its outcome, 1 in `left_out`
+    where it is not to be sent although it has none (None: no such row)."""
 
     skip_rows: int = 0
     limit: int = 0
     decided: bytearray = bytearray()
-    chosen: bytearray | None = None
+    left_out: bytearray | None = None
+    #: Leave out what an earlier report of ours, uploaded again, calls closed.
+    resubmit: bool = False
 
 
 class SheetFeed:
@@ -50,6 +53,7 @@ class SheetFeed:
         self._wall = wall
         self._rows_read = rows_read
         self.repairs: Counter[str] = Counter()
+        self.rows = 0
 
     async def __aiter__(self) -> AsyncIterator[Portion]:
         portions = self.portions()
@@ -61,20 +65,21 @@ class SheetFeed:
 
     def portions(self) -> Iterator[Portion]:
         """The same without threads."""
-        seen = 0
         for chunk in self._source.chunks(ROWS_AT_ONCE):
             row_numbers = chunk.frame.index.to_numpy()
-            order = np.arange(seen, seen + len(row_numbers))
-            seen += len(row_numbers)
+            order = np.arange(self.rows, self.rows + len(row_numbers))
+            self.rows += len(row_numbers)
             self._rows_read(len(row_numbers))
             open_rows = ~_marked(self._selection.decided, row_numbers)
-            sent, skipped = self._chosen(row_numbers, order)
+            sent, skipped = self._chosen(row_numbers, order, chunk.closed)
             outcomes = self._left_out(row_numbers, open_rows, skipped)
             keep = open_rows & sent
             yield self._portion(self._normaliser(_only(chunk, keep)), outcomes)
         yield self._portion(self._normaliser.finish(), [])
 
-    def _chosen(self, row_numbers: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, str]]]:
+    def _chosen(
+        self, row_numbers: np.ndarray, order: np.ndarray, closed: frozenset[int]
+    ) -> tuple[np.ndarray, list[tuple[np.ndarray, str]]]:
         """Which rows are to be sent, and those that are not with the reason."""
         selection = self._selection
         reasons: list[tuple[np.ndarray, str]] = []
@@ -83,8 +88,10 @@ class SheetFeed:
             reasons.append((order < selection.skip_rows, "skipped_rows"))
         if selection.limit:
             reasons.append((order >= selection.skip_rows + selection.limit, "over_limit"))
-        if selection.chosen is not None:
-            reasons.append((~_marked(selection.chosen, row_numbers), "not_chosen"))
+        if selection.left_out is not None:
+            reasons.append((_marked(selection.left_out, row_numbers), "not_chosen"))
+        if selection.resubmit and closed:
+            reasons.append((np.isin(row_numbers, list(closed)), "already_succeeded"))
         told: list[tuple[np.ndarray, str]] = []
         for rows, code in reasons:
             told.append((rows & sent, code))
@@ -161,4 +168,4 @@ def _only(chunk: Chunk, keep: np.ndarray) -> Chunk:
         return chunk
     frame: pd.DataFrame = chunk.frame[keep]
     kept = set(frame.index.tolist()) if chunk.problems else set()
-    return Chunk(frame, tuple(problem for problem in chunk.problems if problem.row_number in kept))
+    return Chunk(frame, tuple(problem for problem in chunk.problems if problem.row_number in kept), chunk.closed)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+import secrets
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,20 @@ from sqlalchemy.engine import Connection, Engine
 from importer.errors import JournalError
 from importer.model import Batch, Outcome, RequestCounts, Status
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: Statuses as the journal stores them: a byte a row. The order is for ever.
 _STATUSES = tuple(Status)
 _STATUS_NUMBER = {status: number for number, status in enumerate(_STATUSES)}
 
 _metadata = sa.MetaData()
 
-_meta = sa.Table("meta", _metadata, sa.Column("schema_version", sa.Integer, nullable=False))
+_meta = sa.Table(
+    "meta",
+    _metadata,
+    sa.Column("schema_version", sa.Integer, nullable=False),
+    # For the hashes of the ledger.
+    sa.Column("ledger_key", sa.LargeBinary),
+)
 
 _runs = sa.Table(
     "runs",
@@ -88,8 +95,14 @@ _outcomes = sa.Table(
     sa.Column("attempt", sa.Integer),
     # What only few rows have: message, advice, columns, warnings, time (msgpack).
     sa.Column("more", sa.LargeBinary),
+    # What the customer was sent, as hashes (see ledger.py); beside the first row of the customer.
+    sa.Column("sent", sa.LargeBinary),
     sqlite_with_rowid=False,
 )
+
+
+#: What makes the tables of a version into those of the next.
+_MIGRATIONS: dict[int, tuple[sa.Column[Any], ...]] = {1: (_meta.c.ledger_key, _outcomes.c.sent)}
 
 
 class RunRecord(msgspec.Struct, frozen=True):
@@ -176,7 +189,11 @@ class Journal:
         self.where = where
         with self.errors():
             self._connection = engine.connect()
-            self._prepare()
+            try:
+                self._prepare()
+            except BaseException:
+                self.close()
+                raise
 
     @classmethod
     def open(cls, reports_dir: Path, database: str | None = None) -> Journal:
@@ -215,13 +232,11 @@ class Journal:
                 if self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
                     raise _damaged(self.where)
         found = self._version()
-        if found is None:
+        if found is None or found in _MIGRATIONS:
             # Whole or not at all, and one process at a time: the version stands in the same transaction as the tables.
             self._connection.execution_options(writes_first=True)
             with self._connection.begin():
-                if not sa.inspect(self._connection).has_table("meta"):
-                    _metadata.create_all(self._connection)
-                    self._connection.execute(_meta.insert().values(schema_version=SCHEMA_VERSION))
+                self._make_or_migrate()
             self._connection.execution_options(writes_first=False)
             found = self._version()
         if found != SCHEMA_VERSION:
@@ -229,6 +244,24 @@ class Journal:
                 f"The journal {self.where} has version {found}; this importer reads version {SCHEMA_VERSION}.",
                 "Use the importer that made it, or another --reports-dir.",
             )
+
+    def _make_or_migrate(self) -> None:
+        """Another process may have done it meanwhile: it looks again first."""
+        connection = self._connection
+        if not sa.inspect(connection).has_table("meta"):
+            _metadata.create_all(connection)
+            connection.execute(_meta.insert().values(schema_version=SCHEMA_VERSION, ledger_key=secrets.token_bytes(16)))
+            return
+        version = int(connection.execute(sa.select(_meta.c.schema_version)).scalar() or 0)
+        while version in _MIGRATIONS:
+            for column in _MIGRATIONS[version]:
+                kind = column.type.compile(connection.dialect)
+                connection.execute(sa.text(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"))
+            version += 1
+            connection.execute(_meta.update().values(schema_version=version))
+        connection.execute(
+            _meta.update().where(_meta.c.ledger_key.is_(None)).values(ledger_key=secrets.token_bytes(16))
+        )
 
     def _version(self) -> int | None:
         """The version of the tables, None where there are none yet."""
@@ -367,6 +400,34 @@ class Journal:
                 found[row] = 1
         return found
 
+    def deciding(self, key: int, statuses: Iterable[Status]) -> Iterator[tuple[int, str, int]]:
+        """(row number, code, number of the attempt that decided) of every row of these statuses that was sent."""
+        query = (
+            sa.select(_outcomes.c.row_number, _outcomes.c.code, _outcomes.c.attempt)
+            .where(
+                _outcomes.c.run == key,
+                _outcomes.c.status.in_([_STATUS_NUMBER[status] for status in statuses]),
+                _outcomes.c.attempt.is_not(None),
+            )
+            .order_by(_outcomes.c.row_number)
+        )
+        with self.errors(), self._connection.begin():
+            for row, code, attempt in self._connection.execute(query, execution_options={"yield_per": 5000}):
+                yield row, code or "", attempt
+
+    def decided_by(self, key: int, attempts: Iterable[int]) -> dict[int, list[int]]:
+        """The rows that each of these attempts decided."""
+        found: dict[int, list[int]] = {attempt: [] for attempt in attempts}
+        query = (
+            sa.select(_outcomes.c.attempt, _outcomes.c.row_number)
+            .where(_outcomes.c.run == key, _outcomes.c.attempt.in_(list(found)))
+            .order_by(_outcomes.c.row_number)
+        )
+        with self.errors(), self._connection.begin():
+            for attempt, row in self._connection.execute(query):
+                found[attempt].append(row)
+        return found
+
     def counts(self, key: int) -> dict[Status, int]:
         with self.errors(), self._connection.begin():
             rows = self._connection.execute(
@@ -446,6 +507,23 @@ class Journal:
             for row in self._connection.execute(query, execution_options={"yield_per": 5000}):
                 yield Attempt(*row[1:])
 
+    @property
+    def ledger_key(self) -> bytes:
+        with self.errors(), self._connection.begin():
+            found = self._connection.execute(sa.select(_meta.c.ledger_key)).scalar()
+        return bytes(found or b"")
+
+    def sent(self, key: int) -> Iterator[bytes]:
+        """What the customers of a run were sent (see ledger.py), in the order of the sheet: that of sending, too, for
+        rows of one customer."""
+        query = sa.select(_outcomes.c.sent).where(_outcomes.c.run == key, _outcomes.c.sent.is_not(None))
+        with self.errors(), self._connection.begin():
+            result = self._connection.execute(
+                query.order_by(_outcomes.c.row_number), execution_options={"yield_per": 20000}
+            )
+            for (sent,) in result:
+                yield bytes(sent)
+
     def write(self, changes: Sequence[Change], key: int) -> None:
         """Applies changes in one transaction, and returns when they are on the disk."""
         with self.errors(), self._connection.begin():
@@ -461,7 +539,7 @@ class Change(msgspec.Struct, frozen=True):
 
     `opened`: batches that are about to be sent, with the attempts that their customers had before. `attempt`: one
     sending. `outcomes` with `settled`: the batches whose rows have their outcome now, or stand in an opened batch.
-    `harmless`: batches that the server certainly has not applied.
+    `harmless`: batches that the server certainly has not applied. `doubtful`: such batches that are about to be sent.
     """
 
     opened: tuple[tuple[Batch, int], ...] = ()
@@ -469,7 +547,10 @@ class Change(msgspec.Struct, frozen=True):
     outcomes: Sequence[Outcome] = ()
     settled: tuple[int, ...] = ()
     harmless: tuple[int, ...] = ()
+    doubtful: tuple[int, ...] = ()
     progress: Progress | None = None
+    #: By row number, what the ledger keeps beside its outcome.
+    sent: Mapping[int, bytes] = {}
 
     def apply(self, connection: Connection, key: int) -> None:
         if self.opened:
@@ -506,22 +587,22 @@ class Change(msgspec.Struct, frozen=True):
             )
         if self.outcomes:
             number = attempt.number if attempt is not None else None
-            connection.execute(_outcomes.insert(), [_outcome_row(key, o, number) for o in self.outcomes])
+            rows = [_outcome_row(key, o, number, self.sent.get(o.row_number)) for o in self.outcomes]
+            connection.execute(_outcomes.insert(), rows)
         if self.settled:
             connection.execute(
                 _batches.update().where(_batches.c.run == key, _batches.c.batch_id.in_(self.settled)).values(rows=None)
             )
-        if self.harmless:
-            connection.execute(
-                _batches.update()
-                .where(_batches.c.run == key, _batches.c.batch_id.in_(self.harmless))
-                .values(doubt=False)
-            )
+        for batches, doubt in ((self.harmless, False), (self.doubtful, True)):
+            if batches:
+                connection.execute(
+                    _batches.update().where(_batches.c.run == key, _batches.c.batch_id.in_(batches)).values(doubt=doubt)
+                )
         if self.progress is not None:
             connection.execute(_runs.update().where(_runs.c.id == key).values(progress=_pack(self.progress)))
 
 
-def _outcome_row(key: int, outcome: Outcome, number: int | None) -> dict[str, Any]:
+def _outcome_row(key: int, outcome: Outcome, number: int | None, sent: bytes | None) -> dict[str, Any]:
     more = None
     if outcome.message or outcome.advice or outcome.columns or outcome.warnings or number is None:
         at = outcome.at if number is None else 0
@@ -534,15 +615,20 @@ def _outcome_row(key: int, outcome: Outcome, number: int | None) -> dict[str, An
         "attempts": outcome.attempts,
         "attempt": number,
         "more": more,
+        "sent": sent,
     }
 
 
 class Scribe:
     """Writes changes from the event loop: a thread of its own, and one commit for all that wait at the time."""
 
-    def __init__(self, journal: Journal, key: int) -> None:
+    def __init__(
+        self, journal: Journal, key: int, sent: Callable[[Sequence[Outcome]], Mapping[int, bytes]] | None = None
+    ) -> None:
+        """`sent` knows what the ledger keeps beside outcomes that came of sending."""
         self._journal = journal
         self._key = key
+        self._sent = sent
         self._queue: queue.SimpleQueue[tuple[Change, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._error: JournalError | None = None
@@ -552,6 +638,8 @@ class Scribe:
     async def write(self, change: Change) -> None:
         """Returns when the change is on the disk. Raises `JournalError`, and then for ever: a failed sync is never
         repeated, for the kernel may have dropped what it could not write."""
+        if self._sent is not None and change.attempt is not None and change.outcomes:
+            change = msgspec.structs.replace(change, sent=self._sent(change.outcomes))
         future = self._loop.create_future()
         self._queue.put((change, future))
         await future
@@ -625,6 +713,7 @@ def _damaged(where: str) -> JournalError:
     )
 
 
+_MOUNTS = Path("/proc/self/mounts")
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
 
 
@@ -678,11 +767,10 @@ def _postgresql(url: str) -> Engine:
 
 def file_system_of(path: Path) -> str:
     """The type of file system a path lies on, "" where the platform does not tell."""
-    mounts = Path("/proc/self/mounts")
-    if not mounts.exists():
+    if not _MOUNTS.exists():
         return ""
     where, best, kind = str(path.resolve()), "", ""
-    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
         fields = line.split(" ")
         point = fields[1].replace("\\040", " ")
         if (where == point or where.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):

@@ -48,6 +48,7 @@ class Lanes:
         #: Row numbers in each queue, and the queues of each row inside.
         self._queues: dict[int, deque[int]] = {}
         self._inside: dict[int, tuple[Customer, tuple[int, ...]]] = {}
+        self._held: set[int] = set()
         self._ready: deque[Customer] = deque()
         self._waiting = 0
 
@@ -68,6 +69,7 @@ class Lanes:
     def hold(self, customer: Customer) -> None:
         """A customer that an earlier process took: it is out already, and nobody can take it again."""
         self._enter(customer)
+        self._held.add(customer.row_number)
 
     def take(self) -> Iterator[Customer]:
         """Ready customers, oldest first; whoever stops iterating leaves the rest."""
@@ -81,6 +83,7 @@ class Lanes:
     def done(self, customer: Customer) -> None:
         """The customer has its outcome: whoever waited behind it alone is ready now."""
         _, queues = self._inside.pop(customer.row_number)
+        self._held.discard(customer.row_number)
         followers: set[int] = set()
         for number in queues:
             queue = self._queues[number]
@@ -91,7 +94,7 @@ class Lanes:
                 del self._queues[number]
         for row_number in sorted(followers):
             follower, waits_in = self._inside[row_number]
-            if all(self._queues[number][0] == row_number for number in waits_in):
+            if row_number not in self._held and all(self._queues[number][0] == row_number for number in waits_in):
                 self._waiting -= 1
                 self._ready.append(follower)
 

@@ -51,17 +51,19 @@ class Lock:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise JournalError(
-                f"{self.path.parent} cannot be written ({error.strerror}).", "Choose another --reports-dir."
-            ) from error
+            raise _unwritable(self.path.parent, error) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(file, 400).decode("utf-8", "replace").strip() or "another process"
             os.close(file)
             raise _busy(holder) from None
-        os.ftruncate(file, 0)
-        os.write(file, _holder(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())).encode())
+        try:
+            os.ftruncate(file, 0)
+            os.write(file, _holder(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())).encode())
+        except OSError as error:
+            os.close(file)
+            raise _unwritable(self.path.parent, error) from error
         self._file = file
         return self
 
@@ -121,6 +123,12 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (l.classid::bigint::numeric * 4294967296 + l.objid::bigint) = :key
 """
+
+
+def _unwritable(folder: Path, error: OSError) -> JournalError:
+    return JournalError(
+        f"{folder} cannot be written ({error.strerror}).", "Make room, or choose another --reports-dir."
+    )
 
 
 def _holder(since: str) -> str:

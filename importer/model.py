@@ -79,6 +79,10 @@ class Chunk(msgspec.Struct, frozen=True):
 
     frame: pd.DataFrame
     problems: tuple[Problem, ...] = ()
+    #: Rows that an earlier report of ours, uploaded again, calls succeeded or skipped.
+    closed: frozenset[int] = frozenset()
+    #: Row → the row and the time that such a report gives it: together, where it came from.
+    origins: Mapping[int, str] = {}
 
 
 class Store(msgspec.Struct, frozen=True):

@@ -223,6 +223,11 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "Unmerge the cells and fill in every row.",
         "sheet owner",
     ),
+    "lost_letters": (
+        "the cell holds the mark � that another program put where it lost a letter",
+        "Retype the value, or export the sheet again as CSV UTF-8 or as a workbook.",
+        "sheet owner",
+    ),
     "error_cell": (
         "the cell holds a spreadsheet error such as #N/A",
         "Correct the formula, or type the value.",

@@ -6,7 +6,8 @@ is passed in and must be monotonic.
 The arithmetic, for N requests a unit and a burst of b: slots are T = unit · (1 + GUARD) / (N − b + 1) apart, and a
 request may leave up to (b − 1) · T + slack before its slot, where the slack makes up for a timer that woke late. Any
 window of W then holds at most floor((W + slack) / T) + b requests, and for W = unit at most N as long as the slack is
-smaller than GUARD · unit; what lies between the two is the room for jitter on the way to the server.
+smaller than GUARD · unit; what lies between the two is the room for jitter on the way to the server. A request that
+left too late for that room moves the slots that follow.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import msgspec
 
 #: Shares of the unit: how much wider than even the slots are, and how much lateness may be made up.
 GUARD, SLACK = 0.014, 0.006
+#: Share of the unit by which a request may leave later than its slot without moving those that follow.
+TOLERATED = 0.004
 #: Never make up more than this many seconds, or a minute's slack becomes a burst within a second.
 MOST_SLACK = 0.05
 #: A 429 without Retry-After: seconds, doubling up to.
@@ -102,6 +105,8 @@ class Pacer:
         self._store = store or MemoryStore()
         self._pauses_in_a_row = 0
         self._pause_began = float("-inf")
+        self._slot_after = 0.0
+        self._interval = 0.0
 
     def slot(self) -> float:
         """Reserves the next slot: the moment, on the clock, at which the request may leave."""
@@ -113,8 +118,10 @@ class Pacer:
             if self.rate is None:
                 leave = max(now, state.not_before)
                 return state
-            state, leave = grant(grown(state, now), now, self.rate, self.burst)
-            return state
+            after, leave = grant(grown(state, now), now, self.rate, self.burst)
+            self._slot_after = after.slot
+            self._interval = after.slot - max(state.slot, leave)
+            return after
 
         self._store.update(take)
         return leave
@@ -123,6 +130,16 @@ class Pacer:
         """A pause may have begun since the slot was given: the moment at which the request may leave now."""
         state = self._store.update(lambda state: state)
         return max(leave, state.not_before)
+
+    def departed(self) -> None:
+        """The request for which the last slot was given leaves now. One that is late (its timer woke late, the machine
+        was busy) would come too close before those that follow: they move."""
+        if self.rate is None:
+            return
+        late = self._clock() - TOLERATED * self.rate.unit + self._interval - self._slot_after
+        if late > 0:
+            # Added, for other processes may have slots already that were counted from ours.
+            self._store.update(lambda state: msgspec.structs.replace(state, slot=state.slot + late))
 
     def answered(self) -> None:
         """The server took a request: the next 429 without Retry-After begins at the shortest pause again."""

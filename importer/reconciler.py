@@ -7,7 +7,7 @@ not say the opposite. What cannot be attributed is never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -15,8 +15,8 @@ import msgspec
 from importer.codes import ITEM_CODES, Next
 from importer.model import Customer, ItemStatus
 
-#: A country code has one to three digits; a subscriber's number has at least seven.
-_COUNTRY_CODE_DIGITS = range(1, 4)
+#: A country code has at most three digits; a subscriber's number has at least seven.
+_LONGEST_COUNTRY_CODE = 3
 _SHORTEST_NUMBER = 7
 
 
@@ -77,106 +77,84 @@ def rule(item: ItemStatus) -> Ruling:
 
 def _in_order(customers: Sequence[Customer], items: Sequence[ItemStatus]) -> bool:
     """Whether each item may be the customer's at its place: nothing it echoes says otherwise."""
-    foreign: list[tuple[int, ItemStatus]] = []
-    for index, (customer, item) in enumerate(zip(customers, items, strict=True)):
-        if item.mobile and not _fits_or_absent(customer.mobile, item.mobile, same_mobile):
-            return False
-        if item.email and not _fits_or_absent(customer.email, item.email, same_email):
-            return False
-        if item.external_id and not _fits_or_absent(customer.external_id, item.external_id, same_id):
-            return False
-        if item.user_id and not _fits_or_absent(customer.user_id, item.user_id, same_id):
-            return False
-        if (
-            (item.mobile and not customer.mobile)
-            or (item.email and not customer.email)
-            or (item.external_id and not customer.external_id)
-            or (item.user_id and not customer.user_id)
-        ):
-            foreign.append((index, item))
-    return not foreign or not _belongs_elsewhere(customers, foreign)
-
-
-def _fits_or_absent(sent: str, echoed: str, same: Callable[[str, str], bool]) -> bool:
-    return not sent or sent == echoed or same(sent, echoed)
-
-
-def _belongs_elsewhere(customers: Sequence[Customer], foreign: list[tuple[int, ItemStatus]]) -> bool:
-    """The stored customer's identifiers may come back unasked. Where they are those of another row of this batch, and
-    this row did not send that kind, the items have changed places."""
+    changed = [index for index, item in enumerate(items) if not _as_sent(customers[index], item)]
+    if not changed:
+        return True
+    # An identifier that came back otherwise than it was sent, or unasked (the stored customer's), and that fits another
+    # customer of this batch: the items may have changed places.
     places = _Places(customers)
-    for index, item in foreign:
-        sent = customers[index]
-        for kind in ("mobile", "email", "external_id", "user_id"):
-            echoed = getattr(item, kind)
-            if echoed and not getattr(sent, kind) and places.fitting(kind, echoed):
-                return True
-    return False
+    return all(_may_be(customers[index], items[index]) and places.fitting(items[index]) <= {index} for index in changed)
+
+
+def _as_sent(customer: Customer, item: ItemStatus) -> bool:
+    """Whether what is echoed is, to the letter, what was sent: so with nearly every item, and so without any index."""
+    return (
+        item.mobile in ("", customer.mobile)
+        and item.email in ("", customer.email)
+        and item.external_id in ("", customer.external_id)
+        and item.user_id in ("", customer.user_id)
+    )
+
+
+def _may_be(customer: Customer, item: ItemStatus) -> bool:
+    """Whether no identifier that was sent comes back as another."""
+    return (
+        (not (item.mobile and customer.mobile) or same_mobile(customer.mobile, item.mobile))
+        and (not (item.email and customer.email) or customer.email.lower() == item.email.lower())
+        and (not (item.external_id and customer.external_id) or customer.external_id == item.external_id)
+        and (not (item.user_id and customer.user_id) or customer.user_id == item.user_id)
+    )
 
 
 def _by_identifier(customers: Sequence[Customer], items: Sequence[ItemStatus]) -> list[ItemStatus | None]:
     """For each customer the one item that fits it and nobody else; None where there is none, or more than one."""
     places = _Places(customers)
-    found: list[list[ItemStatus]] = [[] for _ in customers]
+    found: list[ItemStatus | None] = [None] * len(customers)
+    spoilt: set[int] = set()
     for item in items:
-        fitting: set[int] = set()
-        for kind in ("mobile", "email", "external_id", "user_id"):
-            echoed = getattr(item, kind)
-            if echoed:
-                fitting.update(places.fitting(kind, echoed))
+        fitting = places.fitting(item)
         for index in fitting:
             # An item that fits two customers is nobody's, and spoils the certainty of both.
-            found[index].append(item if len(fitting) == 1 else _NOBODYS)
-    return [candidates[0] if len(candidates) == 1 and candidates[0] is not _NOBODYS else None for candidates in found]
-
-
-_NOBODYS = ItemStatus()
+            if len(fitting) > 1 or found[index] is not None:
+                spoilt.add(index)
+            found[index] = item
+    return [None if index in spoilt else item for index, item in enumerate(found)]
 
 
 class _Places:
-    """Which customers of a batch an echoed identifier fits."""
+    """Which customers of a batch the identifiers of an item fit."""
 
     def __init__(self, customers: Sequence[Customer]) -> None:
-        self._ids: dict[tuple[str, str], list[int]] = {}
+        self._ids: dict[tuple[str, str], set[int]] = {}
         self._tails: dict[str, list[tuple[int, str]]] = {}
         for index, customer in enumerate(customers):
             if customer.mobile:
                 self._tails.setdefault(customer.mobile[-_SHORTEST_NUMBER:], []).append((index, customer.mobile))
-            if customer.email:
-                self._ids.setdefault(("email", customer.email.lower()), []).append(index)
-            if customer.external_id:
-                self._ids.setdefault(("external_id", customer.external_id), []).append(index)
-            if customer.user_id:
-                self._ids.setdefault(("user_id", customer.user_id), []).append(index)
+            for kind, value in customer.identifiers:
+                self._ids.setdefault((kind, value), set()).add(index)
 
-    def fitting(self, kind: str, echoed: str) -> list[int]:
-        if kind == "mobile":
-            near = self._tails.get(_digits(echoed)[-_SHORTEST_NUMBER:], [])
-            return [index for index, mobile in near if same_mobile(mobile, echoed)]
-        value = echoed.strip()
-        return self._ids.get((kind, value.lower() if kind == "email" else value), [])
+    def fitting(self, item: ItemStatus) -> set[int]:
+        """The customers of whom an identifier of the item speaks."""
+        near = self._tails.get(_digits(item.mobile)[-_SHORTEST_NUMBER:], [])
+        found = {index for index, mobile in near if same_mobile(mobile, item.mobile)}
+        found |= self._ids.get(("email", item.email.lower()), _NOBODY)
+        found |= self._ids.get(("external_id", item.external_id), _NOBODY)
+        found |= self._ids.get(("user_id", item.user_id), _NOBODY)
+        return found
+
+
+_NOBODY: set[int] = set()
 
 
 def same_mobile(sent: str, echoed: str) -> bool:
     """Equal, or one is the other with a country code before it."""
-    ours, theirs = _digits(sent), _digits(echoed)
-    if ours == theirs:
-        return True
-    shorter, longer = sorted((ours, theirs), key=len)
-    return (
+    shorter, longer = sorted((_digits(sent), _digits(echoed)), key=len)
+    return shorter == longer or (
         len(shorter) >= _SHORTEST_NUMBER
-        and len(longer) - len(shorter) in _COUNTRY_CODE_DIGITS
+        and len(longer) - len(shorter) <= _LONGEST_COUNTRY_CODE
         and longer.endswith(shorter)
     )
 
 
-def same_email(sent: str, echoed: str) -> bool:
-    return sent.strip().lower() == echoed.strip().lower()
-
-
-def same_id(sent: str, echoed: str) -> bool:
-    return sent.strip() == echoed.strip()
-
-
 def _digits(text: str) -> str:
-    return text if text.isdecimal() else "".join(c for c in text if c.isdecimal())
+    return "".join(filter(str.isdecimal, text))

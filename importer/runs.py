@@ -11,14 +11,18 @@ from typing import Any
 import msgspec
 
 from importer import __version__
-from importer.errors import Busy, SettingsError, SourceChanged
+from importer.errors import Busy, SettingsError, SourceChanged, SourceError
 from importer.journal import Journal, Run, RunRecord
 from importer.mapping import Mapping, fit, load, propose
 from importer.reader import Source, SourceOptions
 from importer.settings import Settings
 
-#: What may be given anew when a run goes on: its pace and when it stops.
-PACE = ("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration")
+#: What may be given anew when a run goes on: its pace and when it stops; for a retry, also how it begins and on whose
+#: behalf.
+PACE = (
+    *("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration"),
+    *("canary", "gzip", "attribution_type", "attribution_code"),
+)
 
 
 def choose_mapping(source: Source, settings: Settings) -> Mapping:
@@ -26,6 +30,15 @@ def choose_mapping(source: Source, settings: Settings) -> Mapping:
     if settings.mapping:
         return fit(load(Path(settings.mapping)), source.columns)
     return propose(source.columns)
+
+
+def check_resubmit(source: Source, settings: Settings) -> None:
+    """`--resubmit` for a sheet that says nothing of an earlier run would send all of it. Raises `SourceError`."""
+    if settings.resubmit and source.header.status is None:
+        raise SourceError(
+            f"{source.name} has no column _status, so --resubmit cannot tell which rows are still open.",
+            "Give annotated.xlsx or results.csv of the earlier run, or leave out --resubmit.",
+        )
 
 
 def source_options(settings: Settings, password: str | None) -> SourceOptions:
@@ -128,3 +141,9 @@ def check_unchanged(run: Run, source: Source) -> None:
             f"{source.name} is not the file that the run {run.record.run_id} began with.",
             f"Put the old file back and type `importer resume {run.record.run_id}`, or run the new one with --restart.",
         )
+
+
+def forget_spool(journal: Journal, run: Run) -> None:
+    """What came by a pipe goes once nobody can resume from it."""
+    if run.record.spooled and not journal.in_use(run.record.source):
+        Path(run.record.source).unlink(missing_ok=True)

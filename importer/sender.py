@@ -38,6 +38,8 @@ GRACE = 10.0
 TRIES_ALONE = 2
 #: A split batch has proven that its trouble stays: fewer attempts for its parts.
 ATTEMPTS_OF_A_PART = 2
+#: So many answers in a row, to more than one batch, that cannot be read: something else than the API answers.
+UNREADABLE_ANSWERS = 5
 #: So many batches refused down to every row, with nothing accepted: something is wrong with all.
 REFUSED_BATCHES = 3
 
@@ -80,11 +82,8 @@ class Work(msgspec.Struct):
     unreadable: int = 0
     doubt: bool = False
     opened: bool = False
-    last: Ruling | None = None
-
-    @property
-    def most_tries(self) -> int:
-        return MAX_ATTEMPTS if self.batch.split_from is None else ATTEMPTS_OF_A_PART
+    body: bytes = b""
+    most_tries: int = MAX_ATTEMPTS
 
 
 class Sender:
@@ -129,10 +128,11 @@ class Sender:
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._more_room = asyncio.Event()
-        self._places = asyncio.Semaphore(concurrency + PREPARED)
+        self._most_tasks = concurrency + PREPARED
         self._in_flight = asyncio.Semaphore(concurrency)
         self._door = asyncio.Lock()
         self._first = asyncio.Lock()
+        self._alive = asyncio.Event()
         self._proven = False
         self._sound = False
         self._unsent: set[int] = set()
@@ -150,6 +150,7 @@ class Sender:
         self._canary: set[int] = set()
         self._canary_succeeded = False
         self._throttled_since: float | None = None
+        self._unreadable: list[int] = []
 
     # ------------------------------------------------------------------------------------------------ the whole
 
@@ -168,6 +169,8 @@ class Sender:
             self._taken += len(work.batch.customers)
             self._roots[work.root] = [0, 0, 1]
             self._put(work, 0.0)
+        if unsent := tuple(work.batch.batch_id for work in again if not work.doubt):
+            await self._scribe.write(Change(doubtful=unsent))
         feeder = asyncio.create_task(self._feed(feed))
         timer = asyncio.create_task(self._until_deadline())
         try:
@@ -189,13 +192,13 @@ class Sender:
         """Starts a task for each batch that may go, until nothing is left or the run stops."""
         while not self._stopping.is_set():
             self._changed.clear()
-            work = self._next()
+            room = len(self._tasks) < self._most_tasks
+            work = self._next() if room else None
             if work is None:
                 if self._finished():
                     return
-                await self._wait_for_change()
+                await self._wait_for_change(self._again[0][0] if room and self._again else None)
                 continue
-            await self._places.acquire()
             task = asyncio.create_task(self._carry(work))
             self._tasks.add(task)
             task.add_done_callback(self._landed)
@@ -203,25 +206,25 @@ class Sender:
     def _finished(self) -> bool:
         return not self._feeding and not self._again and not self._tasks and not len(self._lanes)
 
-    async def _wait_for_change(self) -> None:
-        """Until something happens, or the next batch that waits is due."""
-        timeout = max(self._again[0][0] - self._clock(), 0.0) if self._again else None
-        waiting = asyncio.ensure_future(self._changed.wait())
+    async def _wait_for_change(self, due: float | None) -> None:
+        """Until something happens, or until `due`, when the next batch that waits may go again."""
+        if due is None:
+            await self._changed.wait()
+        else:
+            await self._first_of(max(due - self._clock(), 0.0), self._changed)
+
+    async def _first_of(self, seconds: float, *events: asyncio.Event) -> None:
+        """Until so many seconds are over or one of the events has come."""
+        waiting = [asyncio.ensure_future(event.wait()) for event in events]
+        waiting_too = asyncio.ensure_future(self._sleep(seconds))
         try:
-            if timeout is None:
-                await waiting
-            else:
-                sleeping = asyncio.ensure_future(self._sleep(timeout))
-                try:
-                    await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    sleeping.cancel()
+            await asyncio.wait((*waiting, waiting_too), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            waiting.cancel()
+            for task in (*waiting, waiting_too):
+                task.cancel()
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._places.release()
         self._changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             self.stop(error if isinstance(error, ImporterError) else _unexpected(error))
@@ -291,7 +294,7 @@ class Sender:
         self._roots[batch.batch_id] = [len(batch.customers), 0, 1]
         self._begun += 1
         self._more_room.set()
-        return Work(batch, batch.batch_id)
+        return Work(batch, batch.batch_id, body=self._chunker.body)
 
     def _may_begin(self) -> bool:
         """Whether a new batch may begin: the canary must have come back, and while no item was ever answered only so
@@ -311,11 +314,10 @@ class Sender:
         if not work.opened:
             await self._scribe.write(Change(opened=((work.batch, work.attempts),)))
             work.opened = True
-        if len(work.batch.customers) > self._chunker.batch_size and not work.doubt:
-            # The server has taught a limit since this batch was formed.
-            await self._halve(work, None)
+        body = work.body = work.body or encode_body([encode_customer(customer) for customer in work.batch.customers])
+        if self._chunker.too_large(work.batch, len(body)) and not work.doubt:
+            await self._halve(work, None, work.most_tries)
             return
-        body = encode_body([encode_customer(customer) for customer in work.batch.customers])
         if not work.doubt:
             self._unsent.add(work.batch.batch_id)
         try:
@@ -356,7 +358,8 @@ class Sender:
         async with self._door:
             while (wait := self._breaker.wait()) > 0:
                 self._check_outage()
-                await self._pause(wait)
+                self._alive.clear()
+                await self._pause(wait, self._alive)
             while True:
                 leave = self._pacer.slot()
                 await self._pause(leave - self._clock())
@@ -364,22 +367,14 @@ class Sender:
                 if held <= 0:
                     break
                 await self._pause(held)
+            self._pacer.departed()
 
-    async def _pause(self, seconds: float) -> None:
-        if self._stopping.is_set():
-            raise _Stopped
-        if seconds <= 0:
-            return
-        if seconds < 0.25:
-            await self._sleep(seconds)
-        else:
-            stopping = asyncio.ensure_future(self._stopping.wait())
-            sleeping = asyncio.ensure_future(self._sleep(seconds))
-            try:
-                await asyncio.wait((stopping, sleeping), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                stopping.cancel()
-                sleeping.cancel()
+    async def _pause(self, seconds: float, *sooner: asyncio.Event) -> None:
+        if not self._stopping.is_set() and seconds > 0:
+            if seconds < 0.25:
+                await self._sleep(seconds)
+            else:
+                await self._first_of(seconds, self._stopping, *sooner)
         if self._stopping.is_set():
             raise _Stopped
 
@@ -401,7 +396,8 @@ class Sender:
     async def _answered(self, work: Work, reply: Reply, attempt: Attempt) -> None:
         self._sound = True
         self._throttled_since = None
-        self._breaker.answered()
+        self._unreadable.clear()
+        self._lives()
         self._backoff.succeeded()
         self._pacer.answered()
         if reply.retry_after is not None and reply.retry_after > 0:
@@ -425,10 +421,10 @@ class Sender:
                 Outcome(row_number, status, code, message, "", (), ruling.warnings, work.attempts, reply.request_id, at)
                 for row_number in customer.row_numbers
             )
-        await self._settle(work, attempt, outcomes, done, self._follow_up(work, later))
         if Verdict.REFUSED in later:
             ruling = later[Verdict.REFUSED][0][1]
             self.stop(_refused(ruling.code, ruling.message))
+        await self._settle(work, attempt, outcomes, done, self._follow_up(work, later))
 
     def _decide(self, work: Work, ruling: Ruling) -> Status | None:
         """The outcome that a ruling means now; None when the row is asked again."""
@@ -438,7 +434,9 @@ class Sender:
             case Verdict.FAILED:
                 return Status.FAILED
             case Verdict.AGAIN:
-                return Status.FAILED if work.attempts >= MAX_ATTEMPTS else None
+                # Busy, and an attempt of ours had no answer: it may be that very attempt the server is busy with.
+                last = Status.UNKNOWN if work.doubt else Status.FAILED
+                return last if work.attempts >= MAX_ATTEMPTS else None
             case Verdict.ALONE:
                 return Status.FAILED if work.batch.alone and work.tries >= TRIES_ALONE else None
             case Verdict.CONTRADICTION | Verdict.UNATTRIBUTED:
@@ -457,21 +455,21 @@ class Sender:
             if len(busy) == len(work.batch.customers):
                 follow.append((work, self._backoff.delay(work.tries)))
             else:
-                batch = self._chunker.form(tuple(c for c, _ in busy), work.batch.batch_id)
-                follow.append((self._part(work, batch), self._backoff.delay(work.attempts)))
+                part = self._part(work, self._chunker.form(tuple(c for c, _ in busy), work.batch.batch_id))
+                part.doubt = work.doubt
+                follow.append((part, self._backoff.delay(work.attempts)))
         for verdict in (Verdict.ALONE, Verdict.CONTRADICTION, Verdict.UNATTRIBUTED):
-            for customer, ruling in later.get(verdict, ()):
+            for customer, _ in later.get(verdict, ()):
                 if work.batch.alone:
                     again = work
                 else:
                     again = self._part(work, self._chunker.form((customer,), work.batch.batch_id, alone=True))
-                again.last = ruling
                 again.doubt = True
                 delay = 0.0 if verdict is not Verdict.ALONE or not work.batch.alone else self._backoff.delay(work.tries)
                 follow.append((again, delay))
         if many := later.get(Verdict.TOO_MANY):
             self._shrink(work.batch, None)
-            batch = self._chunker.form(tuple(c for c, _ in many), work.batch.batch_id)
+            batch = msgspec.structs.replace(work.batch, customers=tuple(c for c, _ in many))
             follow += [(part, 0.0) for part in self._parts(work, batch)]
         if refused := later.get(Verdict.REFUSED):
             # Neither sent again nor decided: the run stops, and they are open when it goes on.
@@ -484,7 +482,7 @@ class Sender:
 
     def _parts(self, work: Work, batch: Batch) -> list[Work]:
         if len(batch.customers) == 1:
-            return [self._part(work, batch)]
+            return [self._part(work, self._chunker.form(batch.customers, batch.batch_id))]
         return [self._part(work, half) for half in self._chunker.halves(batch)]
 
     async def _settle(
@@ -505,7 +503,6 @@ class Sender:
                 attempt=attempt,
                 outcomes=outcomes,
                 settled=() if goes_on else (work.batch.batch_id,),
-                harmless=(work.batch.batch_id,) if goes_on and not work.doubt else (),
                 progress=self._progress_now() if attempt is None or attempt.number % 64 == 0 or shrunk else None,
             )
         )
@@ -540,35 +537,45 @@ class Sender:
             case Next.RENEW:
                 await self._same_again(work, attempt, 0.0)
             case Next.REFUSED:
-                await self._stay(work, attempt)
+                # First of all: while this is written down, the others must not try the same credentials.
                 self.stop(_refused(trouble.code, trouble.message))
-            case Next.SETTINGS:
                 await self._stay(work, attempt)
+            case Next.SETTINGS:
                 self.stop(Stop(ExitCode.SETTINGS, f"The server cannot be used: {trouble.message}.", _RESUME))
+                await self._stay(work, attempt)
             case Next.HALVE:
                 await self._refused_whole(work, trouble.code, trouble.message, attempt, size)
             case Next.AGAIN:
                 self._breaker.failed(work.batch.batch_id, plain=not trouble.doubt or error.http_status >= 500)
                 await self._trouble(work, attempt, trouble.message)
-            case _:
-                # 200 that cannot be read, or says nothing of any customer; 500 without its items.
-                self._breaker.answered()
-                if error.http_status < 300 and trouble.next is Next.WARNING:
-                    work.unreadable += 1
-                    if work.unreadable >= 2 and not self._sound:
-                        await self._stay(work, attempt)
-                        self.stop(_no_api(trouble.message))
-                        return
+            case Next.ALONE:
+                # 500 without its items: the server's trouble when it is said to several batches, else this one's.
+                self._breaker.failed(work.batch.batch_id, plain=False)
                 await self._trouble(work, attempt, trouble.message)
+            case _:
+                # 200 that cannot be read, or says nothing of any customer.
+                self._lives()
+                work.unreadable += 1
+                self._unreadable.append(work.root)
+                everywhere = len(self._unreadable) >= UNREADABLE_ANSWERS and len(set(self._unreadable)) > 1
+                if everywhere or (work.unreadable >= 2 and not self._sound):
+                    self.stop(_no_api(trouble.message))
+                    await self._stay(work, attempt)
+                else:
+                    await self._trouble(work, attempt, trouble.message)
+
+    def _lives(self) -> None:
+        """The server answered: whoever waits for a dead one need not."""
+        self._breaker.answered()
+        self._alive.set()
 
     async def _throttled(self, work: Work, error: RequestFailed, attempt: Attempt, sent_at: float) -> None:
-        self._breaker.answered()
+        self._lives()
         seconds = self._pacer.throttled(sent_at, error.retry_after)
         self._observer.paused(seconds, "the server says 429, too many requests")
         if self._throttled_since is None:
             self._throttled_since = sent_at
         if self._clock() - self._throttled_since >= self._breaker.max_outage:
-            await self._stay(work, attempt)
             self.stop(
                 Stop(
                     ExitCode.TROUBLE,
@@ -576,13 +583,11 @@ class Sender:
                     "Set a lower --rate and go on with `importer resume`.",
                 )
             )
-            return
         await self._same_again(work, attempt, 0.0)
 
     async def _same_again(self, work: Work, attempt: Attempt, delay: float) -> None:
         """The same bytes, the same id."""
-        harmless = () if work.doubt else (work.batch.batch_id,)
-        await self._scribe.write(Change(attempt=attempt, harmless=harmless))
+        await self._scribe.write(Change(attempt=attempt))
         self._put(work, delay)
 
     async def _stay(self, work: Work, attempt: Attempt) -> None:
@@ -599,7 +604,7 @@ class Sender:
             self._check_outage()
             await self._same_again(work, attempt, self._backoff.delay(work.tries))
         elif len(work.batch.customers) > 1:
-            await self._halve(work, attempt)
+            await self._halve(work, attempt, ATTEMPTS_OF_A_PART)
         else:
             text = f"{lookup('no_answer').meaning}; the last: {message}"
             await self._decide_alone(work, attempt, Status.UNKNOWN, "no_answer", text)
@@ -616,13 +621,13 @@ class Sender:
 
     async def _refused_whole(self, work: Work, code: str, message: str, attempt: Attempt, size: int) -> None:
         """1060 and 413 teach a limit; any other refusal of the whole hides a row that poisons it."""
-        self._breaker.answered()
+        self._lives()
         work.attempts += 1
         limit = code in ("1060", "413", "HTTP 413")
         if limit:
             self._shrink(work.batch, size if "413" in code else None)
         if len(work.batch.customers) > 1:
-            await self._halve(work, attempt, shrunk=limit)
+            await self._halve(work, attempt, work.most_tries, shrunk=limit)
         else:
             await self._decide_alone(work, attempt, Status.FAILED, code.removeprefix("HTTP "), message, refused=True)
 
@@ -633,10 +638,11 @@ class Sender:
                 f"The server refused a batch of {len(batch.customers)} as too large; at most {now} from here on."
             )
 
-    async def _halve(self, work: Work, attempt: Attempt | None, shrunk: bool = False) -> None:
+    async def _halve(self, work: Work, attempt: Attempt | None, tries: int, shrunk: bool = False) -> None:
         parts = self._parts(work, work.batch)
         for part in parts:
             part.doubt = work.doubt
+            part.most_tries = tries
         await self._settle(work, attempt, [], [], [(part, 0.0) for part in parts], shrunk)
 
     async def _decide_alone(

@@ -66,12 +66,15 @@ class Settings(msgspec.Struct, frozen=True):
     max_duration: float = 0.0
     limit: int = 0
     skip_rows: int = 0
+    only_changed: bool = False
     gzip: bool = False
     attribution_type: str = ""
     attribution_code: str = ""
     reports_dir: str = "reports"
     database: str = ""
     restart: bool = False
+    resubmit: bool = False
+    show_identifiers: bool = False
     online: bool = False
     output: str = ""
     profile: str = ""
@@ -120,17 +123,17 @@ def _yes_no(value: str) -> bool:
     return found[value.strip().lower()]
 
 
-_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "sec": 1.0}
+_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
+_SHORT_UNITS = {"s": "second", "sec": "second", "m": "minute", "min": "minute", "h": "hour"}
 
 
 def read_rate(value: str) -> Rate:
     """`100/minute`, `50/second`, `5000/hour`."""
-    match = re.fullmatch(r"(\d{1,7}(?:\.\d+)?)\s*/\s*([a-z]+?)s?", value.strip().lower())
-    unit = _UNITS.get(match[2]) or _UNITS.get(match[2] + "s") if match else None
-    if match is None or unit is None or float(match[1]) <= 0:
+    match = re.fullmatch(r"(\d{1,7}(?:\.\d{1,6})?)\s*/\s*([a-z]+)", value.strip().lower(), re.ASCII)
+    word = "" if match is None else _SHORT_UNITS.get(match[2]) or match[2].removesuffix("s")
+    if match is None or word not in _UNITS or float(match[1]) <= 0:
         raise ValueError("requests per second, minute or hour, such as 100/minute")
-    word = next(name for name, seconds in _UNITS.items() if seconds == unit)
-    return Rate(float(match[1]), unit, f"{match[1]}/{word}")
+    return Rate(float(match[1]), _UNITS[word], f"{match[1]}/{word}")
 
 
 def read_duration(value: str) -> float:
@@ -281,6 +284,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("max-duration", read_duration, "stop cleanly after so long, resumable", "none", "TIME", _PACE),
     Option("limit", _whole(1), "read only so many rows, skip the others", "none", "N"),
     Option("skip-rows", _whole(1), "leave out so many rows at the beginning", "none", "N"),
+    Option("only-changed", _yes_no, "leave out rows whose last success sent the same", "off", "", ("run",), True),
     Option("gzip", _yes_no, "compress requests (undocumented by the API)", "off", "", ("run", "retry"), True),
     Option(
         "attribution-type",
@@ -312,14 +316,35 @@ OPTIONS: tuple[Option, ...] = (
         True,
     ),
     Option(
+        "resubmit",
+        _yes_no,
+        "of an annotated.xlsx or results.csv, skip the rows that its _status calls succeeded or skipped",
+        "off",
+        "",
+        ("run", "check"),
+        True,
+    ),
+    Option(
+        "show-identifiers",
+        _yes_no,
+        "do not mask cells that the summary tells as examples",
+        "off",
+        "",
+        ("run", "resume", "retry", "report"),
+        True,
+    ),
+    Option(
         "online", _yes_no, "also ask the organisation's field list and try the credentials", "off", "", ("check",), True
     ),
     Option("output", _text, "write the problems as CSV", "none", "FILE", ("check",)),
 )
 
+#: Settings that say where things lie, not how the rows were sent; the address may hold a password.
+_PLACES = frozenset({"base_url", "mapping", "reports_dir", "database", "output", "profile", "restart"})
+
 _BY_FIELD = {option.field: option for option in OPTIONS}
 #: Options that mean one run, not a profile.
-_NOT_IN_FILES = {"profile", "restart", "output", "online"}
+_NOT_IN_FILES = {"profile", "restart", "resubmit", "output", "online"}
 
 
 def load(
@@ -354,7 +379,33 @@ def load(
     if mistakes:
         raise SettingsError(" ".join(mistakes), "Correct it and try again.")
     values["attribution_type"] = str(values.get("attribution_type", "")).upper()
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.burst > 1 and settings.burst > settings.rate.count / 2:
+        raise SettingsError(
+            f"--burst {settings.burst} is more than half of --rate {settings.rate.word}.",
+            "What may leave at once is taken off the rate: choose a smaller burst.",
+        )
+    return settings
+
+
+def changed(settings: Settings) -> str:
+    """What differs from the defaults, as one would type it; no place and no secret."""
+    usual, found = Settings(), []
+    for name in Settings.__struct_fields__:
+        value = getattr(settings, name)
+        if name in _PLACES or value == getattr(usual, name):
+            continue
+        word = f"--{name.replace('_', '-')}"
+        found.append(word if value is True else f"{word} {_typed(value)}")
+    return " ".join(found) or "all as by default"
+
+
+def _typed(value: object) -> str:
+    if isinstance(value, Rate):
+        return value.word
+    if isinstance(value, Errors):
+        return f"{value.share * 100:g}%" if value.share else str(value.rows)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _merge(values: dict[str, Any], layer: dict[str, Any]) -> None:
@@ -383,6 +434,9 @@ def _from_file(file: Path | None, profile: str, mistakes: list[str]) -> dict[str
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is no TOML: {error}.", "Correct that line.") from None
     profiles = document.pop("profiles", {})
+    if not isinstance(profiles, dict):
+        at = f"{path}, line {_line_of(text, '', 'profiles')}"
+        raise SettingsError(f"{at}: profiles is no table.", "Write each profile as [profiles.NAME].")
     if profile and profile not in profiles:
         names = ", ".join(profiles) or "none"
         mistakes.append(f"--profile {profile}: {path} has no such profile (it has: {names}).")

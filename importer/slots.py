@@ -42,11 +42,20 @@ class SharedStore:
         self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=OFF")
+        self._alone = MemoryStore()
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS slots (key TEXT PRIMARY KEY, boot TEXT, state BLOB) WITHOUT ROWID"
         )
 
     def update(self, change: Callable[[PaceState], PaceState]) -> PaceState:
+        try:
+            self._alone.state = self._shared(change)
+        except sqlite3.Error:
+            # The place where the rate is shared fails (a full disk, say): this process keeps to it alone.
+            return self._alone.update(change)
+        return self._alone.state
+
+    def _shared(self, change: Callable[[PaceState], PaceState]) -> PaceState:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             row = self._connection.execute("SELECT boot, state FROM slots WHERE key = ?", (self._key,)).fetchone()
@@ -58,10 +67,11 @@ class SharedStore:
                     "INSERT OR REPLACE INTO slots VALUES (?, ?, ?)",
                     (self._key, self._boot, msgspec.msgpack.encode(after)),
                 )
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
         return after
 
 

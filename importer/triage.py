@@ -40,6 +40,9 @@ def triage(http_status: int, answer: Answer | None, unreadable: str = "") -> Tro
     """None when there are items to read. `answer` None: the body could not be read, for the reason in `unreadable`."""
     if http_status == 429:
         return Trouble(Next.SLOW, "429", REQUEST_CODES["429"].meaning, doubt=False)
+    if 300 <= http_status < 400:
+        # Whatever a redirect carries, it is not the API that answers.
+        return Trouble(Next.SETTINGS, f"HTTP {http_status}", "the server redirects elsewhere", doubt=False)
     if answer is not None and answer.items:
         return None
     code = answer.status.code if answer is not None else ""
@@ -63,11 +66,9 @@ def _by_body(code: str) -> Next | None:
 
 def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str) -> Trouble:
     label = code or f"HTTP {http_status}"
-    message = (
-        _message(answer, str(http_status)) if answer is not None else f"the answer could not be read: {unreadable}"
-    )
-    if 300 <= http_status < 400:
-        return Trouble(Next.SETTINGS, label, "the server redirects elsewhere", doubt=False)
+    # An error's page is a page; that a success cannot be read is what must be told.
+    readable = answer is not None or http_status >= 400
+    message = _message(answer, str(http_status)) if readable else f"the answer could not be read: {unreadable}"
     if http_status < 300:
         return Trouble(Next.WARNING, label, message, doubt=True)
     if http_status in _BY_HTTP:

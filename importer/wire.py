@@ -14,12 +14,19 @@ import msgspec
 
 from importer.model import Customer, FieldDefinition, ItemStatus, RequestStatus
 
+#: A text of the server's is cut here; messages that people read are far shorter.
+LONGEST_TEXT = 2000
+
 HEAD, TAIL = b'{"root":{"customer":[', b"]}}"
 CONTENT_TYPE = "application/json"
 
 
 class Unreadable(ValueError):
     """The answer is no JSON of the documented kind. The text says what it looks like, never what it contains."""
+
+
+class NoToken(Unreadable):
+    """JSON of the token's call that grants no token."""
 
 
 # ---------------------------------------------------------------------------------------------------- the request
@@ -78,23 +85,28 @@ _Scalar = bool | str | int | float | None
 
 
 class _ItemStatus(msgspec.Struct):
-    success: _Scalar = None
-    code: _Scalar = None
+    success: _Scalar | msgspec.UnsetType = msgspec.UNSET
+    code: _Scalar | msgspec.UnsetType = msgspec.UNSET
     message: Any = None
     warnings: Any = None
 
 
+class _EchoedStore(msgspec.Struct):
+    code: Any = msgspec.UNSET
+
+
 class _Item(msgspec.Struct):
-    mobile: _Scalar = None
-    email: _Scalar = None
-    external_id: _Scalar = None
-    user_id: _Scalar = None
-    item_status: _ItemStatus | None = None
+    mobile: _Scalar | msgspec.UnsetType = msgspec.UNSET
+    email: _Scalar | msgspec.UnsetType = msgspec.UNSET
+    external_id: _Scalar | msgspec.UnsetType = msgspec.UNSET
+    user_id: _Scalar | msgspec.UnsetType = msgspec.UNSET
+    store: _EchoedStore | None = None
+    item_status: _ItemStatus | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Status(msgspec.Struct):
-    success: _Scalar = None
-    code: _Scalar = None
+    success: _Scalar | msgspec.UnsetType = msgspec.UNSET
+    code: _Scalar | msgspec.UnsetType = msgspec.UNSET
     message: Any = None
 
 
@@ -129,25 +141,32 @@ def read_success(value: object) -> bool | None:
 
 def read_code(value: object) -> str:
     """A code as text, whether it came as `200`, `"200"` or `200.0`."""
-    if value is None or isinstance(value, bool):
+    if value is None or value is msgspec.UNSET or isinstance(value, bool):
         return ""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else str(value)
-    text = str(value).strip()
+    text = _clean(str(value)).strip()
     head, dot, tail = text.partition(".")
     return head if dot and head.isdigit() and not tail.strip("0") else text
 
 
 def read_text(value: object) -> str:
-    if value is None:
+    if value is None or value is msgspec.UNSET:
         return ""
     if isinstance(value, str):
-        return value
+        return _clean(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return read_code(value)
-    return json.dumps(value, ensure_ascii=False)
+    return _clean(json.dumps(value))
+
+
+def _clean(text: str) -> str:
+    """Without what no database or report can hold: half a surrogate pair, NUL. Never longer than a person reads."""
+    if text.isascii() and "\0" not in text:
+        return text[:LONGEST_TEXT]
+    return text[:LONGEST_TEXT].encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def read_warnings(value: object) -> tuple[str, ...]:
@@ -176,33 +195,55 @@ def decode_answer(body: bytes) -> Answer:
     """The answer's body, in any documented shape. Raises `Unreadable`.
 
     msgspec's typed decoder reads the ordinary answer (a tenth of the json module's time) but takes the last of two
-    equal keys without a word. So its result counts only where the names that decide stand exactly as often as there
-    are items; every other body goes through the json module, which can refuse a repeated key.
+    equal keys without a word. So its result counts only where each name that decides stands in the body exactly as
+    often as in what was decoded; every other body goes through the json module, which can refuse a repeated key.
     """
     try:
-        parsed = _decode(body)
+        try:
+            parsed = _decode(body)
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+            return _decode_slowly(body)
+        response = parsed.response
+        items = _items_of(response)
+        if not _each_once(body, response, items or []):
+            return _decode_slowly(body)
+        return Answer(_status_of(response.status), None if items is None else tuple(map(_item_of, items)))
     except RecursionError:
         raise Unreadable("it is nested too deeply") from None
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
-        return _decode_slowly(body)
-    items = _items_of(parsed.response)
-    count = 0 if items is None else len(items)
-    if not _plain(body, count, parsed.response.status is not None):
-        return _decode_slowly(body)
-    return Answer(_status_of(parsed.response.status), None if items is None else tuple(map(_item_of, items)))
 
 
-def _plain(body: bytes, items: int, has_status: bool) -> bool:
-    """Whether no deciding name can stand twice in one object. (Inside a text a name is escaped, so not counted.)"""
+def _each_once(body: bytes, response: _Response, items: list[_Item]) -> bool:
+    """Whether no name that decides can stand twice in one object: then it would stand in the body more often than in
+    the objects. (A name inside a text is escaped and not counted; one that is spelled with escapes is not trusted.)"""
+    unset = msgspec.UNSET
+    mobiles = emails = external_ids = user_ids = statuses = successes = codes = 0
+    for item in items:
+        mobiles += item.mobile is not unset
+        emails += item.email is not unset
+        external_ids += item.external_id is not unset
+        user_ids += item.user_id is not unset
+        store, status = item.store, item.item_status
+        if store is not None and store.code is not unset:
+            codes += 1
+        if status is not unset:
+            statuses += 1
+            if status is not None:
+                successes += status.success is not unset
+                codes += status.code is not unset
+    if response.status is not None:
+        successes += response.status.success is not unset
+        codes += response.status.code is not unset
+    count = body.count
     return (
-        body.count(b'"item_status"') == items
-        and body.count(b'"success"') == items + has_status
-        and body.count(b'"customer"') <= 1
-        and body.count(b'"response"') == 1
-        and body.count(b'"mobile"') <= items
-        and body.count(b'"email"') <= items
-        and body.count(b'"external_id"') <= items
-        and body.count(b'"user_id"') <= items
+        count(b'"item_status"') == statuses
+        and count(b'"success"') == successes
+        and count(b'"code"') == codes
+        and count(b'"customer"') <= 1
+        and count(b'"response"') == 1
+        and count(b'"mobile"') == mobiles
+        and count(b'"email"') == emails
+        and count(b'"external_id"') == external_ids
+        and count(b'"user_id"') == user_ids
         and b"\\u00" not in body
     )
 
@@ -222,8 +263,11 @@ def _status_of(status: _Status | None) -> RequestStatus:
     return RequestStatus(read_success(status.success), read_code(status.code), read_text(status.message))
 
 
+_NO_STATUS = _ItemStatus()
+
+
 def _item_of(item: _Item) -> ItemStatus:
-    status = item.item_status or _ItemStatus()
+    status = item.item_status or _NO_STATUS
     return ItemStatus(
         read_text(item.mobile),
         read_text(item.email),
@@ -244,8 +288,11 @@ def _decode_slowly(body: bytes) -> Answer:
     status = response.get("status")
     status = status if isinstance(status, dict) else {}
     found = response.get("customer")
-    if found is None and isinstance(response.get("customers"), dict):
-        found = response["customers"].get("customer")
+    customers = response.get("customers")
+    if isinstance(customers, dict) and customers.get("customer") is not None:
+        if found is not None:
+            raise Unreadable("it lists customers twice")
+        found = customers["customer"]
     if isinstance(found, dict):
         found = [found]
     return Answer(
@@ -308,6 +355,9 @@ def _looks_like(body: bytes) -> str:
 
 # ---------------------------------------------------------------------------------------------------- the other calls
 
+#: Seconds that a token lives when the answer does not say, and the longest that is believed.
+USUAL_LIFE, LONGEST_LIFE = 300.0, 86_400.0
+
 
 def decode_fields(body: bytes) -> tuple[FieldDefinition, ...]:
     """The organisation's preferences, from `GET organization/customfields`. Raises `Unreadable`."""
@@ -367,10 +417,12 @@ def decode_token(body: bytes) -> tuple[str, float]:
     """(token, seconds it lives) from `POST v3/oauth/token/generate`. Raises `Unreadable`."""
     data = _dig(load_json(body), ("data",))
     token = data.get("accessToken") if isinstance(data, dict) else None
-    if not isinstance(token, str) or not token:
-        raise Unreadable("it holds no accessToken")
+    if not isinstance(token, str) or not (token.isascii() and token.isprintable() and token.strip()):
+        raise NoToken("it holds no accessToken")
     lives = cast("dict[str, Any]", data).get("ttlSeconds")
-    return token, float(lives) if isinstance(lives, int | float) and not isinstance(lives, bool) else 300.0
+    if not isinstance(lives, int | float) or isinstance(lives, bool) or not 0 < lives <= LONGEST_LIFE:
+        lives = USUAL_LIFE
+    return token.strip(), float(lives)
 
 
 def _dig(document: object, path: Sequence[str]) -> Any:

@@ -15,7 +15,7 @@ import msgspec
 
 from importer.errors import SourceError
 from importer.reader.encoding import Opener
-from importer.reader.zip_safety import UnsafeZipError, checked_members
+from importer.reader.zip_safety import UnsafeZip, checked_members
 
 #: What the content can be. The first word of each description starts the message about a file that is something else.
 DESCRIPTIONS = {
@@ -194,7 +194,7 @@ def _judge_zip(path: Path, password: str | None) -> Content:
     try:
         with path.open("rb") as stream:
             members = checked_members(stream)
-    except UnsafeZipError as error:
+    except UnsafeZip as error:
         raise SourceError(
             f"{name} {error}.", "Save the sheet again in a spreadsheet program and upload that."
         ) from None

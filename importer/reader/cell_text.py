@@ -9,6 +9,9 @@ from decimal import Decimal
 #: Characters no cell may hold. Tab and line breaks are data; the rest is what broken exports and attacks leave behind.
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
+#: What other programs put where they lost a letter.
+LOST = "\ufffd"
+
 #: Doubles beyond this carry more digits than they can keep; 15 is what every spreadsheet program shows.
 _EXACT = 10**15
 

@@ -11,7 +11,7 @@ import msgspec
 from charset_normalizer import from_bytes
 
 from importer.errors import SourceError
-from importer.reader.cell_text import CONTROLS
+from importer.reader.cell_text import CONTROLS, LOST
 
 Opener = Callable[[], BinaryIO]
 
@@ -43,10 +43,13 @@ class Findings(msgspec.Struct, frozen=True):
     size: int
     has_quotes: bool
     has_controls: bool
+    has_lost_letters: bool
+    #: At most; line ends of two kinds in one text can make it more.
+    longest_line: int
     note: str = ""
 
 
-class UndecodableError(Exception):
+class Undecodable(Exception):
     """Some byte does not fit the encoding."""
 
     def __init__(self, encoding: str, at: int, line: int, sample: bytes, beyond_ascii: int) -> None:
@@ -62,8 +65,8 @@ def _scan(name: str, opener: Opener, encoding: str) -> Findings:
     """Decode everything once, strictly, keeping nothing."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     wide = encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
-    size = lines = since_break = beyond_ascii = 0
-    has_quotes = has_controls = False
+    size = lines = since_break = longest = beyond_ascii = 0
+    has_quotes = has_controls = has_lost = False
     with opener() as stream:
         while True:
             block = stream.read(BLOCK)
@@ -74,9 +77,10 @@ def _scan(name: str, opener: Opener, encoding: str) -> Findings:
                 at = size - pending + error.start
                 seen = error.object[: error.start]
                 line = lines + (seen.count(b"\n") or seen.count(b"\r")) + 1
-                raise UndecodableError(
-                    encoding, at + 1, line, error.object + stream.read(BLOCK), beyond_ascii
-                ) from None
+                sample = error.object + stream.read(BLOCK)
+                raise Undecodable(encoding, at + 1, line, sample, beyond_ascii) from None
+            except UnicodeError:
+                raise Undecodable(encoding, size + 1, lines + 1, block, beyond_ascii) from None
             if not block:
                 break
             size += len(block)
@@ -86,16 +90,19 @@ def _scan(name: str, opener: Opener, encoding: str) -> Findings:
                 has_controls = has_controls or bool(block.translate(None, _NOT_CONTROL))
                 if not block.isascii():
                     beyond_ascii += len(block) - len(text)
+            has_lost = has_lost or LOST in text
             has_quotes = has_quotes or '"' in text
-            breaks = text.count("\n") or text.count("\r")
-            lines += breaks
-            since_break = len(text) - max(text.rfind("\n"), text.rfind("\r")) if breaks else since_break + len(text)
+            lengths = list(map(len, text.split("\n" if "\n" in text else "\r")))
+            lines += len(lengths) - 1
+            lengths[0] += since_break
+            since_break = lengths[-1]
+            longest = max(longest, max(lengths))
             if since_break > LONGEST_LINE:
                 raise SourceError(
                     f"{name}: line {lines + 1:,} is longer than {LONGEST_LINE:,} characters; this is no table of rows.",
                     "Export the sheet again as CSV (UTF-8) or as a workbook.",
                 )
-    return Findings(encoding, size, has_quotes, has_controls)
+    return Findings(encoding, size, has_quotes, has_controls, has_lost, longest)
 
 
 def _wide_without_bom(start: bytes) -> str | None:
@@ -110,14 +117,14 @@ def _wide_without_bom(start: bytes) -> str | None:
     return None
 
 
-def _refusal(name: str, error: UndecodableError, what: str) -> SourceError:
+def _refusal(name: str, error: Undecodable, what: str) -> SourceError:
     return SourceError(
         f"{name}: byte {error.at:,} (line {error.line:,}) cannot be read as {what}.",
         "Save the sheet as 'CSV UTF-8', or name its encoding with --encoding (such as --encoding cp1252).",
     )
 
 
-def _detect(name: str, opener: Opener, error: UndecodableError) -> Findings:
+def _detect(name: str, opener: Opener, error: Undecodable) -> Findings:
     damaged = error.sample.decode("utf-8", "replace")
     bad = damaged.count("\ufffd")
     good = sum(character > "\x7f" for character in damaged) - bad
@@ -131,7 +138,7 @@ def _detect(name: str, opener: Opener, error: UndecodableError) -> Findings:
     for encoding in dict.fromkeys(candidates):
         try:
             found = _scan(name, opener, encoding)
-        except UndecodableError:
+        except Undecodable:
             continue
         return msgspec.structs.replace(
             found,
@@ -156,9 +163,12 @@ def find_encoding(name: str, opener: Opener, given: str | None) -> Findings:
             ) from None
         if marked and encoding.replace("-sig", "") in ("utf-8", "utf-16", "utf-32"):
             encoding = marked
+        elif encoding in ("utf-16", "utf-32"):
+            # Python wants a mark where these names are given; without one, the byte order of Windows.
+            encoding = _wide_without_bom(start) or f"{encoding}-le"
         try:
             return _scan(name, opener, encoding)
-        except UndecodableError as error:
+        except Undecodable as error:
             raise _refusal(name, error, given) from None
     try:
         if marked:
@@ -167,9 +177,9 @@ def find_encoding(name: str, opener: Opener, given: str | None) -> Findings:
         if wide:
             found = _scan(name, opener, wide)
             return msgspec.structs.replace(found, note=f"The text has no mark of its encoding; it was read as {wide}.")
-    except UndecodableError as error:
+    except Undecodable as error:
         raise _refusal(name, error, marked or "UTF-16") from None
     try:
         return _scan(name, opener, "utf-8")
-    except UndecodableError as error:
+    except Undecodable as error:
         return _detect(name, opener, error)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from importer.errors import SourceError
 from importer.model import Chunk
-from importer.reader.cell_text import CONTROLS, cell_text
+from importer.reader.cell_text import CONTROLS, LOST, cell_text
 from importer.reader.header import read_header
 from importer.reader.source import Source, own_problem, text_frame
 
@@ -50,6 +50,11 @@ class FrameSource(Source):
                 own_problem(number, "control_character")
                 for number, row in zip(numbers, zip(*cells, strict=True), strict=True)
                 if CONTROLS.search("".join(row))
+            ) + tuple(
+                own_problem(number, "lost_letters", name)
+                for place, name in zip(self.header.places, self.columns, strict=True)
+                for number, cell in zip(numbers, cells[place], strict=True)
+                if LOST in cell
             )
             yield Chunk(text_frame([cells[place] for place in self.header.places], self.columns, numbers), problems)
 

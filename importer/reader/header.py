@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from importer.errors import SourceError
+from importer.model import Status
 
 #: How far down a header is looked for: titles, a logo, a legend.
 SEARCHED_ROWS = 60
 
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 _NUMBER = re.compile(r"[+-]?[\d\s.,()-]*\d[\d\s.,()%-]*(?:[eE][+-]?\d+)?")
+#: Statuses of rows that are not open any more.
+_CLOSED = frozenset({Status.SUCCEEDED.value, Status.SKIPPED.value})
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
@@ -34,6 +37,27 @@ class Header(msgspec.Struct, frozen=True):
     #: The sheet is one of our own reports.
     is_report: bool
     notes: tuple[str, ...] = ()
+    #: The places of an earlier report's result columns, by name.
+    results: Mapping[str, int] = {}
+
+    @property
+    def status(self) -> int | None:
+        return self.results.get("_status")
+
+    def origins(self, columns: Sequence[Sequence[str]], row_numbers: Sequence[int]) -> dict[int, str]:
+        """`row time`, as an earlier report says, of each row that it says it of."""
+        row_place, at_place = self.results.get("_row"), self.results.get("_at")
+        if row_place is None or at_place is None or max(row_place, at_place) >= len(columns):
+            return {}
+        told = zip(row_numbers, columns[row_place], columns[at_place], strict=True)
+        return {number: f"{row.strip()} {at.strip()}" for number, row, at in told if row and at}
+
+    def closed(self, columns: Sequence[Sequence[str]], row_numbers: Sequence[int]) -> frozenset[int]:
+        """The rows that an earlier report calls succeeded or skipped; `columns` are all of the sheet's, in place."""
+        if self.status is None or self.status >= len(columns):
+            return frozenset()
+        cells = columns[self.status]
+        return frozenset(row for row, cell in zip(row_numbers, cells, strict=True) if cell.strip().lower() in _CLOSED)
 
 
 def _looks_like_data(cell: str) -> bool:
@@ -125,6 +149,7 @@ def read_header(
     places = tuple(place for place in names if place not in own)
     if not places:
         raise SourceError(f"{source}: row {row} names only result columns.", "Upload the sheet with its own columns.")
+    results = {names[place].strip(): place for place in sorted(own, reverse=True)}
     notes = []
     if skipped and not told:
         notes.append(f"The header was found in row {row}; what stands above it is no data and was left out.")
@@ -138,6 +163,7 @@ def read_header(
         nameless=tuple(nameless),
         width=width,
         least=max(names) + 1,
-        is_report=any(names[place].strip() == "_status" for place in own),
+        is_report="_status" in results,
         notes=tuple(notes),
+        results=results,
     )

@@ -191,7 +191,8 @@ def _text(cell: Element) -> tuple[str, str]:
     if "error" in types or (_attribute(cell, "formula") and shown.startswith(("#", "Err:"))):
         return shown or "#ERROR", "error_cell"
     if not types:
-        return (shown, "formula_without_value") if _attribute(cell, "formula") and not shown else (shown, "")
+        has_value = any(local_name(child.tag) == "p" for child in cell)
+        return shown, "formula_without_value" if _attribute(cell, "formula") and not has_value else ""
     kind = types[0]
     if kind in ("float", "percentage", "currency"):
         value = _attribute(cell, "value")
@@ -199,6 +200,9 @@ def _text(cell: Element) -> tuple[str, str]:
             number = number_text(float(value))
         except ValueError:
             return shown, ""
+        if number in ("0", "1") and shown.isalpha():
+            # LibreOffice keeps a truth value as a number that is shown as a word of the user's language.
+            return ("true" if number == "1" else "false"), ""
         # A number format of zeros shows digits that the value lacks.
         return (shown if _same_digits(shown, number) else number), ""
     if kind == "date":

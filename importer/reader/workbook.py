@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -21,8 +23,11 @@ from importer.reader.header import SEARCHED_ROWS, Header, find_header_row, read_
 from importer.reader.source import Source, SourceOptions, own_problem, text_frame
 from importer.reader.workbook_messages import Done, Failed, Job, Message, Opened, Rows
 
-#: What the child is not told: it reads hostile files.
-_KEPT_ENVIRONMENT = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONHOME")
+#: All of the environment that the child is told: it reads hostile files, and has no business with secrets.
+_KEPT_ENVIRONMENT = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "PYTHONHOME",
+    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE", "APPDATA",
+)  # fmt: skip
 
 
 class WorkbookSource(Source):
@@ -69,6 +74,8 @@ class _Gathered:
         self._numbers: list[int] = []
         self._columns: list[list[str]] = [[] for _ in source.columns]
         self._problems: list[Problem] = []
+        self._closed: set[int] = set()
+        self._origins: dict[int, str] = {}
 
     def add(self, batch: Rows, rows: int) -> Iterator[Chunk]:
         header, source = self._header, self._source
@@ -82,6 +89,8 @@ class _Gathered:
         for column, place in zip(self._columns, header.places, strict=True):
             column += batch.columns[place][first:] if place < width else [""] * len(numbers)
         self._numbers += numbers
+        self._closed |= header.closed(batch.columns, batch.numbers)
+        self._origins |= header.origins(batch.columns, batch.numbers)
         names = dict(zip(header.places, source.columns, strict=True))
         for number, place, code in batch.problems:
             if number > header.row and (place < 0 or place in names):
@@ -106,7 +115,10 @@ class _Gathered:
         self._columns = [column[rows:] for column in self._columns]
         problems = tuple(problem for problem in self._problems if problem.row_number <= numbers[-1])
         self._problems = [problem for problem in self._problems if problem.row_number > numbers[-1]]
-        return Chunk(text_frame(columns, self._source.columns, numbers), problems)
+        closed = self._closed.intersection(numbers)
+        self._closed -= closed
+        origins = {number: self._origins.pop(number) for number in numbers if number in self._origins}
+        return Chunk(text_frame(columns, self._source.columns, numbers), problems, frozenset(closed), origins)
 
 
 class _Child:
@@ -130,6 +142,7 @@ class _Child:
             stderr=self._errors,
             env=environment,
         )
+        self._end = weakref.finalize(self, _end, self._process, self._errors)
         try:
             assert self._process.stdin is not None
             try:
@@ -180,19 +193,25 @@ class _Child:
         )
 
     def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-        self._process.wait()
-        self._errors.close()
+        self._end()
 
     def __enter__(self) -> _Child:
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    """No child outlives its source, be it closed or forgotten."""
+    if process.poll() is None:
+        process.kill()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
+    process.wait()
+    errors.close()
 
 
 def open_workbook(path: str, where: Path, content: Content, options: SourceOptions) -> WorkbookSource:

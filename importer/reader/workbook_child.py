@@ -15,11 +15,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from importer.reader.cell_text import CONTROLS
+from importer.reader.cell_text import CONTROLS, LOST
 from importer.reader.sheet_xml import Unreadable
 from importer.reader.workbook_messages import Done, Failed, Job, Message, Opened, Rows
 from importer.reader.xlsx import Workbook
-from importer.reader.zip_safety import UnsafeZipError, checked_members
+from importer.reader.zip_safety import UnsafeZip, checked_members
 
 #: Address space, not resident memory. What is streamed needs a tenth; other formats are built whole by their parsers.
 _MEMORY_STREAMED = 1 << 30
@@ -33,7 +33,7 @@ _PASSWORD = "Set IMPORTER_SOURCE_PASSWORD, or save it without a password."  # no
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class RefusedError(Exception):
+class Refused(Exception):
     """A sheet that cannot be read: what is wrong, to follow the file's name, and what to do."""
 
     def __init__(self, message: str, advice: str = _AGAIN) -> None:
@@ -66,22 +66,22 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
     if wanted is not None:
         if wanted in names:
             return wanted
-        raise RefusedError(f" has no sheet {wanted!r}.", f"It has: {', '.join(map(repr, names))}.")
+        raise Refused(f" has no sheet {wanted!r}.", f"It has: {', '.join(map(repr, names))}.")
     visible = [name for name, is_visible in names.items() if is_visible and has_data[name]]
     if len(visible) == 1:
         return visible[0]
     if visible:
-        raise RefusedError(
+        raise Refused(
             f" has several sheets with data: {', '.join(map(repr, visible))}.",
             "Name the one to read with --sheet NAME.",
         )
     hidden = [name for name in names if has_data[name]]
     if hidden:
-        raise RefusedError(
+        raise Refused(
             f" has data only in hidden sheets: {', '.join(map(repr, hidden))}.",
             "Name the one to read with --sheet NAME if that is meant.",
         )
-    raise RefusedError(" holds no data in any sheet.", "Upload a workbook with a header and at least one row.")
+    raise Refused(" holds no data in any sheet.", "Upload a workbook with a header and at least one row.")
 
 
 def marked(blocks: Iterable[Rows], merged: list[tuple[int, int]]) -> Iterator[Rows]:
@@ -99,7 +99,15 @@ def marked(blocks: Iterable[Rows], merged: list[tuple[int, int]]) -> Iterator[Ro
                     top, bottom = next(ranges, (1 << 40, 0))
                 if number <= covered:
                     problems.append((number, -1, "merged_cells"))
-        if CONTROLS.search("".join(map("".join, block.columns))):
+        text = "".join(map("".join, block.columns))
+        if LOST in text:
+            problems += [
+                (number, place, "lost_letters")
+                for place, cells in enumerate(block.columns)
+                for number, cell in zip(block.numbers, cells, strict=True)
+                if LOST in cell
+            ]
+        if CONTROLS.search(text):
             problems += [
                 (number, -1, "control_character")
                 for number, row in zip(block.numbers, zip(*block.columns, strict=True), strict=True)
@@ -166,7 +174,6 @@ def read_other(job: Job, stream: BinaryIO, out: BinaryIO) -> None:
 
 def read(job: Job, out: BinaryIO) -> None:
     """The whole work."""
-    limit_resources(_MEMORY_STREAMED if job.kind in ("xlsx", "ods") else _MEMORY_BUILT)
     with Path(job.path).open("rb") as stream:
         job, opened = unlocked(job, stream)
         if job.kind == "xlsx":
@@ -184,11 +191,11 @@ def unlocked(job: Job, stream: BinaryIO) -> tuple[Job, BinaryIO]:
     if job.kind == "xls" and not encrypted.is_encrypted(stream):
         return job, stream
     if not job.password:
-        raise RefusedError(" is password protected.", _PASSWORD)
+        raise Refused(" is password protected.", _PASSWORD)
     try:
         opened = encrypted.decrypted(stream, job.password)
     except encrypted.WrongPassword:
-        raise RefusedError(" is password protected, and the password given does not open it.", _PASSWORD) from None
+        raise Refused(" is password protected, and the password given does not open it.", _PASSWORD) from None
     kind = job.kind
     if kind == "encrypted":
         names = {member.filename for member in checked_members(opened)}
@@ -197,24 +204,31 @@ def unlocked(job: Job, stream: BinaryIO) -> tuple[Job, BinaryIO]:
     return msgspec.structs.replace(job, kind=kind), opened
 
 
+def answer(job: Job, out: BinaryIO) -> None:
+    """Whatever the file is, the answer ends with `Done` or with `Failed`."""
+    try:
+        read(job, out)
+    except Refused as refused:
+        send(out, refused.failed)
+    except (Unreadable, UnsafeZip) as error:
+        send(out, Failed(f" {error}.", _AGAIN))
+    except BrokenPipeError:
+        # Nobody listens any more: the parent has what it wanted, or is gone.
+        sys.stderr.close()
+    except MemoryError:
+        send(out, Failed(" needs more memory than any honest sheet; it was not read.", _AGAIN))
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        send(out, Failed(" is damaged and cannot be parsed.", _AGAIN))
+
+
 def main() -> None:
     """Read the job from standard input, answer on standard output."""
     # Cells are made by the million and none refers back: looking for cycles would cost a fifth of the time.
     gc.disable()
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
-    out = sys.stdout.buffer
-    try:
-        read(job, out)
-    except RefusedError as refused:
-        send(out, refused.failed)
-    except (Unreadable, UnsafeZipError) as error:
-        send(out, Failed(f" {error}.", _AGAIN))
-    except BrokenPipeError:
-        # Nobody listens any more: the parent has what it wanted, or is gone.
-        sys.stderr.close()
-    except Exception as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        send(out, Failed(" is damaged and cannot be parsed.", _AGAIN))
+    limit_resources(_MEMORY_STREAMED if job.kind in ("xlsx", "ods") else _MEMORY_BUILT)
+    answer(job, sys.stdout.buffer)
 
 
 if __name__ == "__main__":

@@ -1,45 +1,226 @@
-"""Binary workbooks (.xlsb), by calamine: number formats are not told, so its numbers come without leading zeros."""
+"""Binary Excel workbooks (.xlsb), streamed: the records of [MS-XLSB] that hold sheets, cells, strings and formats."""
 
 from __future__ import annotations
 
+import posixpath
+import struct
+import zipfile
 from collections.abc import Iterator
-from itertools import islice
 from typing import BinaryIO
 
-import python_calamine
+from defusedxml.ElementTree import fromstring
 
-from importer.reader.cell_text import cell_text
+from importer.reader.number_formats import Shown, plain, shown_as
+from importer.reader.sheet_xml import MOST_COLUMNS, Unreadable
 from importer.reader.workbook_messages import Rows
+from importer.reader.zip_safety import blocks, checked_members
 
 _BATCH = 1000
+#: No record that is read here is larger; those that are hold pictures and the like.
+_LONGEST_RECORD = 1 << 24
+
+# The records, by the names of the standard without their `Brt`.
+_ROW_HEADER, _CELL_BLANK, _CELL_RK, _CELL_ERROR, _CELL_BOOL, _CELL_REAL, _CELL_TEXT, _CELL_SHARED = range(8)
+_FORMULA_TEXT, _FORMULA_NUMBER, _FORMULA_BOOL, _FORMULA_ERROR = 8, 9, 10, 11
+_SHARED_ITEM, _FORMAT, _STYLE = 19, 44, 47
+_BEGIN_DATA, _BOOK_PROPERTIES, _SHEET, _MERGED = 145, 153, 156, 176
+_BEGIN_STYLES, _END_STYLES = 617, 618
+_CELLS = {
+    _CELL_RK, _CELL_ERROR, _CELL_BOOL, _CELL_REAL, _CELL_TEXT, _CELL_SHARED,
+    _FORMULA_TEXT, _FORMULA_NUMBER, _FORMULA_BOOL, _FORMULA_ERROR,
+}  # fmt: skip
+_ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
+
+_cell = struct.Struct("<II").unpack_from
+_word = struct.Struct("<I").unpack_from
+_short = struct.Struct("<H").unpack_from
+_real = struct.Struct("<d").unpack_from
+
+
+def _text(data: bytes, at: int) -> tuple[str, int]:
+    """A text with its length before it, and where it ends."""
+    length = _word(data, at)[0]
+    end = at + 4 + 2 * length
+    if end > len(data):
+        raise Unreadable("is damaged: a text in it is cut off")
+    return data[at + 4 : end].decode("utf-16-le", "surrogatepass"), end
+
+
+def _packed_number(data: bytes, at: int) -> float:
+    """The short form of a number: 30 bits of an integer or of a double, perhaps a hundredth of it."""
+    raw = _word(data, at)[0]
+    if raw & 2:
+        number = float(struct.unpack("<i", struct.pack("<I", raw))[0] >> 2)
+    else:
+        number = _real(struct.pack("<Q", (raw & 0xFFFFFFFC) << 32))[0]
+    return number / 100 if raw & 1 else number
 
 
 class Workbook:
-    """An open workbook, built whole in memory."""
+    """An open workbook."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._workbook = python_calamine.CalamineWorkbook.from_filelike(stream)
+        self._members = {member.filename: member for member in checked_members(stream)}
+        stream.seek(0)
+        self._archive = zipfile.ZipFile(stream)
         self.notes: tuple[str, ...] = ()
-        self.sheets = [
-            (meta.name, meta.visible == python_calamine.SheetVisibleEnum.Visible)
-            for meta in self._workbook.sheets_metadata
-            if meta.typ == python_calamine.SheetTypeEnum.WorkSheet
-        ]
+        self._is_1904 = False
+        self._related = self._relations("xl/workbook.bin")
+        self._parts: dict[str, str] = {}
+        self.sheets: list[tuple[str, bool]] = []
+        for kind, data in self._records("xl/workbook.bin"):
+            if kind == _BOOK_PROPERTIES:
+                self._is_1904 = bool(_word(data, 0)[0] & 1)
+            elif kind == _SHEET:
+                key, end = _text(data, 8)
+                name, _ = _text(data, end)
+                kind_of_part, path = self._related.get(key, ("", ""))
+                if kind_of_part == "worksheet":
+                    self._parts[name] = path
+                    self.sheets.append((name, _word(data, 0)[0] == 0))
+
+    def _relations(self, path: str) -> dict[str, tuple[str, str]]:
+        folder, name = posixpath.split(path)
+        listing = self._members.get(f"{folder}/_rels/{name}.rels")
+        if listing is None:
+            raise Unreadable("is damaged: the list of its parts is missing")
+        root = fromstring(b"".join(blocks(self._archive, listing)), forbid_dtd=True)
+        return {
+            relation.get("Id", ""): (
+                relation.get("Type", "").rpartition("/")[2],
+                posixpath.normpath(posixpath.join("/" + folder, relation.get("Target", ""))).lstrip("/"),
+            )
+            for relation in root
+        }
+
+    def _records(self, path: str) -> Iterator[tuple[int, bytes]]:
+        """Kind and content of every record of a part."""
+        member = self._members.get(path)
+        if member is None:
+            raise Unreadable("is damaged: a part of it is missing")
+        source = blocks(self._archive, member, 1 << 18)
+        data, at = b"", 0
+        while True:
+            header = _header(data, at)
+            if header is None or header[2] > len(data):
+                if header is not None and header[2] - at > _LONGEST_RECORD:
+                    raise Unreadable("has a record larger than any honest one; it was not read")
+                more = next(source, b"")
+                if not more:
+                    if at < len(data):
+                        raise Unreadable("is damaged: it ends in the middle of a record")
+                    return
+                data, at = data[at:] + more, 0
+                continue
+            kind, begin, at = header
+            yield kind, data[begin:at]
 
     def has_data(self) -> dict[str, bool]:
         """Whether any cell of a sheet holds anything."""
-        return {name: self._workbook.get_sheet_by_name(name).start is not None for name, _ in self.sheets}
+        return {name: any(kind in _CELLS for kind, _ in self._records(path)) for name, path in self._parts.items()}
 
     def merged_rows(self, name: str) -> list[tuple[int, int]]:
         """First and last row of every merged range."""
-        ranges = self._workbook.get_sheet_by_name(name).merged_cell_ranges or []
-        return sorted((top + 1, bottom + 1) for (top, _), (bottom, _) in ranges)
+        return sorted(
+            (_word(data, 0)[0] + 1, _word(data, 4)[0] + 1)
+            for kind, data in self._records(self._parts[name])
+            if kind == _MERGED
+        )
+
+    def _path_of(self, kind: str) -> str:
+        return next((path for found, path in self._related.values() if found == kind and path in self._members), "")
+
+    def _shared_texts(self) -> list[str]:
+        path = self._path_of("sharedStrings")
+        return [_text(data, 1)[0] for kind, data in self._records(path) if kind == _SHARED_ITEM] if path else []
+
+    def _formats(self) -> list[Shown]:
+        path = self._path_of("styles")
+        codes: dict[int, str] = {}
+        styles: list[int] = []
+        inside = False
+        for kind, data in self._records(path) if path else ():
+            if kind == _FORMAT:
+                codes[_short(data, 0)[0]] = _text(data, 2)[0]
+            elif kind in (_BEGIN_STYLES, _END_STYLES):
+                inside = kind == _BEGIN_STYLES
+            elif kind == _STYLE and inside:
+                styles.append(_short(data, 2)[0])
+        return [shown_as(style, codes.get(style), self._is_1904) for style in styles]
 
     def rows(self, name: str) -> Iterator[Rows]:
-        """Every row, in its place: calamine leaves out empty columns on the left."""
-        sheet = self._workbook.get_sheet_by_name(name)
-        left = [""] * (sheet.start[1] if sheet.start else 0)
-        numbered = enumerate(sheet.iter_rows(), 1)
-        while batch := list(islice(numbered, _BATCH)):
-            rows = [left + [cell if type(cell) is str else cell_text(cell) for cell in row] for _, row in batch]
-            yield Rows([number for number, _ in batch], [list(column) for column in zip(*rows, strict=True)])
+        """Every row, in its place."""
+        texts, formats = self._shared_texts(), self._formats()
+        numbers: list[int] = []
+        kept: list[dict[int, str]] = []
+        problems: list[tuple[int, int, str]] = []
+        row: dict[int, str] = {}
+        number, inside = 0, False
+        for kind, data in self._records(self._parts[name]):
+            if kind == _ROW_HEADER and inside:
+                if row:
+                    numbers.append(number)
+                    kept.append(row)
+                    row = {}
+                if len(kept) >= _BATCH:
+                    yield _batch(numbers, kept, problems)
+                    numbers, kept, problems = [], [], []
+                last, number = number, _word(data, 0)[0] + 1
+                if number <= last:
+                    raise Unreadable("is damaged: its rows are not in order")
+            elif kind == _BEGIN_DATA:
+                inside = True
+            elif kind in _CELLS and inside:
+                place, style = _cell(data, 0)
+                style &= 0xFFFFFF
+                if place >= MOST_COLUMNS:
+                    problems.append((number, -1, "nameless_cell"))
+                    row.setdefault(0, "")
+                    continue
+                if kind in (_CELL_ERROR, _FORMULA_ERROR):
+                    row[place] = _ERRORS.get(data[8], "#ERROR")
+                    problems.append((number, place, "error_cell"))
+                elif kind == _CELL_SHARED:
+                    index = _word(data, 8)[0]
+                    if index >= len(texts):
+                        raise Unreadable("is damaged: a cell refers to a text that is not there")
+                    row[place] = texts[index]
+                elif kind in (_CELL_TEXT, _FORMULA_TEXT):
+                    row[place] = _text(data, 8)[0]
+                elif kind in (_CELL_BOOL, _FORMULA_BOOL):
+                    row[place] = "true" if data[8] else "false"
+                else:
+                    value = _packed_number(data, 8) if kind == _CELL_RK else _real(data, 8)[0]
+                    show = formats[style] if style < len(formats) else plain
+                    row[place] = show(repr(value).removesuffix(".0"))
+        if row:
+            numbers.append(number)
+            kept.append(row)
+        if numbers:
+            yield _batch(numbers, kept, problems)
+
+
+def _header(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """Kind, begin and end of the record at a place; None where its header is not all there."""
+    try:
+        kind = data[at]
+        at += 1
+        if kind & 0x80:
+            kind = (kind & 0x7F) | (data[at] & 0x7F) << 7
+            at += 1
+        length = 0
+        for shift in (0, 7, 14, 21):
+            part = data[at]
+            at += 1
+            length |= (part & 0x7F) << shift
+            if not part & 0x80:
+                break
+    except IndexError:
+        return None
+    return kind, at, at + length
+
+
+def _batch(numbers: list[int], kept: list[dict[int, str]], problems: list[tuple[int, int, str]]) -> Rows:
+    width = max((max(row) + 1 for row in kept), default=0)
+    columns = [[row.get(place, "") for row in kept] for place in range(width)]
+    return Rows(numbers, columns, problems)

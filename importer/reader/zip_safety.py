@@ -18,26 +18,26 @@ _FREE = 1 << 25
 _RATIO = 150
 
 
-class UnsafeZipError(Exception):
+class UnsafeZip(Exception):
     """What is wrong, to follow the file's name."""
 
 
 def checked_members(stream: BinaryIO) -> list[zipfile.ZipInfo]:
-    """The members as the directory tells them, or UnsafeZipError."""
+    """The members as the directory tells them, or UnsafeZip."""
     _check_directory(stream)
     stream.seek(0)
     try:
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, EOFError, OverflowError) as error:
-        raise UnsafeZipError("is cut off or damaged (zip)") from error
+        raise UnsafeZip("is cut off or damaged (zip)") from error
     total = 0
     for member in members:
         total += member.file_size
         if member.file_size > _FREE and member.file_size > _RATIO * max(member.compress_size, 1):
-            raise UnsafeZipError("unpacks to far more than its size, as only an attack does; it was not read")
+            raise UnsafeZip("unpacks to far more than its size, as only an attack does; it was not read")
     if total > _TOTAL:
-        raise UnsafeZipError("unpacks to more than any sheet can hold; it was not read")
+        raise UnsafeZip("unpacks to more than any sheet can hold; it was not read")
     return members
 
 
@@ -48,17 +48,17 @@ def _check_directory(stream: BinaryIO) -> None:
     tail = stream.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < 22:
-        raise UnsafeZipError("is cut off or damaged (zip)")
+        raise UnsafeZip("is cut off or damaged (zip)")
     size = int.from_bytes(tail[at + 12 : at + 16], "little")
     if size == 0xFFFFFFFF:
         locator = tail.rfind(b"PK\x06\x06")
         size = int.from_bytes(tail[locator + 40 : locator + 48], "little") if locator >= 0 else size
     if size > _DIRECTORY:
-        raise UnsafeZipError("lists far too many files; it was not read")
+        raise UnsafeZip("lists far too many files; it was not read")
 
 
 def blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int = 1 << 20) -> Iterator[bytes]:
-    """The member unpacked block by block; UnsafeZipError as soon as it is larger than the directory says.
+    """The member unpacked block by block; UnsafeZip as soon as it is larger than the directory says.
 
     zipfile itself stops silently at the size the directory tells, other programs go on: so it is told no size.
     """
@@ -73,6 +73,6 @@ def blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int = 1 << 2
                     break
                 yield block
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        raise UnsafeZipError("is cut off or damaged (zip)") from error
+        raise UnsafeZip("is cut off or damaged (zip)") from error
     if count != member.file_size:
-        raise UnsafeZipError("lies about the size of what it holds; it was not read")
+        raise UnsafeZip("lies about the size of what it holds; it was not read")

@@ -1,7 +1,7 @@
 """The uploaded workbook itself, marked: guilty cells coloured and commented, the result columns at its right.
 
-openpyxl keeps what people would miss (sheets, formats, widths, formulas, validations) at the price of memory: measured,
-50,000 rows of 8 columns (24 MB of XML) took 400 MiB and 15 s. Beyond the limits below, `failed.xlsx` has to do.
+openpyxl keeps what people would miss (sheets, formats, widths, formulas, validations) at the price of memory: 20,000
+rows of 8 columns took 130 MiB and 4 s, 36,000 took 230 MiB and 8 s. Beyond the limits below, `failed.xlsx` has to do.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, Cell, MergedCell
@@ -23,9 +25,12 @@ from importer.mapping import Mapping
 from importer.model import IDENTIFIERS, RESULT_COLUMNS, Outcome, Status
 from importer.reporter.rows import Block, Rows, advice_of, message_of, result_cells
 
-MOST_ROWS = 50_000
-#: Of XML in all sheets together; memory grows with it, about 16 bytes for one.
+#: Rows times columns, the result columns among them: keeps the whole process under 300 MiB.
+MOST_CELLS = 500_000
+#: Of XML in all sheets together, for what the other sheets hold.
 MOST_XML = 16 * 1024 * 1024
+
+_TOO_LARGE = "The workbook is too large to be marked and keep its looks; failed.xlsx holds the open rows."
 
 _GUILTY = PatternFill("solid", start_color="FFF4B6B0")
 _WARNED = PatternFill("solid", start_color="FFFFE699")
@@ -60,9 +65,10 @@ class Annotations:
     def see(self, block: Block) -> None:
         if not self._wanted:
             return
-        if len(self._outcomes) + len(block.outcomes) > MOST_ROWS:
+        width = len(self._source.columns) + len(RESULT_COLUMNS)
+        if (len(self._outcomes) + len(block.outcomes)) * width > MOST_CELLS:
             self._wanted, self._outcomes = False, []
-            self.note = f"annotated.xlsx is made for up to {MOST_ROWS:,} rows; failed.xlsx holds the open rows."
+            self.note = _TOO_LARGE
             return
         self._outcomes += block.outcomes
         for position in block.other:
@@ -89,10 +95,14 @@ class Annotations:
         _clean(sheet)
         names = {str(cell.value): cell.column for cell in sheet[header] if cell.value is not None}
         result = _result_positions(sheet, header, names)
+        columns = [result[name] for name in RESULT_COLUMNS]
+        again = "_status" in names
+        style = _text_style(sheet)
         for outcome in self._outcomes:
             cells = result_cells(outcome, self._source.sheet)
-            for name, text in zip(RESULT_COLUMNS, cells, strict=True):
-                _put(sheet, outcome.row_number, result[name], text)
+            for column, text in zip(columns, cells, strict=True):
+                if text or again:
+                    _put(sheet.cell(outcome.row_number, column), text, style)
             if outcome.status is not Status.SUCCEEDED or outcome.warnings:
                 self._blame(sheet, outcome, names, result["_status"])
         _make_filterable(sheet, header, max([header, *(outcome.row_number for outcome in self._outcomes)]))
@@ -105,11 +115,11 @@ class Annotations:
         text = f"{message_of(outcome) or '; '.join(outcome.warnings)}. {advice_of(outcome)} (code {outcome.code})"
         for column in guilty or [status]:
             cell = sheet.cell(outcome.row_number, column)
-            cell.fill = fill
+            _fill(cell, fill)
             if not isinstance(cell, MergedCell):
                 _comment(cell, text)
         if guilty:
-            sheet.cell(outcome.row_number, status).fill = fill
+            _fill(sheet.cell(outcome.row_number, status), fill)
 
     def _guilty(self, outcome: Outcome) -> Sequence[str]:
         """The columns that the outcome names, else those that its code is about, as far as the row fills them."""
@@ -134,7 +144,7 @@ def _why_not(path: Path) -> str:
     if not is_xlsx:
         return "annotated.xlsx is made of .xlsx workbooks only; failed.xlsx holds the open rows."
     if size > MOST_XML:
-        return "The workbook is too large to be marked and keep its looks; failed.xlsx holds the open rows."
+        return _TOO_LARGE
     return ""
 
 
@@ -155,37 +165,38 @@ def _result_positions(sheet: Worksheet, header: int, names: dict[str, int]) -> d
 
 def _last_column(sheet: Worksheet) -> int:
     """The last column that says something; formats alone can reach to the edge of the sheet."""
-    last = 1
-    for row in sheet.iter_rows(values_only=True):
-        for column in range(len(row), last, -1):
-            if row[column - 1] is not None:
-                last = column
-                break
-    return last
+    return max((column for (_, column), cell in sheet._cells.items() if cell.value is not None), default=1)
 
 
 def _clean(sheet: Worksheet) -> None:
     """Takes off the marks of an earlier report: what has been mended must not stay red."""
     ours = {_GUILTY.start_color.rgb, _WARNED.start_color.rgb}
-    for row in sheet.iter_rows():
-        for cell in row:
-            if isinstance(cell, MergedCell) or cell.comment is None or _MARK not in cell.comment.text:
-                continue
-            _comment(cell, "")
-            if cell.fill.start_color.rgb in ours:
-                cell.fill = _NO_FILL
+    for cell in sheet._cells.values():  # the public iterators would make a cell for every place of the grid
+        if isinstance(cell, MergedCell) or cell.comment is None or _MARK not in cell.comment.text:
+            continue
+        _comment(cell, "")
+        if cell.fill.start_color.rgb in ours:
+            cell.fill = _NO_FILL
 
 
-def _put(sheet: Worksheet, row: int, column: int, text: str) -> None:
-    """As text, whatever it looks like."""
-    cell = sheet.cell(row, column)
-    if isinstance(cell, MergedCell):
-        return
-    cell.value = ILLEGAL_CHARACTERS_RE.sub("", text) or None
-    cell.fill = _NO_FILL
-    if text:
-        cell.data_type = "s"
-        cell.number_format = "@"
+def _put(cell: Any, text: str, style: Any) -> None:
+    """As text, whatever it looks like. The style is shared: one of its own for each cell doubles the memory."""
+    if not isinstance(cell, MergedCell):
+        cell.value = ILLEGAL_CHARACTERS_RE.sub("", text) or None
+        cell.data_type = "s" if text else "n"
+        cell._style = style
+
+
+def _text_style(sheet: Worksheet) -> Any:
+    """The style of a text cell, registered with the workbook."""
+    cell: Any = Cell(sheet, 1, 1)
+    cell.number_format = "@"
+    return cell._style
+
+
+def _fill(cell: Any, fill: PatternFill) -> None:
+    cell._style = copy(cell._style)  # it may be shared
+    cell.fill = fill
 
 
 def _comment(cell: Cell, text: str) -> None:

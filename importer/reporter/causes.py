@@ -18,6 +18,7 @@ import msgspec
 from importer.codes import CodeEntry, Next, lookup
 from importer.mapping import Mapping
 from importer.model import Cause, Status
+from importer.reporter.masking import masked
 from importer.reporter.rows import Block
 from importer.reporter.timeline import Timeline
 
@@ -245,7 +246,7 @@ class CauseFinder:
                 group.stretch.see(self._read + n, block.row_numbers[n])
         self._read += len(block.row_numbers)
         self._looked_at += len(block.row_numbers) - len(block.other) if good is None else len(good)
-        self.timeline.see(block.outcomes)
+        self.timeline.see(block.outcomes, block.other)
 
     def _good_positions(self, block: Block) -> range | list[int] | None:
         """The rows that succeeded, as far as they are looked at: all (None: every row of the block), or a part."""
@@ -307,13 +308,6 @@ class CauseFinder:
         passing = lookup(code).klass in (Next.AGAIN, Next.ALONE) or bool(group.statuses[Status.UNKNOWN])
         together = (when or where) if passing else (where or when)
         return [*found, *([together] if together else [])]
-
-
-def masked(value: str) -> str:
-    """Enough to recognise what one knows, not enough to learn it: first and last character, the rest starred."""
-    if len(value) <= 3:
-        return "*" * len(value)
-    return f"{value[0]}{'*' * min(len(value) - 2, 8)}{value[-1]}"
 
 
 def _traits(columns: Sequence[str], mapping: Mapping, country: str | None, mask: Callable[[str], str]) -> list[_Trait]:

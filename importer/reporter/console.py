@@ -44,6 +44,7 @@ FILE_WORDS: dict[str, str] = {
     "annotated.xlsx": "your workbook with the outcomes, guilty cells marked",
     "summary.html": "this summary as a page",
     "summary.json": "this summary for programs",
+    "bundle.zip": "for a ticket with the vendor: all masked",
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from importer.model import Outcome, Status
+from importer.model import Outcome
 
 _MOST_SLICES = 2000
 #: Slices that hold less than this part of a group at either end do not stretch its window.
@@ -41,21 +41,24 @@ class Timeline:
         self.latest = 0
         self._slices: dict[int, Counter[str]] = {}
 
-    def see(self, outcomes: Sequence[Outcome]) -> None:
-        """Succeeded rows count as "", the others by their code."""
-        at, width, succeeded = -1, self.width, Status.SUCCEEDED
-        counts: Counter[str] = Counter()
-        for outcome in outcomes:
+    def see(self, outcomes: Sequence[Outcome], other: Sequence[int]) -> None:
+        """Succeeded rows count as "", the others (their positions in `other`) by their code."""
+        good = Counter([outcome.at for outcome in outcomes])
+        for n in other:
+            outcome = outcomes[n]
+            good[outcome.at] -= 1
             if outcome.at and outcome.attempts:
-                if outcome.at // width != at:
-                    at = outcome.at // width
-                    found = self._slices.get(at)
-                    counts = self._slices[at] = Counter() if found is None else found
-                    self.latest = max(self.latest, outcome.at)
-                counts["" if outcome.status is succeeded else outcome.code] += 1
-                self.answered += 1
+                self._add(outcome.at, outcome.code, 1)
+        for at, rows in good.items():
+            if at and rows:
+                self._add(at, "", rows)
         while len(self._slices) > _MOST_SLICES:
             self._widen()
+
+    def _add(self, at: int, code: str, rows: int) -> None:
+        self._slices.setdefault(at // self.width, Counter())[code] += rows
+        self.answered += rows
+        self.latest = max(self.latest, at)
 
     def window(self, code: str) -> Window | None:
         """The time that holds nearly all rows with this code."""

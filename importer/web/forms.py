@@ -61,6 +61,8 @@ def settings_for(upload: Upload, base: Settings, mapping: Path | None = None) ->
         header_row=reading.header_row,
         country=reading.country,
         blank=reading.blank or base.blank,
+        # A marked workbook holds every row: those that are done are left out.
+        resubmit=bool(upload.mends),
     )
 
 

@@ -24,7 +24,7 @@ from importer.formula_guard import unguard
 from importer.looks import Looks
 from importer.mapping import PREFERENCE, ColumnUse, Mapping, fit, load, sketch
 from importer.model import FieldDefinition, Outcome, Status
-from importer.pipeline import Stopper, World, resume, retry, run
+from importer.pipeline import resume, retry, run
 from importer.progress import Silent
 from importer.reader import open_source
 from importer.reporter.files import write_whole
@@ -45,6 +45,7 @@ from importer.web.messages import (
     Told,
     example_key,
 )
+from importer.world import Stopper, World
 
 #: Rows that a look reads: enough to see what columns hold, and soon done.
 ROWS_LOOKED_AT = 20_000
@@ -248,7 +249,7 @@ def _obey(stream: BinaryIO, stopper: Stopper, kind: str) -> None:
     stream.readline()
     if kind in ("look", "check"):
         # Nothing of theirs is worth the wait.
-        os._exit(ExitCode.INTERRUPTED)
+        os.kill(os.getpid(), signal.SIGTERM)
     try:
         stopper.ask()
     except RuntimeError:
@@ -269,7 +270,8 @@ def main() -> None:
     job = msgspec.json.decode(line, type=Job)
     stopper = Stopper()
     threading.Thread(target=_obey, args=(commands, stopper, job.kind), name="obey", daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda *_: stopper.ask())
+    if job.kind not in ("look", "check"):
+        signal.signal(signal.SIGTERM, lambda *_: stopper.ask())
     teller = Teller(pipe)
     try:
         ended = Ended(carry_out(job, World(dict(os.environ), teller, stopper=stopper)))

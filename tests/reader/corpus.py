@@ -17,6 +17,8 @@ import xlsxwriter
 import xlwt
 from openpyxl.styles import Font
 
+from tests.reader.xlsb_writer import write_xlsb
+
 Rows = list[tuple[int, list[str]]]
 
 
@@ -259,6 +261,14 @@ _add(
     columns=AB,
     rows=[(2, ["1", "a"]), (3, ["2", "\x1b[31m"])],
     problems=((3, None, "control_character"),),
+)
+_add(
+    "letters that another program lost",
+    "a.csv",
+    _text("mobile,brand\n1,M\ufffdller\n2,b\n"),
+    columns=AB,
+    rows=[(2, ["1", "M\ufffdller"]), (3, ["2", "b"])],
+    problems=((2, "brand", "lost_letters"),),
 )
 _add("an unclosed quote", "a.csv", _text('mobile,brand\n1,a\n2,"b\n3,c\n'), error=("line 3", "quote"))
 _add(
@@ -546,6 +556,14 @@ def _styled_below(book: openpyxl.Workbook) -> None:
 
 _add("formatted empty rows", "a.xlsx", _saved([HEAD, ["1", "a"]], _styled_below), columns=AB, rows=[(2, ["1", "a"])])
 _add(
+    "lost letters in a workbook",
+    "a.xlsx",
+    _saved([HEAD, ["1", "M\ufffdller"]]),
+    columns=AB,
+    rows=[(2, ["1", "M\ufffdller"])],
+    problems=((2, "brand", "lost_letters"),),
+)
+_add(
     "several sheets",
     "a.xlsx",
     _saved([HEAD, ["1", "a"]], lambda book: book.create_sheet("May").append(["x"])),
@@ -739,6 +757,21 @@ _add(
     _ods,
     columns=(*AB, "day", "ok"),
     rows=[(2, ["007", "1.5", "2026-03-09", "true"]), (3, ["917744876415", "x", "2026-03-09 14:30:00", "NA"])],
+)
+
+
+def _xlsb(path: Path) -> None:
+    rows: dict[int, list[object]] = {1: list(HEAD), 2: [774487641, "nike"], 3: ["007", "#N/A"], 4: [1.5, True]}
+    write_xlsb(path, rows, formats=("0000000000",), styled={(2, 0): 1}, merged=((4, 4, 0, 1),))
+
+
+_add(
+    "a binary workbook",
+    "a.xlsb",
+    _xlsb,
+    columns=AB,
+    rows=[(2, ["0774487641", "nike"]), (3, ["007", "#N/A"]), (4, ["1.5", "true"])],
+    problems=((3, "brand", "error_cell"), (4, None, "merged_cells")),
 )
 
 ODS_HEAD = (

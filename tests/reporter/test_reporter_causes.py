@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reporter_kit import Sheet, mapping
+from reporter_kit import Sheet, mapping, summary
 
 from importer.model import Cause, Outcome, Status
-from importer.reporter import write_files
+from importer.reporter import console_text, log_line, write_files, write_summary
 from importer.reporter.causes import masked
 from importer.reporter.timeline import Timeline
 
@@ -229,6 +229,33 @@ def test_memory_stays_bounded_when_every_value_and_code_is_different(tmp_path: P
     assert sum(cause.rows for cause in causes) == count
 
 
+def test_no_cell_shows_in_console_or_summary(tmp_path: Path) -> None:
+    """Canaries in every column and in the server's words, in rows of every kind: only the rows' reports carry them."""
+    statuses = [Status.FAILED, Status.REJECTED, Status.UNKNOWN, Status.UNPROCESSED, Status.SUCCEEDED]
+    rows, outcomes = [], []
+    for n in range(100):
+        status = statuses[n % 5]
+        wrong = n % 5 < 3
+        rows.append(
+            [f"91984{n:05}77", f"canary{n}@canary-{status}.example", f"CANARY-{status}", f"canary {status}", "M"]
+        )
+        code = ("1004", "email_invalid", "no_answer", "not_reached", "1000")[n % 5]
+        message = f"canary {n} is wrong" if wrong else ""
+        outcomes.append(Outcome(n + 2, status, code, message, warnings=("canary warning",), attempts=1, at=AT + n))
+    written = write_files(tmp_path, Sheet(COLUMNS, rows), outcomes, MAPPING)
+    assert any("the same store" in cause.text or "same domain" in cause.text for cause in written.causes)
+    found = summary(
+        exit_code=3, rows=written.counts, codes=written.codes, causes=written.causes, reports=written.reports
+    )
+    write_summary(tmp_path, found, written.timeline)
+    told = [console_text(found), log_line(found)]
+    told += [(tmp_path / name).read_text() for name in ("summary.html", "summary.json")]
+    for text in told:
+        assert "canary" not in text.replace(str(tmp_path), "").lower()
+        assert "91984" not in text
+    assert "canary" in (tmp_path / "results.csv").read_text()
+
+
 @given(st.text())
 def test_a_mask_never_shows_a_value(value: str) -> None:
     """At most its first and last character."""
@@ -246,6 +273,7 @@ def test_a_timeline_keeps_every_row_however_long_the_run(seconds: list[int]) -> 
     for n in range(0, len(ordered), 50):
         timeline.see(
             [Outcome(2, Status.SUCCEEDED, attempts=1, at=at * 1000) for at in ordered[n : n + 50]],
+            (),
         )
     slices = timeline.slices(40)
     assert len(slices) <= 40

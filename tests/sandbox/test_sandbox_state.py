@@ -186,7 +186,7 @@ def test_other_customers_are_not_locked() -> None:
         assert client.state.in_flight_most == 6
         assert [fields["A"] for _, fields in client.state.accepted] == ["1", "3", "5", "0", "2", "4"]
 
-    sandboxed(test, latency=(0.05, 0.01))
+    sandboxed(test, latency=(0.4, 0.01))
 
 
 def test_a_client_that_gives_up_leaves_no_lock() -> None:

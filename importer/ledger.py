@@ -1,0 +1,155 @@
+"""The ledger: what each customer was last successfully sent, across the runs of a target, as keyed hashes.
+
+It is kept as a few bytes beside each outcome: a hash of all that was sent, and one for each identifier. A row is
+unchanged only if every one of its identifiers was last sent exactly this; an answer that was no plain success makes the
+customer unknown to the ledger, so that it is sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from importer.journal import Journal, Run
+from importer.model import Customer, Outcome, Status
+from importer.sender import Feed, Portion
+from importer.wire import encode_customer
+
+#: Bytes of a hash. Among ten million customers, two share one in one installation of 370,000.
+SIZE = 8
+#: In place of the hash of what was sent: it was no plain success.
+_NOTHING = bytes(SIZE)
+
+
+class Hasher:
+    """The bytes for one customer. The key keeps hashes of one journal from being compared with another's."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __call__(self, customer: Customer) -> bytes:
+        return b"".join((self._hash(encode_customer(customer)), *map(self._hash, _names(customer))))
+
+    def _hash(self, data: bytes) -> bytes:
+        return hashlib.blake2b(data, digest_size=SIZE, key=self._key).digest()
+
+
+def _names(customer: Customer) -> Iterator[bytes]:
+    for kind, value in customer.identifiers:
+        yield f"{kind} {value}".encode()
+
+
+class Ledger:
+    """Answers whether customers were last sent the same. `sent`: the bytes of all outcomes, oldest first."""
+
+    def __init__(self, sent: Iterable[bytes]) -> None:
+        names, contents = array("Q"), array("Q")
+        for entry in sent:
+            numbers = array("Q", entry)
+            for name in numbers[1:]:
+                names.append(name)
+                contents.append(numbers[0])
+        # Of entries with one name the last one counts: found first when everything stands backwards.
+        self._names, at = np.unique(np.frombuffer(names, dtype=np.uint64)[::-1], return_index=True)
+        self._contents = np.frombuffer(contents, dtype=np.uint64)[::-1][at]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def knows(self, entries: Sequence[bytes]) -> list[bool]:
+        """For each customer's bytes: whether all its identifiers were last sent exactly this."""
+        if not len(self._names) or not entries:
+            return [False] * len(entries)
+        numbers = np.frombuffer(b"".join(entries), dtype=np.uint64)
+        lengths = np.array([len(entry) // SIZE for entry in entries])
+        starts = np.cumsum(lengths) - lengths
+        places = np.minimum(np.searchsorted(self._names, numbers), len(self._names) - 1)
+        same = self._names[places] == numbers
+        same &= self._contents[places] == np.repeat(numbers[starts], lengths)
+        # The first number of each is no name.
+        same[starts] = True
+        return [bool(known) for known in np.logical_and.reduceat(same, starts)]
+
+
+def sent_before(journal: Journal, run: Run) -> Iterator[bytes]:
+    """What other runs have sent to the target of this one, oldest first.
+
+    A run that was given up while the answer to a batch was missing may have changed customers that nobody knows: what
+    it and the runs before it were told no longer counts.
+    """
+    others = [other for other in journal.runs() if other.record.base_url == run.record.base_url]
+    counted = []
+    for other in others:
+        if other.key == run.key:
+            continue
+        if any(batch.doubt for batch in journal.open_batches(other.key)):
+            break
+        counted.append(other.key)
+    for key in reversed(counted):
+        yield from journal.sent(key)
+
+
+class Watch:
+    """Follows the customers of a run: leaves out the unchanged ones if there is a ledger, and knows the bytes of the
+    others until their outcome is written down."""
+
+    def __init__(self, hasher: Hasher, ledger: Ledger | None, before: Iterable[bytes], wall: Callable[[], int]) -> None:
+        """`before`: the bytes of what this run has sent already, when it goes on."""
+        self._hasher = hasher
+        self._ledger = ledger
+        self._wall = wall
+        self._waiting: dict[int, bytes] = {}
+        #: Identifiers of customers that this run sends: what follows for them in the sheet is sent too, in its order.
+        self._touched: set[bytes] = (
+            {name for entry in before for name in _parts(entry)} if ledger is not None else set()
+        )
+
+    def goes_again(self, customers: Iterable[Customer]) -> None:
+        """Customers of batches that an earlier process left open."""
+        for customer in customers:
+            self._send(customer, self._hasher(customer))
+
+    async def sift(self, feed: Feed) -> AsyncIterator[Portion]:
+        """The feed without what is unchanged."""
+        async for portion in feed:
+            yield self._sifted(portion)
+
+    def _sifted(self, portion: Portion) -> Portion:
+        entries = [self._hasher(customer) for customer in portion.customers]
+        if self._ledger is None:
+            for customer, entry in zip(portion.customers, entries, strict=True):
+                self._waiting[customer.row_number] = entry
+            return portion
+        sent: list[Customer] = []
+        outcomes = list(portion.outcomes)
+        at = self._wall()
+        for customer, entry, known in zip(portion.customers, entries, self._ledger.knows(entries), strict=True):
+            if known and self._touched.isdisjoint(_parts(entry)):
+                outcomes += [Outcome(row, Status.SKIPPED, "unchanged", at=at) for row in customer.row_numbers]
+            else:
+                self._send(customer, entry)
+                sent.append(customer)
+        return Portion(sent, outcomes)
+
+    def _send(self, customer: Customer, entry: bytes) -> None:
+        self._waiting[customer.row_number] = entry
+        if self._ledger is not None:
+            self._touched.update(_parts(entry))
+
+    def written(self, outcomes: Sequence[Outcome]) -> dict[int, bytes]:
+        """The bytes that belong beside these outcomes, by row number."""
+        found = {}
+        for outcome in outcomes:
+            entry = self._waiting.pop(outcome.row_number, None)
+            if entry is not None:
+                plain = outcome.status is Status.SUCCEEDED and not outcome.warnings
+                found[outcome.row_number] = entry if plain else _NOTHING + entry[SIZE:]
+        return found
+
+
+def _parts(entry: bytes) -> list[bytes]:
+    """The hashes of the identifiers."""
+    return [entry[at : at + SIZE] for at in range(SIZE, len(entry), SIZE)]

@@ -1,0 +1,94 @@
+"""The library: `importer.run` and `importer.check` for programs, with the settings of the command line by name."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import difflib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pandas as pd
+
+from importer.checking import check as check_source
+from importer.findings import Findings
+from importer.frame_spool import DELIMITER, ENCODING, HEADER_ROW, spool_frame
+from importer.model import RunSummary
+from importer.pacer import Rate
+from importer.pipeline import run as run_source
+from importer.settings import OPTIONS, Settings, load
+from importer.world import World
+
+Source = str | Path | pd.DataFrame
+#: What a setting may be given as: the text one would type, or a value.
+Value = str | int | float | bool | Path | datetime.timedelta | Rate | None
+
+_Result = TypeVar("_Result")
+
+
+def run(source: Source, *, config: str | Path | None = None, **settings: Value) -> RunSummary:
+    """The main job: read, send, reconcile, report. Raises `ImporterError` where nothing could begin.
+
+    `source`: a file, or a DataFrame (its header counts as row 1). `settings` are those of `importer run`, by name:
+    `run("customers.xlsx", cluster="eu", country="IN", rate="300/minute")`. What is not given comes from the
+    environment, then from `config` or the folder's importer.toml. How the run ended stands in `exit_code`.
+    """
+    found = _settings(settings, config, "run")
+    world = World(os.environ)
+    if isinstance(source, pd.DataFrame):
+        spooled = str(spool_frame(source, Path(found.reports_dir)))
+        return _outside_loops(lambda: run_source(spooled, _as_spooled(found), world, spooled=True))
+    return _outside_loops(lambda: run_source(str(source), found, world))
+
+
+def check(source: Source, *, config: str | Path | None = None, **settings: Value) -> Findings:
+    """Everything but sending: what would be sent, problems by row and column, time at the rate."""
+    found = _settings(settings, config, "check")
+    world = World(os.environ)
+    if isinstance(source, pd.DataFrame):
+        spooled = spool_frame(source, Path(found.reports_dir))
+        try:
+            return _outside_loops(lambda: check_source(str(spooled), _as_spooled(found), world))
+        finally:
+            spooled.unlink(missing_ok=True)
+    return _outside_loops(lambda: check_source(str(source), found, world))
+
+
+def _settings(given: dict[str, Value], config: str | Path | None, command: str) -> Settings:
+    known = [option.field for option in OPTIONS if command in option.commands]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise TypeError(f"{command}() has no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    texts = {name: _text(value) for name, value in given.items() if value is not None}
+    return load(texts, os.environ, Path(config) if config is not None else None)
+
+
+def _text(value: Value) -> str:
+    """A value as one would type it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime.timedelta):
+        return f"{value.total_seconds():f}"
+    if isinstance(value, Rate):
+        return value.word
+    return str(value)
+
+
+def _as_spooled(settings: Settings) -> Settings:
+    """How a spooled frame is read: nothing is to be found out."""
+    return msgspec.structs.replace(settings, sheet="", encoding=ENCODING, delimiter=DELIMITER, header_row=HEADER_ROW)
+
+
+def _outside_loops(work: Callable[[], _Result]) -> _Result:
+    """The work, in a thread of its own where this one is inside an event loop, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work()
+    with ThreadPoolExecutor(1, thread_name_prefix="importer") as executor:
+        return executor.submit(work).result()

@@ -1,0 +1,136 @@
+"""The records of a text: strictly parsed where quotes are used, split where none is."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import io
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from importer.errors import SourceError
+from importer.reader.encoding import BLOCK, Opener
+
+#: The longest cell. Also what stops a quote that is never closed from swallowing the file.
+LONGEST_CELL = 1 << 17
+
+csv.field_size_limit(LONGEST_CELL)
+
+
+class Records:
+    """The records of a text, with the place of whatever cannot be parsed."""
+
+    def __init__(self, name: str, opener: Opener, encoding: str, delimiter: str) -> None:
+        self._name = name
+        self._reopen: Callable[[], Iterator[str]] = lambda: _lines(opener, encoding)
+        self._lines = self._reopen()
+        self._delimiter = delimiter
+        self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
+
+    def __enter__(self) -> Records:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        close = getattr(self._lines, "close", None)
+        if close:
+            close()
+
+    def __iter__(self) -> Iterator[list[str]]:
+        while record := self.take(1):
+            yield record[0]
+
+    def take(self, rows: int) -> list[list[str]]:
+        # Lists of text by the thousand, none of which refers back: looking for cycles would take a third of the time.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return list(islice(self._reader, rows))
+        except csv.Error as error:
+            raise self._explained() from error
+        finally:
+            if collecting:
+                gc.enable()
+
+    def check(self) -> None:
+        """Parse all there is and keep nothing."""
+        while self.take(1000):
+            pass
+
+    def _explained(self) -> SourceError:
+        """Read once more up to the record that failed, to say where its quote was opened."""
+        start = 0
+        reader = csv.reader(self._reopen(), delimiter=self._delimiter, strict=True)
+        try:
+            for _ in reader:
+                start = reader.line_num
+        except csv.Error:
+            pass
+        line = _quote_line(islice(self._reopen(), start, reader.line_num), self._delimiter)
+        if line is None:
+            return SourceError(
+                f"{self._name}: line {start + 1:,} has a cell longer than {LONGEST_CELL:,} characters.",
+                "Shorten the cell, or export the sheet as a workbook.",
+            )
+        return SourceError(
+            f"{self._name}: the quote opened in line {start + 1 + line:,} is not closed where its cell ends.",
+            'Close it, or write a quote inside a cell twice (""), and upload the file again.',
+        )
+
+
+def _lines(opener: Opener, encoding: str) -> Iterator[str]:
+    """The text line by line, line ends kept, so that the parser sees those inside quotes as they are."""
+    with opener() as raw, io.TextIOWrapper(raw, encoding=encoding, errors="strict", newline="") as text:
+        text._CHUNK_SIZE = BLOCK  # type: ignore[attr-defined]
+        yield from text
+
+
+def _quote_line(lines: Iterator[str], delimiter: str) -> int | None:
+    """Which of the lines of one broken record opened the last quoted cell."""
+    opened: int | None = None
+    inside = False
+    for number, line in enumerate(lines):
+        at_start = not inside
+        place = 0
+        while place < len(line):
+            character = line[place]
+            if inside:
+                if character == '"':
+                    if line[place + 1 : place + 2] == '"':
+                        place += 1
+                    else:
+                        inside = False
+            elif character == '"' and at_start:
+                inside, opened = True, number
+            at_start = character == delimiter and not inside
+            place += 1
+    return opened
+
+
+class PlainLines:
+    """The lines of a text without any quote: each is a record, and its cells stand between delimiters."""
+
+    def __init__(self, opener: Opener, encoding: str) -> None:
+        self._raw = opener()
+        self._text = io.TextIOWrapper(self._raw, encoding=encoding, errors="strict", newline=None)
+        self._text._CHUNK_SIZE = BLOCK  # type: ignore[attr-defined]
+        self._ahead: list[str] = []
+
+    def __enter__(self) -> PlainLines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._text.close()
+
+    def take(self, rows: int) -> list[str]:
+        while len(self._ahead) < rows:
+            text = self._text.read(BLOCK)
+            if not text:
+                break
+            if text[-1] != "\n":
+                text += self._text.readline()
+            lines = text.split("\n")
+            if not lines[-1]:
+                lines.pop()
+            self._ahead += lines
+        taken, self._ahead = self._ahead[:rows], self._ahead[rows:]
+        return taken

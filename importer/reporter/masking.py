@@ -1,0 +1,77 @@
+"""Masks: what may be told of a cell to somebody who must not learn it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from importer.model import IDENTIFIERS, Customer, Store
+
+#: Numbers and addresses in a text of the server's that may be somebody's.
+_ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
+_NUMBER = re.compile(r"\+?\d[\d\s().-]{4,}\d")
+#: Shorter texts are too common to be looked for in a message.
+_SHORTEST = 3
+
+
+def masked(value: str) -> str:
+    """Enough to recognise what one knows, not enough to learn it: first and last character, the rest starred."""
+    if len(value) <= 3:
+        return "*" * len(value)
+    return f"{value[0]}{'*' * min(len(value) - 2, 8)}{value[-1]}"
+
+
+def masked_mobile(value: str) -> str:
+    """`91******6415`: country and last digits, as a support desk asks for them."""
+    digits = re.sub(r"\D", "", value)
+    return f"{digits[:2]}{'*' * (len(digits) - 6)}{digits[-4:]}" if len(digits) >= 10 else "*" * len(digits)
+
+
+def masked_value(value: str) -> str:
+    """The form of a text without its words: letters, digits, others, as many as there were."""
+    return "".join(
+        character
+        if character.isspace()
+        else "9"
+        if character.isdigit()
+        else "x"
+        if character.isalpha()
+        else "."
+        if character.isascii()
+        else "?"
+        for character in value
+    )
+
+
+def masked_customer(customer: Customer) -> Customer:
+    """The record as it was sent, identifiers and values masked; the names of its preferences stay."""
+    store = customer.store
+    return Customer(
+        customer.row_number,
+        masked_mobile(customer.mobile),
+        masked(customer.email),
+        masked(customer.external_id),
+        masked(customer.user_id),
+        Store(masked(store.code), masked(store.id)) if store is not None else None,
+        tuple((name, masked_value(value)) for name, value in customer.custom_fields),
+        customer.also_rows,
+    )
+
+
+class Scrubber:
+    """Takes out of the server's words what it repeats of these customers, and whatever looks like somebody's."""
+
+    def __init__(self, customers: Iterable[Customer]) -> None:
+        texts: set[str] = set()
+        for customer in customers:
+            texts.update(getattr(customer, kind) for kind in IDENTIFIERS)
+            texts.update(value for _, value in customer.custom_fields)
+            if customer.store is not None:
+                texts.update((customer.store.code, customer.store.id))
+        known = sorted((text for text in texts if len(text) >= _SHORTEST), key=lambda text: (-len(text), text))
+        self._known = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
+
+    def __call__(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub("***", text)
+        return _NUMBER.sub("***", _ADDRESS.sub("***", text))

@@ -1,0 +1,124 @@
+"""Reporting: journal and source → the files of a run, and how it ended is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import merge
+from pathlib import Path
+
+import msgspec
+
+from importer.bundling import write_bundle
+from importer.errors import ExitCode, ImporterError
+from importer.journal import Journal, Run
+from importer.model import Outcome, RowCounts, RunSummary, Status
+from importer.reader import Source
+from importer.reporter import read_summary, write_files, write_summary
+from importer.runs import forget_spool, mapping_of
+from importer.settings import Settings, changed
+from importer.summary import exit_code_of, summarise
+from importer.timings import Timings
+from importer.world import World
+
+
+def end(
+    journal: Journal,
+    run: Run,
+    source: Source,
+    stop: ImporterError | None,
+    world: World,
+    folder: Path,
+    *,
+    show_identifiers: bool = False,
+) -> RunSummary:
+    """The reports of a run that has ended, for good or for now; then its end is written down."""
+    summary = _write(journal, run, source, stop, None, world.wall(), folder, show_identifiers)
+    finished = (stop is None and not summary.rows.unprocessed) or _nothing_came_of_it(stop, summary.rows)
+    journal.finish(run.key, world.wall(), summary.exit_code, finished, run.progress)
+    if finished:
+        forget_spool(journal, run)
+    return summary
+
+
+def again(
+    journal: Journal, run: Run, source: Source, world: World, folder: Path, *, show_identifiers: bool = False
+) -> RunSummary:
+    """The reports once more, for somebody who looks, perhaps while another process is on the run."""
+    if run.finished_at is not None and run.exit_code is not None:
+        code = ExitCode(run.exit_code)
+        return _write(journal, run, source, None, code, run.finished_at, folder, show_identifiers)
+    return _write(journal, run, source, None, None, world.wall(), folder, show_identifiers)
+
+
+def with_bundle(journal: Journal, run: Run, source: Source, summary: RunSummary, folder: Path) -> RunSummary:
+    """A summary that names, besides its reports, a bundle for a support ticket, which is written now."""
+    timings = Timings(journal.attempts(run.key))
+    path = write_bundle(journal, run, source, summary, timings, folder / run.record.run_id)
+    return msgspec.structs.replace(summary, reports={**summary.reports, path.name: str(path)})
+
+
+def nothing_left(journal: Journal, run: Run, folder: Path, world: World) -> RunSummary:
+    """A finished run that was to be resumed: said so, with the summary of then. All is well."""
+    text = f"The run {run.record.run_id} is finished: nothing is left to resume."
+    world.observer.noted(text)
+    forget_spool(journal, run)
+    before = read_summary(folder / run.record.run_id)
+    return msgspec.structs.replace(before, exit_code=int(ExitCode.OK), notes=(text, *before.notes))
+
+
+def _write(
+    journal: Journal,
+    run: Run,
+    source: Source,
+    stop: ImporterError | None,
+    exit_code: ExitCode | None,
+    at: int,
+    folder: Path,
+    show_identifiers: bool,
+) -> RunSummary:
+    settings = msgspec.convert(run.record.settings, Settings)
+    place = folder / run.record.run_id
+    written = write_files(
+        place,
+        source,
+        _outcomes_now(journal, run),
+        mapping_of(run),
+        country=settings.country or None,
+        show_identifiers=show_identifiers,
+    )
+    code = exit_code if exit_code is not None else exit_code_of(written.counts, stop)
+    summary = summarise(run, written, journal.requests(run.key), source, stop, code, at, place)
+    write_summary(place, summary, written.timeline, _facts(journal, run, source))
+    return summary
+
+
+def _facts(journal: Journal, run: Run, source: Source) -> dict[str, str]:
+    """What the page tells besides: how the server answered, and with which settings it was asked."""
+    facts = Timings(journal.attempts(run.key)).facts()
+    facts["Settings"] = changed(msgspec.convert(run.record.settings, Settings))
+    words = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
+    read = [f"{name.replace('_', ' ')} {words.get(value, value)}" for name, value in source.settings.items() if value]
+    facts["The sheet was read with"] = ", ".join(read) or "nothing to be found out"
+    uses = [f"{use.column} → {use.preference or use.field}" for use in mapping_of(run).columns]
+    facts["Columns"] = ", ".join(uses)
+    facts["Importer"] = run.record.version
+    return facts
+
+
+def _nothing_came_of_it(stop: ImporterError | None, rows: RowCounts) -> bool:
+    """A run that ended on its settings before any row was answered: there is nothing to resume, only to correct."""
+    wrong_settings = stop is not None and stop.exit_code is ExitCode.SETTINGS
+    return wrong_settings and not (rows.succeeded or rows.failed or rows.unknown)
+
+
+def _outcomes_now(journal: Journal, run: Run) -> Iterator[Outcome]:
+    """What the journal knows, and `unknown` for rows that were sent and never answered."""
+    doubtful = sorted(
+        (row, batch.attempts)
+        for batch in journal.open_batches(run.key)
+        if batch.doubt
+        for rows in batch.rows
+        for row in rows
+    )
+    unanswered = (Outcome(row, Status.UNKNOWN, "no_answer", attempts=max(n, 1)) for row, n in doubtful)
+    return merge(journal.outcomes(run.key), unanswered, key=lambda outcome: outcome.row_number)

@@ -1,0 +1,25 @@
+"""Two processes that fork themselves, so that two points are tried at a time."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.crash.harness import Zygote, cannot_trace
+
+Zygotes = queue.SimpleQueue[Zygote]
+AT_ONCE = 2
+
+
+@pytest.fixture(scope="session")
+def zygotes() -> Iterator[Zygotes]:
+    if reason := cannot_trace():
+        pytest.skip(reason)
+    with ExitStack() as stack:
+        pool: Zygotes = queue.SimpleQueue()
+        for _ in range(AT_ONCE):
+            pool.put(stack.enter_context(Zygote()))
+        yield pool

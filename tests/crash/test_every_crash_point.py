@@ -1,0 +1,105 @@
+"""The importer is killed, or its disk fails, at every system call in turn that leaves the process or changes a file."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from importer.errors import ExitCode
+from tests.crash.conftest import AT_ONCE, Zygotes
+from tests.crash.harness import CALLS, Case, Point, Thread
+
+#: All points, or so few of them that everybody's tests stay fast: every n-th, spread over the whole run.
+EVERY = os.environ.get("IMPORTER_EVERY_CRASH_POINT") == "1"
+THREADS: tuple[Thread, ...] = ("main", "journal")
+
+
+def points_of(zygotes: Zygotes, folder: Path, calls: tuple[str, ...]) -> list[Point]:
+    """Every place of a whole run that makes one of these calls."""
+    zygote = zygotes.get()
+    try:
+        found = []
+        for thread in THREADS:
+            with Case(folder / f"count-{thread}", zygote) as case:
+                counts = case.count(thread)
+            found += [Point(thread, call, n) for call in calls for n in range(1, counts[call] + 1)]
+        return found
+    finally:
+        zygotes.put(zygote)
+
+
+def tried(
+    zygotes: Zygotes, folder: Path, points: list[Point], check: Callable[[Case, Point], list[str]]
+) -> dict[str, list[str]]:
+    """What went wrong, by point."""
+
+    def one(number: int, point: Point) -> list[str]:
+        zygote = zygotes.get()
+        try:
+            with Case(folder / str(number), zygote) as case:
+                return check(case, point)
+        finally:
+            zygotes.put(zygote)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(one, range(len(points)), points)
+    return {str(point): wrong for point, wrong in zip(points, found, strict=True) if wrong}
+
+
+def told(points: list[Point], whole: int, capsys: pytest.CaptureFixture[str]) -> None:
+    by_call = Counter(f"{point.thread} {point.call}" for point in points)
+    with capsys.disabled():
+        print(f"\n{len(points)} of {whole} points: " + ", ".join(f"{n} {name}" for name, n in by_call.items()))
+
+
+@pytest.mark.timeout(900)
+def test_killed_at_every_point_the_run_goes_on_to_the_right_end(
+    zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SIGKILL before each call; then resume: one outcome a row, `succeeded` exactly where the server accepted, reports
+    whole or absent, batches sent twice no more than were in flight, and those with identical bytes."""
+
+    def check(case: Case, point: Point) -> list[str]:
+        code, _ = case.strike(point)
+        wrong = case.broken_reports()
+        if code not in (-9, 3):
+            wrong.append(f"ended with {code} when it was to be killed")
+        code, out = case.go_on()
+        # A kill after the run was written down as finished leaves nothing to resume.
+        if code not in (3, 0):
+            wrong.append(f"resume ended with {code}: {out}")
+        return wrong + case.violations()
+
+    every = points_of(zygotes, tmp_path, CALLS)
+    points = every if EVERY else every[::3]
+    told(points, len(every), capsys)
+    assert tried(zygotes, tmp_path, points, check) == {}
+
+
+@pytest.mark.timeout(900)
+def test_a_disk_that_fails_at_any_point_ends_the_run_with_7_or_does_no_harm(
+    zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """EIO and ENOSPC on each write and sync, once: a clean end or 7, nothing acknowledged is lost, resumable."""
+
+    def check(case: Case, point: Point) -> list[str]:
+        code, out = case.strike(point)
+        wrong = case.broken_reports()
+        if code not in (ExitCode.JOURNAL, 3):
+            wrong.append(f"ended with {code}: {out}")
+        code, out = case.go_on()
+        if code not in (3, 0):
+            wrong.append(f"resume ended with {code}: {out}")
+        return wrong + case.violations()
+
+    places = points_of(zygotes, tmp_path, ("write", "pwrite64", "fsync", "fdatasync"))
+    every = [msgspec.structs.replace(place, action=f"error={error}") for place in places for error in ("ENOSPC", "EIO")]
+    points = every if EVERY else every[::7]
+    told(points, len(every), capsys)
+    assert tried(zygotes, tmp_path, points, check) == {}

@@ -1,0 +1,69 @@
+"""kill -9 at random moments of a larger run whose server has troubles of its own."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from importer.model import RunSummary
+from importer.sandbox import SandboxOptions
+from tests.crash.conftest import Zygotes
+from tests.crash.harness import Case
+from tests.journal.kit import results, sheet, violations
+
+EVERY = os.environ.get("IMPORTER_EVERY_CRASH_POINT") == "1"
+ROWS, KILLS = (50_000, 20) if EVERY else (5_000, 6)
+#: A server that fails now and then, before and after it has done its work.
+FAULTS = ("*/23:503", "*/31:reset-after", "*/37:truncated", "*/41:429:retry-after=0", "*/43:missing")
+
+
+@pytest.mark.timeout(600)
+def test_killed_at_random_moments_every_row_has_the_outcome_that_the_server_gave_it(
+    zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However often it was killed, and whatever the server did meanwhile."""
+    chance = random.Random(20)
+    invalid = [row for row in range(40, ROWS, 401) if row % 10 not in (0, 9)]
+    magic = {row: f"code-1012+{row}" for row in range(30, ROWS, 97) if row % 10 not in (0, 9) and row not in invalid}
+    zygote = zygotes.get()
+    try:
+        with Case(tmp_path / "case", zygote, SandboxOptions(faults=FAULTS)) as case:
+            sheet(case.folder / "rows.csv", ROWS, magic=magic, invalid=invalid, shared=True)
+            state = case.sandbox.state
+            words = [*case.run_words, "--batch-size", "100" if EVERY else "25", "--concurrency", "4"]
+            requests = ROWS // (100 if EVERY else 25)
+            killed = 0
+            for number in range(KILLS):
+                zygote.start(case, words)
+                # After so many more requests, and a moment more: in the midst of whatever it does then.
+                wanted = len(state.requests) + chance.randrange(requests * 2 // KILLS)
+                later = chance.random() * 0.03
+                while len(state.requests) < wanted and not zygote.has_ended():
+                    time.sleep(0.001)
+                time.sleep(later)
+                if not zygote.has_ended():
+                    os.kill(zygote.pid, signal.SIGKILL)
+                code, out = zygote.end(case)
+                assert code in (-signal.SIGKILL, 3), out
+                killed += code == -signal.SIGKILL
+                assert not case.broken_reports(rows=ROWS), number
+                if (case.folder / "reports" / "journal.db").exists():
+                    words = ["resume", "--quiet"]
+            code, out = case.go_on()
+            assert code in (3, 0), out
+            (folder,) = (case.folder / "reports").glob("2*")
+            summary = msgspec.json.decode((folder / "summary.json").read_bytes(), type=RunSummary)
+            assert (summary.rows.failed, summary.rows.rejected) == (len(magic), len(invalid))
+            assert summary.rows.succeeded == ROWS - len(magic) - len(invalid)
+            rows = results(case.folder / "reports", folder.name)
+            assert violations(state, rows, ROWS, case.folder / "reports", faults=True) == []
+            with capsys.disabled():
+                print(f"\n{killed} kills in {ROWS:,} rows, {len(state.requests):,} requests: every row is right")
+    finally:
+        zygotes.put(zygote)

@@ -1,0 +1,98 @@
+"""A journal of each kind: SQLite always, PostgreSQL where its server can be started."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from importer.journal import Journal
+
+Opener = Callable[[], Journal]
+
+
+def _server_programs() -> Path | None:
+    found = shutil.which("postgres")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+def _somebody() -> str | None:
+    """The server does not run as root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of our own on a socket, with nothing in it."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed (extra postgres)")
+    programs = _server_programs()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL server on this machine")
+    # The path of a socket is short.
+    base = Path(subprocess.run(["mktemp", "-d", "/tmp/pg-XXXXXX"], capture_output=True, text=True).stdout.strip())
+    user = _somebody()
+    if user is not None:
+        shutil.chown(base, user)
+    folder = base / "data"
+    made = subprocess.run(
+        [programs / "initdb", "-D", folder, "-U", "importer", "-A", "trust", "-N", "--locale=C", "-E", "UTF8"],
+        user=user,
+        cwd=base,
+        env={"PATH": os.environ["PATH"], "HOME": str(base)},
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode:
+        pytest.skip(f"no PostgreSQL server can be made here: {made.stderr.strip()[-200:]}")
+    server = subprocess.Popen(
+        [programs / "postgres", "-D", folder, "-k", base, "-c", "listen_addresses=", "-c", "shared_buffers=16MB"],
+        user=user,
+        cwd=base,
+        env={"PATH": os.environ["PATH"], "HOME": str(base)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        ready = subprocess.run([programs / "pg_isready", "-h", base, "-t", "0"], capture_output=True)
+        tries = 0
+        while ready.returncode and tries < 400 and server.poll() is None:
+            tries += 1
+            ready = subprocess.run([programs / "pg_isready", "-h", base, "-t", "1"], capture_output=True)
+        if ready.returncode:
+            pytest.skip("the PostgreSQL server does not start here")
+        yield f"postgresql://importer@/postgres?host={base}"
+    finally:
+        server.send_signal(signal.SIGINT)  # the server's word for: do not wait for clients
+        server.wait(20)
+        shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture
+def database(postgresql: str) -> Iterator[str]:
+    """An empty database of the server."""
+    import psycopg
+
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    yield postgresql
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    """Opens one and the same journal, again and again."""
+    if request.param == "sqlite":
+        return lambda: Journal.open(tmp_path / "reports")
+    database: str = request.getfixturevalue("database")
+    return lambda: Journal.open(tmp_path / "reports", database)

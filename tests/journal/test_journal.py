@@ -1,0 +1,279 @@
+"""The journal: what it writes down stays, stays small, and what it cannot read it refuses in words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from importer import journal as module
+from importer.errors import ExitCode, JournalError
+from importer.journal import SCHEMA_VERSION, Attempt, Change, Journal, Progress, Run, RunRecord, Scribe, file_system_of
+from importer.model import Batch, Customer, Outcome, Status
+from tests.journal.conftest import Opener
+
+
+def record(run_id: str = "20260101-0200-rows-0001", **more: object) -> RunRecord:
+    base = RunRecord(run_id, "/rows.csv", "ab" * 32, 100, "", "https://api", "till", 1, {"rate": 1}, {}, b"", "0")
+    return msgspec.structs.replace(base, **more)
+
+
+def batch(batch_id: int, *rows: int) -> Batch:
+    return Batch(batch_id, tuple(Customer(row, mobile="919999999999") for row in rows))
+
+
+def attempt(number: int, batch_id: int) -> Attempt:
+    return Attempt(number, batch_id, 1_700_000_000_000, 250, 100, 200, "200", f"6f1c2f0e-0000-4000-8000-{number:012}")
+
+
+def succeed(journal: Journal, run: Run, batch_id: int, rows: Sequence[int]) -> None:
+    outcomes = [Outcome(row, Status.SUCCEEDED, "200", attempts=1) for row in rows]
+    opened = Change(opened=((batch(batch_id, *rows), 0),))
+    # As a customer with a mobile and an e-mail leaves it in the ledger.
+    sent = {row: row.to_bytes(8, "big") * 3 for row in rows}
+    settled = Change(attempt=attempt(batch_id, batch_id), outcomes=outcomes, settled=(batch_id,), sent=sent)
+    journal.write([opened, settled], run.key)
+
+
+def test_what_was_written_is_read_back_by_the_next_process(opener: Opener) -> None:
+    """Runs, open batches and outcomes survive, with request id and time of the attempt that decided."""
+    with opener() as journal:
+        run = journal.create(record(), "this work")
+        journal.write([Change(opened=((batch(1, 2, 3), 0), (batch(2, 5), 1)))], run.key)
+        outcomes = [
+            Outcome(2, Status.SUCCEEDED, "200", attempts=1),
+            Outcome(3, Status.FAILED, "1012", "customer not found", warnings=("1017",), attempts=1),
+        ]
+        journal.write([Change(attempt=attempt(1, 1), outcomes=outcomes, settled=(1,))], run.key)
+        rejected = Outcome(4, Status.REJECTED, "mobile", "too short", "Add digits.", ("mobile",), at=7)
+        journal.write([Change(outcomes=[rejected])], run.key)
+    with opener() as journal:
+        (run,) = journal.runs()
+        assert run.record == record()
+        two, three, four = journal.outcomes(run.key)
+        assert (two.status, two.request_id, two.at) == (Status.SUCCEEDED, attempt(1, 1).request_id, 1_700_000_000_250)
+        assert (three.code, three.message, three.warnings) == ("1012", "customer not found", ("1017",))
+        assert four == rejected
+        (waiting,) = journal.open_batches(run.key)
+        assert (waiting.batch_id, waiting.rows, waiting.attempts, waiting.doubt) == (2, ((5,),), 1, True)
+        assert (journal.last_batch_id(run.key), journal.last_attempt(run.key)) == (2, 1)
+        assert bytes(journal.decided(run.key)) == b"\0\0\1\1\1"
+        assert journal.counts(run.key) == {Status.SUCCEEDED: 1, Status.FAILED: 1, Status.REJECTED: 1}
+
+
+def test_a_change_stands_or_falls_as_one(opener: Opener) -> None:
+    """A row that has an outcome cannot get a second one, and what was to be written with it is not written either."""
+    with opener() as journal:
+        run = journal.create(record(), "this work")
+        journal.write([Change(outcomes=[Outcome(2, Status.SUCCEEDED)])], run.key)
+        with pytest.raises(JournalError):
+            journal.write([Change(outcomes=[Outcome(3, Status.SUCCEEDED), Outcome(2, Status.FAILED)])], run.key)
+        assert [outcome.row_number for outcome in journal.outcomes(run.key)] == [2]
+
+
+def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finished_or_given_up(opener: Opener) -> None:
+    with opener() as journal:
+        first = journal.create(record("a"), "this work")
+        assert journal.unfinished("this work") == first
+        assert journal.unfinished("other work") is None
+        journal.abandon(first.key)
+        assert journal.unfinished("this work") is None
+        second = journal.create(record("b"), "this work")
+        assert journal.imported_whole("https://api", "ab" * 32) is None
+        journal.finish(second.key, 5, 0, True, Progress(batch_size=3))
+        assert journal.unfinished("this work") is None
+        whole = journal.imported_whole("https://api", "ab" * 32)
+        assert whole is not None and (whole.record.run_id, whole.progress.batch_size) == ("b", 3)
+        assert journal.imported_whole("https://elsewhere", "ab" * 32) is None
+        assert [run.record.run_id for run in journal.runs()] == ["b", "a"]
+
+
+def test_statuses_keep_their_numbers() -> None:
+    """A journal of yesterday says the same today."""
+    assert [(number, status.value) for number, status in enumerate(module._STATUSES)] == [
+        (0, "succeeded"),
+        (1, "failed"),
+        (2, "rejected"),
+        (3, "skipped"),
+        (4, "unprocessed"),
+        (5, "unknown"),
+    ]
+
+
+def test_a_row_that_succeeded_takes_at_most_60_bytes(tmp_path: Path) -> None:
+    with Journal.open(tmp_path) as journal:
+        run = journal.create(record(), "this work")
+        for number in range(1, 301):
+            rows = range(number * 100, number * 100 + 100)
+            succeed(journal, run, number, rows)
+    assert (tmp_path / "journal.db").stat().st_size / 30_000 <= 60
+
+
+def test_many_waiting_changes_are_one_commit_and_none_returns_before_it_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one commit syncs, all that arrive wait for the next one together."""
+    commits: list[int] = []
+    first, go_on = threading.Event(), threading.Event()
+    write = Journal.write
+
+    def slow(journal: Journal, changes: Sequence[Change], key: int) -> None:
+        commits.append(len(changes))
+        first.set()
+        assert go_on.wait(10)
+        write(journal, changes, key)
+
+    monkeypatch.setattr(Journal, "write", slow)
+
+    async def many(journal: Journal, key: int) -> None:
+        scribe = Scribe(journal, key)
+        opening = asyncio.create_task(scribe.write(Change(outcomes=[Outcome(1, Status.SKIPPED)])))
+        await asyncio.to_thread(first.wait, 10)
+        waiting = [
+            asyncio.create_task(scribe.write(Change(outcomes=[Outcome(n, Status.SKIPPED)]))) for n in range(2, 42)
+        ]
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in (opening, *waiting))
+        go_on.set()
+        await asyncio.gather(opening, *waiting)
+        await scribe.close()
+
+    with Journal.open(tmp_path) as journal:
+        run = journal.create(record(), "this work")
+        asyncio.run(many(journal, run.key))
+        assert commits == [1, 40]
+        assert len(list(journal.outcomes(run.key))) == 41
+
+
+def test_a_journal_that_failed_once_writes_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync that failed is not repeated: the kernel may have dropped what it could not write."""
+    calls: list[int] = []
+
+    def broken(journal: Journal, changes: Sequence[Change], key: int) -> None:
+        calls.append(len(changes))
+        raise JournalError("The disk is full.")
+
+    monkeypatch.setattr(Journal, "write", broken)
+
+    async def twice(journal: Journal) -> None:
+        scribe = Scribe(journal, 1)
+        for _ in range(2):
+            with pytest.raises(JournalError):
+                await scribe.write(Change())
+        await scribe.close()
+
+    with Journal.open(tmp_path) as journal:
+        asyncio.run(twice(journal))
+    assert calls == [1]
+
+
+def test_another_version_is_refused_and_told(opener: Opener) -> None:
+    with opener() as journal, journal._connection.begin():
+        journal._connection.execute(sa.text(f"UPDATE meta SET schema_version = {SCHEMA_VERSION + 1}"))
+    with pytest.raises(JournalError, match=f"version {SCHEMA_VERSION + 1}") as told:
+        opener()
+    assert told.value.exit_code is ExitCode.JOURNAL
+    assert "--reports-dir" in told.value.advice
+
+
+def _long_journal(folder: Path) -> Path:
+    with Journal.open(folder) as journal:
+        run = journal.create(record(), "this work")
+        for number in range(1, 21):
+            succeed(journal, run, number, range(number * 100, number * 100 + 100))
+    return folder / "journal.db"
+
+
+@pytest.mark.parametrize("damage", ["no database", "cut off", "flipped", "a page of zeros"])
+def test_a_damaged_journal_is_refused_in_words(tmp_path: Path, damage: str) -> None:
+    """Never read as if nothing were wrong, never an error of ours."""
+    path = _long_journal(tmp_path)
+    content = bytearray(path.read_bytes())
+    match damage:
+        case "no database":
+            content = bytearray(b"mobile,email\n" * 1000)
+        case "cut off":
+            del content[len(content) // 2 :]
+        case "flipped":
+            # The head of every page but the first: what kind of page it is.
+            for page in range(4096, len(content), 4096):
+                content[page] ^= 0xFF
+        case _:
+            content[8192:20480] = bytes(12288)
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match="damaged") as told:
+        Journal.open(tmp_path)
+    assert told.value.exit_code is ExitCode.JOURNAL
+    assert "--reports-dir" in told.value.advice
+
+
+def test_a_journal_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "file_system_of", lambda path: "nfs4")
+    with pytest.raises(JournalError, match="network file system") as told:
+        Journal.open(tmp_path)
+    assert "postgresql://" in told.value.advice
+
+
+def test_the_file_system_of_a_path_is_that_of_its_innermost_mount(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/a / ext4 rw 0 0\nserver:/x /shared nfs4 rw 0 0\ntmp /shared/my\\040tmp tmpfs rw 0 0\n")
+    monkeypatch.setattr(module, "_MOUNTS", mounts)
+    assert file_system_of(Path("/shared/reports/journal.db")) == "nfs4"
+    assert file_system_of(Path("/shared/my tmp/journal.db")) == "tmpfs"
+    assert file_system_of(Path("/sharedness/journal.db")) == "ext4"
+
+
+def test_the_journal_is_its_owners_alone(tmp_path: Path) -> None:
+    """Under any umask: the file and what SQLite writes beside it."""
+    before = os.umask(0)
+    try:
+        with Journal.open(tmp_path / "reports") as journal:
+            run = journal.create(record(), "this work")
+            succeed(journal, run, 1, [2])
+            modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "reports").iterdir()}
+    finally:
+        os.umask(before)
+    assert modes and set(modes.values()) == {0o600}
+    assert (tmp_path / "reports").stat().st_mode & 0o777 == 0o700
+
+
+def test_every_commit_is_synced(tmp_path: Path) -> None:
+    """WAL with synchronous=FULL: with NORMAL a power cut takes acknowledged commits away."""
+    with Journal.open(tmp_path) as journal:
+        assert journal._connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert journal._connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_two_processes_that_begin_at_once_make_one_journal(tmp_path: Path) -> None:
+    """Threads with a connection each stand in for processes: nobody fails, nobody makes tables twice."""
+    failed: list[BaseException] = []
+
+    def begin() -> None:
+        try:
+            Journal.open(tmp_path).close()
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    with sqlite3.connect(tmp_path / "journal.db") as connection:
+        assert connection.execute("SELECT schema_version FROM meta").fetchall() == [(SCHEMA_VERSION,)]
+
+
+def test_no_password_of_a_database_is_told() -> None:
+    with pytest.raises(JournalError) as told:
+        Journal.open(Path(), "postgresql://somebody:s3cret@127.0.0.1:1/none")
+    assert "s3cret" not in f"{told.value} {told.value.__cause__}"

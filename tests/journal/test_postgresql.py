@@ -1,0 +1,93 @@
+"""The journal in PostgreSQL, where several machines can use it: the same runs, the same locks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from importer.errors import Busy, ExitCode, JournalError
+from importer.journal import Journal
+from importer.locks import hold
+from importer.pipeline import resume, run
+from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from tests.journal.kit import Program, results, settings, sheet, statuses, world
+
+
+def test_a_run_killed_on_one_machine_goes_on_from_the_database(database: str, tmp_path: Path) -> None:
+    """Nothing but the database and the source is needed; no journal lies beside the reports."""
+    with EmbeddedSandbox(SandboxOptions(latency=(0.03,))) as sandbox:
+        program = Program(tmp_path, sandbox)
+        sheet(tmp_path / "rows.csv", 150, shared=True)
+        words = ("--base-url", sandbox.base_url, "--batch-size", "10", "--database", database)
+        process = program.start("run", "rows.csv", *words)
+        program.kill_once(process, lambda: len(sandbox.state.requests) >= 6)
+        code, out, err = program.run("resume", "--json", "--database", database, "--reports-dir", "elsewhere")
+        assert (code, json.loads(out)["rows"]["succeeded"]) == (0, 150), err
+        assert not list(tmp_path.glob("*/journal.db*"))
+        with Journal.open(tmp_path, database) as journal:
+            (run,) = journal.runs()
+            answered = len(list(journal.attempts(run.key)))
+        again = Counter(request.body_sha256 for request in sandbox.state.requests)
+        assert sum(count > 1 for count in again.values()) <= len(sandbox.state.requests) - answered
+        rows = results(tmp_path / "elsewhere", run.record.run_id)
+        assert [row["_status"] for row in rows] == ["succeeded"] * 150
+
+
+def test_the_lock_in_the_database_names_who_holds_it_and_ends_with_its_process(database: str, tmp_path: Path) -> None:
+    """Two processes, perhaps on two machines: the second one is told of the first."""
+    text = (
+        "import sys\nfrom pathlib import Path\nfrom importer.journal import Journal\nfrom importer.locks import hold\n"
+    )
+    text += "hold(Journal.open(Path(), sys.argv[1]), Path(), 'work').__enter__()\nprint(flush=True)\nsys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", text, database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    other.stdout.readline()
+    with Journal.open(tmp_path, database) as journal:
+        with pytest.raises(Busy) as told, hold(journal, tmp_path, "work"):
+            pass
+        assert told.value.exit_code == ExitCode.BUSY
+        found = re.search(r"Process (\d+) on (\S+) \(since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)", told.value.message)
+        assert found is not None, told.value.message
+        assert (int(found[1]), found[2]) == (other.pid, socket.gethostname()[: 63 - len(f"importer {other.pid} on ")])
+        with hold(journal, tmp_path, "other work"):
+            pass
+        other.kill()
+        other.communicate()
+        # The server sees the end of the connection a moment later.
+        for _ in range(200):
+            try:
+                with hold(journal, tmp_path, "work"):
+                    break
+            except Busy:
+                continue
+        else:
+            pytest.fail("the lock of a dead process is not free")
+        # And again, now that it was given back.
+        with hold(journal, tmp_path, "work"):
+            assert os.getpid()
+
+
+def test_a_whole_run_and_resume_of_a_finished_one(database: str, tmp_path: Path) -> None:
+    with EmbeddedSandbox() as sandbox:
+        source = sheet(tmp_path / "rows.csv", 40, magic={5: "code-1012", 9: "omit"}, invalid=[8])
+        own = settings(sandbox, tmp_path / "reports", database=database)
+        done = run(str(source), own, world(sandbox, tmp_path))
+        assert statuses(done) == Counter(succeeded=37, failed=1, rejected=1, unknown=1)
+        again = resume(None, own, {}, world(sandbox, tmp_path))
+        assert (again.exit_code, again.rows) == (0, done.rows)
+
+
+def test_a_database_that_is_not_there_is_a_failed_journal(tmp_path: Path) -> None:
+    with pytest.raises(JournalError) as told:
+        Journal.open(tmp_path, f"postgresql:///postgres?host={tmp_path}")
+    assert told.value.exit_code == ExitCode.JOURNAL

@@ -1,0 +1,88 @@
+"""The parsing child: bounded, told nothing it need not know, and gone when its source is."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from importer.errors import SourceError
+from importer.reader import open_source, workbook
+from importer.reader.workbook import WorkbookSource
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """More rows than the pipe between the processes holds."""
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("Data")
+    sheet.append(["mobile", "brand"])
+    for number in range(20_000):
+        sheet.append([str(917700000000 + number), "nike" * 10])
+    file = tmp_path / "a.xlsx"
+    book.save(file)
+    return file
+
+
+def _child(source: object) -> int:
+    assert isinstance(source, WorkbookSource)
+    assert source._ahead is not None
+    return source._ahead[0]._process.pid
+
+
+def _is_gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_it_ends_with_its_source(large: Path) -> None:
+    """Closed, or only forgotten: no process is left behind."""
+    with open_source(large) as source:
+        closed = _child(source)
+    assert _is_gone(closed)
+    forgotten = open_source(large)
+    process = _child(forgotten)
+    del forgotten, source
+    gc.collect()
+    assert _is_gone(process)
+
+
+def test_a_killed_child_is_an_error_and_no_end_of_the_sheet(large: Path) -> None:
+    """Half of the rows is not all of them: whatever ends the child early is told."""
+    with open_source(large) as source:
+        os.kill(_child(source), signal.SIGKILL)
+        with pytest.raises(SourceError, match=r"a\.xlsx cannot be parsed"):
+            for _ in source.chunks():
+                pass
+
+
+def test_rows_can_be_left_unread(large: Path) -> None:
+    """Looking at the first chunk only, and then at all of them."""
+    with open_source(large) as source:
+        first = next(source.chunks(10))
+        assert list(first.frame.index) == list(range(2, 12))
+        assert sum(len(chunk.frame) for chunk in source.chunks()) == 20_000
+
+
+def test_it_gets_no_secret(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in its environment nor on its command line."""
+    monkeypatch.setenv("IMPORTER_PASSWORD", "canary-4711")
+    with open_source(large, workbook.SourceOptions(password="canary-4712")) as source:
+        seen = b"".join(Path(f"/proc/{_child(source)}/{name}").read_bytes() for name in ("environ", "cmdline"))
+    assert b"workbook_child" in seen
+    assert b"canary" not in seen
+
+
+def test_its_memory_is_bounded(large: Path) -> None:
+    """By the system, whatever its parser does."""
+    with open_source(large) as source:
+        limits = Path(f"/proc/{_child(source)}/limits").read_text()
+    bound = next(line for line in limits.splitlines() if line.startswith("Max address space"))
+    assert int(bound.split()[3]) <= 1 << 30

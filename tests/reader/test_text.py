@@ -1,0 +1,144 @@
+"""Texts as tills and people export them: encodings, delimiters and headers are found, or asked for in one sentence."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from importer.errors import SourceError
+from importer.reader import SourceOptions, open_source
+from importer.reader.header import find_header_row
+from tests.reader.reading import read
+
+WORDS = {
+    "cp1252": ["Müller", "Café", "Señor", "Ångström", "Größe", "naïve", "façade", "Übermut"],
+    "cp1250": ["Žižka", "Łódź", "Dvořák", "čeština", "Kraków", "Świątek", "říjen", "źdźbło"],
+    "cp1251": ["Москва", "привет", "размер", "синий", "красный", "любимый", "магазин", "обувь"],
+    "cp1256": ["العربية", "أزرق", "أحمر", "متجر", "الحجم", "مفضل", "حذاء", "قميص"],
+    "cp874": ["สีแดง", "รองเท้า", "เสื้อ", "ร้านค้า", "ชอบ", "ขนาด", "สีน้ำเงิน", "กระเป๋า"],
+    "cp932": ["東京", "赤い", "靴を買う", "サイズ", "お店", "青いシャツ", "好きな色", "ブランド"],
+    "gb18030": ["北京", "红色", "鞋子", "商店", "尺寸", "蓝色衬衫", "品牌", "喜欢的颜色"],
+}
+
+
+@pytest.mark.parametrize("encoding", WORDS)
+def test_a_till_s_encoding_is_found_and_told(encoding: str, tmp_path: Path) -> None:
+    """A sheet of some length in the code page of its market comes as it was typed, and the user is told."""
+    words = [WORDS[encoding][number % 8] for number in range(80)]
+    file = tmp_path / "till.csv"
+    file.write_bytes(
+        "\n".join(["mobile;brand", *(f"9177{n:08d};{word}" for n, word in enumerate(words))]).encode(encoding)
+    )
+    with open_source(file) as source:
+        found = [cell for chunk in source.chunks() for cell in chunk.frame["brand"]]
+        assert found == words
+        assert any("not UTF-8" in note for note in source.notes)
+
+
+def test_the_encoding_is_proven_to_the_last_byte(tmp_path: Path) -> None:
+    """A broken byte after a megabyte of good text is named by byte and line before any row is read."""
+    good = "mobile,brand\n" + "917744876415,पुमा\n" * 50_000
+    file = tmp_path / "a.csv"
+    file.write_bytes(good.encode() + b"1,\xe0\xa4\n")
+    with pytest.raises(SourceError, match=rf"byte {len(good.encode()) + 3:,} \(line 50,002\)"):
+        open_source(file)
+
+
+def test_a_letter_cut_by_a_block_is_whole(tmp_path: Path) -> None:
+    """Letters of several bytes fall across the blocks that are read; nothing shows of it."""
+    words = ["é" * (n % 7) + "x" for n in range(200_000)]
+    file = tmp_path / "a.csv"
+    file.write_text("mobile,brand\n" + "".join(f"1,{word}\n" for word in words), encoding="utf-8")
+    rows, _ = read(file)
+    assert [cells[1] for _, cells in rows] == words
+
+
+def test_a_row_is_never_shifted(tmp_path: Path) -> None:
+    """pandas makes an index of the first column when every row has a cell too many; here every row keeps its place."""
+    file = tmp_path / "a.csv"
+    file.write_text("mobile,brand\n" + "1,a, b\n" * 30 + "2,c\n")
+    rows, problems = read(file)
+    assert rows == [*((n, ["1", "a"]) for n in range(2, 32)), (32, ["2", "c"])]
+    assert problems == [(n, None, "ragged_row") for n in range(2, 32)]
+
+
+def test_what_overflows_is_kept_for_the_report(tmp_path: Path) -> None:
+    """The cells that have no column stand in the problem's value, which only reports show."""
+    file = tmp_path / "a.csv"
+    file.write_text("mobile,brand\n1,a,b,c\n")
+    with open_source(file) as source:
+        (problem,) = next(source.chunks()).problems
+    assert problem.value == "b,c"
+    assert "b,c" not in problem.message + problem.advice
+
+
+def test_the_unclosed_quote_is_found_before_the_first_row(tmp_path: Path) -> None:
+    """Nothing may be sent of a file whose end cannot be read: opening it already refuses."""
+    file = tmp_path / "a.csv"
+    file.write_text("mobile,brand\n" + "1,a\n" * 20_000 + '2,"b\n' + "3,c\n" * 50)
+    with pytest.raises(SourceError, match="line 20,002"):
+        open_source(file)
+
+
+def test_chunks_have_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    """Whole chunks, then the rest."""
+    file = tmp_path / "a.csv"
+    file.write_text("mobile\n" + "1\n" * 25)
+    with open_source(file) as source:
+        assert [len(chunk.frame) for chunk in source.chunks(10)] == [10, 10, 5]
+
+
+def test_options_are_told_as_settings(tmp_path: Path) -> None:
+    """A run remembers how its source was read."""
+    file = tmp_path / "a.csv"
+    file.write_text("x;y\nmobile;brand\n1;a\n", encoding="cp1252")
+    with open_source(file, SourceOptions(encoding="cp1252", delimiter=";", header_row=2)) as source:
+        assert source.settings == {"encoding": "cp1252", "delimiter": ";", "header_row": "2"}
+
+
+def test_a_password_never_shows() -> None:
+    """Options are logged."""
+    assert "sesame" not in repr(SourceOptions(password="open sesame"))
+
+
+@pytest.mark.parametrize("delimiter", ["\\t", "tab", "\t"])
+def test_a_tab_can_be_typed(delimiter: str, tmp_path: Path) -> None:
+    """Shells make it hard to pass a tab."""
+    file = tmp_path / "a.csv"
+    file.write_text("mobile\tbrand, or so\n1\ta, b\n")
+    assert read(file, delimiter=delimiter)[0] == [(2, ["1", "a, b"])]
+
+
+def test_a_delimiter_of_two_characters_is_refused(tmp_path: Path) -> None:
+    """And said so."""
+    file = tmp_path / "a.csv"
+    file.write_text("mobile||brand\n1||a\n")
+    with pytest.raises(SourceError, match="one character"):
+        open_source(file, SourceOptions(delimiter="||"))
+
+
+HEADERS: list[tuple[str, str, int]] = [
+    ("on top", "mobile,brand\n1234567,a\n", 1),
+    ("below a title", "Customers\n\nmobile,brand\n1234567,a\n2345678,b\n", 3),
+    ("below a title of two cells", "Export,2026-03-09,\nmobile,brand,size\n1234567,a,S\n", 2),
+    ("below a legend", "Key:,S = small,M = medium\nmobile,brand,size,colour\n1234567,a,S,x\n1234568,b,,y\n", 2),
+    ("with a column hardly used", "mobile,brand,remark\n1234567,a,\n1234568,b,\n1234569,c,x\n", 1),
+    ("with a number for a name", "mobile,2026\n1234567,a\n", 1),
+    ("words only", "name,brand\nAnn,puma\nBob,nike\n", 1),
+    ("alone", "mobile,brand\n", 1),
+    ("of one column", "mobile\n1234567\n", 1),
+    ("missing", "1234567,a\n1234568,b\n", 1),
+    ("followed by a row of words", "mobile,brand\n,nike\n1234567,a\n", 1),
+]
+
+
+@pytest.mark.parametrize(("text", "row"), [case[1:] for case in HEADERS], ids=[case[0] for case in HEADERS])
+def test_the_header_is_found(text: str, row: int) -> None:
+    """Titles are passed over, data never is."""
+    records = list(csv.reader(io.StringIO(text)))
+    found = find_header_row(list(enumerate(records, 1)))
+    assert found is not None
+    assert found + 1 == row

@@ -1,0 +1,122 @@
+"""Patience: full jitter, a quota for the run, and a breaker that leaves a dead server in peace."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from importer.patience import (
+    FAILURES_TO_OPEN,
+    LONGEST_DELAY,
+    PROBE_EVERY,
+    QUOTA,
+    RETRY_COST,
+    BackOff,
+    Breaker,
+)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_delays_double_and_are_jittered_from_nothing_to_all_of_them() -> None:
+    longest = BackOff(lambda: 1.0)
+    assert [longest.delay(n) for n in (1, 2, 3, 4, 5, 9, 90)] == [0.5, 1, 2, 4, 8, LONGEST_DELAY, LONGEST_DELAY]
+    assert BackOff(lambda: 0.0).delay(4) == 0.0
+    assert BackOff(lambda: 0.5).delay(1) == 0.25
+
+
+def test_the_quota_bounds_what_retries_add() -> None:
+    """500, a retry costs 14, a success gives 1 back: then at most one retry in 14 requests goes quickly."""
+    backoff = BackOff(lambda: 0.0)
+    quick = 0
+    while backoff.delay(1) < LONGEST_DELAY / 2:
+        quick += 1
+    assert quick == QUOTA // RETRY_COST
+    left_over = QUOTA % RETRY_COST
+    again = 0
+    for _ in range(RETRY_COST * 10):
+        backoff.succeeded()
+        again += backoff.delay(1) < LONGEST_DELAY / 2
+    assert again == (left_over + RETRY_COST * 10) // RETRY_COST
+
+
+def test_the_quota_never_grows_beyond_its_size() -> None:
+    backoff = BackOff(lambda: 0.0)
+    for _ in range(1000):
+        backoff.succeeded()
+    quick = 0
+    while backoff.delay(1) < LONGEST_DELAY / 2:
+        quick += 1
+    assert quick == QUOTA // RETRY_COST
+
+
+def opened(clock: Clock, max_outage: float = 1800.0) -> Breaker:
+    breaker = Breaker(clock, max_outage)
+    for number in range(FAILURES_TO_OPEN):
+        assert not breaker.open
+        assert breaker.wait() == 0.0
+        breaker.failed(number, plain=True)
+    assert breaker.open
+    return breaker
+
+
+def test_an_open_breaker_lets_one_probe_through_every_half_minute() -> None:
+    clock = Clock()
+    breaker = opened(clock)
+    assert breaker.wait() == PROBE_EVERY
+    clock.now += PROBE_EVERY - 1
+    assert breaker.wait() == pytest.approx(1.0)
+    clock.now += 1
+    assert breaker.wait() == 0.0
+    assert breaker.wait() == PROBE_EVERY
+
+
+def test_any_answer_closes_it() -> None:
+    clock = Clock()
+    breaker = opened(clock)
+    breaker.answered()
+    assert not breaker.open
+    assert breaker.wait() == 0.0
+    breaker.failed(1, plain=True)
+    assert not breaker.open
+
+
+def test_an_outage_ends_after_as_long_as_the_run_will_wait_counted_from_its_first_failure() -> None:
+    clock = Clock()
+    breaker = opened(clock, max_outage=100.0)
+    clock.now += 99.0
+    assert not breaker.outlasted()
+    assert breaker.wait() == 0.0
+    assert breaker.wait() == pytest.approx(1.0), "nobody sleeps beyond the end of our patience"
+    clock.now += 1.0
+    assert breaker.outlasted()
+    breaker.answered()
+    assert not breaker.outlasted()
+
+
+def test_one_batch_that_breaks_every_connection_is_no_dead_server() -> None:
+    breaker = Breaker(Clock(), 100.0)
+    for _ in range(50):
+        breaker.failed(1, plain=False)
+    assert not breaker.open
+    breaker.failed(2, plain=False)
+    assert breaker.open
+
+
+def test_chance_faults_of_five_percent_rarely_open_it() -> None:
+    """With one fault in twenty the breaker stays closed over 100,000 requests, or nearly so."""
+    chance, breaker = random.Random(1), Breaker(Clock(), 100.0)
+    openings = 0
+    for number in range(100_000):
+        if chance.random() < 0.05:
+            breaker.failed(number, plain=True)
+            openings += breaker.open
+        else:
+            breaker.answered()
+    assert openings <= 2

@@ -1,0 +1,299 @@
+"""How commands end: exit codes, one sentence that says what to do, and which stream says what."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from tests.whole.kit import SAMPLES, Ended, Terminal, write_csv
+
+HEADER = ("Mobile", "Favourite colour")
+GOOD = ("919774487641", "Blue")
+
+
+def sentence(ended: Ended) -> str:
+    """What was said of an error: one line, and nothing on stdout."""
+    assert ended.out == ""
+    assert ended.err.count("\n") == 1, ended.err
+    assert ended.err.startswith("importer: ")
+    return ended.err
+
+
+def test_a_file_that_does_not_exist_ends_with_8(terminal: Terminal) -> None:
+    """One sentence that names the file and says what to do."""
+    ended = terminal.type("run", "nowhere.xlsx", "--sandbox")
+    assert ended.code == 8
+    assert "nowhere.xlsx" in sentence(ended)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "Mobile,Colour\n"])
+def test_an_empty_file_ends_with_8(terminal: Terminal, content: str) -> None:
+    """No bytes, no rows, or nothing but blank lines: nothing was sent, and it is said."""
+    (terminal.folder / "empty.csv").write_text(content)
+    ended = terminal.type("run", "empty.csv", "--sandbox")
+    assert ended.code == 8, ended
+    assert "empty.csv" in sentence(ended)
+
+
+def test_a_sheet_without_an_identifier_ends_with_8(terminal: Terminal) -> None:
+    """The sentence says which columns would do."""
+    write_csv(terminal.folder / "people.csv", ("Name", "Colour"), ("Asha", "Blue"))
+    ended = terminal.type("run", "people.csv", "--sandbox")
+    assert ended.code == 8
+    assert "mobile" in sentence(ended).lower()
+
+
+def test_a_wrong_password_ends_with_4_and_fails_no_row(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """At most two requests; every row is unprocessed, and the run can be resumed with the right password."""
+    terminal.setenv(IMPORTER_USERNAME=sandbox.username, IMPORTER_PASSWORD="wrong")
+    ended = terminal.type("run", SAMPLES / "customers.csv", "--base-url", sandbox.base_url, "--json")
+    assert ended.code == 4
+    assert ended.json["rows"]["unprocessed"] == ended.json["rows"]["read"] == 500
+    assert ended.json["rows"]["failed"] == 0
+    assert sandbox.state.calls["POST customer/preferences"] <= 2
+    assert "importer resume" in " ".join(ended.json["notes"])
+    terminal.credentials(sandbox)
+    ended = terminal.type("resume", "--json")
+    assert ended.code == 0, ended.err
+    assert ended.json["rows"]["succeeded"] == 500
+
+
+def test_without_a_target_it_says_what_to_type(terminal: Terminal) -> None:
+    """Neither --base-url nor --sandbox: 2."""
+    ended = terminal.type("run", SAMPLES / "customers.csv")
+    assert ended.code == 2
+    assert "--base-url" in sentence(ended)
+    assert "--sandbox" in ended.err
+
+
+def test_without_credentials_it_says_what_to_set(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """A target, nobody to be: 2, and the names of the variables."""
+    ended = terminal.type("run", SAMPLES / "customers.csv", "--base-url", sandbox.base_url)
+    assert ended.code == 2
+    assert "IMPORTER_USERNAME" in sentence(ended)
+    assert sandbox.state.calls.total() == 0
+
+
+@pytest.mark.parametrize("words", [("--no-such-option",), ("--rate", "fast"), ("--batch-size", "0")])
+def test_a_mistyped_option_ends_with_2(terminal: Terminal, words: tuple[str, ...]) -> None:
+    """Usage: nothing was sent, and the option is named."""
+    ended = terminal.type("run", SAMPLES / "customers.csv", "--sandbox", *words)
+    assert ended.code == 2
+    assert words[0] in ended.err
+
+
+def test_an_unfinished_run_is_not_begun_again(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """11 with the command that goes on; --restart begins anew."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    terminal.setenv(IMPORTER_USERNAME=sandbox.username, IMPORTER_PASSWORD="wrong")
+    target = ("--base-url", sandbox.base_url)
+    assert terminal.type("run", "a.csv", *target).code == 4
+    terminal.credentials(sandbox)
+    ended = terminal.type("run", "a.csv", *target)
+    assert ended.code == 11
+    assert "importer resume" in sentence(ended)
+    assert terminal.type("run", "a.csv", *target, "--restart").code == 0
+
+
+def test_a_changed_source_is_not_resumed(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """9, by content and not by date; nothing is sent."""
+    path = write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    terminal.setenv(IMPORTER_USERNAME=sandbox.username, IMPORTER_PASSWORD="wrong")
+    terminal.type("run", "a.csv", "--base-url", sandbox.base_url)
+    calls = sandbox.state.calls.total()
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b"Blue", b"Bluf"))
+    assert terminal.type("resume").code == 9
+    assert sandbox.state.calls.total() == calls
+    path.write_bytes(text)
+    os.utime(path, (0, 0))
+    terminal.credentials(sandbox)
+    assert terminal.type("resume").code == 0
+
+
+def test_resume_of_a_finished_run_says_so(terminal: Terminal) -> None:
+    """0, whether it is named or the last one; where there is no run at all, 2 and where to look."""
+    assert terminal.type("resume").code == 2
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    assert terminal.type("run", "a.csv", "--sandbox").code == 0
+    assert terminal.type("resume", terminal.run_folder().name, "--json").code == 0
+    ended = terminal.type("resume")
+    assert ended.code == 0
+    assert "nothing is left to resume" in ended.err
+
+
+def test_json_is_one_document_and_talk_goes_to_stderr(terminal: Terminal) -> None:
+    """A program reads stdout: one JSON document, equal to summary.json."""
+    ended = terminal.start("run", str(SAMPLES / "messy.xlsx"), "--sandbox", "--json")
+    assert ended.code == 3
+    assert ended.json == json.loads((terminal.run_folder() / "summary.json").read_bytes())
+    for command in (("runs",), ("report",), ("codes",), ("check", str(SAMPLES / "messy.xlsx"))):
+        shown = terminal.type(*command, "--json")
+        assert isinstance(shown.json, list | dict), command
+        assert shown.err == "", command
+
+
+def test_quiet_says_nothing(terminal: Terminal) -> None:
+    """The exit code and the reports are all there is."""
+    ended = terminal.start("run", str(SAMPLES / "messy.xlsx"), "--sandbox", "--quiet")
+    assert (ended.code, ended.out, ended.err) == (3, "", "")
+    assert (terminal.run_folder() / "summary.json").exists()
+
+
+def test_several_sources_make_a_run_each_and_the_worst_code(terminal: Terminal) -> None:
+    """Names, a pattern that the program itself expands, and a file that is none: all are gone through."""
+    write_csv(terminal.folder / "a1.csv", HEADER, GOOD)
+    write_csv(terminal.folder / "a2.csv", HEADER, GOOD, ("12", "Blue"))
+    write_csv(terminal.folder / "b.csv", HEADER, GOOD)
+    ended = terminal.type("run", "a*.csv", "b.csv", "--sandbox")
+    assert ended.code == 3
+    assert [re.sub(r"^\d+-\d+-|-\w+$", "", path.name) for path in terminal.runs()] == ["a1", "a2", "b"]
+    ended = terminal.type("run", "b.csv", "nowhere.csv", "a*.csv", "--sandbox")
+    assert ended.code == 8
+    assert len(terminal.runs()) == 6
+    assert terminal.type("check", "a*.csv", "b.csv").code == 3
+    assert terminal.type("check", "z*.csv").code == 8
+
+
+def test_standard_input_is_a_source(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """`-`: spooled for its owner alone, and resumed after a stop as any file."""
+    terminal.credentials(sandbox)
+    rows = b"Mobile,Favourite colour\n919774487641,Blue\n"
+    done = terminal.start("run", "-", "--base-url", sandbox.base_url, "--json", stdin=rows, IMPORTER_PASSWORD="wrong")
+    assert done.code == 4, done.err
+    (spool,) = (terminal.folder / "reports" / ".spool").iterdir()
+    assert stat.S_IMODE(spool.stat().st_mode) == 0o600
+    assert terminal.type("resume").code == 0
+    assert sandbox.state.preferences_of(mobile="919774487641") == {"Favourite colour": "Blue"}
+
+
+def test_an_interrupted_run_says_how_to_go_on(terminal: Terminal) -> None:
+    """--max-duration ends a run cleanly: 10, its reports written, and resumed it finishes."""
+    rows = [(f"9197744{number:05}", "Blue") for number in range(100)]
+    write_csv(terminal.folder / "a.csv", HEADER, *rows)
+    with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
+        terminal.credentials(sandbox)
+        words = ("--base-url", sandbox.base_url, "--batch-size", "1", "--concurrency", "1", "--json")
+        ended = terminal.type("run", "a.csv", *words, "--max-duration", "1")
+        assert ended.code == 10
+        assert 0 < ended.json["rows"]["unprocessed"] < 100
+        assert any("importer resume" in note for note in ended.json["notes"])
+        ended = terminal.type("resume", "--json", "--max-duration", "60", "--concurrency", "8")
+        assert ended.code == 0
+        assert len(sandbox.state.accepted) == 100
+
+
+def test_files_are_their_owners_alone(terminal: Terminal) -> None:
+    """0600 and 0700 under any umask, whatever is written: reports, journal, locks, problems."""
+    terminal.type("run", SAMPLES / "messy.xlsx", "--sandbox")
+    terminal.type("check", SAMPLES / "messy.xlsx", "--output", "problems.csv")
+    terminal.type("map", SAMPLES / "messy.xlsx", "--output", "mapping.toml")
+    written = [*(terminal.folder / "reports").rglob("*"), terminal.folder / "reports"]
+    assert len(written) > 5
+    for path in (*written, terminal.folder / "problems.csv", terminal.folder / "mapping.toml"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+CANARIES = ("canary-9f3e", "917744876415", "canary.person@canary-domain.example", "canary-till", "canary-secret")
+
+
+def test_personal_data_stays_in_the_results(terminal: Terminal) -> None:
+    """Planted in rows that succeed, fail, are refused and unknown: no cell of theirs is printed or in summary.json."""
+    write_csv(
+        terminal.folder / "a.csv",
+        ("Mobile", "Email", "Customer ID", "Favourite colour"),
+        ("917744876415", "", "", "canary-9f3e"),
+        ("", "canary.person@canary-domain.example", "", "canary-9f3e"),
+        ("", "code-816+canary-9f3e@sandbox.test", "", "Blue"),
+        ("", "canary-9f3e.canary-domain.example", "", "Blue"),
+        ("canary-9f3e", "", "", "Blue"),
+        ("", "", "yes-816", "canary-9f3e"),
+        ("", "", "code-999999+canary-9f3e", "Blue"),
+    )
+    shown = [
+        terminal.type("run", "a.csv", "--sandbox"),
+        terminal.type("run", "a.csv", "--sandbox", "--json"),
+        terminal.type("report"),
+        terminal.type("runs"),
+        terminal.type("runs", "--json"),
+    ]
+    assert [ended.code for ended in shown] == [3, 3, 0, 0, 0]
+    texts = [text for ended in shown for text in (ended.out, ended.err)]
+    for folder in terminal.runs():
+        texts += [
+            (folder / name).read_text("utf-8") for name in ("summary.json", "summary.html") if (folder / name).exists()
+        ]
+        assert "canary-9f3e" in (folder / "results.csv").read_text("utf-8")
+    texts.append((terminal.folder / "reports" / "journal.db").read_bytes().decode("latin-1"))
+    for canary in CANARIES:
+        for text in texts:
+            assert canary not in text, text[max(0, text.find(canary) - 200) :][:300]
+
+
+@pytest.mark.parametrize("how", ["plain", "file", "command"])
+def test_secrets_are_never_shown(terminal: Terminal, sandbox: EmbeddedSandbox, how: str) -> None:
+    """A refused password from the environment, a file or a command: in no message, report or journal."""
+    secret = "canary-secret-password"
+    path = terminal.folder / "secret.txt"
+    path.write_text(secret + "\n")
+    name, value = {
+        "plain": ("IMPORTER_PASSWORD", secret),
+        "file": ("IMPORTER_PASSWORD_FILE", str(path)),
+        "command": ("IMPORTER_PASSWORD_COMMAND", f"cat '{path}'"),
+    }[how]
+    terminal.setenv(IMPORTER_USERNAME="till1", **{name: value})
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    ended = terminal.type("run", "a.csv", "--base-url", sandbox.base_url)
+    assert ended.code == 4
+    terminal.type("check", "a.csv", "--online", "--base-url", sandbox.base_url)
+    listed = terminal.type("runs", "--json")
+    assert secret not in ended.out + ended.err + listed.out
+    for file in (terminal.folder / "reports").rglob("*"):
+        if file.is_file():
+            assert secret.encode() not in file.read_bytes(), file
+
+
+def test_a_secret_from_a_file_opens_the_door(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """…_FILE and …_COMMAND, for both kinds of credentials."""
+    (terminal.folder / "secret").write_text(sandbox.client_secret + "\n")
+    terminal.setenv(IMPORTER_CLIENT_KEY=sandbox.client_key, IMPORTER_CLIENT_SECRET_COMMAND="cat secret")
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    assert terminal.type("run", "a.csv", "--base-url", sandbox.base_url).code == 0
+    assert sandbox.state.calls["token"] == 1
+
+
+def test_no_command_takes_a_secret(terminal: Terminal) -> None:
+    """Another user could read it in the list of processes."""
+    for command in ("run", "check", "resume", "retry", "report", "map", "runs", "sandbox"):
+        text = terminal.type(command, "--help").out
+        assert not re.search(r"--\S*(password|secret|token|user(name)?|client-key)\b", text), command
+
+
+def test_runs_report_and_retry_follow_a_run(terminal: Terminal) -> None:
+    """What a run left can be listed, reported again, and tried again for the open rows alone."""
+    terminal.type("run", SAMPLES / "messy.xlsx", "--sandbox")
+    folder = terminal.run_folder()
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".csv"}
+    listed = terminal.type("runs")
+    assert folder.name in listed.out
+    for path in folder.iterdir():
+        path.unlink()
+    assert terminal.type("report", folder.name).code == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".csv"} == before
+    ended = terminal.type("retry", folder.name, "--json")
+    assert ended.code == 3
+    rows = ended.json["rows"]
+    assert (rows["read"], rows["skipped"]) == (120, 83 + 22)
+
+
+def test_a_command_starts_quickly_from_a_name_it_does_not_know(terminal: Terminal) -> None:
+    """`python -m importer` and `importer` are one; an unknown command is usage."""
+    assert terminal.start("nonsense").code == 2
+    assert terminal.start("--version").out.startswith("importer")
+    assert Path("reports").exists() is False

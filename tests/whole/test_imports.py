@@ -1,0 +1,178 @@
+"""The layout of design: imports run downward, and what touches the outside has one door each."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "importer"
+
+#: From the bottom up. A module may import its own layer and those below. What is not named is a stage.
+WORDS = ("model", "errors", "codes", "own_codes", "formula_guard")
+PURE = (
+    *("damage", "phones", "emails", "synonyms", "mapping", "preferences", "normaliser", "repeats", "looks", "findings"),
+    *("findings_text", "lanes", "chunker", "pacer", "patience", "wire", "triage", "reconciler"),
+)
+EDGES = (
+    *("reader", "reporter", "sandbox", "client", "journal", "locks", "slots", "credentials", "settings", "progress"),
+    *("spool", "frame_spool"),
+)
+STAGES = ("pipeline",)
+FACES = ("cli", "library", "web", "__main__")
+LAYERS = (WORDS, PURE, EDGES, STAGES, FACES)
+
+#: library → the modules that may import it.
+DOORS = {
+    "httpx": ("client", "world"),
+    "openpyxl": ("reader", "reporter"),
+    "python_calamine": ("reader",),
+    "xlrd": ("reader",),
+    "msoffcrypto": ("reader",),
+    "xlsxwriter": ("reporter",),
+    "sqlalchemy": ("journal", "locks"),
+    "tqdm": ("progress",),
+    "click": ("cli",),
+    "starlette": ("sandbox", "web"),
+    "uvicorn": ("sandbox", "web"),
+    "phonenumbers": ("phones", "findings"),
+    "email_validator": ("emails",),
+}
+#: The parsing child lives for one file and loads the parser of that file only: each costs time and memory.
+LATE = ("reader.workbook_child",)
+#: Nothing that touches the outside belongs into the pure modules.
+OUTSIDE = ("httpx", "sqlalchemy", "sqlite3", "socket", "subprocess", "asyncio", "threading", "click", "starlette")
+
+
+def name_of(path: Path) -> str:
+    """`importer/reader/text.py` → `reader.text`; a package is its `__init__`; the package itself is empty."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").removesuffix(".")
+
+
+MODULES = {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports_of(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+
+
+def for_types_only(tree: ast.Module) -> set[ast.AST]:
+    """What stands under `if TYPE_CHECKING`: never imported when the program runs."""
+    blocks = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    return {node for block in blocks for node in ast.walk(block)}
+
+
+def libraries_of(tree: ast.Module) -> set[str]:
+    found = set()
+    for node in imports_of(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+        found |= {name.partition(".")[0] for name in names}
+    return found
+
+
+def own_of(name: str, tree: ast.Module) -> set[str]:
+    """The modules of ours that a module imports."""
+    found = set()
+    for node in imports_of(tree):
+        if node in for_types_only(tree):
+            continue
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        else:
+            targets = [node.module or ""]
+            targets += [f"{node.module}.{alias.name}" for alias in node.names]
+        for target in targets:
+            inner = target.removeprefix("importer.")
+            if inner != target and inner in MODULES:
+                found.add(inner)
+    return found - {name}
+
+
+GRAPH = {name: own_of(name, tree) for name, tree in MODULES.items()}
+
+
+def layer_of(name: str) -> int:
+    first = name.partition(".")[0]
+    return next((rank for rank, names in enumerate(LAYERS) if first in names), LAYERS.index(STAGES))
+
+
+def inside(name: str, places: tuple[str, ...]) -> bool:
+    return name.partition(".")[0] in places
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name])
+def test_imports_run_downward(name: str) -> None:
+    """No module imports one of a higher layer."""
+    for imported in GRAPH[name]:
+        assert layer_of(imported) <= layer_of(name), f"{name} imports {imported}, which lies above it"
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """No cycles, not even between modules of one layer."""
+    done: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " → ".join((*way, name))
+        if name not in done:
+            for imported in sorted(GRAPH[name]):
+                # A package's `__init__` gathers its modules; a module that imports a sibling does not import it.
+                visit(imported, (*way, name))
+            done.add(name)
+
+    for name in GRAPH:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("name", list(MODULES))
+def test_imports_stand_at_the_top(name: str) -> None:
+    """Not inside functions or classes, where nobody sees what a module needs."""
+    tree = MODULES[name]
+    for node in imports_of(tree):
+        assert name in LATE or node in tree.body or node in for_types_only(tree), f"{name}, line {node.lineno}"
+
+
+@pytest.mark.parametrize("library", list(DOORS))
+def test_what_touches_the_outside_has_its_doors(library: str) -> None:
+    """httpx has one (and the type of a transport, passed in), openpyxl two: reading and writing workbooks."""
+    for name, tree in MODULES.items():
+        if library in libraries_of(tree):
+            assert inside(name, DOORS[library]), f"{name} imports {library}"
+
+
+def test_the_pure_modules_touch_nothing() -> None:
+    """No network, no threads, no database: they are told the time, and tested without waiting."""
+    for name, tree in MODULES.items():
+        if layer_of(name) <= LAYERS.index(PURE):
+            touched = libraries_of(tree) & set(OUTSIDE)
+            assert not touched, f"{name} imports {', '.join(sorted(touched))}"
+
+
+def test_the_sandbox_shares_nothing_with_what_it_tests() -> None:
+    """A wire code or catalogue shared with the client would share its mistakes."""
+    for name in MODULES:
+        if inside(name, ("sandbox",)):
+            assert all(inside(imported, ("sandbox",)) for imported in GRAPH[name]), name
+
+
+def test_nothing_below_prints_or_ends_the_program() -> None:
+    """Only the command line prints, reads argv or exits; below it, what is to be said is returned or raised."""
+    for name, tree in MODULES.items():
+        if inside(name, ("cli", "__main__")) or name == "reader.workbook_child":
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("print", "input", "sys.exit", "exit", "quit", "os._exit"), f"{name}: {called}"
+            assert not (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.argv"), f"{name}: sys.argv"
+
+
+def test_each_module_says_what_it_is_for() -> None:
+    """The first line of every module tells its one purpose."""
+    for name, tree in MODULES.items():
+        first = (ast.get_docstring(tree) or "").splitlines()
+        assert first, name
+        assert first[0][-1] in ".!?;", f"{name}: {first[0]}"

@@ -1,0 +1,138 @@
+"""The library: the same functions as the command line, for programs."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import importer
+from importer.library import check, run
+from importer.model import RunSummary
+from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from tests.whole.kit import FAST, SAMPLES, Terminal, table
+
+
+@pytest.fixture(autouse=True)
+def _here(terminal: Terminal) -> None:
+    """Everything happens in a folder of its own."""
+
+
+def test_a_file_is_run_and_the_summary_comes_back() -> None:
+    """`importer.run(path, …)`: how it ended, the counts, and where the reports are."""
+    summary = importer.run(SAMPLES / "messy.xlsx", sandbox=True)
+    assert summary.exit_code == 3
+    assert (summary.rows.read, summary.rows.succeeded) == (120, 83)
+    assert Path(summary.reports["results.csv"]).exists()
+
+
+def test_a_file_is_checked_and_nothing_is_sent(sandbox: EmbeddedSandbox) -> None:
+    """`importer.check(path, …)`: the findings that the command line prints."""
+    found = importer.check(str(SAMPLES / "messy.xlsx"), base_url=sandbox.base_url)
+    assert (found.rows, found.rejected_rows, found.exit_code) == (120, 22, 3)
+    assert sandbox.state.calls.total() == 0
+
+
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Mobile": [919774487641, 919774487642, None, 919774487644, 12],
+            "Last visit": [*pd.to_datetime(["2026-03-09", "2026-03-10"]), None, pd.Timestamp("2026-03-09 14:30"), None],
+            "Points": [0.1 + 0.2, 7, None, 8, 9],
+            "Motto": ["=1+1, she said", "two\nlines", "", "'quoted'", "x"],
+            "_status": ["failed"] * 5,
+        }
+    )
+
+
+def test_a_frame_is_a_sheet_with_its_header_in_row_1(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """Numbers, dates and text as a workbook would show them; blank rows are counted, columns of ours left out."""
+    terminal.credentials(sandbox)
+    summary = run(frame(), base_url=sandbox.base_url)
+    rows = table(Path(summary.reports["results.csv"]))
+    assert [(row["_row"], row["_status"]) for row in rows] == [
+        ("2", "succeeded"),
+        ("3", "succeeded"),
+        ("5", "succeeded"),
+        ("6", "rejected"),
+    ]
+    stored = sandbox.state.preferences_of(mobile="919774487641")
+    assert stored == {"Last visit": "2026-03-09", "Points": "0.3", "Motto": "=1+1, she said"}
+    assert sandbox.state.preferences_of(mobile="919774487642")["Motto"] == "two\nlines"
+    assert sandbox.state.preferences_of(mobile="919774487644")["Last visit"] == "2026-03-09 14:30:00"
+
+
+def test_a_frame_is_checked_without_a_trace(terminal: Terminal) -> None:
+    """What `check` wrote to read it is gone."""
+    found = check(frame())
+    assert (found.rows, found.rejected_rows) == (4, 1)
+    assert not [path for path in terminal.folder.rglob("*") if path.is_file()]
+
+
+def test_a_run_of_a_frame_that_stopped_is_resumed_from_its_spool(terminal: Terminal) -> None:
+    """By the command line too: the frame lies beside the reports for its owner alone, and goes when all is well."""
+    people = pd.DataFrame({"Mobile": [f"9197744{n:05}" for n in range(40)], "Colour": "Blue"})
+    with EmbeddedSandbox(SandboxOptions(latency=(0.03,))) as sandbox:
+        terminal.credentials(sandbox)
+        words = {"base_url": sandbox.base_url, "batch_size": 1, "concurrency": 1}
+        stopped = run(people, **words, max_duration=datetime.timedelta(seconds=0.2))
+        assert stopped.exit_code == 10
+        (spool,) = (terminal.folder / "reports" / ".spool").iterdir()
+        assert stat.S_IMODE(spool.stat().st_mode) == 0o600
+        assert terminal.type("resume", "--max-duration", "60").code == 0
+        assert len(sandbox.state.accepted) == 40
+        assert not spool.exists()
+
+
+def test_settings_are_taken_as_text_or_as_values() -> None:
+    """`batch_size=50` and `batch_size="50"` are one; a Path, a duration and a yes are too."""
+    one = run(SAMPLES / "long.csv", sandbox="true", batch_size="50", reports_dir="one", max_duration="1h")
+    two = run(
+        SAMPLES / "long.csv",
+        sandbox=True,
+        batch_size=50,
+        reports_dir=Path("two"),
+        max_duration=datetime.timedelta(hours=1),
+    )
+    assert (one.rows, one.requests) == (two.rows, two.requests)
+
+
+def test_a_setting_that_does_not_exist_is_no_keyword() -> None:
+    """As with any function; the nearest name is told. Settings of one command are not taken by another."""
+    with pytest.raises(TypeError, match="did you mean 'batch_size'"):
+        run("a.csv", batchsize=3)
+    with pytest.raises(TypeError, match="online"):
+        run("a.csv", online=True)
+
+
+def test_errors_say_what_to_do() -> None:
+    """Where nothing could begin, an `ImporterError` with its exit code; a run that stopped returns its summary."""
+    with pytest.raises(importer.ImporterError) as error:
+        run("nowhere.xlsx", sandbox=True)
+    assert error.value.exit_code == 8
+    with pytest.raises(importer.ImporterError, match="rate"):
+        run(SAMPLES / "long.csv", sandbox=True, rate="fast")
+    with pytest.raises(importer.ImporterError, match="DataFrame"):
+        check(pd.DataFrame({"Mobile": [["a", "list"]], "Colour": ["Blue"]}))
+
+
+def test_it_runs_inside_an_event_loop() -> None:
+    """A notebook has one running."""
+
+    async def cell() -> RunSummary:
+        return run(SAMPLES / "long.csv", sandbox=True, rate=FAST)
+
+    assert asyncio.run(cell()).exit_code == 0
+
+
+def test_importing_the_package_costs_nothing() -> None:
+    """`import importer` loads no pandas, no httpx, no SQLAlchemy: they come with the first call."""
+    code = "import sys, importer; print([n for n in ('pandas', 'httpx', 'sqlalchemy', 'click') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
