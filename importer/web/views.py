@@ -25,8 +25,8 @@ from importer.web.messages import Checked, Example, Look, example_key
 from importer.web.texts import Texts
 
 #: The files of a run in the order in which they help.
-FILES = ("annotated.xlsx", "failed.xlsx", "failed.csv", "results.csv", "summary.html", "summary.json")
-assert set(FILES) == set(FILE_WORDS)
+_FIRST = ("annotated.xlsx", "failed.xlsx", "failed.csv", "results.csv", "summary.html", "summary.json")
+FILES = (*_FIRST, *(name for name in FILE_WORDS if name not in _FIRST))
 #: What a column may become, in groups.
 USES = (
     ("customer", IDENTIFIERS),
@@ -188,8 +188,8 @@ def file_views(t: Texts, folder: Path) -> list[FileView]:
     for name in FILES:
         path = folder / name
         if path.is_file():
-            kind = name.rpartition(".")[2].upper()
-            found.append(FileView(name, kind, t(f"file.{name}"), size_words(path.stat().st_size)))
+            words = t(f"file.{name}") if t.has(f"file.{name}") else _sentence(FILE_WORDS[name])
+            found.append(FileView(name, name.rpartition(".")[2].upper(), words, size_words(path.stat().st_size)))
     return found
 
 
