@@ -35,7 +35,14 @@ async def send(job: Job) -> Ended:
     """Reader → normaliser → lanes → chunker → pacer → client → reconciler → journal."""
     journal, run, settings, target, world = job.journal, job.run, job.settings, job.target, job.world
     again = _open_work(job)
-    feed = SheetFeed(job.source, _normaliser(job), _selection(job, again), world.wall, world.observer.rows_read)
+    feed = SheetFeed(
+        job.source,
+        _normaliser(job),
+        _selection(job, again),
+        world.wall,
+        world.observer.rows_read,
+        run.progress.repaired_to,
+    )
     options = ClientOptions(
         target.base_url,
         connections=settings.concurrency,
@@ -76,7 +83,9 @@ async def send(job: Job) -> Ended:
     repairs = dict(run.progress.repairs)
     for code, count in feed.repairs.items():
         repairs[code] = repairs.get(code, 0) + count
-    return Ended(msgspec.structs.replace(sender.progress, repairs=repairs), stop, feed.rows)
+    return Ended(
+        msgspec.structs.replace(sender.progress, repairs=repairs, repaired_to=feed.repaired_to), stop, feed.rows
+    )
 
 
 def _watch(job: Job) -> Watch:

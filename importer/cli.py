@@ -28,6 +28,7 @@ from importer.mapping import sketch, to_toml
 from importer.model import RunSummary, to_json
 from importer.pipeline import compare, report, resume, retry, run
 from importer.progress import Progress, Silent
+from importer.purging import purge, purged_text
 from importer.reader import open_source
 from importer.reporter import console_text
 from importer.runs import PACE, source_options
@@ -41,8 +42,9 @@ from importer.sandbox import (
     load_fields,
     serve,
 )
-from importer.settings import OPTIONS, Settings, load
+from importer.settings import OPTIONS, Settings, load, read_duration
 from importer.spool import spooled
+from importer.verifying import verified_text, verify
 from importer.world import Stopper, World
 
 Command = Callable[..., Any]
@@ -258,6 +260,44 @@ def runs_command(config: str | None, as_json: bool, **given: str | None) -> None
     """The runs, newest first, with counts."""
     found = list_runs(_settings(given, config))
     click.echo(to_json(found) if as_json else runs_text(found), nl=False)
+
+
+@cli.command("verify", epilog=_EXIT_CODES)
+@click.argument("run_id", required=False, metavar="[RUN]")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="only so many rows, the same ones each time")
+@_options("verify")
+@_config
+@_looks
+def verify_command(
+    run_id: str | None, sample: int | None, config: str | None, as_json: bool, quiet: bool, **given: str | None
+) -> None:
+    """Read the preferences of RUN (the last one, if not named) back from the server and compare.
+
+    A request for each customer, paced like sending. Values stand in the report only.
+    """
+    settings = _settings(given, config)
+    with _world(quiet) as world:
+        verified = verify(run_id, settings, _pace(given, settings), world, sample)
+    if as_json:
+        click.echo(to_json(verified), nl=False)
+    elif not quiet:
+        click.echo(verified_text(verified), nl=False)
+    sys.exit(verified.exit_code)
+
+
+@cli.command("purge")
+@click.option("--older-than", required=True, metavar="TIME", help="runs that ended so long ago, such as 90d")
+@_options("purge")
+@_config
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document on stdout")
+def purge_command(older_than: str, config: str | None, as_json: bool, **given: str | None) -> None:
+    """Delete what old runs know of persons: reports, spooled input, what became of each row. The counts stay."""
+    try:
+        seconds = read_duration(older_than)
+    except ValueError as error:
+        raise SettingsError(f"--older-than: {older_than!r} is not {error}.", "Such as 90d.") from None
+    purged = purge(_settings(given, config), seconds, _plain_world())
+    click.echo(to_json(purged) if as_json else purged_text(purged), nl=False)
 
 
 @cli.command("codes")

@@ -244,7 +244,7 @@ class Client:
             raise RequestFailed(Trouble(Next.REFUSED, "token", message, doubt=False)) from None
         except Unreadable as error:
             message = f"the answer to the call for a token could not be read: {error}"
-            raise self._failed(Trouble(Next.WARNING, "token", message, doubt=False), response, None) from None
+            raise self._failed(Trouble(Next.WARNING, "token", message, False, foreign=True), response, None) from None
         self._renew_at = asked + lives * RENEW_AT
 
     def _refused(self, trouble: Trouble, response: httpx.Response) -> Trouble:
@@ -359,7 +359,7 @@ def explain(error: Exception, base_url: str) -> Trouble:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
         return Trouble(Next.AGAIN, "connect", f"no connection to {host}", doubt=False)
     if isinstance(error, httpx.DecodingError | zlib.error):
-        return Trouble(Next.WARNING, "answer", "the answer could not be unpacked", doubt=True)
+        return Trouble(Next.WARNING, "answer", "the answer could not be unpacked", doubt=True, foreign=True)
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return Trouble(Next.AGAIN, "timeout", f"{host} did not answer in time", doubt=True)
     return Trouble(Next.AGAIN, "connection", f"the connection to {host} broke", doubt=True)

@@ -37,7 +37,7 @@ class Selection(msgspec.Struct, frozen=True):
 
 
 class SheetFeed:
-    """Portions of a source, in the sheet's order. Counts repairs and rows on the way."""
+    """Portions of a source, in the sheet's order. Counts rows on the way, and repairs beyond the row `repaired_to`."""
 
     def __init__(
         self,
@@ -46,13 +46,16 @@ class SheetFeed:
         selection: Selection,
         wall: Callable[[], int],
         rows_read: Callable[[int], None] = lambda _: None,
+        repaired_to: int = 0,
     ) -> None:
         self._source = source
         self._normaliser = normaliser
         self._selection = selection
         self._wall = wall
         self._rows_read = rows_read
+        self._repaired_before = repaired_to
         self.repairs: Counter[str] = Counter()
+        self.repaired_to = repaired_to
         self.rows = 0
 
     async def __aiter__(self) -> AsyncIterator[Portion]:
@@ -74,6 +77,8 @@ class SheetFeed:
             sent, skipped = self._chosen(row_numbers, order, chunk.closed)
             outcomes = self._left_out(row_numbers, open_rows, skipped)
             keep = open_rows & sent
+            if len(row_numbers):
+                self.repaired_to = max(self.repaired_to, int(row_numbers[-1]))
             yield self._portion(self._normaliser(_only(chunk, keep)), outcomes)
         yield self._portion(self._normaliser.finish(), [])
 
@@ -109,7 +114,8 @@ class SheetFeed:
         ]
 
     def _portion(self, normalised: Normalised, outcomes: list[Outcome]) -> Portion:
-        self.repairs.update(repair.code for repair in normalised.repairs)
+        before = self._repaired_before
+        self.repairs.update(repair.code for repair in normalised.repairs if repair.row_number > before)
         return Portion(normalised.customers, outcomes + rejections(normalised.problems, self._wall()))
 
     def customers_of(self, wanted: set[int]) -> dict[int, Customer]:

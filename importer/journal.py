@@ -124,6 +124,13 @@ class RunRecord(msgspec.Struct, frozen=True):
     retry_of: str = ""
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What is left of a run whose rows were purged: how many had which outcome, and what that took."""
+
+    rows: dict[str, int]
+    requests: RequestCounts
+
+
 class Progress(msgspec.Struct, frozen=True):
     """What changes while a run goes on and no other table tells: limits that the server taught, seconds spent."""
 
@@ -132,6 +139,11 @@ class Progress(msgspec.Struct, frozen=True):
     sending_seconds: float = 0.0
     notes: tuple[str, ...] = ()
     repairs: dict[str, int] = {}
+    #: The last row whose repairs are in there: who goes on reads some rows again.
+    repaired_to: int = 0
+    #: Why the run ended before its last row, in words; empty when it did not.
+    stopped: str = ""
+    purged: Kept | None = None
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -305,6 +317,11 @@ class Journal:
         found = self._select(sa.select(_runs).where(_runs.c.identity == identity).order_by(_runs.c.id.desc()).limit(1))
         return found[0] if found and not found[0].finished else None
 
+    def identity(self, key: int) -> str:
+        """The name of a run's work, as it was given to `create`."""
+        with self.errors(), self._connection.begin():
+            return str(self._connection.execute(sa.select(_runs.c.identity).where(_runs.c.id == key)).scalar())
+
     def in_use(self, source: str) -> bool:
         """Whether a run that is not finished reads this file."""
         return any(run.record.source == source for run in self._select(sa.select(_runs).where(~_runs.c.finished)))
@@ -427,6 +444,20 @@ class Journal:
             for attempt, row in self._connection.execute(query):
                 found[attempt].append(row)
         return found
+
+    def purge(self, run: Run) -> None:
+        """Deletes what is known of the run's rows, and keeps the counts. The run cannot go on after that."""
+        kept = Kept({status.value: n for status, n in self.counts(run.key).items()}, self.requests(run.key))
+        progress = _pack(msgspec.structs.replace(run.progress, purged=kept))
+        if not self.shared:
+            # Freed pages are overwritten, not only given back.
+            self._connection.connection.cursor().execute("PRAGMA secure_delete=ON")
+        with self.errors(), self._connection.begin():
+            for table in (_outcomes, _attempts, _batches):
+                self._connection.execute(table.delete().where(table.c.run == run.key))
+            self._connection.execute(
+                _runs.update().where(_runs.c.id == run.key).values(progress=progress, finished=True)
+            )
 
     def counts(self, key: int) -> dict[Status, int]:
         with self.errors(), self._connection.begin():

@@ -31,7 +31,8 @@ def list_runs(settings: Settings) -> list[RunLine]:
     with Journal.open(Path(settings.reports_dir), settings.database or None) as journal:
         lines = []
         for run in journal.runs():
-            counts = journal.counts(run.key)
+            purged = run.progress.purged
+            counts = journal.counts(run.key) if purged is None else {Status(name): n for name, n in purged.rows.items()}
             lines.append(
                 RunLine(
                     run.record.run_id,

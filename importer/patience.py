@@ -42,28 +42,29 @@ class Breaker:
         self._clock = clock
         self.max_outage = max_outage
         self._failures = 0
-        self._batches: set[int] = set()
+        self._roots: set[int] = set()
         self._plain = False
         self._since: float | None = None
         self._next_probe = 0.0
 
     @property
     def open(self) -> bool:
-        # One batch that breaks every connection may hold a row that kills its handler: that is no dead server.
-        return self._failures >= FAILURES_TO_OPEN and (self._plain or len(self._batches) > 1)
+        # One batch that breaks every connection, and its halves, may hold a row that kills its handler: that is no dead
+        # server.
+        return self._failures >= FAILURES_TO_OPEN and (self._plain or len(self._roots) > 1)
 
     def answered(self) -> None:
         """Any readable answer: the server lives."""
         self._failures = 0
-        self._batches.clear()
+        self._roots.clear()
         self._plain = False
         self._since = None
 
-    def failed(self, batch_id: int, plain: bool) -> None:
-        """A request got no answer, or one that says the server is in trouble; `plain`: surely the server's own trouble
-        (no connection, a gateway's word), whatever the batch holds."""
+    def failed(self, root: int, plain: bool) -> None:
+        """A request got no answer, or one that says the server is in trouble. `root`: the batch, before any split;
+        `plain`: surely the server's own trouble (no connection, a gateway's word), whatever the batch holds."""
         now = self._clock()
-        self._batches.add(batch_id)
+        self._roots.add(root)
         self._plain = self._plain or plain
         if self._since is None:
             self._since = now

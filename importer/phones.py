@@ -25,6 +25,9 @@ _SEPARATORS = re.compile(r"[\s().\-‐‑‒–—−/]")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})+", re.ASCII)
 _SEVERAL = re.compile(r"\d{6,}\D*[,;/|&]\D*\d{6,}|\d{6,}\s+(?:or|and)\s+\+?\d{6,}", re.ASCII | re.IGNORECASE)
 _DIGITS = re.compile(r"\d+", re.ASCII)
+#: Digits parted the way most people part them; rarer ways are left to the long way.
+_SEPARATED = re.compile(r"\+?\d[\d ()-]*\d", re.ASCII)
+_NO_SEPARATORS = {ord(character): None for character in " ()-"}
 #: How long a number without its country code can be; others are wrong in another way.
 _SHORTEST_NATIONAL, _LONGEST_NATIONAL = 7, 11
 #: What people write for a country though ISO 3166 has it otherwise.
@@ -82,13 +85,16 @@ class PhoneReader:
 
     def _settle(self, values: Sequence[str]) -> None:
         """Finds which way most numbers of this column are written, from its first cells."""
-        sample = [value for value in values if _DIGITS.fullmatch(value)][:200]
+        sample = [value for value in values if _DIGITS.fullmatch(value.removeprefix("+"))][:200]
         if not sample:
             return
+        with_plus = {calling_code(value[1:]) for value in sample if value[0] == "+"} - {""}
+        ways = [_Way("", plus_pattern(code), 1) for code in sorted(with_plus)]
         if self.country is None:
-            ways = [_Way("", full_pattern(code)) for code in sorted({calling_code(value) for value in sample} - {""})]
+            codes = {calling_code(value) for value in sample} - {""}
+            ways += [_Way("", full_pattern(code)) for code in sorted(codes)]
         else:
-            ways = [
+            ways += [
                 _Way(self._code, national_pattern(self._code)),
                 _Way(self._code, trunk_pattern(self._code), len(trunk_prefix(self._code))),
                 _Way("", own_code_pattern(self._code)),
@@ -100,18 +106,25 @@ class PhoneReader:
 
     def _read_odd(self, value: str) -> Verdict:
         """A cell that is written unlike most of its column: often as others are, in sheets of several countries."""
-        if _DIGITS.fullmatch(value):
-            code = self._code or calling_code(value)
-            if not self._code:
-                if code and full_pattern(code)(value):
-                    return Verdict(value)
-            elif national_pattern(code)(value):
-                return Verdict(code + value)
-            elif trunk_pattern(code)(value):
-                return Verdict(code + value[len(trunk_prefix(code)) :])
-            elif own_code_pattern(code)(value):
-                return Verdict(value)
+        plus = value[:1] == "+"
+        digits, repairs = value[plus:], tuple[str, ...]()
+        if not _DIGITS.fullmatch(digits) and _SEPARATED.fullmatch(value) and not is_date(value):
+            digits, repairs = digits.translate(_NO_SEPARATORS), ("separators_removed",)
+        if _DIGITS.fullmatch(digits) and (found := self._ordinary_number(digits, plus)):
+            return Verdict(found, repairs)
         return self._read(value)
+
+    def _ordinary_number(self, digits: str, plus: bool) -> str:
+        """The number that these digits are, "" where only the library can tell."""
+        code = self._code
+        if plus or not code:
+            code = calling_code(digits)
+            return digits if code and full_pattern(code)(digits) else ""
+        if national_pattern(code)(digits):
+            return code + digits
+        if trunk_pattern(code)(digits):
+            return code + digits[len(trunk_prefix(code)) :]
+        return digits if own_code_pattern(code)(digits) else ""
 
     # -- the long way -------------------------------------------------------------------------------------------
 
@@ -223,6 +236,12 @@ def calling_code(digits: str) -> str:
 def full_pattern(code: str) -> Callable[[str], object]:
     """Matches ordinary numbers with this country code in front. What it takes, `parse` takes unchanged."""
     return re.compile(f"{code}{_ordinary(code)}", re.ASCII).fullmatch
+
+
+@lru_cache(maxsize=256)
+def plus_pattern(code: str) -> Callable[[str], object]:
+    """The same behind a plus."""
+    return re.compile(rf"\+{code}{_ordinary(code)}", re.ASCII).fullmatch
 
 
 @lru_cache(maxsize=256)

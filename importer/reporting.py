@@ -14,6 +14,7 @@ from importer.journal import Journal, Run
 from importer.model import Outcome, RowCounts, RunSummary, Status
 from importer.reader import Source
 from importer.reporter import read_summary, write_files, write_summary
+from importer.reporter.timeline import Timeline
 from importer.runs import forget_spool, mapping_of
 from importer.settings import Settings, changed
 from importer.summary import exit_code_of, summarise
@@ -32,9 +33,12 @@ def end(
     show_identifiers: bool = False,
 ) -> RunSummary:
     """The reports of a run that has ended, for good or for now; then its end is written down."""
-    summary = _write(journal, run, source, stop, None, world.wall(), folder, show_identifiers)
+    at = world.wall()
+    stopped = f"{stop.message} {stop.advice}".strip() if stop is not None else ""
+    run = msgspec.structs.replace(run, progress=msgspec.structs.replace(run.progress, stopped=stopped))
+    summary = _write(journal, run, source, stop, None, at, folder, show_identifiers)
     finished = (stop is None and not summary.rows.unprocessed) or _nothing_came_of_it(stop, summary.rows)
-    journal.finish(run.key, world.wall(), summary.exit_code, finished, run.progress)
+    journal.finish(run.key, at, summary.exit_code, finished, run.progress)
     if finished:
         forget_spool(journal, run)
     return summary
@@ -87,14 +91,15 @@ def _write(
         show_identifiers=show_identifiers,
     )
     code = exit_code if exit_code is not None else exit_code_of(written.counts, stop)
-    summary = summarise(run, written, journal.requests(run.key), source, stop, code, at, place)
-    write_summary(place, summary, written.timeline, _facts(journal, run, source))
+    summary = summarise(run, written, journal.requests(run.key), source, code, at, place)
+    write_summary(place, summary, written.timeline, _facts(journal, run, source, written.timeline))
     return summary
 
 
-def _facts(journal: Journal, run: Run, source: Source) -> dict[str, str]:
+def _facts(journal: Journal, run: Run, source: Source, timeline: Timeline | None) -> dict[str, str]:
     """What the page tells besides: how the server answered, and with which settings it was asked."""
-    facts = Timings(journal.attempts(run.key)).facts()
+    attempts = journal.attempts(run.key)
+    facts = (Timings(attempts, timeline.trouble) if timeline is not None else Timings(attempts)).facts()
     facts["Settings"] = changed(msgspec.convert(run.record.settings, Settings))
     words = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
     read = [f"{name.replace('_', ' ')} {words.get(value, value)}" for name, value in source.settings.items() if value]

@@ -117,8 +117,10 @@ def find(journal: Journal, run_id: str | None, *, unfinished: bool = False) -> R
         found = journal.run(run_id)
         if found is None:
             raise SettingsError(f"There is no run {run_id}.", "`importer runs` lists them.")
+        if found.progress.purged is not None:
+            raise SettingsError(f"The rows of the run {run_id} were purged.", "`importer runs` has its counts.")
         return found
-    runs = journal.runs()
+    runs = [run for run in journal.runs() if run.progress.purged is None]
     if not runs:
         raise SettingsError("There is no run yet.", "Begin with `importer run FILE`.")
     return next((run for run in runs if unfinished and not run.finished), runs[0])

@@ -79,7 +79,6 @@ class Work(msgspec.Struct):
     root: int
     attempts: int = 0
     tries: int = 0
-    unreadable: int = 0
     doubt: bool = False
     opened: bool = False
     body: bytes = b""
@@ -546,22 +545,24 @@ class Sender:
             case Next.HALVE:
                 await self._refused_whole(work, trouble.code, trouble.message, attempt, size)
             case Next.AGAIN:
-                self._breaker.failed(work.batch.batch_id, plain=not trouble.doubt or error.http_status >= 500)
+                self._breaker.failed(work.root, plain=not trouble.doubt or error.http_status >= 500)
                 await self._trouble(work, attempt, trouble.message)
             case Next.ALONE:
                 # 500 without its items: the server's trouble when it is said to several batches, else this one's.
-                self._breaker.failed(work.batch.batch_id, plain=False)
+                self._breaker.failed(work.root, plain=False)
                 await self._trouble(work, attempt, trouble.message)
             case _:
                 # 200 that cannot be read, or says nothing of any customer.
                 self._lives()
-                work.unreadable += 1
-                self._unreadable.append(work.root)
+                if trouble.foreign or not self._sound:
+                    self._unreadable.append(work.root)
                 everywhere = len(self._unreadable) >= UNREADABLE_ANSWERS and len(set(self._unreadable)) > 1
-                if everywhere or (work.unreadable >= 2 and not self._sound):
+                if everywhere or (len(self._unreadable) >= 2 and not self._sound):
                     self.stop(_no_api(trouble.message))
                     await self._stay(work, attempt)
                 else:
+                    if work.batch.alone and not trouble.foreign:
+                        work.most_tries = TRIES_ALONE
                     await self._trouble(work, attempt, trouble.message)
 
     def _lives(self) -> None:

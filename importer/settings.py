@@ -204,7 +204,7 @@ def _delimiter(value: str) -> str:
     return found
 
 
-_ALL = ("run", "check", "map", "runs", "report", "resume", "retry")
+_ALL = ("run", "check", "map", "runs", "report", "resume", "retry", "verify", "purge")
 _PACE = ("run", "resume", "retry")
 
 #: The table. `cluster` is a shorter way to say `base-url`; `profile` chooses a table of the file.
@@ -266,10 +266,10 @@ OPTIONS: tuple[Option, ...] = (
         "requests per second, minute or hour",
         "`100/minute`",
         "N/UNIT",
-        ("run", "check", "resume", "retry"),
+        ("run", "check", "resume", "retry", "verify"),
     ),
-    Option("burst", _whole(1), "requests that may leave at once within the rate", "1", "N", _PACE),
-    Option("concurrency", _whole(1), "requests in flight", "8", "N", _PACE),
+    Option("burst", _whole(1), "requests that may leave at once within the rate", "1", "N", (*_PACE, "verify")),
+    Option("concurrency", _whole(1), "requests in flight", "8", "N", (*_PACE, "verify")),
     Option("max-errors", read_errors, "stop once so many rows failed or are unknown", "none", "N|N%", _PACE),
     Option("max-outage", read_duration, "how long to wait for a server that does not answer", "30m", "TIME", _PACE),
     Option(
@@ -304,7 +304,7 @@ OPTIONS: tuple[Option, ...] = (
         "where the journal is kept",
         "SQLite in the reports folder",
         "URL",
-        ("run", "runs", "report", "resume", "retry"),
+        ("run", "runs", "report", "resume", "retry", "verify", "purge"),
     ),
     Option(
         "restart",

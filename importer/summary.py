@@ -31,7 +31,6 @@ def summarise(
     written: Written,
     requests: RequestCounts,
     source: Source,
-    stop: ImporterError | None,
     exit_code: ExitCode,
     at: int,
     folder: Path,
@@ -41,8 +40,8 @@ def summarise(
     settings = msgspec.convert(record.settings, Settings)
     spent = progress.sending_seconds
     notes = [*source.notes, *_mapping_notes(run), *progress.notes, *written.notes]
-    if stop is not None:
-        notes.insert(0, f"{stop.message} {stop.advice}".strip())
+    if progress.stopped:
+        notes.insert(0, progress.stopped)
     return RunSummary(
         run_id=record.run_id,
         source=SourceSummary(record.source, record.source_sha256, (record.sheet,) if record.sheet else ()),

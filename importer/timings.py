@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -32,7 +32,8 @@ class Slow(msgspec.Struct, frozen=True):
 class Timings:
     """Sees every attempt once."""
 
-    def __init__(self, attempts: Iterable[Attempt] = ()) -> None:
+    def __init__(self, attempts: Iterable[Attempt] = (), on_trouble: Callable[[int], None] = lambda _: None) -> None:
+        """`on_trouble` is told when each request was sent that brought no word on any row."""
         self.count = 0
         self._total = 0
         self._longest: list[tuple[int, int, Attempt]] = []
@@ -41,6 +42,8 @@ class Timings:
         self._examples: dict[tuple[int, str], list[Slow]] = {}
         for attempt in attempts:
             self._see(attempt)
+            if _is_trouble(attempt):
+                on_trouble(attempt.at)
 
     def _see(self, attempt: Attempt) -> None:
         self.count += 1
@@ -127,4 +130,6 @@ def _step(milliseconds: int) -> int:
 
 
 def _seconds(milliseconds: int) -> str:
-    return f"{milliseconds / 1000:.2f} s" if milliseconds < 10_000 else f"{milliseconds / 1000:.0f} s"
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    return f"{milliseconds / 1000:.1f} s" if milliseconds < 10_000 else f"{milliseconds / 1000:,.0f} s"

@@ -13,12 +13,14 @@ from importer.wire import Answer
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """A request that brought no item_status. `doubt`: the server may have applied it all the same."""
+    """A request that brought no item_status. `doubt`: the server may have applied it all the same. `foreign`: what came
+    is nothing that the API says."""
 
     next: Next
     code: str
     message: str
     doubt: bool
+    foreign: bool = False
 
 
 #: HTTP statuses that mean something else than the same number in a body, or that bodies do not use.
@@ -70,7 +72,7 @@ def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str
     readable = answer is not None or http_status >= 400
     message = _message(answer, str(http_status)) if readable else f"the answer could not be read: {unreadable}"
     if http_status < 300:
-        return Trouble(Next.WARNING, label, message, doubt=True)
+        return Trouble(Next.WARNING, label, message, doubt=True, foreign=answer is None)
     if http_status in _BY_HTTP:
         klass = _BY_HTTP[http_status]
     elif http_status >= 500:

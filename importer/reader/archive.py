@@ -53,6 +53,8 @@ _FOREIGN = (
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
 )
+#: How workbooks began before they were put into OLE containers.
+_OLD_WORKBOOKS = (b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
 _UNPACKED_RATIO = 200
 _UNPACKED_FREE = 1 << 26
 
@@ -110,10 +112,15 @@ def judge(path: Path, password: str | None) -> Content:
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return _judge_zip(path, password)
     if start.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        kind = "encrypted" if _is_encrypted(path) else "xls"
+        kind = _old_office_kind(path)
+        if kind is None:
+            raise SourceError(
+                f"{name} is an old Office document that holds no workbook (such as .doc, .ppt or .msg).",
+                "Upload the spreadsheet itself.",
+            )
         return Content(kind, note=_naming(name, kind))
     _refuse_foreign(name, start, f"is named {path.suffix or 'without an ending'} but is")
-    if start.startswith((b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")) and b"\x00" in start[:8]:
+    if start[:2] in _OLD_WORKBOOKS and start[2:4] in (b"\4\0", b"\6\0", b"\x08\0"):
         raise SourceError(
             f"{name} is a workbook of Excel 4 or older.", "Open it in a spreadsheet program and save it as .xlsx."
         )
@@ -279,13 +286,18 @@ class _Member(io.BufferedReader):
         self._archive.close()
 
 
-def _is_encrypted(path: Path) -> bool:
-    """An OLE container that holds an encrypted package: its name stands in the directory, in UTF-16."""
-    needle = "EncryptedPackage".encode("utf-16-le")
+def _old_office_kind(path: Path) -> str | None:
+    """What an OLE container holds. The names of its streams stand in its directory, in UTF-16."""
+    kinds = {"EncryptedPackage": "encrypted", "Workbook": "xls", "Book": "xls"}
+    needles = {name.encode("utf-16-le"): kind for name, kind in kinds.items()}
+    found: str | None = None
     with path.open("rb") as stream:
         previous = b""
         while block := stream.read(1 << 20):
-            if needle in previous + block:
-                return True
-            previous = block[-len(needle) :]
-    return False
+            for needle, kind in needles.items():
+                if needle in previous + block:
+                    if kind == "encrypted":
+                        return kind
+                    found = kind
+            previous = block[-64:]
+    return found

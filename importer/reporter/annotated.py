@@ -37,7 +37,6 @@ _WARNED = PatternFill("solid", start_color="FFFFE699")
 _NO_FILL = PatternFill()
 #: Begins our part of a comment.
 _MARK = "importer: "
-_BOLD = Font(bold=True)
 _WIDTHS = {"_message": 44, "_advice": 60, "_warnings": 14, "_request_id": 18, "_at": 26}
 _COLOURED = {
     Status.FAILED: _GUILTY,
@@ -152,15 +151,23 @@ def _result_positions(sheet: Worksheet, header: int, names: dict[str, int]) -> d
     """Where the result columns stand: where an earlier report put them, else right of everything."""
     result = {}
     following = _last_column(sheet) + 1
+    neighbour = sheet.cell(header, max(place for place in names.values() if place is not None))
     for name in RESULT_COLUMNS:
         column = names.get(name)
         if column is None:
             column, following = following, following + 1
-            cell = sheet.cell(header, column, name)
-            cell.font = _BOLD
+            _head(sheet.cell(header, column, name), like=neighbour)
             sheet.column_dimensions[get_column_letter(column)].width = _WIDTHS.get(name, 12)
         result[name] = column
     return result
+
+
+def _head(cell: Any, like: Any) -> None:
+    """The looks of the sheet's own header, and bold in any case."""
+    cell._style = copy(like._style)
+    font: Font = copy(like.font)
+    font.b = True
+    cell.font = font
 
 
 def _last_column(sheet: Worksheet) -> int:

@@ -54,6 +54,8 @@ class _Bar(msgspec.Struct):
     height: float
     wrong_y: float
     wrong_height: float
+    troubles: int
+    middle: float
 
 
 def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[str, str] | None = None) -> str:
@@ -76,6 +78,7 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
         slices_most=f"{max((s.succeeded + s.wrong for s in slices), default=0):,}",
         slice_words=f"{seconds:,} s" if seconds < 120 else f"{seconds / 60:,.1f} min",
         time_label=_time_label(slices),
+        slices_troubles=sum(part.troubles for part in slices),
         facts=facts or {},
         examples=lambda cause: examples(cause).strip(),
         files=[
@@ -136,6 +139,8 @@ def _bars(slices: Sequence[Slice]) -> list[_Bar]:
                 round(good, 2),
                 round(_BOTTOM - good - wrong, 2),
                 round(wrong, 2),
+                part.troubles,
+                round(_LEFT + (number + 0.45) * step, 2),
             )
         )
     return bars
@@ -146,10 +151,12 @@ def _time_label(slices: Sequence[Slice]) -> str:
         return ""
     rows = sum(part.succeeded + part.wrong for part in slices)
     best = max(slices, key=lambda part: part.succeeded + part.wrong)
+    troubles = sum(part.troubles for part in slices)
     empty = sum(not part.succeeded and not part.wrong for part in slices)
     return (
         f"{rows:,} rows were answered between {_clock(slices[0].at)} and {_clock(slices[-1].at)} UTC, most of them "
         f"at {_clock(best.at)}; {empty:,} of {len(slices):,} slices of time had no answer"
+        + (f"; {troubles:,} requests had to be sent again or brought no word on any row" if troubles else "")
     )
 
 

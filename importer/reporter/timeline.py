@@ -30,6 +30,8 @@ class Slice(msgspec.Struct, frozen=True):
     at: int
     succeeded: int
     wrong: int
+    #: Requests that brought no word on any row: pauses asked for, outages, refusals.
+    troubles: int = 0
 
 
 class Timeline:
@@ -40,6 +42,13 @@ class Timeline:
         self.answered = 0
         self.latest = 0
         self._slices: dict[int, Counter[str]] = {}
+        self._troubles: Counter[int] = Counter()
+
+    def trouble(self, at: int) -> None:
+        """A request that brought no word on any row."""
+        self._troubles[at // self.width] += 1
+        while len(self._troubles) > _MOST_SLICES:
+            self._widen()
 
     def see(self, outcomes: Sequence[Outcome], other: Sequence[int]) -> None:
         """Succeeded rows count as "", the others (their positions in `other`) by their code."""
@@ -80,15 +89,18 @@ class Timeline:
         """At most so many slices of equal width, from the first answer to the last."""
         if not self._slices:
             return []
-        first, last = min(self._slices), max(self._slices)
+        first, last = min([*self._slices, *self._troubles]), max([*self._slices, *self._troubles])
         step = -(-(last - first + 1) // most)
         counts: dict[int, tuple[int, int]] = {}
         for at, found in self._slices.items():
             number = (at - first) // step
             succeeded, wrong = counts.get(number, (0, 0))
             counts[number] = (succeeded + found[""], wrong + found.total() - found[""])
+        troubles: Counter[int] = Counter()
+        for at, requests in self._troubles.items():
+            troubles[(at - first) // step] += requests
         return [
-            Slice((first + number * step) * self.width, *counts.get(number, (0, 0)))
+            Slice((first + number * step) * self.width, *counts.get(number, (0, 0)), troubles[number])
             for number in range((last - first) // step + 1)
         ]
 
@@ -98,3 +110,7 @@ class Timeline:
         for at, counts in self._slices.items():
             slices.setdefault(at // 2, Counter()).update(counts)
         self._slices = slices
+        troubles: Counter[int] = Counter()
+        for at, requests in self._troubles.items():
+            troubles[at // 2] += requests
+        self._troubles = troubles

@@ -347,6 +347,21 @@ _add(
 _add("a PDF named xlsx", "a.xlsx", _text(b"%PDF-1.7\n"), error=(".xlsx", "PDF"))
 _add("a CSV named xlsx", "a.xlsx", _text(PLAIN), columns=AB, rows=ROWS, notes=(".xlsx",))
 _add("a cut workbook", "a.xlsx", lambda path: path.write_bytes(_xlsx([list(AB), [1, "a"]])[:-200]), error=("damaged",))
+_add(
+    "an old document of Word",
+    "a.xls",
+    _text(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "WordDocument".encode("utf-16-le")),
+    error=("no workbook",),
+)
+_add("a sheet of Excel 2", "a.xls", _text(b"\x09\x00\x04\x00\x02\x00\x10\x00"), error=("Excel 4 or older",))
+_add(
+    "utf-16 that begins with a tab",
+    "a.txt",
+    _text("\tmobile\tbrand\n\t1\ta\n", "utf-16-le"),
+    columns=AB,
+    rows=[(2, ["1", "a"])],
+    notes=("utf-16-le",),
+)
 _add("a zip of nothing", "a.zip", lambda path: zipfile.ZipFile(path, "w").close(), error=("0 files",))
 
 

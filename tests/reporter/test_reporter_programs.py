@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from openpyxl.worksheet.worksheet import Worksheet
 from reporter_kit import Sheet, mapping
 from test_reporter_annotated import failed as failed_row
 from test_reporter_annotated import outcomes, report, uploaded
@@ -110,19 +111,27 @@ def test_a_spreadsheet_program_finds_no_formula_that_the_source_did_not_have(tmp
 @needs_office
 def test_a_spreadsheet_program_opens_the_annotated_workbook_with_its_marks(tmp_path: Path) -> None:
     """Opened and saved by LibreOffice: the colours, comments, formulas, validations and sheets are all there."""
-    path = uploaded(tmp_path / "u.xlsx")
-    report(tmp_path / "run", path, outcomes(r5=failed_row(5, "1004")))
+    path = uploaded(tmp_path / "u.xlsx", type_dangerous_text)
+    report(tmp_path / "run", path, outcomes(r5=failed_row(5, "1004", message="=1+1")))
     book = openpyxl.load_workbook(saved_by_office(tmp_path / "run" / "annotated.xlsx", tmp_path / "out"))
     sheet = book["Customers"]
     assert sheet["C5"].fill.start_color.rgb == "FFF4B6B0"
-    assert "importer: store unknown" in sheet["C5"].comment.text
+    assert "importer: =1+1. Correct the store code" in sheet["C5"].comment.text
     assert sheet["E4"].value == "=A4*2"
+    formulas = [cell.coordinate for row in sheet.iter_rows() for cell in row if cell.data_type == "f"]
+    assert formulas == [f"E{row}" for row in range(4, 10)], "no cell is a formula that was none in the source"
+    assert (sheet["D6"].value, sheet["D7"].value) == ("=1+1", "@SUM(1)")
     assert len(sheet.data_validations.dataValidation) == 1
     assert [(page.title, page.sheet_state) for page in book] == [
         ("Customers", "visible"),
         ("Rates", "visible"),
         ("Notes", "hidden"),
     ]
+
+
+def type_dangerous_text(sheet: Worksheet) -> None:
+    for place, text in (("D6", "=1+1"), ("D7", "@SUM(1)")):
+        sheet[place].value, sheet[place].data_type = text, "s"
 
 
 def saved_by_office(path: Path, folder: Path) -> Path:

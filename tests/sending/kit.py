@@ -157,6 +157,11 @@ class Watcher:
 Answerer = Callable[[httpx.Request, int], Awaitable["httpx.Response | None"]]
 
 
+def fresh(response: httpx.Response) -> httpx.Response:
+    """The same answer as it comes off the wire: not read yet."""
+    return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(response.content))
+
+
 class Wire(httpx.AsyncBaseTransport):
     """The way to the sandbox: notes when each request of preferences left and what it held, and can answer itself.
 
@@ -232,6 +237,9 @@ class Rig:
     inner: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda transport: transport
     during: Callable[[Sender], Awaitable[None]] | None = None
     limits_of: Callable[[float], Limits] | None = None
+    #: Another server than the sandbox, over real sockets and in real time.
+    base_url: str = ""
+    jitter: Callable[[], float] | None = None
 
     async def send(self, found: Sequence[Customer]) -> Ran:
         loop = asyncio.get_running_loop()
@@ -246,15 +254,17 @@ class Rig:
             scribe.open[work.batch.batch_id] = scribe.seen[work.batch.batch_id] = work.batch
             scribe.doubt[work.batch.batch_id] = work.doubt
         began = loop.time()
-        options = ClientOptions("http://sandbox.test", connections=self.concurrency, deadline=self.deadline)
-        async with Client(options, self.credentials, loop.time, wire) as client:
+        options = ClientOptions(
+            self.base_url or "http://sandbox.test", connections=self.concurrency, deadline=self.deadline
+        )
+        async with Client(options, self.credentials, loop.time, None if self.base_url else wire) as client:
             sender = Sender(
                 client=client,
                 scribe=scribe,  # type: ignore[arg-type]
                 lanes=Lanes(),
                 chunker=chunker,
                 pacer=Pacer(self.rate, self.burst, loop.time, chance.random),
-                backoff=BackOff(chance.random),
+                backoff=BackOff(self.jitter or chance.random),
                 breaker=Breaker(loop.time, self.max_outage),
                 limits=self.limits_of(began) if self.limits_of else self.limits,
                 observer=watcher,

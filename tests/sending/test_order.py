@@ -1,4 +1,4 @@
-"""Order: whatever happens on the way, the server ends as if rows were sent one by one, and nobody flies twice at once."""
+"""Order: whatever happens on the way, the server ends as if rows were sent one by one; nobody flies twice at once."""
 
 from __future__ import annotations
 

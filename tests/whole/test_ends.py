@@ -189,6 +189,18 @@ def test_an_interrupted_run_says_how_to_go_on(terminal: Terminal) -> None:
         assert len(sandbox.state.accepted) == 100
 
 
+def test_repairs_are_counted_once_however_often_a_run_was_stopped(terminal: Terminal) -> None:
+    """Rows that were read ahead and read again are not repaired twice: the summary says what an unbroken run says."""
+    whole = terminal.type("run", SAMPLES / "customers.csv", "--sandbox", "--json").json["repairs"]
+    with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
+        terminal.credentials(sandbox)
+        words = ("--base-url", sandbox.base_url, "--batch-size", "4", "--concurrency", "1", "--json")
+        assert terminal.type("run", SAMPLES / "customers.csv", *words, "--max-duration", "0.5").code == 10
+        assert terminal.type("resume", "--max-duration", "0.5").code == 10
+        ended = terminal.type("resume", "--json", "--max-duration", "60", "--concurrency", "8")
+    assert (ended.code, ended.json["repairs"]) == (0, whole)
+
+
 def test_files_are_their_owners_alone(terminal: Terminal) -> None:
     """0600 and 0700 under any umask, whatever is written: reports, journal, locks, problems."""
     terminal.type("run", SAMPLES / "messy.xlsx", "--sandbox")

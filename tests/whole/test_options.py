@@ -298,15 +298,6 @@ def only_changed(bench: Bench) -> None:
         assert sandbox.state.accepted[-1][1] == {"Favourite colour": "Red"}
 
 
-def only_changed(bench: Bench) -> None:
-    bench.sheet(3)
-    with EmbeddedSandbox() as sandbox:
-        assert bench.run(sandbox).json["rows"]["succeeded"] == 3
-        bench.sheet(4)
-        ended = bench.run(sandbox, "--only-changed")
-        assert (ended.code, ended.json["rows"]["succeeded"], ended.json["rows"]["skipped"]) == (0, 1, 3)
-
-
 def gzip(bench: Bench) -> None:
     write_csv(bench.folder / "a.csv", ("External id", "Colour"), ("code-816", "Blue"))
     with EmbeddedSandbox(SandboxOptions(accept_gzip=False)) as sandbox:

@@ -1,0 +1,78 @@
+"""Purging: what old runs know of persons goes (reports, spooled input, what became of each row); the counts stay."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from importer.errors import Busy
+from importer.journal import Journal, Run
+from importer.locks import hold
+from importer.reporter.files import told
+from importer.settings import Settings
+from importer.world import World
+
+
+class Purged(msgspec.Struct, frozen=True):
+    """The runs that were purged, and those old ones that were left with the reason."""
+
+    runs: tuple[str, ...]
+    rows: int
+    left: dict[str, str]
+
+
+def purge(settings: Settings, older_than: float, world: World) -> Purged:
+    """Runs whose last sign of life is older than so many seconds. What can be repeated comes first: a purge that was
+    interrupted is completed by the next one."""
+    reports = Path(settings.reports_dir)
+    before = world.wall() - round(older_than * 1000)
+    done: list[str] = []
+    rows = 0
+    left: dict[str, str] = {}
+    with Journal.open(reports, settings.database or None) as journal:
+        runs = journal.runs()
+        needed = {run.record.retry_of for run in runs if not run.finished}
+        for run in runs:
+            if run.progress.purged is not None or (run.finished_at or run.record.started_at) >= before:
+                continue
+            if run.record.run_id in needed:
+                left[run.record.run_id] = "an unfinished retry needs it"
+                continue
+            try:
+                with hold(journal, reports, journal.identity(run.key)):
+                    rows += sum(journal.counts(run.key).values())
+                    _purge(journal, run, reports)
+            except Busy as error:
+                left[run.record.run_id] = error.message
+                continue
+            done.append(run.record.run_id)
+        _purge_spool(journal, reports, before)
+    return Purged(tuple(done), rows, left)
+
+
+def _purge(journal: Journal, run: Run, reports: Path) -> None:
+    folder = reports / run.record.run_id
+    with told(folder):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    journal.purge(run)
+    if run.record.spooled and not journal.in_use(run.record.source):
+        with told(Path(run.record.source)):
+            Path(run.record.source).unlink(missing_ok=True)
+
+
+def _purge_spool(journal: Journal, reports: Path, before: int) -> None:
+    """Input that no run came of: its process was killed first."""
+    folder = reports / ".spool"
+    with told(folder):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.stat().st_mtime * 1000 < before and not journal.in_use(str(path.resolve())):
+                path.unlink(missing_ok=True)
+
+
+def purged_text(purged: Purged) -> str:
+    lines = [f"Purged {len(purged.runs):,} runs with {purged.rows:,} rows; their counts stay in `importer runs`."]
+    lines += [f"Left {run_id}: {reason}." for run_id, reason in purged.left.items()]
+    return "\n".join(lines) + "\n"
