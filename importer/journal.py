@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import Connection, Engine
 
 from importer.errors import JournalError
@@ -619,7 +620,12 @@ class Change(msgspec.Struct, frozen=True):
         if self.outcomes:
             number = attempt.number if attempt is not None else None
             rows = [_outcome_row(key, o, number, self.sent.get(o.row_number)) for o in self.outcomes]
-            connection.execute(_outcomes.insert(), rows)
+            if connection.dialect.paramstyle == "qmark":
+                # Most of what is ever written: straight to the driver, which takes a third of the time.
+                connection.exec_driver_sql(_INSERT_OUTCOME, rows)
+            else:
+                names = _outcomes.columns.keys()
+                connection.execute(_outcomes.insert(), [dict(zip(names, row, strict=True)) for row in rows])
         if self.settled:
             connection.execute(
                 _batches.update().where(_batches.c.run == key, _batches.c.batch_id.in_(self.settled)).values(rows=None)
@@ -633,21 +639,17 @@ class Change(msgspec.Struct, frozen=True):
             connection.execute(_runs.update().where(_runs.c.id == key).values(progress=_pack(self.progress)))
 
 
-def _outcome_row(key: int, outcome: Outcome, number: int | None, sent: bytes | None) -> dict[str, Any]:
+_INSERT_OUTCOME = str(_outcomes.insert().compile(dialect=SQLiteDialect(paramstyle="qmark")))
+
+
+def _outcome_row(key: int, outcome: Outcome, number: int | None, sent: bytes | None) -> tuple[Any, ...]:
+    """The values of an outcome in the order of the table's columns."""
     more = None
     if outcome.message or outcome.advice or outcome.columns or outcome.warnings or number is None:
         at = outcome.at if number is None else 0
         more = _pack(_More(outcome.message, outcome.advice, outcome.columns, outcome.warnings, at))
-    return {
-        "run": key,
-        "row_number": outcome.row_number,
-        "status": _STATUS_NUMBER[outcome.status],
-        "code": outcome.code or None,
-        "attempts": outcome.attempts,
-        "attempt": number,
-        "more": more,
-        "sent": sent,
-    }
+    status = _STATUS_NUMBER[outcome.status]
+    return (key, outcome.row_number, status, outcome.code or None, outcome.attempts, number, more, sent)
 
 
 class Scribe:

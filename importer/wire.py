@@ -266,13 +266,18 @@ def _status_of(status: _Status | None) -> RequestStatus:
 _NO_STATUS = _ItemStatus()
 
 
+def _identifier(value: object) -> str:
+    """An echoed identifier. It is compared and never written down, so its text needs no care."""
+    return value if type(value) is str else read_text(value)
+
+
 def _item_of(item: _Item) -> ItemStatus:
     status = item.item_status or _NO_STATUS
     return ItemStatus(
-        read_text(item.mobile),
-        read_text(item.email),
-        read_text(item.external_id),
-        read_text(item.user_id),
+        _identifier(item.mobile),
+        _identifier(item.email),
+        _identifier(item.external_id),
+        _identifier(item.user_id),
         read_success(status.success),
         read_code(status.code),
         read_text(status.message),
