@@ -72,11 +72,13 @@ EXAMPLES = {
     "max-duration": '"2h"',
     "limit": "1000",
     "skip-rows": "500",
+    "only-changed": "true",
     "gzip": "true",
     "attribution-type": '"store_code"',
     "attribution-code": '"BLR-014"',
     "reports-dir": '"/var/lib/importer/reports"',
     "database": '"sqlite:////var/lib/importer/journal.db"',
+    "show-identifiers": "true",
 }
 
 SETTINGS_HEAD = """\
