@@ -9,6 +9,7 @@ import secrets
 import shutil
 import unicodedata
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -148,11 +149,10 @@ class _Parts:
             raise Refused(413, "refused.form_large")
 
 
-class Admit:
+class Admit(Protocol):
     """Judges the fields that came before the file; raises `Refused`."""
 
-    def __call__(self, fields: dict[str, str]) -> None:
-        raise NotImplementedError
+    def __call__(self, fields: dict[str, str]) -> None: ...
 
 
 async def receive(request: Request, folder: Path, most: int, admit: Admit) -> Received:

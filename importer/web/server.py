@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from importer.errors import Busy, SettingsError
 from importer.locks import Lock
+from importer.sandbox.server import listen
 from importer.web.app import create_app
 from importer.web.options import WebOptions, is_loopback
 
@@ -30,7 +31,7 @@ def serve(options: WebOptions, announce: Callable[[str], None]) -> None:
     with _only_one(options):
         app = create_app(options)
         try:
-            listener = _listen(options.host, options.port)
+            listener = listen(options.host, options.port)
         except OSError as error:
             place = f"{options.host}:{options.port}"
             raise SettingsError(f"{place} cannot be had ({error.strerror}).", "Choose another --port.") from None
@@ -93,16 +94,3 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._jobs.closing.set()
         super().handle_exit(sig, frame)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    listener.set_inheritable(False)
-    return listener
