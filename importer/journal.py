@@ -11,9 +11,7 @@ import asyncio
 import os
 import queue
 import secrets
-import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from importer.errors import JournalError
 from importer.model import Batch, Outcome, RequestCounts, Status
+from importer.wal import to_wal
 
 SCHEMA_VERSION = 2
 #: Statuses as the journal stores them: a byte a row. The order is for ever.
@@ -778,26 +777,13 @@ def _sqlite(path: Path) -> Engine:
     def set_up(connection: Any, _: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        _to_wal(cursor)
+        to_wal(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA fullfsync=ON")
         cursor.execute("PRAGMA cache_size=-8000")
         cursor.close()
 
     return engine
-
-
-def _to_wal(cursor: Any) -> None:
-    """SQLite does not wait for others when it changes the mode of a new file, whatever its timeout: we do."""
-    until = time.monotonic() + 30
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-            time.sleep(0.01)
 
 
 def _postgresql(url: str) -> Engine:

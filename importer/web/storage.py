@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from importer.wal import to_wal
+
 SESSION_SECONDS = 12 * 3600.0
 IDLE_SECONDS = 2 * 3600.0
 #: A session's last use is written down no more often than this.
@@ -104,7 +106,7 @@ class Storage:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self.folder = folder
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        to_wal(self._db)
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_TABLES)
 

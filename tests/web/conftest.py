@@ -21,8 +21,8 @@ def chromium() -> str | None:
     )
 
 
-# For a module, not for the session: while the driver lives its event loop counts as running in this thread, and whatever
-# test comes next in the same process could not run one of its own.
+# For a module, not for the session: while the driver lives its event loop counts as running in this thread, and
+# whatever test comes next in the same process could not run one of its own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     where = chromium()
