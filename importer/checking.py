@@ -30,7 +30,7 @@ ROWS_AT_ONCE = 10_000
 
 def check(path: str, settings: Settings, world: World) -> Findings:
     """Reads everything, sends nothing. Raises `ImporterError` where the source cannot be read or mapped."""
-    fields = _fields(settings, world) if settings.online else None
+    fields = organisation_fields(settings, world) if settings.online else None
     password = world.environ.get("IMPORTER_SOURCE_PASSWORD") or None
     with open_source(path, source_options(settings, password)) as source, _problems_file(settings.output) as write:
         check_resubmit(source, settings)
@@ -78,7 +78,8 @@ def _chosen(chunks: Iterator[Chunk], settings: Settings) -> Iterator[Chunk]:
             return
 
 
-def _fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
+def organisation_fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
+    """The preferences that the organisation has defined. Raises `ImporterError` where it cannot be asked."""
     with target_of(settings, world) as target:
         return asyncio.run(greet(target, settings, world)).fields
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import importlib
 import os
 import signal
 import sys
@@ -58,12 +59,12 @@ Command = Callable[..., Any]
 _EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {EXIT_MEANINGS[code]}" for code in ExitCode)
 
 
-def _options(command: str) -> Callable[[Command], Command]:
+def _options(command: str, without: Sequence[str] = ()) -> Callable[[Command], Command]:
     """Every option of the table that this command takes."""
 
     def decorate(function: Command) -> Command:
         for option in reversed(OPTIONS):
-            if not option.taken_by(command):
+            if not option.taken_by(command) or option.name in without:
                 continue
             text = f"{option.help} [default: {option.shown.replace('`', '')}]"
             if option.flag:
@@ -450,6 +451,51 @@ def _list_magic() -> None:
     click.echo("\nFaults by request, --fault REQUESTS:KIND[-after][:setting=value], REQUESTS as 3, 3-5, 3- or */20:\n")
     for kind, (text, _) in FAULTS.items():
         click.echo(click.wrap_text(text, 78, f"  {kind:<18} ", " " * 21))
+
+
+#: What is said of one run, not of all that the page begins.
+_OF_ONE_RUN = ("mapping", "sheet", "encoding", "delimiter", "header-row", "limit", "skip-rows", "restart", "resubmit")
+
+
+@cli.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="where to listen")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), metavar="PORT")
+@click.option(
+    "--users-file", metavar="FILE", help="who may sign in [default: IMPORTER_WEB_USERS_FILE; else nobody has to]"
+)
+@click.option("--add-user", metavar="NAME", help="add a user to the users file (asks for the password), and end")
+@click.option(
+    "--role", default="uploader", show_default=True, metavar="ROLE", help="of --add-user: uploader, operator, viewer"
+)
+@click.option("--proxy-header", metavar="HEADER", help="a trusted proxy names here who is signed in [default: none]")
+@click.option(
+    "--proxy-address", "proxy_addresses", multiple=True, metavar="IP", help="that proxy [default: this machine]"
+)
+@click.option("--name", "names", multiple=True, metavar="HOST", help="a name by which browsers reach the page")
+@click.option("--https", is_flag=True, help="browsers come over HTTPS, which a proxy speaks")
+@click.option("--tls-certificate", metavar="FILE", help="speak HTTPS with this certificate")
+@click.option("--tls-key", metavar="FILE", help="and this key")
+@click.option("--max-upload", default="512M", show_default=True, metavar="SIZE", help="the largest file taken")
+@_options("run", without=_OF_ONE_RUN)
+@_config
+def serve_command(config: str | None, **given: Any) -> None:
+    """Serve the page for people who upload, until stopped.
+
+    Drop a file, see what would happen, start, watch, fetch the report. Options of `run` hold for every run of the page.
+    """
+    # Only now: what the page is made of comes with the extra `web`, and not everybody installs that.
+    try:
+        serve_page = importlib.import_module("importer.web.command").serve_page
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"The page needs {error.name}.", "pip install 'capillary-importer[web]'") from None
+    own = {name: given.pop(name) for name in _OF_THE_PAGE}
+    serve_page(lambda: _settings(given, config), own, os.environ, lambda text: click.echo(text, err=True))
+
+
+_OF_THE_PAGE = (
+    *("host", "port", "users_file", "add_user", "role", "proxy_header", "proxy_addresses", "names", "https"),
+    *("tls_certificate", "tls_key", "max_upload"),
+)
 
 
 # ---------------------------------------------------------------------------------------------------- their parts

@@ -80,7 +80,7 @@ def clean(text: str) -> Verdict:
     if formula:
         text = formula.group(1).strip()
         repairs.append("formula_quotes_removed")
-    if text[:1] in _APOSTROPHES and (text[1:2].isdecimal() or text[1:2] == "+" or is_certain_date(text[1:])):
+    if text[:1] in _APOSTROPHES and _is_number_or_date(text[1:]):
         text = text[1:]
         repairs.append("apostrophe_removed")
     return Verdict(text, tuple(repairs))
@@ -88,6 +88,13 @@ def clean(text: str) -> Verdict:
 
 _APOSTROPHES = ("'", "’", "‘", "`")
 _UNUSUAL_SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+
+
+def _is_number_or_date(text: str) -> bool:
+    """Where an apostrophe before it was the way to have a program keep it as text."""
+    if text[:1] == "+":
+        return any(character.isdecimal() for character in text)
+    return text[:1].isdecimal() or is_certain_date(text)
 
 
 def _ascii_digit(character: str) -> str:

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from importer.errors import JournalError
 from importer.model import Batch, Outcome, RequestCounts, Status
+from importer.wal import to_wal
 
 SCHEMA_VERSION = 2
 #: Statuses as the journal stores them: a byte a row. The order is for ever.
@@ -805,7 +806,7 @@ def _sqlite(path: Path) -> Engine:
     def set_up(connection: Any, _: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        to_wal(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA fullfsync=ON")
         cursor.execute("PRAGMA cache_size=-8000")

@@ -25,20 +25,33 @@ def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractConte
     return Lock(reports / ".locks", name)
 
 
+def is_held(journal: Journal, reports: Path, name: str) -> bool:
+    """Whether some process holds the lock; it is not taken for the look, so that nobody is turned away by it."""
+    if journal.shared:
+        return DatabaseLock(journal, name).is_held()
+    try:
+        status = Lock(reports / ".locks", name).path.stat()
+        table = Path("/proc/locks").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    return any(place in line.split() for line in table.splitlines())
+
+
 class Lock:
     """An exclusive lock on a name, told to others with who holds it. Raises `Busy` when somebody does."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._path = folder / (hashlib.sha256(name.encode()).hexdigest()[:24] + ".lock")
+        self.path = folder / (hashlib.sha256(name.encode()).hexdigest()[:24] + ".lock")
         self._what = name
         self._file: int | None = None
 
     def __enter__(self) -> Self:
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise _unwritable(self._path.parent, error) from error
+            raise _unwritable(self.path.parent, error) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -50,7 +63,7 @@ class Lock:
             os.write(file, _holder(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())).encode())
         except OSError as error:
             os.close(file)
-            raise _unwritable(self._path.parent, error) from error
+            raise _unwritable(self.path.parent, error) from error
         self._file = file
         return self
 
@@ -71,6 +84,11 @@ class DatabaseLock:
         # Signed, as the server wants it.
         self._key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
         self._connection: sa.Connection | None = None
+
+    def is_held(self) -> bool:
+        with self._journal.errors(), self._journal.another_connection() as connection:
+            found = connection.execute(sa.text(_HOLDER), {"key": self._key & 0xFFFFFFFFFFFFFFFF}).one_or_none()
+        return found is not None
 
     def __enter__(self) -> Self:
         with self._journal.errors():

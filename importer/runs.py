@@ -57,6 +57,12 @@ def identity_of(source: Source, base_url: str, spooled: bool) -> str:
     return f"{where} · {source.sheet} · {base_url}"
 
 
+def identity_of_record(record: RunRecord) -> str:
+    """The same for a run that began before, without opening its source."""
+    where = record.source_sha256 if record.spooled else record.source
+    return f"{where} · {record.sheet} · {record.base_url}"
+
+
 def new_record(
     source: Source,
     mapping: Mapping,

@@ -135,6 +135,8 @@ class Sender:
         self._proven = False
         self._sound = False
         self._unsent: set[int] = set()
+        #: Batches of an earlier process that have not left yet.
+        self._inherited: set[int] = set()
         self._again: list[tuple[float, int, Work]] = []
         self._sequence = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -167,6 +169,7 @@ class Sender:
                 self._lanes.hold(customer)
             self._taken += len(work.batch.customers)
             self._roots[work.root] = [0, 0, 1]
+            self._inherited.add(work.batch.batch_id)
             self._put(work, 0.0)
         if unsent := tuple(work.batch.batch_id for work in again if not work.doubt):
             await self._scribe.write(Change(doubtful=unsent))
@@ -296,11 +299,20 @@ class Sender:
         return Work(batch, batch.batch_id, body=self._chunker.body)
 
     def _may_begin(self) -> bool:
-        """Whether a new batch may begin: the canary must have come back, and while no item was ever answered only so
-        many batches are risked as it takes to see that something is wrong with all."""
+        """Whether a new batch may begin: what an earlier process left must have gone, the canary must have come back,
+        and while no item was ever answered only so many batches are risked as it takes to see that something is wrong
+        with all."""
+        if self._inherited:
+            return False
         if self._canary and not self._canary_to_take:
             return False
         return self._sound or self._begun < REFUSED_BATCHES
+
+    def _gone(self, batch_id: int) -> None:
+        """An inherited batch has left, or goes on in parts: when it was the last, new ones may begin."""
+        if batch_id in self._inherited:
+            self._inherited.discard(batch_id)
+            self._changed.set()
 
     def _put(self, work: Work, delay: float) -> None:
         heapq.heappush(self._again, (self._clock() + delay, next(self._sequence), work))
@@ -343,6 +355,7 @@ class Sender:
         async with self._in_flight:
             await self._leave()
             self._unsent.discard(batch_id)
+            self._gone(batch_id)
             sent_at, at = self._clock(), self._wall()
             try:
                 reply: Reply | RequestFailed = await self._client.set_preferences(body)
@@ -509,6 +522,7 @@ class Sender:
             raise AssertionError("a batch goes on whole or not at all")
         for again in new:
             again.opened = True
+        self._gone(work.batch.batch_id)
         self._roots_changed(work, new, goes_on, outcomes)
         for customer in done:
             self._lanes.done(customer)

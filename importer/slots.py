@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from importer.pacer import MemoryStore, PaceState, SlotStore
+from importer.wal import to_wal
 
 
 def shared_slots(environ: Mapping[str, str], key: str) -> SlotStore:
@@ -48,7 +49,7 @@ class SharedStore:
         self._key = key
         self._boot = _boot()
         self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
+        to_wal(self._connection)
         self._connection.execute("PRAGMA synchronous=OFF")
         self._alone = MemoryStore()
         self._connection.execute(

@@ -55,7 +55,9 @@ def summarise(
         codes=written.codes,
         causes=written.causes,
         rate=RateSummary(
-            settings.rate.word, round(requests.sent * settings.rate.unit / spent, 1) if spent > 0 else 0.0
+            settings.rate.word,
+            # The first ones leave at once: what follows them is what the time was needed for.
+            round(max(requests.sent - settings.burst, 0) * settings.rate.unit / spent, 1) if spent > 0 else 0.0,
         ),
         duration_seconds=round((at - record.started_at) / 1000, 3),
         reports={**written.reports, **{name: str(folder / name) for name in SUMMARY_FILES}},

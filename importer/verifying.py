@@ -101,8 +101,8 @@ def _chosen(succeeded: bytearray, run: Run, sample: int | None) -> set[int] | No
     if sample is None:
         return None
     rows = [row for row, mark in enumerate(succeeded) if mark]
-    # By the run: whoever looks again looks at the same rows, and nobody chooses them.
-    return set(random.Random(run.record.run_id).sample(rows, min(sample, len(rows))))  # noqa: S311 - no secret
+    # By the sheet's content: whoever looks again looks at the same rows, after a retry too, and nobody chooses them.
+    return set(random.Random(run.record.source_sha256).sample(rows, min(sample, len(rows))))  # noqa: S311 - no secret
 
 
 def _expected(

@@ -72,6 +72,7 @@ EXAMPLES = {
     "max-duration": '"2h"',
     "limit": "1000",
     "skip-rows": "500",
+    "only-changed": "true",
     "gzip": "true",
     "attribution-type": '"store_code"',
     "attribution-code": '"BLR-014"',
@@ -99,6 +100,7 @@ EXAMPLES = {
     "critical": '"20%"',
     "notices": '["${ONCALL}", "mailto://mail.example.com?from=importer@example.com&to=data@example.com"]',
     "retention": '"90d"',
+    "show-identifiers": "true",
 }
 
 SETTINGS_HEAD = """\

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -61,7 +62,7 @@ class _Found(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-class _Trait:
+class _Trait(ABC):
     """Something about the cells of one column that can be counted."""
 
     def __init__(self, position: int, column: str, keys: Callable[[list[str]], list[str]]) -> None:
@@ -75,8 +76,9 @@ class _Trait:
             self.open = False
             into.clear()
 
+    @abstractmethod
     def state(self, wrong: Counter[str], rows: int, good: int) -> _Found | None:
-        raise NotImplementedError
+        """The sentence that these counts prove, None where they prove none."""
 
 
 class _Length(_Trait):

@@ -74,9 +74,10 @@ def next_steps(summary: RunSummary) -> list[tuple[str, str]]:
     failed = summary.reports.get("failed.xlsx") or summary.reports.get("failed.csv")
     if failed and summary.rows.failed + summary.rows.rejected:
         name = Path(failed).name
+        marked = " (or those marked in annotated.xlsx, with --resubmit)" if "annotated.xlsx" in summary.reports else ""
         steps.append(
             (
-                f"Mend the cells in {name}, save it and upload it, with the same options:",
+                f"Mend the cells in {name}, save it and upload it, with the same options{marked}:",
                 f"importer run {shlex.quote(_near(failed))}" + (" --sandbox" if sandbox else ""),
             )
         )

@@ -45,7 +45,7 @@ class EmbeddedSandbox:
         self._defects: list[Exception] = []
 
     def __enter__(self) -> Self:
-        listener = _listen("127.0.0.1", 0)
+        listener = listen("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{self.port}"
         started = threading.Event()
@@ -81,7 +81,7 @@ def serve(
     OptionsError for a setting that cannot be understood, OSError when the address cannot be had.
     """
     app = create_app(options)
-    listener = _listen(host, port)
+    listener = listen(host, port)
     name = f"[{host}]" if ":" in host else host
     base_url = f"http://{name}:{listener.getsockname()[1]}"
     server = _Server(app, lambda: announce(base_url) if announce is not None else None, [])
@@ -153,7 +153,8 @@ class _Lending:
             transport.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket to serve HTTP on; port 0 finds a free one. Raises `OSError` where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it each answer waits 40 ms for an ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -285,7 +285,7 @@ def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
 
 def test_standard_input_is_kept_for_its_owner_until_its_run_has_ended_well(tmp_path: Path) -> None:
     """Killed in the middle it can be resumed; once finished, nothing of it is left behind."""
-    with EmbeddedSandbox(SandboxOptions(latency=(0.03,))) as sandbox:
+    with EmbeddedSandbox(SandboxOptions(latency=(0.2,))) as sandbox:
         program = Program(tmp_path, sandbox)
         content = sheet(tmp_path / "rows.csv", 100).read_bytes()
         (tmp_path / "rows.csv").unlink()

@@ -1,0 +1,63 @@
+"""`importer serve`: what was typed and what the environment says, as options of the page; users are added here too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from getpass import getpass
+from pathlib import Path
+from typing import Any
+
+from importer.errors import SettingsError
+from importer.settings import Settings
+from importer.web.options import WebOptions, from_environment, read_size
+from importer.web.server import serve
+from importer.web.users import add_user
+
+
+def serve_page(
+    settings: Callable[[], Settings], given: dict[str, Any], environ: Mapping[str, str], say: Callable[[str], None]
+) -> None:
+    """Serves until stopped, or adds a user. Raises `ImporterError`."""
+    told = from_environment(environ)
+    users_file = given["users_file"] or told["users_file"]
+    if given["add_user"]:
+        if not users_file:
+            raise SettingsError("--add-user needs a file of users.", "Name it with --users-file.")
+        add_user(Path(users_file), given["add_user"], given["role"], _password())
+        say(f"{given['add_user']} may sign in as {given['role']}: {users_file}")
+        return
+    own = settings()
+    if not own.sandbox and not own.base_url:
+        raise SettingsError(
+            "No target is given.",
+            "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it without.",
+        )
+    options = WebOptions(
+        settings=own,
+        host=given["host"],
+        port=given["port"],
+        users_file=Path(users_file) if users_file else None,
+        proxy_header=given["proxy_header"] or told["proxy_header"],
+        names=tuple(given["names"] or _words(told["names"])),
+        https=given["https"],
+        tls_certificate=given["tls_certificate"] or "",
+        tls_key=given["tls_key"] or "",
+        max_upload=read_size(given["max_upload"]),
+        proxy_addresses=tuple(given["proxy_addresses"] or _words(told["proxy_addresses"]) or ("127.0.0.1", "::1")),
+    )
+    serve(options, say)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _password() -> str:
+    """Asked for on a terminal, else a line of standard input; never an option, where others could read it."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass("Password: ")
+    if getpass("Again: ") != password:
+        raise SettingsError("The two passwords differ.", "Try again.")
+    return password

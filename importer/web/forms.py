@@ -1,0 +1,82 @@
+"""Forms: what was filled in, as a mapping and as settings; told in the same words as the command line's options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from pathlib import Path
+
+import msgspec
+
+from importer.mapping import NAME, PREFERENCE, USES, VALUE, ColumnUse, Mapping, preference_name
+from importer.settings import OPTIONS, Settings
+from importer.web.messages import Look
+from importer.web.storage import Reading, Upload
+
+#: What parts the items of a list, as the form names it.
+SEPARATORS = {"": "", "semicolon": ";", "comma": ",", "pipe": "|", "newline": "\n"}
+_READERS = {option.field: option.read for option in OPTIONS}
+#: What can be said about how a file is read, and about its cells.
+HOW_READ = ("sheet", "header_row", "encoding", "delimiter")
+
+
+def mapping_from(fields: Dict[str, str], look: Look) -> Mapping:
+    """The columns as the form says, not yet judged: `fit` does that."""
+    uses = []
+    for number, sight in enumerate(look.columns):
+        field = fields.get(f"field-{number}", "ignored")
+        field = field if field in USES else "ignored"
+        is_list = field in (PREFERENCE, VALUE) and f"list-{number}" in fields
+        separator = SEPARATORS.get(fields.get(f"separator-{number}", ""), "") if is_list else ""
+        name = ""
+        if field == PREFERENCE:
+            name = preference_name(fields.get(f"preference-{number}", "")) or preference_name(sight.column)
+        uses.append(ColumnUse(sight.column, field, name, is_list, separator))
+    store = fields.get("store", "").strip()
+    return Mapping(tuple(uses), (("store.code", store),) if store else ())
+
+
+def reading_from(fields: Dict[str, str], names: tuple[str, ...], before: Reading) -> tuple[Reading, list[str]]:
+    """What was said of these settings, and a sentence for each that cannot be understood."""
+    values = {}
+    faults = []
+    for name in names:
+        text = fields.get(name, "").strip()
+        empty: str | int = 0 if name == "header_row" else ""
+        try:
+            values[name] = _READERS[name](text) if text else empty
+        except ValueError as error:
+            faults.append(f"“{text[:40]}” is not {error}.")
+    return msgspec.structs.replace(before, **values), faults
+
+
+def settings_for(upload: Upload, base: Settings, mapping: Path | None = None) -> Settings:
+    """The server's settings with what was said about this file."""
+    reading = upload.reading
+    return msgspec.structs.replace(
+        base,
+        mapping=str(mapping) if mapping is not None else "",
+        sheet=reading.sheet,
+        encoding=reading.encoding,
+        delimiter=reading.delimiter,
+        header_row=reading.header_row,
+        country=reading.country,
+        blank=reading.blank or base.blank,
+        # A marked workbook holds every row: those that are done are left out.
+        resubmit=bool(upload.mends),
+    )
+
+
+def separator_word(separator: str) -> str:
+    return next((word for word, sign in SEPARATORS.items() if sign == separator), "")
+
+
+__all__ = [
+    "HOW_READ",
+    "NAME",
+    "PREFERENCE",
+    "SEPARATORS",
+    "mapping_from",
+    "reading_from",
+    "separator_word",
+    "settings_for",
+]

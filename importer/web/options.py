@@ -1,0 +1,89 @@
+"""What the page is told before it starts, and the refusal to stand open to others without sign-in."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from importer.errors import SettingsError
+from importer.settings import Settings
+
+MEBIBYTE = 1024 * 1024
+
+
+class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`settings`: what every run of the page begins with. Environment names stand beside what they set."""
+
+    settings: Settings
+    host: str = "127.0.0.1"
+    port: int = 8765
+    #: IMPORTER_WEB_USERS_FILE: names, roles and argon2 hashes; None: no sign-in of our own.
+    users_file: Path | None = None
+    #: IMPORTER_WEB_PROXY_HEADER: the header in which a trusted proxy names who is signed in.
+    proxy_header: str = ""
+    #: IMPORTER_WEB_PROXY_ADDRESSES: from where that header is believed.
+    proxy_addresses: tuple[str, ...] = ("127.0.0.1", "::1")
+    #: IMPORTER_WEB_NAMES: names by which browsers reach the page, besides this machine's loopback.
+    names: tuple[str, ...] = ()
+    max_upload: int = 512 * MEBIBYTE
+    tls_certificate: str = ""
+    tls_key: str = ""
+    #: Whether browsers come over HTTPS though this server does not speak it: a proxy does.
+    https: bool = False
+    #: Runs that go on at the same time; further ones wait for their turn.
+    most_runs: int = 8
+    #: Seconds between two looks at a run that goes on.
+    beat: float = 0.7
+
+    @property
+    def signs_in(self) -> bool:
+        return self.users_file is not None or bool(self.proxy_header)
+
+    @property
+    def folder(self) -> Path:
+        """Where uploads, sessions and the audit trail are kept: beside the runs, out of their way."""
+        return Path(self.settings.reports_dir) / ".web"
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the environment says, by option; "" where it says nothing."""
+    return {
+        name: environ.get(f"IMPORTER_WEB_{name.upper()}", "")
+        for name in ("users_file", "proxy_header", "proxy_addresses", "names")
+    }
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_unsafe(options: WebOptions) -> None:
+    """Customers' data are not shown to whoever comes by. Raises `SettingsError`."""
+    if not is_loopback(options.host) and not options.signs_in:
+        raise SettingsError(
+            f"--host {options.host} can be reached by others, and nobody has to sign in.",
+            "Make users with `importer serve --add-user NAME --users-file FILE` and name that file in"
+            " IMPORTER_WEB_USERS_FILE, or name a trusted proxy's header in IMPORTER_WEB_PROXY_HEADER.",
+        )
+    if bool(options.tls_certificate) != bool(options.tls_key):
+        raise SettingsError("--tls-certificate and --tls-key go together.", "Give both or neither.")
+    if options.proxy_header and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", options.proxy_header):
+        raise SettingsError(f"{options.proxy_header!r} is no name of a header.", "Such as X-Forwarded-User.")
+
+
+def read_size(text: str) -> int:
+    """`512M`, `2G`, `1048576`. Raises `SettingsError`."""
+    match = re.fullmatch(r"(\d{1,12})\s*([KMG]?)i?B?", text.strip(), re.IGNORECASE)
+    if match is None or not int(match[1]):
+        raise SettingsError(f"--max-upload {text!r} is no size.", "Such as 512M or 2G.")
+    units = {"": 1, "K": 1024, "M": MEBIBYTE, "G": 1024 * MEBIBYTE}
+    return int(match[1]) * units[match[2].upper()]

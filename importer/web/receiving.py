@@ -1,0 +1,199 @@
+"""Receiving: forms, and files that are written to the disk as they come in, in bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import shutil
+import unicodedata
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+import msgspec
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect, Request
+
+_LARGEST_FORM = 2 * 1024 * 1024
+_MOST_FIELDS = 12_000
+_LARGEST_FIELD = 10_000
+_LONGEST_NAME = 100
+#: What must stay free on the disk: the journal needs it more.
+_KEPT_FREE = 256 * 1024 * 1024
+
+
+class Refused(Exception):
+    """A request that is not taken. `text`: a key of the catalogue."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A file that came in whole. `name` is safe to be a file's name; `path` is in a folder of its own."""
+
+    id: str
+    name: str
+    path: Path
+    size: int
+    fields: dict[str, str]
+
+
+def safe_name(name: str) -> str:
+    """What a browser calls a file, as a name that can harm nothing: no path, no control characters, not hidden."""
+    last = unicodedata.normalize("NFC", name.replace("\\", "/")).rsplit("/", 1)[-1]
+    plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in last)
+    plain = re.sub(r"[^\w .()&+,@=-]", "_", plain)
+    plain = " ".join(plain.split()).lstrip(".").strip()
+    if len(plain) > _LONGEST_NAME:
+        stem, dot, suffix = plain.rpartition(".")
+        plain = (
+            stem[: _LONGEST_NAME - len(suffix) - 1] + dot + suffix
+            if dot and len(suffix) < 10
+            else plain[:_LONGEST_NAME]
+        )
+    while len(plain.encode()) > 200:
+        plain = plain[1:]
+    return plain or "file"
+
+
+async def form(request: Request) -> dict[str, str]:
+    """A form's fields; the last one of a name counts. Raises `Refused`."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _LARGEST_FORM:
+            raise Refused(413, "refused.form_large")
+    if kind != "application/x-www-form-urlencoded":
+        raise Refused(415, "refused.form_kind")
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"))
+    except ValueError:
+        raise Refused(400, "refused.form_kind") from None
+
+
+class _Parts:
+    """What the parser calls back. Fields before the file; the file goes straight to the disk."""
+
+    def __init__(self, folder: Path, most: int, admit: Admit) -> None:
+        self.fields: dict[str, str] = {}
+        self.name = ""
+        self.size = 0
+        self.file: int | None = None
+        self.path: Path | None = None
+        self._folder, self._most, self._admit = folder, most, admit
+        self._headers: dict[bytes, bytes] = {}
+        self._header = b""
+        self._value = b""
+        self._field = ""
+        self._text = bytearray()
+        self._is_file = False
+
+    def on_part_begin(self) -> None:
+        self._headers, self._header, self._value = {}, b"", b""
+        self._field, self._is_file = "", False
+        self._text = bytearray()
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+        self._bounded(len(self._header))
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+        self._bounded(len(self._value))
+
+    def on_header_end(self) -> None:
+        self._headers[self._header.lower()] = self._value
+        self._header = self._value = b""
+
+    def on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        self._field = options.get(b"name", b"").decode("utf-8", "replace")
+        if b"filename" not in options:
+            return
+        self._is_file = True
+        if self.path is not None:
+            raise Refused(400, "refused.one_file")
+        # The form's token stands before the file: nobody fills the disk without one.
+        self._admit(self.fields)
+        self.name = safe_name(options[b"filename"].decode("utf-8", "replace"))
+        self._folder.mkdir(mode=0o700, parents=True)
+        self.path = self._folder / self.name
+        self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._is_file:
+            self.size += end - start
+            if self.size > self._most:
+                raise Refused(413, "refused.large")
+            assert self.file is not None
+            os.write(self.file, data[start:end])
+            return
+        self._text += data[start:end]
+        self._bounded(len(self._text))
+
+    def on_part_end(self) -> None:
+        if not self._is_file:
+            if len(self.fields) >= 50:
+                raise Refused(400, "refused.form_kind")
+            self.fields[self._field] = self._text.decode("utf-8", "replace")
+
+    def _bounded(self, length: int) -> None:
+        if length > _LARGEST_FIELD:
+            raise Refused(413, "refused.form_large")
+
+
+class Admit(Protocol):
+    """Judges the fields that came before the file; raises `Refused`."""
+
+    def __call__(self, fields: dict[str, str]) -> None: ...
+
+
+async def receive(request: Request, folder: Path, most: int, admit: Admit) -> Received:
+    """The file of a form, streamed into a new folder below `folder`. Raises `Refused`, and leaves nothing then."""
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not boundary or len(boundary) > 200:
+        raise Refused(415, "refused.form_kind")
+    declared = request.headers.get("content-length", "")
+    length = int(declared) if declared.isdecimal() else 0
+    if length > most + _LARGEST_FIELD * 10:
+        raise Refused(413, "refused.large")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < length + _KEPT_FREE:
+        raise Refused(507, "refused.disk")
+    upload_id = secrets.token_hex(8)
+    own = folder / upload_id
+    parts = _Parts(own, most, admit)
+    whole = False
+    try:
+        callbacks = {name: getattr(parts, name) for name in dir(parts) if name.startswith("on_")}
+        parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
+        async for piece in request.stream():
+            parser.write(piece)
+        parser.finalize()
+        if parts.path is None or parts.file is None:
+            admit(parts.fields)
+            raise Refused(400, "refused.no_file")
+        if not parts.size and parts.name == "file":
+            raise Refused(400, "refused.no_file")
+        await asyncio.to_thread(os.fsync, parts.file)
+        whole = True
+        return Received(upload_id, parts.name, parts.path.resolve(), parts.size, parts.fields)
+    except MultipartParseError:
+        raise Refused(400, "refused.form_kind") from None
+    except ClientDisconnect:
+        raise Refused(400, "refused.broken_off") from None
+    except OSError:
+        raise Refused(507, "refused.disk") from None
+    finally:
+        if parts.file is not None:
+            os.close(parts.file)
+        if not whole:
+            await asyncio.to_thread(shutil.rmtree, own, ignore_errors=True)

@@ -1,0 +1,96 @@
+"""The server: one process for a reports folder, uvicorn around the application, and a good end on a signal."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+
+from importer.errors import Busy, SettingsError
+from importer.locks import Lock
+from importer.sandbox.server import listen
+from importer.web.app import create_app
+from importer.web.options import WebOptions, is_loopback
+
+
+def serve(options: WebOptions, announce: Callable[[str], None]) -> None:
+    """Serves until SIGINT or SIGTERM; runs that go on stop well then, and the next server goes on with them.
+
+    `announce` is called with the address once calls are taken. Raises `SettingsError`, or `Busy` where another server
+    is on the same reports folder.
+    """
+    reports = str(Path(options.settings.reports_dir).resolve())
+    settings = msgspec.structs.replace(options.settings, reports_dir=reports)
+    options = msgspec.structs.replace(options, settings=settings)
+    with _only_one(options):
+        app = create_app(options)
+        try:
+            listener = listen(options.host, options.port)
+        except OSError as error:
+            place = f"{options.host}:{options.port}"
+            raise SettingsError(f"{place} cannot be had ({error.strerror}).", "Choose another --port.") from None
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        scheme = "https" if options.tls_certificate else "http"
+        address = f"{scheme}://{host}:{listener.getsockname()[1]}"
+        if not is_loopback(options.host) and not (options.tls_certificate or options.https):
+            announce("Careful: passwords and customers' data cross the network in the clear. Use --tls-certificate.")
+        server = _Server(app, options, lambda: announce(f"The page is at {address} (Ctrl-C ends it)."))
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _only_one(options: WebOptions) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(Lock(options.folder, "serve"))
+        except Busy as error:
+            holder = error.message.partition(" is already")[0]
+            raise Busy(
+                f"{holder} serves the page for this reports folder already.",
+                "Stop it first, or use another --reports-dir.",
+            ) from None
+        yield
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its log. Pages that stay open are told of the end, so that nobody waits for them."""
+
+    def __init__(self, app: Starlette, options: WebOptions, started: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=512,
+                limit_concurrency=1000,
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=5,
+                ssl_certfile=options.tls_certificate or None,
+                ssl_keyfile=options.tls_key or None,
+            )
+        )
+        self._jobs = app.state.jobs
+        self._tell = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._tell()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._jobs.closing.set()
+        super().handle_exit(sig, frame)

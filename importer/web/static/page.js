@@ -1,0 +1,116 @@
+// Live progress, dropping files, and waiting pages. Everything else works without this file.
+(() => {
+  "use strict";
+
+  document.documentElement.classList.add("scripted");
+
+  const live = document.getElementById("live");
+  if (live) {
+    const said = document.getElementById("said");
+    const source = new EventSource(live.dataset.events);
+    source.addEventListener("live", (event) => {
+      const told = JSON.parse(event.data);
+      live.innerHTML = told.html;
+      // A screen reader is told every tenth part, not every second.
+      if (said.dataset.step !== told.step) {
+        said.dataset.step = told.step;
+        said.textContent = told.said;
+      }
+    });
+    source.addEventListener("over", () => {
+      source.close();
+      location.reload();
+    });
+  }
+
+  const waiting = document.querySelector("[data-wait]");
+  if (waiting) {
+    const look = async () => {
+      try {
+        const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+        const text = await answer.text();
+        if (answer.redirected) {
+          location.replace(answer.url);
+          return;
+        }
+        if (!text.includes("data-wait")) {
+          location.reload();
+          return;
+        }
+      } catch {
+        // The server is away for a moment.
+      }
+      setTimeout(look, 700);
+    };
+    setTimeout(look, 300);
+  }
+
+  for (const fault of document.querySelectorAll("[data-focus]")) fault.focus();
+
+  const kinds = { preference: "preference", preference_value: "value", ignored: "ignored" };
+  for (const select of document.querySelectorAll("select[data-kind]")) {
+    select.addEventListener("change", () => {
+      select.closest("tr").className = `kind-${kinds[select.value] || "field"}`;
+    });
+  }
+
+  for (const form of document.querySelectorAll("form.drop")) {
+    const input = form.querySelector("input[type=file]");
+    const words = form.querySelector(".sending");
+    const bar = form.querySelector("progress");
+    const send = () => {
+      const file = input.files[0];
+      if (!file) return;
+      if (file.size > Number(form.dataset.most)) {
+        words.textContent = form.dataset.large;
+        return;
+      }
+      const request = new XMLHttpRequest();
+      request.open("POST", form.action);
+      request.upload.addEventListener("progress", (event) => {
+        if (!event.lengthComputable) return;
+        const percent = Math.floor((event.loaded / event.total) * 100);
+        bar.value = percent;
+        words.textContent = form.dataset.sending.replace("{percent}", percent);
+      });
+      request.addEventListener("load", () => {
+        if (request.status < 400) {
+          location.assign(request.responseURL);
+          return;
+        }
+        const page = new DOMParser().parseFromString(request.responseText, "text/html");
+        const fault = page.querySelector("[role=alert]");
+        fail(fault ? fault.textContent : form.dataset.failed);
+      });
+      request.addEventListener("error", () => fail(form.dataset.failed));
+      const data = new FormData(form);
+      form.classList.add("busy");
+      bar.hidden = false;
+      request.send(data);
+    };
+    const fail = (text) => {
+      form.classList.remove("busy");
+      bar.hidden = true;
+      words.textContent = text;
+    };
+    input.addEventListener("change", send);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      send();
+    });
+    for (const name of ["dragenter", "dragover"]) {
+      form.addEventListener(name, (event) => {
+        event.preventDefault();
+        form.classList.add("over");
+      });
+    }
+    for (const name of ["dragleave", "drop"]) form.addEventListener(name, () => form.classList.remove("over"));
+    form.addEventListener("drop", (event) => {
+      event.preventDefault();
+      if (event.dataTransfer.files.length) {
+        input.files = event.dataTransfer.files;
+        send();
+      }
+    });
+  }
+})();

@@ -1,0 +1,212 @@
+"""What the page remembers besides the journal: sessions, uploads, wishes for runs, and the audit trail.
+
+One SQLite file for the server's own process. Whatever is told of rows comes from the journal, never from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from importer.wal import to_wal
+
+SESSION_SECONDS = 12 * 3600.0
+IDLE_SECONDS = 2 * 3600.0
+#: A session's last use is written down no more often than this.
+_TOUCH_SECONDS = 300.0
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, user TEXT NOT NULL, began REAL NOT NULL,
+    used REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, owner TEXT NOT NULL, at REAL NOT NULL, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS wishes (id INTEGER PRIMARY KEY, run_id TEXT, path TEXT NOT NULL, content BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS wishes_by_run ON wishes (run_id);
+CREATE INDEX IF NOT EXISTS wishes_by_path ON wishes (path);
+CREATE TABLE IF NOT EXISTS audit (id INTEGER PRIMARY KEY, at REAL NOT NULL, user TEXT NOT NULL, address TEXT NOT NULL,
+    action TEXT NOT NULL, subject TEXT NOT NULL);
+"""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a person said about how a file is to be read and what its cells mean; "" and 0: find out."""
+
+    sheet: str = ""
+    encoding: str = ""
+    delimiter: str = ""
+    header_row: int = 0
+    country: str = ""
+    blank: str = ""
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A file that came in. `mends`: the run whose failed rows it holds, mended."""
+
+    id: str
+    owner: str
+    name: str
+    path: str
+    size: int
+    at: float
+    reading: Reading = Reading()
+    mends: str = ""
+    mapped: bool = False
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.path).parent
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What a person wants of a run: `running`, `paused`, `stopped`, or nothing more (`ended`).
+
+    It outlives the server: a run that should be running goes on when the server comes back. `run_id` is "" until the
+    run is known by name; `path` and `since` tell it until then.
+    """
+
+    id: int
+    owner: str
+    path: str
+    settings: dict[str, Any]
+    since: int
+    run_id: str = ""
+    retry_of: str = ""
+    wanted: str = "running"
+    rows: int = 0
+    #: What ended it before there was a summary: (message, advice).
+    trouble: tuple[str, str] = ("", "")
+
+
+class AuditLine(msgspec.Struct, frozen=True):
+    at: float
+    user: str
+    address: str
+    action: str
+    subject: str
+
+
+_pack = msgspec.msgpack.encode
+
+
+class Storage:
+    """Used by one thread. Sessions are known by the hash of their token only."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        path = folder / "web.db"
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self.folder = folder
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        to_wal(self._db)
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_TABLES)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def secret(self) -> bytes:
+        """The key behind the tokens of forms: made once, so that open forms survive a restart."""
+        self._db.execute("INSERT OR IGNORE INTO keys VALUES ('forms', ?)", (secrets.token_bytes(32),))
+        found: bytes = self._db.execute("SELECT value FROM keys WHERE name = 'forms'").fetchone()[0]
+        return found
+
+    # ------------------------------------------------------------------------------------------------ sessions
+
+    def begin_session(self, token: str, user: str) -> None:
+        now = time.time()
+        self._db.execute(
+            "DELETE FROM sessions WHERE began < ? OR used < ?", (now - SESSION_SECONDS, now - IDLE_SECONDS)
+        )
+        self._db.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", (_hash(token), user, now, now))
+
+    def session_user(self, token: str) -> str:
+        """ "" when there is no such session or it has ended."""
+        row = self._db.execute("SELECT user, began, used FROM sessions WHERE token = ?", (_hash(token),)).fetchone()
+        now = time.time()
+        if row is None or row[1] < now - SESSION_SECONDS or row[2] < now - IDLE_SECONDS:
+            return ""
+        if row[2] < now - _TOUCH_SECONDS:
+            self._db.execute("UPDATE sessions SET used = ? WHERE token = ?", (now, _hash(token)))
+        return str(row[0])
+
+    def end_session(self, token: str) -> None:
+        self._db.execute("DELETE FROM sessions WHERE token = ?", (_hash(token),))
+
+    # ------------------------------------------------------------------------------------------------ uploads
+
+    def keep_upload(self, upload: Upload) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?)", (upload.id, upload.owner, upload.at, _pack(upload))
+        )
+
+    def upload(self, upload_id: str) -> Upload | None:
+        row = self._db.execute("SELECT content FROM uploads WHERE id = ?", (upload_id,)).fetchone()
+        return msgspec.msgpack.decode(row[0], type=Upload) if row else None
+
+    def upload_of(self, path: str) -> Upload | None:
+        return next((upload for upload in self.uploads() if upload.path == path), None)
+
+    def uploads(self, owner: str | None = None) -> list[Upload]:
+        """Newest first; None: everybody's."""
+        rows = self._db.execute(
+            "SELECT content FROM uploads WHERE ? IS NULL OR owner = ? ORDER BY at DESC", (owner, owner)
+        )
+        return [msgspec.msgpack.decode(row[0], type=Upload) for row in rows]
+
+    def forget_upload(self, upload_id: str) -> None:
+        self._db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,))
+
+    # ------------------------------------------------------------------------------------------------ wishes
+
+    def wish(self, wish: Wish) -> Wish:
+        """Written down anew (id 0) or over what it was."""
+        if not wish.id:
+            cursor = self._db.execute("INSERT INTO wishes (path, content) VALUES (?, ?)", (wish.path, b""))
+            wish = msgspec.structs.replace(wish, id=cursor.lastrowid or 0)
+        self._db.execute(
+            "UPDATE wishes SET run_id = ?, path = ?, content = ? WHERE id = ?",
+            (wish.run_id or None, wish.path, _pack(wish), wish.id),
+        )
+        return wish
+
+    def wishes(self) -> list[Wish]:
+        return self._wishes("SELECT content FROM wishes ORDER BY id")
+
+    def wish_of_run(self, run_id: str) -> Wish | None:
+        found = self._wishes("SELECT content FROM wishes WHERE run_id = ? ORDER BY id DESC LIMIT 1", run_id)
+        return found[0] if found else None
+
+    def wish_of_path(self, path: str) -> Wish | None:
+        found = self._wishes("SELECT content FROM wishes WHERE path = ? ORDER BY id DESC LIMIT 1", path)
+        return found[0] if found else None
+
+    def _wishes(self, query: str, *values: str) -> list[Wish]:
+        return [msgspec.msgpack.decode(row[0], type=Wish) for row in self._db.execute(query, values) if row[0]]
+
+    # ------------------------------------------------------------------------------------------------ audit
+
+    def audit(self, user: str, address: str, action: str, subject: str = "") -> None:
+        """Who did what, for ever."""
+        self._db.execute(
+            "INSERT INTO audit (at, user, address, action, subject) VALUES (?, ?, ?, ?, ?)",
+            (time.time(), user, address, action, subject),
+        )
+
+    def trail(self, most: int = 500) -> Iterable[AuditLine]:
+        rows = self._db.execute(
+            "SELECT at, user, address, action, subject FROM audit ORDER BY id DESC LIMIT ?", (most,)
+        )
+        return [AuditLine(*row) for row in rows]
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

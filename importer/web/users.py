@@ -1,0 +1,151 @@
+"""Users: a file of names, roles and argon2 hashes, one a line; and how often somebody may try."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from importer.errors import SettingsError
+
+
+class Role(StrEnum):
+    """`uploader`: runs of their own. `operator`: everybody's too. `viewer`: looks at everybody's, begins nothing."""
+
+    UPLOADER = "uploader"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+
+
+class User(msgspec.Struct, frozen=True):
+    name: str
+    role: Role
+
+    @property
+    def sees_all(self) -> bool:
+        return self.role in (Role.OPERATOR, Role.VIEWER)
+
+    @property
+    def begins(self) -> bool:
+        return self.role in (Role.UPLOADER, Role.OPERATOR)
+
+    def may_see(self, owner: str) -> bool:
+        return self.sees_all or owner == self.name
+
+    def may_steer(self, owner: str) -> bool:
+        return self.role is Role.OPERATOR or (self.begins and owner == self.name)
+
+
+#: Who somebody is where nobody signs in: the person at this machine.
+LOCAL = User("local", Role.OPERATOR)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_hasher = PasswordHasher()
+
+
+class Users:
+    """The file, read again when it changes. A line is `name:role:hash`; `#` begins a remark."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._entries: dict[str, tuple[Role, str]] = {}
+        # To check against when there is no such user, so that the answer takes as long.
+        self._nobody = _hasher.hash(secrets.token_hex(16))
+        self._read()
+
+    def find(self, name: str) -> User | None:
+        self._read()
+        entry = self._entries.get(name)
+        return User(name, entry[0]) if entry else None
+
+    def check(self, name: str, password: str) -> User | None:
+        """Takes a good part of a second and much memory: that is what argon2 is for."""
+        self._read()
+        role, digest = self._entries.get(name, (Role.VIEWER, self._nobody))
+        try:
+            _hasher.verify(digest, password)
+        except (VerifyMismatchError, VerificationError, InvalidHashError):
+            return None
+        return User(name, role) if name in self._entries else None
+
+    def _read(self) -> None:
+        try:
+            status = self._path.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+            if stamp == self._stamp:
+                return
+            text = self._path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"The users file {self._path} cannot be read ({type(error).__name__}).",
+                "Make it with `importer serve --add-user NAME --users-file FILE`.",
+            ) from None
+        self._entries = _parse(self._path, text)
+        self._stamp = stamp
+
+
+def _parse(path: Path, text: str) -> dict[str, tuple[Role, str]]:
+    entries: dict[str, tuple[Role, str]] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, _, rest = line.strip().partition(":")
+        role, _, digest = rest.partition(":")
+        if not _NAME.fullmatch(name) or role not in set(Role) or not digest.startswith("$argon2"):
+            raise SettingsError(f"{path}, line {number}: not `name:role:hash`.", "Make it with --add-user.")
+        entries[name] = (Role(role), digest)
+    return entries
+
+
+def add_user(path: Path, name: str, role: str, password: str) -> None:
+    """Adds or replaces a user's line; the file is its owner's alone. Raises `SettingsError`."""
+    if not _NAME.fullmatch(name):
+        raise SettingsError(f"{name!r} is no user name.", "Letters, digits, dots, dashes, @; at most 64.")
+    if role not in set(Role):
+        raise SettingsError(f"{role!r} is no role.", "One of " + ", ".join(Role) + ".")
+    if len(password) < 10:
+        raise SettingsError("The password has fewer than 10 characters.", "Choose a longer one.")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    kept = [line for line in lines if line.partition(":")[0].strip() != name]
+    content = "\n".join([*kept, f"{name}:{role}:{_hasher.hash(password)}"]) + "\n"
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+class Tries:
+    """So many tries of a key in so many seconds; in memory, and bounded."""
+
+    def __init__(self, most: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._seconds, self._clock = most, seconds, clock
+        self._times: OrderedDict[str, list[float]] = OrderedDict()
+
+    def allowed(self, key: str) -> bool:
+        """Whether one more is; it does not count by itself."""
+        now = self._clock()
+        times = [at for at in self._times.get(key, ()) if at > now - self._seconds]
+        if key in self._times:
+            self._times[key] = times
+        return len(times) < self._most
+
+    def count(self, key: str) -> None:
+        self._times.setdefault(key, []).append(self._clock())
+        self._times.move_to_end(key)
+        if len(self._times) > 10_000:
+            self._times.popitem(last=False)
+
+    def forget(self, key: str) -> None:
+        self._times.pop(key, None)

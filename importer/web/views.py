@@ -1,0 +1,368 @@
+"""Views: what the pages show of a run, a file or a column, in words and figures. Nothing is decided here."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from importer.codes import lookup
+from importer.errors import ExitCode
+from importer.findings import Findings, compare_fields
+from importer.findings_text import duration
+from importer.journal import Run
+from importer.mapping import NAME, PREFERENCE, VALUE, Mapping, misspelt
+from importer.model import IDENTIFIERS, Cause, RunSummary, Status
+from importer.reporter.console import FILE_WORDS, headline, took
+from importer.summary import stamp
+from importer.web.forms import separator_word
+from importer.web.jobs import Live
+from importer.web.ledger import Counts, Line, total
+from importer.web.messages import Checked, Example, Look, example_key
+from importer.web.texts import Texts
+
+#: The files of a run in the order in which they help.
+_FIRST = ("annotated.xlsx", "failed.xlsx", "failed.csv", "results.csv", "summary.html", "summary.json")
+FILES = (*_FIRST, *(name for name in FILE_WORDS if name not in _FIRST))
+#: What a column may become, in groups.
+USES = (
+    ("customer", IDENTIFIERS),
+    ("sets", (PREFERENCE, NAME, VALUE)),
+    ("else", ("store.code", "store.id", "ignored")),
+)
+_MOST_CAUSES = 6
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One outcome: a stretch of the bar (of 1000) and a figure."""
+
+    name: str
+    count: int
+    shown: str
+    share: str
+    words: str
+    x: float
+    width: float
+
+
+def parts(t: Texts, counts: Counts, *, of: int = 0, always: tuple[str, ...] = ()) -> list[Part]:
+    """Outcomes with rows, in the order of the words. `of`: the bar's whole, where not all have their outcome."""
+    whole = max(of, total(counts), 1)
+    found: list[Part] = []
+    x = 0.0
+    for status in Status:
+        count = counts.get(status.value, 0)
+        if not count and status.value not in always:
+            continue
+        width = round(1000 * count / whole, 2)
+        share = f"{100 * count / whole:.1f} %" if count else ""
+        words = f"{count:,} {t(f'outcome.{status.value}')}"
+        found.append(Part(status.value, count, f"{count:,}", share, words, round(x, 2), width))
+        x += width
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------- runs
+
+
+def state_of(line: Line, live: Live | None, wanted: str) -> str:
+    """The run's state as a key of the catalogue."""
+    if live is not None:
+        if live.state == "reporting" or live.wish.wanted == "running":
+            return live.state if live.state != "ended" else "running"
+        return "pausing" if live.wish.wanted == "paused" else "stopping"
+    run = line.run
+    if run.finished and run.exit_code is not None:
+        return "done" if run.exit_code == ExitCode.OK else "attention"
+    if line.held:
+        return "elsewhere"
+    if run.finished:
+        return "stopped"
+    if run.exit_code is None:
+        return "broken"
+    return wanted if wanted in ("paused", "stopped") else "stopped"
+
+
+def is_going(state: str) -> bool:
+    return state in ("waiting", "starting", "running", "reporting", "elsewhere", "pausing", "stopping")
+
+
+class RunRow(msgspec.Struct, frozen=True):
+    """A run in the list of the first page."""
+
+    id: str
+    name: str
+    state: str
+    parts: list[Part]
+    began: str
+    began_iso: str
+    by: str
+
+
+def run_row(t: Texts, line: Line, live: Live | None, wanted: str, owner: str) -> RunRow:
+    record = line.run.record
+    counts = live.counts if live is not None else line.counts
+    return RunRow(
+        record.run_id,
+        name_of(line.run),
+        state_of(line, live, wanted),
+        parts(t, counts, of=live.wish.rows if live is not None else 0),
+        moment(record.started_at / 1000),
+        stamp(record.started_at),
+        owner,
+    )
+
+
+class CauseView(msgspec.Struct, frozen=True):
+    text: str
+    advice: str
+    rows: int
+    examples: str = ""
+
+
+class LiveView(msgspec.Struct, frozen=True):
+    """The part of a page that changes while a run goes on."""
+
+    state: str
+    percent: int | None
+    done: int
+    total: int
+    left: str
+    rate: str
+    pause: str
+    parts: list[Part]
+    causes: list[CauseView]
+    notes: list[str]
+
+
+def live_view(t: Texts, line: Line, live: Live | None, rows: int) -> LiveView:
+    """`rows`: how many the check counted, 0 if nobody did."""
+    counts = live.counts if live is not None else line.counts
+    done = total(counts)
+    whole = max(rows, done) if rows else 0
+    rate = live.rate() if live is not None else 0.0
+    state = state_of(line, live, "")
+    left = ""
+    if whole and state == "running":
+        left = t("run.left", time=duration((whole - done) / rate)) if rate > 0 else t("run.left_unknown")
+    return LiveView(
+        state=state,
+        percent=int(100 * done / whole) if whole else None,
+        done=done,
+        total=whole,
+        left=left,
+        rate=t("run.rate", rate=f"{rate * 60:,.0f}") if rate > 0 and state == "running" else "",
+        pause=t("run.waits", seconds=f"{live.pause:.0f}", why=live.paused_why) if live and live.pause >= 0.5 else "",
+        parts=parts(t, counts, of=whole, always=("succeeded", "failed", "rejected")),
+        causes=_causes_so_far(live.told.codes) if live is not None else [],
+        notes=live.notes if live is not None else [],
+    )
+
+
+def _causes_so_far(codes: Counts) -> list[CauseView]:
+    """Codes that say and advise the same are one cause to a person."""
+    rows: Counter[tuple[str, str]] = Counter()
+    for code, count in codes.items():
+        if code:
+            entry = lookup(code)
+            rows[(entry.meaning, entry.advice)] += count
+    return [CauseView(_sentence(text), advice, count) for (text, advice), count in rows.most_common(_MOST_CAUSES)]
+
+
+def wrong_rows(view: LiveView) -> int:
+    return sum(part.count for part in view.parts if part.name in ("failed", "rejected", "unknown"))
+
+
+class FileView(msgspec.Struct, frozen=True):
+    name: str
+    kind: str
+    words: str
+    size: str
+
+
+def file_views(t: Texts, folder: Path) -> list[FileView]:
+    found = []
+    for name in FILES:
+        path = folder / name
+        if path.is_file():
+            words = t(f"file.{name}") if t.has(f"file.{name}") else _sentence(FILE_WORDS[name])
+            found.append(FileView(name, name.rpartition(".")[2].upper(), words, size_words(path.stat().st_size)))
+    return found
+
+
+def cause_views(t: Texts, causes: Iterable[Cause]) -> list[CauseView]:
+    found = []
+    for cause in causes:
+        key = "report.examples" if cause.rows <= len(cause.example_rows) else "report.examples_such"
+        examples = t(key, rows=", ".join(map(str, cause.example_rows))) if cause.example_rows else ""
+        found.append(CauseView(_sentence(cause.text), cause.advice, cause.rows, examples))
+    return found
+
+
+def details(t: Texts, run: Run, summary: RunSummary | None, by: str) -> list[tuple[str, str]]:
+    record = run.record
+    found = [
+        (t("run.target"), record.base_url),
+        (t("run.by"), by or t("runs.command_line")),
+        (t("report.started"), moment(record.started_at / 1000)),
+    ]
+    if run.finished_at is not None:
+        found.append((t("report.finished"), moment(run.finished_at / 1000)))
+    if summary is not None:
+        found.append((t("report.took"), took(summary)))
+        if summary.rate.achieved:
+            words = t("report.rate_words", achieved=f"{summary.rate.achieved:g}", configured=summary.rate.configured)
+            found.append((t("report.rate"), words))
+        if summary.repairs:
+            found.append((t("report.repairs"), f"{sum(summary.repairs.values()):,}"))
+    return [*found, (t("run.id"), record.run_id)]
+
+
+def headline_of(t: Texts, summary: RunSummary | None) -> str:
+    return headline(summary) if summary is not None else t("report.open")
+
+
+# ---------------------------------------------------------------------------------------------------- columns
+
+
+class Remark(msgspec.Struct, frozen=True):
+    text: str
+    warns: bool = False
+
+
+class ColumnRow(msgspec.Struct, frozen=True):
+    """A line of the mapping's table."""
+
+    column: str
+    samples: tuple[str, ...]
+    field: str
+    kind: str
+    preference: str
+    is_list: bool
+    separator: str
+    remarks: list[Remark]
+
+
+def column_rows(t: Texts, look: Look, mapping: Mapping) -> list[ColumnRow]:
+    hints = dict(misspelt(mapping))
+    wrong_names = {}
+    if look.fields:
+        names = [use.preference for use in mapping.preferences]
+        wrong_names = {fault.preference: fault.message for fault in compare_fields(names, look.fields)}
+    found = []
+    for sight, use in zip(look.columns, mapping.columns, strict=True):
+        remarks = []
+        if use.column in hints:
+            remarks.append(Remark(t("columns.looks_like", field=t(f"use.{hints[use.column]}")), True))
+        if use.field == PREFERENCE and use.preference in wrong_names:
+            remarks.append(Remark(wrong_names[use.preference], True))
+        if sight.list_like and not use.is_list and use.field in (PREFERENCE, VALUE):
+            sign = t(f"sign.{sight.separator}") if t.has(f"sign.{sight.separator}") else sight.separator
+            remarks.append(Remark(t.n("columns.list_like", sight.list_like, separator=sign), True))
+        if sight.filled and sight.cells > sight.filled:
+            remarks.append(Remark(t.n("columns.blank", sight.cells - sight.filled)))
+        found.append(
+            ColumnRow(
+                sight.column,
+                sight.samples,
+                use.field,
+                _kind(use.field),
+                use.preference if use.preference != sight.column else "",
+                use.is_list,
+                separator_word(use.separator),
+                remarks,
+            )
+        )
+    return found
+
+
+def _kind(field: str) -> str:
+    return {PREFERENCE: "preference", VALUE: "value", "ignored": "ignored"}.get(field, "field")
+
+
+def fields_words(t: Texts, look: Look) -> str:
+    if look.fields is None:
+        return t("columns.fields_unknown", why=look.fields_fault)
+    return t.n("columns.fields_checked", len(look.fields)) if look.fields else t("columns.fields_none")
+
+
+# ---------------------------------------------------------------------------------------------------- check
+
+
+class ProblemView(msgspec.Struct, frozen=True):
+    meaning: str
+    advice: str
+    column: str
+    rows: str
+    examples: tuple[Example, ...]
+
+
+def problem_views(checked: Checked, found: Findings) -> list[ProblemView]:
+    return [
+        ProblemView(
+            _sentence(problem.meaning),
+            problem.advice,
+            problem.column,
+            f"{problem.rows:,}",
+            checked.examples.get(example_key(problem.code, problem.column), ()),
+        )
+        for problem in found.problems
+    ]
+
+
+def check_notes(t: Texts, checked: Checked, found: Findings) -> list[str]:
+    notes = [field.message for field in found.fields]
+    if checked.fields_fault:
+        notes.append(t("columns.fields_unknown", why=checked.fields_fault))
+    repeats = found.repeats
+    if repeats.customers:
+        rows = "; ".join(", ".join(map(str, rows)) for rows in repeats.example_rows)
+        notes.append(t.n("check.repeats", repeats.customers, records=f"{repeats.records:,}", rows=rows))
+    for column in found.columns:
+        if column.becomes in (PREFERENCE, VALUE):
+            if column.blank:
+                notes.append(t(f"check.blank_{found.blank}", column=column.column, n=f"{column.blank:,}"))
+            if column.list_like and not column.is_list:
+                notes.append(t("check.list_like", column=column.column, n=f"{column.list_like:,}"))
+        if column.looks_like:
+            notes.append(t("check.looks_like", column=column.column, field=t(f"use.{column.looks_like}")))
+    if found.preferences:
+        names = ", ".join(f"{name.preference} ({name.rows:,})" for name in found.preferences[:20])
+        notes.append(t("check.preferences", names=names))
+    if len(found.mobiles_by_country) > 1:
+        countries = ", ".join(f"{name} {count:,}" for name, count in list(found.mobiles_by_country.items())[:8])
+        notes.append(t("check.countries", countries=countries))
+    return [*notes, *found.notes]
+
+
+# ---------------------------------------------------------------------------------------------------- words
+
+
+def name_of(run: Run) -> str:
+    return Path(run.record.source).name
+
+
+def moment(seconds: float) -> str:
+    """The server's local time, to the minute."""
+    return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%d %b %Y, %H:%M")
+
+
+def clock(iso: str) -> str:
+    """A stamp of ours as the server's local time of day."""
+    at = datetime.datetime.strptime(iso, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
+    return at.astimezone().strftime("%H:%M")
+
+
+def size_words(size: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB" if size < 10 and size != int(size) else f"{size:.0f} GiB"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

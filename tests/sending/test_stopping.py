@@ -1,0 +1,235 @@
+"""Stopping well: nothing new starts, what flies lands, the journal holds it, and the exit code says why."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from importer.errors import ExitCode, Stop
+from importer.model import Status
+from importer.pacer import Rate
+from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.sender import GRACE, Limits
+from importer.settings import Errors, read_rate
+from tests.sending.kit import customers, magic, ran
+
+SLOW: dict[str, Any] = {"rate": read_rate("60/minute"), "options": {"latency": (0.3,)}}
+
+
+def interrupted() -> Stop:
+    return Stop(ExitCode.INTERRUPTED, "interrupted")
+
+
+def test_max_errors_by_number_stops_with_6() -> None:
+    found = [*customers(100), *[magic(row, "code-1012") for row in range(1000, 1100)], *customers(5000, first_row=2000)]
+    result = ran(found, limits=Limits(max_errors=Errors(rows=50)), concurrency=1)
+    assert result.exit_code is ExitCode.TOO_MANY_ERRORS
+    assert result.requests <= 3
+    assert result.count(Status.FAILED) >= 50
+    assert result.stop is not None and "--max-errors" in result.stop.message
+
+
+def test_max_errors_by_share_stops_with_6_and_counts_unknown_too() -> None:
+    found = [*[magic(row, "omit") for row in range(2, 30)], *customers(5000, first_row=2000)]
+    result = ran(found, limits=Limits(max_errors=Errors(share=0.005)))
+    assert result.exit_code is ExitCode.TOO_MANY_ERRORS
+    assert ran(found, limits=Limits(max_errors=Errors(share=0.5))).stop is None
+
+
+def test_a_canary_that_fails_whole_stops_with_6_and_nothing_else_is_sent() -> None:
+    found = [*[magic(row, "code-1012") for row in range(2, 12)], *customers(5000, first_row=2000)]
+    result = ran(found, limits=Limits(canary=10))
+    assert result.exit_code is ExitCode.TOO_MANY_ERRORS
+    assert set(result.scribe.outcomes) == set(range(2, 12))
+    assert result.requests == 1
+
+
+def test_a_canary_of_which_one_succeeds_lets_the_rest_go() -> None:
+    found = [*[magic(row, "code-1012") for row in range(2, 11)], *customers(500, first_row=2000)]
+    result = ran(found, limits=Limits(canary=10))
+    assert result.stop is None
+    assert len(result.scribe.outcomes) == 509
+    assert result.wire.bodies[0].count(b"custom_fields") == 10, "the canary is a batch of its own"
+
+
+def test_the_rest_waits_until_the_canary_is_back() -> None:
+    result = ran(customers(500), limits=Limits(canary=3), options={"latency": (2.0,)})
+    assert result.stop is None
+    assert result.wire.left[1] - result.wire.left[0] >= 2.0
+
+
+def test_a_canary_larger_than_a_batch_or_than_the_sheet() -> None:
+    assert ran(customers(500), limits=Limits(canary=250)).stop is None
+    assert ran(customers(5), limits=Limits(canary=250)).stop is None
+    result = ran([magic(row, "code-1012") for row in range(2, 302)], limits=Limits(canary=250))
+    assert result.exit_code is ExitCode.TOO_MANY_ERRORS
+
+
+def test_max_duration_stops_with_10_in_time_and_what_flies_lands() -> None:
+    result = ran(
+        customers(100_000),
+        limits_of=lambda now: Limits(deadline=now + 60.0, deadline_word="--max-duration"),
+        at_once=2000,
+        **SLOW,
+    )
+    assert result.exit_code is ExitCode.TIME
+    assert result.stop is not None and "--max-duration" in result.stop.message
+    assert 60.0 <= result.seconds <= 61.0
+    assert result.wire.left[-1] <= result.wire.left[0] + 60.0
+    assert len(result.scribe.outcomes) == 100 * result.requests
+    assert result.scribe.doubtful_rows() == set()
+
+
+def test_a_stop_lets_what_flies_land_and_starts_nothing_new() -> None:
+    """Requests in flight are reconciled and written down; what was prepared and not sent is no unknown."""
+
+    async def during(sender: Any) -> None:
+        await asyncio.sleep(5.1)
+        sender.stop(interrupted())
+
+    result = ran(customers(5000), during=during, options={"latency": (1.0,)}, at_once=2000)
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert len(result.scribe.outcomes) == 100 * result.requests
+    assert result.scribe.doubtful_rows() == set()
+    assert result.scribe.open, "some were prepared"
+    assert max(result.wire.left) < result.wire.left[0] + 5.2
+
+
+def test_a_request_that_hangs_holds_a_stop_up_for_ten_seconds_at_most_and_its_rows_are_in_doubt() -> None:
+    """Every place taken by a request that never ends: the stop comes all the same."""
+
+    async def during(sender: Any) -> None:
+        await asyncio.sleep(20.0)
+        sender.stop(interrupted())
+
+    result = ran(customers(5000), during=during, options={"faults": ("5-:hang",)}, concurrency=4, at_once=2000)
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert result.seconds <= 20.0 + GRACE + 0.5
+    assert len(result.scribe.outcomes) == 400
+    assert len(result.scribe.doubtful_rows()) == 400
+
+
+def test_a_stop_during_a_pause_of_a_quarter_hour_is_immediate() -> None:
+    async def during(sender: Any) -> None:
+        await asyncio.sleep(30.0)
+        sender.stop(interrupted())
+
+    result = ran(customers(500), during=during, options={"faults": ("1-:429:retry-after=900",)})
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert result.seconds < 31.0
+    assert result.scribe.doubtful_rows() == set()
+
+
+def test_a_stop_before_the_first_request_sends_nothing() -> None:
+    async def during(sender: Any) -> None:
+        sender.stop(interrupted())
+
+    result = ran(customers(500), during=during, rate=Rate(1, 60.0))
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert result.requests <= 1
+    assert result.scribe.doubtful_rows() == set()
+
+
+def test_the_first_reason_stands() -> None:
+    async def during(sender: Any) -> None:
+        await asyncio.sleep(1.0)
+        sender.stop(interrupted())
+        sender.stop(Stop(ExitCode.TIME, "later"))
+
+    assert ran(customers(50_000), during=during, **SLOW).exit_code is ExitCode.INTERRUPTED
+
+
+def test_a_feed_that_breaks_stops_the_run_with_its_reason() -> None:
+    class Breaking(list):  # type: ignore[type-arg]
+        def __getitem__(self, part: Any) -> Any:
+            if part.start >= 1000:
+                raise Stop(ExitCode.SOURCE, "the sheet broke off")
+            return super().__getitem__(part)
+
+    result = ran(Breaking(customers(5000)))
+    assert result.exit_code is ExitCode.SOURCE
+    assert len(result.scribe.outcomes) <= 1000
+
+
+# ---------------------------------------------------------------------------------------------------- whole programs
+
+
+def sheet(folder: Path, rows: int) -> Path:
+    lines = [f"91700{row:07},Blue" for row in range(rows)]
+    (folder / "sheet.csv").write_text("mobile,Favorite Color\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "sheet.csv"
+
+
+def importer(folder: Path, *words: str, **more: str) -> subprocess.Popen[bytes]:
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("IMPORTER_")},
+        "IMPORTER_USERNAME": "sandbox-till",
+        "IMPORTER_PASSWORD": "sandbox",
+        "XDG_STATE_HOME": str(folder / "state"),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        **more,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "importer", *words],
+        cwd=folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def wait_for_requests(sandbox: EmbeddedSandbox, count: int) -> None:
+    end = time.monotonic() + 60
+    while len(sandbox.state.requests) < count and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(sandbox.state.requests) >= count
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_goes_on(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """And that command finishes the run: every row once, none lost."""
+    with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
+        words = ("--base-url", sandbox.base_url, "--rate", "20/second", "--batch-size", "10")
+        process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words, "--json")
+        wait_for_requests(sandbox, 5)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err.decode()
+        summary = json.loads(out)
+        assert summary["exit_code"] == 130
+        rows = summary["rows"]
+        assert rows["succeeded"] == 10 * len(sandbox.state.requests)
+        assert rows["unknown"] == rows["failed"] == 0
+        assert rows["succeeded"] + rows["unprocessed"] == 400
+        assert all(Path(tmp_path / path).exists() for path in summary["reports"].values())
+        assert "resume" in " ".join(summary["notes"])
+        again = importer(tmp_path, "resume", "--rate", "1000/second", "--json")
+        out, err = again.communicate(timeout=60)
+        assert again.returncode == 0, err.decode()
+        assert json.loads(out)["rows"]["succeeded"] == 400
+        assert len(sandbox.state.accepted) == 400
+
+
+def test_a_second_signal_leaves_at_once(tmp_path: Path) -> None:
+    with EmbeddedSandbox(SandboxOptions(faults=("1-:hang",))) as sandbox:
+        process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), "--base-url", sandbox.base_url)
+        wait_for_requests(sandbox, 1)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert process.poll() is None, "what flies has ten seconds"
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert time.monotonic() - began < 3

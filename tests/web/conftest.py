@@ -1,0 +1,39 @@
+"""A browser for those tests that need one: Debian's Chromium, with everything off that would leave the machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+_QUIET = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+)
+
+
+def chromium() -> str | None:
+    return next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
+
+
+# For a module, not for the session: while the driver lives its event loop counts as running in this thread, and
+# whatever test comes next in the same process could not run one of its own.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    where = chromium()
+    if where is None:
+        pytest.skip("there is no Chromium on this machine: apt-get install chromium")
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=where, args=list(_QUIET))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path

@@ -1,0 +1,165 @@
+"""The page as its users have it: a server in a process of its own, a browser, and forms filled in without one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "samples"
+#: Fast, yet with enough requests that a run can be watched.
+PACE = ("--batch-size", "10", "--rate", "1000/second")
+
+
+class Server:
+    """`importer serve` on a free port, on a reports folder that outlives it."""
+
+    def __init__(self, folder: Path, *options: str, **environ: str) -> None:
+        self.folder = folder
+        self.reports = folder / "reports"
+        self._options = options
+        self._environ = environ
+        self.url = ""
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> Server:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("IMPORTER_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "importer", "serve", "--port", "0", *self._options],
+            cwd=self.folder,
+            env={**environ, "HOME": str(self.folder / "home"), "XDG_STATE_HOME": "", **self._environ},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if found := re.search(r"The page is at (\S+)", line):
+                self.url = found[1]
+                return self
+        raise AssertionError("the server did not start")
+
+    def kill(self) -> None:
+        """As a power cut would: nothing is put in order."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self._over()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self._over()
+
+    def _over(self) -> None:
+        if self.process is not None:
+            self.process.wait(60)
+            assert self.process.stderr is not None
+            self.process.stderr.close()
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class Visitor:
+    """Somebody with forms but no browser: cookies kept, tokens sent back."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.token = ""
+
+    @classmethod
+    def at(cls, url: str) -> Visitor:
+        return cls(httpx.Client(base_url=url, follow_redirects=True, timeout=30, trust_env=False))
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        answer: httpx.Response = self.client.get(path, **more)
+        self._learn(answer)
+        return answer
+
+    def post(self, path: str, fields: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        answer: httpx.Response = self.client.post(path, data={"token": self.token, **(fields or {})}, **more)
+        self._learn(answer)
+        return answer
+
+    def upload(self, name: str, content: Any, path: str = "/uploads", **more: Any) -> httpx.Response:
+        if not self.token:
+            self.get("/")
+        return self.post(path, files={"file": (name, content)}, **more)
+
+    def sign_in(self, name: str, password: str) -> httpx.Response:
+        self.get("/sign-in")
+        answer = self.post("/sign-in", {"name": name, "password": password})
+        self.get("/")
+        return answer
+
+    def settled(self, path: str) -> httpx.Response:
+        """The page as soon as nothing is being worked on behind it."""
+        return until(lambda: self.get(path), lambda answer: "data-wait" not in answer.text)
+
+    def _learn(self, answer: httpx.Response) -> None:
+        if found := re.search(r'name="token" value="([^"]+)"', answer.text):
+            self.token = unescape(found[1])
+
+
+def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 60) -> Any:
+    """Asks until the answer is good, with a breath between questions: the server needs the processor too."""
+    end = time.monotonic() + seconds
+    breath = threading.Event()
+    while time.monotonic() < end:
+        answer = ask()
+        if good(answer):
+            return answer
+        breath.wait(0.03)
+    raise AssertionError("it did not come to that in time")
+
+
+def form_of(html: str) -> dict[str, str]:
+    """The mapping's form as a browser would send it unchanged."""
+    fields = {}
+    for name, options in re.findall(r'<select id="[^"]+" name="([^"]+)"[^>]*>(.*?)</select>', html, re.S):
+        chosen = re.search(r'<option value="([^"]*)" selected', options)
+        first = re.search(r'<option value="([^"]*)"', options)
+        fields[name] = (chosen or first)[1] if chosen or first else ""
+    for name in re.findall(r'<input id="(preference-\d+|country|store)"', html):
+        found = re.search(rf'<input id="{name}"[^>]*? value="([^"]*)"', html)
+        fields[name] = unescape(found[1]) if found else ""
+    fields["blank"] = "clear" if 'value="clear" checked' in html else "skip"
+    return fields
+
+
+def import_file(visitor: Visitor, name: str, content: Any) -> str:
+    """From a file to its run's address: upload, columns as proposed, check, start."""
+    page = visitor.upload(name, content)
+    address = page.url.path
+    page = visitor.settled(address)
+    visitor.post(f"{address}/mapping", form_of(page.text))
+    visitor.settled(f"{address}/check")
+    started = visitor.post(f"{address}/start")
+    if started.url.path.startswith("/runs/"):
+        return started.url.path
+    return until(lambda: visitor.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))
+
+
+def ended(visitor: Visitor, run: str) -> httpx.Response:
+    """The report of a run, once it has one."""
+    return until(lambda: visitor.get(run), lambda answer: 'id="live"' not in answer.text)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *options: str, **environ: str) -> Iterator[Server]:
+    with Server(folder, *options, **environ) as server:
+        yield server

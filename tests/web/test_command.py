@@ -1,0 +1,84 @@
+"""`importer serve` as it is typed: what it refuses before it begins, and how users are added."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from importer.errors import SettingsError
+from importer.settings import Settings
+from importer.web.command import serve_page
+from importer.web.options import MEBIBYTE, is_loopback, read_size
+
+GIVEN = {
+    "host": "127.0.0.1",
+    "port": 0,
+    "users_file": None,
+    "add_user": None,
+    "role": "uploader",
+    "proxy_header": None,
+    "proxy_addresses": (),
+    "names": (),
+    "https": False,
+    "tls_certificate": None,
+    "tls_key": None,
+    "max_upload": "512M",
+}
+
+
+def typed(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "importer", "serve", *words],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if not name.startswith("IMPORTER_")},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_no_public_address_without_sign_in(tmp_path: Path) -> None:
+    """It ends with 2, says why and what to do, and has listened nowhere."""
+    ended = typed(tmp_path, "--sandbox", "--host", "0.0.0.0")
+    assert ended.returncode == 2
+    assert "nobody has to sign in" in ended.stderr and "IMPORTER_WEB_USERS_FILE" in ended.stderr
+    assert not (tmp_path / "reports" / ".web" / "web.db").exists()
+
+
+def test_a_user_is_added_with_a_password_from_standard_input(tmp_path: Path) -> None:
+    """No option takes it: others could read it in the list of processes."""
+    ended = typed(tmp_path, "--add-user", "asha", "--role", "operator", "--users-file", "users", stdin="long enough!\n")
+    assert ended.returncode == 0, ended.stderr
+    name, role, digest = (tmp_path / "users").read_text().strip().split(":", 2)
+    assert (name, role) == ("asha", "operator") and digest.startswith("$argon2id$")
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({}, "No target is given"),
+        ({"add_user": "asha"}, "--users-file"),
+        ({"host": "192.0.2.1", "sandbox": True}, "nobody has to sign in"),
+        ({"tls_key": "key.pem", "sandbox": True}, "go together"),
+        ({"max_upload": "much", "sandbox": True}, "no size"),
+        ({"proxy_header": "X Y", "sandbox": True}, "no name of a header"),
+    ],
+)
+def test_what_cannot_be_is_told(tmp_path: Path, given: dict[str, object], word: str) -> None:
+    """Before anything is served."""
+    settings = Settings(sandbox=bool(given.pop("sandbox", False)), reports_dir=str(tmp_path))
+    with pytest.raises(SettingsError, match=word):
+        serve_page(lambda: settings, {**GIVEN, **given}, {}, lambda _: None)
+
+
+def test_sizes_and_addresses() -> None:
+    """As people write them."""
+    assert [read_size(text) for text in ("10", "1K", "512M", "2GiB")] == [10, 1024, 512 * MEBIBYTE, 2048 * MEBIBYTE]
+    assert all(is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost"))
+    assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "example.com"))

@@ -1,0 +1,79 @@
+"""Columns and mended files: what a form says is what a mapping file would say, and only open rows are sent again."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+from pathlib import Path
+
+import openpyxl
+
+from importer.mapping import ColumnUse, Mapping
+from importer.settings import Settings
+from importer.web.forms import mapping_from, reading_from, settings_for
+from importer.web.messages import Look, Sight
+from importer.web.storage import Reading, Upload
+from tests.web.kit import PACE, SAMPLES, Server, Visitor, ended, form_of, import_file
+
+LOOK = Look(columns=tuple(Sight(name, (), 0, 0, 0, "") for name in ("Phone", "Brands", "Remarks")))
+
+
+def test_a_form_says_what_a_mapping_file_says() -> None:
+    """Fields, names, lists and constants; a field that is none of ours is ignored, never passed on."""
+    fields = {
+        "field-0": "mobile",
+        "field-1": "preference",
+        "preference-1": "  Favourite   brand ",
+        "list-1": "1",
+        "separator-1": "semicolon",
+        "field-2": "nonsense",
+        "store": " S1 ",
+    }
+    uses = (
+        ColumnUse("Phone", "mobile"),
+        ColumnUse("Brands", "preference", "Favourite brand", True, ";"),
+        ColumnUse("Remarks", "ignored"),
+    )
+    assert mapping_from(fields, LOOK) == Mapping(uses, (("store.code", "S1"),))
+
+
+def test_a_setting_is_read_as_the_command_line_reads_it() -> None:
+    """The same readers, the same refusals."""
+    reading, faults = reading_from({"country": "in", "header_row": "x"}, ("country", "header_row"), Reading())
+    assert reading.country == "IN"
+    assert len(faults) == 1 and "whole number" in faults[0]
+
+
+def test_mended_rows_are_resubmitted() -> None:
+    """Of a marked workbook only the open rows are sent; of any other file all."""
+    plain = Upload("1", "", "a.csv", "/x/a.csv", 1, 0.0)
+    mended = Upload("1", "", "a.csv", "/x/a.csv", 1, 0.0, mends="20261124-0000-a-0000")
+    assert not settings_for(plain, Settings()).resubmit
+    assert settings_for(mended, Settings()).resubmit
+
+
+def test_the_marked_workbook_is_mended_and_uploaded(tmp_path: Path) -> None:
+    """Every row is in it, and only those that needed attention are sent again. Its mapping is the run's own."""
+    with Server(tmp_path, "--sandbox", *PACE) as server:
+        visitor = Visitor.at(server.url)
+        run = import_file(visitor, "messy.xlsx", (SAMPLES / "messy.xlsx").read_bytes())
+        ended(visitor, run)
+        book = openpyxl.load_workbook(io.BytesIO(visitor.get(f"{run}/files/annotated.xlsx").content))
+        sheet = book["Customers"]
+        header = next(row for row in sheet.iter_rows() if row[0].value == "Mobile No.")
+        place = {cell.value: cell.column - 1 for cell in header}
+        for row in sheet.iter_rows(min_row=header[0].row + 1):
+            if row[place["_status"]].value == "rejected" and row[place["_code"]].value == "mobile_without_country":
+                row[place["Mobile No."]].value = f"9198765{row[0].row:05}"
+        buffer = io.BytesIO()
+        book.save(buffer)
+        visitor.get(run)
+        page = visitor.upload("mended.xlsx", buffer.getvalue(), f"{run}/mended")
+        address = page.url.path
+        assert address.endswith("/check")
+        page = visitor.settled(address)
+        # 8 mended and 14 refused by the server and 1 unknown are ready; 14 still have their problem.
+        assert "23 rows are ready" in page.text and "of 37 in mended.xlsx" in page.text
+        mapping = tomllib.loads(next((server.reports / ".web" / "uploads").glob("*/mapping.toml")).read_text())
+        assert mapping["columns"]["Mobile No."] == "mobile"
+        assert "preference-4" in form_of(visitor.settled(address.removesuffix("/check")).text)

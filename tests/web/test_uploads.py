@@ -1,0 +1,211 @@
+"""What comes in: hostile names, sizes and archives are refused in words, and leave nothing behind."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import openpyxl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.web.receiving import safe_name
+from tests.web.kit import SAMPLES, Server, Visitor, form_of
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("uploads")
+    with Server(folder, "--sandbox", "--max-upload", "80M", "--rate", "1000/second") as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(server: Server) -> Visitor:
+    return Visitor.at(server.url)
+
+
+def kept(server: Server) -> list[Path]:
+    """The files among the uploads, without what was found out about them."""
+    return sorted(path for path in (server.reports / ".web" / "uploads").rglob("*.csv") if path.name != "problems.csv")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../../../etc/cron.d/x.csv",
+        "..\\..\\boot.ini.csv",
+        "/etc/passwd",
+        "C:\\users\\x.csv",
+        ".bashrc",
+        "a\x00b.csv",
+        "….csv",
+        "x" * 5000 + ".csv",
+        "<script>alert(1)</script>.csv",
+    ],
+)
+def test_a_name_never_becomes_a_path(server: Server, visitor: Visitor, name: str) -> None:
+    """The file lies in a folder of its own, for its owner alone, whatever its name."""
+    page = visitor.upload(name, b"Mobile,Brand\n919876543210,Puma")
+    assert page.status_code in (200, 400)
+    assert "<script>alert" not in page.text
+    for path in kept(server):
+        assert path.parent.parent == server.reports / ".web" / "uploads"
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@given(st.text(max_size=300))
+def test_every_name_is_made_safe(name: str) -> None:
+    """For all of Unicode: one part of a path, not hidden, short enough for every file system."""
+    safe = safe_name(name)
+    assert safe and safe == os.path.basename(safe) and not safe.startswith(".")
+    assert "\0" not in safe and "\n" not in safe and len(safe.encode()) <= 200
+
+
+@pytest.mark.parametrize(
+    "name", ["../journal.db", "%2e%2e%2fjournal.db", "..%2f..%2fusers", ".web", "journal.db", "results.csv%00"]
+)
+def test_only_reports_can_be_downloaded(visitor: Visitor, name: str) -> None:
+    """The name of a report is one of ours; everything else is not there."""
+    assert visitor.client.get(f"/runs/20261124-0600-x-0000/files/{name}").status_code == 404
+    assert visitor.client.get(f"/static/{name}").status_code == 404
+    assert visitor.client.get(f"/uploads/{name}").status_code == 404
+
+
+def test_a_file_too_large_is_refused_before_and_while_it_comes(server: Server, visitor: Visitor) -> None:
+    """By the length it declares, and by counting where it declares none; nothing stays on the disk."""
+    before = kept(server)
+    visitor.get("/")
+    place = urlsplit(server.url)
+    declared = http.client.HTTPConnection(place.hostname or "", place.port or 0, timeout=30)
+    declared.putrequest("POST", "/uploads")
+    declared.putheader("Content-Type", "multipart/form-data; boundary=x")
+    declared.putheader("Content-Length", str(1 << 34))
+    declared.endheaders()
+    assert declared.getresponse().status == 413
+    declared.close()
+    head = f'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\n{visitor.token}\r\n--x\r\n'.encode()
+    head += b'Content-Disposition: form-data; name="file"; filename="big.csv"\r\n\r\n'
+
+    def endless() -> Iterator[bytes]:
+        yield head
+        for _ in range(100):
+            yield b"9198765,Puma\n" * 80_000
+
+    try:
+        answer = visitor.client.post(
+            "/uploads", headers={"content-type": "multipart/form-data; boundary=x"}, content=endless()
+        )
+        assert answer.status_code == 413
+    except httpx.TransportError:
+        pass  # the server hung up in the middle of it, as it may
+    assert kept(server) == before
+
+
+def test_a_file_without_a_token_is_not_written(server: Server, visitor: Visitor) -> None:
+    """Nobody fills the disk from another site: the token is judged before the first byte of the file."""
+    before = kept(server)
+    visitor.get("/")
+    answer = visitor.client.post("/uploads", files={"file": ("a.csv", b"Mobile\n1")}, data={})
+    assert answer.status_code == 403
+    assert kept(server) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data; boundary=x", b"no parts at all"),
+        ("multipart/form-data; boundary=x", b"--x\r\nbroken"),
+        ("multipart/form-data", b"--x--"),
+        ("application/json", b"{}"),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="' + b"n" * 20_000),
+    ],
+)
+def test_what_is_no_form_is_refused(server: Server, visitor: Visitor, kind: str, body: bytes) -> None:
+    """Told in words, with a 4xx; the server goes on."""
+    answer = visitor.client.post("/uploads", headers={"content-type": kind}, content=body)
+    assert 400 <= answer.status_code < 500
+    assert visitor.client.get("/").status_code == 200
+
+
+def bomb() -> bytes:
+    """A workbook of 100 KiB or so that unpacks to 100 MiB."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+        archive.writestr("xl/worksheets/sheet1.xml", b"0" * (100 * MEBIBYTE))
+    return buffer.getvalue()
+
+
+def test_a_bomb_is_told_and_harms_nobody(server: Server, visitor: Visitor) -> None:
+    """The reader refuses it in a process of its own; the page shows why and stays."""
+    page = visitor.settled(visitor.upload("bomb.xlsx", bomb()).url.path)
+    assert "This file cannot be read" in page.text
+    assert visitor.get("/").status_code == 200
+
+
+def test_what_is_no_table_is_told(visitor: Visitor) -> None:
+    """In the reader's own words, with the ways to read it otherwise."""
+    page = visitor.settled(visitor.upload("photo.csv", b"\x89PNG\r\n\x1a\n" + bytes(1000)).url.path)
+    assert "This file cannot be read" in page.text and "How the file is read" in page.text
+
+
+def test_a_sheet_that_must_be_named(visitor: Visitor) -> None:
+    """Read again as somebody says, and said in the page's words instead of an option's."""
+    book = openpyxl.Workbook()
+    first = book.active
+    assert first is not None
+    first.title = "One"
+    for sheet in (first, book.create_sheet("Two")):
+        sheet.append(["Mobile", f"Brand of {sheet.title}"])
+        sheet.append([919876543210, "Puma"])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    address = visitor.upload("two.xlsx", buffer.getvalue()).url.path
+    page = visitor.settled(address)
+    assert "several sheets" in page.text and "--sheet" not in page.text
+    visitor.post(f"{address}/reading", {"sheet": "Two"})
+    assert "Brand of Two" in visitor.settled(address).text
+
+
+def test_a_setting_that_cannot_be_understood_is_told(visitor: Visitor) -> None:
+    """The page comes back with the reason and what was filled in."""
+    address = visitor.upload("c.csv", (SAMPLES / "customers.csv").read_bytes()).url.path
+    fields = form_of(visitor.settled(address).text)
+    answer = visitor.post(f"{address}/mapping", {**fields, "country": "India"})
+    assert answer.status_code == 422 and "two letters" in answer.text
+
+
+def peak(server: Server) -> int:
+    """The most memory that the server's own process has held, in bytes."""
+    assert server.process is not None
+    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured by /proc")
+def test_an_upload_is_streamed(server: Server, visitor: Visitor) -> None:
+    """64 MiB come in while the server's memory hardly grows (200 MiB: tests/benchmarks/page.py)."""
+    visitor.get("/")
+    before = peak(server)
+    with io.BytesIO(b"Mobile,Brand\n" + b"919876543210,Puma\n" * (64 * MEBIBYTE // 18)) as file:
+        answer = visitor.upload("large.csv", file)
+    assert answer.status_code == 200
+    assert peak(server) - before < 24 * MEBIBYTE
+    address = answer.url.path
+    visitor.get("/")
+    assert visitor.post(f"{address}/discard").url.path == "/"
