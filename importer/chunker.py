@@ -33,7 +33,7 @@ class Chunker:
         entries: list[bytes] = []
         # One comma fewer than customers.
         size = len(HEAD) + len(TAIL) - 1
-        limit = self.batch_size if at_most is None else at_most
+        limit = self.batch_size if at_most is None else min(at_most, self.batch_size)
         for customer in lanes.take():
             entry = encode_customer(customer)
             size += len(entry) + 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
@@ -19,13 +18,13 @@ from importer.chunker import Chunker
 from importer.client import Client, RequestFailed
 from importer.codes import Next, lookup
 from importer.errors import ExitCode, ImporterError, Stop
+from importer.guards import Errors, Guards
 from importer.journal import Attempt, Change, Progress, Scribe
 from importer.lanes import Lanes
 from importer.model import Batch, Customer, Outcome, Reply, Status
 from importer.pacer import Pacer
 from importer.patience import MAX_ATTEMPTS, BackOff, Breaker
 from importer.reconciler import Ruling, Verdict, reconcile
-from importer.settings import Errors
 from importer.wire import encode_body, encode_customer
 
 #: Customers in the lanes or taken, before the reader must wait: room for a customer that fills ten thousand rows.
@@ -38,10 +37,6 @@ GRACE = 10.0
 TRIES_ALONE = 2
 #: A split batch has proven that its trouble stays: fewer attempts for its parts.
 ATTEMPTS_OF_A_PART = 2
-#: So many answers in a row, to more than one batch, that cannot be read: something else than the API answers.
-UNREADABLE_ANSWERS = 5
-#: So many batches refused down to every row, with nothing accepted: something is wrong with all.
-REFUSED_BATCHES = 3
 
 
 class Observer(Protocol):
@@ -133,7 +128,6 @@ class Sender:
         self._first = asyncio.Lock()
         self._alive = asyncio.Event()
         self._proven = False
-        self._sound = False
         self._unsent: set[int] = set()
         #: Batches of an earlier process that have not left yet.
         self._inherited: set[int] = set()
@@ -143,15 +137,8 @@ class Sender:
         self._taken = 0
         self._feeding = True
         self._feed_waits = False
-        self._counts: Counter[Status] = Counter()
-        self._roots: dict[int, list[int]] = {}
-        self._begun = 0
-        self._refused_roots = 0
-        self._canary_to_take = limits.canary
-        self._canary: set[int] = set()
-        self._canary_succeeded = False
+        self._guards = Guards(limits.max_errors, limits.canary)
         self._throttled_since: float | None = None
-        self._unreadable: list[int] = []
 
     # ------------------------------------------------------------------------------------------------ the whole
 
@@ -168,7 +155,7 @@ class Sender:
             for customer in work.batch.customers:
                 self._lanes.hold(customer)
             self._taken += len(work.batch.customers)
-            self._roots[work.root] = [0, 0, 1]
+            self._guards.inherited(work.root)
             self._inherited.add(work.batch.batch_id)
             self._put(work, 0.0)
         if unsent := tuple(work.batch.batch_id for work in again if not work.doubt):
@@ -281,32 +268,18 @@ class Sender:
         """The batch that goes next: one that waits to be tried again, else a new one."""
         if self._again and self._again[0][0] <= self._clock():
             return heapq.heappop(self._again)[2]
-        if not self._may_begin():
+        if self._inherited or not self._guards.may_begin():
+            # What an earlier process left must have gone before.
             return None
         if self._feeding and not self._feed_waits and not self._chunker.full(self._lanes):
             return None
-        most = min(self._canary_to_take, self._chunker.batch_size) or None
-        batch = self._chunker.make(self._lanes, most)
+        batch = self._chunker.make(self._lanes, self._guards.at_most)
         if batch is None:
             return None
-        if self._canary_to_take:
-            self._canary_to_take -= min(len(batch.customers), self._canary_to_take)
-            self._canary.update(customer.row_number for customer in batch.customers)
+        self._guards.begun(batch)
         self._taken += len(batch.customers)
-        self._roots[batch.batch_id] = [len(batch.customers), 0, 1]
-        self._begun += 1
         self._more_room.set()
         return Work(batch, batch.batch_id, body=self._chunker.body)
-
-    def _may_begin(self) -> bool:
-        """Whether a new batch may begin: what an earlier process left must have gone, the canary must have come back,
-        and while no item was ever answered only so many batches are risked as it takes to see that something is wrong
-        with all."""
-        if self._inherited:
-            return False
-        if self._canary and not self._canary_to_take:
-            return False
-        return self._sound or self._begun < REFUSED_BATCHES
 
     def _gone(self, batch_id: int) -> None:
         """An inherited batch has left, or goes on in parts: when it was the last, new ones may begin."""
@@ -406,9 +379,8 @@ class Sender:
     # ------------------------------------------------------------------------------------------------ it was answered
 
     async def _answered(self, work: Work, reply: Reply, attempt: Attempt) -> None:
-        self._sound = True
+        self._guards.answered()
         self._throttled_since = None
-        self._unreadable.clear()
         self._lives()
         self._backoff.succeeded()
         self._pacer.answered()
@@ -505,6 +477,7 @@ class Sender:
         done: list[Customer],
         follow: list[tuple[Work, float]],
         shrunk: bool = False,
+        refused: bool = False,
     ) -> None:
         """Writes down what is decided together with what goes on, and only then lets a customer's next row go."""
         goes_on = any(again is work for again, _ in follow)
@@ -523,7 +496,6 @@ class Sender:
         for again in new:
             again.opened = True
         self._gone(work.batch.batch_id)
-        self._roots_changed(work, new, goes_on, outcomes)
         for customer in done:
             self._lanes.done(customer)
         self._taken -= len(done)
@@ -532,8 +504,8 @@ class Sender:
             self._put(again, delay)
         self._more_room.set()
         self._changed.set()
-        self._check_canary(outcomes)
-        self._check_errors()
+        if (stop := self._guards.settled(work.root, len(new) - (not goes_on), outcomes, refused)) is not None:
+            self.stop(stop)
 
     # ------------------------------------------------------------------------------------------------ it was not
 
@@ -568,11 +540,8 @@ class Sender:
             case _:
                 # 200 that cannot be read, or says nothing of any customer.
                 self._lives()
-                if trouble.foreign or not self._sound:
-                    self._unreadable.append(work.root)
-                everywhere = len(self._unreadable) >= UNREADABLE_ANSWERS and len(set(self._unreadable)) > 1
-                if everywhere or (len(self._unreadable) >= 2 and not self._sound):
-                    self.stop(_no_api(trouble.message))
+                if (stop := self._guards.unreadable(work.root, trouble.foreign, trouble.message)) is not None:
+                    self.stop(stop)
                     await self._stay(work, attempt)
                 else:
                     if work.batch.alone and not trouble.foreign:
@@ -668,15 +637,12 @@ class Sender:
             Outcome(row, status, code, message, "", (), (), work.attempts, attempt.request_id, attempt.at)
             for row in customer.row_numbers
         ]
-        if refused:
-            self._roots[work.root][1] += 1
-        await self._settle(work, attempt, outcomes, [customer], [])
+        await self._settle(work, attempt, outcomes, [customer], [], refused=refused)
 
     # ------------------------------------------------------------------------------------------------ keeping count
 
     def _count(self, outcomes: list[Outcome]) -> None:
         if outcomes:
-            self._counts.update(outcome.status for outcome in outcomes)
             self._observer.decided(outcomes)
 
     def _progress_now(self) -> Progress:
@@ -691,59 +657,6 @@ class Sender:
     def _note(self, text: str) -> None:
         self.progress = msgspec.structs.replace(self.progress, notes=(*self.progress.notes, text))
         self._observer.noted(text)
-
-    def _roots_changed(self, work: Work, new: list[Work], goes_on: bool, outcomes: list[Outcome]) -> None:
-        """Follows a first batch through its splits: was it refused down to every row?"""
-        root = self._roots.get(work.root)
-        if root is None:
-            return
-        if any(outcome.status is not Status.FAILED for outcome in outcomes):
-            root[1] = -1_000_000_000
-        root[2] += len(new) - (not goes_on)
-        if root[2] == 0:
-            del self._roots[work.root]
-            if not self._sound and root[0] > 1 and root[1] == root[0]:
-                self._refused_roots += 1
-                if self._refused_roots >= REFUSED_BATCHES:
-                    self.stop(
-                        Stop(
-                            ExitCode.TOO_MANY_ERRORS,
-                            f"The server refused every row of the first {self._refused_roots} batches.",
-                            "Something is wrong with all: look at the failed rows, then `importer resume`.",
-                        )
-                    )
-            else:
-                self._sound = True
-
-    def _check_canary(self, outcomes: list[Outcome]) -> None:
-        if not self._canary:
-            return
-        for outcome in outcomes:
-            if outcome.row_number in self._canary:
-                self._canary.discard(outcome.row_number)
-                self._canary_succeeded = self._canary_succeeded or outcome.status is Status.SUCCEEDED
-        if not self._canary and not self._canary_to_take and not self._canary_succeeded:
-            self.stop(
-                Stop(
-                    ExitCode.TOO_MANY_ERRORS,
-                    "None of the canary's rows succeeded.",
-                    "Look at the report; go on with `importer resume` once the reason is gone.",
-                )
-            )
-
-    def _check_errors(self) -> None:
-        if self._limits.max_errors is None:
-            return
-        failed = self._counts[Status.FAILED] + self._counts[Status.UNKNOWN]
-        decided = failed + self._counts[Status.SUCCEEDED]
-        if self._limits.max_errors.reached(failed, decided):
-            self.stop(
-                Stop(
-                    ExitCode.TOO_MANY_ERRORS,
-                    f"{failed:,} rows failed or are unknown: the limit of --max-errors.",
-                    "Look at the report; go on with `importer resume` once the reason is gone.",
-                )
-            )
 
 
 _RESUME = "Correct it and try again."
@@ -772,14 +685,6 @@ def _refused(code: str, message: str) -> Stop:
         ExitCode.REFUSED,
         f"The server refuses the credentials or the permission ({code}: {message or lookup(code).meaning}).",
         "Check IMPORTER_USERNAME and IMPORTER_PASSWORD (or the client key), then go on with `importer resume`.",
-    )
-
-
-def _no_api(message: str) -> Stop:
-    return Stop(
-        ExitCode.SETTINGS,
-        f"What answers is not the API: {message}.",
-        "Check --base-url; a login or maintenance page may stand before it.",
     )
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from importer.errors import SettingsError
+from importer.guards import Errors
 from importer.pacer import Rate
 
 CLUSTERS = {
@@ -31,19 +32,6 @@ CLUSTERS = {
 
 #: The file that is read from the current folder when it is there.
 DEFAULT_FILE = "importer.toml"
-
-
-class Errors(msgspec.Struct, frozen=True):
-    """`--max-errors`: a number of rows, or a share of the rows that have an outcome."""
-
-    rows: int = 0
-    share: float = 0.0
-
-    def reached(self, failed: int, decided: int) -> bool:
-        if self.rows:
-            return failed >= self.rows
-        # A share means little before there is a hundred to take it of.
-        return decided >= 100 and failed >= self.share * decided
 
 
 class Nightly(msgspec.Struct, frozen=True):

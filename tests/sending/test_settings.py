@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.errors import SettingsError
+from importer.guards import Errors
 from importer.pacer import Rate
-from importer.settings import Errors, load, read_duration, read_errors, read_rate
+from importer.settings import load, read_duration, read_errors, read_rate
 
 
 @pytest.mark.parametrize(

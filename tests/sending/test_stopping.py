@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from importer.errors import ExitCode, Stop
+from importer.guards import Errors
 from importer.model import Status
 from importer.pacer import Rate
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sender import GRACE, Limits
-from importer.settings import Errors, read_rate
+from importer.settings import read_rate
 from tests.sending.kit import customers, magic, ran
 
 SLOW: dict[str, Any] = {"rate": read_rate("60/minute"), "options": {"latency": (0.3,)}}
