@@ -48,7 +48,7 @@ from importer.sandbox import (
     load_fields,
     serve,
 )
-from importer.settings import OPTIONS, Settings, load, read_duration
+from importer.settings import OPTIONS, Settings, load, read_all, read_duration
 from importer.spool import spooled
 from importer.verifying import verified_text, verify
 from importer.watching import Watch
@@ -263,10 +263,14 @@ def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool,
     """
     file = Path(config) if config else None
     settings, mistakes = check_profile(_typed(given), os.environ, file)
-    if settings is None or mistakes:
+    if settings is None:
+        settings = read_all(_typed(given), os.environ, file).rest()
+    if mistakes and not (settings.nightly.notices or settings.metrics_file):
         raise SettingsError("\n".join(mistakes), "Correct it and try again.")
     with _world(True, msgspec.structs.replace(settings, log_format="", log_file="", metrics_file="")) as world:
-        night = Night(settings, world, _log(settings, None if quiet else sys.stderr, world))
+        night = Night(
+            settings, world, _night_log(settings, None if quiet else sys.stderr, world, mistakes), mistakes=mistakes
+        )
 
         def show(found: NightReport) -> None:
             if as_json:
@@ -274,7 +278,7 @@ def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool,
             elif not quiet:
                 click.echo(night_text(found), nl=False)
 
-        if stays:
+        if stays and not mistakes:
             sys.exit(night.watch(show))
         found = night.once()
         show(found)
@@ -512,6 +516,16 @@ def _typed(given: dict[str, Any]) -> dict[str, str | None]:
 
 def _log(settings: Settings, stream: TextIO | None, world: World) -> Log:
     return open_log(stream=stream, form=settings.log_format, file=settings.log_file, wall=world.wall)
+
+
+def _night_log(settings: Settings, stream: TextIO | None, world: World, mistakes: Sequence[str]) -> Log:
+    try:
+        return _log(settings, stream, world)
+    except SettingsError:
+        if not mistakes:
+            raise
+        # It is one of the mistakes, which are to be told all the same.
+        return _log(msgspec.structs.replace(settings, log_file=""), stream, world)
 
 
 def _measured(settings: Settings, world: World, work: Callable[[], RunSummary]) -> Callable[[], RunSummary]:

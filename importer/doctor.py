@@ -13,7 +13,7 @@ import msgspec
 from importer.checking import greet
 from importer.credentials import from_environment
 from importer.errors import ExitCode, ImporterError, worse
-from importer.inbox import Access, open_place
+from importer.inbox import Access, Unreachable, open_place
 from importer.journal import Journal
 from importer.profiles import check_profile
 from importer.settings import Settings
@@ -148,11 +148,18 @@ def _places(settings: Settings, world: World) -> Iterator[Line]:
     nightly = settings.nightly
     access = Access(world.environ, nightly.key_file, nightly.known_hosts)
 
-    def reached(address: str) -> str:
+    def reached(word: str, address: str) -> str:
         place = open_place(address, access)
-        count = len(place.list())
+        try:
+            count = len(place.list())
+        except Unreachable as error:
+            if word == "inbox" or not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            return f"{place.shown} is made when something is put there"
+        finally:
+            place.close()
         return f"{place.shown} is reached, {count} file{'' if count == 1 else 's'} in it"
 
     for word in ("inbox", "done", "failed", "outbox"):
         if address := getattr(nightly, word):
-            yield _told(word, lambda address=address: reached(address))  # type: ignore[misc]
+            yield _told(word, lambda word=word, address=address: reached(word, address))  # type: ignore[misc]

@@ -32,6 +32,18 @@ class Unreachable(ImporterError):
     exit_code = ExitCode.TROUBLE
 
 
+class Refused(Unreachable):
+    """A place that answers, and does not let us in: no retry mends that."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class Mistrusted(Unreachable):
+    """A server that cannot show the key it is known by."""
+
+    exit_code = ExitCode.SETTINGS
+
+
 class Entry(msgspec.Struct, frozen=True):
     """A file as its place lists it. `mark` changes when the content does: a time, an ETag."""
 
@@ -55,6 +67,7 @@ class Place(Protocol):
         """The name that it has there: a free one."""
 
     def sub(self, name: str) -> Place: ...
+    def close(self) -> None: ...
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -65,12 +78,16 @@ class Access(msgspec.Struct, frozen=True):
     known_hosts: str = ""
 
 
-def open_place(address: str, access: Access) -> Place:
-    """Raises `SettingsError` for an address that cannot be used, `Unreachable` where nobody answers."""
+def open_place(address: str, access: Access, beside: Place | None = None) -> Place:
+    """`beside`: a place whose connection is used where it is the same server's, so that a move is one there.
+
+    Raises `SettingsError` for an address that cannot be used, `Unreachable` where nobody answers.
+    """
     match = re.match(r"([a-z0-9]+)://", address)
     if match is None or match[1] == "file":
         return Folder(Path(expanded(address.removeprefix("file://"), access.environ)))
-    return Remote(match[1], address, access)
+    shared = beside.system_for(address) if isinstance(beside, Remote) else None
+    return Remote(match[1], address, access, system=shared)
 
 
 def expanded(text: str, environ: Mapping[str, str]) -> str:
@@ -111,13 +128,14 @@ class Folder:
     def sub(self, name: str) -> Folder:
         return Folder(self.path / name)
 
+    def close(self) -> None:
+        return
+
     def list(self) -> list[Entry]:
         with self._told():
-            return [
-                Entry(entry.name, entry.stat().st_size, str(entry.stat().st_mtime_ns))
-                for entry in os.scandir(self.path)
-                if entry.is_file(follow_symlinks=False)
-            ]
+            listed = [entry.name for entry in os.scandir(self.path) if entry.is_file(follow_symlinks=False)]
+            # One that is gone by now was renamed by whoever writes it.
+            return [entry for entry in map(self.look, listed) if entry is not None]
 
     def look(self, name: str) -> Entry | None:
         with self._told():
@@ -150,6 +168,10 @@ class Folder:
                     # A link fails where the name is taken; a rename would replace what is there.
                     os.link(self.path / name, to.path / free)
                 except FileExistsError:
+                    if (to.path / free).samefile(self.path / name):
+                        # The process died after the link: the rest of the move.
+                        (self.path / name).unlink()
+                        return free
                     continue
                 except OSError as error:
                     if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
@@ -166,7 +188,7 @@ class Folder:
         try:
             yield
         except OSError as error:
-            raise Unreachable(
+            raise (Refused if isinstance(error, PermissionError) else Unreachable)(
                 f"{self.path} cannot be used ({error.strerror or type(error).__name__}).",
                 "Check that it is there and may be read and written.",
             ) from error
@@ -205,6 +227,18 @@ class Remote:
     def sub(self, name: str) -> Remote:
         return Remote(self._scheme, self._address, self._access, self._at(name), self._system)
 
+    def system_for(self, address: str) -> Any:
+        """The open connection, if it leads to that address too; else None."""
+        one, other = urlsplit(self._address), urlsplit(address)
+        same = one.scheme == other.scheme and (one.netloc == other.netloc or one.scheme in ("s3", "gs"))
+        return self._system if same else None
+
+    def close(self) -> None:
+        if self._scheme == "sftp":
+            # Otherwise its thread and its socket stay: a watch opens one each minute.
+            with contextlib.suppress(Exception):  # it may have been lost long ago
+                self._system.client.close()
+
     def list(self) -> list[Entry]:
         with self._told():
             self._system.invalidate_cache()
@@ -213,8 +247,14 @@ class Remote:
             except FileNotFoundError:
                 if self._scheme == "sftp":
                     raise
+                self._look_for_bucket()
                 return []  # a bucket's folder is there when something is in it
             return [_entry(info) for info in found if info["type"] == "file" and _name(info)]
+
+    def _look_for_bucket(self) -> None:
+        """A bucket that is not there must not look like an empty one, night after night."""
+        with contextlib.suppress(PermissionError):  # who may see a folder only learns nothing of the rest
+            self._system.ls(self._path.partition("/")[0], detail=False)
 
     def look(self, name: str) -> Entry | None:
         with self._told():
@@ -237,7 +277,13 @@ class Remote:
             self._system.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
             aside = str(PurePosixPath(target).with_name(f".{PurePosixPath(target).name}.part"))
             self._system.put_file(str(source), aside)
-            self._system.ftp.posix_rename(aside, target)
+            try:
+                self._system.ftp.posix_rename(aside, target)
+            except OSError:
+                # A server without OpenSSH's extension; the plain rename refuses a name that is taken.
+                if self._system.exists(target):
+                    self._system.ftp.remove(target)
+                self._system.ftp.rename(aside, target)
 
     def move(self, name: str, to: Place) -> str:
         if not isinstance(to, Remote) or to._system is not self._system:
@@ -274,9 +320,7 @@ class Remote:
             raise
         except Exception as error:
             # Each kind of store raises its own errors; whatever it is, the place could not be used.
-            raise Unreachable(
-                f"{self.shown} cannot be used ({_kind(error)}).", "Check its address, credentials and the network."
-            ) from error
+            raise _failure(f"{self.shown} cannot be used", error) from error
 
 
 def _carry(here: Place, name: str, to: Place, remove: Callable[[], object]) -> str:
@@ -336,13 +380,24 @@ def _file_system(scheme: str, address: str, access: Access) -> Any:
         raise
     except Exception as error:
         host = urlsplit(address).hostname or ""
-        raise Unreachable(f"{scheme}://{host} cannot be reached ({_kind(error)}).", _advice(scheme, error)) from error
+        raise _failure(f"{scheme}://{host} cannot be reached", error) from error
 
 
-def _advice(scheme: str, error: BaseException) -> str:
-    if scheme == "sftp" and "known_hosts" in str(error):
-        return "Put the server's key into known-hosts (ssh-keyscan shows it), after comparing it with its owner."
-    return "Check its address, credentials and the network."
+#: What the stores' libraries call it when they are not let in; their errors have no kind in common.
+_REFUSALS = re.compile(r"Authentication|Credential|Permission|Forbidden")
+
+
+def _failure(what: str, error: Exception) -> Unreachable:
+    text = f"{what} ({_kind(error)})."
+    names = " ".join(kind.__name__ for kind in type(error).__mro__)
+    if "BadHostKey" in names or "known_hosts" in str(error):
+        return Mistrusted(
+            text, "Put the server's key into known-hosts (ssh-keyscan shows it), after comparing it with its owner."
+        )
+    status = getattr(error, "status_code", None) or getattr(error, "code", None)
+    if _REFUSALS.search(names) or "authentication" in str(error).lower() or status in (401, 403):
+        return Refused(text, "Check its credentials, and what they may do there.")
+    return Unreachable(text, "Check its address, credentials and the network.")
 
 
 def _login(address: str, access: Access) -> dict[str, Any]:

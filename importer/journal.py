@@ -342,13 +342,11 @@ class Journal:
         found = self._select(query.order_by(_runs.c.id.desc()).limit(1))
         return found[0] if found else None
 
-    def imported(self, base_url: str, sha256: str) -> Run | None:
-        """The newest run that went through the same content for the same target, whatever became of its rows."""
+    def imported(self, base_url: str, sha256: str) -> list[Run]:
+        """The runs that went through the same content for the same target, whatever became of its rows, from the newest
+        on."""
         found = self._select(sa.select(_runs).where(_runs.c.source_sha256 == sha256).order_by(_runs.c.id.desc()))
-        for run in found:
-            if run.finished and run.exit_code in (0, 3) and run.record.base_url == base_url:
-                return run
-        return None
+        return [run for run in found if run.finished and run.exit_code in (0, 3) and run.record.base_url == base_url]
 
     def check(self) -> None:
         """Raises `JournalError` where the database says that it is damaged."""

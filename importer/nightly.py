@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from importer.credentials import from_environment
 from importer.errors import Busy, ExitCode, ImporterError, SettingsError, badness, worse
 from importer.inbox import Access, Entry, Place, open_place, seen
 from importer.journal import Journal, Run
@@ -27,7 +28,7 @@ from importer.reporter import headline, read_summary
 from importer.reporter.files import write_whole
 from importer.runs import PACE
 from importer.settings import Settings
-from importer.staging import Claim, Desk, Memory, Seen, day_in, expected_day, in_window, past
+from importer.staging import Claim, Desk, Memory, Seen, day_in, expected_day, in_window, past, word_of
 from importer.summary import seconds_until
 from importer.watching import Watch
 from importer.world import World
@@ -36,6 +37,8 @@ WELL, WARNING, CRITICAL = 0, 1, 2
 LEVELS = ("well", "warning", "critical")
 #: How often `--watch` looks, seconds; and after a look that ended on what would happen at once again.
 LOOK_EVERY, LOOK_AFTER_TROUBLE = 60.0, 600.0
+#: A run that took so many seconds may have cost the connections to the places.
+STALE_AFTER = 60.0
 #: Beside a file in `failed`: why it is there.
 _WHY = "why"
 #: Most causes of a file in a notice.
@@ -113,10 +116,13 @@ class Night:
         world: World,
         log: Log,
         sleep: Callable[[float], None] | None = None,
+        mistakes: Sequence[str] = (),
     ) -> None:
-        if not settings.nightly.inbox:
+        """`mistakes`: of the settings. With one, nothing is done but to tell them: nobody watches."""
+        if not settings.nightly.inbox and not mistakes:
             raise SettingsError("There is no inbox.", "Set inbox in a profile of importer.toml, or add --inbox PLACE.")
         self._settings = settings
+        self._mistakes = mistakes
         self._nightly = settings.nightly
         self._log = log.bind(profile=settings.profile)
         self._woken = threading.Event()
@@ -126,6 +132,8 @@ class Night:
         self._reports = Path(settings.reports_dir)
         self._access = Access(world.environ, self._nightly.key_file, self._nightly.known_hosts)
         self._places: dict[str, Place] = {}
+        #: What the last look said of what has not changed since, by event: a watch looks 1,440 times a day.
+        self._said: dict[str, object] = {}
 
     def once(self) -> NightReport:
         """Takes everything that is complete, once. Raises `Busy` when another nightly of the profile is at work."""
@@ -140,7 +148,7 @@ class Night:
         with self._lock():
             while not self._world.stopper.asked:
                 found = self._look(patient=False)
-                if found.files or found.exit_code:
+                if found.files or self._is_news("look", (found.exit_code, found.notes, found.missing)):
                     shown(found)
                 worst = worse(worst, found.exit_code)
                 if not self._world.stopper.asked:
@@ -160,19 +168,33 @@ class Night:
         if word not in self._places:
             address = getattr(self._nightly, word)
             if address:
-                self._places[word] = open_place(address, self._access)
+                beside = self._places.get("inbox")
+                self._places[word] = open_place(address, self._access, beside)
             else:
                 self._places[word] = self._place("inbox").sub(word)
         return self._places[word]
 
-    def _look(self, *, patient: bool) -> NightReport:
+    def _leave(self) -> None:
+        """Closes the places: whoever needs one opens it anew."""
+        for place in self._places.values():
+            place.close()
         self._places.clear()
+
+    def _is_news(self, event: str, fact: object) -> bool:
+        """Whether this is not what was said of it last."""
+        was, self._said[event] = self._said.get(event), fact
+        return was != fact
+
+    def _look(self, *, patient: bool) -> NightReport:
         found = NightReport(self._settings.profile)
         figures = load_figures(self._figures_path(), self._settings.profile)
         memory = Memory()
         try:
             desk = Desk(self._reports, self._settings.profile)
+            desk.keep_room()
             memory = desk.memory()
+            if self._mistakes:
+                raise SettingsError("\n".join(self._mistakes), "Nothing is done until they are corrected.")
             self._work(desk, memory, found, figures, patient)
         except ImporterError as error:
             self._trouble(found, error)
@@ -187,7 +209,8 @@ class Night:
         except ImporterError as error:
             self._trouble(found, error)
         self._write_figures(found, figures)
-        if patient or found.files or found.exit_code:
+        self._leave()
+        if patient or found.files or self._is_news("night ends", (found.exit_code, found.missing, found.waiting)):
             self._log.info(
                 "night ends",
                 exit_code=found.exit_code,
@@ -223,8 +246,9 @@ class Night:
                 return False
             return True
 
-        claims = desk.claims()
-        for claim in claims:
+        for claim in desk.claims():
+            # Said again: whoever took it may have died before it was remembered.
+            memory.arrive(self._day_of(claim.name, claim.taken_at), claim.name)
             if may_go_on():
                 self._carry(desk, claim, found, figures)
         entries = self._complete(memory, found, desk.claims(), patient and open_now)
@@ -234,17 +258,22 @@ class Night:
                 found.waiting = (*found.waiting, entry.name)
                 continue
             marker = entry.name + self._nightly.marker if self._nightly.marker else ""
-            claim = desk.take(self._place("inbox"), entry, marker, wall())
+            taken = desk.take(self._place("inbox"), entry, marker, wall())
             memory.seen.pop(entry.name, None)
-            memory.arrive(self._day_of(entry.name), entry.name)
-            self._carry(desk, claim, found, figures)
+            if taken is None:
+                self._log.info("file changed while it was taken", file=entry.name)
+                found.waiting = (*found.waiting, entry.name)
+                continue
+            memory.arrive(self._day_of(taken.name, taken.taken_at), taken.name)
+            self._carry(desk, taken, found, figures)
         self._expect(memory, found, incomplete)
         if self._world.stopper.asked:
             found.exit_code = worse(found.exit_code, ExitCode.INTERRUPTED)
 
-    def _day_of(self, name: str) -> str:
+    def _day_of(self, name: str, at: int) -> str:
+        """The day a file is of; where its name does not tell, the day on which it was there."""
         day = day_in(name, self._nightly.pattern)
-        return day or expected_day(self._nightly, self._world.wall(), self._settings.time_zone)[0]
+        return day or expected_day(self._nightly, at, self._settings.time_zone)[0]
 
     def _complete(self, memory: Memory, found: NightReport, claims: list[Claim], patient: bool) -> list[Entry]:
         """The files to take, in name order: settled or marked. With patience, what is new is waited for once."""
@@ -254,8 +283,9 @@ class Night:
             self._sleep(self._nightly.settle)
             settled, waiting = self._settled(memory, claimed)
         found.waiting = tuple(waiting)
-        for name in waiting:
-            self._log.info("file is not complete", file=name)
+        if self._is_news("waiting", waiting):
+            for name in waiting:
+                self._log.info("file is not complete", file=name)
         return settled
 
     def _settled(self, memory: Memory, claimed: set[tuple[str, int, str]]) -> tuple[list[Entry], list[str]]:
@@ -291,20 +321,24 @@ class Night:
         if not nightly.expect_by or not past(nightly.expect_by, now, zone):
             return
         day, name = expected_day(nightly, now, zone)
-        there = [waiting for waiting in found.waiting if self._day_of(waiting) == day]
+        there = [waiting for waiting in found.waiting if self._day_of(waiting, now) == day]
         if day in memory.arrived or any(waiting not in incomplete for waiting in there):
             return
         found.missing = name
         found.exit_code = worse(found.exit_code, ExitCode.SOURCE)
         word = "is there but not complete" if there else "is not there"
         found.notes = (*found.notes, f"{name} {word}, expected by {nightly.expect_by}.")
-        self._log.error("file is missing", file=name, expected_by=nightly.expect_by)
+        if self._is_news("missing", (day, name, word)):
+            self._log.error("file is missing", file=name, expected_by=nightly.expect_by)
 
     # ------------------------------------------------------------------------------------------------ one file
 
     def _carry(self, desk: Desk, claim: Claim, found: NightReport, figures: Figures) -> None:
         """One claimed file through its run and to its place."""
+        began = self._world.clock()
         result = self._run(claim, figures)
+        if self._world.clock() - began >= STALE_AFTER:
+            self._leave()
         try:
             result = self._deliver(desk, claim, result)
         except ImporterError as error:
@@ -398,7 +432,17 @@ class Night:
             return None
         with claim.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return journal.imported("sandbox" if self._settings.sandbox else self._settings.base_url, digest)
+        found = journal.imported("sandbox" if self._settings.sandbox else self._settings.base_url, digest)
+        return next((run for run in found if self._is_ours(run)), None)
+
+    def _is_ours(self, run: Run) -> bool:
+        """Another profile's run of the same content fed other fields, or another organisation behind the address."""
+        settings = self._settings
+        if run.record.settings.get("profile", "") not in ("", settings.profile):
+            return False
+        return (
+            settings.sandbox or run.record.key_name == from_environment(self._world.environ, settings.credentials).name
+        )
 
     def _journal(self) -> Journal:
         return Journal.open(self._reports, self._settings.database or None)
@@ -441,9 +485,10 @@ class Night:
             return word
         if not self._is_there(claim):
             return ""
-        moved = inbox.move(claim.name, there)
+        # The marker first: one that stayed alone would say of the next file of that name that it is complete.
         if claim.marker and inbox.look(claim.marker) is not None:
             inbox.move(claim.marker, there)
+        moved = inbox.move(claim.name, there)
         return f"{word}/{moved}"
 
     # ------------------------------------------------------------------------------------------------ telling
@@ -496,7 +541,7 @@ class Night:
     def _figures_path(self) -> Path:
         if self._settings.metrics_file:
             return Path(self._settings.metrics_file)
-        return self._reports / ".nightly" / "figures.prom"
+        return self._reports / ".nightly" / f"{word_of(self._settings.profile)}.prom"
 
     def _write_figures(self, found: NightReport, figures: Figures) -> None:
         figures.set("importer_nightly_state", LEVELS.index(found.state))
@@ -553,7 +598,7 @@ def _change(was: int, now: int) -> str:
 _SENTENCES = {
     "error": "The importer itself failed.",
     "settings": "The settings are wrong; nothing was sent.",
-    "credentials": "The server refuses the credentials.",
+    "credentials": "The server, or a place of files, refuses the credentials.",
     "trouble": "The server or a place of files did not answer.",
     "errors": "Too many rows failed; the run was stopped.",
     "disk": "The disk or the journal failed.",

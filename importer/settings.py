@@ -591,6 +591,10 @@ class Reading(msgspec.Struct, frozen=True):
         """Raises `SettingsError` with every mistake at once, a line each."""
         if self.mistakes:
             raise SettingsError("\n".join(self.mistakes), "Correct it and try again.")
+        return self.rest()
+
+    def rest(self) -> Settings:
+        """What the values without a mistake come to: enough to tell whom it concerns."""
         return _built(self.values)
 
 

@@ -12,6 +12,8 @@ from importer.errors import SettingsError
 
 #: Seconds for the connection, the server's greeting and the login.
 PATIENCE = 20.0
+#: Seconds after which a connection says that it is still there.
+KEEP_ALIVE = 30
 
 
 class CheckedSFTP(SFTPFileSystem):  # type: ignore[misc] # fsspec ships no types
@@ -34,7 +36,10 @@ class CheckedSFTP(SFTPFileSystem):  # type: ignore[misc] # fsspec ships no types
             self.host, timeout=PATIENCE, banner_timeout=PATIENCE, auth_timeout=PATIENCE, **self.ssh_kwargs
         )
         self.ftp = self.client.open_sftp()
-        channel = self.ftp.get_channel()
+        transport, channel = self.client.get_transport(), self.ftp.get_channel()
+        if transport is not None:
+            # Servers and firewalls drop who says nothing while a file's run goes on.
+            transport.set_keepalive(KEEP_ALIVE)
         if channel is not None:
             # A server that falls silent must not hold the night.
             channel.settimeout(6 * PATIENCE)

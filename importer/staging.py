@@ -6,8 +6,10 @@ not delivered, so that whatever dies in between, the next night knows what to go
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
+import os
 import re
 import shutil
 from pathlib import Path
@@ -22,6 +24,9 @@ from importer.settings import DATE, Nightly
 from importer.summary import local_time
 
 _NOTE = "claim.json"
+#: Bytes kept free on the disk, so that what was told can be remembered when it is full: a notice would be sent again
+#: by every start.
+_ROOM = 65_536
 #: Days of files that are remembered as arrived.
 _REMEMBERED = 60
 
@@ -65,11 +70,16 @@ class Memory(msgspec.Struct):
             del self.arrived[old]
 
 
+def word_of(profile: str) -> str:
+    """What a profile's folder is called."""
+    return re.sub(r"[^\w.-]", "_", profile) or "default"
+
+
 class Desk:
     """The folder of a profile under the reports: its claims and its memory."""
 
     def __init__(self, reports_dir: Path, profile: str) -> None:
-        self.folder = reports_dir.resolve() / ".nightly" / (re.sub(r"[^\w.-]", "_", profile) or "default")
+        self.folder = reports_dir.resolve() / ".nightly" / word_of(profile)
         private_folder(self.folder)
 
     def memory(self) -> Memory:
@@ -83,7 +93,29 @@ class Desk:
             ) from error
 
     def remember(self, memory: Memory) -> None:
-        write_whole(self.folder / "memory.json", to_json(memory))
+        """Raises `JournalError` where even the kept room does not suffice."""
+        path = self.folder / "memory.json"
+        try:
+            write_whole(path, to_json(memory))
+        except JournalError:
+            with contextlib.suppress(OSError):
+                (self.folder / "room").unlink(missing_ok=True)
+            try:
+                write_whole(path, to_json(memory))
+            except JournalError as error:
+                raise JournalError(f"{path} cannot be written.", "Make room on the disk.") from error
+
+    def keep_room(self) -> None:
+        """Takes it, if it is there to be taken."""
+        path = self.folder / "room"
+        if path.exists():
+            return
+        try:
+            with path.open("xb") as file:
+                os.posix_fallocate(file.fileno(), 0, _ROOM)
+            path.chmod(0o600)
+        except OSError:
+            path.unlink(missing_ok=True)
 
     def claims(self) -> list[Claim]:
         """In name order. What was not taken whole goes."""
@@ -103,14 +135,18 @@ class Desk:
                 self.release(claim)
         return sorted(found, key=lambda claim: (claim.taken_at, claim.name))
 
-    def take(self, place: Place, entry: Entry, marker: str, at: int) -> Claim:
-        """Copies a file of the inbox here. Raises `Unreachable`, and `JournalError` when the disk is full."""
+    def take(self, place: Place, entry: Entry, marker: str, at: int) -> Claim | None:
+        """Copies a file of the inbox here; None when it changed meanwhile. Raises `Unreachable`, and `JournalError`
+        when the disk is full."""
         word = hashlib.sha256(f"{entry.name}\0{entry.size}\0{entry.mark}\0{at}".encode()).hexdigest()[:16]
         folder = self.folder / word
         private_folder(folder)
         claim = Claim(entry.name, entry.size, entry.mark, marker, at, str(folder))
         try:
             place.fetch(entry.name, claim.path)
+            if place.look(entry.name) != entry or claim.path.stat().st_size != entry.size:
+                shutil.rmtree(folder, ignore_errors=True)
+                return None
             write_whole(folder / _NOTE, to_json(claim))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

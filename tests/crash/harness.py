@@ -38,6 +38,7 @@ CALLS = (
     "sendto",
     "recvfrom",
     "rename",
+    "link",
     "unlink",
     "unlinkat",
     "ftruncate",
