@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -188,3 +189,11 @@ def sheet(first: int, rows: int = 30, bad: int = 0) -> str:
 def mobiles(sandbox: EmbeddedSandbox) -> list[str]:
     """Every mobile that was accepted, as often as it was."""
     return [identifiers["mobile"] for identifiers, _ in sandbox.state.accepted]
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Waits for another process or thread, 20 s at most."""
+    limit = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < limit
+        time.sleep(0.01)

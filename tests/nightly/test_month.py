@@ -5,16 +5,15 @@ from __future__ import annotations
 import datetime
 import resource
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from importer.errors import ExitCode
 from importer.sandbox import EmbeddedSandbox
 from importer.sandbox.faults import parse_script
-from tests.nightly.kit import House, Mailbox, mobiles, receiver, sheet
+from tests.nightly.kit import House, Mailbox, mobiles, receiver, sheet, until
 
 FIRST = datetime.date(2026, 11, 1)
 NIGHTS = 30
@@ -245,11 +244,3 @@ def no_file_larger_than(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Waits for another process, 20 s at most."""
-    limit = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
