@@ -17,7 +17,7 @@ from importer.errors import ExitCode
 from importer.sandbox import EmbeddedSandbox
 from importer.slots import shared_slots
 from importer.world import World
-from tests.nightly.kit import House, free_port, sheet
+from tests.nightly.kit import House, free_port, receiver, sheet
 
 
 class Typed:
@@ -78,6 +78,24 @@ def test_nightly_with_mistakes_in_its_profile_sends_nothing(typed: Typed, house:
     assert "no inbox" in err
 
 
+def test_mistakes_of_a_profile_are_told_to_whom_it_names(typed: Typed, house: House) -> None:
+    """Somebody changed the file in the afternoon: at night nobody watches the exit code. Told once, and when it is well
+    again."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    with receiver() as (address, posted):
+        house.settings |= {"notices": [f"json://{address}/hook"], "rate": "fast", "log-file": "/no/such/folder/x.log"}
+        for _ in range(2):
+            code, out, _ = typed("nightly")
+            assert code == ExitCode.SETTINGS
+            assert "line " in out and "rate" in out and "no folder" in out
+        assert house.files("inbox") == ["a.csv"]
+        house.settings |= {"rate": "100/second", "log-file": str(house.folder / "x.log")}
+        assert typed("nightly")[0] == 0
+        titles = [json.loads(body)["title"] for _, body in posted]
+        assert titles == ["importer brand-a: went wrong", "importer brand-a: is well again"]
+        assert "rate" in json.loads(posted[0][1])["message"]
+
+
 def test_the_doctor_finds_all_well(typed: Typed, house: House) -> None:
     """0, each line ok; for programs the same as JSON."""
     (house.inbox / "a.csv").write_text(sheet(0))
@@ -102,7 +120,8 @@ def doctor(house: House) -> dict[str, Line]:
 def test_the_doctor_says_what_to_do(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A line for each thing that is wrong, and the worst code."""
     house.environ["IMPORTER_PASSWORD"] = "forgotten"
-    house.settings["outbox"] = str(tmp_path / "nowhere")
+    house.settings |= {"outbox": str(tmp_path / "in-the-way"), "done": str(tmp_path / "not-yet")}
+    (tmp_path / "in-the-way").touch()
     (house.folder / "reports").mkdir()
     (house.folder / "reports" / "journal.db").write_bytes(b"no database at all" * 100)
     monkeypatch.setattr(importer.doctor, "LEAST_FREE", 1 << 62)
@@ -114,10 +133,12 @@ def test_the_doctor_says_what_to_do(house: House, monkeypatch: pytest.MonkeyPatc
         "disk": ExitCode.JOURNAL,
         "journal": ExitCode.JOURNAL,
         "inbox": 0,
+        "done": 0,
         "outbox": ExitCode.TROUBLE,
     }
     assert {name: line.exit_code for name, line in lines.items()} == expected
     assert "Make room" in lines["disk"].text
+    assert "is made when" in lines["done"].text
     assert worst_of(list(lines.values())) == ExitCode.JOURNAL
 
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import importer.nightly
 from importer.errors import Busy, ExitCode
+from importer.inbox import Entry, Folder, Place
+from importer.logs import open_log
 from importer.model import RunSummary
 from importer.nightly import NightReport
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sandbox.faults import parse_script
 from importer.settings import Nightly
-from importer.staging import Desk, day_in, expected_day, in_window
+from importer.staging import Claim, Desk, day_in, expected_day, in_window
 from importer.world import Stopper
 from tests.nightly.kit import Clock, House, Mailbox, free_port, mobiles, receiver, sheet
 
@@ -108,6 +114,111 @@ def test_a_night_without_time_begins_nothing(house: House) -> None:
     found = night.once()
     assert (found.exit_code, found.waiting) == (ExitCode.TIME, ("b.csv",))
     assert [file.name for file in found.files] == ["a.csv"]
+
+
+def test_a_file_that_grows_while_it_is_taken_waits(house: House, sandbox: EmbeddedSandbox) -> None:
+    """It had seemed settled: a sender that had paused. Half of it is not imported."""
+    (house.inbox / "a.csv").write_text(sheet(0, rows=10))
+    night = house.night()
+    house.clock.set(NIGHT, "02:00")
+    inner = Desk.take
+
+    class Growing(Desk):
+        def take(self, place: Place, entry: Entry, marker: str, at: int) -> Claim | None:
+            (house.inbox / "a.csv").write_text(sheet(0))
+            return inner(self, place, entry, marker, at)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importer.nightly, "Desk", Growing)
+        found = night.once()
+    assert (found.exit_code, found.files, found.waiting) == (0, (), ("a.csv",))
+    assert [file.what for file in house.look(NIGHT, "02:10").files] == ["imported"]
+    assert len(mobiles(sandbox)) == 30
+
+
+def test_a_name_that_is_gone_by_the_time_it_is_looked_at(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sender gave it another while the folder was listed: that is no trouble."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    (house.inbox / "b.csv").write_text(sheet(100))
+    look = Folder.look
+
+    def late(self: Folder, name: str) -> Entry | None:
+        if name == "b.csv":
+            (self.path / name).rename(self.path / "c.csv.part")
+        return look(self, name)
+
+    monkeypatch.setattr(Folder, "look", late)
+    assert [entry.name for entry in Folder(house.inbox).list()] == ["a.csv"]
+
+
+def test_a_marker_does_not_stay_behind(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A death between the two moves must not leave a word that says of tomorrow's half file that it is complete."""
+    house.settings["marker"] = ".ok"
+    for name in ("a.csv", "a.csv.ok"):
+        (house.inbox / name).write_text(sheet(0))
+    moves: list[str] = []
+    move = Folder.move
+
+    class Death(BaseException):
+        pass
+
+    def dies(self: Folder, name: str, to: Place) -> str:
+        if moves:
+            raise Death
+        moves.append(name)
+        return move(self, name, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "move", dies)
+        with pytest.raises(Death):
+            house.look(NIGHT)
+    assert house.files("inbox") == ["a.csv"]
+    assert [file.what for file in house.look(NIGHT, "02:10").files] == ["delivered"]
+    assert (house.files("inbox"), house.files("inbox/done")) == ([], ["a.csv", "a.csv.ok"])
+
+
+def test_a_move_that_died_in_the_middle_is_finished(house: House) -> None:
+    """The file had its new name and still the old one: it gets no second copy."""
+    inbox, done = Folder(house.inbox), Folder(house.inbox / "done")
+    (house.inbox / "a.csv").write_text(sheet(0))
+    done.path.mkdir()
+    os.link(house.inbox / "a.csv", done.path / "a.csv")
+    assert inbox.move("a.csv", done) == "a.csv"
+    assert (house.files("inbox"), house.files("inbox/done")) == ([], ["a.csv"])
+
+
+def test_what_another_profile_or_organisation_imported_is_not_repeated(house: House, sandbox: EmbeddedSandbox) -> None:
+    """The same content feeds other fields there; a run by hand counts."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    night = house.night()
+    other = msgspec.structs.replace(night._settings, profile="brand-b")
+    importer.nightly.run(str(house.inbox / "a.csv"), other, night._world)  # type: ignore[attr-defined]
+    assert [file.what for file in house.look(NIGHT).files] == ["imported"]
+    by_hand = msgspec.structs.replace(night._settings, profile="")
+    (house.folder / "b.csv").write_text(sheet(100))
+    importer.nightly.run(str(house.folder / "b.csv"), by_hand, night._world)  # type: ignore[attr-defined]
+    (house.inbox / "b.csv").write_text(sheet(100))
+    assert [file.what for file in house.look(NIGHT).files] == ["repeated"]
+
+
+def test_a_file_whose_load_was_killed_is_not_missing(house: House) -> None:
+    """It had come in time; that nobody lived to remember it is no second alarm."""
+    house.settings |= {"pattern": "customers-{date}.csv", "expect-by": "04:00"}
+    (house.inbox / "customers-2026-11-23.csv").write_text(sheet(0))
+    night = house.night()
+    house.clock.set(NIGHT, "02:00")
+
+    class Death(BaseException):
+        pass
+
+    def dies(*_: object) -> None:
+        raise Death
+
+    night._run = dies  # type: ignore[method-assign,assignment]
+    with pytest.raises(Death):
+        night.once()
+    found = house.look(NIGHT, "04:10")
+    assert (found.exit_code, found.missing, [file.what for file in found.files]) == (0, "", ["imported"])
 
 
 def test_the_same_content_again_when_told(house: House, sandbox: EmbeddedSandbox) -> None:
@@ -248,6 +359,37 @@ def test_watching_looks_again_until_it_is_stopped(house: House, sandbox: Embedde
     assert len(mobiles(sandbox)) == 30
 
 
+def test_watching_says_what_is_missing_once(house: House) -> None:
+    """Not each minute of the day; what is missing the next day is told again."""
+    stopper = Stopper()
+    looks = 0
+    house.settings |= {"pattern": "customers-{date}.csv", "expect-by": "04:00"}
+    (house.inbox / "customers-2026-11-20.csv.part").write_text(sheet(0))
+
+    def meanwhile() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 20:
+            house.clock.set(NEXT, "04:01")
+        if looks == 40:
+            stopper.ask()
+
+    house.clock.set(NIGHT, "03:55")
+    house.clock.meanwhile = meanwhile
+    shown: list[NightReport] = []
+    log = open_log(stream=None, form="json", file=str(house.folder / "nightly.log"), wall=house.clock.wall)
+    night = house.night(log, stopper)
+    with Mailbox() as mailbox:
+        night._nightly = msgspec.structs.replace(night._nightly, notices=(mailbox.address,))
+        assert night.watch(shown.append) == ExitCode.SOURCE
+    assert [found.missing for found in shown] == ["", "customers-2026-11-23.csv", "customers-2026-11-24.csv"]
+    events = [json.loads(line)["event"] for line in (house.folder / "nightly.log").read_text().splitlines()]
+    assert events.count("file is missing") == 2
+    assert len(events) < 10
+    # The state is the same on the second day, and was told.
+    assert len(mailbox.mails) == 1
+
+
 def test_a_stop_while_waiting_wakes_at_once(house: House) -> None:
     """No minute is waited out."""
     stopper = Stopper()
@@ -281,6 +423,38 @@ def test_a_notice_that_cannot_be_sent_is_told_and_sent_later(house: House) -> No
         house.look(NIGHT, "02:10")
         house.look(NIGHT, "02:20")
     assert len(posted) == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    place = tmp_path / "small"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", place], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()[-100:]}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_full_disk_is_told_once(house: House, sandbox: EmbeddedSandbox, small_disk: Path) -> None:
+    """It cannot be remembered where everything is kept, were it not for the room that was kept; and that it is well
+    again is told too."""
+    house.settings["reports-dir"] = str(small_disk / "reports")
+    (house.inbox / "a.csv").write_text(sheet(0, rows=3000))
+    with Mailbox() as mailbox:
+        house.settings["notices"] = [mailbox.address]
+        for clock_time in ("02:00", "02:10", "02:20"):
+            assert house.look(NIGHT, clock_time).exit_code == ExitCode.JOURNAL
+        assert [str(mail["Subject"]) for mail in mailbox.mails] == ["importer brand-a: went wrong"]
+        subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+        assert house.look(NIGHT, "02:30").exit_code == 0
+        assert [str(mail["Subject"]) for mail in mailbox.mails][1:] == ["importer brand-a: is well again"]
+    assert len(set(mobiles(sandbox))) == 3000
+    assert house.files("inbox/done") == ["a.csv"]
 
 
 def test_a_notice_tells_the_causes(house: House) -> None:
