@@ -41,7 +41,7 @@ async def send(job: Job) -> Ended:
         _selection(job, again),
         world.wall,
         world.observer.rows_read,
-        run.progress.repaired_to,
+        run.progress,
     )
     options = ClientOptions(
         target.base_url,
@@ -80,12 +80,7 @@ async def send(job: Job) -> Ended:
             stop = await sender.run(watch.sift(feed), again)
     finally:
         await scribe.close()
-    repairs = dict(run.progress.repairs)
-    for code, count in feed.repairs.items():
-        repairs[code] = repairs.get(code, 0) + count
-    return Ended(
-        msgspec.structs.replace(sender.progress, repairs=repairs, repaired_to=feed.repaired_to), stop, feed.rows
-    )
+    return Ended(sender.progress, stop, feed.rows)
 
 
 def _watch(job: Job) -> Watch:

@@ -1,7 +1,7 @@
 """The feed: a source's chunks, normalised, as customers for the lanes and outcomes for rows that need no sending.
 
-Reading and normalising happen in a thread of their own, a portion ahead of the sending. Rows that an earlier process
-brought to an outcome are left out before they are normalised.
+Reading and normalising happen in a thread of their own, a portion ahead of the sending. Of rows that are not sent, such
+as those that an earlier process brought to an outcome, only the identifiers are read: they may link others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from importer.model import Chunk, Customer, Outcome, Problem, Status
+from importer.journal import Progress
+from importer.lanes import REMEMBERED, keys_of
+from importer.model import Chunk, Customer, Outcome, Problem, Repair, Status
 from importer.normaliser import Normalised, Normaliser
 from importer.reader import Source
 from importer.sender import Portion
@@ -37,7 +39,11 @@ class Selection(msgspec.Struct, frozen=True):
 
 
 class SheetFeed:
-    """Portions of a source, in the sheet's order. Counts rows on the way, and repairs beyond the row `repaired_to`."""
+    """Portions of a source, in the sheet's order. Counts rows on the way.
+
+    `so_far`: given when the rows are to be sent. Repairs are counted from there on, and rows that are not sent tell
+    what they link.
+    """
 
     def __init__(
         self,
@@ -46,16 +52,16 @@ class SheetFeed:
         selection: Selection,
         wall: Callable[[], int],
         rows_read: Callable[[int], None] = lambda _: None,
-        repaired_to: int = 0,
+        so_far: Progress | None = None,
     ) -> None:
         self._source = source
         self._normaliser = normaliser
         self._selection = selection
         self._wall = wall
         self._rows_read = rows_read
-        self._repaired_before = repaired_to
-        self.repairs: Counter[str] = Counter()
-        self.repaired_to = repaired_to
+        self._sends = so_far is not None
+        self._repairs = Counter(so_far.repairs if so_far is not None else {})
+        self._repaired_to = so_far.repaired_to if so_far is not None else 0
         self.rows = 0
 
     async def __aiter__(self) -> AsyncIterator[Portion]:
@@ -77,10 +83,45 @@ class SheetFeed:
             sent, skipped = self._chosen(row_numbers, order, chunk.closed)
             outcomes = self._left_out(row_numbers, open_rows, skipped)
             keep = open_rows & sent
-            if len(row_numbers):
-                self.repaired_to = max(self.repaired_to, int(row_numbers[-1]))
-            yield self._portion(self._normaliser(_only(chunk, keep)), outcomes)
-        yield self._portion(self._normaliser.finish(), [])
+            links: list[list[int]] = []
+            if self._sends and not keep.all():
+                self._count_decided(chunk, row_numbers, sent & ~open_rows)
+                links = self._links(chunk, row_numbers, order, keep)
+            normalised = self._normaliser(_only(chunk, keep))
+            self._count(normalised.repairs, int(row_numbers[-1]) if len(row_numbers) else 0)
+            yield self._portion(normalised, outcomes, links)
+        yield self._portion(self._normaliser.finish(), [], [])
+
+    def _count(self, repairs: list[Repair], read_to: int) -> None:
+        before = self._repaired_to
+        self._repairs.update(repair.code for repair in repairs if repair.row_number > before)
+        self._repaired_to = max(before, read_to)
+
+    def _count_decided(self, chunk: Chunk, row_numbers: np.ndarray, decided: np.ndarray) -> None:
+        """The repairs of rows that a process sent which ended before it could write their number down."""
+        uncounted = decided & (row_numbers > self._repaired_to)
+        if uncounted.any():
+            self._count(self._normaliser.repairs_of(_only(chunk, uncounted)), 0)
+
+    def _links(self, chunk: Chunk, row_numbers: np.ndarray, order: np.ndarray, keep: np.ndarray) -> list[list[int]]:
+        """What the rows that are not sent tell the lanes. No more than the lanes would remember: of nine tenths of a
+        sheet that were sent before, only those near to a row that is still to be sent."""
+        if not self._near_open(row_numbers):
+            return []
+        selection = self._selection
+        told = ~keep & (order >= selection.skip_rows - REMEMBERED)
+        if selection.limit:
+            told &= order < selection.skip_rows + selection.limit
+        customers = self._normaliser.known_by(Chunk(chunk.frame[told]))
+        return [keys for keys in map(keys_of, customers) if len(keys) > 1]
+
+    def _near_open(self, row_numbers: np.ndarray) -> bool:
+        """Whether a row that may be sent stands among these or not far behind them."""
+        first, last = int(row_numbers[0]), int(row_numbers[-1]) + REMEMBERED
+        for marks in (self._selection.decided, self._selection.left_out or b""):
+            if last < len(marks) and marks.find(0, first, last) < 0:
+                return False
+        return True
 
     def _chosen(
         self, row_numbers: np.ndarray, order: np.ndarray, closed: frozenset[int]
@@ -113,10 +154,9 @@ class SheetFeed:
             for row in row_numbers[rows & open_rows]
         ]
 
-    def _portion(self, normalised: Normalised, outcomes: list[Outcome]) -> Portion:
-        before = self._repaired_before
-        self.repairs.update(repair.code for repair in normalised.repairs if repair.row_number > before)
-        return Portion(normalised.customers, outcomes + rejections(normalised.problems, self._wall()))
+    def _portion(self, normalised: Normalised, outcomes: list[Outcome], links: list[list[int]]) -> Portion:
+        outcomes = outcomes + rejections(normalised.problems, self._wall())
+        return Portion(normalised.customers, outcomes, links, dict(self._repairs), self._repaired_to)
 
     def customers_of(self, wanted: set[int]) -> dict[int, Customer]:
         """The customers whose first row is wanted, by that row: for batches that are sent again as they were.

@@ -125,7 +125,8 @@ def try_again(
 @contextmanager
 def source_of(run: Run, world: World) -> Iterator[Source]:
     """What a run read, unchanged, to be read again. Raises `SourceError`, `SourceChanged`."""
-    with open_source(run.record.source, options_of(settings_of(run, {}), world)) as source:
+    options = msgspec.structs.replace(options_of(settings_of(run, {}), world), sha256=run.record.source_sha256)
+    with open_source(run.record.source, options) as source:
         check_unchanged(run, source)
         yield source
 

@@ -11,8 +11,12 @@ import asyncio
 import os
 import queue
 import secrets
+import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import Connection, Engine
 
 from importer.errors import JournalError
-from importer.model import Batch, Outcome, RequestCounts, Status
+from importer.model import Batch, Outcome, RequestCounts, Status, Stretch
 from importer.wal import to_wal
 
 SCHEMA_VERSION = 2
@@ -192,6 +196,8 @@ class _More(msgspec.Struct, omit_defaults=True, array_like=True):
 
 
 _pack, _unpack_more = msgspec.msgpack.encode, msgspec.msgpack.Decoder(_More).decode
+_ATTEMPT, _ALL_BUT_NUMBER = itemgetter(1), itemgetter(1, 2, 3, 4, 5)
+_NOTHING_MORE, _NO_ANSWER = _More(), ("", 0)
 _unpack_rows = msgspec.msgpack.Decoder(tuple[tuple[int, ...], ...]).decode
 
 
@@ -396,42 +402,44 @@ class Journal:
 
     def outcomes(self, key: int) -> Iterator[Outcome]:
         """Every outcome of a run, by row number."""
-        query = (
-            sa.select(
-                _outcomes.c.row_number,
-                _outcomes.c.status,
-                _outcomes.c.code,
-                _outcomes.c.attempts,
-                _outcomes.c.more,
-                _attempts.c.request_id,
-                _attempts.c.at,
-                _attempts.c.elapsed_ms,
-            )
-            .select_from(
-                _outcomes.outerjoin(
-                    _attempts, sa.and_(_attempts.c.run == _outcomes.c.run, _attempts.c.number == _outcomes.c.attempt)
-                )
-            )
-            .where(_outcomes.c.run == key)
-            .order_by(_outcomes.c.row_number)
+        for stretch in self.stretches(key):
+            yield from stretch.outcomes()
+
+    def stretches(self, key: int) -> Iterator[Stretch]:
+        """The same, neighbours that share their outcome together: much faster, as the rows of a request do."""
+        columns = _outcomes.c
+        query = sa.select(
+            *(columns.row_number, columns.attempt, columns.status, columns.code, columns.attempts, columns.more)
         )
-        nothing = _More()
         with self.errors(), self._connection.begin():
-            result = self._connection.execute(query, execution_options={"yield_per": 5000})
-            for row, status, code, attempts, more, request_id, at, elapsed in result:
-                extra = _unpack_more(more) if more else nothing
-                yield Outcome(
-                    row,
-                    _STATUSES[status],
-                    code or "",
-                    extra.message,
-                    extra.advice,
-                    extra.columns,
-                    extra.warnings,
-                    attempts,
-                    request_id or "",
-                    extra.at or (at or 0) + (elapsed or 0),
-                )
+            for rows in self._partitions(query.where(columns.run == key).order_by(columns.row_number)):
+                answers = self._answers(key, set(map(_ATTEMPT, rows)) - {None})
+                for (attempt, *same), group in groupby(rows, _ALL_BUT_NUMBER):
+                    numbers = [row[0] for row in group]
+                    outcome = _outcome(numbers[0], answers.get(attempt, _NO_ANSWER), *same)
+                    if numbers[-1] - numbers[0] + 1 == len(numbers):
+                        yield Stretch(outcome, len(numbers))
+                    else:
+                        yield from (Stretch(msgspec.structs.replace(outcome, row_number=n)) for n in numbers)
+
+    def _partitions(self, query: sa.Select[Any]) -> Iterator[Sequence[Any]]:
+        """The rows of a large answer, some thousand at a time. Within a transaction."""
+        if self.shared:
+            yield from self._connection.execute(query, execution_options={"yield_per": 5000}).partitions()
+            return
+        # Straight from the driver: to make records of its rows takes as long as to fetch them.
+        compiled = query.compile(self._engine, compile_kwargs={"literal_binds": True})
+        with closing(self._connection.connection.cursor()) as cursor:
+            cursor.execute(str(compiled))
+            while rows := cursor.fetchmany(5000):
+                yield rows
+
+    def _answers(self, key: int, attempts: Collection[int]) -> dict[int, tuple[str, int]]:
+        """Request id and time of the answer of each of these attempts. Within a transaction."""
+        columns = _attempts.c
+        query = sa.select(columns.number, columns.request_id, columns.at + columns.elapsed_ms)
+        query = query.where(columns.run == key, columns.number.in_(attempts))
+        return {number: (request_id, at) for number, request_id, at in self._connection.execute(query)}
 
     def decided(self, key: int, statuses: Iterable[Status] = _STATUSES) -> bytearray:
         """A byte per row number: 1 where the row has an outcome of these statuses."""
@@ -680,6 +688,26 @@ def _outcome_row(key: int, outcome: Outcome, number: int | None, sent: bytes | N
     return (key, outcome.row_number, status, outcome.code or None, outcome.attempts, number, more, sent)
 
 
+def _outcome(
+    row: int, answer: tuple[str, int], status: int, code: str | None, attempts: int, more: bytes | None
+) -> Outcome:
+    """An outcome of the table's columns and of the answer that decided it."""
+    extra = _unpack_more(more) if more else _NOTHING_MORE
+    request_id, at = answer
+    return Outcome(
+        row,
+        _STATUSES[status],
+        code or "",
+        extra.message,
+        extra.advice,
+        extra.columns,
+        extra.warnings,
+        attempts,
+        request_id,
+        extra.at or at,
+    )
+
+
 class Scribe:
     """Writes changes from the event loop: a thread of its own, and one commit for all that wait at the time."""
 
@@ -753,8 +781,9 @@ class _Errors:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sa.exc.DBAPIError):
-            word = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        if isinstance(error, sa.exc.DBAPIError | sqlite3.Error):
+            driver = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            word = str(driver).strip().splitlines()[0] if str(driver).strip() else type(driver).__name__
             if "malformed" in word or "not a database" in word:
                 raise _damaged(self._where) from error
             raise JournalError(

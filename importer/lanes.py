@@ -3,13 +3,13 @@
 Identifiers that stood together in a row belong to one customer from then on: after (mobile 1, e-mail x), a row with
 mobile 1 and a row with e-mail x are the same customer, though they share nothing. So each identifier has a queue, and a
 row that names several joins their queues to one: it waits in each, and what follows waits in the joined one behind it.
-Pure.
+A row that is not sent (it has its outcome, or is left out) joins them just so and then goes nowhere. Pure.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from importer.model import Customer
 
@@ -47,7 +47,9 @@ class Lanes:
         self._next_queue = 0
         #: Row numbers in each queue, and the queues of each row inside.
         self._queues: dict[int, deque[int]] = {}
-        self._inside: dict[int, tuple[Customer, tuple[int, ...]]] = {}
+        self._inside: dict[int, tuple[Customer | None, tuple[int, ...]]] = {}
+        #: Rows that only link go by numbers that no sheet has.
+        self._next_link = -1
         self._held: set[int] = set()
         self._ready: deque[Customer] = deque()
         self._waiting = 0
@@ -61,15 +63,26 @@ class Lanes:
         return len(self._ready)
 
     def add(self, customer: Customer) -> None:
-        if self._enter(customer):
+        if self._enter(customer.row_number, customer, self._queues_of(keys_of(customer))):
             self._ready.append(customer)
         else:
             self._waiting += 1
 
     def hold(self, customer: Customer) -> None:
         """A customer that an earlier process took: it is out already, and nobody can take it again."""
-        self._enter(customer)
+        self._enter(customer.row_number, customer, self._queues_of(keys_of(customer)))
         self._held.add(customer.row_number)
+
+    def link(self, keys: Sequence[int]) -> None:
+        """A row that is not sent: its identifiers are one customer's from here on all the same."""
+        queues = self._queues_of(keys)
+        if len(queues) == 1:
+            return
+        # What follows waits in one of the queues: it must not go before those who wait in the others.
+        number = self._next_link
+        self._next_link -= 1
+        if self._enter(number, None, queues):
+            self._heads_behind(number)
 
     def take(self) -> Iterator[Customer]:
         """Ready customers, oldest first; whoever stops iterating leaves the rest."""
@@ -82,8 +95,31 @@ class Lanes:
 
     def done(self, customer: Customer) -> None:
         """The customer has its outcome: whoever waited behind it alone is ready now."""
-        _, queues = self._inside.pop(customer.row_number)
         self._held.discard(customer.row_number)
+        if heads := self._heads_behind(customer.row_number):
+            self._free(heads)
+
+    def _free(self, heads: set[int]) -> None:
+        """Of rows that head a queue now, those that head all of theirs are ready; one that only links is gone."""
+        links: list[int] = []
+        self._look_at(heads, links)
+        for link in links:
+            self._look_at(self._heads_behind(link), links)
+
+    def _look_at(self, heads: set[int], links: list[int]) -> None:
+        for row_number in sorted(heads):
+            customer, waits_in = self._inside[row_number]
+            if row_number in self._held or any(self._queues[number][0] != row_number for number in waits_in):
+                continue
+            if customer is None:
+                links.append(row_number)
+            else:
+                self._waiting -= 1
+                self._ready.append(customer)
+
+    def _heads_behind(self, row_number: int) -> set[int]:
+        """Takes a row out of its queues; tells who heads them now."""
+        _, queues = self._inside.pop(row_number)
         followers: set[int] = set()
         for number in queues:
             queue = self._queues[number]
@@ -92,16 +128,10 @@ class Lanes:
                 followers.add(queue[0])
             else:
                 del self._queues[number]
-        for row_number in sorted(followers):
-            follower, waits_in = self._inside[row_number]
-            if row_number not in self._held and all(self._queues[number][0] == row_number for number in waits_in):
-                self._waiting -= 1
-                self._ready.append(follower)
+        return followers
 
-    def _enter(self, customer: Customer) -> bool:
-        """Puts the customer at the end of its queues; tells whether it heads all of them."""
-        row_number = customer.row_number
-        queues = self._queues_of(keys_of(customer))
+    def _enter(self, row_number: int, customer: Customer | None, queues: tuple[int, ...]) -> bool:
+        """Puts a row at the end of its queues; tells whether it heads all of them."""
         self._inside[row_number] = (customer, queues)
         first = True
         for number in queues:
@@ -113,7 +143,7 @@ class Lanes:
                 first = False
         return first
 
-    def _queues_of(self, keys: list[int]) -> tuple[int, ...]:
+    def _queues_of(self, keys: Sequence[int]) -> tuple[int, ...]:
         """The queues of these identifiers, which are one from now on. The first of the result is the one that stays."""
         if len(self._young) >= self._remembered:
             self._forget()

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
+import msgspec
 import numpy as np
 
 from importer.journal import Journal, Run
+from importer.lanes import keys_of
 from importer.model import Customer, Outcome, Status
 from importer.sender import Feed, Portion
 from importer.wire import encode_customer
@@ -129,15 +131,17 @@ class Watch:
                 self._waiting[customer.row_number] = entry
             return portion
         sent: list[Customer] = []
+        links = list(portion.links)
         outcomes = list(portion.outcomes)
         at = self._wall()
         for customer, entry, known in zip(portion.customers, entries, self._ledger.knows(entries), strict=True):
             if known and self._touched.isdisjoint(_parts(entry)):
                 outcomes += [Outcome(row, Status.SKIPPED, "unchanged", at=at) for row in customer.row_numbers]
+                links.append(keys_of(customer))
             else:
                 self._send(customer, entry)
                 sent.append(customer)
-        return Portion(sent, outcomes)
+        return msgspec.structs.replace(portion, customers=sent, outcomes=outcomes, links=links)
 
     def _send(self, customer: Customer, entry: bytes) -> None:
         self._waiting[customer.row_number] = entry

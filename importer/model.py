@@ -6,11 +6,13 @@ outcome). Dictionaries live only at the wire.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 
@@ -23,6 +25,9 @@ class Status(StrEnum):
     SKIPPED = "skipped"
     UNPROCESSED = "unprocessed"
     UNKNOWN = "unknown"
+
+    #: As it equals its word, so it is hashed; and in C, for it is done by the million.
+    __hash__ = str.__hash__
 
 
 #: The identifiers of a customer, in the API's order.
@@ -70,19 +75,51 @@ class Repair(msgspec.Struct, frozen=True):
     after: str
 
 
-class Chunk(msgspec.Struct, frozen=True):
+class Cells(msgspec.Struct, frozen=True):
+    """A table of text by column, as a reader has it."""
+
+    columns: Sequence[Sequence[str]]
+    names: Sequence[str]
+    row_numbers: Sequence[int]
+
+
+class Chunk(msgspec.Struct, frozen=True, dict=True):
     """A bounded stretch of a source: `frame` has one text column per named column, index = row number.
 
     `problems` are what the reader itself found: with `column` None the row is unusable (ragged, NUL …); else only that
     cell is (an error cell, a formula without a value), which matters only where the column is mapped.
     """
 
-    frame: pd.DataFrame
+    table: pd.DataFrame | Cells
     problems: tuple[Problem, ...] = ()
     #: Rows that an earlier report of ours, uploaded again, calls succeeded or skipped.
     closed: frozenset[int] = frozenset()
     #: Row → the row and the time that such a report gives it: together, where it came from.
     origins: Mapping[int, str] = {}
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Made when it is first asked for: who only copies cells has no use for it."""
+        table = self.table
+        if isinstance(table, pd.DataFrame):
+            return table
+        # One block of objects, no cell copied or looked at.
+        block = np.empty((len(table.names), len(table.row_numbers)), dtype=object)
+        for place, cells in enumerate(table.columns):
+            block[place] = cells
+        index = pd.Index(np.asarray(table.row_numbers, dtype="int64"))
+        labels = np.empty(len(table.names), dtype=object)
+        labels[:] = table.names
+        return pd.DataFrame(block.T, index=index, columns=labels, dtype=object, copy=False)
+
+    @property
+    def cells(self) -> Cells:
+        """The same by column."""
+        table = self.table
+        if isinstance(table, Cells):
+            return table
+        columns = [table.iloc[:, place].tolist() for place in range(len(table.columns))]
+        return Cells(columns, list(table.columns), table.index.tolist())
 
 
 class Store(msgspec.Struct, frozen=True):
@@ -186,6 +223,28 @@ class Outcome(msgspec.Struct, frozen=True):
     attempts: int = 0
     request_id: str = ""
     at: int = 0
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Rows whose numbers follow each other and whose outcomes differ in the number only; `outcome` is the first's.
+
+    A million rows are a few thousand answers: what is the same for all rows of one is looked at once.
+    """
+
+    outcome: Outcome
+    rows: int = 1
+
+    @property
+    def numbers(self) -> range:
+        first = self.outcome.row_number
+        return range(first, first + self.rows)
+
+    def outcomes(self) -> list[Outcome]:
+        """The outcome of each row."""
+        if self.rows == 1:
+            return [self.outcome]
+        _, *same = msgspec.structs.astuple(self.outcome)
+        return [Outcome(number, *same) for number in self.numbers]
 
 
 class SourceSummary(msgspec.Struct, frozen=True):

@@ -115,6 +115,24 @@ class Normaliser:
             return self._long(rows, columns, identifiers, stores)
         return self._wide(rows, columns, identifiers, stores)
 
+    def known_by(self, chunk: Chunk) -> list[Customer]:
+        """The identifiers, and nothing else, of rows that are not to be sent: which of them belong together. Empty
+        where no row can have two."""
+        if len(self._identifiers) < 2:
+            return []
+        rows = _Rows(chunk.frame.index.tolist())
+        columns = {column: chunk.frame[column].tolist() for _, column in self._identifiers}
+        found = self._read_identifiers(rows, columns)
+        return list(map(Customer, rows.rows, *[found.get(kind, repeat("")) for kind in IDENTIFIERS]))
+
+    def repairs_of(self, chunk: Chunk) -> list[Repair]:
+        """Of rows that are not to be sent: what was mended when they were."""
+        waiting, self._open = self._open, None
+        try:
+            return self(chunk).repairs
+        finally:
+            self._open = waiting
+
     def finish(self) -> Normalised:
         """What is still open. Call it after the last chunk."""
         customers = [self._open.customer(self._constants)] if self._open else []

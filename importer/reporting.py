@@ -11,7 +11,7 @@ import msgspec
 from importer.bundling import write_bundle
 from importer.errors import ExitCode, ImporterError
 from importer.journal import Journal, Run
-from importer.model import Outcome, RowCounts, RunSummary, Status
+from importer.model import Outcome, RowCounts, RunSummary, Status, Stretch
 from importer.reader import Source
 from importer.reporter import read_summary, write_files, write_summary
 from importer.reporter.timeline import Timeline
@@ -116,7 +116,7 @@ def _nothing_came_of_it(stop: ImporterError | None, rows: RowCounts) -> bool:
     return wrong_settings and not (rows.succeeded or rows.failed or rows.unknown)
 
 
-def _outcomes_now(journal: Journal, run: Run) -> Iterator[Outcome]:
+def _outcomes_now(journal: Journal, run: Run) -> Iterator[Stretch]:
     """What the journal knows, and `unknown` for rows that were sent and never answered."""
     doubtful = sorted(
         (row, batch.attempts)
@@ -125,5 +125,8 @@ def _outcomes_now(journal: Journal, run: Run) -> Iterator[Outcome]:
         for rows in batch.rows
         for row in rows
     )
-    unanswered = (Outcome(row, Status.UNKNOWN, "no_answer", attempts=max(n, 1)) for row, n in doubtful)
-    return merge(journal.outcomes(run.key), unanswered, key=lambda outcome: outcome.row_number)
+    known = journal.stretches(run.key)
+    if not doubtful:
+        return known
+    unanswered = (Stretch(Outcome(row, Status.UNKNOWN, "no_answer", attempts=max(n, 1))) for row, n in doubtful)
+    return merge(known, unanswered, key=lambda stretch: stretch.outcome.row_number)

@@ -54,8 +54,14 @@ class Feed(Protocol):
 
 
 class Portion(msgspec.Struct, frozen=True):
+    """`links`: the lanes' keys of each row that is not sent, and may say of others that they are one customer.
+    `repairs`: how many there were in all rows up to and with the row `repaired_to` (0: not counted)."""
+
     customers: list[Customer]
     outcomes: list[Outcome]
+    links: list[list[int]] = []
+    repairs: dict[str, int] = {}
+    repaired_to: int = 0
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -139,6 +145,8 @@ class Sender:
         self._feed_waits = False
         self._guards = Guards(limits.max_errors, limits.canary)
         self._throttled_since: float | None = None
+        #: A limit that is not written down yet.
+        self._learnt = False
 
     # ------------------------------------------------------------------------------------------------ the whole
 
@@ -234,9 +242,15 @@ class Sender:
     async def _feed(self, feed: Feed) -> None:
         try:
             async for portion in feed:
+                if portion.repaired_to:
+                    self.progress = msgspec.structs.replace(
+                        self.progress, repairs=portion.repairs, repaired_to=portion.repaired_to
+                    )
                 if portion.outcomes:
                     await self._scribe.write(Change(outcomes=portion.outcomes))
                     self._count(portion.outcomes)
+                for keys in portion.links:
+                    self._lanes.link(keys)
                 for customer in portion.customers:
                     self._lanes.add(customer)
                 self._changed.set()
@@ -476,7 +490,6 @@ class Sender:
         outcomes: list[Outcome],
         done: list[Customer],
         follow: list[tuple[Work, float]],
-        shrunk: bool = False,
         refused: bool = False,
     ) -> None:
         """Writes down what is decided together with what goes on, and only then lets a customer's next row go."""
@@ -488,9 +501,10 @@ class Sender:
                 attempt=attempt,
                 outcomes=outcomes,
                 settled=() if goes_on else (work.batch.batch_id,),
-                progress=self._progress_now() if attempt is None or attempt.number % 64 == 0 or shrunk else None,
+                progress=self._progress_now() if attempt is None or attempt.number % 64 == 0 or self._learnt else None,
             )
         )
+        self._learnt = False
         if goes_on and outcomes:
             raise AssertionError("a batch goes on whole or not at all")
         for again in new:
@@ -607,27 +621,27 @@ class Sender:
         """1060 and 413 teach a limit; any other refusal of the whole hides a row that poisons it."""
         self._lives()
         work.attempts += 1
-        limit = code in ("1060", "413", "HTTP 413")
-        if limit:
+        if code in ("1060", "413", "HTTP 413"):
             self._shrink(work.batch, size if "413" in code else None)
         if len(work.batch.customers) > 1:
-            await self._halve(work, attempt, work.most_tries, shrunk=limit)
+            await self._halve(work, attempt, work.most_tries)
         else:
             await self._decide_alone(work, attempt, Status.FAILED, code.removeprefix("HTTP "), message, refused=True)
 
     def _shrink(self, batch: Batch, size: int | None) -> None:
         if self._chunker.shrink(batch, size):
+            self._learnt = True
             now = f"{self._chunker.batch_size} customers" if size is None else f"{self._chunker.max_bytes:,} bytes"
             self._note(
                 f"The server refused a batch of {len(batch.customers)} as too large; at most {now} from here on."
             )
 
-    async def _halve(self, work: Work, attempt: Attempt | None, tries: int, shrunk: bool = False) -> None:
+    async def _halve(self, work: Work, attempt: Attempt | None, tries: int) -> None:
         parts = self._parts(work, work.batch)
         for part in parts:
             part.doubt = work.doubt
             part.most_tries = tries
-        await self._settle(work, attempt, [], [], [(part, 0.0) for part in parts], shrunk)
+        await self._settle(work, attempt, [], [], [(part, 0.0) for part in parts])
 
     async def _decide_alone(
         self, work: Work, attempt: Attempt, status: Status, code: str, message: str, refused: bool = False

@@ -92,9 +92,11 @@ def local_time(now_ms: int, time_zone: str = "") -> datetime.datetime:
 def seconds_until(clock_time: str, now_ms: int, time_zone: str = "") -> float:
     """Seconds from now until the next time the clocks of a zone (without one: this machine's) show `HH:MM`."""
     now = local_time(now_ms, time_zone)
+    if not time_zone:
+        # As this machine's clock shows it: with the offset of now, it would be wrong by the hour that a night may lack.
+        now = now.replace(tzinfo=None)
     hour, minute = map(int, clock_time.split(":"))
     then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
     if then <= now:
         then += datetime.timedelta(days=1)
-    # Through UTC: two moments of one zone are subtracted as clocks show them, wrong by the hour that a night may lack.
-    return (then.astimezone(datetime.UTC) - now.astimezone(datetime.UTC)).total_seconds()
+    return then.timestamp() - now_ms / 1000

@@ -6,8 +6,9 @@ given twice, nested beyond reason) raise `Unreadable`: nobody succeeded by such 
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn, cast
 
 import msgspec
@@ -364,6 +365,16 @@ def _looks_like(body: bytes) -> str:
 USUAL_LIFE, LONGEST_LIFE = 300.0, 86_400.0
 
 
+@contextlib.contextmanager
+def _of_sane_depth() -> Iterator[None]:
+    """What JSON's reader still takes may be too deep for whoever looks through it."""
+    try:
+        yield
+    except RecursionError:
+        raise Unreadable("it is nested too deeply") from None
+
+
+@_of_sane_depth()
 def decode_fields(body: bytes) -> tuple[FieldDefinition, ...]:
     """The organisation's preferences, from `GET organization/customfields`. Raises `Unreadable`."""
     field = _dig(load_json(body), ("response", "organization", "custom_fields", "field"))
@@ -403,6 +414,7 @@ def _options(value: object) -> tuple[str, ...]:
     return () if value is None else (read_text(value),)
 
 
+@_of_sane_depth()
 def decode_preferences(body: bytes) -> dict[str, str] | None:
     """What `GET customer/preferences` says a customer has; None when there is no such customer. Raises `Unreadable`."""
     answer = decode_answer(body)

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from importer.errors import SourceError
-from importer.model import Chunk
+from importer.model import Cells, Chunk
 from importer.reader.cell_text import CONTROLS, LOST, cell_text
 from importer.reader.header import read_header
-from importer.reader.source import Source, own_problem, text_frame
+from importer.reader.source import Source, own_problem
 
 
 class FrameSource(Source):
@@ -56,7 +56,7 @@ class FrameSource(Source):
                 for number, cell in zip(numbers, cells[place], strict=True)
                 if LOST in cell
             )
-            yield Chunk(text_frame([cells[place] for place in self.header.places], self.columns, numbers), problems)
+            yield Chunk(Cells([cells[place] for place in self.header.places], self.columns, numbers), problems)
 
     def _text(self, start: int, rows: int) -> list[list[str]]:
         part = self._frame.iloc[start : start + rows]

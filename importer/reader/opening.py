@@ -22,6 +22,7 @@ def open_source(where: Path | str | pd.DataFrame, options: SourceOptions = _FIND
         return FrameSource(where)
     path = Path(where)
     content = judge(path, options.password)
+    known = _digest(path) if options.sha256 else None
     source: Source
     if content.opener is not None:
         if options.sheet is not None:
@@ -31,14 +32,22 @@ def open_source(where: Path | str | pd.DataFrame, options: SourceOptions = _FIND
             name=path.name,
             opener=content.opener,
             options=options,
+            proven=known is not None and known[0] == options.sha256,
         )
     else:
         source = open_workbook(str(where), path, content, options)
     if content.note:
         source.tell(content.note)
     try:
-        source.sha256, source.size = digest(path)
-    except OSError as error:
+        source.sha256, source.size = known or _digest(path)
+    except SourceError:
         source.close()
-        raise SourceError(f"{path.name} cannot be read: {error.strerror}.", "Check its disk.") from None
+        raise
     return source
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    try:
+        return digest(path)
+    except OSError as error:
+        raise SourceError(f"{path.name} cannot be read: {error.strerror}.", "Check its disk.") from None

@@ -7,6 +7,7 @@ import gc
 import io
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import TextIO
 
 from importer.errors import SourceError
 from importer.reader.encoding import BLOCK, Opener
@@ -22,7 +23,7 @@ class Records:
 
     def __init__(self, name: str, opener: Opener, encoding: str, delimiter: str) -> None:
         self._name = name
-        self._reopen: Callable[[], Iterator[str]] = lambda: _lines(opener, encoding)
+        self._reopen: Callable[[], TextIO] = lambda: _lines(opener, encoding)
         self._lines = self._reopen()
         self._delimiter = delimiter
         self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
@@ -31,9 +32,7 @@ class Records:
         return self
 
     def __exit__(self, *_: object) -> None:
-        close = getattr(self._lines, "close", None)
-        if close:
-            close()
+        self._lines.close()
 
     def __iter__(self) -> Iterator[list[str]]:
         while record := self.take(1):
@@ -59,13 +58,15 @@ class Records:
     def _explained(self) -> SourceError:
         """Read once more up to the record that failed, to say where its quote was opened."""
         start = 0
-        reader = csv.reader(self._reopen(), delimiter=self._delimiter, strict=True)
-        try:
-            for _ in reader:
-                start = reader.line_num
-        except csv.Error:
-            pass
-        line = _quote_line(islice(self._reopen(), start, reader.line_num), self._delimiter)
+        with self._reopen() as lines:
+            reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+            try:
+                for _ in reader:
+                    start = reader.line_num
+            except csv.Error:
+                pass
+        with self._reopen() as lines:
+            line = _quote_line(islice(lines, start, reader.line_num), self._delimiter)
         if line is None:
             return SourceError(
                 f"{self._name}: line {start + 1:,} has a cell longer than {LONGEST_CELL:,} characters.",
@@ -77,11 +78,11 @@ class Records:
         )
 
 
-def _lines(opener: Opener, encoding: str) -> Iterator[str]:
+def _lines(opener: Opener, encoding: str) -> TextIO:
     """The text line by line, line ends kept, so that the parser sees those inside quotes as they are."""
-    with opener() as raw, io.TextIOWrapper(raw, encoding=encoding, errors="strict", newline="") as text:
-        text._CHUNK_SIZE = BLOCK  # type: ignore[attr-defined]
-        yield from text
+    text = io.TextIOWrapper(opener(), encoding=encoding, errors="strict", newline="")
+    text._CHUNK_SIZE = BLOCK  # type: ignore[attr-defined]
+    return text
 
 
 def _quote_line(lines: Iterator[str], delimiter: str) -> int | None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, Self
 
 import msgspec
-import numpy as np
-import pandas as pd
 
 from importer.model import Chunk, Problem
 from importer.own_codes import OWN_CODES
@@ -26,6 +24,8 @@ class SourceOptions(msgspec.Struct, frozen=True):
     delimiter: str | None = None
     header_row: int | None = None
     password: str | None = None
+    #: Of a content that was opened before with these options: what that opening proved need not be proven again.
+    sha256: str | None = None
 
     def __repr__(self) -> str:
         """Without the password: options are logged."""
@@ -86,14 +86,3 @@ def own_problem(row_number: int, code: str, column: str | None = None, value: st
     """A problem of the reader's own, in the catalogue's words."""
     meaning, advice, _ = OWN_CODES[code]
     return Problem(row_number, column, value, code, meaning, advice)
-
-
-def text_frame(columns: Sequence[Sequence[str]], names: Sequence[str], row_numbers: Sequence[int]) -> pd.DataFrame:
-    """A frame of text: one block of objects, no cell copied or looked at."""
-    block = np.empty((len(names), len(row_numbers)), dtype=object)
-    for place, cells in enumerate(columns):
-        block[place] = cells
-    index = pd.Index(np.asarray(row_numbers, dtype="int64"))
-    labels = np.empty(len(names), dtype=object)
-    labels[:] = names
-    return pd.DataFrame(block.T, index=index, columns=labels, dtype=object, copy=False)

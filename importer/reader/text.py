@@ -8,13 +8,13 @@ from itertools import compress
 
 from importer.errors import SourceError
 from importer.formula_guard import unguard
-from importer.model import Chunk, Problem
+from importer.model import Cells, Chunk, Problem
 from importer.reader.cell_text import CONTROLS, LOST
 from importer.reader.delimiter import find_delimiter, records_of
 from importer.reader.encoding import Findings, Opener, find_encoding
 from importer.reader.header import Header, find_header_row, read_header
 from importer.reader.records import LONGEST_CELL, PlainLines, Records
-from importer.reader.source import Source, SourceOptions, own_problem, text_frame
+from importer.reader.source import Source, SourceOptions, own_problem
 
 #: Characters looked at to find the delimiter and the header.
 _SAMPLE = 1 << 17
@@ -83,6 +83,12 @@ class TextSource(Source):
         yield from self._from_records([line.split(delimiter) if line else [] for line in lines], numbers)
 
     def _from_records(self, batch: list[list[str]], numbers: Sequence[int]) -> Iterator[Chunk]:
+        if set(map(len, batch)) == {self.header.width}:
+            columns = list(zip(*batch, strict=True))
+            if all(map(str.strip, columns[self.header.places[0]])):  # no row is blank: seen without a look at each
+                self._count_waiting()
+                yield self._chunk(columns, numbers, [])
+                return
         full = [any(map(str.strip, record)) for record in batch]
         if not any(full):
             self._blank_waiting += len(full)
@@ -126,7 +132,7 @@ class TextSource(Source):
         if header.is_report:
             kept = [tuple(map(unguard, cells)) for cells in kept]
         closed, origins = header.closed(columns, numbers), header.origins(columns, numbers)
-        return Chunk(text_frame(kept, self.columns, numbers), tuple(problems), closed, origins)
+        return Chunk(Cells(kept, self.columns, numbers), tuple(problems), closed, origins)
 
     def _make_even(self, batch: list[list[str]], numbers: Sequence[int]) -> list[Problem]:
         """Cut and fill every record to the header's width; the rows that are not to be trusted are told."""
@@ -143,8 +149,9 @@ class TextSource(Source):
         return problems
 
 
-def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions) -> TextSource:
-    """Find encoding, delimiter and header, and prove before the first row is used that all of it can be parsed."""
+def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, proven: bool) -> TextSource:
+    """Find encoding, delimiter and header, and prove before the first row is used that all of it can be parsed
+    (`proven`: an earlier opening did)."""
     findings = find_encoding(name, opener, options.encoding)
     sample = io.TextIOWrapper(opener(), encoding=findings.encoding, newline="")
     with sample:
@@ -159,7 +166,7 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions) -
     records = records_of(lines, delimiter)
     if told and records:
         records[0] = []
-    if findings.has_quotes or findings.longest_line > LONGEST_CELL:
+    if not proven and (findings.has_quotes or findings.longest_line > LONGEST_CELL):
         with Records(name, opener, findings.encoding, delimiter) as all_records:
             all_records.check()
     header = _header(name, records, options.header_row)

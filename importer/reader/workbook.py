@@ -17,10 +17,10 @@ import msgspec
 
 import importer
 from importer.errors import ImporterError, SourceError
-from importer.model import Chunk, Problem
+from importer.model import Cells, Chunk, Problem
 from importer.reader.archive import Content
 from importer.reader.header import SEARCHED_ROWS, Header, find_header_row, read_header
-from importer.reader.source import Source, SourceOptions, own_problem, text_frame
+from importer.reader.source import Source, SourceOptions, own_problem
 from importer.reader.workbook_messages import Done, Failed, Job, Message, Opened, Rows
 
 #: All of the environment that the child is told: it reads hostile files, and has no business with secrets.
@@ -118,7 +118,7 @@ class _Gathered:
         closed = self._closed.intersection(numbers)
         self._closed -= closed
         origins = {number: self._origins.pop(number) for number in numbers if number in self._origins}
-        return Chunk(text_frame(columns, self._source.columns, numbers), problems, frozenset(closed), origins)
+        return Chunk(Cells(columns, self._source.columns, numbers), problems, frozenset(closed), origins)
 
 
 class _Child:

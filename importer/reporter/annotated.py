@@ -65,11 +65,12 @@ class Annotations:
         if not self._wanted:
             return
         width = len(self._source.columns) + len(RESULT_COLUMNS)
-        if (len(self._outcomes) + len(block.outcomes)) * width > MOST_CELLS:
+        if (len(self._outcomes) + len(block.row_numbers)) * width > MOST_CELLS:
             self._wanted, self._outcomes = False, []
             self.note = _TOO_LARGE
             return
-        self._outcomes += block.outcomes
+        for stretch in block.stretches:
+            self._outcomes += stretch.outcomes()
         for position in block.other:
             empty = [name for name, cells in zip(self._source.columns, block.cells, strict=True) if not cells[position]]
             self._blank[block.row_numbers[position]] = frozenset(empty)

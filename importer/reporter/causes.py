@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 
 import msgspec
 
@@ -65,12 +66,12 @@ class _Found(msgspec.Struct, frozen=True):
 class _Trait(ABC):
     """Something about the cells of one column that can be counted."""
 
-    def __init__(self, position: int, column: str, keys: Callable[[list[str]], list[str]]) -> None:
+    def __init__(self, position: int, column: str, keys: Callable[[Sequence[str]], Sequence[str]]) -> None:
         self.position, self.column, self.keys = position, column, keys
         self.good: Counter[str] = Counter()
         self.open = True
 
-    def count(self, keys: list[str], into: Counter[str]) -> None:
+    def count(self, keys: Sequence[str], into: Counter[str]) -> None:
         into.update(keys)
         if len(into) > _MOST_VALUES:
             self.open = False
@@ -154,7 +155,7 @@ class _Value(_Trait):
         column: str,
         mask: Callable[[str], str],
         words: str = "the same value in",
-        keys: Callable[[list[str]], list[str]] = lambda cells: cells,
+        keys: Callable[[Sequence[str]], Sequence[str]] = lambda cells: cells,
     ) -> None:
         super().__init__(position, column, keys)
         self._mask, self._words = mask, words
@@ -226,8 +227,7 @@ class CauseFinder:
 
     def see(self, block: Block) -> None:
         wrong: dict[tuple[str, str], list[int]] = {}
-        for n in block.other:
-            outcome = block.outcomes[n]
+        for n, outcome in block.other.items():
             if outcome.status in WRONG:
                 key = self._key(outcome.code, outcome.columns[0] if outcome.columns else "")
                 wrong.setdefault(key, []).append(n)
@@ -236,28 +236,26 @@ class CauseFinder:
             if not trait.open:
                 continue
             cells = block.cells[trait.position]
-            trait.count(trait.keys(cells if good is None else [cells[n] for n in good]), trait.good)
+            trait.count(trait.keys(_picked(cells, good)), trait.good)
             for key, positions in wrong.items():
-                trait.count(trait.keys([cells[n] for n in positions]), self._groups[key].counts[number])
+                trait.count(trait.keys(_picked(cells, positions)), self._groups[key].counts[number])
         for key, positions in wrong.items():
             group = self._groups[key]
             group.rows += len(positions)
-            group.statuses.update(block.outcomes[n].status for n in positions)
+            group.statuses.update(block.other[n].status for n in positions)
             group.examples += [block.row_numbers[n] for n in positions[: _EXAMPLES - len(group.examples)]]
             for n in positions:
                 group.stretch.see(self._read + n, block.row_numbers[n])
         self._read += len(block.row_numbers)
-        self._looked_at += len(block.row_numbers) - len(block.other) if good is None else len(good)
-        self.timeline.see(block.outcomes, block.other)
+        self._looked_at += len(good)
+        self.timeline.see(block.stretches)
 
-    def _good_positions(self, block: Block) -> range | list[int] | None:
-        """The rows that succeeded, as far as they are looked at: all (None: every row of the block), or a part."""
+    def _good_positions(self, block: Block) -> Sequence[int]:
+        """The rows that succeeded, as far as they are looked at: all, or a part."""
         step = 1 if self._looked_at < _LOOKED_AT else _THINNED
         self._thinned = self._thinned or step > 1
-        if not block.other:
-            return None if step == 1 else range(0, len(block.outcomes), step)
-        other = set(block.other)
-        return [n for n in range(0, len(block.outcomes), step) if n not in other]
+        positions = range(0, len(block.row_numbers), step)
+        return [n for n in positions if n not in block.other] if block.other else positions
 
     def causes(self) -> tuple[Cause, ...]:
         ordered = sorted(self._groups.items(), key=lambda item: (-item[1].rows, item[0]))
@@ -331,11 +329,19 @@ def _traits(columns: Sequence[str], mapping: Mapping, country: str | None, mask:
     return [trait for traits in found.values() for trait in traits]
 
 
-def _digits(cells: list[str]) -> list[str]:
-    return [cell if cell.isdigit() else _NO_DIGIT.sub("", cell) for cell in cells]
+def _picked(cells: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
+    if len(positions) == len(cells):
+        return cells
+    return itemgetter(*positions)(cells) if len(positions) > 1 else [cells[n] for n in positions]
 
 
-def _domains(cells: list[str]) -> list[str]:
+def _digits(cells: Sequence[str]) -> list[str]:
+    # Without a leading plus, most cells are digits alone: that is seen several times faster than an expression does.
+    bare = [cell.removeprefix("+") for cell in cells]
+    return [cell if cell.isdecimal() else _NO_DIGIT.sub("", cell) for cell in bare]
+
+
+def _domains(cells: Sequence[str]) -> list[str]:
     return [cell.rpartition("@")[2].strip().lower() if "@" in cell else "" for cell in cells]
 
 

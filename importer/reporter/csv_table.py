@@ -6,11 +6,14 @@ matters is gone through. That, and the rows of one answer sharing the end of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 
+import msgspec
+
 from importer.formula_guard import guard
-from importer.model import Outcome, Status
+from importer.model import Outcome, Stretch
 from importer.reporter.rows import result_cells
 
 #: A cell that begins with one of these *may* need the guard.
@@ -21,16 +24,19 @@ _CACHED = 500
 
 
 class CsvTable:
-    """Rows given as the source's columns and an outcome each. `add` tells the lines, for a file of some of them."""
+    """Rows given as the source's columns and their outcomes. `add` tells the lines, for a file of some of them."""
 
     def __init__(self, path: Path, header: Sequence[str], sheet: str) -> None:
         self._file = path.open("w", encoding="utf-8-sig", newline="", buffering=1 << 20)
         self._file.write(_line(header))
+        self._sheet = _field(guard(sheet))
         self._ends = _Ends(sheet)
 
-    def add(self, cells: Sequence[list[str]], outcomes: Sequence[Outcome]) -> list[str]:
-        begins = map(",".join, zip(*map(_column, cells), strict=True))
-        lines = list(map(str.__add__, begins, self._ends.of(outcomes)))
+    def add(self, cells: Sequence[Sequence[str]], stretches: Sequence[Stretch]) -> list[str]:
+        numbers = map(str, chain.from_iterable(stretch.numbers for stretch in stretches))
+        sheets = repeat(self._sheet, sum(stretch.rows for stretch in stretches))
+        ends = self._ends.of(stretches)
+        lines = list(map(",".join, zip(*map(_column, cells), sheets, numbers, ends, strict=True)))
         self._file.write("".join(lines))
         return lines
 
@@ -43,42 +49,22 @@ class CsvTable:
 
 
 class _Ends:
-    """The result columns of each row as the end of its line: the rows of one answer share all but their number."""
+    """What follows a row's number, as the end of its line: the rows of one answer share it."""
 
     def __init__(self, sheet: str) -> None:
         self._sheet = sheet
-        self._begin = "," + _field(guard(sheet)) + ","
         self._cache: dict[tuple[object, ...], str] = {}
 
-    def of(self, outcomes: Iterable[Outcome]) -> list[str]:
-        succeeded, begin, ends = Status.SUCCEEDED, self._begin, []
-        at, request_id, code, message, attempts, end = -1, "", "", "", 0, ""
-        for outcome in outcomes:
-            if outcome.status is not succeeded or outcome.warnings or outcome.advice:
-                ends.append(f"{begin}{outcome.row_number}{self._end(outcome)}")
-                continue
-            if (
-                outcome.at != at
-                or outcome.request_id != request_id
-                or outcome.code != code
-                or outcome.message != message
-                or outcome.attempts != attempts
-            ):
-                at, request_id, code = outcome.at, outcome.request_id, outcome.code
-                message, attempts, end = outcome.message, outcome.attempts, self._end(outcome)
-            ends.append(f"{begin}{outcome.row_number}{end}")
-        return ends
+    def of(self, stretches: Iterable[Stretch]) -> Iterator[str]:
+        return chain.from_iterable(repeat(self._end(stretch.outcome), stretch.rows) for stretch in stretches)
 
     def _end(self, outcome: Outcome) -> str:
-        key = (
-            *(outcome.status, outcome.code, outcome.message, outcome.advice, outcome.warnings),
-            *(outcome.attempts, outcome.request_id, outcome.at),
-        )
+        key = msgspec.structs.astuple(outcome)[1:]
         end = self._cache.get(key)
         if end is None:
             if len(self._cache) >= _CACHED:
                 self._cache.clear()
-            end = self._cache[key] = "," + _line(result_cells(outcome, self._sheet)[2:])
+            end = self._cache[key] = _line(result_cells(outcome, self._sheet)[2:])
         return end
 
 
@@ -92,15 +78,26 @@ def _field(cell: str) -> str:
     return cell
 
 
-def _column(column: list[str]) -> list[str]:
-    """The fields of a column. A NUL between cells: at worst, something is found once too often."""
-    whole = "\0" + "\0".join(column)
+def _column(column: Sequence[str]) -> Sequence[str]:
+    """The fields of a column. A NUL around each cell: at worst, something is found once too often."""
+    whole = "\0" + "\0".join(column) + "\0"
     # One character is found many times faster than two, and most columns have none of them.
-    if any(suspect in whole and "\0" + suspect in whole for suspect in _SUSPECTS):
+    suspect = any(suspect in whole and "\0" + suspect in whole for suspect in _SUSPECTS)
+    if suspect and not _are_numbers(whole, len(column)):
         column = [
             guard(cell) if cell[:1] in _SUSPECTS and not (cell[:1] == "+" and cell[1:].isdecimal()) else cell
             for cell in column
         ]
-    if any(special in whole for special in _SPECIAL):
+    special = [special for special in _SPECIAL if special in whole]
+    if len(special) == 1:
+        column = [_field(cell) if special[0] in cell else cell for cell in column]
+    elif special:
         column = [_field(cell) for cell in column]
     return column
+
+
+def _are_numbers(whole: str, cells: int) -> bool:
+    """Whether the cells of a column, a NUL around each, are empty, digits, or a plus and digits: mobiles, as a rule."""
+    if whole.count("\0") != cells + 1 or "\0+\0" in whole:
+        return False
+    return whole.replace("\0+", "").replace("\0", "").isdecimal()

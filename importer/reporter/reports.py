@@ -13,7 +13,7 @@ import msgspec
 
 from importer.codes import lookup
 from importer.mapping import Mapping
-from importer.model import RESULT_COLUMNS, Cause, CodeCount, Outcome, RowCounts, Status
+from importer.model import RESULT_COLUMNS, Cause, CodeCount, RowCounts, Status, Stretch
 from importer.reporter.annotated import Annotations
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
@@ -41,7 +41,7 @@ class Written(msgspec.Struct, frozen=True):
 def write_files(
     folder: Path,
     source: Rows,
-    outcomes: Iterable[Outcome],
+    outcomes: Iterable[Stretch],
     mapping: Mapping,
     *,
     country: str | None = None,
@@ -61,11 +61,10 @@ def write_files(
                 annotations.see(block)
                 finder.see(block)
                 collect_now()
-                statuses[Status.SUCCEEDED] += len(block.outcomes) - len(block.other)
-                for outcome in map(block.outcomes.__getitem__, block.other):
-                    statuses[outcome.status] += 1
-                    if outcome.status in WRONG:
-                        codes[outcome.code] += 1
+                for stretch in block.stretches:
+                    statuses[stretch.outcome.status] += stretch.rows
+                    if stretch.outcome.status in WRONG:
+                        codes[stretch.outcome.code] += stretch.rows
             reports = {
                 **results.publish(),
                 **failed.publish(finder.timeline.latest),
@@ -108,7 +107,7 @@ class _Results:
         self._table = CsvTable(self._aside.path, [*source.columns, *RESULT_COLUMNS], source.sheet)
 
     def add(self, block: Block) -> list[str]:
-        return self._table.add(block.cells, block.outcomes)
+        return self._table.add(block.cells, block.stretches)
 
     def publish(self) -> dict[str, str]:
         self._table.close()
@@ -136,8 +135,7 @@ class _Failed:
         self.notes: tuple[str, ...] = ()
 
     def add(self, block: Block, lines: list[str]) -> None:
-        for position in block.other:
-            outcome = block.outcomes[position]
+        for position, outcome in block.other.items():
             if outcome.status not in OPEN:
                 continue
             extra = block.overflow.get(position, ())

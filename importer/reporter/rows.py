@@ -5,17 +5,19 @@ Columns, not rows: a million rows are written at the speed of C only when Python
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Map
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import chain
 from typing import Literal, Protocol
 
 import msgspec
 
 from importer.codes import lookup
 from importer.errors import SourceChanged
-from importer.model import Chunk, Outcome, Status
+from importer.model import Chunk, Outcome, Status, Stretch
 
 
 class Rows(Protocol):
@@ -35,60 +37,97 @@ class Rows(Protocol):
 
 
 class Block(msgspec.Struct):
-    """A stretch of rows: `cells` holds one list for each source column, `outcomes` one entry for each row.
+    """Rows that follow each other: `cells` holds one list for each source column, `stretches` their outcomes.
 
-    `other`: the positions of the rows that did not succeed, few as a rule. `overflow`: position → the cells of a row
-    that belong to no column.
+    `other`: position → outcome of the rows that did not succeed, few as a rule. `overflow`: position → the cells of a
+    row that belong to no column.
     """
 
-    row_numbers: list[int]
-    cells: list[list[str]]
-    outcomes: list[Outcome]
-    other: list[int]
+    row_numbers: Sequence[int]
+    cells: Sequence[Sequence[str]]
+    stretches: list[Stretch]
+    other: dict[int, Outcome]
     overflow: dict[int, list[str]]
 
 
-def blocks(source: Rows, outcomes: Iterable[Outcome], rows: int = 5000) -> Iterator[Block]:
+def blocks(source: Rows, stretches: Iterable[Stretch], rows: int = 2000) -> Iterator[Block]:
     """Every row of the source exactly once; one without an outcome is `unprocessed`.
 
     An outcome for a row that the source does not have means that this is not the source of the run.
     """
-    coming: Iterator[Outcome] = iter(outcomes)
+    coming = _Coming(stretches)
     for chunk in source.chunks(rows):
-        frame = chunk.frame
-        row_numbers: list[int] = frame.index.tolist()
-        found = list(islice(coming, len(row_numbers)))
-        if [outcome.row_number for outcome in found] != row_numbers:
-            found, left = _merged(source, row_numbers, found)
-            coming = chain(left, coming)
-        succeeded = Status.SUCCEEDED
+        row_numbers = chunk.cells.row_numbers
+        found = coming.up_to(row_numbers[-1])
+        if not _cover(found, row_numbers):
+            found = _with_open_rows(source, row_numbers, found)
+        other = _other(found)
         yield Block(
             row_numbers,
-            [frame.iloc[:, position].tolist() for position in range(len(frame.columns))],
+            chunk.cells.columns,
             found,
-            [n for n, outcome in enumerate(found) if outcome.status is not succeeded],
-            _overflow(chunk, row_numbers, found),
+            other,
+            _overflow(chunk, row_numbers, other),
         )
-    for outcome in coming:
-        raise _not_in(source, outcome)
+    left = coming.up_to(sys.maxsize)
+    if left:
+        raise _not_in(source, left[0].outcome)
 
 
-def _merged(
-    source: Rows, row_numbers: Sequence[int], outcomes: Sequence[Outcome]
-) -> tuple[list[Outcome], list[Outcome]]:
-    """An outcome for each row, and the outcomes that belong to later rows."""
-    found: list[Outcome] = []
+def _cover(stretches: Sequence[Stretch], row_numbers: Sequence[int]) -> bool:
+    """Whether these are outcomes of just these rows. Both ascend, so where neither has a gap their ends tell it."""
+    if not stretches:
+        return False
+    first, last = stretches[0].outcome.row_number, stretches[-1].numbers[-1]
+    if sum(stretch.rows for stretch in stretches) != len(row_numbers) or first != row_numbers[0]:
+        return False
+    if last - first + 1 == len(row_numbers) and last == row_numbers[-1]:
+        return True
+    return list(chain.from_iterable(stretch.numbers for stretch in stretches)) == list(row_numbers)
+
+
+class _Coming:
+    """The outcomes in the order of the sheet, taken as far as they are wanted."""
+
+    def __init__(self, stretches: Iterable[Stretch]) -> None:
+        self._stretches = iter(stretches)
+        self._next = next(self._stretches, None)
+
+    def up_to(self, last: int) -> list[Stretch]:
+        found = []
+        while (stretch := self._next) is not None and stretch.outcome.row_number <= last:
+            beyond = stretch.numbers.stop - 1 - last
+            if beyond > 0:
+                rest = msgspec.structs.replace(stretch.outcome, row_number=last + 1)
+                found.append(Stretch(stretch.outcome, stretch.rows - beyond))
+                self._next = Stretch(rest, beyond)
+                break
+            found.append(stretch)
+            self._next = next(self._stretches, None)
+        return found
+
+
+def _with_open_rows(source: Rows, row_numbers: Sequence[int], stretches: Sequence[Stretch]) -> list[Stretch]:
+    """The outcomes, and `unprocessed` between them for rows that have none."""
+    known = {outcome.row_number: outcome for stretch in stretches for outcome in stretch.outcomes()}
+    strange = known.keys() - set(row_numbers)
+    if strange:
+        raise _not_in(source, known[min(strange)])
+    open_row = Outcome(0, Status.UNPROCESSED, "not_reached")
+    return [
+        Stretch(known.get(number) or msgspec.structs.replace(open_row, row_number=number)) for number in row_numbers
+    ]
+
+
+def _other(stretches: Sequence[Stretch]) -> dict[int, Outcome]:
+    """The rows that did not succeed, by position."""
+    found: dict[int, Outcome] = {}
     position = 0
-    for number in row_numbers:
-        outcome = outcomes[position] if position < len(outcomes) else None
-        if outcome is None or outcome.row_number > number:
-            found.append(Outcome(number, Status.UNPROCESSED, "not_reached"))
-        elif outcome.row_number == number:
-            found.append(outcome)
-            position += 1
-        else:
-            raise _not_in(source, outcome)
-    return found, list(outcomes[position:])
+    for stretch in stretches:
+        if stretch.outcome.status is not Status.SUCCEEDED:
+            found.update(enumerate(stretch.outcomes(), position))
+        position += stretch.rows
+    return found
 
 
 def result_cells(outcome: Outcome, sheet: str) -> list[str]:
@@ -132,7 +171,7 @@ def stamp_of(milliseconds: int) -> str:
     return text.replace("+00:00", "Z")
 
 
-def _overflow(chunk: Chunk, row_numbers: list[int], outcomes: Sequence[Outcome]) -> dict[int, list[str]]:
+def _overflow(chunk: Chunk, row_numbers: Sequence[int], other: Map[int, Outcome]) -> dict[int, list[str]]:
     """What a row has beyond its columns; a word for what a report cannot show (a missing cell, an error)."""
     found: dict[int, list[str]] = {}
     if not chunk.problems:
@@ -143,7 +182,7 @@ def _overflow(chunk: Chunk, row_numbers: list[int], outcomes: Sequence[Outcome])
         if position is None:
             continue
         if problem.column is not None:
-            if problem.column not in outcomes[position].columns:
+            if position not in other or problem.column not in other[position].columns:
                 continue
             word = f"fill in “{problem.column}” and empty this cell"
         elif problem.value or problem.code == "ragged_row":

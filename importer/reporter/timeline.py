@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import msgspec
 
-from importer.model import Outcome
+from importer.model import Status, Stretch
 
 _MOST_SLICES = 2000
 #: Slices that hold less than this part of a group at either end do not stretch its window.
@@ -50,22 +50,23 @@ class Timeline:
         while len(self._troubles) > _MOST_SLICES:
             self._widen()
 
-    def see(self, outcomes: Sequence[Outcome], other: Sequence[int]) -> None:
-        """Succeeded rows count as "", the others (their positions in `other`) by their code."""
-        good = Counter([outcome.at for outcome in outcomes])
-        for n in other:
-            outcome = outcomes[n]
-            good[outcome.at] -= 1
-            if outcome.at and outcome.attempts:
-                self._add(outcome.at, outcome.code, 1)
-        for at, rows in good.items():
-            if at and rows:
-                self._add(at, "", rows)
+    def see(self, stretches: Iterable[Stretch]) -> None:
+        """Succeeded rows count as "", the others by their code."""
+        for stretch in stretches:
+            outcome = stretch.outcome
+            if outcome.status is Status.SUCCEEDED:
+                if outcome.at:
+                    self._add(outcome.at, "", stretch.rows)
+            elif outcome.at and outcome.attempts:
+                self._add(outcome.at, outcome.code, stretch.rows)
         while len(self._slices) > _MOST_SLICES:
             self._widen()
 
     def _add(self, at: int, code: str, rows: int) -> None:
-        self._slices.setdefault(at // self.width, Counter())[code] += rows
+        counts = self._slices.get(at // self.width)
+        if counts is None:
+            counts = self._slices[at // self.width] = Counter()
+        counts[code] += rows
         self.answered += rows
         self.latest = max(self.latest, at)
 

@@ -68,6 +68,21 @@ def test_what_was_written_is_read_back_by_the_next_process(opener: Opener) -> No
         assert journal.counts(run.key) == {Status.SUCCEEDED: 1, Status.FAILED: 1, Status.REJECTED: 1}
 
 
+def test_neighbours_that_share_their_outcome_are_read_together(opener: Opener) -> None:
+    """A gap in the rows, another answer, another word, or the border of what is fetched at once each end a stretch."""
+    with opener() as journal:
+        run = journal.create(record(), "this work")
+        succeed(journal, run, 1, [2, 3, 5, 6, 9])
+        succeed(journal, run, 2, [4, 7, 10, 11])
+        journal.write([Change(outcomes=[Outcome(8, Status.REJECTED, "mobile", at=7)])], run.key)
+        succeed(journal, run, 3, range(12, 6012))
+        rows = [(stretch.outcome.request_id[-1:], *stretch.numbers) for stretch in journal.stretches(run.key)]
+        assert rows[:8] == [("1", 2, 3), ("2", 4), ("1", 5, 6), ("2", 7), ("", 8), ("1", 9), ("2", 10, 11), rows[7]]
+        assert [row for _, *numbers in rows for row in numbers] == list(range(2, 6012))
+        assert len(rows) == 9
+        assert [outcome.row_number for outcome in journal.outcomes(run.key)] == list(range(2, 6012))
+
+
 def test_a_change_stands_or_falls_as_one(opener: Opener) -> None:
     """A row that has an outcome cannot get a second one, and what was to be written with it is not written either."""
     with opener() as journal:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import msgspec
 import openpyxl
 import pandas as pd
 
+from importer import reporter
 from importer.mapping import ColumnUse, Mapping
 from importer.model import (
     Chunk,
+    Outcome,
     Problem,
     RateSummary,
     RequestCounts,
     RowCounts,
     RunSummary,
     SourceSummary,
+    Stretch,
     TargetSummary,
 )
+from importer.reporter import Written
+from importer.reporter.rows import Rows
 
 
 class Sheet:
@@ -47,6 +53,26 @@ class Sheet:
             frame = self._frame.iloc[start : start + rows]
             numbers = set(frame.index.tolist())
             yield Chunk(frame, tuple(problem for problem in self._problems if problem.row_number in numbers))
+
+
+def write_files(folder: Path, source: Rows, outcomes: Iterable[Outcome], columns: Mapping, **options: Any) -> Written:
+    """The reports of outcomes that stand one by one: neighbours that share theirs go in together, as a journal's do."""
+    return reporter.write_files(folder, source, stretches(outcomes), columns, **options)
+
+
+def stretches(outcomes: Iterable[Outcome]) -> Iterator[Stretch]:
+    waiting: Stretch | None = None
+    for outcome in outcomes:
+        if waiting is not None and outcome == msgspec.structs.replace(
+            waiting.outcome, row_number=waiting.outcome.row_number + waiting.rows
+        ):
+            waiting = Stretch(waiting.outcome, waiting.rows + 1)
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = Stretch(outcome)
+    if waiting is not None:
+        yield waiting
 
 
 def mapping(**fields: str) -> Mapping:

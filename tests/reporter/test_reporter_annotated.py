@@ -13,13 +13,13 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 from openpyxl.worksheet.worksheet import Worksheet
-from reporter_kit import by_row, mapping, read_csv
+from reporter_kit import by_row, mapping, read_csv, write_files
 
 from importer.codes import lookup
 from importer.mapping import propose
 from importer.model import RESULT_COLUMNS, Outcome, Status
 from importer.reader import SourceOptions, open_source
-from importer.reporter import Written, annotated, write_files
+from importer.reporter import Written, annotated
 
 AT = 1_795_399_200_123
 RED, AMBER, NONE = "FFF4B6B0", "FFFFE699", "00000000"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reporter_kit import Sheet, mapping, summary
+from reporter_kit import Sheet, mapping, summary, write_files
 
-from importer.model import Cause, Outcome, Status
-from importer.reporter import console_text, log_line, write_files, write_summary
+from importer.model import Cause, Outcome, Status, Stretch
+from importer.reporter import console_text, log_line, write_summary
 from importer.reporter.causes import masked
 from importer.reporter.timeline import Timeline
 
@@ -271,10 +271,7 @@ def test_a_timeline_keeps_every_row_however_long_the_run(seconds: list[int]) -> 
     timeline = Timeline()
     ordered = sorted(seconds)
     for n in range(0, len(ordered), 50):
-        timeline.see(
-            [Outcome(2, Status.SUCCEEDED, attempts=1, at=at * 1000) for at in ordered[n : n + 50]],
-            (),
-        )
+        timeline.see(Stretch(Outcome(2, Status.SUCCEEDED, attempts=1, at=at * 1000)) for at in ordered[n : n + 50])
     slices = timeline.slices(40)
     assert len(slices) <= 40
     assert sum(part.succeeded for part in slices) == len(seconds) == timeline.answered

@@ -12,13 +12,13 @@ import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reporter_kit import Sheet, by_row, mapping, read_csv, read_xlsx, summary
+from reporter_kit import Sheet, by_row, mapping, read_csv, read_xlsx, summary, write_files
 
 from importer import codes
 from importer.errors import JournalError, SourceChanged
 from importer.formula_guard import unguard
 from importer.model import RESULT_COLUMNS, Outcome, Problem, RunSummary, Status
-from importer.reporter import Written, workbook_table, write_files, write_summary
+from importer.reporter import Written, workbook_table, write_summary
 from importer.reporter import files as files_module
 
 COLUMNS = ("Mobile", "Favourite brand")

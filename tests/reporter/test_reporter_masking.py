@@ -74,7 +74,7 @@ def test_requests_without_a_word_on_any_row_are_told_apart() -> None:
     answers = {entry["code"]: entry for entry in timings.document()["answers"]}
     assert answers["200"]["examples"] == []
     assert [slow.request_id for slow in answers["429"]["examples"]] == ["r-2"]
-    timeline.see([], [])
+    timeline.see([])
     timeline._add(1000, "", 7)
     assert [(part.at, part.succeeded, part.troubles) for part in timeline.slices(10)] == [
         (1000, 7, 0),

@@ -10,7 +10,7 @@ import pytest
 from reporter_kit import summary
 
 from importer.codes import lookup
-from importer.model import Cause, CodeCount, Outcome, RequestCounts, RowCounts, RunSummary, Status
+from importer.model import Cause, CodeCount, Outcome, RequestCounts, RowCounts, RunSummary, Status, Stretch
 from importer.reporter import write_summary
 from importer.reporter.page import page
 from importer.reporter.timeline import Timeline
@@ -42,8 +42,7 @@ def timeline(seconds: int = 30) -> Timeline:
     found = Timeline()
     for second in range(seconds):
         status = Status.FAILED if second % 5 == 0 else Status.SUCCEEDED
-        rows = [Outcome(n, status, "816", attempts=1, at=AT + second * 1000) for n in range(100)]
-        found.see(rows, range(100) if status is Status.FAILED else ())
+        found.see([Stretch(Outcome(2, status, "816", attempts=1, at=AT + second * 1000), 100)])
     return found
 
 
@@ -166,7 +165,7 @@ def test_a_long_run_is_drawn_in_a_bounded_number_of_bars() -> None:
     """A night of hours must not become a page of megabytes."""
     found = Timeline()
     for second in range(0, 40_000, 7):
-        found.see([Outcome(2, Status.SUCCEEDED, attempts=1, at=AT + second * 1000)], ())
+        found.see([Stretch(Outcome(2, Status.SUCCEEDED, attempts=1, at=AT + second * 1000))])
     html = page(failed(), found)
     assert html.count('<rect class="succeeded"') <= 122
     assert len(html) < 100_000

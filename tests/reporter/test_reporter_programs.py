@@ -10,12 +10,11 @@ from pathlib import Path
 import openpyxl
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
-from reporter_kit import Sheet, mapping
+from reporter_kit import Sheet, mapping, write_files
 from test_reporter_annotated import failed as failed_row
 from test_reporter_annotated import outcomes, report, uploaded
 from test_reporter_page import failed, timeline
 
-from importer.reporter import write_files
 from importer.reporter.page import page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

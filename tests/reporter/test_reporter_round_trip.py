@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reporter_kit import write_files
 
 from importer.mapping import propose
 from importer.model import Outcome, Problem, Status
 from importer.normaliser import Normaliser
 from importer.reader import open_source
-from importer.reporter import write_files
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import ssl
 import time
@@ -21,6 +22,7 @@ from importer.wire import encode_body, encode_customer
 from tests.sending.fault_server import (
     Behaviour,
     FaultServer,
+    answer_to,
     black_hole,
     bomb,
     close,
@@ -313,9 +315,20 @@ def test_an_encoding_that_was_not_asked_for_is_no_answer(encoding: str) -> None:
         assert failure(server.base_url).trouble.next is Next.WARNING
 
 
+def test_an_encoding_that_was_not_asked_for_is_no_answer_whatever_it_holds() -> None:
+    with FaultServer(saying(gzip.compress(answer_to(BODY)), "200 OK", "Content-Encoding: br")) as server:
+        assert failure(server.base_url).trouble.next is Next.WARNING
+
+
 @pytest.mark.parametrize("body", [b"no gzip", b"\x1f\x8b\x08\x00"], ids=["other", "cut"])
 def test_gzip_that_is_none_is_no_answer(body: bytes) -> None:
     with FaultServer(saying(body, "200 OK", "Content-Encoding: gzip")) as server:
+        assert failure(server.base_url).trouble.next is Next.WARNING
+
+
+def test_gzip_without_its_end_is_no_answer_though_all_of_it_could_be_read() -> None:
+    """The checksum is missing: nobody vouches for what was unpacked."""
+    with FaultServer(saying(gzip.compress(answer_to(BODY))[:-6], "200 OK", "Content-Encoding: gzip")) as server:
         assert failure(server.base_url).trouble.next is Next.WARNING
 
 

@@ -16,6 +16,7 @@ from importer.credentials import Basic, OAuth
 from importer.errors import ExitCode
 from importer.model import Customer, Status
 from importer.patience import PROBE_EVERY
+from importer.sandbox import SandboxState
 from importer.sender import Work
 from importer.settings import read_rate
 from tests.sending.kit import Answerer, Ran, customers, fresh, magic, ran
@@ -148,6 +149,43 @@ def test_amplification_with_five_percent_of_transient_faults() -> None:
     assert len(result.state.requests) / 500 <= 1.1
 
 
+# ---------------------------------------------------------------------------------------------------- patience
+
+
+def one_by_one(rows: int) -> list[Customer]:
+    """Rows of one customer: each goes alone, and the next only when it has its outcome."""
+    return [Customer(row, mobile="919876500001", custom_fields=(("A", str(row)),)) for row in range(2, 2 + rows)]
+
+
+def gaps(result: Ran) -> list[float]:
+    return [later - earlier for earlier, later in itertools.pairwise(result.wire.left)]
+
+
+def test_each_attempt_waits_longer() -> None:
+    """Half a second at most before the second attempt, and twice as much before each that follows."""
+    result = ran(customers(1), options={"faults": ("1-4:503",)}, jitter=lambda: 1.0)
+    assert all_succeeded(result, 1)
+    assert gaps(result) == pytest.approx([0.5, 1.0, 2.0, 4.0], abs=0.1)
+
+
+def test_the_quota_is_one_for_the_run_and_successes_fill_it() -> None:
+    """Every request fails once: after 500 / 14 retries, and one for each 14 successes, the others wait long."""
+    faults = tuple(f"{number}:503" for number in range(1, 200, 2))
+    result = ran(one_by_one(100), options={"faults": faults}, jitter=lambda: 0.0)
+    assert all_succeeded(result, 100)
+    quick = sum(gap < 1.0 for gap in gaps(result)[::2])
+    assert 500 // 14 + 3 <= quick <= (500 + 100) // 14
+
+
+def test_a_row_that_makes_the_server_say_500_is_found_and_alone_unknown() -> None:
+    """500 without items to one batch and its halves: that is no outage, and the others need not wait for it."""
+    result = ran([*customers(9), magic(50, "request-500")], concurrency=1)
+    assert result.stop is None
+    assert result.scribe.rows(Status.UNKNOWN) == {50}
+    assert result.count(Status.SUCCEEDED) == 9
+    assert result.seconds < PROBE_EVERY
+
+
 # ---------------------------------------------------------------------------------------------------- an outage
 
 
@@ -162,12 +200,13 @@ def test_a_dead_server_gets_one_probe_every_half_minute_and_then_the_run_stops_w
     assert result.scribe.outcomes == {}
 
 
-def test_after_an_outage_it_goes_on_at_once_and_every_row_succeeds() -> None:
-    """The first probe that is answered lets all flow: nobody sleeps on."""
-    result = ran(customers(2000), options={"faults": ("3-12:503",)}, concurrency=8)
+@pytest.mark.parametrize("latency", [0.0, 1.0])
+def test_after_an_outage_it_goes_on_at_once_and_every_row_succeeds(latency: float) -> None:
+    """The first probe that is answered lets all flow: nobody sleeps on, not even who waits to be the next probe."""
+    result = ran(customers(2000), options={"faults": ("3-12:503",), "latency": (latency,)}, concurrency=8)
     assert all_succeeded(result, 2000)
     first_good = result.wire.left[12]
-    assert result.wire.left[-1] - first_good < 5.0
+    assert result.wire.left[-1] - first_good < 10.0
 
 
 def test_an_outage_in_the_middle_loses_nothing() -> None:
@@ -223,12 +262,32 @@ def test_after_a_429_with_retry_after_3_nothing_arrives_for_3_seconds_beyond_wha
     assert min(slower) > 0.1
 
 
+def test_a_429_also_holds_back_who_waits_for_a_slot_that_was_given_before() -> None:
+    """The answer comes while the next request sleeps until its moment: it must not leave in the pause."""
+
+    async def answer(request: httpx.Request, number: int) -> httpx.Response | None:
+        if number != 5:
+            return None
+        await asyncio.sleep(0.05)
+        return fresh(httpx.Response(429, headers={"Retry-After": "3"}))
+
+    result = ran(customers(1000), rate=FAST, answer=answer, options={"latency": (0.2,)})
+    assert all_succeeded(result, 1000)
+    assert bisect.bisect_left(result.wire.left, result.wire.left[4] + 3.05) == 5
+
+
 @pytest.mark.parametrize(("asked", "least"), [("", 1.0), ("2", 2.0), ("-3", 0.0), ("9999999", 900.0), ("soon", 1.0)])
 def test_the_pause_is_as_long_as_asked_within_reason(asked: str, least: float) -> None:
     fault = f"1:429:retry-after={asked}" if asked else "1:429"
     result = ran(customers(1), options={"faults": (fault,)})
     assert all_succeeded(result, 1)
     assert least <= result.wire.left[1] - result.wire.left[0] <= least + 0.5
+
+
+def test_an_answer_between_two_429_makes_the_second_pause_short_again() -> None:
+    result = ran(one_by_one(3), options={"faults": ("1-2:429", "4:429")})
+    assert all_succeeded(result, 3)
+    assert [round(seconds / 1.13) for seconds, _ in result.watcher.pauses] == [1, 2, 1]
 
 
 def test_429_for_ever_stops_with_5() -> None:
@@ -267,6 +326,8 @@ def test_wrong_credentials_cost_two_requests_and_no_row(credentials: Basic | OAu
     result = ran(customers(20_000), credentials=credentials, rate=rate, concurrency=64)
     assert result.exit_code is ExitCode.REFUSED
     assert sum(result.state.calls.values()) <= 2
+    # There is nothing to renew with Basic: its first 401 is final.
+    assert isinstance(credentials, OAuth) or result.requests == 1
     assert result.seconds < 5
     assert result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
     assert result.stop is not None and "wrong" not in str(result.stop)
@@ -278,6 +339,20 @@ def test_a_refusal_at_the_start_costs_two_requests_and_no_row(fault: str) -> Non
     assert result.exit_code is ExitCode.REFUSED
     assert result.requests <= 2
     assert result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_that_takes_its_time_costs_no_more(status: int) -> None:
+    """While the first answer is awaited nobody else goes: however many connections there are."""
+
+    async def answer(request: httpx.Request, number: int) -> httpx.Response | None:
+        await asyncio.sleep(0.5)
+        return fresh(httpx.Response(status))
+
+    result = ran(customers(20_000), answer=answer, concurrency=64)
+    assert result.exit_code is ExitCode.REFUSED
+    assert result.requests <= 2
+    assert result.seconds < 5
 
 
 def test_a_refusal_in_the_middle_stops_and_keeps_what_was_done() -> None:
@@ -316,25 +391,49 @@ def test_a_token_is_renewed_ahead_of_its_end() -> None:
     assert all(attempt.http_status == 200 for attempt in result.scribe.attempts)
 
 
-def test_a_401_in_the_middle_renews_once_for_all_and_goes_on() -> None:
-    """Tokens revoked while eight requests fly: one renewal, the batches again, no attempt lost, nothing failed."""
+class SlowToken(httpx.AsyncBaseTransport):
+    """The sandbox, whose calls for a token take a second."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if "token" in request.url.path:
+            await asyncio.sleep(1.0)
+        return await self._inner.handle_async_request(request)
+
+
+def revoked(*requests: int) -> Ran:
+    """A run of sixty requests, eight at a time, at some of which all tokens are revoked."""
+    states: list[SandboxState] = []
 
     async def revoke(request: httpx.Request, number: int) -> httpx.Response | None:
-        if number == 30:
-            wire_state[0].expire_tokens()
+        if number in requests:
+            states[0].expire_tokens()
+        # On the way: what left before is refused as well.
+        await asyncio.sleep(0.2)
         return None
 
-    wire_state: list = []
+    def way(transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+        states.append(transport.app.state.sandbox)  # type: ignore[attr-defined]
+        return SlowToken(transport)
 
-    class Knowing:
-        def __call__(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
-            wire_state.append(transport.app.state.sandbox)  # type: ignore[attr-defined]
-            return transport
+    return ran(customers(6000), credentials=OAUTH, answer=revoke, inner=way, options={"latency": (0.3,)})
 
-    result = ran(customers(6000), credentials=OAUTH, answer=revoke, inner=Knowing(), options={"latency": (0.3,)})
+
+def test_a_401_in_the_middle_renews_once_for_all_and_goes_on() -> None:
+    """Tokens revoked while eight requests fly: one renewal, the batches again, no attempt lost, nothing failed."""
+    result = revoked(30)
     assert all_succeeded(result, 6000)
     assert result.state.calls["token"] == 2
     assert {outcome.attempts for outcome in result.scribe.outcomes.values()} == {1}
+
+
+def test_a_token_refused_again_after_good_answers_is_renewed_again() -> None:
+    """A second 401 is final only where the new token was never taken."""
+    result = revoked(20, 50)
+    assert all_succeeded(result, 6000)
+    assert result.state.calls["token"] == 3
 
 
 def test_a_fresh_token_that_is_refused_stops_with_4() -> None:
@@ -419,6 +518,23 @@ def test_with_many_in_flight_a_limit_costs_no_more_than_those() -> None:
     assert all_succeeded(result, 5000)
     refused = [attempt for attempt in result.scribe.attempts if attempt.code == "1060"]
     assert len(refused) <= 8
+
+
+@pytest.mark.parametrize("found", [customers(100), [*customers(50), magic(500, "code-1060-x1")]], ids=["whole", "item"])
+def test_a_limit_is_in_the_journal_at_once(found: list[Customer]) -> None:
+    """With the very change that halves the batch: a process that is killed has not learnt for nothing."""
+    result = ran(found, options={"batch_limit": 60}, concurrency=1)
+    assert result.stop is None
+    assert result.scribe.progress.batch_size == result.chunker.batch_size < 100
+
+
+def test_1060_said_of_items_shrinks_the_batches_too() -> None:
+    """Not the request as a whole but an item says that the batch was too large: halved, and remembered."""
+    result = ran([*customers(99), magic(500, "code-1060-x1"), *customers(400, first_row=1000)], concurrency=1)
+    assert all_succeeded(result, 500)
+    assert result.chunker.batch_size == 50
+    assert max(attempt.customers for attempt in result.scribe.attempts[1:]) <= 50
+    assert "too large" in result.watcher.notes[0]
 
 
 def test_a_row_too_large_by_itself_fails_alone() -> None:

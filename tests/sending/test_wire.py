@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -285,6 +286,34 @@ def test_deep_nesting_never_raises_a_recursion_error(body: bytes) -> None:
     """200,000 levels of lists overflow any reader's stack; the answer is unreadable, or read, and that is all."""
     with contextlib.suppress(Unreadable):
         decode_answer(body)
+
+
+def _deep_fields(depth: int, quoted: bool) -> bytes:
+    """A list of fields, one of which has options in options, as JSON or as JSON in a text."""
+    options = "[" * depth + "]" * depth
+    field = f'{{"name": "A", "options": {json.dumps(options) if quoted else options}}}'
+    return f'{{"response": {{"organization": {{"custom_fields": {{"field": {field}}}}}}}}}'.encode()
+
+
+@pytest.mark.parametrize("read", [decode_fields, decode_preferences, decode_token])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *DEEP,
+        *(_deep_fields(depth, quoted) for depth in (100, 480, 500, 700, 900) for quoted in (True, False)),
+        _deep_fields(200_000, True),
+    ],
+    ids=range(len(DEEP) + 11),
+)
+def test_deep_nesting_in_the_answers_of_the_other_calls(read: Callable[[bytes], object], body: bytes) -> None:
+    """The list of fields, what is read back and the token are read as carefully."""
+    with contextlib.suppress(Unreadable):
+        read(body)
+
+
+def test_json_that_is_nested_too_deeply_is_told_as_such() -> None:
+    with pytest.raises(Unreadable, match="nested too deeply"):
+        load_json(DEEP[0])
 
 
 @pytest.mark.parametrize(
