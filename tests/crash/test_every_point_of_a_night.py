@@ -65,7 +65,7 @@ def test_killed_at_every_point_the_next_night_goes_on_to_the_right_end(
         assert night.violations() == []
     zygotes.put(zygote)
     every = [Point("main", call, number) for call in CALLS for number in range(1, counts[call] + 1)]
-    points = every if EVERY else every[::9]
+    points = every if EVERY else every[::13]
     with capsys.disabled():
         print(f"\n{len(points)} of {len(every)} points of a night")
 
