@@ -73,6 +73,17 @@ def test_ids_go_on_and_never_return() -> None:
     assert second is not None and second.batch_id == 10
 
 
+def test_a_batch_is_full_when_the_last_of_its_customers_is_ready() -> None:
+    assert not Chunker(4).full(filled(customers(3)))
+    assert Chunker(4).full(filled(customers(4)))
+
+
+def test_a_first_batch_was_split_from_nothing_and_is_not_alone() -> None:
+    batch = Chunker(100).make(filled(customers(1)))
+    assert batch is not None
+    assert (batch.batch_id, batch.split_from, batch.alone) == (1, None, False)
+
+
 def test_halves_keep_everybody_in_order() -> None:
     chunker = Chunker(100)
     for count in range(2, 9):

@@ -38,6 +38,12 @@ def test_before_anything_was_answered_the_second_unreadable_answer_stops_with_2(
     assert stop is not None and "a page" in stop.message
 
 
+def test_before_anything_was_answered_an_answer_that_says_nothing_of_anybody_counts_too() -> None:
+    watch = guards()
+    assert watch.unreadable(1, foreign=False, message="") is None
+    assert code(watch.unreadable(1, foreign=False, message="")) is ExitCode.SETTINGS
+
+
 def test_unreadable_answers_count_in_a_row() -> None:
     """A good answer between them forgives: what answers is the API after all."""
     watch = guards()
@@ -94,6 +100,16 @@ def test_a_batch_of_which_one_row_was_not_refused_is_not_all_poison() -> None:
     assert watch.may_begin()
 
 
+def test_a_row_that_goes_alone_and_is_refused_proves_nothing_of_all() -> None:
+    """With one row a batch, three bad rows at the beginning of a sheet are three bad rows."""
+    watch = guards()
+    for number in range(1, 10):
+        assert watch.may_begin()
+        one = batch(number, rows=1)
+        watch.begun(one)
+        assert watch.settled(number, -1, outcomes(one, Status.FAILED), refused=True) is None
+
+
 def test_batches_refused_after_a_good_answer_prove_nothing_of_all() -> None:
     watch = guards()
     watch.answered()
@@ -105,8 +121,9 @@ def test_batches_refused_after_a_good_answer_prove_nothing_of_all() -> None:
 def test_a_batch_of_an_earlier_process_proves_nothing_of_all() -> None:
     watch = guards()
     for number in range(1, 10):
+        one = batch(number, rows=1)
         watch.inherited(number)
-        assert refuse(watch, batch(number)) is None
+        assert watch.settled(number, -1, outcomes(one, Status.FAILED), refused=True) is None
 
 
 # ---------------------------------------------------------------------------------------------------- the canary
@@ -130,6 +147,36 @@ def test_a_canary_of_several_batches_is_awaited_whole() -> None:
     assert not watch.may_begin()
     assert settle(watch, [second], Status.SUCCEEDED) == [None]
     assert (watch.at_most, watch.may_begin()) == (None, True)
+
+
+def test_one_success_of_the_canary_is_enough_whatever_comes_after() -> None:
+    """The first batch of it succeeds and the second fails; rows of other batches neither help nor harm."""
+    watch = guards(canary=3)
+    watch.answered()
+    first, second, other = batch(1), batch(2, rows=1), batch(3)
+    watch.begun(first)
+    assert settle(watch, [first], Status.SUCCEEDED) == [None]
+    watch.begun(second)
+    watch.inherited(3)
+    assert settle(watch, [other, second], Status.FAILED) == [None, None]
+    assert watch.may_begin()
+
+
+def test_a_success_beside_the_canary_does_not_save_it() -> None:
+    watch = guards(canary=2)
+    watch.answered()
+    watch.inherited(3)
+    watch.begun(batch(1))
+    assert settle(watch, [batch(3)], Status.SUCCEEDED) == [None]
+    assert settle(watch, [batch(1)], Status.FAILED) == [ExitCode.TOO_MANY_ERRORS]
+
+
+def test_a_canary_that_is_not_whole_yet_is_not_judged() -> None:
+    """Its first batch failed; two more rows of it are still to be read."""
+    watch = guards(canary=4)
+    watch.begun(batch(1))
+    assert settle(watch, [batch(1)], Status.FAILED) == [None]
+    assert (watch.at_most, watch.may_begin()) == (2, True)
 
 
 def test_a_canary_of_which_none_succeeds_stops_with_6() -> None:

@@ -46,6 +46,23 @@ def test_the_quota_bounds_what_retries_add() -> None:
     assert again == (left_over + RETRY_COST * 10) // RETRY_COST
 
 
+def test_a_quota_that_just_suffices_pays_for_a_retry() -> None:
+    backoff = BackOff(lambda: 0.0)
+    while backoff.delay(1) < LONGEST_DELAY / 2:
+        pass
+    for _ in range(RETRY_COST - QUOTA % RETRY_COST):
+        backoff.succeeded()
+    assert [backoff.delay(1), backoff.delay(1)] == [0.0, LONGEST_DELAY / 2]
+
+
+@pytest.mark.parametrize(("chance", "delay"), [(0.0, LONGEST_DELAY / 2), (0.5, 22.5), (1.0, LONGEST_DELAY)])
+def test_without_quota_a_retry_waits_between_half_and_all_of_the_longest_delay(chance: float, delay: float) -> None:
+    backoff = BackOff(lambda: chance)
+    for _ in range(QUOTA // RETRY_COST):
+        backoff.delay(1)
+    assert backoff.delay(1) == delay
+
+
 def test_the_quota_never_grows_beyond_its_size() -> None:
     backoff = BackOff(lambda: 0.0)
     for _ in range(1000):
@@ -98,6 +115,51 @@ def test_an_outage_ends_after_as_long_as_the_run_will_wait_counted_from_its_firs
     assert breaker.outlasted()
     breaker.answered()
     assert not breaker.outlasted()
+
+
+def test_an_outage_is_counted_from_its_first_failure_and_anew_after_an_answer() -> None:
+    clock = Clock()
+    breaker = Breaker(clock, 100.0)
+    breaker.failed(1, plain=True)
+    breaker.answered()
+    clock.now += 50.0
+    for number in range(FAILURES_TO_OPEN):
+        breaker.failed(number, plain=True)
+        clock.now += 10.0
+    assert breaker.open
+    clock.now += 49.0
+    assert not breaker.outlasted()
+    clock.now += 1.0
+    assert breaker.outlasted()
+
+
+def test_a_single_failure_long_ago_is_no_outage() -> None:
+    """It stays the last word while nothing is sent: a pause, a night."""
+    clock = Clock()
+    breaker = Breaker(clock, 100.0)
+    breaker.failed(1, plain=True)
+    clock.now += 10_000.0
+    assert not breaker.outlasted()
+    assert breaker.wait() == 0.0
+
+
+def test_the_servers_own_trouble_opens_it_though_one_batch_meets_it() -> None:
+    """No connection, or a gateway's word: surely not the batch's fault, also if its last failure may be."""
+    breaker = Breaker(Clock(), 100.0)
+    breaker.failed(1, plain=True)
+    for _ in range(FAILURES_TO_OPEN - 1):
+        assert not breaker.open
+        breaker.failed(1, plain=False)
+    assert breaker.open
+
+
+def test_after_an_answer_the_failures_before_it_say_nothing() -> None:
+    """Neither that the server was in trouble of its own, nor that other batches met it."""
+    breaker = opened(Clock())
+    breaker.answered()
+    for _ in range(50):
+        breaker.failed(7, plain=False)
+    assert not breaker.open
 
 
 def test_one_batch_that_breaks_every_connection_is_no_dead_server() -> None:

@@ -57,6 +57,8 @@ def test_items_are_read_whatever_the_statuses_say(http_status: int, code: str) -
         (405, "", Next.SETTINGS, False),
         (407, "", Next.SETTINGS, False),
         (408, "", Next.AGAIN, True),
+        (408, "408", Next.AGAIN, True),
+        (521, "521", Next.AGAIN, True),
         (410, "", Next.SETTINGS, False),
         (413, "", Next.HALVE, False),
         (415, "", Next.SETTINGS, False),
@@ -85,6 +87,8 @@ def test_without_items(
     assert trouble is not None
     assert (trouble.next, trouble.doubt) == (expected, doubt)
     assert trouble.message
+    assert trouble.code == ("429" if http_status == 429 else code or f"HTTP {http_status}")
+    assert not trouble.foreign
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,8 @@ def test_a_body_that_cannot_be_read(http_status: int, expected: Next) -> None:
     """A gateway's page counts by its status; a page under 200 means nobody succeeded."""
     trouble = triage(http_status, None, "it is a web page")
     assert trouble is not None and trouble.next is expected
-    assert ("web page" in trouble.message) == (http_status == 200)
+    assert ("web page" in trouble.message) == trouble.foreign == (http_status == 200)
+    assert trouble.code == f"HTTP {http_status}"
 
 
 @pytest.mark.parametrize("answer", [None, body("200", ITEMS), body("401"), body("503")])
@@ -118,6 +123,14 @@ def test_every_code_of_the_catalogue_has_an_end() -> None:
     for code in REQUEST_CODES:
         for http_status in (200, int(code) if 400 <= int(code) <= 599 else 200):
             assert triage(http_status, body(code)) is not None
+
+
+def test_without_a_message_the_catalogue_says_what_it_means() -> None:
+    for http_status, code, meaning in ((200, "461", "search engine busy"), (502, "", "bad gateway")):
+        trouble = triage(http_status, body(code))
+        assert trouble is not None and trouble.message == meaning
+    trouble = triage(599, body(""))
+    assert trouble is not None and trouble.message == "no reason was given"
 
 
 def test_the_servers_own_message_is_kept() -> None:
