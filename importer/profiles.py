@@ -37,7 +37,7 @@ def _between(reading: Reading, environ: Mapping[str, str]) -> Iterator[str]:
     def at(*fields: str) -> str:
         """Where the last of these stands."""
         found = [reading.origins[field] for field in fields if field in reading.origins]
-        return found[-1] if found else f"[profiles.{values['profile']}]" if values["profile"] else "the settings"
+        return found[-1] if found else reading.origins.get("profiles", "the settings")
 
     if not values.get("base_url") and not values.get("sandbox") and not _wrong(reading, "base-url", "cluster"):
         yield f"{at()}: no target is given. Add base-url or cluster, or sandbox = true to try it without."

@@ -710,6 +710,8 @@ def _from_file(file: Path | None, profile: str, mistakes: list[str], origins: di
     if profile and profile not in profiles:
         names = ", ".join(profiles) or "none"
         mistakes.append(f"--profile {profile}: {path} has no such profile (it has: {names}).")
+    if profile in profiles:
+        origins["profiles"] = f"{path}, line {_line_of(text, profile, '')}: [profiles.{profile}]"
     values: dict[str, Any] = {}
     for name, table in {"": document, **profiles}.items():
         layer, places = _read_table(path, text, name, table, mistakes)
@@ -760,10 +762,31 @@ def _no_setting(key: str, field: str) -> str:
 
 
 def _line_of(text: str, profile: str, key: str) -> int:
-    here = ""
+    """Where a key stands, however it is written: under its table's head, dotted, or in an inline table."""
+    wanted = ("profiles", profile, key) if profile else (key,)
+    here: tuple[str, ...] = ()
+    around = 0
     for number, line in enumerate(text.splitlines(), start=1):
-        if match := re.match(r"\s*\[profiles\.[\"']?([^\]\"']+)[\"']?\]", line):
-            here = match[1]
-        elif here == profile and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+        if line.lstrip().startswith("["):
+            path = here = _path(line)
+        else:
+            written, equals, _ = line.partition("=")
+            path = (*here, *_path(f"{written}= 0")) if equals else ()
+        if path == wanted:
             return number
-    return 0
+        if path and path == wanted[: len(path)]:
+            around = number
+    return around
+
+
+def _path(line: str) -> tuple[str, ...]:
+    """The words of a table's head, or of a key; of anything else none."""
+    try:
+        found: Any = tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return ()
+    words = []
+    while isinstance(found, dict) and found:
+        ((word, found),) = found.items()
+        words.append(word)
+    return tuple(words)

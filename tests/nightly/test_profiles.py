@@ -60,6 +60,31 @@ def test_seven_mistakes_are_seven_messages_each_with_its_line(
     assert not any("hunter2" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('# a file\n\n[profiles.night]\nrate = "x"\n', 4),
+        ('rate = "1/second"\n[profiles.other]\nrate = "1/second"\n[ profiles . "night" ] # mine\n  "rate"="x"\n', 5),
+        ('notices = [\n  "a=b://c",\n]\nprofiles.night.rate = "x"\n', 4),
+        ('[profiles]\nother = {rate = "1/second"}\nnight = {settle = "1m", rate = "x"}\n', 3),
+        ('[profiles]\nnight.settle = "1m"\nnight.rate = "x"\n', 3),
+    ],
+)
+def test_a_line_is_found_however_it_is_written(tmp_path: Path, text: str, line: int) -> None:
+    """TOML has several ways to say the same."""
+    (tmp_path / "importer.toml").write_text(text)
+    _, mistakes = check_profile({"profile": "night"}, {}, tmp_path / "importer.toml")
+    assert f"importer.toml, line {line}: rate = " in "\n".join(mistakes)
+
+
+def test_what_is_not_there_is_told_with_the_line_of_its_profile(tmp_path: Path) -> None:
+    """A target that is missing has no line of its own."""
+    (tmp_path / "importer.toml").write_text('# mine\n[profiles.night]\ncountry = "IN"\n')
+    _, mistakes = check_profile({"profile": "night"}, {}, tmp_path / "importer.toml")
+    assert len(mistakes) == 1
+    assert "importer.toml, line 2: [profiles.night]: no target" in mistakes[0]
+
+
 def test_mistakes_between_values_are_told_where_they_stand(house: House) -> None:
     """Values that are well each by itself."""
     house.settings |= {
