@@ -178,7 +178,7 @@ class Folder:
                         raise
                     if (to.path / free).exists():
                         continue
-                    shutil.copy2(self.path / name, to.path / free)
+                    _copy_over(self.path / name, to.path / free)
                 (self.path / name).unlink()
                 return free
         raise Unreachable(f"{to.shown} has no free name for {name}.", "Tidy it up.")
@@ -192,6 +192,20 @@ class Folder:
                 f"{self.path} cannot be used ({error.strerror or type(error).__name__}).",
                 "Check that it is there and may be read and written.",
             ) from error
+
+
+def _copy_over(source: Path, target: Path) -> None:
+    """Where no link can be made: whole under its name and on the disk before the source may go."""
+    aside = target.with_name(f".{target.name}.part")
+    with source.open("rb") as file:
+        copy_in(file, aside)
+    shutil.copystat(source, aside)
+    aside.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def copy_in(source: Any, to: Path) -> None:

@@ -456,7 +456,7 @@ class Night:
             return result
         moved = "" if result.what == "given up" else self._move(claim, "done" if code in _THROUGH else "failed")
         if code is ExitCode.SOURCE and "/" in moved:
-            why = claim.path.with_name(f"{_WHY}.txt")
+            why = claim.path.with_name(f".{_WHY}.txt")
             write_whole(why, f"{result.message}\n".encode())
             self._place("failed").put(why, f"{moved.partition('/')[2]}.{_WHY}.txt")
         with self._journal() as journal:
@@ -466,8 +466,9 @@ class Night:
             if known is not None and code is not ExitCode.SOURCE:
                 keep = (self._reports / known.record.run_id / "source").resolve()
                 keep.mkdir(mode=0o700, parents=True, exist_ok=True)
-                claim.path.replace(keep / claim.name)
+                # First where it will be: a claim without its file is swept away, and nobody would say it later.
                 journal.relocate(known, str(keep / claim.name))
+                claim.path.replace(keep / claim.name)
         desk.release(claim)
         return msgspec.structs.replace(result, moved_to=moved)
 

@@ -23,7 +23,8 @@ from importer.reporter.files import private_folder, write_whole
 from importer.settings import DATE, Nightly
 from importer.summary import local_time
 
-_NOTE = "claim.json"
+#: Begins with a dot, as no file that is taken does.
+_NOTE = ".claim.json"
 #: Bytes kept free on the disk, so that what was told can be remembered when it is full: a notice would be sent again
 #: by every start.
 _ROOM = 65_536

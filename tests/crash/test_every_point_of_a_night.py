@@ -51,6 +51,9 @@ class Night(Case):
             wrong.append(f"claims are left: {names}")
         if (run / "source" / "rows.csv").read_bytes() != self.content:
             wrong.append("the copy of the file is not with its run")
+        code, out = self._zygote.run(self, ["report", "--quiet"])
+        if code != 0:
+            wrong.append(f"report ended with {code}: {out}")
         return wrong
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import os
 import subprocess
@@ -16,8 +17,8 @@ import msgspec
 import pytest
 
 import importer.nightly
-from importer.errors import Busy, ExitCode
-from importer.inbox import Entry, Folder, Place
+from importer.errors import Busy, ExitCode, JournalError
+from importer.inbox import Entry, Folder, Place, seen
 from importer.logs import open_log
 from importer.model import RunSummary
 from importer.nightly import NightReport
@@ -185,6 +186,45 @@ def test_a_move_that_died_in_the_middle_is_finished(house: House) -> None:
     os.link(house.inbox / "a.csv", done.path / "a.csv")
     assert inbox.move("a.csv", done) == "a.csv"
     assert (house.files("inbox"), house.files("inbox/done")) == ([], ["a.csv"])
+
+
+def test_a_move_to_another_disk(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no link can be made it is a copy, whole before the file goes; what stands there stays."""
+    inbox, done = Folder(house.inbox), Folder(house.inbox / "done")
+    done.path.mkdir()
+    (done.path / "a.csv").write_text("of another night")
+    (house.inbox / "a.csv").write_text(sheet(0))
+
+    def link(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", link)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+        with pytest.raises(JournalError):
+            inbox.move("a.csv", done)
+    assert (house.files("inbox"), [entry.name for entry in done.list() if seen(entry.name)]) == (["a.csv"], ["a.csv"])
+    assert inbox.move("a.csv", done) == "a.2.csv"
+    assert house.files("inbox") == []
+    assert (done.path / "a.2.csv").read_text() == sheet(0)
+    assert (done.path / "a.csv").read_text() == "of another night"
+
+
+def test_no_name_of_a_file_is_one_of_ours(house: House) -> None:
+    """A claim's own notes lie beside its copy."""
+    for name in ("claim.json", "why.txt", "memory.json", "room"):
+        (house.inbox / name).write_text(sheet(0) if name == "claim.json" else "\0")
+    whats = {file.name: file.what for file in house.look(NIGHT).files}
+    assert whats == {
+        "claim.json": "imported",
+        "memory.json": "unreadable",
+        "room": "unreadable",
+        "why.txt": "unreadable",
+    }
+    assert house.files("inbox/failed") == sorted(
+        name for kind in ("memory.json", "room", "why.txt") for name in (kind, f"{kind}.why.txt")
+    )
+    assert (house.inbox / "failed" / "why.txt").read_text() == "\0"
 
 
 def test_what_another_profile_or_organisation_imported_is_not_repeated(house: House, sandbox: EmbeddedSandbox) -> None:
