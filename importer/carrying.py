@@ -147,7 +147,7 @@ def _slots(job: Job) -> SlotStore | None:
     """Runs on this machine that share a key share its rate; the sandbox belongs to one run alone."""
     if job.settings.sandbox or job.world.transport is not None:
         return None
-    return shared_slots(job.world.environ, f"{job.target.base_url} {job.target.credentials.name}")
+    return shared_slots(job.world.environ, job.target.rate_key)
 
 
 def _listen(job: Job, sender: Sender) -> None:

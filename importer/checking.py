@@ -19,13 +19,17 @@ from importer.errors import ExitCode, SettingsError, Stop
 from importer.findings import Findings, Gatherer, problem_row
 from importer.model import Chunk, FieldDefinition, Problem
 from importer.normaliser import Normaliser
+from importer.pacer import Pacer
 from importer.reader import open_source
 from importer.runs import check_resubmit, choose_mapping, source_options
 from importer.settings import Settings
+from importer.slots import shared_slots
 from importer.world import Target, World, target_of
 
 #: Nothing waits for a check, so its chunks may be as large as memory likes.
 ROWS_AT_ONCE = 10_000
+#: Seconds that the question for the fields waits for its turn; without them everything else can still be checked.
+PATIENCE = 20.0
 
 
 def check(path: str, settings: Settings, world: World) -> Findings:
@@ -99,6 +103,7 @@ async def greet(target: Target, settings: Settings, world: World) -> Greeting:
         attribution_code=settings.attribution_code,
     )
     async with Client(options, target.credentials, world.clock, world.transport) as client:
+        await _wait_for_turn(target, settings, world)
         try:
             return Greeting(await client.fields(), client.server_date)
         except RequestFailed as error:
@@ -114,6 +119,23 @@ async def greet(target: Target, settings: Settings, world: World) -> Greeting:
                     ExitCode.TROUBLE, f"The field list could not be had: {trouble.message}.", "Try again later."
                 ) from None
             raise SettingsError(f"The field list could not be had: {trouble.message}.", "Check --base-url.") from None
+
+
+async def _wait_for_turn(target: Target, settings: Settings, world: World) -> None:
+    """The question counts towards the key's rate, which a run may be using up at this moment."""
+    own = settings.sandbox or world.transport is not None
+    slots = None if own else shared_slots(world.environ, target.rate_key)
+    pacer = Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots)
+    if (wait := pacer.wait()) > PATIENCE:
+        raise Stop(
+            ExitCode.TROUBLE,
+            f"The field list could not be had: the rate leaves no request free for {wait:.0f} s.",
+            "Try again when the runs of this key are done.",
+        )
+    leave = pacer.slot()
+    while (wait := pacer.may_leave(leave) - world.clock()) > 0:
+        await asyncio.sleep(wait)
+    pacer.departed()
 
 
 @contextmanager

@@ -126,6 +126,13 @@ class Pacer:
         self._store.update(take)
         return leave
 
+    def wait(self) -> float:
+        """The seconds that a request would wait which asked now. It takes no slot."""
+        now = self._clock()
+        state = grown(self._store.update(lambda state: state), now)
+        leave = grant(state, now, self.rate, self.burst)[1] if self.rate is not None else state.not_before
+        return max(leave - now, 0.0)
+
     def may_leave(self, leave: float) -> float:
         """A pause may have begun since the slot was given: the moment at which the request may leave now."""
         state = self._store.update(lambda state: state)

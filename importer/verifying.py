@@ -147,11 +147,7 @@ async def _ask_all(
         attribution_type=settings.attribution_type,
         attribution_code=settings.attribution_code,
     )
-    slots = (
-        None
-        if world.transport is not None
-        else shared_slots(world.environ, f"{target.base_url} {target.credentials.name}")
-    )
+    slots = None if world.transport is not None else shared_slots(world.environ, target.rate_key)
     found: list[dict[str, str] | None] = [None] * len(expected)
     waiting = iter(range(len(expected)))
     async with Client(options, target.credentials, world.clock, world.transport) as client:

@@ -57,6 +57,11 @@ class Target(msgspec.Struct, frozen=True):
     name: str
     credentials: Credentials
 
+    @property
+    def rate_key(self) -> str:
+        """What the rate belongs to: whoever asks the same server as the same user shares it."""
+        return f"{self.base_url} {self.credentials.name}"
+
 
 @contextmanager
 def target_of(settings: Settings, world: World) -> Iterator[Target]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import json
+import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from importer.feed import ROWS_AT_ONCE, Selection, SheetFeed
 from importer.journal import Journal, Progress
 from importer.lanes import REMEMBERED
 from importer.mapping import propose
-from importer.model import Chunk, Customer
+from importer.model import IDENTIFIERS, Chunk, Customer
 from importer.normaliser import Normaliser
 from importer.pipeline import resume, retry, run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
@@ -27,6 +28,8 @@ from importer.summary import seconds_until
 from importer.world import World
 from tests.journal.kit import Listener, Program, settings, sheet, world
 from tests.sending.test_network import closed_port
+from tests.sending.test_order import accounts, one_by_one
+from tests.sending.test_order import sheet as chained
 
 
 class StopsAfter(Listener):
@@ -138,6 +141,33 @@ def test_a_link_of_a_row_that_is_left_out_as_unchanged_still_holds(tmp_path: Pat
         again = run(str(linked(tmp_path / "rows.csv", colour="red", between=4)), now, world(sandbox, tmp_path))
         assert (again.rows.succeeded, again.rows.skipped) == (6, 1)
         assert (sandbox.state.overlaps, sandbox.state.account_overlaps) == (0, 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_however_often_a_run_is_stopped_the_order_is_that_of_the_sheet(tmp_path: Path, seed: int) -> None:
+    """A sheet of repeats and chains, stopped again and again: nobody out twice, and the state as sent one by one."""
+    stopped_and_resumed(tmp_path, seed)
+
+
+def stopped_and_resumed(folder: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    found = chained(chance, rows=150, people=chance.choice([10, 40, 120]))
+    fields = ["Color", "Field 0", "Field 1", "Field 2"]
+    with (folder / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*IDENTIFIERS, *fields])
+        for one in found:
+            values = dict(one.custom_fields)
+            writer.writerow([*(getattr(one, kind) for kind in IDENTIFIERS), *(values.get(name, "") for name in fields)])
+    latency = tuple(round(chance.uniform(0, 0.03), 3) for _ in range(7))
+    with EmbeddedSandbox(SandboxOptions(latency=latency)) as sandbox:
+        told = settings(sandbox, folder / "reports", batch_size=chance.choice([1, 2, 7]), concurrency=8)
+        ended = run(str(folder / "rows.csv"), told, stopped_after(chance.randint(1, 60), sandbox, folder))
+        while ended.exit_code == ExitCode.INTERRUPTED:
+            ended = resume(None, told, {}, stopped_after(chance.randint(1, 60), sandbox, folder))
+        assert (ended.exit_code, ended.rows.succeeded) == (0, 150)
+        assert (sandbox.state.overlaps, sandbox.state.account_overlaps, sandbox.state.repeats) == (0, 0, 0)
+        assert accounts(sandbox.state) == one_by_one(found)
 
 
 def test_rows_far_before_the_first_that_is_open_are_not_even_normalised() -> None:

@@ -143,11 +143,21 @@ def form_of(html: str) -> dict[str, str]:
 
 def import_file(visitor: Visitor, name: str, content: Any) -> str:
     """From a file to its run's address: upload, columns as proposed, check, start."""
+    return start(visitor, prepare(visitor, name, content))
+
+
+def prepare(visitor: Visitor, name: str, content: Any) -> str:
+    """From a file to its own address: upload, columns as proposed, check."""
     page = visitor.upload(name, content)
-    address = page.url.path
+    address: str = page.url.path
     page = visitor.settled(address)
     visitor.post(f"{address}/mapping", form_of(page.text))
     visitor.settled(f"{address}/check")
+    return address
+
+
+def start(visitor: Visitor, address: str) -> str:
+    """From a checked file to its run's address."""
     started = visitor.post(f"{address}/start")
     if started.url.path.startswith("/runs/"):
         return started.url.path

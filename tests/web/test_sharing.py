@@ -1,0 +1,87 @@
+"""Many at once: runs that several people start from the page share the rate of the one key that they send with."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from importer.checking import organisation_fields
+from importer.errors import Stop
+from importer.pacer import Pacer, PaceState, Rate
+from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.settings import Settings
+from importer.slots import shared_slots
+from importer.web.users import add_user
+from importer.world import World
+from tests.web.kit import Server, Visitor, prepare, start, until
+
+PASSWORD = "a long enough password"
+#: Requests a second; told as a rate of a minute, for the room that it leaves for a busy machine's jitter.
+RATE = 30
+PER_REQUEST = 5
+#: More than are sent while the test looks.
+ROWS = 10_000
+
+
+def sheet(number: int) -> bytes:
+    lines = [f"9198{number}{row:07},value {row}" for row in range(ROWS)]
+    return "\n".join(["Mobile,Favourite brand", *lines]).encode()
+
+
+def accepted(sandbox: EmbeddedSandbox) -> list[str]:
+    """The sheets whose rows the server took, row by row."""
+    return [identifiers["mobile"][4] for identifiers, _ in sandbox.state.accepted]
+
+
+def shortest(times: list[float], requests: int) -> float:
+    """The shortest time in which so many came in."""
+    return min(last - first for first, last in zip(times, times[requests:], strict=False))
+
+
+def test_runs_of_several_users_share_the_rate_of_their_key(tmp_path: Path) -> None:
+    """Two of asha's and one of ravi's at once: what the server saw, the page's own questions too, never exceeds the
+    rate in any stretch of two seconds, and none is left behind."""
+    for name in ("asha", "ravi"):
+        add_user(tmp_path / "users", name, "uploader", PASSWORD)
+    with EmbeddedSandbox(SandboxOptions(latency=(0.02,))) as sandbox:
+        options = ("--base-url", sandbox.base_url, "--batch-size", str(PER_REQUEST), "--rate", f"{60 * RATE}/minute")
+        environ = {
+            "IMPORTER_USERNAME": sandbox.username,
+            "IMPORTER_PASSWORD": sandbox.password,
+            "IMPORTER_WEB_USERS_FILE": str(tmp_path / "users"),
+        }
+        with Server(tmp_path, *options, **environ) as server:
+            for number, name in enumerate(("asha", "ravi", "asha")):
+                visitor = Visitor.at(server.url)
+                visitor.sign_in(name, PASSWORD)
+                start(visitor, prepare(visitor, f"rows{number}.csv", sheet(number)))
+            before = len(until(lambda: accepted(sandbox), lambda sheets: len(set(sheets)) == 3))
+            after = before + 3 * RATE * PER_REQUEST
+            together = until(lambda: accepted(sandbox), lambda sheets: len(sheets) >= after)[before:after]
+        times = [request.at for request in sandbox.state.requests]
+    # Half a second is for what arrives late on a busy machine; each on its own they would be three times as fast.
+    assert shortest(times, 2 * RATE) >= 1.5
+    # At least half of an even share each.
+    shares = Counter(together)
+    assert len(shares) == 3 and min(shares.values()) >= len(together) / 6, shares
+
+
+def test_the_question_for_the_fields_waits_for_its_turn_and_not_for_ever(tmp_path: Path) -> None:
+    """What the page asks while runs go on counts towards the rate too; where a server wants a long pause it is done
+    without, and says why."""
+    with EmbeddedSandbox() as sandbox:
+        environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
+        world = World({**environ, "XDG_STATE_HOME": str(tmp_path)})
+        settings = Settings(base_url=sandbox.base_url, rate=Rate(2, 1.0, "2/second"))
+        key = f"{sandbox.base_url} {sandbox.username}"
+        Pacer(settings.rate, 1, time.monotonic, lambda: 0.0, shared_slots(world.environ, key)).slot()
+        before = time.monotonic()
+        organisation_fields(settings, world)
+        assert time.monotonic() - before >= 0.45
+        shared_slots(world.environ, key).update(lambda _: PaceState(not_before=time.monotonic() + 600))
+        with pytest.raises(Stop, match="no request free for 600 s"):
+            organisation_fields(settings, world)
+        assert sandbox.state.calls == {"custom_fields": 1}
