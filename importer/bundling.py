@@ -22,11 +22,11 @@ from importer.client import PREFERENCES
 from importer.codes import lookup
 from importer.feed import Selection, SheetFeed
 from importer.journal import Attempt, Journal, Run
+from importer.masking import Scrubber, masked_customer
 from importer.model import Customer, Outcome, RunSummary, Status, to_json
 from importer.normaliser import Normaliser
 from importer.reader import Source
 from importer.reporter.files import Aside, told
-from importer.reporter.masking import Scrubber, masked_customer
 from importer.runs import mapping_of
 from importer.settings import Settings
 from importer.summary import stamp

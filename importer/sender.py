@@ -21,6 +21,7 @@ from importer.errors import ExitCode, ImporterError, Stop
 from importer.guards import Errors, Guards
 from importer.journal import Attempt, Change, Progress, Scribe
 from importer.lanes import Lanes
+from importer.masking import Scrubber
 from importer.model import Batch, Customer, Outcome, Reply, Status
 from importer.pacer import Pacer
 from importer.patience import MAX_ATTEMPTS, BackOff, Breaker
@@ -414,14 +415,14 @@ class Sender:
                 later.setdefault(ruling.verdict, []).append((customer, ruling))
                 continue
             done.append(customer)
-            code, message = _words(status, ruling)
+            code, message, warnings = _words(status, ruling, customer)
             outcomes.extend(
-                Outcome(row_number, status, code, message, "", (), ruling.warnings, work.attempts, reply.request_id, at)
+                Outcome(row_number, status, code, message, "", (), warnings, work.attempts, reply.request_id, at)
                 for row_number in customer.row_numbers
             )
         if Verdict.REFUSED in later:
             ruling = later[Verdict.REFUSED][0][1]
-            self.stop(_refused(ruling.code, ruling.message))
+            self.stop(_refused(ruling.code, Scrubber(work.batch.customers, only_known=True)(ruling.message)))
         await self._settle(work, attempt, outcomes, done, self._follow_up(work, later))
 
     def _decide(self, work: Work, ruling: Ruling) -> Status | None:
@@ -525,7 +526,9 @@ class Sender:
 
     async def _failed(self, work: Work, error: RequestFailed, attempt: Attempt, sent_at: float, size: int) -> None:
         """What happens next with a batch whose request brought no item_status."""
-        trouble = error.trouble
+        # The server's words go into the journal, and as the reason of a stop to consoles and logs.
+        scrub = Scrubber(work.batch.customers, only_known=True)
+        trouble = msgspec.structs.replace(error.trouble, message=scrub(error.trouble.message))
         if trouble.doubt:
             work.doubt = True
         if trouble.next is not Next.SLOW:
@@ -680,18 +683,24 @@ class _Stopped(Exception):
     """The run stops: a batch that waits at the door is not sent."""
 
 
-def _words(status: Status, ruling: Ruling) -> tuple[str, str]:
-    """Code and message of an outcome: the server's, save where it has none or contradicts itself.
+def _words(status: Status, ruling: Ruling, customer: Customer) -> tuple[str, str, tuple[str, ...]]:
+    """Code, message and warnings of an outcome: the server's, save where it has none or contradicts itself.
 
-    A plain success says the same in every row: that text is not kept, or it would be most of the journal.
+    A plain success says the same in every row: that text is not kept, or it would be most of the journal. What the
+    server repeats of the row stands beside it in the report; the journal holds no cell.
     """
-    if status is Status.SUCCEEDED and lookup(ruling.code).klass is Next.SUCCESS:
-        return ruling.code, ""
+    plain = status is Status.SUCCEEDED and lookup(ruling.code).klass is Next.SUCCESS
+    if plain and not ruling.warnings:
+        return ruling.code, "", ()
+    scrub = Scrubber((customer,), only_known=True)
+    warnings = tuple(map(scrub, ruling.warnings))
+    if plain:
+        return ruling.code, "", warnings
     if status is not Status.UNKNOWN:
-        return ruling.code, ruling.message
+        return ruling.code, scrub(ruling.message), warnings
     if ruling.verdict is Verdict.CONTRADICTION:
-        return "contradiction", lookup("contradiction").meaning
-    return "no_answer", lookup("no_answer").meaning
+        return "contradiction", lookup("contradiction").meaning, warnings
+    return "no_answer", lookup("no_answer").meaning, warnings
 
 
 def _refused(code: str, message: str) -> Stop:

@@ -18,13 +18,13 @@ from importer.feed import Selection, SheetFeed
 from importer.formula_guard import guard
 from importer.jobs import options_of
 from importer.journal import Journal, Run
+from importer.masking import Scrubber, masked, masked_mobile
 from importer.model import Customer, Status
 from importer.normaliser import Normaliser
 from importer.pacer import Pacer
 from importer.patience import MAX_ATTEMPTS, BackOff
 from importer.reader import Source, open_source
 from importer.reporter.files import private_folder, write_whole
-from importer.reporter.masking import masked, masked_mobile
 from importer.runs import check_unchanged, find, mapping_of, settings_of
 from importer.settings import Settings
 from importer.slots import shared_slots
@@ -62,6 +62,7 @@ class _Expected:
     """A customer that is asked for, and what the rows of the run have left it with, in the sheet's order."""
 
     def __init__(self, customer: Customer) -> None:
+        self.customer = customer
         self.row_number = customer.row_number
         self.kind, self.value = customer.identifiers[0]
         self.fields: dict[str, tuple[str, int]] = {}
@@ -189,15 +190,15 @@ class _Asker:
                 found = await self._client.preferences(expected.kind, expected.value)
             except RequestFailed as error:
                 attempts += error.trouble.next is not Next.SLOW
-                delay = self._after(error, attempts, sent_at)
+                delay = self._after(error, attempts, sent_at, Scrubber((expected.customer,), only_known=True))
                 await self._pause(delay)
                 continue
             self._pacer.answered()
             return found
 
-    def _after(self, error: RequestFailed, attempts: int, sent_at: float) -> float:
+    def _after(self, error: RequestFailed, attempts: int, sent_at: float, scrub: Scrubber) -> float:
         """Seconds until the next attempt. Raises `Stop` when there is none."""
-        message = error.trouble.message
+        message = scrub(error.trouble.message)
         match error.trouble.next:
             case Next.SLOW:
                 self._pacer.throttled(sent_at, error.retry_after)

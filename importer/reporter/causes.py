@@ -19,8 +19,8 @@ import msgspec
 
 from importer.codes import CodeEntry, Next, lookup
 from importer.mapping import Mapping
+from importer.masking import masked
 from importer.model import Cause, Status
-from importer.reporter.masking import masked
 from importer.reporter.rows import Block
 from importer.reporter.timeline import Timeline
 

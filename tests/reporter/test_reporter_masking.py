@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.journal import Attempt
+from importer.masking import Scrubber, masked_customer, masked_mobile, masked_value
 from importer.model import Customer, Store
-from importer.reporter.masking import Scrubber, masked_customer, masked_mobile, masked_value
 from importer.reporter.timeline import Timeline
 from importer.timings import Timings
 

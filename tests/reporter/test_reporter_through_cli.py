@@ -8,8 +8,6 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import httpx
-import msgspec
 import openpyxl
 import pytest
 import xlsxwriter
@@ -17,11 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from importer.cli import main
-from importer.pipeline import report, run
-from importer.reporter import console_text, log_line
 from importer.sandbox import EmbeddedSandbox
-from importer.settings import load
-from importer.world import World
 from tests.whole.kit import Terminal, table, workbook_rows, write_csv
 
 HEADER = ("External id", "Favourite colour", "Town")
@@ -214,69 +208,6 @@ def test_mended_rows_are_found_again_in_another_file(terminal: Terminal, sandbox
 
 
 # ---------------------------------------------------------------------------------------------------- safety
-
-
-def answer(request: httpx.Request) -> httpx.Response:
-    """A server that repeats in its messages all that it was sent, as some do."""
-    items = []
-    for customer in msgspec.json.decode(request.content)["root"]["customer"]:
-        values = [field["value"] for field in customer["custom_fields"]["field"]]
-        who = [customer.get(kind, "") for kind in ("mobile", "email", "external_id")]
-        word = f"Customer {' / '.join(who)} with {values} of store {customer['store']['code']} "
-        code = {"1": "816", "2": "1004", "3": "1006", "4": "", "5": "31337"}.get(who[0][-1], "200")
-        good = code == "200"
-        status = {"success": str(good).lower(), "code": code, "message": word + "is known" * good, "warnings": {}}
-        if who[0][-1] == "6":
-            status |= {"success": "maybe"}
-        items.append({**customer, "item_status": status})
-    status = {"success": "true", "code": 200, "message": "ok"}
-    body = msgspec.json.encode({"response": {"status": status, "customer": items}})
-    return httpx.Response(200, stream=httpx.ByteStream(body), headers={"X-Request-ID": "r-1"})
-
-
-def test_no_cell_leaves_by_console_log_summary_or_bundle(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Canaries in every cell of rows that end in every way: only the files of rows carry them, all of these private."""
-    header = ("Mobile", "Email", "External id", "Store code", "Colour")
-    rows = [
-        (
-            f"9198{n % 70:02}77315{n % 10}",
-            f"kanari{n}@vogelhaus{n % 3}.test",
-            f"kanari-id-{n}",
-            "kanari-st",
-            f"kanari {n % 4}",
-        )
-        for n in range(120)
-    ]
-    rows += [("98kanari", "kanari", f"kanari-id-{n}", "kanari-st", "kanari") for n in range(6)]
-    rows += [("", "", "", "kanari-st", "kanari")]
-    rows += [("919812773157", "kanari9@vogelhaus.test", "kanari-q", "kanari-st", "")]
-    rows += [(*rows[0][:4], "kanari", "kanari overflow")]
-    path = write_csv(terminal.folder / "sheet.csv", header, *rows)
-    given = {"base_url": "http://127.0.0.1:1", "limit": "128", "rate": "1000/second"}
-    world = World({"IMPORTER_USERNAME": "u", "IMPORTER_PASSWORD": "p"}, transport=httpx.MockTransport(answer))
-    summary = run(str(path), load(given, {}), world)
-    counts = summary.rows
-    assert min(counts.succeeded, counts.failed, counts.rejected, counts.skipped, counts.unknown) > 0
-    again = report(summary.run_id, load({}, {}), world, bundle=True)
-    folder = terminal.run_folder()
-    told = [console_text(summary), console_text(again), log_line(summary), *capsys.readouterr()]
-    told += [(folder / name).read_text(encoding="utf-8") for name in ("summary.html", "summary.json")]
-    for words in (("report",), ("report", "--bundle", "--json"), ("runs",), ("report", "--against", summary.run_id)):
-        ended = terminal.type(*words)
-        told += [ended.out, ended.err]
-    with zipfile.ZipFile(folder / "bundle.zip") as bundle:
-        names = bundle.namelist()
-        told += [bundle.read(name).decode() for name in names]
-    canaries = ["kanari", "vogelhaus", *(row[0] for row in rows[:120])]
-    for text in told:
-        lines = text.replace("sheet.csv", "")
-        assert not [canary for canary in canaries if canary in lines.lower()], lines[:2000]
-    assert {f"pairs/{code}-1.json" for code in ("816", "1004", "1006", "31337")} <= set(names)
-    assert "kanari 3" in (folder / "results.csv").read_text(encoding="utf-8")
-    for entry in folder.iterdir():
-        assert stat.S_IMODE(entry.stat().st_mode) == 0o600, entry.name
 
 
 def test_the_bundle_shows_the_request_and_the_answer_of_each_code(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:

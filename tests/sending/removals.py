@@ -1225,17 +1225,19 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self._root = folder
+        self.said = ""
         for name in ("importer", "tests"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", folder)
 
     def passes(self, tests: Sequence[str], seconds: float) -> bool:
-        """Whether the tests pass here. Raises when they cannot be run."""
+        """Whether the tests pass here; `said` is what pytest had to say. Raises when they cannot be run."""
         words = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *selection(tests))
         environ = {**os.environ, "PYTHONPATH": str(self._root), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(words, cwd=self._root, env=environ, capture_output=True, timeout=seconds)
+        self.said = done.stdout.decode()[-2000:] + done.stderr.decode()[-2000:]
         if done.returncode not in (0, 1):
-            raise RuntimeError(done.stdout.decode()[-2000:] + done.stderr.decode()[-2000:])
+            raise RuntimeError(self.said)
         return done.returncode == 0
 
     def misses(self, removal: Removal) -> bool:
@@ -1256,7 +1258,7 @@ def unmissed(removals: Sequence[Removal]) -> list[Removal]:
     with tempfile.TemporaryDirectory() as folder:
         copies = [Copy(Path(folder) / str(number)) for number in range(AT_ONCE)]
         if not copies[0].passes(sorted({test for removal in removals for test in removal.tests}), 900.0):
-            raise RuntimeError("the tests fail though nothing was taken out")
+            raise RuntimeError(f"the tests fail though nothing was taken out: {copies[0].said}")
         parts = [removals[number::AT_ONCE] for number in range(AT_ONCE)]
         with ThreadPoolExecutor(AT_ONCE) as executor:
             found = executor.map(lambda copy, part: [one for one in part if not _told(copy, one)], copies, parts)

@@ -151,10 +151,14 @@ def test_a_chain_of_links_as_long_as_a_sheet_goes_at_once() -> None:
 
 
 def test_a_mobile_with_and_without_its_country_code_is_one_customer() -> None:
+    """Its last ten digits tell; nine would make strangers wait for each other."""
     lanes = Lanes()
     lanes.add(row(2, "917744876415"))
     lanes.add(row(3, "7744876415"))
-    assert [customer.row_number for customer in lanes.take()] == [2]
+    lanes.add(row(4, "918744876415"))
+    assert len(lanes) == 3
+    assert [customer.row_number for customer in lanes.take()] == [2, 4]
+    assert len(lanes) == 1
 
 
 def test_equal_values_of_different_kinds_are_no_link() -> None:
@@ -193,6 +197,18 @@ def test_memory_is_bounded() -> None:
     assert len(lanes._young) + len(lanes._old) <= 2 * 102
     assert not lanes._queues and not lanes._inside
     assert len(lanes._joined) <= 102
+
+
+def test_memory_is_bounded_also_where_queues_are_joined() -> None:
+    lanes = Lanes(remembered=100)
+    for number in range(2, 5000):
+        lanes.add(row(number, f"91{number:010d}"))
+        lanes.add(row(10_000 + number, email=f"{number}@x.y"))
+        assert drain(lanes) == [number, 10_000 + number]
+        lanes.link(keys_of(row(0, f"91{number:010d}", f"{number}@x.y")))
+    assert len(lanes._young) + len(lanes._old) <= 2 * 102
+    assert len(lanes._joined) <= 102
+    assert not lanes._queues and not lanes._inside
 
 
 def test_forgetting_never_lets_a_row_past_one_that_is_out() -> None:

@@ -59,19 +59,24 @@ def masked_customer(customer: Customer) -> Customer:
 
 
 class Scrubber:
-    """Takes out of the server's words what it repeats of these customers, and whatever looks like somebody's."""
+    """Takes out of the server's words what it repeats of these customers, and whatever looks like somebody's.
 
-    def __init__(self, customers: Iterable[Customer]) -> None:
+    `only_known`: leaves alone what merely looks so, such as a limit of six digits.
+    """
+
+    def __init__(self, customers: Iterable[Customer], *, only_known: bool = False) -> None:
         texts: set[str] = set()
         for customer in customers:
             texts.update(getattr(customer, kind) for kind in IDENTIFIERS)
             texts.update(value for _, value in customer.custom_fields)
             if customer.store is not None:
                 texts.update((customer.store.code, customer.store.id))
-        known = sorted((text for text in texts if len(text) >= _SHORTEST), key=lambda text: (-len(text), text))
-        self._known = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
+        self._known = sorted((text for text in texts if len(text) >= _SHORTEST), key=lambda text: (-len(text), text))
+        self._only_known = only_known
 
     def __call__(self, text: str) -> str:
-        if self._known is not None:
-            text = self._known.sub("***", text)
-        return _NUMBER.sub("***", _ADDRESS.sub("***", text))
+        folded = text.casefold()
+        found = [known for known in self._known if known.casefold() in folded]
+        if found:  # an expression is made only then: most messages repeat nothing, and there is one for each row
+            text = re.sub("|".join(map(re.escape, found)), "***", text, flags=re.IGNORECASE)
+        return text if self._only_known else _NUMBER.sub("***", _ADDRESS.sub("***", text))
