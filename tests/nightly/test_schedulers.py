@@ -89,7 +89,7 @@ def test_the_cron_job_of_kubernetes(tmp_path: Path) -> None:
     (container,) = spec["template"]["spec"]["containers"]
     assert container["command"] == ["sh", "-c"]
     (script,) = container["args"]
-    understood(shlex.split(script.partition(" || ")[0]))
+    understood(shlex.split(script.partition(" &\n")[0]))
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     assert mounted == {volume["name"] for volume in spec["template"]["spec"]["volumes"]}
     assert spec["template"]["spec"]["restartPolicy"] == "Never"  # podFailurePolicy wants it
@@ -100,6 +100,15 @@ def test_the_cron_job_of_kubernetes(tmp_path: Path) -> None:
         done = subprocess.run(["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, check=False)
         assert done.returncode == (0 if code in (0, 3, 11) else code)
         assert (done.returncode in fatal) == (code == 1)
+    # A pod that has to go: the importer hears of it, and the shell ends with what it ends with.
+    (tmp_path / "importer").write_text(
+        "#!/bin/sh\ntrap 'exit 130' TERM\necho begun\nwhile :; do /bin/sleep 0.01; done\n"
+    )
+    shell = subprocess.Popen(["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, stdout=subprocess.PIPE)
+    assert shell.stdout is not None
+    assert shell.stdout.readline() == b"begun\n"
+    shell.terminate()
+    assert shell.wait(10) == 130
 
 
 def test_the_task_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
