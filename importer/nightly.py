@@ -6,9 +6,10 @@ until everything is delivered, and each step that is done again does no harm.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from importer.credentials import from_environment
 from importer.errors import Busy, ExitCode, ImporterError, SettingsError, badness, worse
 from importer.inbox import Access, Entry, Place, open_place, seen
 from importer.journal import Journal, Run
-from importer.locks import Lock
+from importer.locks import Lock, hold
 from importer.logs import Log, mask
 from importer.metrics import Figures, export, load_figures, write_figures
 from importer.model import RunSummary
@@ -122,7 +123,10 @@ class Night:
         if not settings.nightly.inbox and not mistakes:
             raise SettingsError("There is no inbox.", "Set inbox in a profile of importer.toml, or add --inbox PLACE.")
         self._settings = settings
-        self._mistakes = mistakes
+        #: Why nothing can be done but to tell it.
+        self._hindrance: ImporterError | None = (
+            SettingsError("\n".join(mistakes), "Nothing is done until they are corrected.") if mistakes else None
+        )
         self._nightly = settings.nightly
         self._log = log.bind(profile=settings.profile)
         self._woken = threading.Event()
@@ -138,19 +142,21 @@ class Night:
     def once(self) -> NightReport:
         """Takes everything that is complete, once. Raises `Busy` when another nightly of the profile is at work."""
         self._listen()
-        with self._lock():
+        with self._alone():
             return self._look(patient=True)
 
     def watch(self, shown: Callable[[NightReport], None]) -> int:
         """Stays and looks every minute until asked to stop. Returns the worst exit code."""
         worst = 0
         self._listen()
-        with self._lock():
+        with self._alone():
             while not self._world.stopper.asked:
                 found = self._look(patient=False)
                 if found.files or self._is_news("look", (found.exit_code, found.notes, found.missing)):
                     shown(found)
                 worst = worse(worst, found.exit_code)
+                if self._hindrance is not None:
+                    break
                 if not self._world.stopper.asked:
                     ended_early = found.exit_code and ExitCode(found.exit_code) in _ENDS_THE_NIGHT
                     self._sleep(LOOK_AFTER_TROUBLE if ended_early else LOOK_EVERY)
@@ -160,8 +166,27 @@ class Night:
         """A wish to stop wakes whoever sleeps; while a run goes on it listens itself."""
         self._world.stopper.listen(self._woken.set)
 
-    def _lock(self) -> Lock:
-        return _ProfileLock(self._reports / ".locks", self._settings.profile)
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One nightly at a time for a profile, on all machines that share a database. Raises `Busy`.
+
+        That this cannot be made sure is a hindrance like any other: nobody would read it if it were raised.
+        """
+        name = f"nightly {self._settings.profile}"
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(Lock(self._reports / ".locks", name))
+                if self._settings.database:
+                    journal = stack.enter_context(self._journal())
+                    if journal.shared:
+                        stack.enter_context(hold(journal, self._reports, name))
+            except Busy as error:
+                holder = error.message.partition(" is already")[0]
+                whose = self._settings.profile or "this folder"
+                raise Busy(f"{holder} is already the nightly of {whose}.", "It goes on by itself.") from None
+            except ImporterError as error:
+                self._hindrance = self._hindrance or error
+            yield
 
     def _place(self, word: str) -> Place:
         """The inbox, or where something goes: opened once a look."""
@@ -193,8 +218,8 @@ class Night:
             desk = Desk(self._reports, self._settings.profile)
             desk.keep_room()
             memory = desk.memory()
-            if self._mistakes:
-                raise SettingsError("\n".join(self._mistakes), "Nothing is done until they are corrected.")
+            if self._hindrance is not None:
+                raise self._hindrance
             self._work(desk, memory, found, figures, patient)
         except ImporterError as error:
             self._trouble(found, error)
@@ -205,7 +230,8 @@ class Night:
         self._tell(memory, found, figures)
         try:
             Desk(self._reports, self._settings.profile).remember(memory)
-            self._retire()
+            if self._hindrance is None:
+                self._retire()
         except ImporterError as error:
             self._trouble(found, error)
         self._write_figures(found, figures)
@@ -566,24 +592,6 @@ class Night:
 
     def _mine(self, run: Run) -> bool:
         return run.finished and run.record.settings.get("profile", "") == self._settings.profile
-
-
-class _ProfileLock(Lock):
-    """One nightly at a time for a profile."""
-
-    def __init__(self, folder: Path, profile: str) -> None:
-        super().__init__(folder, f"nightly {profile}")
-        self._profile = profile
-
-    def __enter__(self) -> _ProfileLock:
-        try:
-            super().__enter__()
-        except Busy as error:
-            holder = error.message.partition(" is already")[0]
-            raise Busy(
-                f"{holder} is already the nightly of {self._profile or 'this folder'}.", "It goes on by itself."
-            ) from None
-        return self
 
 
 def void(_: object) -> None:

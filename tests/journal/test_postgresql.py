@@ -19,6 +19,8 @@ from importer.locks import hold
 from importer.pipeline import resume, run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from tests.journal.kit import Program, results, settings, sheet, statuses, world
+from tests.nightly.kit import House
+from tests.nightly.kit import sheet as nights_sheet
 
 
 def test_a_run_killed_on_one_machine_goes_on_from_the_database(database: str, tmp_path: Path) -> None:
@@ -39,6 +41,30 @@ def test_a_run_killed_on_one_machine_goes_on_from_the_database(database: str, tm
         assert sum(count > 1 for count in again.values()) <= len(sandbox.state.requests) - answered
         rows = results(tmp_path / "elsewhere", run.record.run_id)
         assert [row["_status"] for row in rows] == ["succeeded"] * 150
+
+
+def test_nights_of_one_profile_on_two_machines(database: str, tmp_path: Path) -> None:
+    """One at a time, wherever; what one imported the other does not import again."""
+    with EmbeddedSandbox() as sandbox:
+        houses = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            houses.append(House(tmp_path / name, sandbox.base_url, database=database, settle="1s"))
+        one, two = houses
+        (one.inbox / "a.csv").write_text(nights_sheet(0))
+        (two.inbox / "b.csv").write_text(nights_sheet(0))
+        told: list[Busy] = []
+
+        def meanwhile() -> None:
+            with pytest.raises(Busy) as error:
+                two.look()
+            told.append(error.value)
+
+        one.clock.meanwhile = meanwhile
+        assert [file.what for file in one.look().files] == ["imported"]
+        assert f"Process {os.getpid()}" in told[0].message
+        assert [file.what for file in two.look().files] == ["repeated"]
+        assert len(sandbox.state.accepted) == 30
 
 
 def test_the_lock_in_the_database_names_who_holds_it_and_ends_with_its_process(database: str, tmp_path: Path) -> None:

@@ -497,6 +497,21 @@ def test_a_full_disk_is_told_once(house: House, sandbox: EmbeddedSandbox, small_
     assert house.files("inbox/done") == ["a.csv"]
 
 
+def test_reports_that_cannot_be_kept_anywhere_are_told(house: House, sandbox: EmbeddedSandbox) -> None:
+    """A disk that went read-only, a folder that is none: not even the lock can be taken. Nothing is sent but the
+    notice."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    (house.folder / "reports").write_text("in the way")
+    with Mailbox() as mailbox:
+        house.settings["notices"] = [mailbox.address]
+        assert house.look(NIGHT).exit_code == ExitCode.JOURNAL
+        assert [str(mail["Subject"]) for mail in mailbox.mails] == ["importer brand-a: went wrong"]
+        shown: list[NightReport] = []
+        assert house.night().watch(shown.append) == ExitCode.JOURNAL
+        assert len(shown) == 1
+    assert mobiles(sandbox) == []
+
+
 def test_a_notice_tells_the_causes(house: House) -> None:
     """The file, its headline, why its rows were not imported, and where the reports are; no number of a customer."""
     with Mailbox() as mailbox:
