@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -128,6 +129,12 @@ def _disk(reports: Path) -> Line:
     there = reports.resolve()
     while not there.exists():
         there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return Line(
+            "disk",
+            f"{there} cannot be written. Give it to this user, or choose another reports-dir.",
+            int(ExitCode.JOURNAL),
+        )
     free = shutil.disk_usage(there).free
     text = f"{free / 1024**3:,.1f} GiB free at {there}"
     if free >= LEAST_FREE:

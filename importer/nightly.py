@@ -250,6 +250,8 @@ class Night:
     def _trouble(self, found: NightReport, error: ImporterError) -> None:
         found.exit_code = worse(found.exit_code, error.exit_code)
         found.reasons = tuple(dict.fromkeys([*found.reasons, REASONS.get(error.exit_code, "error")]))
+        if str(error) in found.notes:
+            return
         found.notes = (*found.notes, str(error))
         self._log.error("trouble", exit_code=int(error.exit_code), text=str(error))
 

@@ -142,6 +142,13 @@ def test_the_doctor_says_what_to_do(house: House, monkeypatch: pytest.MonkeyPatc
     assert worst_of(list(lines.values())) == ExitCode.JOURNAL
 
 
+def test_the_doctor_sees_reports_that_cannot_be_kept(house: House) -> None:
+    """Something else stands where their folder should be."""
+    (house.folder / "reports").write_text("in the way")
+    lines = doctor(house)
+    assert (lines["disk"].exit_code, "cannot be written" in lines["disk"].text) == (ExitCode.JOURNAL, True)
+
+
 def test_the_doctor_without_a_server(house: House) -> None:
     """Trouble that passes is told as such."""
     house.settings["base-url"] = f"http://127.0.0.1:{free_port()}"

@@ -504,7 +504,9 @@ def test_reports_that_cannot_be_kept_anywhere_are_told(house: House, sandbox: Em
     (house.folder / "reports").write_text("in the way")
     with Mailbox() as mailbox:
         house.settings["notices"] = [mailbox.address]
-        assert house.look(NIGHT).exit_code == ExitCode.JOURNAL
+        found = house.look(NIGHT)
+        assert found.exit_code == ExitCode.JOURNAL
+        assert len(set(found.notes)) == len(found.notes)
         assert [str(mail["Subject"]) for mail in mailbox.mails] == ["importer brand-a: went wrong"]
         shown: list[NightReport] = []
         assert house.night().watch(shown.append) == ExitCode.JOURNAL
