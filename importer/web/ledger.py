@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from importer.errors import SettingsError
+from importer.errors import ExitCode, SettingsError
 from importer.journal import Journal, Run
 from importer.locks import is_held
 from importer.model import RunSummary, Status
@@ -79,6 +79,11 @@ class Ledger:
 
         return await self._ask(find)
 
+    async def retry_of(self, run_id: str) -> Run | None:
+        """The newest run that tries the rows of this one again."""
+        runs = await self._ask(lambda journal: journal.runs())
+        return next((run for run in runs if run.record.retry_of == run_id), None)
+
     async def runs(self) -> list[Run]:
         """All of them, newest first; at most a second old."""
 
@@ -101,7 +106,9 @@ class Ledger:
             return Line(run, known, False)
         asked, counts, held = self._open.get(run.key, (0.0, {}, False))
         if run.finished or time.monotonic() - asked > FRESH:
-            counts = {status.value: count for status, count in journal.counts(run.key).items()}
+            purged = run.progress.purged
+            known = {status.value: count for status, count in journal.counts(run.key).items()}
+            counts = purged.rows if purged is not None else known
             held = not run.finished and is_held(journal, self.reports, identity_of_record(run.record))
             self._open[run.key] = (time.monotonic(), counts, held)
         if run.finished:
@@ -122,6 +129,11 @@ class Ledger:
                 return None
 
         return await self._ask(read)
+
+
+def ended_well(run: Run) -> bool:
+    """Every row succeeded or was left out as asked: there is nothing to mend, to try again or to go on with."""
+    return run.finished and run.exit_code == ExitCode.OK
 
 
 def total(counts: Counts) -> int:
