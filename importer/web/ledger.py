@@ -13,7 +13,7 @@ import msgspec
 
 from importer.errors import ExitCode, SettingsError
 from importer.journal import Journal, Run
-from importer.locks import is_held
+from importer.locks import Holder, holder_here, is_held
 from importer.model import RunSummary, Status
 from importer.reporter import read_summary
 from importer.runs import identity_of_record
@@ -115,6 +115,10 @@ class Ledger:
             self._closed[(run.key, run.finished_at, run.finished)] = counts
             self._open.pop(run.key, None)
         return Line(run, counts, held)
+
+    async def holder_here(self, run: Run) -> Holder | None:
+        """The process of this machine that is on the run."""
+        return await self._ask(lambda journal: holder_here(journal, self.reports, identity_of_record(run.record)))
 
     async def imported_whole(self, base_url: str, sha256: str) -> Run | None:
         return await self._ask(lambda journal: journal.imported_whole(base_url, sha256))

@@ -20,6 +20,7 @@ from importer.findings_text import duration
 from importer.journal import Run
 from importer.mapping import ColumnLook, Mapping, fit, load, to_toml
 from importer.model import Status
+from importer.processes import stop
 from importer.reporter.files import write_whole
 from importer.runs import mapping_of
 from importer.settings import Settings
@@ -44,6 +45,8 @@ _MOST_CAUSES = 6
 _PATIENCE = 1.5
 #: A file that was never imported goes after so many days.
 _KEPT_DAYS = 7
+#: States of a run that somebody can still stop.
+_STOPPABLE = ("waiting", "starting", "running", "elsewhere")
 ACCEPT = ".xlsx,.xlsm,.xlsb,.xls,.ods,.csv,.tsv,.txt,.gz,.zip"
 
 
@@ -70,6 +73,8 @@ class Pages:
         self._tries_of_address = Tries(30, 300)
         self._tries_to_upload = Tries(60, 600)
         self._hashing = asyncio.Semaphore(2)
+        #: Runs of other processes that were asked to stop.
+        self._asked: set[str] = set()
         self.guard: Guard | None = None
 
     # ------------------------------------------------------------------------------------------------ the first page
@@ -457,21 +462,24 @@ class Pages:
         run_id = run.record.run_id
         line, live = await self._ledger.line(run), self._jobs.live(run_id)
         wish = self._storage.wish_of_run(run_id)
-        state = views.state_of(line, live, wish.wanted if wish else "")
+        state = views.state_of(line, live, self._wanted(run_id, wish))
         owner = self._owner(run)
         steers = _user(request).may_steer(owner)
         if views.is_going(state):
+            here = live is not None or await self._ledger.holder_here(run) is not None
             return self._show(
                 request,
                 "run",
-                view=views.live_view(self._t, line, live, wish.rows if wish else 0),
+                view=views.live_view(self._t, line, live, wish.rows if wish else 0, self._wanted(run_id, wish)),
                 name=views.name_of(run),
                 run_id=run_id,
                 run_target=run.record.base_url,
                 began=views.moment(run.record.started_at / 1000),
                 by=owner,
-                stoppable=steers and live is not None and state in ("waiting", "starting", "running"),
+                pausable=steers and live is not None and state in _STOPPABLE,
+                stoppable=steers and here and state in _STOPPABLE,
                 elsewhere=live is None,
+                here=here,
             )
         return await self._report(request, line, state, wish, steers)
 
@@ -532,7 +540,7 @@ class Pages:
             if not views.is_going(views.state_of(line, live, "")):
                 yield "event: over\ndata: {}\n\n"
                 return
-            view = views.live_view(self._t, line, live, wish.rows if wish else 0)
+            view = views.live_view(self._t, line, live, wish.rows if wish else 0, self._wanted(run_id, wish))
             html = self._renderer.piece("live", view=view)
             if html != before:
                 before = html
@@ -557,6 +565,12 @@ class Pages:
         if live is not None:
             self._audit(request, wanted, run.record.run_id)
             self._jobs.stop(live, wanted)
+        elif wanted == "stopped" and (holder := await self._ledger.holder_here(run)) is not None:
+            # Begun on the command line: asked in the way in which a terminal would ask.
+            if not await asyncio.to_thread(stop, holder.pid, holder.birth):
+                raise Refused(409, "refused.not_ours")
+            self._audit(request, wanted, run.record.run_id)
+            self._asked.add(run.record.run_id)
         return RedirectResponse(f"/runs/{run.record.run_id}", 303)
 
     async def resume(self, request: Request) -> Response:
@@ -566,6 +580,7 @@ class Pages:
         line = await self._ledger.line(run)
         if self._jobs.live(run_id) is None and not run.finished and not line.held:
             self._audit(request, "resumed", run_id)
+            self._asked.discard(run_id)
             wish = self._storage.wish_of_run(run_id) or Wish(
                 0, "", run.record.source, msgspec.to_builtins(self._options.settings), run.record.started_at, run_id
             )
@@ -660,6 +675,11 @@ class Pages:
     def _steer(self, request: Request, owner: str) -> None:
         if not _user(request).may_steer(owner):
             raise Refused(403, "refused.403")
+
+    def _wanted(self, run_id: str, wish: Wish | None) -> str:
+        if run_id in self._asked:
+            return views.ASKED
+        return wish.wanted if wish is not None else ""
 
     def _owner(self, run: Run) -> str:
         """Who began it here; "" for the command line."""

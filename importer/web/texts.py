@@ -211,7 +211,9 @@ ENGLISH: dict[str, str] = {
     "run.pause": "Pause",
     "run.stop": "Stop",
     "run.pause_words": "Pause and stop both let what is on its way land. A paused or stopped import can go on later.",
-    "run.elsewhere": "This import was begun on the command line, or by another server. It can be stopped there.",
+    "run.elsewhere": "This import was begun on the command line, or by another server.",
+    "run.elsewhere_stop": "To stop it ends the whole command, after what is on its way has landed. It can go on later.",
+    "run.elsewhere_far": "Its process is not on this machine, or not within this server's sight: it can be stopped where it was begun.",
     "run.said": "{percent} percent done, {wrong} rows need attention",
     "run.target": "Target",
     "run.began": "Began",
@@ -307,6 +309,7 @@ ENGLISH: dict[str, str] = {
     "refused.disk": "The server's disk has no room for this file.",
     "refused.broken_off": "The upload broke off.",
     "refused.often": "Too many uploads. Wait a few minutes.",
+    "refused.not_ours": "The process of this import belongs to somebody else, or has just ended.",
     "refused.busy": "This import goes on already.",
 }
 
