@@ -373,7 +373,7 @@ def verify_command(
 @_config
 @click.option("--json", "as_json", is_flag=True, help="print one JSON document on stdout")
 def purge_command(older_than: str, config: str | None, as_json: bool, **given: str | None) -> None:
-    """Delete what old runs know of persons: reports, spooled input, what became of each row. The counts stay."""
+    """Delete what old runs know of persons: reports, spooled input, uploads, outcomes of rows. The counts stay."""
     try:
         seconds = read_duration(older_than)
     except ValueError as error:

@@ -79,7 +79,7 @@ class Guards:
         self._begun += 1
 
     def inherited(self, root: int) -> None:
-        """A batch of an earlier process: no first batch of ours, whatever becomes of it."""
+        """A batch of an earlier process is no first batch of ours: what becomes of it says nothing of all."""
         self._roots[root] = _Root(0)
 
     # ------------------------------------------------------------------------------------------------ after
@@ -116,6 +116,8 @@ class Guards:
         if root.parts:
             return None
         del self._roots[number]
+        if not root.customers:
+            return None
         if self._sound or root.customers < 2 or root.refused < root.customers:
             self._sound = True
             return None

@@ -6,16 +6,22 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import socket
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
 import sqlalchemy as sa
 
 from importer.errors import Busy, JournalError
 from importer.journal import Journal
+from importer.processes import birth_of
+
+#: How often, and after how many seconds, a lock that somebody has is tried again.
+_LOOKS, _A_LOOK = 5, 0.01
 
 
 def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractContextManager[object]:
@@ -26,16 +32,34 @@ def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractConte
 
 
 def is_held(journal: Journal, reports: Path, name: str) -> bool:
-    """Whether some process holds the lock; it is not taken for the look, so that nobody is turned away by it."""
+    """Whether some process holds the lock. Nobody is turned away by the look."""
     if journal.shared:
         return DatabaseLock(journal, name).is_held()
+    return Lock(reports / ".locks", name).is_held()
+
+
+def holder_here(journal: Journal, reports: Path, name: str) -> Holder | None:
+    """The process of this machine that holds the lock; None where nobody does, or on another machine."""
+    if journal.shared:
+        return None
+    lock = Lock(reports / ".locks", name)
+    if not lock.is_held():
+        return None
     try:
-        status = Lock(reports / ".locks", name).path.stat()
-        table = Path("/proc/locks").read_text(encoding="ascii", errors="replace")
+        lines = lock.path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return False
-    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-    return any(place in line.split() for line in table.splitlines())
+        return None
+    found = re.fullmatch(r"Process (\d+) on (.+) \(since .+\)", lines[0]) if len(lines) == 2 else None
+    if found is None or found[2] != socket.gethostname() or birth_of(int(found[1])) != lines[1]:
+        return None
+    return Holder(int(found[1]), lines[1])
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """A process of this machine, as `processes.stop` wants it named."""
+
+    pid: int
+    birth: str
 
 
 class Lock:
@@ -46,6 +70,22 @@ class Lock:
         self._what = name
         self._file: int | None = None
 
+    def is_held(self) -> bool:
+        """Found out by trying: the kernel's own list is there on Linux only, and there it leaves out the holders in
+        other containers and those on file systems whose devices go by two numbers."""
+        try:
+            file = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            # Shared, so that two who look do not see each other.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
     def __enter__(self) -> Self:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -53,14 +93,16 @@ class Lock:
         except OSError as error:
             raise _unwritable(self.path.parent, error) from error
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(file)
         except OSError:
-            holder = os.read(file, 400).decode("utf-8", "replace").strip() or "another process"
+            told = os.read(file, 400).decode("utf-8", "replace").splitlines()
+            holder = told[0] if told else "another process"
             os.close(file)
             raise _busy(holder) from None
         try:
             os.ftruncate(file, 0)
-            os.write(file, _holder(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())).encode())
+            holder = _holder(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime()))
+            os.write(file, f"{holder}\n{birth_of(os.getpid())}".encode())
         except OSError as error:
             os.close(file)
             raise _unwritable(self.path.parent, error) from error
@@ -123,6 +165,16 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (l.classid::bigint::numeric * 4294967296 + l.objid::bigint) = :key
 """
+
+
+def _take(file: int) -> None:
+    """Takes the lock. Who looks whether it is held has it for a moment: that is waited for. Raises `OSError`."""
+    for _ in range(_LOOKS):
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_A_LOOK)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _unwritable(folder: Path, error: OSError) -> JournalError:

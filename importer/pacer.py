@@ -180,10 +180,13 @@ class Pacer:
         self._store.update(slow_down)
         return seconds
 
-    def asked(self, seconds: float) -> None:
-        """The server says that nothing is left for so many seconds (RateLimit headers): pause without slowing down."""
-        until = self._clock() + min(max(seconds, 0.0), MOST_ASKED)
+    def asked(self, seconds: float) -> float:
+        """The server wants to be left alone for so many seconds (nothing is left of the rate, or it is away for a
+        while): pause without slowing down. Returns the seconds."""
+        seconds = min(max(seconds, 0.0), MOST_ASKED)
+        until = self._clock() + seconds
         self._store.update(lambda state: msgspec.structs.replace(state, not_before=max(state.not_before, until)))
+        return seconds
 
     @property
     def share(self) -> float:

@@ -1,4 +1,4 @@
-"""Purging: what old runs know of persons goes (reports, spooled input, what became of each row); the counts stay."""
+"""Purging: what old runs know of persons goes (reports, spooled input, uploads, what became of rows); counts stay."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from importer.journal import Journal, Run
 from importer.locks import hold
 from importer.reporter.files import told
 from importer.settings import Settings
+from importer.spool import UPLOADS
 from importer.world import World
 
 
@@ -56,6 +57,7 @@ def purge(
                 continue
             done.append(run.record.run_id)
         _purge_spool(journal, reports, before)
+        _purge_uploads(journal, reports, before)
     return Purged(tuple(done), rows, left)
 
 
@@ -77,6 +79,22 @@ def _purge_spool(journal: Journal, reports: Path, before: int) -> None:
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.stat().st_mtime * 1000 < before and not journal.in_use(str(path.resolve())):
                 path.unlink(missing_ok=True)
+
+
+def _purge_uploads(journal: Journal, reports: Path, before: int) -> None:
+    """Files that came in by the page: those whose runs are purged, and old ones that no run came of. With each goes
+    what was found out about it, for that holds cells too."""
+    needed: set[Path] = set()
+    used: set[Path] = set()
+    for run in journal.runs():
+        place = Path(run.record.source).parent
+        (used if run.progress.purged is not None else needed).add(place)
+    folder = reports / UPLOADS
+    with told(folder):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            place = path.resolve()
+            if place not in needed and (place in used or path.stat().st_mtime * 1000 < before):
+                shutil.rmtree(path)
 
 
 def purged_text(purged: Purged) -> str:

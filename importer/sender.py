@@ -399,9 +399,7 @@ class Sender:
         self._lives()
         self._backoff.succeeded()
         self._pacer.answered()
-        if reply.retry_after is not None and reply.retry_after > 0:
-            self._pacer.asked(reply.retry_after)
-            self._observer.paused(reply.retry_after, "the server asked us to wait")
+        self._asked_to_wait(reply.retry_after)
         work.attempts += 1
         work.tries += 1
         rulings = reconcile(work.batch.customers, reply.items or ())
@@ -549,6 +547,7 @@ class Sender:
                 await self._refused_whole(work, trouble.code, trouble.message, attempt, size)
             case Next.AGAIN:
                 self._breaker.failed(work.root, plain=not trouble.doubt or error.http_status >= 500)
+                self._asked_to_wait(error.retry_after)
                 await self._trouble(work, attempt, trouble.message)
             case Next.ALONE:
                 # 500 without its items: the server's trouble when it is said to several batches, else this one's.
@@ -569,6 +568,12 @@ class Sender:
         """The server answered: whoever waits for a dead one need not."""
         self._breaker.answered()
         self._alive.set()
+
+    def _asked_to_wait(self, seconds: float | None) -> None:
+        """Retry-After without a 429, or a rate that is used up: one pause for everybody, within our patience."""
+        if seconds is not None and seconds > 0:
+            paused = self._pacer.asked(min(seconds, self._breaker.max_outage))
+            self._observer.paused(paused, "the server asked us to wait")
 
     async def _throttled(self, work: Work, error: RequestFailed, attempt: Attempt, sent_at: float) -> None:
         self._lives()

@@ -1,4 +1,4 @@
-"""The spool: standard input kept as a file, for its owner alone, so that a run of it can be resumed."""
+"""The spool: what has no place of its own is kept, for its owner alone, so that a run of it can be resumed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from importer.errors import JournalError
 
 STANDARD_INPUT = "-"
+#: Below the reports folder: where the page keeps what it needs, and in it the files that come in, each in a folder.
+PAGE, UPLOADS = ".web", ".web/uploads"
 
 
 @contextmanager

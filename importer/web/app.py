@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
@@ -21,7 +21,7 @@ from importer.web.jobs import Jobs
 from importer.web.ledger import Ledger
 from importer.web.options import WebOptions, refuse_unsafe
 from importer.web.pages import Pages
-from importer.web.receiving import Refused
+from importer.web.receiving import Elsewhere, Refused
 from importer.web.rendering import Renderer
 from importer.web.storage import Storage
 from importer.web.texts import Texts
@@ -75,6 +75,10 @@ def create_app(options: WebOptions) -> Starlette:
         assert isinstance(error, Refused)
         return _refusal(renderer, request, error.status, error.text)
 
+    async def elsewhere(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Elsewhere)
+        return RedirectResponse(error.path, HTTPStatus.SEE_OTHER)
+
     async def not_taken(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         text = f"refused.{error.status_code}"
@@ -88,7 +92,12 @@ def create_app(options: WebOptions) -> Starlette:
     app = Starlette(
         routes=[*_routes(pages), Route("/static/{name}", static, name="static")],
         middleware=[Middleware(guard)],
-        exception_handlers={Refused: refused, HTTPException: not_taken, ImporterError: not_readable},
+        exception_handlers={
+            Refused: refused,
+            Elsewhere: elsewhere,
+            HTTPException: not_taken,
+            ImporterError: not_readable,
+        },
         lifespan=life,
     )
     app.state.jobs = jobs

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
 import time
 from collections import deque
@@ -18,9 +19,9 @@ from typing import Literal
 import msgspec
 
 import importer
-from importer.errors import ExitCode
+from importer.errors import ExitCode, ImporterError
 from importer.settings import Settings
-from importer.web.ledger import Counts, Ledger
+from importer.web.ledger import Counts, Ledger, ended_well
 from importer.web.messages import Begun, Ended, Job, Message, Noted, Paused, Reporting, Told
 from importer.web.storage import Storage, Upload, Wish
 
@@ -281,11 +282,20 @@ class Jobs:
             wanted = live.wish.wanted if live.wish.wanted != "running" else "ended"
             trouble = (ended.message, ended.advice)
             live.wish = self._storage.wish(msgspec.structs.replace(live.wish, wanted=wanted, trouble=trouble))
+        await self._forget_file(live)
         live.state = "ended"
         live.version += 1
         self._lives.pop(live.wish.id, None)
         live.known.set()
         live.over.set()
+
+    async def _forget_file(self, live: Live) -> None:
+        """What came in by the page goes once nobody can resume from it, mend it or try rows of it again."""
+        with contextlib.suppress(ImporterError):
+            run = await self._ledger.run(live.run_id) if live.run_id else None
+            if run is not None and ended_well(run) and self._storage.upload_of(run.record.source) is not None:
+                folder = Path(run.record.source).parent
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _to_its_end(self, live: Live) -> Ended:
         """Process after process, until one ends by itself."""

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import msgspec
 
-from importer.errors import SettingsError
+from importer.errors import ExitCode, SettingsError
 from importer.journal import Journal, Run
-from importer.locks import is_held
+from importer.locks import Holder, holder_here, is_held
 from importer.model import RunSummary, Status
 from importer.reporter import read_summary
 from importer.runs import identity_of_record
@@ -79,6 +79,11 @@ class Ledger:
 
         return await self._ask(find)
 
+    async def retry_of(self, run_id: str) -> Run | None:
+        """The newest run that tries the rows of this one again."""
+        runs = await self._ask(lambda journal: journal.runs())
+        return next((run for run in runs if run.record.retry_of == run_id), None)
+
     async def runs(self) -> list[Run]:
         """All of them, newest first; at most a second old."""
 
@@ -101,13 +106,19 @@ class Ledger:
             return Line(run, known, False)
         asked, counts, held = self._open.get(run.key, (0.0, {}, False))
         if run.finished or time.monotonic() - asked > FRESH:
-            counts = {status.value: count for status, count in journal.counts(run.key).items()}
+            purged = run.progress.purged
+            known = {status.value: count for status, count in journal.counts(run.key).items()}
+            counts = purged.rows if purged is not None else known
             held = not run.finished and is_held(journal, self.reports, identity_of_record(run.record))
             self._open[run.key] = (time.monotonic(), counts, held)
         if run.finished:
             self._closed[(run.key, run.finished_at, run.finished)] = counts
             self._open.pop(run.key, None)
         return Line(run, counts, held)
+
+    async def holder_here(self, run: Run) -> Holder | None:
+        """The process of this machine that is on the run."""
+        return await self._ask(lambda journal: holder_here(journal, self.reports, identity_of_record(run.record)))
 
     async def imported_whole(self, base_url: str, sha256: str) -> Run | None:
         return await self._ask(lambda journal: journal.imported_whole(base_url, sha256))
@@ -122,6 +133,11 @@ class Ledger:
                 return None
 
         return await self._ask(read)
+
+
+def ended_well(run: Run) -> bool:
+    """Every row succeeded or was left out as asked: there is nothing to mend, to try again or to go on with."""
+    return run.finished and run.exit_code == ExitCode.OK
 
 
 def total(counts: Counts) -> int:

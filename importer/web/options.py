@@ -11,6 +11,7 @@ import msgspec
 
 from importer.errors import SettingsError
 from importer.settings import Settings
+from importer.spool import PAGE
 
 MEBIBYTE = 1024 * 1024
 
@@ -46,7 +47,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def folder(self) -> Path:
         """Where uploads, sessions and the audit trail are kept: beside the runs, out of their way."""
-        return Path(self.settings.reports_dir) / ".web"
+        return Path(self.settings.reports_dir) / PAGE
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from importer.findings_text import duration
 from importer.journal import Run
 from importer.mapping import ColumnLook, Mapping, fit, load, to_toml
 from importer.model import Status
+from importer.processes import stop
 from importer.reporter.files import write_whole
 from importer.runs import mapping_of
 from importer.settings import Settings
@@ -27,10 +28,10 @@ from importer.web import views
 from importer.web.forms import HOW_READ, SEPARATORS, mapping_from, reading_from, settings_for
 from importer.web.guard import Guard, Visitor, check_form, visitor_of
 from importer.web.jobs import Jobs, Live
-from importer.web.ledger import Ledger, Line
+from importer.web.ledger import Ledger, Line, ended_well
 from importer.web.messages import Checked, Look
 from importer.web.options import WebOptions
-from importer.web.receiving import Admit, Received, Refused, form, receive
+from importer.web.receiving import Admit, Elsewhere, Received, Refused, form, receive
 from importer.web.rendering import Renderer
 from importer.web.storage import Reading, Storage, Upload, Wish
 from importer.web.texts import Texts
@@ -44,6 +45,8 @@ _MOST_CAUSES = 6
 _PATIENCE = 1.5
 #: A file that was never imported goes after so many days.
 _KEPT_DAYS = 7
+#: States of a run that somebody can still stop.
+_STOPPABLE = ("waiting", "starting", "running", "elsewhere")
 ACCEPT = ".xlsx,.xlsm,.xlsb,.xls,.ods,.csv,.tsv,.txt,.gz,.zip"
 
 
@@ -70,6 +73,8 @@ class Pages:
         self._tries_of_address = Tries(30, 300)
         self._tries_to_upload = Tries(60, 600)
         self._hashing = asyncio.Semaphore(2)
+        #: Runs of other processes that were asked to stop.
+        self._asked: set[str] = set()
         self.guard: Guard | None = None
 
     # ------------------------------------------------------------------------------------------------ the first page
@@ -96,7 +101,7 @@ class Pages:
                 "steers": user.may_steer(upload.owner),
             }
             for upload in self._storage.uploads(None if user.sees_all else user.name)
-            if upload.path not in used
+            if upload.path not in used and upload.kept
         ]
         return self._show(
             request,
@@ -225,6 +230,10 @@ class Pages:
     async def clear_away(self) -> None:
         """Files that nobody imported do not stay: they hold customers' data."""
         used = {run.record.source for run in await self._ledger.runs()}
+        for run in await self._ledger.runs():
+            if ended_well(run) and (imported := self._storage.upload_of(run.record.source)) is not None:
+                # Gone on with by the command line, or by a server that died at that moment.
+                await asyncio.to_thread(shutil.rmtree, imported.folder, ignore_errors=True)
         for upload in self._storage.uploads():
             if upload.at < time.time() - _KEPT_DAYS * 86400 and upload.path not in used and not self._running(upload):
                 await self._forget(upload)
@@ -393,6 +402,7 @@ class Pages:
             notes=list(dict.fromkeys(views.check_notes(t, checked, found))),
             start_words=start_words,
             unfinished=run.record.run_id if run is not None and not run.finished else "",
+            before=run.record.run_id if run is not None else "",
             known=await self._known(look),
             steers=_user(request).may_steer(upload.owner),
         )
@@ -416,8 +426,11 @@ class Pages:
     async def start(self, request: Request) -> Response:
         upload = self._upload(request)
         self._steer(request, upload.owner)
-        check_form(visitor_of(request.scope), await form(request))
-        if self._running(upload):  # a second click
+        fields = await form(request)
+        check_form(visitor_of(request.scope), fields)
+        newest = await self._ledger.run_of(upload.path, 0, "")
+        if self._running(upload) or fields.get("after", "") != (newest.record.run_id if newest is not None else ""):
+            # A second click, another tab, or a page of before that came back: it has begun already.
             return RedirectResponse(f"/uploads/{upload.id}/run", 303)
         content = await self._result(upload, "check") if upload.mapped else None
         found = msgspec.json.decode(content, type=Checked).findings if content is not None else None
@@ -449,21 +462,24 @@ class Pages:
         run_id = run.record.run_id
         line, live = await self._ledger.line(run), self._jobs.live(run_id)
         wish = self._storage.wish_of_run(run_id)
-        state = views.state_of(line, live, wish.wanted if wish else "")
+        state = views.state_of(line, live, self._wanted(run_id, wish))
         owner = self._owner(run)
         steers = _user(request).may_steer(owner)
         if views.is_going(state):
+            here = live is not None or await self._ledger.holder_here(run) is not None
             return self._show(
                 request,
                 "run",
-                view=views.live_view(self._t, line, live, wish.rows if wish else 0),
+                view=views.live_view(self._t, line, live, wish.rows if wish else 0, self._wanted(run_id, wish)),
                 name=views.name_of(run),
                 run_id=run_id,
                 run_target=run.record.base_url,
                 began=views.moment(run.record.started_at / 1000),
                 by=owner,
-                stoppable=steers and live is not None and state in ("waiting", "starting", "running"),
+                pausable=steers and live is not None and state in _STOPPABLE,
+                stoppable=steers and here and state in _STOPPABLE,
                 elsewhere=live is None,
+                here=here,
             )
         return await self._report(request, line, state, wish, steers)
 
@@ -478,6 +494,7 @@ class Pages:
         counts.pop("read", None)
         tiles = views.parts(t, counts, always=("succeeded", "failed", "rejected"))
         upload = self._storage.upload_of(run.record.source)
+        again = await self._ledger.retry_of(run_id)
         open_rows = sum(counts.get(s.value, 0) for s in (Status.FAILED, Status.REJECTED, Status.UNKNOWN))
         askable = sum(counts.get(s.value, 0) for s in (Status.FAILED, Status.UNKNOWN))
         files = views.file_views(t, self._ledger.reports / run_id)
@@ -488,7 +505,7 @@ class Pages:
             state=state,
             name=views.name_of(run),
             run_id=run_id,
-            headline=views.headline_of(t, summary),
+            headline=t("report.purged") if run.progress.purged is not None else views.headline_of(t, summary),
             trouble=wish.trouble if wish is not None and wish.trouble[0] else (),
             split=[part for part in tiles if part.count],
             tiles=tiles,
@@ -500,7 +517,8 @@ class Pages:
             notes=summary.notes if summary is not None else (),
             resumable=not run.finished,
             mendable=open_rows > 0 and bool(files),
-            retriable=run.finished and askable > 0,
+            retriable=run.finished and askable > 0 and again is None and Path(run.record.source).exists(),
+            tried_again=again.record.run_id if again is not None else "",
             mends=upload.mends if upload is not None else "",
             retry_of=run.record.retry_of,
             steers=steers,
@@ -522,7 +540,7 @@ class Pages:
             if not views.is_going(views.state_of(line, live, "")):
                 yield "event: over\ndata: {}\n\n"
                 return
-            view = views.live_view(self._t, line, live, wish.rows if wish else 0)
+            view = views.live_view(self._t, line, live, wish.rows if wish else 0, self._wanted(run_id, wish))
             html = self._renderer.piece("live", view=view)
             if html != before:
                 before = html
@@ -547,6 +565,12 @@ class Pages:
         if live is not None:
             self._audit(request, wanted, run.record.run_id)
             self._jobs.stop(live, wanted)
+        elif wanted == "stopped" and (holder := await self._ledger.holder_here(run)) is not None:
+            # Begun on the command line: asked in the way in which a terminal would ask.
+            if not await asyncio.to_thread(stop, holder.pid, holder.birth):
+                raise Refused(409, "refused.not_ours")
+            self._audit(request, wanted, run.record.run_id)
+            self._asked.add(run.record.run_id)
         return RedirectResponse(f"/runs/{run.record.run_id}", 303)
 
     async def resume(self, request: Request) -> Response:
@@ -556,6 +580,7 @@ class Pages:
         line = await self._ledger.line(run)
         if self._jobs.live(run_id) is None and not run.finished and not line.held:
             self._audit(request, "resumed", run_id)
+            self._asked.discard(run_id)
             wish = self._storage.wish_of_run(run_id) or Wish(
                 0, "", run.record.source, msgspec.to_builtins(self._options.settings), run.record.started_at, run_id
             )
@@ -566,15 +591,23 @@ class Pages:
         """A new run with only the rows that failed, are unknown or unprocessed."""
         run = await self._steered(request)
         record = run.record
+        begun = next((live for live in self._jobs.lives() if live.wish.retry_of == record.run_id), None)
+        if begun is None and (tried := await self._ledger.retry_of(record.run_id)) is not None:
+            return RedirectResponse(f"/runs/{tried.record.run_id}", 303)
+        if begun is not None:  # a second click
+            return await self._to_run(begun, record.run_id)
         self._audit(request, "retried", record.run_id)
         settings = msgspec.to_builtins(self._options.settings)
         known = self._storage.wish_of_run(record.run_id)
         rows = known.rows if known is not None else 0
         wish = Wish(0, _user(request).name, record.source, settings, _now_ms(), retry_of=record.run_id, rows=rows)
-        live = self._jobs.begin(wish)
+        return await self._to_run(self._jobs.begin(wish), record.run_id)
+
+    async def _to_run(self, live: Live, otherwise: str) -> Response:
+        """To a run's page as soon as it has one."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(live.known.wait(), 10)
-        return RedirectResponse(f"/runs/{live.run_id or record.run_id}", 303)
+        return RedirectResponse(f"/runs/{live.run_id or otherwise}", 303)
 
     async def file(self, request: Request) -> Response:
         """A report. Its name is one of ours, its folder the journal's: nothing of the address becomes a path."""
@@ -618,6 +651,11 @@ class Pages:
             raise Refused(404, "refused.404")
         if not _user(request).may_see(upload.owner):
             raise Refused(403, "refused.403")
+        if not upload.kept:
+            wish = self._storage.wish_of_path(upload.path)
+            if wish is None or not wish.run_id:
+                raise Refused(404, "refused.gone")
+            raise Elsewhere(f"/runs/{wish.run_id}")
         return upload
 
     async def _run(self, request: Request) -> Run:
@@ -637,6 +675,11 @@ class Pages:
     def _steer(self, request: Request, owner: str) -> None:
         if not _user(request).may_steer(owner):
             raise Refused(403, "refused.403")
+
+    def _wanted(self, run_id: str, wish: Wish | None) -> str:
+        if run_id in self._asked:
+            return views.ASKED
+        return wish.wanted if wish is not None else ""
 
     def _owner(self, run: Run) -> str:
         """Who began it here; "" for the command line."""

@@ -34,6 +34,14 @@ class Refused(Exception):
         self.text = text
 
 
+class Elsewhere(Exception):
+    """What was asked for has become something else, which is found at this path of ours."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
 class Received(msgspec.Struct, frozen=True):
     """A file that came in whole. `name` is safe to be a file's name; `path` is in a folder of its own."""
 

@@ -64,6 +64,11 @@ class Upload(msgspec.Struct, frozen=True):
     def folder(self) -> Path:
         return Path(self.path).parent
 
+    @property
+    def kept(self) -> bool:
+        """Whether the file is still here: it goes when its run has ended well, and with a purge."""
+        return Path(self.path).exists()
+
 
 class Wish(msgspec.Struct, frozen=True):
     """What a person wants of a run: `running`, `paused`, `stopped`, or nothing more (`ended`).

@@ -34,6 +34,8 @@ USES = (
     ("else", ("store.code", "store.id", "ignored")),
 )
 _MOST_CAUSES = 6
+#: What is wanted of a run whose process is none of ours and was asked to stop.
+ASKED = "asked"
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -78,7 +80,7 @@ def state_of(line: Line, live: Live | None, wanted: str) -> str:
     if run.finished and run.exit_code is not None:
         return "done" if run.exit_code == ExitCode.OK else "attention"
     if line.held:
-        return "elsewhere"
+        return "stopping" if wanted == ASKED else "elsewhere"
     if run.finished:
         return "stopped"
     if run.exit_code is None:
@@ -138,13 +140,13 @@ class LiveView(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-def live_view(t: Texts, line: Line, live: Live | None, rows: int) -> LiveView:
+def live_view(t: Texts, line: Line, live: Live | None, rows: int, wanted: str = "") -> LiveView:
     """`rows`: how many the check counted, 0 if nobody did."""
     counts = live.counts if live is not None else line.counts
     done = total(counts)
     whole = max(rows, done) if rows else 0
     rate = live.rate() if live is not None else 0.0
-    state = state_of(line, live, "")
+    state = state_of(line, live, wanted)
     left = ""
     if whole and state == "running":
         left = t("run.left", time=duration((whole - done) / rate)) if rate > 0 else t("run.left_unknown")

@@ -1,9 +1,10 @@
-"""How long a large run that goes on takes until its first request arrives, and how large its journal is.
+"""How long a large run that goes on takes until its first requests arrive, and how large its journal is.
 
     python tests/benchmarks/resuming.py [rows]
 
-The run stands at 90 % with batches in flight, as a kill leaves it. Ends with 1 when the first request comes later than
-20 seconds, or the journal takes more than 60 bytes a row.
+The run stands at 90 % with batches in flight, as a kill leaves it. They go first; then the sheet is read up to the rows
+that are open, and what stands before them is read for links. Ends with 1 when the first new rows come later than 20
+seconds, or the journal takes more than 60 bytes a row.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 from importer.jobs import begin
-from importer.journal import Attempt, Change
+from importer.journal import Attempt, Change, Progress
 from importer.model import Batch, Customer, Outcome, Status
 from importer.sandbox import EmbeddedSandbox
 from importer.settings import Settings
@@ -49,7 +50,9 @@ def _journal(sheet: Path, settings: Settings, world: World, rows: int) -> int:
         for number in range(1, done + IN_FLIGHT + 1):
             numbers = range(2 + (number - 1) * BATCH, 2 + number * BATCH)
             batch = Batch(number, tuple(Customer(row, mobile="1") for row in numbers))
-            changes.append(Change(opened=((batch, 0),)))
+            # The reader was ahead of what was sent, and its count of repairs is written down now and then.
+            progress = Progress(repaired_to=rows) if number == done else None
+            changes.append(Change(opened=((batch, 0),), progress=progress))
             if number <= done:
                 attempt = Attempt(number, number, 1_700_000_000_000, 250, BATCH, 200, "200", f"{number:036}")
                 outcomes = [Outcome(row, Status.SUCCEEDED, "200", attempts=1) for row in numbers]
@@ -71,14 +74,18 @@ def main(rows: int) -> int:
         settings = Settings(base_url=sandbox.base_url, reports_dir=str(folder / "reports"))
         size = _journal(sheet, settings, World(environ), rows) / (rows * 0.9)
         began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "importer", "resume", "--quiet"], cwd=folder, env=environ)
-        while not sandbox.state.requests and process.poll() is None:
-            time.sleep(0.01)
-        seconds = time.perf_counter() - began
+        words = (sys.executable, "-m", "importer", "resume", "--quiet", "--rate", "5000/second")
+        process = subprocess.Popen(words, cwd=folder, env=environ)
+        after = []
+        for least in (1, IN_FLIGHT + 1):
+            while len(sandbox.state.requests) < least and process.poll() is None:
+                time.sleep(0.01)
+            after.append(time.perf_counter() - began)
         process.kill()
         process.wait()
-        came = bool(sandbox.state.requests)
-    print(f"{rows:,} rows at 90 %: first request after {seconds:.1f} s (at most {MOST_SECONDS:.0f})")
+        came = len(sandbox.state.requests) > IN_FLIGHT
+    first, seconds = after
+    print(f"{rows:,} rows at 90 %: first request after {first:.1f} s, new rows after {seconds:.1f} s (at most 20)")
     print(f"journal: {size:.1f} bytes a row that succeeded (at most {MOST_BYTES})")
     return 0 if came and seconds <= MOST_SECONDS and size <= MOST_BYTES else 1
 

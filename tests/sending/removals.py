@@ -476,8 +476,8 @@ THROTTLED = (
     out(
         "429: RateLimit headers of a good answer",
         "sender",
-        "            self._pacer.asked(reply.retry_after)\n",
-        "            pass\n",
+        "        self._asked_to_wait(reply.retry_after)\n",
+        "",
         "test_trouble::test_rate_limit_headers_on_an_answer_pause_before_a_429_is_needed",
     ),
     out(
@@ -518,6 +518,13 @@ TRANSIENT = (
         "            case Next.AGAIN:\n",
         "            case Next.ITEMS:\n",
         "test_trouble::test_a_dead_server_gets_one_probe_every_half_minute_and_then_the_run_stops_with_5",
+    ),
+    out(
+        "transient: Retry-After",
+        "sender",
+        "                self._asked_to_wait(error.retry_after)\n",
+        "",
+        "test_trouble::test_a_503_that_says_when_to_come_back_is_left_alone_until_then",
     ),
     *(
         out(

@@ -124,6 +124,13 @@ def test_a_batch_of_an_earlier_process_proves_nothing_of_all() -> None:
         one = batch(number, rows=1)
         watch.inherited(number)
         assert watch.settled(number, -1, outcomes(one, Status.FAILED), refused=True) is None
+    # Neither that something is wrong with all nor that nothing is: of the new ones no more than three are risked.
+    batches = [batch(number) for number in range(11, 11 + REFUSED_BATCHES)]
+    for one in batches:
+        assert watch.may_begin()
+        watch.begun(one)
+    assert not watch.may_begin()
+    assert [code(refuse(watch, one)) for one in batches] == [None, None, ExitCode.TOO_MANY_ERRORS]
 
 
 # ---------------------------------------------------------------------------------------------------- the canary

@@ -314,6 +314,17 @@ def test_rate_limit_headers_on_an_answer_pause_before_a_429_is_needed() -> None:
     assert result.wire.left[1] - result.wire.left[0] >= 5.0
 
 
+@pytest.mark.parametrize(("asked", "least", "most"), [("7", 7.0, 8.0), ("-7", 0.0, 1.0), ("1e400", 900.0, 901.0)])
+def test_a_503_that_says_when_to_come_back_is_left_alone_until_then(asked: str, least: float, most: float) -> None:
+    """One pause for everybody as with 429, within reason, and the rate stays what it is."""
+    answer = httpx.Response(503, headers={"Retry-After": asked})
+    result = ran(customers(1000), answer=scripted({3: answer}), rate=FAST, jitter=lambda: 0.5)
+    assert all_succeeded(result, 1000)
+    assert least <= result.wire.left[3] - result.wire.left[2] <= most
+    assert result.watcher.pauses == ([(min(float(asked), 900.0), "the server asked us to wait")] if least else [])
+    assert max(gaps(result)[4:]) < 0.11
+
+
 # ---------------------------------------------------------------------------------------------------- credentials
 
 

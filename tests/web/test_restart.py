@@ -127,3 +127,31 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
         assert outcomes(server.reports, run).total() == 600
         listed = importer("runs").stdout
     assert run.rsplit("/", 1)[1] in listed and "open" in listed
+
+
+def test_a_run_of_the_command_line_is_stopped_from_the_page(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
+    """By an operator, as Ctrl-C would stop it: what flies lands, the reports are written, it can go on here. It is
+    audited. There is no pause: nobody would wake its process again."""
+    options, environ = target(sandbox)
+    (tmp_path / "typed.csv").write_bytes(sheet(2000))
+    words = [sys.executable, "-m", "importer", "run", "typed.csv", *options, "--quiet"]
+    environment = {**os.environ, **environ, "HOME": str(tmp_path / "home")}
+    with (
+        Server(tmp_path, *options, **environ) as server,
+        subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as typed,
+    ):
+        visitor = Visitor.at(server.url)
+        home = until(lambda: visitor.get("/").text, lambda text: ">importing<" in text)
+        found = re.search(r'href="(/runs/[^"]+)"', home)
+        assert found is not None
+        page = visitor.get(found[1]).text
+        assert "begun on the command line" in page and ">Stop<" in page and ">Pause<" not in page
+        done(server, 20)
+        visitor.post(f"{found[1]}/pause")
+        assert typed.poll() is None
+        visitor.post(f"{found[1]}/stop")
+        assert typed.wait(60) == 130
+        page = ended(visitor, found[1]).text
+        assert ">stopped<" in page and "Go on" in page
+        assert outcomes(server.reports, found[1]).total() == 2000
+        assert re.search(r"<td>stopped</td><td>\S+typed", visitor.get("/audit").text)

@@ -18,7 +18,7 @@ PURE = (
 )
 EDGES = (
     *("reader", "reporter", "sandbox", "client", "journal", "locks", "slots", "credentials", "settings", "progress"),
-    *("spool", "frame_spool", "wal"),
+    *("spool", "frame_spool", "wal", "processes"),
 )
 STAGES = ("pipeline",)
 FACES = ("cli", "library", "web", "__main__")

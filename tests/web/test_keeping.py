@@ -1,0 +1,96 @@
+"""Files that came in are kept for as long as somebody may need them, and no longer: they hold customers' data."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from importer.purging import purge
+from importer.settings import Settings
+from importer.world import World
+from tests.web.kit import PACE, SAMPLES, Server, Visitor, ended, import_file, prepare, until
+
+DAY = 86_400.0
+GOOD = b"Mobile,Favourite brand\n" + b"".join(b"9198765%05d,Puma\n" % number for number in range(30))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("keeping"), "--sandbox", *PACE) as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(server: Server) -> Visitor:
+    return Visitor.at(server.url)
+
+
+def uploads(server: Server) -> set[str]:
+    return {path.name for path in (server.reports / ".web" / "uploads").iterdir()}
+
+
+def test_a_file_goes_when_its_run_has_ended_well(server: Server, visitor: Visitor) -> None:
+    """With all that was found out about it. Its address leads to the run then, for who goes back."""
+    address = prepare(visitor, "good.csv", GOOD)
+    visitor.post(f"{address}/start")
+    run = until(lambda: visitor.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))
+    assert "All 30 rows are done." in ended(visitor, run).text
+    until(lambda: uploads(server), lambda kept: address.rsplit("/", 1)[1] not in kept)
+    for path in (address, f"{address}/check", f"{address}/run"):
+        assert visitor.get(path).url.path == run
+    assert visitor.post(f"{address}/start").url.path == run
+    assert visitor.get(f"{run}/files/results.csv").status_code == 200
+
+
+def test_a_file_stays_while_rows_of_it_can_be_tried_again(server: Server, visitor: Visitor) -> None:
+    """Trying again reads it; two clicks try once, and the report leads to what came of it."""
+    run = import_file(visitor, "messy.xlsx", (SAMPLES / "messy.xlsx").read_bytes())
+    assert "Try those rows again" in ended(visitor, run).text
+    first = visitor.post(f"{run}/retry").url.path
+    second = visitor.post(f"{run}/retry").url.path
+    assert first == second != run
+    ended(visitor, first)
+    assert visitor.post(f"{run}/retry").url.path == first
+    page = visitor.get(run).text
+    assert first in page and "Try those rows again" not in page
+
+
+def test_one_start_one_run(server: Server, visitor: Visitor) -> None:
+    """Two clicks, two tabs, or a page of before that came back: the second start leads to the first one's run. To send
+    the rows again is said in words and wanted in so many."""
+    address = prepare(visitor, "twice.csv", GOOD + b"12,Nike\n")
+    for _ in range(3):
+        visitor.post(f"{address}/start")
+    run = until(lambda: visitor.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))
+    ended(visitor, run)
+    assert visitor.post(f"{address}/start").url.path == run
+    assert visitor.get("/").text.count(">twice.csv<") == 1
+    page = visitor.settled(f"{address}/check")
+    assert "imported from here before" in page.text
+    visitor.post(f"{address}/start", {"after": run.rsplit("/", 1)[1]})
+    until(lambda: visitor.get("/").text.count(">twice.csv<"), lambda count: count == 2)
+
+
+def test_purge_takes_uploads_along(server: Server, visitor: Visitor) -> None:
+    """Those whose runs are purged, and those that nobody imported when they are old; what a run that is not purged
+    may need stays. The page shows the counts, and says that the rows are gone."""
+    run, other = (import_file(visitor, name, GOOD + b"13,Nike\n") for name in ("old.csv", "other.csv"))
+    ended(visitor, run)
+    ended(visitor, other)
+    young, forgotten = (visitor.upload(name, GOOD).url.path for name in ("young.csv", "forgotten.csv"))
+    visitor.settled(young)
+    visitor.settled(forgotten)
+    later = time.time() + 30 * DAY
+    os.utime(server.reports / ".web" / young.lstrip("/"), (later, later))
+    name = run.rsplit("/", 1)[1]
+    world = World({}, wall=lambda: round(later * 1000))
+    found = purge(Settings(reports_dir=str(server.reports)), DAY, world, lambda known: known.record.run_id == name)
+    assert found.runs == (name,)
+    names = {path.name for path in (server.reports / ".web" / "uploads").glob("*/*.csv")}
+    assert {"young.csv", "other.csv"} <= names and not names & {"old.csv", "forgotten.csv"}
+    page = visitor.get(run)
+    assert "What became of each row was deleted" in page.text and "<dd>30 " in page.text
+    assert visitor.get(forgotten).status_code == 404 and "forgotten.csv" not in visitor.get("/").text
