@@ -27,6 +27,7 @@ from importer.pacer import Pacer
 from importer.patience import MAX_ATTEMPTS, BackOff, Breaker
 from importer.reconciler import Ruling, Verdict, reconcile
 from importer.wire import encode_body, encode_customer
+from importer.wording import counted, long
 
 #: Customers in the lanes or taken, before the reader must wait: room for a customer that fills ten thousand rows.
 MOST_IN_LANES = 30_000
@@ -620,7 +621,7 @@ class Sender:
             self.stop(
                 Stop(
                     ExitCode.TROUBLE,
-                    f"The server has not answered for {self._breaker.max_outage / 60:.0f} minutes.",
+                    f"The server has not answered for {long(self._breaker.max_outage)}.",
                     "When it is well again, go on with `importer resume`.",
                 )
             )
@@ -639,7 +640,9 @@ class Sender:
     def _shrink(self, batch: Batch, size: int | None) -> None:
         if self._chunker.shrink(batch, size):
             self._learnt = True
-            now = f"{self._chunker.batch_size} customers" if size is None else f"{self._chunker.max_bytes:,} bytes"
+            now = (
+                counted(self._chunker.batch_size, "customer") if size is None else f"{self._chunker.max_bytes:,} bytes"
+            )
             self._note(
                 f"The server refused a batch of {len(batch.customers)} as too large; at most {now} from here on."
             )

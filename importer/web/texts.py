@@ -214,7 +214,7 @@ ENGLISH: dict[str, str] = {
     "run.elsewhere": "This import was begun on the command line, or by another server.",
     "run.elsewhere_stop": "To stop it ends the whole command, after what is on its way has landed. It can go on later.",
     "run.elsewhere_far": "Its process is not on this machine, or not within this server's sight: it can be stopped where it was begun.",
-    "run.said": "{percent} percent done, {wrong} rows need attention",
+    "run.said": "{percent} percent done, rows that need attention: {wrong}",
     "run.target": "Target",
     "run.began": "Began",
     "run.by": "By",

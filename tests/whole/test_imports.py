@@ -14,7 +14,19 @@ PACKAGE = Path(__file__).parents[2] / "importer"
 WORDS = ("model", "errors", "codes", "own_codes", "formula_guard")
 PURE = (
     *("damage", "phones", "emails", "synonyms", "mapping", "preferences", "normaliser", "repeats", "looks", "findings"),
-    *("findings_text", "lanes", "chunker", "pacer", "patience", "wire", "triage", "reconciler", "guards", "masking"),
+    *(
+        "findings_text",
+        "lanes",
+        "chunker",
+        "pacer",
+        "patience",
+        "wire",
+        "triage",
+        "reconciler",
+        "guards",
+        "masking",
+        "wording",
+    ),
 )
 EDGES = (
     *("reader", "reporter", "sandbox", "client", "journal", "locks", "slots", "credentials", "settings", "progress"),
