@@ -35,6 +35,9 @@ async def send(job: Job) -> Ended:
     """Reader → normaliser → lanes → chunker → pacer → client → reconciler → journal."""
     journal, run, settings, target, world = job.journal, job.run, job.settings, job.target, job.world
     again = _open_work(job)
+    watch = _watch(job)
+    for work in again:
+        watch.goes_again(work.batch.customers)
     feed = SheetFeed(
         job.source,
         _normaliser(job),
@@ -42,6 +45,7 @@ async def send(job: Job) -> Ended:
         world.wall,
         world.observer.rows_read,
         run.progress,
+        watch.sift,
     )
     options = ClientOptions(
         target.base_url,
@@ -50,9 +54,6 @@ async def send(job: Job) -> Ended:
         attribution_type=settings.attribution_type,
         attribution_code=settings.attribution_code,
     )
-    watch = _watch(job)
-    for work in again:
-        watch.goes_again(work.batch.customers)
     scribe = Scribe(journal, run.key, watch.written)
     try:
         async with Client(options, target.credentials, world.clock, world.transport) as client:
@@ -77,7 +78,7 @@ async def send(job: Job) -> Ended:
                 next_attempt=journal.last_attempt(run.key) + 1,
             )
             _listen(job, sender)
-            stop = await sender.run(watch.sift(feed), again)
+            stop = await sender.run(feed, again)
     finally:
         await scribe.close()
     return Ended(sender.progress, stop, feed.rows)

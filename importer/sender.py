@@ -31,6 +31,8 @@ from importer.wording import counted, long
 
 #: Customers in the lanes or taken, before the reader must wait: room for a customer that fills ten thousand rows.
 MOST_IN_LANES = 30_000
+#: Customers that enter the lanes before others are heard: a request whose slot has come must not wait for thousands.
+AT_ONCE = 200
 #: Batches that are written down and wait at the door, beside those in flight.
 PREPARED = 4
 #: How long a stop waits for what flies, seconds.
@@ -253,9 +255,11 @@ class Sender:
                     self._count(portion.outcomes)
                 for keys in portion.links:
                     self._lanes.link(keys)
-                for customer in portion.customers:
-                    self._lanes.add(customer)
-                self._changed.set()
+                for first in range(0, len(portion.customers), AT_ONCE):
+                    for customer in portion.customers[first : first + AT_ONCE]:
+                        self._lanes.add(customer)
+                    self._changed.set()
+                    await asyncio.sleep(0)
                 while self._full():
                     self._feed_waits = True
                     self._changed.set()

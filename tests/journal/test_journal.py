@@ -91,6 +91,28 @@ def test_a_change_stands_or_falls_as_one(opener: Opener) -> None:
         with pytest.raises(JournalError):
             journal.write([Change(outcomes=[Outcome(3, Status.SUCCEEDED), Outcome(2, Status.FAILED)])], run.key)
         assert [outcome.row_number for outcome in journal.outcomes(run.key)] == [2]
+        journal.write([Change(outcomes=[Outcome(row, Status.SUCCEEDED) for row in (9, 8, 7, 6)])], run.key)
+        for rows in ((6,), (7,), (9,), (9, 10), (4, 5, 6), range(3, 12)):
+            with pytest.raises(JournalError, match=r"second outcome|failed"):
+                journal.write([Change(outcomes=[Outcome(row, Status.FAILED) for row in rows])], run.key)
+        journal.write([Change(outcomes=[Outcome(row, Status.FAILED) for row in (5, 10, 3, 4)])], run.key)
+        found = [(*stretch.numbers, stretch.outcome.status) for stretch in journal.stretches(run.key)]
+        yes, no = Status.SUCCEEDED, Status.FAILED
+        assert found == [(2, yes), (3, 4, 5, no), (6, 7, 8, 9, yes), (10, no)]
+
+
+def test_entries_that_overlap_are_damage(opener: Opener) -> None:
+    """Nobody writes such a thing; where it stands all the same no report is made of it."""
+    with opener() as journal:
+        run = journal.create(record(), "this work")
+        journal.write([Change(outcomes=[Outcome(row, Status.SUCCEEDED) for row in (2, 3, 4)])], run.key)
+        with journal._connection.begin():
+            journal._connection.execute(
+                sa.text("INSERT INTO outcomes (run, row_number, status, attempts, rows) VALUES (:run, 4, 1, 1, 1)"),
+                {"run": run.key},
+            )
+        with pytest.raises(JournalError, match="damaged"):
+            list(journal.outcomes(run.key))
 
 
 def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finished_or_given_up(opener: Opener) -> None:
