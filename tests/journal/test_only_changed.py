@@ -198,7 +198,7 @@ def test_a_journal_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -
         with Journal.open(tmp_path / "reports") as journal:
             assert journal._version() == SCHEMA_VERSION
             assert (list(journal.outcomes(run.key)), list(journal.sent(run.key))) == (outcomes, sent)
-            assert len(list(journal.stretches(run.key))) == 1
+            assert len(list(journal.stretches(run.key))) == 2
             assert journal.decided(run.key).count(1) == sum(journal.counts(run.key).values()) == 20
         assert statuses(shop.imported([*rows_of(20), *rows_of(21)[20:]])) == Counter(skipped=20, succeeded=1)
 
