@@ -278,6 +278,7 @@ class Pages:
             upload=upload,
             facts=facts,
             reading=reading,
+            sheets=look.sheets or upload.sheets,
             unreadable=[" ".join(look.fault)] if look.fault[0] else [],
             faults=faults,
             rows=views.column_rows(t, look, mapping) if look.columns else [],
@@ -303,7 +304,9 @@ class Pages:
         if faults:
             look = await self._looked(upload) or Look()
             return self._columns_page(request, upload, look, look.mapping, faults, 422)
-        upload = msgspec.structs.replace(upload, reading=reading, mapped=False)
+        before = await self._looked(upload)
+        sheets = (before.sheets if before is not None else ()) or upload.sheets
+        upload = msgspec.structs.replace(upload, reading=reading, mapped=False, sheets=sheets)
         self._storage.keep_upload(upload)
         self._jobs.stop_looking(upload)
         _remove(upload, "look.json", "check.json", "mapping.toml", "problems.csv")
@@ -385,7 +388,7 @@ class Pages:
         trouble = wish.trouble if wish is not None and not wish.run_id and wish.wanted != "running" else ()
         look = await self._looked(upload)
         target = self._options.settings.base_url
-        start_words = t("check.trial_words", n=f"{found.records:,}")
+        start_words = t.n("check.trial_words", found.records)
         if not self._options.settings.sandbox:
             start_words = t.n("check.start_words", found.records, target=target)
         counts = {"succeeded": found.sendable_rows, "rejected": found.rejected_rows}
@@ -401,6 +404,7 @@ class Pages:
             problems=views.problem_views(checked, found),
             notes=list(dict.fromkeys(views.check_notes(t, checked, found))),
             start_words=start_words,
+            under_way=self._running(upload) is not None,
             unfinished=run.record.run_id if run is not None and not run.finished else "",
             before=run.record.run_id if run is not None else "",
             known=await self._known(look),
@@ -505,7 +509,7 @@ class Pages:
             state=state,
             name=views.name_of(run),
             run_id=run_id,
-            headline=t("report.purged") if run.progress.purged is not None else views.headline_of(t, summary),
+            headline=views.headline_of(t, run, summary, state),
             trouble=wish.trouble if wish is not None and wish.trouble[0] else (),
             split=[part for part in tiles if part.count],
             tiles=tiles,

@@ -223,8 +223,15 @@ def details(t: Texts, run: Run, summary: RunSummary | None, by: str) -> list[tup
     return [*found, (t("run.id"), record.run_id)]
 
 
-def headline_of(t: Texts, summary: RunSummary | None) -> str:
-    return headline(summary) if summary is not None else t("report.open")
+def headline_of(t: Texts, run: Run, summary: RunSummary | None, state: str) -> str:
+    if run.progress.purged is not None:
+        return t("report.purged")
+    if summary is None:
+        return t("report.open")
+    if state in ("paused", "stopped") and summary.exit_code == ExitCode.INTERRUPTED:
+        # Somebody wanted it so: "interrupted" would sound like an accident.
+        return t.n("report.paused" if state == "paused" else "report.stopped", summary.rows.unprocessed)
+    return headline(summary)
 
 
 # ---------------------------------------------------------------------------------------------------- columns

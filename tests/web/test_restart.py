@@ -82,7 +82,7 @@ def test_an_orderly_end_a_pause_and_a_resume(tmp_path: Path, sandbox: EmbeddedSa
         until(lambda: visitor.get(run).text, lambda text: ">importing<" in text)
         visitor.post(f"{run}/pause")
         page = ended(visitor, run)
-        assert ">paused<" in page.text and "Go on" in page.text
+        assert ">paused<" in page.text and "Go on" in page.text and "Paused: " in page.text
         before = outcomes(again.reports, run)
         assert before["unprocessed"] and before["succeeded"] and before.total() == 600
         visitor.post(f"{run}/resume")
