@@ -298,7 +298,7 @@ ENGLISH: dict[str, str] = {
     "error.title": "This did not work",
     "error.back": "Back to the imports",
     "refused.400": "This request cannot be understood.",
-    "refused.403": "This is not yours to see or do.",
+    "refused.403": "This is not there, or not yours to see or do.",
     "refused.404": "There is nothing here.",
     "refused.gone": "This file is not kept here any more. Upload it again to import it.",
     "refused.405": "That cannot be done here.",

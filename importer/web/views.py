@@ -104,14 +104,15 @@ class RunRow(msgspec.Struct, frozen=True):
     by: str
 
 
-def run_row(t: Texts, line: Line, live: Live | None, wanted: str, owner: str) -> RunRow:
+def run_row(t: Texts, line: Line, live: Live | None, wanted: str, owner: str, rows: int = 0) -> RunRow:
+    """`rows`: how many the check counted, 0 if nobody did."""
     record = line.run.record
     counts = live.counts if live is not None else line.counts
     return RunRow(
         record.run_id,
         name_of(line.run),
         state_of(line, live, wanted),
-        parts(t, counts, of=live.wish.rows if live is not None else 0),
+        parts(t, counts, of=0 if line.run.finished else rows),
         moment(record.started_at / 1000),
         stamp(record.started_at),
         owner,
