@@ -1,4 +1,4 @@
-"""The client: one body, one answer or one typed failure. The only door to httpx.
+"""The client: one body, one answer or one typed failure. The only door to httpx, which aiohttp carries here.
 
 No redirects (a POST became a GET and was reported as a success), a deadline over the whole attempt (a read timeout
 starts anew with every byte), a cap on the decoded answer (298 KiB of gzip can be 300 MiB), tokens renewed ahead.
@@ -13,14 +13,16 @@ import os
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
 import msgspec
 import truststore
+from httpx_aiohttp import HttpxAiohttpClient
 
 from importer import __version__
 from importer.codes import Next
@@ -102,7 +104,7 @@ class Client:
         limits = httpx.Limits(
             max_connections=options.connections, max_keepalive_connections=options.connections, keepalive_expiry=30
         )
-        self._http = httpx.AsyncClient(
+        self._http = HttpxAiohttpClient(
             verify=tls_context(os.environ) if scheme == "https" and transport is None else False,
             timeout=httpx.Timeout(options.deadline, connect=15.0, pool=None),
             limits=limits,
@@ -198,7 +200,7 @@ class Client:
                     return response, await _bounded(response)
                 finally:
                     await response.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, zlib.error, OSError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, *_OF_OTHERS) as error:
             raise RequestFailed(explain(error, self._base)) from error
 
     def _trouble(self, response: httpx.Response, content: bytes, why: str) -> Trouble:
@@ -260,6 +262,10 @@ class Client:
             self._renewed_in_vain = True
             self._token = ""
         return trouble
+
+
+#: What is raised below httpx and not always told in its words.
+_OF_OTHERS = (aiohttp.ClientError, zlib.error, OSError, ValueError)
 
 
 def _scheme_and_host(address: str) -> tuple[str, str]:
@@ -341,7 +347,7 @@ def explain(error: Exception, base_url: str) -> Trouble:
     host = urlsplit(base_url).hostname or base_url
     chain = _chain(error)
     for cause in chain:
-        if isinstance(cause, ssl.SSLCertVerificationError):
+        if isinstance(cause, ssl.SSLCertVerificationError) and not isinstance(cause, aiohttp.ClientError):
             message = (
                 f"the certificate of {host} is not trusted ({cause.verify_message}); if a proxy of yours signs "
                 "traffic, name its certificates in SSL_CERT_FILE"
@@ -351,7 +357,9 @@ def explain(error: Exception, base_url: str) -> Trouble:
             if cause.errno in _NO_SUCH_HOST:
                 return Trouble(Next.SETTINGS, "dns", f"there is no host {host}; check --base-url", doubt=False)
             return Trouble(Next.AGAIN, "dns", f"the name server does not answer for {host}", doubt=False)
-    if isinstance(error, httpx.ProxyError):
+    if isinstance(error, httpx.ProxyError) and not any(
+        isinstance(c, aiohttp.ClientProxyConnectionError) for c in chain
+    ):
         if str(error).startswith("5"):
             return Trouble(Next.AGAIN, "proxy", f"the proxy cannot reach {host}", doubt=False)
         return Trouble(Next.SETTINGS, "proxy", "the proxy refuses; check HTTPS_PROXY and NO_PROXY", doubt=False)
@@ -359,13 +367,24 @@ def explain(error: Exception, base_url: str) -> Trouble:
         return Trouble(Next.SETTINGS, "address", f"{host} cannot be called; check --base-url", doubt=False)
     if any(isinstance(cause, ssl.SSLError) for cause in chain):
         return Trouble(Next.AGAIN, "tls", f"no TLS connection to {host}; check --base-url if it stays so", doubt=False)
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+    if _never_connected(error, chain):
         return Trouble(Next.AGAIN, "connect", f"no connection to {host}", doubt=False)
     if isinstance(error, httpx.DecodingError | zlib.error):
         return Trouble(Next.WARNING, "answer", "the answer could not be unpacked", doubt=True, foreign=True)
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return Trouble(Next.AGAIN, "timeout", f"{host} did not answer in time", doubt=True)
     return Trouble(Next.AGAIN, "connection", f"the connection to {host} broke", doubt=True)
+
+
+def _never_connected(error: Exception, chain: Sequence[BaseException]) -> bool:
+    """Whether there was no connection that the request could have gone through: only then is there surely no doubt.
+
+    The transport says `ConnectTimeout` of a connection that broke after the request, too: aiohttp's own word counts.
+    """
+    words = [cause for cause in chain if isinstance(cause, aiohttp.ClientError)]
+    if words:
+        return any(isinstance(word, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) for word in words)
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 
 #: The resolver's word that a name does not exist; every other word of it may pass.

@@ -73,6 +73,11 @@ class SourceError(ImporterError):
 
     exit_code = ExitCode.SOURCE
 
+    def __init__(self, message: str, advice: str = "", sheets: tuple[str, ...] = ()) -> None:
+        super().__init__(message, advice)
+        #: Those of which one must be named.
+        self.sheets = sheets
+
 
 class SettingsError(ImporterError):
     """Fix the settings: usage, configuration, host, certificate."""

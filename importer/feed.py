@@ -42,7 +42,7 @@ class SheetFeed:
     """Portions of a source, in the sheet's order. Counts rows on the way.
 
     `so_far`: given when the rows are to be sent. Repairs are counted from there on, and rows that are not sent tell
-    what they link.
+    what they link. `sift`: leaves out what need not be sent after all.
     """
 
     def __init__(
@@ -53,12 +53,14 @@ class SheetFeed:
         wall: Callable[[], int],
         rows_read: Callable[[int], None] = lambda _: None,
         so_far: Progress | None = None,
+        sift: Callable[[Portion], Portion] = lambda portion: portion,
     ) -> None:
         self._source = source
         self._normaliser = normaliser
         self._selection = selection
         self._wall = wall
         self._rows_read = rows_read
+        self._sift = sift
         self._sends = so_far is not None
         self._repairs = Counter(so_far.repairs if so_far is not None else {})
         self._repaired_to = so_far.repaired_to if so_far is not None else 0
@@ -156,7 +158,8 @@ class SheetFeed:
 
     def _portion(self, normalised: Normalised, outcomes: list[Outcome], links: list[list[int]]) -> Portion:
         outcomes = outcomes + rejections(normalised.problems, self._wall())
-        return Portion(normalised.customers, outcomes, links, dict(self._repairs), self._repaired_to)
+        portion = Portion(normalised.customers, outcomes, links, dict(self._repairs), self._repaired_to)
+        return self._sift(portion)
 
     def customers_of(self, wanted: set[int]) -> dict[int, Customer]:
         """The customers whose first row is wanted, by that row: for batches that are sent again as they were.

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from importer.findings import ColumnFinding, Findings
 from importer.mapping import IGNORED, NAME, PREFERENCE, VALUE
+from importer.wording import counted
 
 WIDTH = 80
 _MOST_PROBLEMS, _MOST_REPAIRS, _MOST_NOTES, _MOST_NAMES = 20, 12, 10, 20
@@ -24,19 +25,19 @@ def _head(findings: Findings, zone: datetime.tzinfo | None) -> str:
     name = findings.source + (f", sheet {findings.sheet}" if findings.sheet else "")
     if not findings.rows:
         return _wrap(f"{name}: no rows.")
-    lines = [_wrap(f"{name}: {_count(findings.rows, 'row')}.")]
+    lines = [_wrap(f"{name}: {counted(findings.rows, 'row')}.")]
     if findings.records:
-        ready = f"{_count(findings.sendable_rows, 'row')} can be sent"
+        ready = f"{counted(findings.sendable_rows, 'row')} can be sent"
         if findings.records != findings.sendable_rows:
-            ready += f", as {_count(findings.records, 'customer')}"
+            ready += f", as {counted(findings.records, 'customer')}"
         ends = datetime.datetime.strptime(findings.ends_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
         ready += (
-            f", in {_count(findings.requests, 'request')}: at {findings.rate} that takes {duration(findings.seconds)}"
-            f" or more and would end at {ends.astimezone(zone):%H:%M on %d %b} if it began now."
+            f", in {counted(findings.requests, 'request')}: at {findings.rate} that takes {_at_least(findings.seconds)}"
+            f" and would end at {ends.astimezone(zone):%H:%M on %d %b} if it began now."
         )
         lines.append(_wrap(ready))
     if findings.rejected_rows:
-        lines.append(_wrap(f"{_count(findings.rejected_rows, 'row')} would be rejected; see below."))
+        lines.append(_wrap(f"{counted(findings.rejected_rows, 'row')} would be rejected; see below."))
     if not findings.records:
         lines.append("Nothing can be sent.")
     return "\n".join(lines)
@@ -50,9 +51,9 @@ def _columns(findings: Findings) -> str:
         lines.append(_wrap(_becomes(column), lead, " " * (width + 4)))
         lines += [_wrap(remark, " " * (width + 4)) for remark in _remarks(column, findings.blank)]
     for name in findings.preferences[:_MOST_NAMES]:
-        lines.append(_wrap(f"preference `{name.preference}`: {_count(name.rows, 'row')}", "  "))
+        lines.append(_wrap(f"preference `{name.preference}`: {counted(name.rows, 'row')}", "  "))
     if len(findings.preferences) > _MOST_NAMES:
-        lines.append(f"  and {len(findings.preferences) - _MOST_NAMES} more preferences")
+        lines.append(f"  and {counted(len(findings.preferences) - _MOST_NAMES, 'more preference')}")
     return "\n".join(lines)
 
 
@@ -69,11 +70,11 @@ def _remarks(column: ColumnFinding, blank: str) -> list[str]:
     remarks = []
     if column.blank:
         what = "left as they are" if blank == "skip" else "the preference is cleared"
-        remarks.append(f"{_count(column.blank, 'empty cell')}: {what}")
+        remarks.append(f"{counted(column.blank, 'empty cell')}: {what}")
     if column.list_like and not column.is_list:
         remarks.append(
-            f"{_count(column.list_like, 'cell')} look like lists (parted by {_separator(column.separator)})"
-            " and are sent as one text; `importer map` can mark the column as a list"
+            f"{counted(column.list_like, 'cell looks like a list', 'cells look like lists')} (parted by "
+            f"{_separator(column.separator)}), sent as one text; `importer map` can mark the column as a list"
         )
     if column.looks_like:
         taken = "left out" if column.becomes == IGNORED else "taken as a preference"
@@ -91,7 +92,7 @@ def _problems(findings: Findings) -> str:
         if problem.advice:
             lines.append(_wrap(problem.advice, "    → ", "      "))
     if len(findings.problems) > _MOST_PROBLEMS:
-        lines.append(f"  and {len(findings.problems) - _MOST_PROBLEMS} more kinds of problem")
+        lines.append(f"  and {counted(len(findings.problems) - _MOST_PROBLEMS, 'more kind')} of problem")
     return "\n".join(lines)
 
 
@@ -103,7 +104,7 @@ def _repairs(findings: Findings) -> str:
         cells = _rows(repair.cells, repair.example_rows, "cell")
         lines.append(_wrap(f"`{repair.column}`: {repair.meaning} ({cells})", "  "))
     if len(findings.repairs) > _MOST_REPAIRS:
-        lines.append(f"  and {len(findings.repairs) - _MOST_REPAIRS} more kinds of repair")
+        lines.append(f"  and {counted(len(findings.repairs) - _MOST_REPAIRS, 'more kind')} of repair")
     return "\n".join(lines)
 
 
@@ -114,7 +115,7 @@ def _more(findings: Findings) -> str:
         examples = "; ".join(["rows " + ", ".join(map(str, rows)) for rows in repeats.example_rows])
         lines.append(
             _wrap(
-                f"{_count(repeats.customers, 'customer')} {'occurs' if repeats.customers == 1 else 'occur'} more than"
+                f"{counted(repeats.customers, 'customer')} {'occurs' if repeats.customers == 1 else 'occur'} more than"
                 f" once, in {repeats.records:,} records together; they are sent in the sheet's order, the last one"
                 f" wins ({examples}).",
                 "- ",
@@ -127,6 +128,10 @@ def _more(findings: Findings) -> str:
     lines += [_wrap(field.message, "- ", "  ") for field in findings.fields]
     lines += [_wrap(note, "- ", "  ") for note in findings.notes[:_MOST_NOTES]]
     return "\n".join(lines)
+
+
+def _at_least(seconds: float) -> str:
+    return f"{duration(seconds)} or more" if seconds >= 1 else "a moment"
 
 
 def duration(seconds: float) -> str:
@@ -142,11 +147,7 @@ def duration(seconds: float) -> str:
 def _rows(count: int, examples: Sequence[int], noun: str = "row") -> str:
     named = ", ".join(map(str, examples))
     more = " …" if count > len(examples) else ""
-    return f"{_count(count, noun)}: {'row ' if noun == 'cell' else ''}{named}{more}"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{counted(count, noun)}: {'row ' if noun == 'cell' else ''}{named}{more}"
 
 
 def _separator(separator: str) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from importer.errors import ExitCode, Stop
 from importer.model import Batch, Outcome, Status
+from importer.wording import counted
 
 #: So many answers in a row, to more than one batch, that cannot be read: something else than the API answers.
 UNREADABLE_ANSWERS = 5
@@ -151,6 +152,6 @@ class Guards:
             return None
         return Stop(
             ExitCode.TOO_MANY_ERRORS,
-            f"{self._failed:,} rows failed or are unknown: the limit of --max-errors.",
+            f"{counted(self._failed, 'row')} failed or unknown: the limit of --max-errors.",
             _LOOK,
         )

@@ -7,16 +7,17 @@ customer unknown to the ledger, so that it is sent again.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
+from pandas.util import hash_array
 
 from importer.journal import Journal, Run
 from importer.lanes import keys_of
 from importer.model import Customer, Outcome, Status
-from importer.sender import Feed, Portion
+from importer.sender import Portion
 from importer.wire import encode_customer
 
 #: Bytes of a hash: the journal has to stay small. A changed row is taken for unchanged once in 2**48 times; that two
@@ -27,21 +28,24 @@ _NOTHING = bytes(SIZE)
 
 
 class Hasher:
-    """The bytes for one customer. The key keeps hashes of one journal from being compared with another's."""
+    """The bytes for each customer. The key keeps hashes of one journal from being compared with another's."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        # SipHash, which pandas has for whole columns, takes 16 characters.
+        self._key = key.hex()[:16]
 
-    def __call__(self, customer: Customer) -> bytes:
-        return b"".join((self._hash(encode_customer(customer)), *map(self._hash, _names(customer))))
-
-    def _hash(self, data: bytes) -> bytes:
-        return hashlib.blake2b(data, digest_size=SIZE, key=self._key).digest()
-
-
-def _names(customer: Customer) -> Iterator[bytes]:
-    for kind, value in customer.identifiers:
-        yield f"{kind} {value}".encode()
+    def __call__(self, customers: Sequence[Customer]) -> list[bytes]:
+        texts: list[bytes | str] = []
+        ends: list[int] = []
+        for customer in customers:
+            texts.append(encode_customer(customer))
+            texts += [f"{kind} {value}" for kind, value in customer.identifiers]
+            ends.append(SIZE * len(texts))
+        if not texts:
+            return []
+        numbers = hash_array(np.array(texts, dtype=object), hash_key=self._key, categorize=False).astype("<u8")
+        hashes = numbers.view(np.uint8).reshape(-1, 8)[:, :SIZE].tobytes()
+        return [hashes[begin:end] for begin, end in pairwise((0, *ends))]
 
 
 class Ledger:
@@ -114,21 +118,16 @@ class Watch:
             {name for entry in before for name in _parts(entry)} if ledger is not None else set()
         )
 
-    def goes_again(self, customers: Iterable[Customer]) -> None:
+    def goes_again(self, customers: Sequence[Customer]) -> None:
         """Customers of batches that an earlier process left open."""
-        for customer in customers:
-            self._send(customer, self._hasher(customer))
+        for customer, entry in zip(customers, self._hasher(customers), strict=True):
+            self._send(customer, entry)
 
-    async def sift(self, feed: Feed) -> AsyncIterator[Portion]:
-        """The feed without what is unchanged."""
-        async for portion in feed:
-            yield self._sifted(portion)
-
-    def _sifted(self, portion: Portion) -> Portion:
-        entries = [self._hasher(customer) for customer in portion.customers]
+    def sift(self, portion: Portion) -> Portion:
+        """A portion of the feed without what is unchanged. Called by the thread that reads."""
+        entries = self._hasher(portion.customers)
         if self._ledger is None:
-            for customer, entry in zip(portion.customers, entries, strict=True):
-                self._waiting[customer.row_number] = entry
+            self._waiting.update((c.row_number, entry) for c, entry in zip(portion.customers, entries, strict=True))
             return portion
         sent: list[Customer] = []
         links = list(portion.links)

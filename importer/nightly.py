@@ -32,6 +32,7 @@ from importer.settings import Settings
 from importer.staging import Claim, Desk, Memory, Seen, day_in, expected_day, in_window, past, word_of
 from importer.summary import seconds_until
 from importer.watching import Watch
+from importer.wording import counted
 from importer.world import World
 
 WELL, WARNING, CRITICAL = 0, 1, 2
@@ -415,7 +416,7 @@ class Night:
             message=headline(summary),
             not_imported_share=wrong / rows.read if rows.read else 0.0,
             causes=tuple(f"{cause.text} {cause.advice}".strip() for cause in summary.causes[:_MOST_CAUSES])
-            or tuple(f"{code.rows} rows: {code.meaning}" for code in summary.codes[:_MOST_CAUSES]),
+            or tuple(f"{counted(code.rows, 'row')}: {code.meaning}" for code in summary.codes[:_MOST_CAUSES]),
         )
 
     def _outcome(self, claim: Claim) -> tuple[str, RunSummary | str]:

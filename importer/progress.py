@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from importer.model import Outcome, Status
+from importer.wording import counted
 
 LINE_EVERY = 60.0
 
@@ -72,7 +73,7 @@ class Progress(Silent):
             self._told = self._clock()
             done = self._counts.total()
             rate = done / max(self._clock() - self._began, 1e-9) * 60
-            line = f"{self._name}: {self._before + done:,} rows done ({self._so_far()}), {rate:,.0f} a minute"
+            line = f"{self._name}: {counted(self._before + done, 'row')} done ({self._so_far()}), {rate:,.0f} a minute"
             self._line(line + self._left(done, rate))
 
     def _left(self, done: int, rate: float) -> str:

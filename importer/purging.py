@@ -14,6 +14,7 @@ from importer.locks import hold
 from importer.reporter.files import told
 from importer.settings import Settings
 from importer.spool import UPLOADS
+from importer.wording import counted
 from importer.world import World
 
 
@@ -98,6 +99,7 @@ def _purge_uploads(journal: Journal, reports: Path, before: int) -> None:
 
 
 def purged_text(purged: Purged) -> str:
-    lines = [f"Purged {len(purged.runs):,} runs with {purged.rows:,} rows; their counts stay in `importer runs`."]
+    what = f"{counted(len(purged.runs), 'run')} with {counted(purged.rows, 'row')}"
+    lines = [f"Purged {what}; their counts stay in `importer runs`."]
     lines += [f"Left {run_id}: {reason}." for run_id, reason in purged.left.items()]
     return "\n".join(lines) + "\n"

@@ -27,9 +27,12 @@ from importer.pacer import Pacer
 from importer.patience import MAX_ATTEMPTS, BackOff, Breaker
 from importer.reconciler import Ruling, Verdict, reconcile
 from importer.wire import encode_body, encode_customer
+from importer.wording import counted, long
 
 #: Customers in the lanes or taken, before the reader must wait: room for a customer that fills ten thousand rows.
 MOST_IN_LANES = 30_000
+#: Customers that enter the lanes before others are heard: a request whose slot has come must not wait for thousands.
+AT_ONCE = 200
 #: Batches that are written down and wait at the door, beside those in flight.
 PREPARED = 4
 #: How long a stop waits for what flies, seconds.
@@ -252,9 +255,11 @@ class Sender:
                     self._count(portion.outcomes)
                 for keys in portion.links:
                     self._lanes.link(keys)
-                for customer in portion.customers:
-                    self._lanes.add(customer)
-                self._changed.set()
+                for first in range(0, len(portion.customers), AT_ONCE):
+                    for customer in portion.customers[first : first + AT_ONCE]:
+                        self._lanes.add(customer)
+                    self._changed.set()
+                    await asyncio.sleep(0)
                 while self._full():
                     self._feed_waits = True
                     self._changed.set()
@@ -620,7 +625,7 @@ class Sender:
             self.stop(
                 Stop(
                     ExitCode.TROUBLE,
-                    f"The server has not answered for {self._breaker.max_outage / 60:.0f} minutes.",
+                    f"The server has not answered for {long(self._breaker.max_outage)}.",
                     "When it is well again, go on with `importer resume`.",
                 )
             )
@@ -639,7 +644,9 @@ class Sender:
     def _shrink(self, batch: Batch, size: int | None) -> None:
         if self._chunker.shrink(batch, size):
             self._learnt = True
-            now = f"{self._chunker.batch_size} customers" if size is None else f"{self._chunker.max_bytes:,} bytes"
+            now = (
+                counted(self._chunker.batch_size, "customer") if size is None else f"{self._chunker.max_bytes:,} bytes"
+            )
             self._note(
                 f"The server refused a batch of {len(batch.customers)} as too large; at most {now} from here on."
             )

@@ -28,6 +28,7 @@ from importer.reporter.files import private_folder, write_whole
 from importer.runs import check_unchanged, find, mapping_of, settings_of
 from importer.settings import Settings
 from importer.slots import shared_slots
+from importer.wording import counted
 from importer.world import Target, World, target_of
 
 FILE = "differences.csv"
@@ -268,8 +269,9 @@ def _compared(run: Run, expected: list[_Expected], found: list[dict[str, str] | 
 def verified_text(verified: Verified) -> str:
     """For a console: which rows and fields, no values."""
     lines = [
-        f"Asked for {verified.customers:,} customers of the run {verified.run_id}: "
-        f"{verified.agree:,} hold what was sent, {verified.customers - verified.agree:,} do not."
+        f"Asked for {counted(verified.customers, 'customer')} of the run {verified.run_id}: "
+        f"{counted(verified.agree, 'holds', 'hold')} what was sent, "
+        f"{counted(verified.customers - verified.agree, 'does', 'do')} not."
     ]
     for found in verified.differences[:_MOST_TOLD]:
         field = f"`{found.field}`: " if found.field else ""

@@ -36,9 +36,9 @@ _encode = msgspec.msgpack.Encoder().encode
 class Refused(Exception):
     """A sheet that cannot be read: what is wrong, to follow the file's name, and what to do."""
 
-    def __init__(self, message: str, advice: str = _AGAIN) -> None:
+    def __init__(self, message: str, advice: str = _AGAIN, sheets: tuple[str, ...] = ()) -> None:
         super().__init__(message)
-        self.failed = Failed(message, advice)
+        self.failed = Failed(message, advice, sheets)
 
 
 def limit_resources(memory: int) -> None:
@@ -66,7 +66,7 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
     if wanted is not None:
         if wanted in names:
             return wanted
-        raise Refused(f" has no sheet {wanted!r}.", f"It has: {', '.join(map(repr, names))}.")
+        raise Refused(f" has no sheet {wanted!r}.", f"It has: {', '.join(map(repr, names))}.", tuple(names))
     visible = [name for name, is_visible in names.items() if is_visible and has_data[name]]
     if len(visible) == 1:
         return visible[0]
@@ -74,12 +74,14 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
         raise Refused(
             f" has several sheets with data: {', '.join(map(repr, visible))}.",
             "Name the one to read with --sheet NAME.",
+            tuple(visible),
         )
     hidden = [name for name in names if has_data[name]]
     if hidden:
         raise Refused(
             f" has data only in hidden sheets: {', '.join(map(repr, hidden))}.",
             "Name the one to read with --sheet NAME if that is meant.",
+            tuple(hidden),
         )
     raise Refused(" holds no data in any sheet.", "Upload a workbook with a header and at least one row.")
 

@@ -31,10 +31,11 @@ class Rows(msgspec.Struct, frozen=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """Why not. `message` follows the file's name."""
+    """Why not. `message` follows the file's name. `sheets`: those of which one must be named."""
 
     message: str
     advice: str
+    sheets: tuple[str, ...] = ()
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):

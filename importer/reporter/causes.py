@@ -23,6 +23,7 @@ from importer.masking import masked
 from importer.model import Cause, Status
 from importer.reporter.rows import Block
 from importer.reporter.timeline import Timeline
+from importer.wording import counted, percent
 
 #: Fewer rows than these prove nothing.
 _FEWEST = 5
@@ -95,14 +96,14 @@ class _Length(_Trait):
             return None
         if length == "0":
             return _Found(f"{_of(count, rows)} no digits in “{self.column}”, {_unlike(self.good[length], good)}.")
-        text = f"{_of(count, rows)} a mobile with {length} digits in “{self.column}”"
+        text = f"{_of(count, rows)} a mobile with {counted(int(length), 'digit')} in “{self.column}”"
         mobiles = good - self.good["0"]
         usual, usual_count = max(
             ((key, count) for key, count in self.good.items() if key != "0"), key=lambda item: item[1], default=("0", 0)
         )
         if usual_count < max(_FEWEST, _MOST_OF * mobiles):
             return _Found(f"{text}, {_unlike(self.good[length], good)}.")
-        text += f", where {_percent(usual_count, mobiles)} of the mobiles that succeeded have {usual}."
+        text += f", where {percent(usual_count, mobiles)} of the mobiles that succeeded have {usual}."
         missing = int(usual) - int(length)
         if missing == 1:
             advice = (
@@ -276,7 +277,7 @@ class CauseFinder:
         if group.rows == 1:
             what = what.replace("were", "was").replace("are", "is")
         where = f" for “{column}”" if column else ""
-        rows = f"{group.rows:,} {'row' if group.rows == 1 else 'rows'} ({_percent(group.rows, self._read)})"
+        rows = f"{counted(group.rows, 'row')} ({percent(group.rows, self._read)})"
         meaning = "many different reasons" if (code, column) == _REST else entry.meaning
         text = f"{rows} {what}{where}: {meaning} (code {code})."
         advice = next((statement.advice for statement in found if statement.advice), entry.advice)
@@ -360,7 +361,7 @@ def _window(timeline: Timeline, code: str, rows: int) -> _Found | None:
     first, last = (datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S") for at in (window.first, window.last))
     return _Found(
         f"{_of(count, rows, 'were answered')} between {first} and {last} UTC, "
-        f"a time in which {answered - count:,} other {'row was' if answered - count == 1 else 'rows were'} answered."
+        f"a time in which {counted(answered - count, 'other row was', 'other rows were')} answered."
     )
 
 
@@ -390,19 +391,7 @@ def _of(count: int, rows: int, verb: str = "have") -> str:
 def _unlike(same: int, good: int) -> str:
     if not same:
         return "which none of the rows that succeeded has"
-    return f"which {_percent(same, good)} of the rows that succeeded have"
-
-
-def _percent(part: int, whole: int) -> str:
-    """Never rounded up to all or down to none."""
-    if part == whole:
-        return "100 %"
-    share = 100 * part / whole
-    if share < 0.1:
-        return "under 0.1 %"
-    if share > 99.9:
-        return "over 99.9 %"
-    return f"{math.floor(share * 10) / 10:g} %"
+    return f"which {percent(same, good)} of the rows that succeeded have"
 
 
 def _who(entry: CodeEntry, group: _Group) -> str:

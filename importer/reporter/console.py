@@ -10,6 +10,7 @@ from pathlib import Path
 from importer.codes import Next, lookup
 from importer.errors import EXIT_MEANINGS, ExitCode
 from importer.model import Cause, CodeCount, RowCounts, RunSummary
+from importer.wording import counted
 
 WIDTH = 80
 #: More codes than these stand in the summary page only.
@@ -55,14 +56,25 @@ def headline(summary: RunSummary) -> str:
         return "The sheet has no rows."
     if summary.exit_code == ExitCode.OK:
         if rows.skipped == rows.read:
-            return f"All {_rows(rows.read)} were left out on request; nothing was sent."
-        return f"All {_rows(rows.read)} are done." if not rows.skipped else f"All {_rows(rows.read)} are accounted for."
+            return f"{_all(rows.read, past=True)} left out on request; nothing was sent."
+        return f"{_all(rows.read)} done." if not rows.skipped else _done_and_left_out(rows)
     open_rows = rows.failed + rows.rejected + rows.unknown
     if summary.exit_code == ExitCode.ROWS:
-        return f"Finished: {rows.succeeded:,} of {_rows(rows.read)} succeeded, {open_rows:,} need attention."
+        needs = "needs" if open_rows == 1 else "need"
+        return f"Finished: {rows.succeeded:,} of {_rows(rows.read)} succeeded, {open_rows:,} {needs} attention."
     known = summary.exit_code in set(ExitCode)
     why = EXIT_MEANINGS[ExitCode(summary.exit_code)].split(";")[0] if known else f"exit code {summary.exit_code}"
     return f"Stopped: {why}. {_rows(rows.unprocessed)} still to do."
+
+
+def _all(rows: int, past: bool = False) -> str:
+    if rows == 1:
+        return "The only row was" if past else "The only row is"
+    return f"All {_rows(rows)} {'were' if past else 'are'}"
+
+
+def _done_and_left_out(rows: RowCounts) -> str:
+    return f"All is done: {_rows(rows.succeeded)} succeeded, {rows.skipped:,} left out on request."
 
 
 def next_steps(summary: RunSummary) -> list[tuple[str, str]]:
@@ -117,8 +129,7 @@ def _rows_section(summary: RunSummary) -> list[str]:
             lines.append(f"  {count:>{width},}  {name:<12} {words}")
     repaired = sum(summary.repairs.values())
     if repaired:
-        kinds = ", ".join(f"{count:,} {repair_words(code)}" for code, count in summary.repairs.items())
-        lines += _wrap(f"{repaired:,} cells repaired on the way: {kinds}", "  ")
+        lines += _wrap(f"{counted(repaired, 'cell')} repaired on the way: {repairs_words(summary)}", "  ")
     return lines
 
 
@@ -181,9 +192,9 @@ def _next(summary: RunSummary) -> list[str]:
     return ["Next", *lines] if lines else []
 
 
-def repair_words(code: str) -> str:
-    """The code of a repair in words: its underscores are the only thing between it and English."""
-    return code.replace("_", " ")
+def repairs_words(summary: RunSummary) -> str:
+    """What was repaired, by kind. The underscores of a code are the only thing between it and English."""
+    return ", ".join(f"{code.replace('_', ' ')} ({count:,})" for code, count in summary.repairs.items())
 
 
 def _again(count: CodeCount) -> bool:
@@ -191,7 +202,7 @@ def _again(count: CodeCount) -> bool:
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+    return counted(count, "row")
 
 
 def took(summary: RunSummary) -> str:
@@ -203,7 +214,7 @@ def took(summary: RunSummary) -> str:
         took = f"{int(seconds // 60)} min {int(seconds % 60)} s"
     else:
         took = f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
-    requests = f"{summary.requests.sent:,} request" + ("" if summary.requests.sent == 1 else "s")
+    requests = counted(summary.requests.sent, "request")
     again = f", {summary.requests.retried:,} of them again" if summary.requests.retried else ""
     return f"{took}, {requests}{again}"
 

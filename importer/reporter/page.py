@@ -12,8 +12,9 @@ import jinja2
 import msgspec
 
 from importer.model import RunSummary
-from importer.reporter.console import FILE_WORDS, STATUS_WORDS, examples, headline, next_steps, repair_words, took
+from importer.reporter.console import FILE_WORDS, STATUS_WORDS, examples, headline, next_steps, repairs_words, took
 from importer.reporter.timeline import Slice, Timeline
+from importer.wording import counted, percent
 
 #: Status → colour on light and on dark paper. They differ in lightness too, for eyes that do not tell red from green.
 _COLOURS = {
@@ -72,7 +73,8 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
         took=took(summary),
         outcomes=outcomes,
         bar_label=", ".join(f"{o.name} {o.shown} ({o.share})" for o in outcomes if o.count),
-        repairs=[(f"{count:,}", repair_words(code)) for code, count in summary.repairs.items()],
+        repairs=repairs_words(summary),
+        counted=counted,
         steps=next_steps(summary),
         slices=_bars(slices),
         slices_most=f"{max((s.succeeded + s.wrong for s in slices), default=0):,}",
@@ -109,7 +111,7 @@ def _outcomes(summary: RunSummary) -> list[_Outcomes]:
         count = getattr(rows, name)
         # A sliver that is there must be seen: one row in a million is why somebody looks.
         width = max(_BAR * count / rows.read, 3.0) if count else 0.0
-        share = f"{100 * count / rows.read:.1f} %" if rows.read else ""
+        share = percent(count, rows.read) if rows.read else ""
         light, dark = _COLOURS[name]
         found.append(_Outcomes(name, words, count, f"{count:,}", share, light, dark, x, width))
         x += width
@@ -153,11 +155,11 @@ def _time_label(slices: Sequence[Slice]) -> str:
     best = max(slices, key=lambda part: part.succeeded + part.wrong)
     troubles = sum(part.troubles for part in slices)
     empty = sum(not part.succeeded and not part.wrong for part in slices)
-    return (
-        f"{rows:,} rows were answered between {_clock(slices[0].at)} and {_clock(slices[-1].at)} UTC, most of them "
-        f"at {_clock(best.at)}; {empty:,} of {len(slices):,} slices of time had no answer"
-        + (f"; {troubles:,} requests had to be sent again or brought no word on any row" if troubles else "")
+    text = (
+        f"{counted(rows, 'row was', 'rows were')} answered between {_clock(slices[0].at)} and {_clock(slices[-1].at)} "
+        f"UTC, most at {_clock(best.at)}; in {empty:,} of {counted(len(slices), 'slice')} of time none was"
     )
+    return text + (f"; {counted(troubles, 'request')} brought no word on any row" if troubles else "")
 
 
 def _clock(at: int) -> str:

@@ -135,8 +135,9 @@ class Guard:
             name = names[0].strip()[:64]
             return (self._users.find(name) if self._users else None) or User(name, Role.UPLOADER)
         if self._users is not None:
-            name = self._storage.session_user(token) if token else ""
-            return self._users.find(name) if name else None
+            signed = self._storage.session_user(token) if token else ""
+            name = signed.partition(":")[0]
+            return self._users.find(name) if signed and signed == self._users.signed(name) else None
         return LOCAL
 
     # ------------------------------------------------------------------------------------------------ cookies

@@ -90,6 +90,8 @@ class Look(msgspec.Struct, frozen=True):
     fields: tuple[FieldDefinition, ...] | None = None
     fields_fault: str = ""
     fault: tuple[str, str] = ("", "")
+    #: Those of which one must be named, where that is the fault.
+    sheets: tuple[str, ...] = ()
 
 
 class Example(msgspec.Struct, frozen=True):

@@ -39,6 +39,8 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     most_runs: int = 8
     #: Seconds between two looks at a run that goes on.
     beat: float = 0.7
+    #: Seconds after which somebody who watches must ask anew.
+    watch: float = 60.0
 
     @property
     def signs_in(self) -> bool:

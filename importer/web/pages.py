@@ -88,7 +88,9 @@ class Pages:
             run_id = line.run.record.run_id
             wish = self._storage.wish_of_run(run_id)
             live = self._jobs.live(run_id)
-            rows.append(views.run_row(self._t, line, live, wish.wanted if wish else "", self._owner(line.run)))
+            counted = wish.rows if wish is not None else 0
+            wanted = self._wanted(run_id, wish)
+            rows.append(views.run_row(self._t, line, live, wanted, self._owner(line.run), counted))
         used = {run.record.source for run in await self._ledger.runs()}
         files = [
             {
@@ -150,12 +152,13 @@ class Pages:
         async with self._hashing:
             user = await asyncio.to_thread(self._users.check, name, fields.get("password", "")[:500])
         if user is None:
-            self._storage.audit(name, visitor.address, "sign_in_refused")
+            # What is no user's name may be a password in the wrong field.
+            self._storage.audit(name if self._users.find(name) else "", visitor.address, "sign_in_refused")
             return self._show(request, "sign_in", 401, fault=self._t("sign_in.wrong"), tried=name, **_door(onward))
         self._tries_of_name.forget(keys[0])
         assert self.guard is not None
         token, cookie = self.guard.new_cookie()
-        self._storage.begin_session(token, user.name)
+        self._storage.begin_session(token, self._users.signed(user.name))
         self._storage.audit(user.name, visitor.address, "signed_in")
         return RedirectResponse(onward, 303, {"set-cookie": cookie})
 
@@ -278,6 +281,7 @@ class Pages:
             upload=upload,
             facts=facts,
             reading=reading,
+            sheets=look.sheets or upload.sheets,
             unreadable=[" ".join(look.fault)] if look.fault[0] else [],
             faults=faults,
             rows=views.column_rows(t, look, mapping) if look.columns else [],
@@ -303,7 +307,9 @@ class Pages:
         if faults:
             look = await self._looked(upload) or Look()
             return self._columns_page(request, upload, look, look.mapping, faults, 422)
-        upload = msgspec.structs.replace(upload, reading=reading, mapped=False)
+        before = await self._looked(upload)
+        sheets = (before.sheets if before is not None else ()) or upload.sheets
+        upload = msgspec.structs.replace(upload, reading=reading, mapped=False, sheets=sheets)
         self._storage.keep_upload(upload)
         self._jobs.stop_looking(upload)
         _remove(upload, "look.json", "check.json", "mapping.toml", "problems.csv")
@@ -385,7 +391,7 @@ class Pages:
         trouble = wish.trouble if wish is not None and not wish.run_id and wish.wanted != "running" else ()
         look = await self._looked(upload)
         target = self._options.settings.base_url
-        start_words = t("check.trial_words", n=f"{found.records:,}")
+        start_words = t.n("check.trial_words", found.records)
         if not self._options.settings.sandbox:
             start_words = t.n("check.start_words", found.records, target=target)
         counts = {"succeeded": found.sendable_rows, "rejected": found.rejected_rows}
@@ -401,6 +407,7 @@ class Pages:
             problems=views.problem_views(checked, found),
             notes=list(dict.fromkeys(views.check_notes(t, checked, found))),
             start_words=start_words,
+            under_way=self._running(upload) is not None,
             unfinished=run.record.run_id if run is not None and not run.finished else "",
             before=run.record.run_id if run is not None else "",
             known=await self._known(look),
@@ -505,7 +512,7 @@ class Pages:
             state=state,
             name=views.name_of(run),
             run_id=run_id,
-            headline=t("report.purged") if run.progress.purged is not None else views.headline_of(t, summary),
+            headline=views.headline_of(t, run, summary, state),
             trouble=wish.trouble if wish is not None and wish.trouble[0] else (),
             split=[part for part in tiles if part.count],
             tiles=tiles,
@@ -533,7 +540,10 @@ class Pages:
     async def _beats(self, run: Run) -> AsyncIterator[str]:
         run_id = run.record.run_id
         before = ""
-        while not self._jobs.closing.is_set():
+        # The browser asks again after that, and the guard looks again whether it may.
+        end = time.monotonic() + self._options.watch
+        yield "retry: 300\n\n"
+        while not self._jobs.closing.is_set() and time.monotonic() < end:
             current = await self._ledger.run(run_id) or run
             line, live = await self._ledger.line(current), self._jobs.live(run_id)
             wish = self._storage.wish_of_run(run_id)
@@ -648,7 +658,7 @@ class Pages:
     def _upload(self, request: Request) -> Upload:
         upload = self._storage.upload(request.path_params["upload"])
         if upload is None:
-            raise Refused(404, "refused.404")
+            raise _not_there(request)
         if not _user(request).may_see(upload.owner):
             raise Refused(403, "refused.403")
         if not upload.kept:
@@ -661,7 +671,7 @@ class Pages:
     async def _run(self, request: Request) -> Run:
         run = await self._ledger.run(request.path_params["run"])
         if run is None:
-            raise Refused(404, "refused.404")
+            raise _not_there(request)
         if not _user(request).may_see(self._owner(run)):
             raise Refused(403, "refused.403")
         return run
@@ -699,6 +709,12 @@ class _Token(Admit):
 
     def __call__(self, fields: dict[str, str]) -> None:
         check_form(self._visitor, fields)
+
+
+def _not_there(request: Request) -> Refused:
+    """To somebody who sees only what is theirs, what is not there and what is not theirs look alike: the id of a run
+    tells a file's name, and could be guessed."""
+    return Refused(404, "refused.404") if _user(request).sees_all else Refused(403, "refused.403")
 
 
 def _user(request: Request) -> User:

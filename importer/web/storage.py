@@ -59,6 +59,8 @@ class Upload(msgspec.Struct, frozen=True):
     reading: Reading = Reading()
     mends: str = ""
     mapped: bool = False
+    #: The sheets of which one had to be named.
+    sheets: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:

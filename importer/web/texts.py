@@ -30,7 +30,7 @@ ENGLISH: dict[str, str] = {
     "home.runs": "Imports",
     "home.none": "Nothing has been imported yet.",
     "home.files": "Files not imported yet",
-    "home.viewer": "You can look at every import. To begin one, ask for the role of an operator.",
+    "home.viewer": "You can look at every import. To begin one, ask for the role of an uploader.",
     "drop.label": "Spreadsheet",
     "drop.words": "Drop a file here, or choose one",
     "drop.kinds": "Excel, OpenDocument or CSV, up to {size}",
@@ -88,6 +88,7 @@ ENGLISH: dict[str, str] = {
     "columns.rows_more": "the first {n} rows looked at",
     "columns.how": "How the file is read",
     "columns.how_words": "Found by looking at the file. Change it only if the columns below look wrong.",
+    "columns.how_unread": "Where the file itself is sound, say here how it is to be read.",
     "columns.read_again": "Read it again",
     "columns.table": "Columns of the file, what they hold, and what becomes of them",
     "columns.column": "Column",
@@ -148,6 +149,7 @@ ENGLISH: dict[str, str] = {
     "setting.header_row": "Row of the column names",
     "setting.encoding": "Encoding of the text",
     "setting.delimiter": "Delimiter",
+    "setting.choose": "choose one",
     "setting.found": "found by itself",
     # -- check
     "check.title": "What would happen",
@@ -188,9 +190,11 @@ ENGLISH: dict[str, str] = {
     "check.start": "Start the import",
     "check.start_words.one": "This changes 1 customer at {target}.",
     "check.start_words": "This changes {n} customers at {target}. It cannot be undone from here.",
+    "check.trial_words.one": "This is a trial: the stand-in on this machine takes the row of 1 customer, and no real customer is changed.",
     "check.trial_words": "This is a trial: the stand-in on this machine takes the rows of {n} customers, and no real customer is changed.",
     "check.unfinished": "An import of this file has stopped and can go on.",
     "check.again": "This file was imported from here before. To start means to send its rows again.",
+    "check.under_way": "The import of this file is under way.",
     "check.open_run": "Open it",
     "check.trouble": "The import did not begin",
     "check.impossible": "This cannot be checked",
@@ -214,7 +218,7 @@ ENGLISH: dict[str, str] = {
     "run.elsewhere": "This import was begun on the command line, or by another server.",
     "run.elsewhere_stop": "To stop it ends the whole command, after what is on its way has landed. It can go on later.",
     "run.elsewhere_far": "Its process is not on this machine, or not within this server's sight: it can be stopped where it was begun.",
-    "run.said": "{percent} percent done, {wrong} rows need attention",
+    "run.said": "{percent} percent done, rows that need attention: {wrong}",
     "run.target": "Target",
     "run.began": "Began",
     "run.by": "By",
@@ -222,6 +226,10 @@ ENGLISH: dict[str, str] = {
     # -- report
     "report.open": "The process of this import ended before its reports were written.",
     "report.purged": "What became of each row was deleted; the counts stay",
+    "report.paused.one": "Paused: 1 row still to do.",
+    "report.paused": "Paused: {n} rows still to do.",
+    "report.stopped.one": "Stopped: 1 row still to do.",
+    "report.stopped": "Stopped: {n} rows still to do.",
     "report.go_on": "Go on",
     "report.retry": "Try those rows again",
     "report.retry_words": "A new import of the same file with only the rows that failed, are unknown or were not reached.",
@@ -253,8 +261,8 @@ ENGLISH: dict[str, str] = {
     "report.tried_again": "Its rows tried again",
     "report.retry_of": "Rows tried again of",
     "file.annotated.xlsx": "Your workbook, guilty cells marked",
-    "file.failed.xlsx": "Only the rows to mend",
-    "file.failed.csv": "Only the rows to mend",
+    "file.failed.xlsx": "Only the rows still open",
+    "file.failed.csv": "Only the rows still open",
     "file.results.csv": "Every row with its outcome",
     "file.summary.html": "The summary as a page",
     "file.summary.json": "The summary for programs",
@@ -290,7 +298,7 @@ ENGLISH: dict[str, str] = {
     "error.title": "This did not work",
     "error.back": "Back to the imports",
     "refused.400": "This request cannot be understood.",
-    "refused.403": "This is not yours to see or do.",
+    "refused.403": "This is not there, or not yours to see or do.",
     "refused.404": "There is nothing here.",
     "refused.gone": "This file is not kept here any more. Upload it again to import it.",
     "refused.405": "That cannot be done here.",
@@ -315,6 +323,9 @@ ENGLISH: dict[str, str] = {
 
 #: The pipeline speaks to people at a terminal; here its options have names on the page.
 _TERMINAL = (
+    (r"Set IMPORTER_SOURCE_PASSWORD, or save it without a password\.", "Save it without a password, and upload that."),
+    (r"Set IMPORTER_SOURCE_PASSWORD, or unpack it", "Unpack it"),
+    (r"Check IMPORTER_SOURCE_PASSWORD\.", "Unpack it, and upload what is inside."),
     (r"Name the one to read with --sheet NAME", "Name the one to read under “How the file is read”"),
     (r"say with --country \(such as --country IN\)", "say under “Country”"),
     (r"the --country given", "the country given"),
@@ -358,4 +369,6 @@ class Texts:
         """A sentence of the pipeline's, in the words of the page."""
         for pattern, words in _TERMINAL:
             text = re.sub(pattern, words, text)
+        # What a terminal shows as typed.
+        text = re.sub(r"`([^`]+)`", r"“\1”", text)
         return text.strip()

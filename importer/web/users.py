@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -67,6 +68,12 @@ class Users:
         self._read()
         entry = self._entries.get(name)
         return User(name, entry[0]) if entry else None
+
+    def signed(self, name: str) -> str:
+        """A user as a session remembers them: it ends when the password is another."""
+        self._read()
+        digest = self._entries[name][1] if name in self._entries else ""
+        return f"{name}:{hashlib.sha256(digest.encode()).hexdigest()[:16]}"
 
     def check(self, name: str, password: str) -> User | None:
         """Takes a good part of a second and much memory: that is what argon2 is for."""

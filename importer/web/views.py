@@ -104,14 +104,15 @@ class RunRow(msgspec.Struct, frozen=True):
     by: str
 
 
-def run_row(t: Texts, line: Line, live: Live | None, wanted: str, owner: str) -> RunRow:
+def run_row(t: Texts, line: Line, live: Live | None, wanted: str, owner: str, rows: int = 0) -> RunRow:
+    """`rows`: how many the check counted, 0 if nobody did."""
     record = line.run.record
     counts = live.counts if live is not None else line.counts
     return RunRow(
         record.run_id,
         name_of(line.run),
         state_of(line, live, wanted),
-        parts(t, counts, of=live.wish.rows if live is not None else 0),
+        parts(t, counts, of=0 if line.run.finished else rows),
         moment(record.started_at / 1000),
         stamp(record.started_at),
         owner,
@@ -223,8 +224,15 @@ def details(t: Texts, run: Run, summary: RunSummary | None, by: str) -> list[tup
     return [*found, (t("run.id"), record.run_id)]
 
 
-def headline_of(t: Texts, summary: RunSummary | None) -> str:
-    return headline(summary) if summary is not None else t("report.open")
+def headline_of(t: Texts, run: Run, summary: RunSummary | None, state: str) -> str:
+    if run.progress.purged is not None:
+        return t("report.purged")
+    if summary is None:
+        return t("report.open")
+    if state in ("paused", "stopped") and summary.exit_code == ExitCode.INTERRUPTED:
+        # Somebody wanted it so: "interrupted" would sound like an accident.
+        return t.n("report.paused" if state == "paused" else "report.stopped", summary.rows.unprocessed)
+    return headline(summary)
 
 
 # ---------------------------------------------------------------------------------------------------- columns

@@ -19,7 +19,7 @@ from typing import BinaryIO
 import msgspec
 
 from importer.checking import check, organisation_fields
-from importer.errors import ExitCode, ImporterError
+from importer.errors import ExitCode, ImporterError, SourceError
 from importer.formula_guard import unguard
 from importer.looks import Looks
 from importer.mapping import PREFERENCE, ColumnUse, Mapping, fit, load, sketch
@@ -171,7 +171,8 @@ def look(job: Job, world: World) -> Look:
                 fields_fault=fields_fault,
             )
     except ImporterError as error:
-        return Look(fault=(error.message, error.advice), fields=fields, fields_fault=fields_fault)
+        sheets = error.sheets if isinstance(error, SourceError) else ()
+        return Look(fault=(error.message, error.advice), sheets=sheets, fields=fields, fields_fault=fields_fault)
 
 
 def _first_mapping(job: Job, columns: tuple[str, ...]) -> Mapping:

@@ -69,7 +69,7 @@ def test_what_was_written_is_read_back_by_the_next_process(opener: Opener) -> No
 
 
 def test_neighbours_that_share_their_outcome_are_read_together(opener: Opener) -> None:
-    """A gap in the rows, another answer, another word, or the border of what is fetched at once each end a stretch."""
+    """A gap in the rows, another answer, or another word ends a stretch; so many rows are no end."""
     with opener() as journal:
         run = journal.create(record(), "this work")
         succeed(journal, run, 1, [2, 3, 5, 6, 9])
@@ -79,7 +79,7 @@ def test_neighbours_that_share_their_outcome_are_read_together(opener: Opener) -
         rows = [(stretch.outcome.request_id[-1:], *stretch.numbers) for stretch in journal.stretches(run.key)]
         assert rows[:8] == [("1", 2, 3), ("2", 4), ("1", 5, 6), ("2", 7), ("", 8), ("1", 9), ("2", 10, 11), rows[7]]
         assert [row for _, *numbers in rows for row in numbers] == list(range(2, 6012))
-        assert len(rows) == 9
+        assert len(rows) == 8
         assert [outcome.row_number for outcome in journal.outcomes(run.key)] == list(range(2, 6012))
 
 
@@ -91,6 +91,28 @@ def test_a_change_stands_or_falls_as_one(opener: Opener) -> None:
         with pytest.raises(JournalError):
             journal.write([Change(outcomes=[Outcome(3, Status.SUCCEEDED), Outcome(2, Status.FAILED)])], run.key)
         assert [outcome.row_number for outcome in journal.outcomes(run.key)] == [2]
+        journal.write([Change(outcomes=[Outcome(row, Status.SUCCEEDED) for row in (9, 8, 7, 6)])], run.key)
+        for rows in ((6,), (7,), (9,), (9, 10), (4, 5, 6), range(3, 12)):
+            with pytest.raises(JournalError, match=r"second outcome|failed"):
+                journal.write([Change(outcomes=[Outcome(row, Status.FAILED) for row in rows])], run.key)
+        journal.write([Change(outcomes=[Outcome(row, Status.FAILED) for row in (5, 10, 3, 4)])], run.key)
+        found = [(*stretch.numbers, stretch.outcome.status) for stretch in journal.stretches(run.key)]
+        yes, no = Status.SUCCEEDED, Status.FAILED
+        assert found == [(2, yes), (3, 4, 5, no), (6, 7, 8, 9, yes), (10, no)]
+
+
+def test_entries_that_overlap_are_damage(opener: Opener) -> None:
+    """Nobody writes such a thing; where it stands all the same no report is made of it."""
+    with opener() as journal:
+        run = journal.create(record(), "this work")
+        journal.write([Change(outcomes=[Outcome(row, Status.SUCCEEDED) for row in (2, 3, 4)])], run.key)
+        with journal._connection.begin():
+            journal._connection.execute(
+                sa.text("INSERT INTO outcomes (run, row_number, status, attempts, rows) VALUES (:run, 4, 1, 1, 1)"),
+                {"run": run.key},
+            )
+        with pytest.raises(JournalError, match="damaged"):
+            list(journal.outcomes(run.key))
 
 
 def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finished_or_given_up(opener: Opener) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from importer.journal import SCHEMA_VERSION, Change, Journal
@@ -146,9 +147,10 @@ def test_hashes_are_keyed_and_hold_everything_that_is_sent() -> None:
     one = Customer(2, mobile="918181000001", email="a@example.com", custom_fields=(("Colour", "red"),))
     other_row = Customer(9, mobile="918181000001", email="a@example.com", custom_fields=(("Colour", "red"),))
     hasher = Hasher(b"k" * 16)
-    assert hasher(one) == hasher(other_row)
-    assert hasher(one) != Hasher(b"l" * 16)(one)
-    ledger = Ledger([hasher(one)])
+    (entry,) = hasher([one])
+    assert hasher([other_row, one]) == [entry, entry]
+    assert Hasher(b"l" * 16)([one]) != [entry]
+    ledger = Ledger([entry])
     changed = (
         Customer(2, mobile="918181000001", email="a@example.com", custom_fields=(("Colour", "blue"),)),
         Customer(
@@ -157,9 +159,48 @@ def test_hashes_are_keyed_and_hold_everything_that_is_sent() -> None:
         Customer(2, mobile="918181000001", email="b@example.com", custom_fields=(("Colour", "red"),)),
         Customer(2, mobile="918181000002"),
     )
-    assert ledger.knows([hasher(one), *map(hasher, changed)]) == [True, False, False, False, False]
-    assert Ledger([]).knows([hasher(one)]) == [False]
+    assert ledger.knows(hasher([one, *changed])) == [True, False, False, False, False]
+    assert Ledger([]).knows([entry]) == [False]
     assert ledger.knows([]) == []
+
+
+def one_entry_each_row(old: sqlite3.Connection) -> None:
+    """Makes the outcomes of a journal what they were before version 3."""
+    columns = [name for _, name, *_ in old.execute("PRAGMA table_info(outcomes)") if name not in ("row_number", "rows")]
+    entries = old.execute(f"SELECT row_number, rows, {', '.join(columns)} FROM outcomes").fetchall()
+    old.execute("DELETE FROM outcomes")
+    old.execute("ALTER TABLE outcomes DROP COLUMN rows")
+    for first, rows, *values in entries:
+        sent = msgspec.msgpack.decode(values[-1]) if columns[-1] == "sent" else []
+        for at in range(rows):
+            if sent:
+                values[-1] = sent[at]
+            marks = ", ".join("?" * (len(columns) + 1))
+            old.execute(
+                f"INSERT INTO outcomes (row_number, {', '.join(columns)}) VALUES ({marks})", (first + at, *values)
+            )
+
+
+def test_a_journal_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Its outcomes, an entry for each row, say the same as before, and its customers are known to the ledger."""
+    with EmbeddedSandbox() as sandbox:
+        shop = Shop(sandbox, tmp_path)
+        run_id = shop.imported(rows_of(20)).run_id
+        with Journal.open(tmp_path / "reports") as journal:
+            run = journal.run(run_id)
+            assert run is not None
+            outcomes, sent = list(journal.outcomes(run.key)), list(journal.sent(run.key))
+        with sqlite3.connect(tmp_path / "reports" / "journal.db") as old:
+            one_entry_each_row(old)
+            old.execute("UPDATE meta SET schema_version = 2")
+            assert old.execute("SELECT count(*) FROM outcomes").fetchone() == (20,)
+        old.close()
+        with Journal.open(tmp_path / "reports") as journal:
+            assert journal._version() == SCHEMA_VERSION
+            assert (list(journal.outcomes(run.key)), list(journal.sent(run.key))) == (outcomes, sent)
+            assert len(list(journal.stretches(run.key))) == 2
+            assert journal.decided(run.key).count(1) == sum(journal.counts(run.key).values()) == 20
+        assert statuses(shop.imported([*rows_of(20), *rows_of(21)[20:]])) == Counter(skipped=20, succeeded=1)
 
 
 def test_a_journal_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
@@ -169,6 +210,7 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date(tmp_path: Path) ->
         shop.imported(rows_of(20))
         with sqlite3.connect(tmp_path / "reports" / "journal.db") as old:
             old.execute("ALTER TABLE outcomes DROP COLUMN sent")
+            one_entry_each_row(old)
             old.execute("ALTER TABLE meta DROP COLUMN ledger_key")
             old.execute("UPDATE meta SET schema_version = 1")
         old.close()

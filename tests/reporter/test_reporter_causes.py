@@ -201,7 +201,7 @@ def test_codes_and_guilty_columns_are_told_apart(tmp_path: Path) -> None:
     ]
     source = Sheet(COLUMNS, [("1", "", "", "", "")] * 3)
     first, second = write_files(tmp_path, source, outcomes, MAPPING).causes
-    assert first.text.startswith("2 rows (66.6 %) failed: customer not found (code 816).")
+    assert first.text.startswith("2 rows (66.7 %) failed: customer not found (code 816).")
     assert second.text == "1 row (33.3 %) was rejected for “Mobile”: the row names no customer (code no_identifier)."
     assert (second.rows, second.example_rows) == (1, (2,))
 

@@ -46,7 +46,7 @@ def test_a_run_with_failures_says_what_failed_why_and_what_to_do() -> None:
     """Counts, meanings, advice, the file to mend and the command that sends it."""
     text = console_text(failed())
     assert text.startswith("Finished: 80 of 120 rows succeeded, 40 need attention.\n")
-    for words in ("21  failed", "17  rejected", "2  unknown", "31 cells repaired", "31 spaces removed"):
+    for words in ("21  failed", "17  rejected", "2  unknown", "31 cells repaired", "spaces removed (31)"):
         assert words in text
     assert "20 rows: customer not found (code 816)" in text
     assert "Check the identifier" in text

@@ -77,7 +77,7 @@ def test_it_tells_what_happened_why_and_what_to_do() -> None:
     text = text_of(page(failed(), timeline()))
     for words in (
         "Finished: 80 of 120 rows succeeded, 40 need attention.",
-        "Cells repaired on the way: 31 spaces removed.",
+        "Cells repaired on the way: spaces removed (31).",
         "importer run /r/run/failed.xlsx",
         "Check &amp; mend.",
         "E.g. rows 4, 9, 12.",

@@ -112,6 +112,39 @@ def test_what_is_somebody_elses_is_403(client: TestClient, run: tuple[str, str])
     assert ravi.get("/audit").status_code == 403
 
 
+def test_what_is_somebody_elses_looks_like_what_is_not_there(client: TestClient, run: tuple[str, str]) -> None:
+    """The id of a run tells a file's name and can be guessed: the answers to a right and a wrong guess are the same.
+    Who may see everything is told the truth."""
+    ravi = visitor(client, "ravi")
+    for there in run:
+        answers = [ravi.get(path) for path in (there, f"{there[:-4]}zzzz")]
+        assert [answer.status_code for answer in answers] == [403, 403]
+        assert answers[0].text == answers[1].text
+    assert visitor(client, "vera").get("/runs/20261124-0600-x-0000").status_code == 404
+
+
+def test_who_watches_must_ask_anew(options: WebOptions, client: TestClient, tmp_path: Path) -> None:
+    """A stream ends after a while, and without a session it does not begin again: a role that was taken away, a
+    session that was ended count for those who watch, too."""
+    slow = msgspec.structs.replace(
+        options,
+        settings=msgspec.structs.replace(options.settings, batch_size=1, rate=Rate(5, 1.0), reports_dir=str(tmp_path)),
+        watch=0.2,
+        beat=0.05,
+    )
+    with TestClient(create_app(slow), base_url="http://localhost") as watched:
+        asha = visitor(watched, "asha")
+        run = import_file(asha, "long.csv", (SAMPLES / "customers.csv").read_bytes())
+        answer = asha.get(f"{run}/events")
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert "event: live" in answer.text and "event: over" not in answer.text
+        asha.get(run)
+        asha.post(f"{run}/stop")
+        asha.get("/")
+        asha.post("/sign-out")
+        assert asha.client.get(f"{run}/events").status_code == 401
+
+
 def test_a_viewer_sees_everything_and_does_nothing(client: TestClient, run: tuple[str, str]) -> None:
     """The role `viewer` is shared sight."""
     vera = visitor(client, "vera")
@@ -171,6 +204,63 @@ def test_the_door_tells_nothing_and_closes_after_some_tries(client: TestClient) 
     assert nobody.post("/sign-in", {"name": "vera", "password": PASSWORD}).status_code == 429
 
 
+def test_an_address_must_wait_after_many_tries(tmp_path: Path) -> None:
+    """Whatever names it tries, and whatever it says of itself: a stranger's `X-Forwarded-For` is not believed."""
+    users = tmp_path / "users"
+    add_user(users, "asha", "uploader", PASSWORD)
+    own = WebOptions(settings=Settings(sandbox=True, reports_dir=str(tmp_path / "reports")), users_file=users)
+    with TestClient(create_app(own), base_url="http://localhost") as door:
+        nobody = visitor(door)
+        nobody.get("/sign-in")
+        seen = []
+        for number in range(31):
+            nobody.client.headers["x-forwarded-for"] = f"192.0.2.{number}"
+            seen.append(nobody.post("/sign-in", {"name": f"guess{number}", "password": "x"}).status_code)
+        assert seen == [401] * 30 + [429]
+        trail = door.app.state.jobs._storage.trail()  # type: ignore[attr-defined]
+        assert {line.address for line in trail} == {"testclient"}
+        # A password in the wrong field does not end up in the trail.
+        assert {line.user for line in trail} == {""}
+
+
+@pytest.mark.parametrize(
+    "name", ["x-forwarded-host", "forwarded", "x-original-host", "x-forwarded-user", "x-remote-user"]
+)
+def test_what_a_stranger_says_of_a_proxy_counts_nothing(client: TestClient, name: str) -> None:
+    """Neither a host nor a user comes in by a header that nobody named in the settings."""
+    assert client.get("/", headers={name: "olga"}, follow_redirects=False).status_code == 401
+    assert client.get("/sign-in", headers={"host": "evil.example", name: "localhost"}).status_code == 400
+
+
+def test_a_new_password_ends_the_sessions(tmp_path: Path) -> None:
+    """Who had the old one is out; so is who is no user any more."""
+    users = tmp_path / "users"
+    add_user(users, "asha", "uploader", PASSWORD)
+    own = WebOptions(settings=Settings(sandbox=True, reports_dir=str(tmp_path / "reports")), users_file=users)
+    with TestClient(create_app(own), base_url="http://localhost") as page:
+        asha = visitor(page, "asha")
+        add_user(users, "asha", "uploader", PASSWORD + "!")
+        assert asha.client.get("/").status_code == 401
+
+
+def test_an_error_of_ours_tells_its_place_and_no_value(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither to the visitor nor to the log: what was worked on may be a customer's."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("919876543210")
+
+    monkeypatch.setattr("importer.web.views.size_words", fail)
+    own = WebOptions(settings=Settings(sandbox=True, reports_dir=str(tmp_path)))
+    with TestClient(create_app(own), base_url="http://localhost") as page:
+        answer = page.get("/")
+    assert answer.status_code == 500 and "An error of ours" in answer.text
+    log = capsys.readouterr().err
+    assert "ValueError in test_access.py, line" in log
+    assert "919876543210" not in log + answer.text
+
+
 @pytest.mark.parametrize("onward", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])
 def test_the_door_leads_nowhere_else(client: TestClient, onward: str) -> None:
     """`next` is a path of ours, or it is the first page."""
@@ -224,6 +314,18 @@ def test_every_answer_carries_the_headers_that_protect(client: TestClient, run: 
         assert headers["cache-control"] == "no-store"
     cookie = visitor(client).client.get("/sign-in").headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
+
+
+def test_a_download_has_a_name_that_does_no_harm(client: TestClient) -> None:
+    """Whatever the uploaded file was called: one header, one name, no path."""
+    asha = visitor(client, "asha")
+    run = import_file(asha, 'x"; filename="evil.exe\r\nSet-Cookie: a=b.csv', b"Mobile,Brand\n919876543210,Puma\n")
+    ended(asha, run)
+    headers = asha.get(f"{run}/files/results.csv").headers
+    told = headers["content-disposition"]
+    assert told.startswith("attachment; filename") and told.rstrip('"').endswith("-results.csv")
+    assert not re.search(r'[\\/\r\n]|evil\.exe"', told) and "a=b" not in headers.get("set-cookie", "")
+    assert headers["content-type"].startswith("text/csv") and headers["x-content-type-options"] == "nosniff"
 
 
 def test_the_reports_page_runs_nothing(client: TestClient, run: tuple[str, str]) -> None:

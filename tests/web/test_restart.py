@@ -45,7 +45,10 @@ def outcomes(reports: Path, run: str) -> Counter[str]:
 def done(server: Server, least: int) -> None:
     """Returns once so many rows have their outcome in the journal."""
     with sqlite3.connect(f"file:{server.reports / 'journal.db'}?mode=ro", uri=True) as journal:
-        until(lambda: journal.execute("SELECT count(*) FROM outcomes").fetchone()[0], lambda count: count >= least)
+        until(
+            lambda: journal.execute("SELECT coalesce(sum(rows), 0) FROM outcomes").fetchone()[0],
+            lambda count: count >= least,
+        )
 
 
 def test_a_killed_server_goes_on_by_itself(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
@@ -63,7 +66,7 @@ def test_a_killed_server_goes_on_by_itself(tmp_path: Path, sandbox: EmbeddedSand
         assert outcomes(again.reports, run) == {"succeeded": ROWS}
         assert len(list(again.reports.glob("2*"))) == 1
     with sqlite3.connect(again.reports / "journal.db") as journal:
-        assert journal.execute("SELECT count(*), count(DISTINCT row_number) FROM outcomes").fetchone() == (ROWS, ROWS)
+        assert journal.execute("SELECT sum(rows) FROM outcomes").fetchone() == (ROWS,)
 
 
 def test_an_orderly_end_a_pause_and_a_resume(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
@@ -79,7 +82,7 @@ def test_an_orderly_end_a_pause_and_a_resume(tmp_path: Path, sandbox: EmbeddedSa
         until(lambda: visitor.get(run).text, lambda text: ">importing<" in text)
         visitor.post(f"{run}/pause")
         page = ended(visitor, run)
-        assert ">paused<" in page.text and "Go on" in page.text
+        assert ">paused<" in page.text and "Go on" in page.text and "Paused: " in page.text
         before = outcomes(again.reports, run)
         assert before["unprocessed"] and before["succeeded"] and before.total() == 600
         visitor.post(f"{run}/resume")

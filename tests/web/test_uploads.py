@@ -16,6 +16,7 @@ import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msoffcrypto.format.ooxml import OOXMLFile
 
 from importer.web.receiving import safe_name
 from tests.web.kit import SAMPLES, Server, Visitor, form_of
@@ -176,8 +177,18 @@ def test_a_sheet_that_must_be_named(visitor: Visitor) -> None:
     address = visitor.upload("two.xlsx", buffer.getvalue()).url.path
     page = visitor.settled(address)
     assert "several sheets" in page.text and "--sheet" not in page.text
+    assert "<option>One</option><option>Two</option>" in page.text
     visitor.post(f"{address}/reading", {"sheet": "Two"})
-    assert "Brand of Two" in visitor.settled(address).text
+    page = visitor.settled(address)
+    assert "Brand of Two" in page.text and "<option>One</option><option selected>Two</option>" in page.text
+
+
+def test_a_locked_workbook_is_told_in_the_pages_words(visitor: Visitor) -> None:
+    """Whoever uploads has no environment to set anything in."""
+    plain, locked = io.BytesIO((SAMPLES / "messy.xlsx").read_bytes()), io.BytesIO()
+    OOXMLFile(plain).encrypt("secret", locked)
+    page = visitor.settled(visitor.upload("locked.xlsx", locked.getvalue()).url.path)
+    assert "locked.xlsx is password protected. Save it without a password, and upload that." in page.text
 
 
 def test_a_setting_that_cannot_be_understood_is_told(visitor: Visitor) -> None:

@@ -14,7 +14,19 @@ PACKAGE = Path(__file__).parents[2] / "importer"
 WORDS = ("model", "errors", "codes", "own_codes", "formula_guard")
 PURE = (
     *("damage", "phones", "emails", "synonyms", "mapping", "preferences", "normaliser", "repeats", "looks", "findings"),
-    *("findings_text", "lanes", "chunker", "pacer", "patience", "wire", "triage", "reconciler", "guards", "masking"),
+    *(
+        "findings_text",
+        "lanes",
+        "chunker",
+        "pacer",
+        "patience",
+        "wire",
+        "triage",
+        "reconciler",
+        "guards",
+        "masking",
+        "wording",
+    ),
 )
 EDGES = (
     *("reader", "reporter", "sandbox", "client", "journal", "locks", "slots", "credentials", "settings", "progress"),
@@ -27,6 +39,8 @@ LAYERS = (WORDS, PURE, EDGES, STAGES, FACES)
 #: library → the modules that may import it.
 DOORS = {
     "httpx": ("client", "world"),
+    "httpx_aiohttp": ("client",),
+    "aiohttp": ("client",),
     "openpyxl": ("reader", "reporter"),
     "python_calamine": ("reader",),
     "xlrd": ("reader",),
@@ -49,7 +63,18 @@ DOORS = {
 #: extras bring is loaded where it is used: most installations have none of them.
 LATE = ("reader.workbook_child", *("inbox", "notify", "metrics"))
 #: Nothing that touches the outside belongs into the pure modules.
-OUTSIDE = ("httpx", "sqlalchemy", "sqlite3", "socket", "subprocess", "asyncio", "threading", "click", "starlette")
+OUTSIDE = (
+    "httpx",
+    "aiohttp",
+    "sqlalchemy",
+    "sqlite3",
+    "socket",
+    "subprocess",
+    "asyncio",
+    "threading",
+    "click",
+    "starlette",
+)
 
 
 def name_of(path: Path) -> str:

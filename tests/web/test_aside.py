@@ -1,0 +1,121 @@
+"""Pages beside the way: the door, refusals, files that cannot be read, imports that were paused; in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from importer.web.users import add_user
+from tests.web.kit import Server, Visitor, import_file, until
+from tests.web.test_flow import axe, context_of, wide_enough
+
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("aside")
+    for name, role in (("asha", "uploader"), ("vera", "viewer")):
+        add_user(folder / "users", name, role, PASSWORD)
+    options = ("--sandbox", "--batch-size", "5", "--rate", "10/second")
+    with Server(folder, *options, IMPORTER_WEB_USERS_FILE=str(folder / "users")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def paths(server: Server) -> dict[str, str]:
+    """Things of asha's in every state that the way itself does not pass."""
+    asha = Visitor.at(server.url)
+    asha.sign_in("asha", PASSWORD)
+    rows = "".join(f"9198765{number:05},Puma\n" for number in range(3000))
+    run = import_file(asha, "long.csv", f"Mobile,Brand\n{rows}".encode())
+    asha.get(run)
+    asha.post(f"{run}/pause")
+    until(lambda: asha.get(run).text, lambda text: ">paused<" in text)
+    found = {"paused": run, "nothing": "/nothing", "audit": "/audit"}
+    for name, content in (
+        ("empty.csv", b""),
+        ("header.csv", b"Mobile,Brand\n"),
+        ("bad.csv", b"Mobile,Brand\n12,Puma\n"),
+    ):
+        found[name] = asha.upload(name, content).url.path
+        asha.settled(found[name])
+    return found
+
+
+def sign_in(page: Page, server: Server, name: str) -> None:
+    page.goto(server.url)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_beside_the_way(browser: Browser, server: Server, paths: dict[str, str], scheme: str) -> None:
+    """axe finds nothing on any of them, and none is wider than a phone; what a file or a drop says stays in its box."""
+    context = context_of(browser, viewport={"width": 360, "height": 740}, is_mobile=True, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(server.url)
+    assert axe(page) == []
+    sign_in(page, server, "asha")
+    for path in ("/", *paths.values()):
+        page.goto(server.url + path)
+        assert axe(page) == []
+        assert wide_enough(page), path
+        boxes = page.locator(".drop")
+        for box in boxes.all():
+            assert box.evaluate("box => box.scrollWidth <= box.clientWidth"), path
+    context.close()
+
+
+def test_a_refusal_at_the_door_is_what_is_read_next(browser: Browser, server: Server) -> None:
+    """A keyboard and a screen reader are at the words that say what went wrong; the name need not be typed again."""
+    context = context_of(browser)
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_label("Name").fill("asha")
+    page.get_by_label("Password").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
+    expect(page.get_by_role("alert")).to_be_focused()
+    assert axe(page) == []
+    expect(page.get_by_label("Name")).to_have_value("asha")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Name")).to_be_focused()
+    context.close()
+
+
+def test_a_viewer_watches_beside_who_imports(browser: Browser, server: Server, paths: dict[str, str]) -> None:
+    """Two people at two browsers: what one does, the other sees; only the one who may has the buttons."""
+    mine, theirs = context_of(browser), context_of(browser)
+    asha, vera = mine.new_page(), theirs.new_page()
+    sign_in(asha, server, "asha")
+    sign_in(vera, server, "vera")
+    for page in (asha, vera):
+        page.goto(server.url + paths["paused"])
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Paused: ")
+    expect(vera.get_by_role("button", name="Go on")).to_have_count(0)
+    asha.get_by_role("button", name="Go on").dblclick()
+    expect(asha.get_by_role("button", name="Pause")).to_be_visible(timeout=30_000)
+    vera.reload()
+    expect(vera.get_by_role("heading", level=1)).to_have_text("Importing long.csv")
+    expect(vera.get_by_role("button", name="Pause")).to_have_count(0)
+    assert axe(vera) == []
+    asha.get_by_role("button", name="Pause").click()
+    expect(vera.get_by_role("heading", level=1)).to_contain_text("Paused: ", timeout=30_000)
+    mine.close()
+    theirs.close()
+
+
+def test_nothing_moves_for_who_wants_no_motion(browser: Browser, server: Server) -> None:
+    """`prefers-reduced-motion`: no rule of ours animates or moves."""
+    context = context_of(browser)
+    page = context.new_page()
+    page.goto(server.url)
+    moving = """() => [...document.styleSheets].flatMap(sheet => [...sheet.cssRules]).filter(rule =>
+        rule.style && (rule.style.transition || rule.style.animation)).map(rule => rule.cssText)"""
+    assert page.evaluate(moving) == []
+    context.close()
