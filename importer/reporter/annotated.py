@@ -1,7 +1,7 @@
 """The uploaded workbook itself, marked: guilty cells coloured and commented, the result columns at its right.
 
 openpyxl keeps what people would miss (sheets, formats, widths, formulas, validations) at the price of memory: 20,000
-rows of 8 columns took 130 MiB and 4 s, 36,000 took 230 MiB and 8 s. Beyond the limits below, `failed.xlsx` has to do.
+rows of 8 columns with the results took 250 MiB and 6 s. Beyond the limits below, `failed.xlsx` has to do.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ from importer.model import IDENTIFIERS, RESULT_COLUMNS, Outcome, Status
 from importer.reporter.rows import Block, Rows, advice_of, message_of, result_cells
 
 #: Rows times columns, the result columns among them: keeps the whole process under 300 MiB.
-MOST_CELLS = 500_000
+MOST_CELLS = 350_000
+#: A comment costs 19 KiB while the workbook is saved. Beyond these, the columns at the right tell the same.
+MOST_COMMENTS = 2_000
 #: Of XML in all sheets together, for what the other sheets hold.
 MOST_XML = 16 * 1024 * 1024
 
 _TOO_LARGE = "The workbook is too large to be marked and keep its looks; failed.xlsx holds the open rows."
 
+#: Colours that no palette offers: where an earlier report left them, they are ours.
 _GUILTY = PatternFill("solid", start_color="FFF4B6B0")
-_WARNED = PatternFill("solid", start_color="FFFFE699")
+_WARNED = PatternFill("solid", start_color="FFFFE69A")
 _NO_FILL = PatternFill()
 #: Begins our part of a comment.
 _MARK = "importer: "
@@ -55,6 +58,7 @@ class Annotations:
         self._source, self._mapping = source, mapping
         self._outcomes: list[Outcome] = []
         self._blank: dict[int, frozenset[str]] = {}
+        self._comments = 0
         self.note = ""
         self._wanted = source.kind == "workbook"
         if self._wanted:
@@ -86,14 +90,23 @@ class Annotations:
             self.note = "annotated.xlsx could not be made of this workbook; failed.xlsx holds the open rows."
             return False
         self._mark(sheet)
+        lost = _lost(Path(self._source.path), book)
+        if lost:
+            self.note = f"annotated.xlsx is without the workbook's {lost}: keep your own copy."
+        if self._comments > MOST_COMMENTS:
+            self.note = (
+                f"annotated.xlsx has comments on the first {MOST_COMMENTS:,} of its coloured cells; "
+                "its columns _message and _advice tell all."
+            )
         book.active = book.worksheets.index(sheet)
         book.save(path)
         return True
 
     def _mark(self, sheet: Worksheet) -> None:
         header = self._source.header_row
-        _clean(sheet)
         names = {str(cell.value): cell.column for cell in sheet[header] if cell.value is not None}
+        if "_status" in names:
+            _clean(sheet)
         result = _result_positions(sheet, header, names)
         columns = [result[name] for name in RESULT_COLUMNS]
         again = "_status" in names
@@ -117,7 +130,9 @@ class Annotations:
             cell = sheet.cell(outcome.row_number, column)
             _fill(cell, fill)
             if not isinstance(cell, MergedCell):
-                _comment(cell, text)
+                self._comments += 1
+                if self._comments <= MOST_COMMENTS:
+                    _comment(cell, text)
         if guilty:
             _fill(sheet.cell(outcome.row_number, status), fill)
 
@@ -146,6 +161,16 @@ def _why_not(path: Path) -> str:
     if size > MOST_XML:
         return _TOO_LARGE
     return ""
+
+
+def _lost(path: Path, book: openpyxl.Workbook) -> str:
+    """What openpyxl does not carry over: macros, and pictures unless Pillow is there."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name.lower() for name in archive.namelist()]
+    pictures = any(name.startswith("xl/media/") for name in names)
+    kept = any(getattr(sheet, "_images", ()) for sheet in book.worksheets)
+    macros = any(name.endswith("vbaproject.bin") for name in names)
+    return " and ".join([*(["macros"] if macros else []), *(["pictures"] if pictures and not kept else [])])
 
 
 def _result_positions(sheet: Worksheet, header: int, names: dict[str, int]) -> dict[str, int]:
@@ -180,10 +205,11 @@ def _clean(sheet: Worksheet) -> None:
     """Takes off the marks of an earlier report: what has been mended must not stay red."""
     ours = {_GUILTY.start_color.rgb, _WARNED.start_color.rgb}
     for cell in sheet._cells.values():  # the public iterators would make a cell for every place of the grid
-        if isinstance(cell, MergedCell) or cell.comment is None or _MARK not in cell.comment.text:
+        if isinstance(cell, MergedCell):
             continue
-        _comment(cell, "")
-        if cell.fill.start_color.rgb in ours:
+        if cell.comment is not None and _MARK in cell.comment.text:
+            _comment(cell, "")
+        if cell.has_style and cell.fill.start_color.rgb in ours:
             cell.fill = _NO_FILL
 
 

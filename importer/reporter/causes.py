@@ -31,6 +31,9 @@ _FEWEST = 5
 _MOST_OF = 0.8
 #: … and at most so much of the rows that succeeded, or of all rows for a stretch or a time.
 _FEW_OF = 0.25
+#: Where no trait is that common, two causes may lie under one code: then a trait of so much of the group is told, if
+#: hardly any row that succeeded has it.
+_PART_OF, _HARDLY_ANY_OF = 0.2, 0.02
 #: Chance must be less likely than this to have done it.
 _CHANCE = 1e-6
 #: A column with more different values than these is no pattern; more groups than these are not told apart.
@@ -79,8 +82,8 @@ class _Trait(ABC):
             into.clear()
 
     @abstractmethod
-    def state(self, wrong: Counter[str], rows: int, good: int) -> _Found | None:
-        """The sentence that these counts prove, None where they prove none."""
+    def state(self, wrong: Counter[str], rows: int, good: int, part: bool = False) -> _Found | None:
+        """The sentence that these counts prove, None where they prove none. `part`: of a part of the group."""
 
 
 class _Length(_Trait):
@@ -90,9 +93,9 @@ class _Length(_Trait):
         super().__init__(position, column, lambda cells: [str(len(digits)) for digits in _digits(cells)])
         self._country = country
 
-    def state(self, wrong: Counter[str], rows: int, good: int) -> _Found | None:
+    def state(self, wrong: Counter[str], rows: int, good: int, part: bool = False) -> _Found | None:
         length, count = wrong.most_common(1)[0]
-        if not _stands_out(count, rows, self.good[length], good):
+        if not _stands_out(count, rows, self.good[length], good, part):
             return None
         if length == "0":
             return _Found(f"{_of(count, rows)} no digits in “{self.column}”, {_unlike(self.good[length], good)}.")
@@ -128,7 +131,7 @@ class _Prefix(_Trait):
     def __init__(self, position: int, column: str) -> None:
         super().__init__(position, column, lambda cells: [digits[:_PREFIX] for digits in _digits(cells)])
 
-    def state(self, wrong: Counter[str], rows: int, good: int) -> _Found | None:
+    def state(self, wrong: Counter[str], rows: int, good: int, part: bool = False) -> _Found | None:
         found: tuple[str, int] | None = None
         for length in range(1, _PREFIX + 1):
             heads: Counter[str] = Counter()
@@ -136,7 +139,8 @@ class _Prefix(_Trait):
                 heads[prefix[:length]] += count
             prefix, count = heads.most_common(1)[0]
             same = sum(n for other, n in self.good.items() if other[:length] == prefix)
-            if len(prefix) == length and _stands_out(count, rows, same, good) and (not found or count >= found[1]):
+            stands_out = len(prefix) == length and _stands_out(count, rows, same, good, part)
+            if stands_out and (not found or count >= found[1]):
                 found = prefix, count
         if found is None:
             return None
@@ -161,10 +165,10 @@ class _Value(_Trait):
         super().__init__(position, column, keys)
         self._mask, self._words = mask, words
 
-    def state(self, wrong: Counter[str], rows: int, good: int) -> _Found | None:
+    def state(self, wrong: Counter[str], rows: int, good: int, part: bool = False) -> _Found | None:
         value, count = wrong.most_common(1)[0]
         same = self.good[value]
-        if not _stands_out(count, rows, same, good):
+        if not _stands_out(count, rows, same, good, part):
             return None
         if not value:
             return _Found(f"{_of(count, rows)} nothing in “{self.column}”, {_unlike(same, good)}.")
@@ -293,17 +297,25 @@ class CauseFinder:
             tuple(group.examples),
         )
 
-    def _found(self, code: str, group: _Group) -> list[_Found]:
-        """The first trait that is proven, and where or when the rows stand together."""
-        found = []
+    def _traits_of(self, group: _Group, part: bool = False) -> list[_Found]:
+        """What is proven of the group, at most one statement of a column."""
+        found: dict[int, _Found] = {}
         if group.rows >= _FEWEST and self._looked_at >= _FEWEST:
             for trait, counts in zip(self._traits, group.counts, strict=True):
-                if trait.open and counts:
-                    statement = trait.state(counts, group.rows, self._looked_at)
+                if trait.open and counts and trait.position not in found:
+                    statement = trait.state(counts, group.rows, self._looked_at, part)
                     if statement is not None:
-                        found.append(statement)
-                        break
-        when = _window(self.timeline, code, group.rows) if not group.statuses[Status.REJECTED] else None
+                        found[trait.position] = statement
+        return list(found.values())
+
+    def _found(self, code: str, group: _Group) -> list[_Found]:
+        """The first trait that is proven, or two of parts of the group, and where or when the rows stand together."""
+        found = self._traits_of(group)[:1]
+        if not found:
+            found = self._traits_of(group, part=True)[:2]
+            others = f"For the others: {lookup(code).advice}"
+            found = [_Found(part.text, f"{part.advice} {others}" if part.advice else "") for part in found]
+        when = _window(self.timeline, code, group) if not group.statuses[Status.REJECTED] else None
         where = group.stretch.state(group.rows, self._read)
         # Rows are sent in their order, so a stretch is a time as well. What the server lacks passes with time.
         passing = lookup(code).klass in (Next.AGAIN, Next.ALONE) or bool(group.statuses[Status.UNKNOWN])
@@ -346,9 +358,9 @@ def _domains(cells: Sequence[str]) -> list[str]:
     return [cell.rpartition("@")[2].strip().lower() if "@" in cell else "" for cell in cells]
 
 
-def _window(timeline: Timeline, code: str, rows: int) -> _Found | None:
+def _window(timeline: Timeline, code: str, group: _Group) -> _Found | None:
     """The time in which most of the group's rows were answered, if little else was."""
-    window = timeline.window(code)
+    window, rows = timeline.window(code), group.rows
     if window is None or window.all != rows:
         return None
     count, answered = window.count, window.answered
@@ -359,18 +371,20 @@ def _window(timeline: Timeline, code: str, rows: int) -> _Found | None:
     if _log_chance(count, answered, rows / timeline.answered) + math.log(timeline.answered) > math.log(_CHANCE):
         return None
     first, last = (datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S") for at in (window.first, window.last))
+    verb = "were last tried" if group.statuses[Status.UNKNOWN] else "were answered"
     return _Found(
-        f"{_of(count, rows, 'were answered')} between {first} and {last} UTC, "
+        f"{_of(count, rows, verb)} between {first} and {last} UTC, "
         f"a time in which {counted(answered - count, 'other row was', 'other rows were')} answered."
     )
 
 
-def _stands_out(count: int, rows: int, same: int, good: int) -> bool:
+def _stands_out(count: int, rows: int, same: int, good: int, part: bool) -> bool:
     """Whether a trait that `count` of `rows` wrong ones and `same` of `good` ones have is more than chance."""
-    if count < _FEWEST or count < _MOST_OF * rows or good < _FEWEST:
+    most, few, fewest = (_PART_OF, _HARDLY_ANY_OF, 2 * _FEWEST) if part else (_MOST_OF, _FEW_OF, _FEWEST)
+    if count < fewest or count < most * rows or good < _FEWEST:
         return False
     usual = (same + 1) / (good + 2)
-    return usual <= _FEW_OF and _log_chance(count, rows, usual) <= math.log(_CHANCE)
+    return usual <= few and _log_chance(count, rows, usual) <= math.log(_CHANCE)
 
 
 def _log_chance(count: int, rows: int, rate: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from importer.reader import SourceOptions, open_source
 from importer.reporter import Written, annotated
 
 AT = 1_795_399_200_123
-RED, AMBER, NONE = "FFF4B6B0", "FFFFE699", "00000000"
+RED, AMBER, NONE = "FFF4B6B0", "FFFFE69A", "00000000"
 
 
 def uploaded(path: Path, change: Callable[[Worksheet], None] = lambda sheet: None) -> Path:
@@ -195,6 +196,32 @@ def test_a_workbook_too_large_to_keep_its_looks_comes_as_failed_rows_only(
     written = report(tmp_path / "run", uploaded(tmp_path / "u.xlsx"), outcomes(r5=failed(5, "816")))
     assert list(written.reports) == ["results.csv", "failed.xlsx"]
     assert "failed.xlsx holds the open rows" in written.notes[0]
+
+
+def test_more_comments_than_memory_bears_give_way_to_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All guilty cells are coloured, the first are commented, the summary says so; mended, the colours go as well."""
+    monkeypatch.setattr(annotated, "MOST_COMMENTS", 2)
+    path = uploaded(tmp_path / "u.xlsx")
+    wrong = {f"r{row}": failed(row, "1004") for row in (4, 5, 6, 7)}
+    written = report(tmp_path / "run", path, outcomes(**wrong))
+    assert "comments on the first 2 of" in written.notes[0]
+    sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
+    assert [colour(sheet[f"C{row}"]) for row in (4, 5, 6, 7)] == [RED] * 4
+    assert [sheet[f"C{row}"].comment is not None for row in (4, 5, 6, 7)] == [True, True, False, False]
+    report(tmp_path / "two", tmp_path / "run" / "annotated.xlsx", outcomes(r4=failed(4, "1004")))
+    sheet = openpyxl.load_workbook(tmp_path / "two" / "annotated.xlsx")["Customers"]
+    assert [colour(sheet[f"C{row}"]) == RED for row in (4, 5, 6, 7)] == [True, False, False, False]
+
+
+def test_what_it_cannot_keep_is_said(tmp_path: Path) -> None:
+    """Macros never are carried over; who mends the marked workbook must know that it is not the whole of theirs."""
+    path = uploaded(tmp_path / "u.xlsx")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/vbaProject.bin", b"macros")
+        archive.writestr("xl/media/image1.png", b"picture")
+    written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
+    assert "annotated.xlsx" in written.reports
+    assert "without the workbook's macros and pictures" in written.notes[0]
 
 
 def test_a_workbook_that_cannot_be_marked_still_gets_its_other_reports(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,9 +161,22 @@ def test_the_story_of_a_failing_sheet_is_told(
 def test_an_outage_is_told_by_its_time(tmp_path: Path) -> None:
     """What the server lacks passes with time: rows without an answer between two moments, and none elsewhere."""
     (cause,) = story(tmp_path, stretch, "no_answer", status=Status.UNKNOWN)
-    assert "All of them were answered between 02:00:20 and 02:00:26 UTC" in cause.text
+    assert "All of them were last tried between 02:00:20 and 02:00:26 UTC" in cause.text
     assert "0 other rows" in cause.text
     assert "a plain retry can help" in cause.advice
+
+
+def test_two_causes_under_one_code_are_both_told(tmp_path: Path) -> None:
+    """Neither explains the most of it; each is told with its count, and the advice says for whom it is."""
+
+    def mixed(n: int, row: list[str]) -> bool:
+        return store(n, row) if n % 2 else short(n, row)
+
+    (cause,) = story(tmp_path, mixed)
+    assert re.search(r"\d\d of them have a mobile with 11 digits in “Mobile”", cause.text)
+    assert re.search(r"\d\d of them have the same store in “Store Code” \(B\*{4}1\), which none", cause.text)
+    assert cause.advice.startswith("One digit is missing")
+    assert "For the others: Check the identifier" in cause.advice
 
 
 @pytest.mark.parametrize("seed", range(12))
