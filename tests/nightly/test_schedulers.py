@@ -89,7 +89,8 @@ def test_the_cron_job_of_kubernetes(tmp_path: Path) -> None:
     (container,) = spec["template"]["spec"]["containers"]
     assert container["command"] == ["sh", "-c"]
     (script,) = container["args"]
-    understood(shlex.split(script.partition(" &\n")[0]))
+    (command,) = (line.removesuffix(" &") for line in script.splitlines() if line.endswith(" &"))
+    understood(shlex.split(command))
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     assert mounted == {volume["name"] for volume in spec["template"]["spec"]["volumes"]}
     assert spec["template"]["spec"]["restartPolicy"] == "Never"  # podFailurePolicy wants it
