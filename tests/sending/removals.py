@@ -261,7 +261,7 @@ CONFIGURATION = (
     out(
         "certificate: it is verified",
         "client",
-        'verify=tls_context(os.environ) if scheme == "https" and transport is None else False',
+        'verify=tls_context(os.environ) if scheme == "https" else False',
         "verify=False",
         "test_network::test_a_certificate_nobody_vouches_for_stops_with_2",
     ),

@@ -58,6 +58,40 @@ def most_in_a_window(left: list[float], window: float) -> int:
     return max(bisect.bisect_left(left, at + window) - index for index, at in enumerate(left))
 
 
+@pytest.mark.parametrize("handshake", [0.0, 0.03, 0.3, 0.9])
+@pytest.mark.parametrize("connections", [1, 16])
+def test_connections_that_are_made_first_are_paced_by_what_goes_over_the_wire(
+    handshake: float, connections: int
+) -> None:
+    """The first requests wait for TLS with a far server, the later ones find a connection: what is written is what the
+    server counts, and all of the rate is used afterwards."""
+    pace, clock = pacer(read_rate("50/second"), 1)
+    begin = clock.now
+    written: list[float] = []
+    underway: list[float] = []
+
+    def until(moment: float) -> None:
+        while underway and underway[0] <= moment:
+            clock.now = max(clock.now, underway.pop(0))
+            written.append(clock.now)
+            pace.written()
+        clock.now = max(clock.now, moment)
+
+    for number in range(400):
+        if number >= connections:
+            # A connection is free once the first answer is there.
+            until(begin + handshake + 0.2)
+        until(pace.slot())
+        pace.departed()
+        underway.append(clock.now + (handshake if number < connections else 0.0))
+        if number >= connections:
+            until(clock.now)
+    until(clock.now + handshake)
+    assert most_in_a_window(written, 1.0) <= 50
+    steady = [at for at in written if at >= begin + handshake + 1.0]
+    assert len(steady) - 1 >= 0.98 * 50 * (steady[-1] - steady[0])
+
+
 RATES = ["50/second", "600/minute", "100/minute", "1000/minute", "7/second", "1/second", "5000/hour", "3/minute"]
 
 
