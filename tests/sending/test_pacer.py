@@ -241,6 +241,25 @@ def test_what_was_in_flight_when_the_pause_began_counts_once() -> None:
     assert pace.slot() == pytest.approx(5000.2 + FIRST_PAUSE)
 
 
+def test_what_was_in_flight_does_not_double_the_next_pause() -> None:
+    """Eight 429s to one burst are one refusal: the next pause is twice the first, and no more."""
+    pace, clock = pacer(read_rate("600/minute"))
+    sent_at = clock.now
+    clock.now += 0.2
+    assert [pace.throttled(sent_at, None) for _ in range(8)] == [FIRST_PAUSE] * 8
+    clock.now += FIRST_PAUSE
+    assert pace.throttled(clock.now, None) == 2 * FIRST_PAUSE
+
+
+def test_growing_counts_from_where_it_last_grew() -> None:
+    """A step for each quiet stretch, asked in whatever rhythm: what is left of a stretch is not lost."""
+    state = PaceState(share=0.5, changed=100.0)
+    state = grown(state, 100.0 + 2.5 * GROW_EVERY)
+    assert (state.share, state.changed) == (pytest.approx(0.6), 100.0 + 2 * GROW_EVERY)
+    assert grown(state, 100.0 + 2.9 * GROW_EVERY) is state
+    assert grown(state, 100.0 + 3 * GROW_EVERY).share == pytest.approx(0.65)
+
+
 def test_the_rate_shrinks_on_429_and_grows_back() -> None:
     rate = read_rate("600/minute")
     pace, clock = pacer(rate)
@@ -274,7 +293,7 @@ def test_a_pause_that_begins_after_the_slot_was_given_still_holds() -> None:
 
 def test_rate_limit_headers_pause_without_slowing_down() -> None:
     pace, clock = pacer(read_rate("600/minute"))
-    pace.asked(4.0)
+    assert pace.asked(4.0) == 4.0
     assert pace.slot() == clock.now + 4.0
     assert pace.share == 1.0
 
