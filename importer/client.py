@@ -12,8 +12,11 @@ import math
 import os
 import socket
 import ssl
+import urllib.request
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -22,7 +25,7 @@ import aiohttp
 import httpx
 import msgspec
 import truststore
-from httpx_aiohttp import HttpxAiohttpClient
+from httpx_aiohttp import AiohttpTransport
 
 from importer import __version__
 from importer.codes import Next
@@ -104,12 +107,12 @@ class Client:
         limits = httpx.Limits(
             max_connections=options.connections, max_keepalive_connections=options.connections, keepalive_expiry=30
         )
-        self._http = HttpxAiohttpClient(
-            verify=tls_context(os.environ) if scheme == "https" and transport is None else False,
+        #: Whether the transport tells when a request is written.
+        self._tells = transport is None
+        self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(options.deadline, connect=15.0, pool=None),
-            limits=limits,
             follow_redirects=False,
-            transport=transport,
+            transport=transport or _transport(scheme, host, limits),
             headers={
                 "User-Agent": f"capillary-importer/{__version__}",
                 "Accept": CONTENT_TYPE,
@@ -127,14 +130,19 @@ class Client:
 
     # ------------------------------------------------------------------------------------------------ the calls
 
-    async def set_preferences(self, body: bytes) -> Reply:
-        """One batch. Raises `RequestFailed`."""
+    async def set_preferences(self, body: bytes, written: Callable[[], None] = lambda: None) -> Reply:
+        """One batch. `written` is called when it goes over the wire, which is long after this call where a connection
+        must be made first. Raises `RequestFailed`."""
         headers = {"Content-Type": CONTENT_TYPE}
         if self._options.gzip:
             body = _gzip(body)
             headers["Content-Encoding"] = "gzip"
         began = self._clock()
-        response, content = await self._call("POST", PREFERENCES, headers, body)
+        headers |= await self._authorisation()
+        if not self._tells:
+            written()
+        with _told(written):
+            response, content = await self._exchange("POST", PREFERENCES + "?format=json", headers, body)
         request_id = response.headers.get("X-CAP-REQUEST-ID", "")
         try:
             answer, unreadable = decode_answer(content), ""
@@ -150,7 +158,7 @@ class Client:
 
     async def fields(self) -> tuple[FieldDefinition, ...]:
         """The preferences that the organisation has defined. Raises `RequestFailed`."""
-        response, content = await self._call("GET", CUSTOM_FIELDS + "?format=json&scope=customer_preferences", {}, b"")
+        response, content = await self._get(CUSTOM_FIELDS + "?format=json&scope=customer_preferences")
         try:
             found = decode_fields(content)
         except Unreadable as error:
@@ -165,7 +173,7 @@ class Client:
         """What the server holds for a customer, None when it knows nobody by that. Raises `RequestFailed`."""
         name = "id" if identifier == "user_id" else identifier
         query = str(httpx.QueryParams({name: value, "format": "json"}))
-        response, content = await self._call("GET", f"{PREFERENCES}?{query}", {}, b"")
+        response, content = await self._get(f"{PREFERENCES}?{query}")
         try:
             if response.status_code < 300:
                 return decode_preferences(content)
@@ -182,11 +190,8 @@ class Client:
 
     # ------------------------------------------------------------------------------------------------ one attempt
 
-    async def _call(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[httpx.Response, bytes]:
-        if method == "POST":
-            path += "?format=json"
-        headers |= await self._authorisation()
-        return await self._exchange(method, path, headers, body)
+    async def _get(self, path: str) -> tuple[httpx.Response, bytes]:
+        return await self._exchange("GET", path, await self._authorisation(), b"")
 
     async def _exchange(
         self, method: str, path: str, headers: dict[str, str], body: bytes
@@ -262,6 +267,46 @@ class Client:
             self._renewed_in_vain = True
             self._token = ""
         return trouble
+
+
+#: Who wants to know that the request of this task is written.
+_WRITTEN: ContextVar[Callable[[], None]] = ContextVar("written")
+
+
+@contextmanager
+def _told(written: Callable[[], None]) -> Iterator[None]:
+    token = _WRITTEN.set(written)
+    try:
+        yield
+    finally:
+        _WRITTEN.reset(token)
+
+
+class _Transport(AiohttpTransport):
+    """Tells when a request is written, by aiohttp's tracing."""
+
+    def get_client(self) -> aiohttp.ClientSession:
+        session = super().get_client()
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_tell)
+        trace.freeze()
+        session.trace_configs.append(trace)
+        return session
+
+
+async def _tell(*_: object) -> None:
+    _WRITTEN.get(lambda: None)()
+
+
+def _transport(scheme: str, host: str, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    """The network: through the proxy that the environment names for this host, if it does."""
+    proxies = {} if urllib.request.proxy_bypass(host) else urllib.request.getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    return _Transport(
+        verify=tls_context(os.environ) if scheme == "https" else False,
+        limits=limits,
+        proxy=httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}") if proxy else None,
+    )
 
 
 #: What is raised below httpx and not always told in its words.

@@ -107,6 +107,8 @@ class Pacer:
         self._pause_began = float("-inf")
         self._slot_after = 0.0
         self._interval = 0.0
+        #: Requests that have departed and are not yet written.
+        self._on_the_way = 0
 
     def slot(self) -> float:
         """Reserves the next slot: the moment, on the clock, at which the request may leave."""
@@ -141,12 +143,25 @@ class Pacer:
     def departed(self) -> None:
         """The request for which the last slot was given leaves now. One that is late (its timer woke late, the machine
         was busy) would come too close before those that follow: they move."""
+        self._on_the_way += 1
         if self.rate is None:
             return
         late = self._clock() - TOLERATED * self.rate.unit + self._interval - self._slot_after
         if late > 0:
             # Added, for other processes may have slots already that were counted from ours.
             self._store.update(lambda state: msgspec.structs.replace(state, slot=state.slot + late))
+
+    def written(self) -> None:
+        """A request that departed goes over the wire now, or never will. Where a connection had to be made for it, that
+        is long after its slot (300 ms, say, with TLS and a far server): what follows over connections that stand keeps
+        its distance from it and from those that are still on the way."""
+        self._on_the_way -= 1
+        if self.rate is None:
+            return
+        soonest = self._clock() - TOLERATED * self.rate.unit + self._interval * (self._on_the_way + 1)
+        self._store.update(
+            lambda state: state if state.slot >= soonest else msgspec.structs.replace(state, slot=soonest)
+        )
 
     def answered(self) -> None:
         """The server took a request: the next 429 without Retry-After begins at the shortest pause again."""

@@ -350,10 +350,13 @@ class Sender:
             self._unsent.discard(batch_id)
             self._gone(batch_id)
             sent_at, at = self._clock(), self._wall()
+            written = _Once(self._pacer.written)
             try:
-                reply: Reply | RequestFailed = await self._client.set_preferences(body)
+                reply: Reply | RequestFailed = await self._client.set_preferences(body, written)
             except RequestFailed as error:
                 reply = error
+            finally:
+                written()
             if isinstance(reply, Reply) or reply.trouble.next in (Next.HALVE, Next.ALONE):
                 self._proven = True
             return sent_at, at, reply
@@ -689,6 +692,18 @@ class Sender:
 
 
 _RESUME = "Correct it and try again."
+
+
+class _Once:
+    """Calls what it is given, the first time only."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call: Callable[[], None] | None = call
+
+    def __call__(self) -> None:
+        if self._call is not None:
+            call, self._call = self._call, None
+            call()
 
 
 class _Stopped(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -75,7 +76,8 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
         bar_label=", ".join(f"{o.name} {o.shown} ({o.share})" for o in outcomes if o.count),
         repairs=repairs_words(summary),
         counted=counted,
-        steps=next_steps(summary),
+        steps=[(_linked(words, summary), command) for words, command in next_steps(summary)],
+        when=_when(summary),
         slices=_bars(slices),
         slices_most=f"{max((s.succeeded + s.wrong for s in slices), default=0):,}",
         slice_words=f"{seconds:,} s" if seconds < 120 else f"{seconds / 60:,.1f} min",
@@ -89,6 +91,20 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
             if name != "summary.html" and folder
         ],
     )
+
+
+def _linked(words: str, summary: RunSummary) -> list[tuple[str, str]]:
+    """A sentence in pieces with the addresses of the files it names, to be opened from where it is read."""
+    names = "|".join(map(re.escape, summary.reports))
+    pieces = re.split(f"({names})", words) if names else [words]
+    return [(piece, quote(piece) if piece in summary.reports else "") for piece in pieces]
+
+
+def _when(summary: RunSummary) -> str:
+    """`24 Nov 2026, 02:00:00 to 02:31:04 UTC`; the second day only where it is another."""
+    began, ended = (datetime.fromisoformat(text) for text in (summary.started_at, summary.finished_at))
+    day = "" if began.date() == ended.date() else f"{ended.day} {ended:%b %Y}, "
+    return f"{began.day} {began:%b %Y, %H:%M:%S} to {day}{ended:%H:%M:%S} UTC"
 
 
 @cache

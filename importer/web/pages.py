@@ -233,11 +233,11 @@ class Pages:
     async def clear_away(self) -> None:
         """Files that nobody imported do not stay: they hold customers' data."""
         used = {run.record.source for run in await self._ledger.runs()}
-        for run in await self._ledger.runs():
-            if ended_well(run) and (imported := self._storage.upload_of(run.record.source)) is not None:
-                # Gone on with by the command line, or by a server that died at that moment.
-                await asyncio.to_thread(shutil.rmtree, imported.folder, ignore_errors=True)
+        done = {run.record.source for run in await self._ledger.runs() if ended_well(run)}
         for upload in self._storage.uploads():
+            if upload.path in done and upload.kept and not self._running(upload):
+                # Gone on with by the command line, or by a server that died at that moment.
+                await asyncio.to_thread(shutil.rmtree, upload.folder, ignore_errors=True)
             if upload.at < time.time() - _KEPT_DAYS * 86400 and upload.path not in used and not self._running(upload):
                 await self._forget(upload)
 

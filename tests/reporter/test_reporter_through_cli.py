@@ -264,3 +264,26 @@ def parts(path: Path) -> dict[str, bytes]:
         return {"": path.read_bytes()}
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist() if name != "docProps/core.xml"}
+
+
+def test_identifiers_are_shown_by_every_command_that_is_told_to(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """run, resume, retry and report: masked unless asked for, and what one was told binds no other."""
+    terminal.credentials(sandbox)
+    rows = [(f"E{n}", "Blue", f"a{n}@mail{n % 9}.test") for n in range(60)]
+    rows[5:60:5] = [(f"code-816+i{n}", "Red", f"a{n}@gmial.test") for n in range(5, 60, 5)]
+    path = write_csv(terminal.folder / "a.csv", ("External id", "Favourite colour", "Email"), *rows)
+    small = ("--base-url", sandbox.base_url, "--batch-size", "12", "--concurrency", "1")
+    show = "--show-identifiers"
+
+    def told(*words: str | Path) -> str:
+        ended = terminal.type(*words, "--json")
+        assert ended.code in (0, 3, 6), ended.err
+        return " ".join(cause["text"] for cause in ended.json["causes"])
+
+    assert "gmial.test" not in told("run", path, *small, "--max-errors", "8")
+    assert "(gmial.test)" in told("resume", "--max-errors", "100", show)
+    masked = told("report")
+    assert "(g********t)" in masked and "gmial" not in masked
+    assert "(gmial.test)" in told("report", show)
+    assert "(gmial.test)" in told("run", path, *small, show)
+    assert "11 rows" in told("retry", terminal.runs()[-1].name, show)

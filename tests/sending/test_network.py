@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import trustme
 
@@ -18,6 +19,7 @@ from importer.client import Client, ClientOptions, RequestFailed
 from importer.codes import Next
 from importer.errors import ExitCode, SettingsError
 from importer.model import Reply, Status
+from importer.triage import Trouble
 from importer.wire import encode_body, encode_customer
 from tests.sending.fault_server import (
     Behaviour,
@@ -295,6 +297,29 @@ def test_a_gzip_bomb_is_no_answer_and_never_unpacked_whole() -> None:
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert (trouble.next, trouble.doubt) == (Next.WARNING, True)
+    assert most < 64 << 20
+
+
+def test_a_gzip_bomb_in_one_piece_is_never_unpacked_whole() -> None:
+    """However large the pieces are in which the network hands the answer over."""
+    packed_bomb = gzip.compress(b" " * (256 << 20), 9)
+
+    class Whole(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            headers = {"Content-Encoding": "gzip"}
+            return httpx.Response(200, headers=headers, stream=httpx.ByteStream(packed_bomb))
+
+    async def send() -> Trouble:
+        async with Client(ClientOptions("http://api.test"), TILL, time.monotonic, Whole()) as client:
+            with pytest.raises(RequestFailed) as failed:
+                await client.set_preferences(BODY)
+            return failed.value.trouble
+
+    tracemalloc.start()
+    trouble = asyncio.run(send())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert trouble.next is Next.WARNING
     assert most < 64 << 20
 
 

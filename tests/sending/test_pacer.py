@@ -58,6 +58,40 @@ def most_in_a_window(left: list[float], window: float) -> int:
     return max(bisect.bisect_left(left, at + window) - index for index, at in enumerate(left))
 
 
+@pytest.mark.parametrize("handshake", [0.0, 0.03, 0.3, 0.9])
+@pytest.mark.parametrize("connections", [1, 16])
+def test_connections_that_are_made_first_are_paced_by_what_goes_over_the_wire(
+    handshake: float, connections: int
+) -> None:
+    """The first requests wait for TLS with a far server, the later ones find a connection: what is written is what the
+    server counts, and all of the rate is used afterwards."""
+    pace, clock = pacer(read_rate("50/second"), 1)
+    begin = clock.now
+    written: list[float] = []
+    underway: list[float] = []
+
+    def until(moment: float) -> None:
+        while underway and underway[0] <= moment:
+            clock.now = max(clock.now, underway.pop(0))
+            written.append(clock.now)
+            pace.written()
+        clock.now = max(clock.now, moment)
+
+    for number in range(400):
+        if number >= connections:
+            # A connection is free once the first answer is there.
+            until(begin + handshake + 0.2)
+        until(pace.slot())
+        pace.departed()
+        underway.append(clock.now + (handshake if number < connections else 0.0))
+        if number >= connections:
+            until(clock.now)
+    until(clock.now + handshake)
+    assert most_in_a_window(written, 1.0) <= 50
+    steady = [at for at in written if at >= begin + handshake + 1.0]
+    assert len(steady) - 1 >= 0.98 * 50 * (steady[-1] - steady[0])
+
+
 RATES = ["50/second", "600/minute", "100/minute", "1000/minute", "7/second", "1/second", "5000/hour", "3/minute"]
 
 
@@ -207,6 +241,25 @@ def test_what_was_in_flight_when_the_pause_began_counts_once() -> None:
     assert pace.slot() == pytest.approx(5000.2 + FIRST_PAUSE)
 
 
+def test_what_was_in_flight_does_not_double_the_next_pause() -> None:
+    """Eight 429s to one burst are one refusal: the next pause is twice the first, and no more."""
+    pace, clock = pacer(read_rate("600/minute"))
+    sent_at = clock.now
+    clock.now += 0.2
+    assert [pace.throttled(sent_at, None) for _ in range(8)] == [FIRST_PAUSE] * 8
+    clock.now += FIRST_PAUSE
+    assert pace.throttled(clock.now, None) == 2 * FIRST_PAUSE
+
+
+def test_growing_counts_from_where_it_last_grew() -> None:
+    """A step for each quiet stretch, asked in whatever rhythm: what is left of a stretch is not lost."""
+    state = PaceState(share=0.5, changed=100.0)
+    state = grown(state, 100.0 + 2.5 * GROW_EVERY)
+    assert (state.share, state.changed) == (pytest.approx(0.6), 100.0 + 2 * GROW_EVERY)
+    assert grown(state, 100.0 + 2.9 * GROW_EVERY) is state
+    assert grown(state, 100.0 + 3 * GROW_EVERY).share == pytest.approx(0.65)
+
+
 def test_the_rate_shrinks_on_429_and_grows_back() -> None:
     rate = read_rate("600/minute")
     pace, clock = pacer(rate)
@@ -240,7 +293,7 @@ def test_a_pause_that_begins_after_the_slot_was_given_still_holds() -> None:
 
 def test_rate_limit_headers_pause_without_slowing_down() -> None:
     pace, clock = pacer(read_rate("600/minute"))
-    pace.asked(4.0)
+    assert pace.asked(4.0) == 4.0
     assert pace.slot() == clock.now + 4.0
     assert pace.share == 1.0
 

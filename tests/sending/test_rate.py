@@ -6,11 +6,13 @@ Ten seconds each; the minutes that the promise speaks of are in `tests/benchmark
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from importer.pacer import Pacer
 from importer.pipeline import run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.settings import Settings, read_rate
@@ -65,12 +67,22 @@ def test_ten_seconds_at_600_a_minute_use_it_and_provoke_no_429(tmp_path: Path, p
     assert most_in_a_window(inside, 1.0) <= 12
 
 
-def test_seconds_at_50_a_second_never_exceed_them(tmp_path: Path) -> None:
-    """Also on a busy machine, where this process and the server wake late: the limit comes before the use of it."""
+def test_seconds_at_50_a_second_never_exceed_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on a busy machine, where this process and the server wake late: the limit comes before the use of it. What
+    we write to the wire holds it to the letter; between there and the server's clock lies its own lateness."""
+    written: list[float] = []
+    count = Pacer.written
+
+    def note(pacer: Pacer) -> None:
+        written.append(time.monotonic())
+        count(pacer)
+
+    monkeypatch.setattr(Pacer, "written", note)
     with EmbeddedSandbox(SandboxOptions(latency=(0.2,), rate_limit="50/second")) as sandbox:
         one = settings(sandbox.base_url, tmp_path, "50/second", 6.0)
         run(str(sheet(tmp_path, 500)), msgspec.structs.replace(one, concurrency=24), World(environ(tmp_path)))
         arrived = [record.at for record in sandbox.state.requests]
+    assert most_in_a_window(written, 1.0) <= 50
     assert most_in_a_window(arrived, 1.0) <= 51
     assert sandbox.state.throttled <= 1
     assert len(arrived) >= 150

@@ -130,6 +130,14 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
         assert outcomes(server.reports, run).total() == 600
         listed = importer("runs").stdout
     assert run.rsplit("/", 1)[1] in listed and "open" in listed
+    # The command line goes on with it to a good end: the next server deletes what came in by the page.
+    uploads = tmp_path / "reports" / ".web" / "uploads"
+    assert list(uploads.glob("*/dropped.csv"))
+    resumed = importer("resume", run.rsplit("/", 1)[1])
+    assert resumed.returncode == 0, resumed.stderr
+    with Server(tmp_path, *options, **environ) as again:
+        until(lambda: list(uploads.glob("*/dropped.csv")), lambda found: not found)
+        assert "All 600 rows are done." in Visitor.at(again.url).get(run).text
 
 
 def test_a_run_of_the_command_line_is_stopped_from_the_page(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
