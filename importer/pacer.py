@@ -107,8 +107,9 @@ class Pacer:
         self._pause_began = float("-inf")
         self._slot_after = 0.0
         self._interval = 0.0
-        #: Requests that have departed and are not yet written.
+        #: Requests that have departed and are not yet written, and whether one waits for the slot it was given.
         self._on_the_way = 0
+        self._waiting = False
 
     def slot(self) -> float:
         """Reserves the next slot: the moment, on the clock, at which the request may leave."""
@@ -126,6 +127,7 @@ class Pacer:
             return after
 
         self._store.update(take)
+        self._waiting = True
         return leave
 
     def wait(self) -> float:
@@ -144,6 +146,7 @@ class Pacer:
         """The request for which the last slot was given leaves now. One that is late (its timer woke late, the machine
         was busy) would come too close before those that follow: they move."""
         self._on_the_way += 1
+        self._waiting = False
         if self.rate is None:
             return
         late = self._clock() - TOLERATED * self.rate.unit + self._interval - self._slot_after
@@ -158,7 +161,8 @@ class Pacer:
         self._on_the_way -= 1
         if self.rate is None:
             return
-        soonest = self._clock() - TOLERATED * self.rate.unit + self._interval * (self._on_the_way + 1)
+        before = self._on_the_way + self._waiting
+        soonest = self._clock() - TOLERATED * self.rate.unit + self._interval * (before + 1)
         self._store.update(
             lambda state: state if state.slot >= soonest else msgspec.structs.replace(state, slot=soonest)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import heapq
 import random
 
 import pytest
@@ -72,7 +73,7 @@ def test_connections_that_are_made_first_are_paced_by_what_goes_over_the_wire(
 
     def until(moment: float) -> None:
         while underway and underway[0] <= moment:
-            clock.now = max(clock.now, underway.pop(0))
+            clock.now = max(clock.now, heapq.heappop(underway))
             written.append(clock.now)
             pace.written()
         clock.now = max(clock.now, moment)
@@ -83,7 +84,7 @@ def test_connections_that_are_made_first_are_paced_by_what_goes_over_the_wire(
             until(begin + handshake + 0.2)
         until(pace.slot())
         pace.departed()
-        underway.append(clock.now + (handshake if number < connections else 0.0))
+        heapq.heappush(underway, clock.now + (handshake if number < connections else 0.0))
         if number >= connections:
             until(clock.now)
     until(clock.now + handshake)
