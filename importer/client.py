@@ -288,7 +288,7 @@ class _Transport(AiohttpTransport):
     def get_client(self) -> aiohttp.ClientSession:
         session = super().get_client()
         trace = aiohttp.TraceConfig()
-        trace.on_request_headers_sent.append(_tell)
+        trace.on_request_chunk_sent.append(_tell)
         trace.freeze()
         session.trace_configs.append(trace)
         return session

@@ -18,6 +18,8 @@ _MOBILE_TAIL = 10
 #: How many identifiers are remembered, at least, once nobody waits in their queue. Bounds the memory; rows of one
 #: customer that are linked only by a row further back than that may be out together.
 REMEMBERED = 100_000
+#: Identifiers that are forgotten with each row: to forget them all at once would stop everybody for 40 ms.
+_SWEPT = 16
 
 
 def keys_of(customer: Customer) -> list[int]:
@@ -39,11 +41,12 @@ class Lanes:
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._remembered = remembered
-        #: Which queue an identifier belongs to; the older half is forgotten when the younger one is full.
+        #: Which queue an identifier belongs to, in three ages; the oldest are being forgotten.
         self._young: dict[int, int] = {}
         self._old: dict[int, int] = {}
-        #: A queue that was joined to another.
-        self._joined: dict[int, int] = {}
+        self._oldest: dict[int, int] = {}
+        #: Queues that were joined to others, by the same ages: no identifier names a queue that was joined before it.
+        self._joined: list[dict[int, int]] = [{}, {}, {}]
         self._next_queue = 0
         #: Row numbers in each queue, and the queues of each row inside.
         self._queues: dict[int, deque[int]] = {}
@@ -146,12 +149,16 @@ class Lanes:
     def _queues_of(self, keys: Sequence[int]) -> tuple[int, ...]:
         """The queues of these identifiers, which are one from now on. The first of the result is the one that stays."""
         if len(self._young) >= self._remembered:
-            self._forget()
+            self._grow_older()
+        if self._oldest:
+            self._forget(_SWEPT)
         found: list[int] = []
         for key in keys:
             number = self._young.get(key)
             if number is None:
                 number = self._old.get(key)
+            if number is None:
+                number = self._oldest.get(key)
             if number is not None:
                 number = self._stays(number)
                 if number not in found:
@@ -161,20 +168,29 @@ class Lanes:
             self._next_queue += 1
         stays = found[0]
         for number in found[1:]:
-            self._joined[number] = stays
+            self._joined[0][number] = stays
         for key in keys:
             self._young[key] = stays
         return tuple(found)
 
     def _stays(self, number: int) -> int:
-        while number in self._joined:
-            number = self._joined[number]
-        return number
+        while True:
+            for joined in self._joined:
+                if number in joined:
+                    number = joined[number]
+                    break
+            else:
+                return number
 
-    def _forget(self) -> None:
-        """The older half goes, but for queues in which somebody waits."""
-        kept = {key: self._stays(number) for key, number in self._old.items()}
-        young = {key: self._stays(number) for key, number in self._young.items()}
-        self._old = {key: number for key, number in kept.items() if number in self._queues} | young
-        self._young = {}
-        self._joined.clear()
+    def _grow_older(self) -> None:
+        self._forget(len(self._oldest))
+        self._oldest, self._old, self._young = self._old, self._young, {}
+        self._joined = [{}, *self._joined[:2]]
+
+    def _forget(self, most: int) -> None:
+        """So many of the oldest go, but for queues in which somebody waits."""
+        for _ in range(min(most, len(self._oldest))):
+            key, number = self._oldest.popitem()
+            known_since = key in self._young or key in self._old
+            if not known_since and (number := self._stays(number)) in self._queues:
+                self._old[key] = number

@@ -50,7 +50,7 @@ RESULT_COLUMNS = (
 )
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, gc=False):
     """Why a row (or one cell of it) cannot be sent.
 
     `column` is None when the row as a whole is at fault. `message` and `advice` never contain the cell's text, so
@@ -65,7 +65,7 @@ class Problem(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-class Repair(msgspec.Struct, frozen=True):
+class Repair(msgspec.Struct, frozen=True, gc=False):
     """A cell whose damage could be undone with certainty: what it said and what is sent instead."""
 
     row_number: int
@@ -122,12 +122,12 @@ class Chunk(msgspec.Struct, frozen=True, dict=True):
         return Cells(columns, list(table.columns), table.index.tolist())
 
 
-class Store(msgspec.Struct, frozen=True):
+class Store(msgspec.Struct, frozen=True, gc=False):
     code: str = ""
     id: str = ""
 
 
-class Customer(msgspec.Struct, frozen=True):
+class Customer(msgspec.Struct, frozen=True, gc=False):
     """One customer as the API takes it. `also_rows`: further rows of a long sheet that this record carries."""
 
     row_number: int
@@ -168,7 +168,7 @@ class Batch(msgspec.Struct, frozen=True):
     alone: bool = False
 
 
-class ItemStatus(msgspec.Struct, frozen=True):
+class ItemStatus(msgspec.Struct, frozen=True, gc=False):
     """The server's word on one customer. `success` is None when it said nothing we can read as yes or no."""
 
     mobile: str = ""
@@ -210,7 +210,7 @@ class FieldDefinition(msgspec.Struct, frozen=True):
     is_disabled: bool = False
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one row. `at` is UTC, milliseconds since 1970. An empty `advice` means the catalogue's."""
 
     row_number: int

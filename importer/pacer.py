@@ -18,9 +18,9 @@ from typing import Protocol
 import msgspec
 
 #: Shares of the unit: how much wider than even the slots are, and how much lateness may be made up.
-GUARD, SLACK = 0.014, 0.006
+GUARD, SLACK = 0.016, 0.005
 #: Share of the unit by which a request may leave later than its slot without moving those that follow.
-TOLERATED = 0.004
+TOLERATED = 0.003
 #: Never make up more than this many seconds, or a minute's slack becomes a burst within a second.
 MOST_SLACK = 0.05
 #: A 429 without Retry-After: seconds, doubling up to.

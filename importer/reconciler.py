@@ -33,7 +33,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"  # credentials or permission: the run stops, the row has not failed
 
 
-class Ruling(msgspec.Struct, frozen=True):
+class Ruling(msgspec.Struct, frozen=True, gc=False):
     """A verdict with the server's words for it."""
 
     verdict: Verdict

@@ -33,21 +33,21 @@ class NoToken(Unreadable):
 # ---------------------------------------------------------------------------------------------------- the request
 
 
-class _Field(msgspec.Struct):
+class _Field(msgspec.Struct, gc=False):
     name: str
     value: str
 
 
-class _Fields(msgspec.Struct):
+class _Fields(msgspec.Struct, gc=False):
     field: list[_Field]
 
 
-class _Store(msgspec.Struct, omit_defaults=True):
+class _Store(msgspec.Struct, omit_defaults=True, gc=False):
     code: str = ""
     id: str = ""
 
 
-class _Customer(msgspec.Struct, omit_defaults=True):
+class _Customer(msgspec.Struct, omit_defaults=True, gc=False):
     mobile: str = ""
     email: str = ""
     external_id: str = ""
@@ -85,18 +85,18 @@ def encode_body(entries: Iterable[bytes]) -> bytes:
 _Scalar = bool | str | int | float | None
 
 
-class _ItemStatus(msgspec.Struct):
+class _ItemStatus(msgspec.Struct, gc=False):
     success: _Scalar | msgspec.UnsetType = msgspec.UNSET
     code: _Scalar | msgspec.UnsetType = msgspec.UNSET
     message: Any = None
     warnings: Any = None
 
 
-class _EchoedStore(msgspec.Struct):
+class _EchoedStore(msgspec.Struct, gc=False):
     code: Any = msgspec.UNSET
 
 
-class _Item(msgspec.Struct):
+class _Item(msgspec.Struct, gc=False):
     mobile: _Scalar | msgspec.UnsetType = msgspec.UNSET
     email: _Scalar | msgspec.UnsetType = msgspec.UNSET
     external_id: _Scalar | msgspec.UnsetType = msgspec.UNSET
