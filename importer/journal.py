@@ -899,7 +899,8 @@ def _sqlite(path: Path) -> Engine:
     def begin(connection: Connection) -> None:
         # The driver's own transactions leave out CREATE TABLE: a kill between two of them would leave half a journal.
         immediate = connection.get_execution_options().get("writes_first")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     @sa.event.listens_for(engine, "connect")
     def set_up(connection: Any, _: object) -> None:
