@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-_QUIET = (
+QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
     if where is None:
         pytest.skip("there is no Chromium on this machine: apt-get install chromium")
     with sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=where, args=list(_QUIET))
+        running = driver.chromium.launch(executable_path=where, args=list(QUIET))
         yield running
         running.close()
 
