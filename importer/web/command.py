@@ -8,6 +8,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import Any
 
+from importer.credentials import from_environment as credentials_of
 from importer.errors import SettingsError
 from importer.settings import Settings
 from importer.web.options import WebOptions, from_environment, read_size
@@ -33,6 +34,9 @@ def serve_page(
             "No target is given.",
             "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it without.",
         )
+    if not own.sandbox:
+        # Now, not when somebody has dropped a file, mapped it, and presses start.
+        credentials_of(environ, own.credentials)
     options = WebOptions(
         settings=own,
         host=given["host"],

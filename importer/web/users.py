@@ -122,9 +122,19 @@ def add_user(path: Path, name: str, role: str, password: str) -> None:
         raise SettingsError(f"{role!r} is no role.", "One of " + ", ".join(Role) + ".")
     if len(password) < 10:
         raise SettingsError("The password has fewer than 10 characters.", "Choose a longer one.")
+    try:
+        _put(path, name, f"{name}:{role}:{_hasher.hash(password)}")
+    except OSError as error:
+        raise SettingsError(
+            f"The users file {path} cannot be written: {error.strerror}.",
+            "Make its folder, or name another file with --users-file.",
+        ) from None
+
+
+def _put(path: Path, name: str, line: str) -> None:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = [line for line in lines if line.partition(":")[0].strip() != name]
-    content = "\n".join([*kept, f"{name}:{role}:{_hasher.hash(password)}"]) + "\n"
+    kept = [other for other in lines if other.partition(":")[0].strip() != name]
+    content = "\n".join([*kept, line]) + "\n"
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(content)

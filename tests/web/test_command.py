@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -64,15 +65,22 @@ def test_a_user_is_added_with_a_password_from_standard_input(tmp_path: Path) -> 
     [
         ({}, "No target is given"),
         ({"add_user": "asha"}, "--users-file"),
+        ({"add_user": "asha", "users_file": "/no/such/folder/users"}, "Make its folder"),
+        ({"base_url": "http://127.0.0.1:9"}, "No credentials are set"),
         ({"host": "192.0.2.1", "sandbox": True}, "nobody has to sign in"),
         ({"tls_key": "key.pem", "sandbox": True}, "go together"),
         ({"max_upload": "much", "sandbox": True}, "no size"),
         ({"proxy_header": "X Y", "sandbox": True}, "no name of a header"),
     ],
 )
-def test_what_cannot_be_is_told(tmp_path: Path, given: dict[str, object], word: str) -> None:
+def test_what_cannot_be_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, object], word: str
+) -> None:
     """Before anything is served."""
-    settings = Settings(sandbox=bool(given.pop("sandbox", False)), reports_dir=str(tmp_path))
+    monkeypatch.setattr("sys.stdin", io.StringIO("long enough!\n"))
+    settings = Settings(
+        sandbox=bool(given.pop("sandbox", False)), base_url=str(given.pop("base_url", "")), reports_dir=str(tmp_path)
+    )
     with pytest.raises(SettingsError, match=word):
         serve_page(lambda: settings, {**GIVEN, **given}, {}, lambda _: None)
 
