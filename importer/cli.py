@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO
@@ -117,16 +118,13 @@ def run_command(sources: tuple[str, ...], config: str | None, as_json: bool, qui
     the exit code is the worst of theirs.
     """
     settings = _settings(given, config)
-    with _world(quiet, settings) as world:
+    files = _expanded(sources)
+    with _world(quiet, settings) as world, _documents(as_json, len(files) > 1) as show:
         worst = 0
-        for source in _expanded(sources):
+        for source in files:
             with spooled(source, Path(settings.reports_dir)) as (path, was_spooled):
-                code = _each(
-                    len(sources) > 1,
-                    _measured(settings, world, lambda: run(path, settings, world, spooled=was_spooled)),
-                    as_json,
-                    quiet,
-                )
+                work = _measured(settings, world, lambda: run(path, settings, world, spooled=was_spooled))
+                code = _each(len(files) > 1, work, show, quiet)
             worst = worse(worst, code)
             if world.stopper.asked:
                 break
@@ -146,7 +144,8 @@ def resume_command(run_id: str | None, config: str | None, as_json: bool, quiet:
     settings = _settings(given, config)
     with _world(quiet, settings) as world:
         work = _measured(settings, world, lambda: resume(run_id, settings, _pace(given, settings), world))
-        code = _each(False, work, as_json, quiet)
+        with _documents(as_json, False) as show:
+            code = _each(False, work, show, quiet)
     sys.exit(code)
 
 
@@ -160,7 +159,8 @@ def retry_command(run_id: str, config: str | None, as_json: bool, quiet: bool, *
     settings = _settings(given, config)
     with _world(quiet, settings) as world:
         work = _measured(settings, world, lambda: retry(run_id, settings, _pace(given, settings), world))
-        code = _each(False, work, as_json, quiet)
+        with _documents(as_json, False) as show:
+            code = _each(False, work, show, quiet)
     sys.exit(code)
 
 
@@ -214,22 +214,24 @@ def check_command(
     if not sources:
         _check_profile(given, config, as_json)
     settings = _settings(given, config)
+    files = _expanded(sources)
     worst = 0
-    for source in _expanded(sources):
-        with spooled(source, Path(settings.reports_dir), keep=False) as (path, _):
-            try:
-                findings = check(path, settings, _plain_world())
-            except ImporterError as error:
-                if len(sources) == 1:
-                    raise
-                _say(error)
-                worst = worse(worst, error.exit_code)
-                continue
-        if as_json:
-            click.echo(to_json(findings), nl=False)
-        elif not quiet:
-            click.echo(findings_text(findings), nl=False)
-        worst = worse(worst, findings.exit_code)
+    with _documents(as_json, len(files) > 1) as show:
+        for source in files:
+            with spooled(source, Path(settings.reports_dir), keep=False) as (path, _):
+                try:
+                    findings = check(path, settings, _plain_world())
+                except ImporterError as error:
+                    if len(files) == 1:
+                        raise
+                    _say(error)
+                    worst = worse(worst, error.exit_code)
+                    continue
+            if show is not None:
+                show(findings)
+            elif not quiet:
+                click.echo(findings_text(findings), nl=False)
+            worst = worse(worst, findings.exit_code)
     sys.exit(worst)
 
 
@@ -593,7 +595,20 @@ def _expanded(sources: Sequence[str]) -> list[str]:
     return found
 
 
-def _each(several: bool, work: Callable[[], RunSummary], as_json: bool, quiet: bool) -> int:
+@contextmanager
+def _documents(as_json: bool, several: bool) -> Iterator[Callable[[object], None] | None]:
+    """What --json prints: always one document; of several sources a list, without those that brought none."""
+    found: list[object] = []
+    try:
+        yield found.append if as_json else None
+    finally:
+        if as_json and several:
+            click.echo(to_json(found), nl=False)
+        elif found:
+            click.echo(to_json(found[0]), nl=False)
+
+
+def _each(several: bool, work: Callable[[], RunSummary], show: Callable[[object], None] | None, quiet: bool) -> int:
     """One run: its summary shown, its exit code. Among several, an error ends its own run only."""
     try:
         summary = work()
@@ -602,7 +617,10 @@ def _each(several: bool, work: Callable[[], RunSummary], as_json: bool, quiet: b
             raise
         _say(error)
         return error.exit_code
-    _show(summary, as_json, quiet)
+    if show is not None:
+        show(summary)
+    else:
+        _show(summary, False, quiet)
     return summary.exit_code
 
 

@@ -46,6 +46,8 @@ from importer.wire import (
 
 DEADLINE = 120.0
 MAX_ANSWER = 16 * 1024 * 1024
+#: Bytes of one header of an answer.
+MAX_HEADER = 256 * 1024
 #: A token is renewed when this share of its life is over.
 RENEW_AT = 0.8
 
@@ -283,15 +285,26 @@ def _told(written: Callable[[], None]) -> Iterator[None]:
 
 
 class _Transport(AiohttpTransport):
-    """Tells when a request is written, by aiohttp's tracing."""
+    """Tells when a request is written, by aiohttp's tracing, and takes the headings that gateways add to answers."""
 
     def get_client(self) -> aiohttp.ClientSession:
-        session = super().get_client()
         trace = aiohttp.TraceConfig()
         trace.on_request_chunk_sent.append(_tell)
-        trace.freeze()
-        session.trace_configs.append(trace)
-        return session
+        connector = aiohttp.TCPConnector(
+            keepalive_timeout=self.limits.keepalive_expiry,
+            ssl=self.ssl_context,
+            limit=self.limits.max_connections or 0,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            trace_configs=[trace],
+            # A server must not be able to hide its answer behind a long header: every row of it would become unknown.
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            max_headers=1000,
+            # httpx keeps the cookies.
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
 
 
 async def _tell(*_: object) -> None:
@@ -300,13 +313,35 @@ async def _tell(*_: object) -> None:
 
 def _transport(scheme: str, host: str, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
     """The network: through the proxy that the environment names for this host, if it does."""
-    proxies = {} if urllib.request.proxy_bypass(host) else urllib.request.getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
     return _Transport(
         verify=tls_context(os.environ) if scheme == "https" else False,
         limits=limits,
-        proxy=httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}") if proxy else None,
+        proxy=_proxy(scheme, host),
     )
+
+
+def _proxy(scheme: str, host: str) -> httpx.Proxy | None:
+    """Raises `SettingsError` of what is no HTTP proxy, without the value: it may hold a password."""
+    proxies = {} if urllib.request.proxy_bypass(host) else urllib.request.getproxies()
+    variable = scheme if proxies.get(scheme) else "all"
+    address = proxies.get(variable, "").strip()
+    if not address:
+        return None
+    try:
+        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+        well = proxy.url.scheme in ("http", "https") and proxy.url.host
+    except (httpx.InvalidURL, ValueError):
+        well = False
+    if not well:
+        raise SettingsError(
+            f"{variable.upper()}_PROXY names no HTTP proxy.",
+            "Write it as http://host:port (SOCKS is not supported), or name this host in NO_PROXY.",
+        )
+    if proxy.auth:
+        # aiohttp writes these in Latin-1; what is sent is UTF-8.
+        user, password = (text.encode().decode("latin-1") for text in proxy.auth)
+        proxy.auth = user, password
+    return proxy
 
 
 #: What is raised below httpx and not always told in its words.
@@ -398,13 +433,15 @@ def explain(error: Exception, base_url: str) -> Trouble:
                 "traffic, name its certificates in SSL_CERT_FILE"
             )
             return Trouble(Next.SETTINGS, "certificate", message, doubt=False)
+        if isinstance(cause, aiohttp.ClientProxyConnectionError) or (
+            isinstance(cause, aiohttp.ClientConnectorDNSError) and cause.host != httpx.URL(base_url).raw_host.decode()
+        ):
+            return _proxy_away(chain)
         if isinstance(cause, socket.gaierror):
             if cause.errno in _NO_SUCH_HOST:
                 return Trouble(Next.SETTINGS, "dns", f"there is no host {host}; check --base-url", doubt=False)
             return Trouble(Next.AGAIN, "dns", f"the name server does not answer for {host}", doubt=False)
-    if isinstance(error, httpx.ProxyError) and not any(
-        isinstance(c, aiohttp.ClientProxyConnectionError) for c in chain
-    ):
+    if isinstance(error, httpx.ProxyError):
         if str(error).startswith("5"):
             return Trouble(Next.AGAIN, "proxy", f"the proxy cannot reach {host}", doubt=False)
         return Trouble(Next.SETTINGS, "proxy", "the proxy refuses; check HTTPS_PROXY and NO_PROXY", doubt=False)
@@ -419,6 +456,13 @@ def explain(error: Exception, base_url: str) -> Trouble:
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return Trouble(Next.AGAIN, "timeout", f"{host} did not answer in time", doubt=True)
     return Trouble(Next.AGAIN, "connection", f"the connection to {host} broke", doubt=True)
+
+
+def _proxy_away(chain: Sequence[BaseException]) -> Trouble:
+    unknown = any(isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST for cause in chain)
+    if unknown:
+        return Trouble(Next.SETTINGS, "proxy", "there is no host of the proxy's name; check HTTPS_PROXY", doubt=False)
+    return Trouble(Next.AGAIN, "proxy", "no connection to the proxy; check HTTPS_PROXY if it stays so", doubt=False)
 
 
 def _never_connected(error: Exception, chain: Sequence[BaseException]) -> bool:

@@ -13,6 +13,7 @@ from importer.journal import Journal, Progress, Run
 from importer.locks import hold
 from importer.mapping import Mapping as ColumnMapping
 from importer.model import Status
+from importer.phones import PhoneReader
 from importer.reader import Source, SourceOptions, open_source
 from importer.runs import (
     check_resubmit,
@@ -63,6 +64,8 @@ def begin(path: str, settings: Settings, world: World, *, spooled: bool) -> Iter
     ):
         check_resubmit(source, settings)
         mapping = choose_mapping(source, settings)
+        # Refused before there is a run, which would be in the way of the next one with the right country.
+        PhoneReader(settings.country or None)
         identity = identity_of(source, target.name, spooled)
         with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):
             refuse_unfinished(journal, identity, source.sha256, settings.restart)

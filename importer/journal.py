@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import Connection, Engine
 
-from importer.errors import JournalError
+from importer.errors import JournalError, SettingsError
 from importer.model import Batch, Outcome, RequestCounts, Status, Stretch
 from importer.wal import to_wal
 
@@ -350,7 +350,7 @@ class Journal:
         """The newest run of the same content to the same target in which every row succeeded."""
         found = self._select(sa.select(_runs).where(_runs.c.source_sha256 == sha256).order_by(_runs.c.id.desc()))
         for run in found:
-            if run.finished and run.exit_code == 0 and run.record.base_url == base_url:
+            if run.finished and run.exit_code == 0 and run.record.base_url == base_url and not _partial(run):
                 return run
         return None
 
@@ -364,7 +364,11 @@ class Journal:
         """The runs that went through the same content for the same target, whatever became of its rows, from the newest
         on."""
         found = self._select(sa.select(_runs).where(_runs.c.source_sha256 == sha256).order_by(_runs.c.id.desc()))
-        return [run for run in found if run.finished and run.exit_code in (0, 3) and run.record.base_url == base_url]
+        return [
+            run
+            for run in found
+            if run.finished and run.exit_code in (0, 3) and run.record.base_url == base_url and not _partial(run)
+        ]
 
     def check(self) -> None:
         """Raises `JournalError` where the database says that it is damaged."""
@@ -868,6 +872,11 @@ class _Errors:
             raise _damaged(self._where) from error
 
 
+def _partial(run: Run) -> bool:
+    """Rows were left out as asked, so that the file still has some that no run has seen."""
+    return bool(run.record.settings.get("limit") or run.record.settings.get("skip_rows"))
+
+
 def _damaged(where: str) -> JournalError:
     return JournalError(
         f"The journal {where} is damaged or is no journal.",
@@ -916,13 +925,13 @@ def _sqlite(path: Path) -> Engine:
 
 
 def _postgresql(url: str) -> Engine:
-    parsed = sa.make_url(url)
-    if parsed.drivername in ("postgresql", "postgres"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
     try:
+        parsed = sa.make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
         return sa.create_engine(parsed, pool_pre_ping=True)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
-        raise JournalError(
+        raise SettingsError(
             "The --database cannot be used.",
             "Give a postgresql:// address and install the extra: pip install 'capillary-importer[postgres]'.",
         ) from error

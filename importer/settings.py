@@ -233,9 +233,27 @@ def _country(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+.*", value.strip()):
-        raise ValueError("an address such as https://eu.api.capillarytech.com")
+    usual = "an address such as https://eu.api.capillarytech.com"
+    if not re.fullmatch(r"https?://[^\s/]+\S*", value.strip()):
+        raise ValueError(usual)
+    try:
+        parts = urlsplit(value.strip())
+        port = parts.port
+    except ValueError:
+        raise ValueError(usual) from None
+    if "@" in parts.netloc:
+        # It would stand in the journal and in every report.
+        raise Secret(f"{usual}: user and password belong into the environment")
+    if parts.query or parts.fragment or not parts.hostname or port == 0:
+        raise ValueError(usual)
     return value.strip().rstrip("/")
+
+
+def _header(value: str) -> str:
+    """What is sent as a header."""
+    if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value.strip()):
+        raise ValueError("a code of plain letters, digits and signs (ASCII)")
+    return value.strip()
 
 
 def _cluster(value: str) -> str:
@@ -449,7 +467,7 @@ OPTIONS: tuple[Option, ...] = (
         ("run", "check", "retry"),
     ),
     Option(
-        "attribution-code", _text, "the till or store of the attribution", "none", "CODE", ("run", "check", "retry")
+        "attribution-code", _header, "the till or store of the attribution", "none", "CODE", ("run", "check", "retry")
     ),
     Option("reports-dir", _text, "run folders and, by default, the journal", "`reports`", "DIR", _ALL),
     Option(

@@ -71,6 +71,8 @@ def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str
     # An error's page is a page; that a success cannot be read is what must be told.
     readable = answer is not None or http_status >= 400
     message = _message(answer, str(http_status)) if readable else f"the answer could not be read: {unreadable}"
+    if http_status == 407 and answer is None:
+        message = "a proxy on the way refuses, or wants a user and password; check HTTP_PROXY"
     if http_status < 300:
         return Trouble(Next.WARNING, label, message, doubt=True, foreign=answer is None)
     if http_status in _BY_HTTP:

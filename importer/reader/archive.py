@@ -87,7 +87,7 @@ def judge(path: Path, password: str | None) -> Content:
         ) from None
     if stat.S_ISDIR(status.st_mode):
         raise SourceError(
-            f"{name} is a folder.", "Name a file in it, or several with a pattern such as 'folder/*.csv'."
+            f"{name or path} is a folder.", "Name a file in it, or several with a pattern such as 'folder/*.csv'."
         )
     if not stat.S_ISREG(status.st_mode):
         raise SourceError(

@@ -132,6 +132,16 @@ def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finishe
         assert [run.record.run_id for run in journal.runs()] == ["b", "a"]
 
 
+@pytest.mark.parametrize("left_out", ["limit", "skip_rows"])
+def test_a_run_of_a_part_is_no_import_of_the_file(opener: Opener, left_out: str) -> None:
+    """The nightly load skips what was imported before: the rows beyond --limit would have been seen by no run."""
+    with opener() as journal:
+        run = journal.create(record(settings={left_out: 7}), "this work")
+        journal.finish(run.key, 5, 0, True, Progress())
+        assert journal.imported_whole("https://api", "ab" * 32) is None
+        assert journal.imported("https://api", "ab" * 32) == []
+
+
 def test_statuses_keep_their_numbers() -> None:
     """A journal of yesterday says the same today."""
     assert [(number, status.value) for number, status in enumerate(module._STATUSES)] == [

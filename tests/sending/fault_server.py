@@ -112,6 +112,7 @@ class FaultServer:
         self._tls = tls
         self._greeting = greeting
         self.bodies: list[bytes] = []
+        self.heads: list[str] = []
         self.paths: list[str] = []
         self.arrived: list[float] = []
         self.connections = 0
@@ -151,6 +152,7 @@ class FaultServer:
                 if not head:
                     break
                 with self._lock:
+                    self.heads.append(head)
                     self.paths.append(head.split(" ", 2)[1])
                     self.bodies.append(body)
                     self.arrived.append(time.monotonic())

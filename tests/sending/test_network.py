@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import socket
 import ssl
@@ -369,3 +370,73 @@ def test_the_call_is_the_documented_one() -> None:
     assert server.paths == ["/v1.1/customer/preferences?format=json"]
     assert server.bodies == [BODY]
     assert isinstance(reply, Reply)
+
+
+# ---------------------------------------------------------------------------------------------------- what is between
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that names no proxy yet."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "socks5://u:hush@127.0.0.1:9",
+        "ftp://u:hush@127.0.0.1",
+        "http://u:hush@127.0.0.1:none",
+        "http://",
+        "http://[::1:9",
+    ],
+)
+def test_what_names_no_http_proxy_is_refused_before_anything_is_sent(address: str, proxied: pytest.MonkeyPatch) -> None:
+    """A SOCKS proxy was spoken to in HTTP until the deadline. The value may hold a password: it is not told."""
+    proxied.setenv("HTTP_PROXY", address)
+    with pytest.raises(SettingsError, match="HTTP_PROXY names no HTTP proxy") as told:
+        ask("http://127.0.0.1:9")
+    assert "hush" not in str(told.value)
+
+
+def test_through_a_proxy_with_a_password_of_any_letters(proxied: pytest.MonkeyPatch) -> None:
+    with FaultServer(sound) as proxy:
+        proxied.setenv("http_proxy", proxy.base_url.replace("//", "//asha:%E0%A4%95%40@"))
+        assert isinstance(ask("http://far.invalid"), Reply)
+    assert proxy.heads[0].startswith("POST http://far.invalid/v1.1/customer/preferences?format=json ")
+    told = base64.b64encode("asha:क@".encode()).decode()
+    assert f"Proxy-Authorization: Basic {told}" in proxy.heads[0]
+
+
+def test_a_proxy_that_is_away_is_told_as_such(proxied: pytest.MonkeyPatch) -> None:
+    """Not as a host that is missing: --base-url is right."""
+    proxied.setenv("http_proxy", closed_port())
+    trouble = failure("http://far.invalid").trouble
+    assert (trouble.next, trouble.code, trouble.doubt) == (Next.AGAIN, "proxy", False)
+    assert "no connection to the proxy" in trouble.message
+
+
+def test_a_proxy_of_an_unknown_name_is_told_as_such(proxied: pytest.MonkeyPatch, resolver: list[int]) -> None:
+    resolver += [socket.EAI_NONAME] * 9
+    proxied.setenv("http_proxy", "http://api.invalid:3128")
+    trouble = failure("http://far.invalid").trouble
+    assert (trouble.next, trouble.code) == (Next.SETTINGS, "proxy")
+    assert "HTTP" in trouble.message and "base-url" not in trouble.message
+
+
+def test_a_proxy_that_wants_a_password_is_told_as_such(proxied: pytest.MonkeyPatch) -> None:
+    with FaultServer(saying(b"", "407 Proxy Authentication Required")) as proxy:
+        proxied.setenv("http_proxy", proxy.base_url)
+        trouble = failure("http://far.invalid").trouble
+    assert trouble.next is Next.SETTINGS
+    assert "proxy" in trouble.message
+
+
+def test_an_answer_behind_long_and_many_headers_is_read() -> None:
+    """A gateway's header of 100 KB made every row of an applied batch unknown."""
+    headers = ["X-Long: " + "a" * 100_000, *(f"X-{n}: {n}" for n in range(300))]
+    with FaultServer(saying(answer_to(BODY), "200 OK", *headers)) as server:
+        assert isinstance(ask(server.base_url), Reply)

@@ -309,3 +309,72 @@ def test_a_command_starts_quickly_from_a_name_it_does_not_know(terminal: Termina
     assert terminal.start("nonsense").code == 2
     assert terminal.start("--version").out.startswith("importer")
     assert Path("reports").exists() is False
+
+
+# ---------------------------------------------------------------------------------------------------- as from outside
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_several_sources_are_one_document(terminal: Terminal, command: str) -> None:
+    """--json prints one document whatever is given: of several sources a list, also of those that a pattern found."""
+    for name in ("a.csv", "b.csv"):
+        write_csv(terminal.folder / name, HEADER, GOOD)
+    assert len(terminal.type(command, "a.csv", "b.csv", "--sandbox", "--json").json) == 2
+    assert len(terminal.type(command, "*.csv", "--sandbox", "--json").json) == 2
+    assert isinstance(terminal.type(command, "a.csv", "--sandbox", "--json").json, dict)
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_bad_file_of_a_pattern_ends_only_itself(terminal: Terminal, command: str) -> None:
+    """Found by a pattern or named: the others are run, and the code is the worst."""
+    (terminal.folder / "a.csv").write_bytes(b"")
+    write_csv(terminal.folder / "b.csv", HEADER, GOOD)
+    ended = terminal.type(command, "*.csv", "--sandbox", "--json")
+    assert (ended.code, len(ended.json)) == (8, 1)
+    assert "a.csv is empty" in ended.err
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://till:hush@api.example.com",
+        "https://api.example.com?x=1",
+        "https://api.example.com#x",
+        "https://api.example.com:99999",
+        "https://[::1",
+        "https://api.exa mple.com",
+    ],
+)
+def test_an_address_that_cannot_be_the_api_s_is_refused(terminal: Terminal, address: str) -> None:
+    """2, before there is a run. A password in it stood in the journal and every report; it is not repeated."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    ended = terminal.type("run", "a.csv", "--base-url", address)
+    assert ended.code == 2
+    assert "hush" not in ended.err
+    assert not (terminal.folder / "reports").exists()
+
+
+def test_a_country_that_is_none_leaves_no_run_behind(terminal: Terminal) -> None:
+    """It stood in the way of the next one, which has the right country, and could not be gone on with."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    assert terminal.type("run", "a.csv", "--sandbox", "--country", "ZZ").code == 2
+    assert terminal.type("run", "a.csv", "--sandbox", "--country", "IN").code == 0
+
+
+@pytest.mark.parametrize("database", ["nonsense", "mysql://u:hush@127.0.0.1:9/x"])
+def test_a_database_of_another_kind_is_a_setting(terminal: Terminal, database: str) -> None:
+    """2, and no password is repeated."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    ended = terminal.type("run", "a.csv", "--sandbox", "--database", database)
+    assert ended.code == 2
+    assert "hush" not in ended.err
+    assert "--database" in sentence(ended)
+
+
+def test_an_attribution_that_no_header_can_carry_is_refused(terminal: Terminal) -> None:
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    assert terminal.type("run", "a.csv", "--sandbox", "--attribution-code", "मुंबई").code == 2
+
+
+def test_a_folder_is_named(terminal: Terminal) -> None:
+    assert ". is a folder" in terminal.type("run", ".", "--sandbox").err
