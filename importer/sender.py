@@ -149,6 +149,8 @@ class Sender:
         self._feed_waits = False
         self._guards = Guards(limits.max_errors, limits.canary)
         self._throttled_since: float | None = None
+        #: Why the newest request brought nothing, for when it stays so.
+        self._last_trouble = ""
         #: A limit that is not written down yet.
         self._learnt = False
 
@@ -614,6 +616,7 @@ class Sender:
         that ends the run."""
         work.tries += 1
         work.attempts += 1
+        self._last_trouble = message
         if self._breaker.open or not work.doubt or work.tries < work.most_tries:
             self._check_outage()
             await self._same_again(work, attempt, self._backoff.delay(work.tries))
@@ -628,7 +631,7 @@ class Sender:
             self.stop(
                 Stop(
                     ExitCode.TROUBLE,
-                    f"The server has not answered for {long(self._breaker.max_outage)}.",
+                    f"The server has not answered for {long(self._breaker.max_outage)}: {self._last_trouble}.",
                     "When it is well again, go on with `importer resume`.",
                 )
             )

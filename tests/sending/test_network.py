@@ -139,6 +139,7 @@ def test_a_refused_connection_leaves_no_doubt() -> None:
 def test_a_closed_port_ends_the_run_with_5_after_the_outage_and_no_row_is_touched() -> None:
     result = run(closed_port(), max_outage=0.3)
     assert result.exit_code is ExitCode.TROUBLE
+    assert result.stop is not None and "no connection to 127.0.0.1" in result.stop.message
     assert result.scribe.outcomes == {}
     assert result.scribe.doubtful_rows() == set()
 
