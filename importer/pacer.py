@@ -29,6 +29,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 MOST_ASKED = 15 * 60.0
 #: On a 429 the rate shrinks to this share of itself, never below the floor, and grows back by a step every few seconds.
 SHRINK, FLOOR, GROW, GROW_EVERY = 0.7, 0.05, 0.05, 10.0
+#: The first 429 at the full rate is more likely a request that was late on its way than a limit below ours: a small
+#: step, which is back within 20 s. Where the limit is lower, the next 429 comes before that and takes the large step.
+FIRST_SHRINK = 0.9
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -189,10 +192,12 @@ class Pacer:
             seconds = min(max(retry_after, 0.0), MOST_ASKED)
 
         def slow_down(state: PaceState) -> PaceState:
+            state = grown(state, now)
+            shrink = FIRST_SHRINK if state.share >= 1.0 else SHRINK
             return PaceState(
                 slot=state.slot,
                 not_before=max(state.not_before, now + seconds) if fresh or retry_after else state.not_before,
-                share=max(state.share * SHRINK, FLOOR) if fresh else state.share,
+                share=max(state.share * shrink, FLOOR) if fresh else state.share,
                 changed=now,
             )
 

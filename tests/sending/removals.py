@@ -447,7 +447,7 @@ THROTTLED = (
     out(
         "429: the rate shrinks",
         "pacer",
-        "share=max(state.share * SHRINK, FLOOR) if fresh else state.share,",
+        "share=max(state.share * shrink, FLOOR) if fresh else state.share,",
         "share=state.share,",
         "test_pacer::test_the_rate_shrinks_on_429_and_grows_back",
         "test_trouble::test_after_a_429_with_retry_after_3_nothing_arrives_for_3_seconds_beyond_what_was_in_flight",
@@ -455,8 +455,8 @@ THROTTLED = (
     out(
         "429: the rate never shrinks to nothing",
         "pacer",
-        "share=max(state.share * SHRINK, FLOOR) if fresh",
-        "share=state.share * SHRINK if fresh",
+        "share=max(state.share * shrink, FLOOR) if fresh",
+        "share=state.share * shrink if fresh",
         "test_pacer::test_the_rate_shrinks_on_429_and_grows_back",
     ),
     out(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from importer.client import asked_to_wait
 from importer.pacer import (
     FIRST_PAUSE,
+    FIRST_SHRINK,
     FLOOR,
     GROW_EVERY,
     LONGEST_PAUSE,
@@ -238,7 +239,7 @@ def test_what_was_in_flight_when_the_pause_began_counts_once() -> None:
     for _ in range(8):
         pace.throttled(sent_at, None)
         clock.now += 0.01
-    assert pace.share == pytest.approx(SHRINK)
+    assert pace.share == pytest.approx(FIRST_SHRINK)
     assert pace.slot() == pytest.approx(5000.2 + FIRST_PAUSE)
 
 
@@ -264,11 +265,12 @@ def test_growing_counts_from_where_it_last_grew() -> None:
 def test_the_rate_shrinks_on_429_and_grows_back() -> None:
     rate = read_rate("600/minute")
     pace, clock = pacer(rate)
-    pace.throttled(clock.now, 1.0)
-    assert pace.share == pytest.approx(SHRINK)
-    clock.now += 1.0
+    for _ in range(2):
+        pace.throttled(clock.now, 1.0)
+        clock.now += 1.0
+    assert pace.share == pytest.approx(FIRST_SHRINK * SHRINK)
     slower = departures(pace, clock, 5.0, None, 0.0)
-    assert len(slower) <= 0.75 * 50
+    assert len(slower) <= 0.68 * 50
     clock.now += 20 * GROW_EVERY
     pace.slot()
     assert pace.share == 1.0
@@ -276,6 +278,36 @@ def test_the_rate_shrinks_on_429_and_grows_back() -> None:
         pace.throttled(clock.now, 0.0)
         clock.now += 0.001
     assert pace.share == FLOOR
+
+
+def test_a_single_429_at_the_full_rate_costs_a_twentieth_of_the_next_minute() -> None:
+    """One request that came too close on its way to the server is no reason to go slower for a minute."""
+    pace, clock = pacer(read_rate("50/second"))
+    pace.throttled(clock.now, 1.0)
+    assert len(departures(pace, clock, 60.0, None, 0.0)) >= 0.94 * 50 * 60
+
+
+@given(st.floats(0.1, 0.95))
+@settings(max_examples=40, deadline=None)
+def test_a_server_that_allows_less_than_we_were_told_is_found_within_few_429s(allowed: float) -> None:
+    """The small step is for the first 429 only: where the limit is lower, the large ones follow."""
+    pace, clock = pacer(read_rate("50/second"))
+    refusals, passed = 0, 0
+    end = clock.now + 120.0
+    window: list[float] = []
+    while clock.now < end:
+        clock.now = max(pace.slot(), clock.now)
+        pace.departed()
+        window = [at for at in window if at > clock.now - 1.0]
+        if len(window) < int(50 * allowed):
+            window.append(clock.now)
+            passed += 1
+            pace.answered()
+        else:
+            refusals += 1
+            pace.throttled(clock.now, None)
+    assert refusals <= 20
+    assert passed >= 0.55 * int(50 * allowed) * 120
 
 
 def test_growing_needs_quiet() -> None:
