@@ -242,7 +242,7 @@ def test_a_file_that_was_imported_whole_is_told_at_the_start(tmp_path: Path) -> 
 
 def test_two_processes_on_one_file_one_wins_and_the_other_ends_with_11(tmp_path: Path) -> None:
     """The other names the first one's process, host and since when; no row is sent twice."""
-    with EmbeddedSandbox(SandboxOptions(latency=(0.1,))) as sandbox:
+    with EmbeddedSandbox(SandboxOptions(latency=(0.4,))) as sandbox:
         program = Program(tmp_path, sandbox)
         sheet(tmp_path / "rows.csv", 60)
         words = ("rows.csv", "--base-url", sandbox.base_url, "--batch-size", "10", "--concurrency", "1")
