@@ -13,9 +13,20 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from importer import journal as module
 from importer.errors import ExitCode, JournalError
-from importer.journal import SCHEMA_VERSION, Attempt, Change, Journal, Progress, Run, RunRecord, Scribe, file_system_of
+from importer.journal import (
+    SCHEMA_VERSION,
+    Attempt,
+    Change,
+    Journal,
+    Progress,
+    Run,
+    RunRecord,
+    Scribe,
+    databases,
+    file_system_of,
+)
+from importer.journal.schema import STATUSES
 from importer.model import Batch, Customer, Outcome, Status
 from tests.journal.conftest import Opener
 
@@ -144,7 +155,7 @@ def test_a_run_of_a_part_is_no_import_of_the_file(opener: Opener, left_out: str)
 
 def test_statuses_keep_their_numbers() -> None:
     """A journal of yesterday says the same today."""
-    assert [(number, status.value) for number, status in enumerate(module._STATUSES)] == [
+    assert [(number, status.value) for number, status in enumerate(STATUSES)] == [
         (0, "succeeded"),
         (1, "failed"),
         (2, "rejected"),
@@ -262,7 +273,7 @@ def test_a_damaged_journal_is_refused_in_words(tmp_path: Path, damage: str) -> N
 
 
 def test_a_journal_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "file_system_of", lambda path: "nfs4")
+    monkeypatch.setattr(databases, "file_system_of", lambda path: "nfs4")
     with pytest.raises(JournalError, match="network file system") as told:
         Journal.open(tmp_path)
     assert "postgresql://" in told.value.advice
@@ -273,7 +284,7 @@ def test_the_file_system_of_a_path_is_that_of_its_innermost_mount(
 ) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text("/dev/a / ext4 rw 0 0\nserver:/x /shared nfs4 rw 0 0\ntmp /shared/my\\040tmp tmpfs rw 0 0\n")
-    monkeypatch.setattr(module, "_MOUNTS", mounts)
+    monkeypatch.setattr(databases, "_MOUNTS", mounts)
     assert file_system_of(Path("/shared/reports/journal.db")) == "nfs4"
     assert file_system_of(Path("/shared/my tmp/journal.db")) == "tmpfs"
     assert file_system_of(Path("/sharedness/journal.db")) == "ext4"

@@ -1,0 +1,115 @@
+"""What is written down while a run goes on, as changes that stand or fall whole, and the statements they become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.engine import Connection
+
+from importer.errors import JournalError
+from importer.journal.entries import entries_of, pack
+from importer.journal.records import Attempt, Progress
+from importer.journal.schema import ATTEMPTS, BATCHES, OUTCOMES, ROWS, RUNS
+from importer.model import Batch, Outcome
+
+
+class _Statement:
+    """A statement of every batch: SQLite's driver takes it straight, at a tenth of what the layer above costs."""
+
+    def __init__(self, statement: sa.Insert | sa.Update | sa.Select[Any]) -> None:
+        compiled = statement.compile(dialect=SQLiteDialect(paramstyle="qmark"))
+        self._statement, self._text = statement, str(compiled)
+        #: The names of the values, in the order in which they are given.
+        self._names = tuple(compiled.positiontup or ())
+
+    def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        if connection.dialect.paramstyle == "qmark":
+            with closing(connection.connection.cursor()) as cursor:
+                cursor.executemany(self._text, rows)
+        else:
+            connection.execute(self._statement, [dict(zip(self._names, row, strict=True)) for row in rows])
+
+    def first(self, connection: Connection, values: tuple[Any, ...]) -> Sequence[Any] | None:
+        """The first row that a query finds for these values."""
+        if connection.dialect.paramstyle == "qmark":
+            with closing(connection.connection.cursor()) as cursor:
+                cursor.execute(self._text, values)
+                found: tuple[Any, ...] | None = cursor.fetchone()
+                return found
+        return connection.execute(self._statement, dict(zip(self._names, values, strict=True))).first()
+
+
+_OPEN, _TRY, _DECIDE = (_Statement(table.insert()) for table in (BATCHES, ATTEMPTS, OUTCOMES))
+_SETTLE = _Statement(
+    BATCHES.update()
+    .where(BATCHES.c.run == sa.bindparam("of_run"), BATCHES.c.batch_id == sa.bindparam("of_batch"))
+    .values(rows=sa.null())
+)
+#: The entry nearest before a row, or at it.
+_BEFORE = _Statement(
+    sa.select(OUTCOMES.c.row_number, ROWS)
+    .where(OUTCOMES.c.run == sa.bindparam("of_run"), OUTCOMES.c.row_number <= sa.bindparam("row"))
+    .order_by(OUTCOMES.c.row_number.desc())
+    .limit(sa.literal_column("1"))
+    .offset(sa.literal_column("0"))
+)
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Something to write down: what belongs together stands or falls together.
+
+    `opened`: batches that are about to be sent, with the attempts that their customers had before. `attempt`: one
+    sending. `outcomes` with `settled`: the batches whose rows have their outcome now, or stand in an opened batch.
+    `harmless`: batches that the server certainly has not applied. `doubtful`: such batches that are about to be sent.
+    """
+
+    opened: tuple[tuple[Batch, int], ...] = ()
+    attempt: Attempt | None = None
+    outcomes: Sequence[Outcome] = ()
+    settled: tuple[int, ...] = ()
+    harmless: tuple[int, ...] = ()
+    doubtful: tuple[int, ...] = ()
+    progress: Progress | None = None
+    #: By row number, what the ledger keeps beside its outcome.
+    sent: Mapping[int, bytes] = {}
+
+    def apply(self, connection: Connection, key: int) -> None:
+        if self.opened:
+            _OPEN.execute(connection, [_batch_row(key, batch, attempts) for batch, attempts in self.opened])
+        attempt = self.attempt
+        if attempt is not None:
+            _TRY.execute(connection, [(key, *msgspec.structs.astuple(attempt))])
+        if self.outcomes:
+            entries = list(entries_of(key, self.outcomes, attempt.number if attempt is not None else None, self.sent))
+            _refuse_second_outcomes(connection, entries)
+            _DECIDE.execute(connection, entries)
+        if self.settled:
+            _SETTLE.execute(connection, [(key, batch_id) for batch_id in self.settled])
+        for batches, doubt in ((self.harmless, False), (self.doubtful, True)):
+            if batches:
+                connection.execute(
+                    BATCHES.update().where(BATCHES.c.run == key, BATCHES.c.batch_id.in_(batches)).values(doubt=doubt)
+                )
+        if self.progress is not None:
+            connection.execute(RUNS.update().where(RUNS.c.id == key).values(progress=pack(self.progress)))
+
+
+def _batch_row(key: int, batch: Batch, attempts: int) -> tuple[Any, ...]:
+    """The values of a batch that is about to be sent, in the order of the table's columns."""
+    rows = pack([customer.row_numbers for customer in batch.customers])
+    return (key, batch.batch_id, batch.split_from, batch.alone, attempts, rows, True)
+
+
+def _refuse_second_outcomes(connection: Connection, entries: Sequence[tuple[Any, ...]]) -> None:
+    """A row has one outcome for ever. The primary key sees to the first row of an entry only."""
+    for key, first, *_, rows in entries:
+        before = _BEFORE.first(connection, (key, first + rows - 1))
+        if before is not None and sum(before) > first:
+            raise JournalError(
+                f"Row {first} would get a second outcome.", "Please report it; `importer resume` goes on."
+            )

@@ -1,0 +1,114 @@
+"""The databases that can hold a journal: SQLite in a local file, or PostgreSQL; and their errors in words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from importer.errors import JournalError, SettingsError
+from importer.wal import to_wal
+
+
+class Errors:
+    """Turns the database's errors into ours, in words."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sa.exc.DBAPIError | sqlite3.Error):
+            driver = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            word = str(driver).strip().splitlines()[0] if str(driver).strip() else type(driver).__name__
+            if "malformed" in word or "not a database" in word:
+                raise damaged(self._where) from error
+            raise JournalError(
+                f"The journal {self._where} failed: {word}.",
+                "Make room or repair the disk, then type `importer resume`."
+                if "full" in word or "I/O" in word
+                else "Check the disk and the file's permissions, then type `importer resume`.",
+            ) from error
+        if isinstance(error, msgspec.DecodeError | OSError):
+            raise damaged(self._where) from error
+
+
+def damaged(where: str) -> JournalError:
+    return JournalError(
+        f"The journal {where} is damaged or is no journal.",
+        "Restore it from a backup, or use another --reports-dir; the reports of earlier runs stay as they are.",
+    )
+
+
+_MOUNTS = Path("/proc/self/mounts")
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
+
+
+def sqlite(path: Path) -> Engine:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise JournalError(
+            f"The journal {path} cannot be written ({error.strerror}).", "Choose another --reports-dir."
+        ) from error
+    kind = file_system_of(path)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise JournalError(
+            f"The journal {path} lies on a network file system ({kind}), where SQLite is not safe.",
+            "Choose a local --reports-dir, or a --database postgresql://….",
+        )
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 30})
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # The driver's own transactions leave out CREATE TABLE: a kill between two of them would leave half a journal.
+        immediate = connection.get_execution_options().get("writes_first")
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    @sa.event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        to_wal(cursor)
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA fullfsync=ON")
+        cursor.execute("PRAGMA cache_size=-8000")
+        cursor.close()
+
+    return engine
+
+
+def postgresql(url: str) -> Engine:
+    try:
+        parsed = sa.make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return sa.create_engine(parsed, pool_pre_ping=True)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        raise SettingsError(
+            "The --database cannot be used.",
+            "Give a postgresql:// address and install the extra: pip install 'capillary-importer[postgres]'.",
+        ) from error
+
+
+def file_system_of(path: Path) -> str:
+    """The type of file system a path lies on, "" where the platform does not tell."""
+    if not _MOUNTS.exists():
+        return ""
+    where, best, kind = str(path.resolve()), "", ""
+    for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = line.split(" ")
+        point = fields[1].replace("\\040", " ")
+        if (where == point or where.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind

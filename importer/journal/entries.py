@@ -1,0 +1,90 @@
+"""Outcomes as the journal keeps them: one entry for a stretch of rows that share theirs, what is rare in it packed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from importer.journal.schema import STATUS_NUMBER, STATUSES
+from importer.model import Outcome
+
+
+class _More(msgspec.Struct, omit_defaults=True, array_like=True):
+    message: str = ""
+    advice: str = ""
+    columns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    at: int = 0
+
+
+pack, _unpack_more = msgspec.msgpack.encode, msgspec.msgpack.Decoder(_More).decode
+unpack_sent = msgspec.msgpack.Decoder(list[bytes]).decode
+unpack_rows = msgspec.msgpack.Decoder(tuple[tuple[int, ...], ...]).decode
+_ROW_NUMBER = attrgetter("row_number")
+#: What rows must have in common to be one entry.
+_SAME = attrgetter("status", "code", "message", "advice", "columns", "warnings", "attempts", "at")
+_NOTHING_MORE = _More()
+
+
+def entries_of(
+    key: int, outcomes: Sequence[Outcome], number: int | None, sent: Mapping[int, bytes]
+) -> Iterator[tuple[Any, ...]]:
+    """The values of outcomes in the order of the table's columns: one entry for neighbours that share theirs."""
+    in_order = sorted(outcomes, key=_ROW_NUMBER)
+    for _, group in groupby(enumerate(in_order), lambda pair: (pair[1].row_number - pair[0], _SAME(pair[1]))):
+        same = [outcome for _, outcome in group]
+        outcome = same[0]
+        more = None
+        if outcome.message or outcome.advice or outcome.columns or outcome.warnings or number is None:
+            at = outcome.at if number is None else 0
+            more = pack(_More(outcome.message, outcome.advice, outcome.columns, outcome.warnings, at))
+        hashes = [sent[one.row_number] for one in same if one.row_number in sent] if sent else []
+        yield (
+            key,
+            outcome.row_number,
+            STATUS_NUMBER[outcome.status],
+            outcome.code or None,
+            outcome.attempts,
+            number,
+            more,
+            pack(hashes) if hashes else None,
+            len(same),
+        )
+
+
+def joined(stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """First row and length of stretches in order, those that follow each other without a gap as one."""
+    first = rows = 0
+    for begins, more in stretches:
+        if rows and begins == first + rows:
+            rows += more
+            continue
+        if rows:
+            yield first, rows
+        first, rows = begins, more
+    if rows:
+        yield first, rows
+
+
+def outcome_of(
+    row: int, answer: tuple[str, int], status: int, code: str | None, attempts: int, more: bytes | None
+) -> Outcome:
+    """An outcome of the table's columns and of the answer that decided it."""
+    extra = _unpack_more(more) if more else _NOTHING_MORE
+    request_id, at = answer
+    return Outcome(
+        row,
+        STATUSES[status],
+        code or "",
+        extra.message,
+        extra.advice,
+        extra.columns,
+        extra.warnings,
+        attempts,
+        request_id,
+        extra.at or at,
+    )

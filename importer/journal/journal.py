@@ -1,0 +1,431 @@
+"""The journal: the durable record of runs, batches, attempts and outcomes. The only truth; reports are made from it.
+
+Every change that promises something is committed and synced before the run moves on: a batch before it is sent, an
+outcome before its customer's next row may go. SQLite (WAL, synchronous=FULL: NORMAL loses acknowledged commits in a
+power cut) or PostgreSQL by URL. It holds no cell of the sheet: rows are known by number, messages name columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from importer.errors import JournalError
+from importer.journal.changes import Change
+from importer.journal.databases import Errors, damaged, postgresql, sqlite
+from importer.journal.entries import joined, outcome_of, pack, unpack_rows, unpack_sent
+from importer.journal.records import Attempt, Kept, OpenBatch, Progress, Run, RunRecord
+from importer.journal.schema import (
+    ATTEMPTS,
+    BATCHES,
+    META,
+    MIGRATIONS,
+    OUTCOMES,
+    ROWS,
+    RUNS,
+    SCHEMA_VERSION,
+    STATUS_NUMBER,
+    STATUSES,
+    make_or_migrate,
+    version_of,
+)
+from importer.model import Outcome, RequestCounts, Status, Stretch
+
+_ATTEMPT, _ALL_BUT_ROWS = itemgetter(2), itemgetter(2, 3, 4, 5, 6)
+_NO_ANSWER = ("", 0)
+
+
+class Journal:
+    """One connection that writes, used by one thread at a time. Raises `JournalError`."""
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        self._engine = engine
+        self.where = where
+        with self.errors():
+            self._connection = engine.connect()
+            try:
+                self._prepare()
+            except BaseException:
+                self.close()
+                raise
+
+    @classmethod
+    def open(cls, reports_dir: Path, database: str | None = None) -> Journal:
+        """The journal beside the reports, or the one that `database` names (`postgresql://…`, `sqlite:///…`)."""
+        if database and not database.startswith("sqlite:///"):
+            return cls(postgresql(database), sa.make_url(database).render_as_string(hide_password=True))
+        path = Path(database.removeprefix("sqlite:///")) if database else reports_dir / "journal.db"
+        return cls(sqlite(path), str(path))
+
+    def close(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def errors(self) -> Errors:
+        """Around whatever uses the database: its errors become `JournalError`."""
+        return Errors(self.where)
+
+    @property
+    def shared(self) -> bool:
+        """Whether several machines may use it."""
+        return self._engine.dialect.name != "sqlite"
+
+    def another_connection(self) -> Connection:
+        """For a lock that lives as long as a connection."""
+        return self._engine.connect()
+
+    def _prepare(self) -> None:
+        if self._engine.dialect.name == "sqlite":
+            with self._connection.begin():
+                if self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+                    raise damaged(self.where)
+        found = self._version()
+        if found is None or found in MIGRATIONS:
+            # Whole or not at all, and one process at a time: the version stands in the same transaction as the tables.
+            self._connection.execution_options(writes_first=True)
+            with self._connection.begin():
+                make_or_migrate(self._connection)
+            self._connection.execution_options(writes_first=False)
+            found = self._version()
+        if found != SCHEMA_VERSION:
+            raise JournalError(
+                f"The journal {self.where} has version {found}; this importer reads version {SCHEMA_VERSION}.",
+                "Use the importer that made it, or another --reports-dir.",
+            )
+
+    def _version(self) -> int | None:
+        with self._connection.begin():
+            return version_of(self._connection)
+
+    # ------------------------------------------------------------------------------------------------ runs
+
+    def create(self, record: RunRecord, identity: str, progress: Progress | None = None) -> Run:
+        """A new run. `identity` names its source and target: two runs with the same one must not go on at once."""
+        progress = progress or Progress()
+        with self.errors(), self._connection.begin():
+            result = self._connection.execute(
+                RUNS.insert().values(
+                    run_id=record.run_id,
+                    started_at=record.started_at,
+                    identity=identity,
+                    source_sha256=record.source_sha256,
+                    record=pack(record),
+                    progress=pack(progress),
+                    finished=False,
+                )
+            )
+            key = result.inserted_primary_key
+        assert key is not None
+        return Run(int(key[0]), record, progress, None, None, False)
+
+    def runs(self) -> list[Run]:
+        """All runs, newest first."""
+        return self._select(sa.select(RUNS).order_by(RUNS.c.id.desc()))
+
+    def run(self, run_id: str) -> Run | None:
+        found = self._select(sa.select(RUNS).where(RUNS.c.run_id == run_id))
+        return found[0] if found else None
+
+    def unfinished(self, identity: str) -> Run | None:
+        """The newest run of this source and target, if something of it is left to do."""
+        found = self._select(sa.select(RUNS).where(RUNS.c.identity == identity).order_by(RUNS.c.id.desc()).limit(1))
+        return found[0] if found and not found[0].finished else None
+
+    def identity(self, key: int) -> str:
+        """The name of a run's work, as it was given to `create`."""
+        with self.errors(), self._connection.begin():
+            return str(self._connection.execute(sa.select(RUNS.c.identity).where(RUNS.c.id == key)).scalar())
+
+    def in_use(self, source: str) -> bool:
+        """Whether a run that is not finished reads this file."""
+        return any(run.record.source == source for run in self._select(sa.select(RUNS).where(~RUNS.c.finished)))
+
+    def imported_whole(self, base_url: str, sha256: str) -> Run | None:
+        """The newest run of the same content to the same target in which every row succeeded."""
+        found = self._select(sa.select(RUNS).where(RUNS.c.source_sha256 == sha256).order_by(RUNS.c.id.desc()))
+        for run in found:
+            if run.finished and run.exit_code == 0 and run.record.base_url == base_url and not _partial(run):
+                return run
+        return None
+
+    def of_source(self, place: str) -> Run | None:
+        """The newest run that began with the file at this place."""
+        query = sa.select(RUNS).where(RUNS.c.identity.startswith(place + " · ", autoescape=True))
+        found = self._select(query.order_by(RUNS.c.id.desc()).limit(1))
+        return found[0] if found else None
+
+    def imported(self, base_url: str, sha256: str) -> list[Run]:
+        """The runs that went through the same content for the same target, whatever became of its rows, from the newest
+        on."""
+        found = self._select(sa.select(RUNS).where(RUNS.c.source_sha256 == sha256).order_by(RUNS.c.id.desc()))
+        return [
+            run
+            for run in found
+            if run.finished and run.exit_code in (0, 3) and run.record.base_url == base_url and not _partial(run)
+        ]
+
+    def check(self) -> None:
+        """Raises `JournalError` where the database says that it is damaged."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self.errors(), self._connection.begin():
+            found = self._connection.execute(sa.text("PRAGMA quick_check(1)")).scalar()
+        if found != "ok":
+            raise JournalError(f"The journal {self.where} is damaged.", "Restore it, or use another --reports-dir.")
+
+    def relocate(self, run: Run, source: str) -> None:
+        """The file of a run that ended has been moved; its identity, the place where it began, stays."""
+        record = msgspec.structs.replace(run.record, source=source)
+        with self.errors(), self._connection.begin():
+            self._connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(record=pack(record)))
+
+    def _select(self, query: sa.Select[Any]) -> list[Run]:
+        with self.errors(), self._connection.begin():
+            rows = self._connection.execute(query).all()
+        return [
+            Run(
+                row.id,
+                msgspec.msgpack.decode(row.record, type=RunRecord),
+                msgspec.msgpack.decode(row.progress, type=Progress) if row.progress else Progress(),
+                row.finished_at,
+                row.exit_code,
+                row.finished,
+            )
+            for row in rows
+        ]
+
+    def finish(self, key: int, at: int, exit_code: int, finished: bool, progress: Progress) -> None:
+        """The run ended, for good or for now."""
+        with self.errors(), self._connection.begin():
+            self._connection.execute(
+                RUNS.update()
+                .where(RUNS.c.id == key)
+                .values(finished_at=at, exit_code=exit_code, finished=finished, progress=pack(progress))
+            )
+
+    def abandon(self, key: int) -> None:
+        """A run that is not to be resumed: another began anew in its place."""
+        with self.errors(), self._connection.begin():
+            self._connection.execute(RUNS.update().where(RUNS.c.id == key).values(finished=True))
+
+    # ------------------------------------------------------------------------------------------------ reading
+
+    def outcomes(self, key: int) -> Iterator[Outcome]:
+        """Every outcome of a run, by row number."""
+        for stretch in self.stretches(key):
+            yield from stretch.outcomes()
+
+    def stretches(self, key: int) -> Iterator[Stretch]:
+        """The same, neighbours that share their outcome together: much faster, as the rows of a request do."""
+        columns = OUTCOMES.c
+        query = sa.select(
+            columns.row_number,
+            ROWS,
+            *(columns.attempt, columns.status, columns.code, columns.attempts, columns.more),
+        )
+        ended = 0
+        with self.errors(), self._connection.begin():
+            for entries in self._partitions(query.where(columns.run == key).order_by(columns.row_number)):
+                answers = self._answers(key, set(map(_ATTEMPT, entries)) - {None})
+                for (attempt, *same), group in groupby(entries, _ALL_BUT_ROWS):
+                    answer = answers.get(attempt, _NO_ANSWER)
+                    for first, rows in joined((entry[0], entry[1]) for entry in group):
+                        if first < ended:
+                            raise damaged(self.where)
+                        ended = first + rows
+                        yield Stretch(outcome_of(first, answer, *same), rows)
+
+    def _partitions(self, query: sa.Select[Any]) -> Iterator[Sequence[Any]]:
+        """The rows of a large answer, some thousand at a time. Within a transaction."""
+        if self.shared:
+            yield from self._connection.execute(query, execution_options={"yield_per": 5000}).partitions()
+            return
+        # Straight from the driver: to make records of its rows takes as long as to fetch them.
+        compiled = query.compile(self._engine, compile_kwargs={"literal_binds": True})
+        with closing(self._connection.connection.cursor()) as cursor:
+            cursor.execute(str(compiled))
+            while rows := cursor.fetchmany(5000):
+                yield rows
+
+    def _answers(self, key: int, attempts: Collection[int]) -> dict[int, tuple[str, int]]:
+        """Request id and time of the answer of each of these attempts. Within a transaction."""
+        columns = ATTEMPTS.c
+        query = sa.select(columns.number, columns.request_id, columns.at + columns.elapsed_ms)
+        query = query.where(columns.run == key, columns.number.in_(attempts))
+        return {number: (request_id, at) for number, request_id, at in self._connection.execute(query)}
+
+    def decided(self, key: int, statuses: Iterable[Status] = STATUSES) -> bytearray:
+        """A byte per row number: 1 where the row has an outcome of these statuses."""
+        numbers = [STATUS_NUMBER[status] for status in statuses]
+        query = sa.select(OUTCOMES.c.row_number, ROWS).where(OUTCOMES.c.run == key)
+        found = bytearray()
+        with self.errors(), self._connection.begin():
+            last = self._connection.execute(query.order_by(OUTCOMES.c.row_number.desc()).limit(1)).first()
+            found.extend(bytes(sum(last) if last is not None else 1))
+            query = query.where(OUTCOMES.c.status.in_(numbers))
+            for row, rows in self._connection.execute(query, execution_options={"yield_per": 20000}):
+                found[row : row + rows] = b"\1" * rows
+        return found
+
+    def deciding(self, key: int, statuses: Iterable[Status]) -> Iterator[tuple[int, str, int]]:
+        """(row number, code, number of the attempt that decided) of every row of these statuses that was sent."""
+        query = (
+            sa.select(OUTCOMES.c.row_number, ROWS, OUTCOMES.c.code, OUTCOMES.c.attempt)
+            .where(
+                OUTCOMES.c.run == key,
+                OUTCOMES.c.status.in_([STATUS_NUMBER[status] for status in statuses]),
+                OUTCOMES.c.attempt.is_not(None),
+            )
+            .order_by(OUTCOMES.c.row_number)
+        )
+        with self.errors(), self._connection.begin():
+            for first, rows, code, attempt in self._connection.execute(query, execution_options={"yield_per": 5000}):
+                for row in range(first, first + rows):
+                    yield row, code or "", attempt
+
+    def decided_by(self, key: int, attempts: Iterable[int]) -> dict[int, list[int]]:
+        """The rows that each of these attempts decided."""
+        found: dict[int, list[int]] = {attempt: [] for attempt in attempts}
+        query = (
+            sa.select(OUTCOMES.c.attempt, OUTCOMES.c.row_number, ROWS)
+            .where(OUTCOMES.c.run == key, OUTCOMES.c.attempt.in_(list(found)))
+            .order_by(OUTCOMES.c.row_number)
+        )
+        with self.errors(), self._connection.begin():
+            for attempt, first, rows in self._connection.execute(query):
+                found[attempt].extend(range(first, first + rows))
+        return found
+
+    def purge(self, run: Run) -> None:
+        """Deletes what is known of the run's rows, and keeps the counts. The run cannot go on after that."""
+        kept = Kept({status.value: n for status, n in self.counts(run.key).items()}, self.requests(run.key))
+        progress = pack(msgspec.structs.replace(run.progress, purged=kept))
+        if not self.shared:
+            # Freed pages are overwritten, not only given back.
+            self._connection.connection.cursor().execute("PRAGMA secure_delete=ON")
+        with self.errors(), self._connection.begin():
+            for table in (OUTCOMES, ATTEMPTS, BATCHES):
+                self._connection.execute(table.delete().where(table.c.run == run.key))
+            self._connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(progress=progress, finished=True))
+
+    def counts(self, key: int) -> dict[Status, int]:
+        with self.errors(), self._connection.begin():
+            rows = self._connection.execute(
+                sa.select(OUTCOMES.c.status, sa.func.sum(ROWS)).where(OUTCOMES.c.run == key).group_by(OUTCOMES.c.status)
+            ).all()
+        return {STATUSES[status]: int(count) for status, count in rows}
+
+    def requests(self, key: int) -> RequestCounts:
+        """Sent: every attempt. Throttled: those answered 429. Retried: the same batch once more, not for a 429. Split:
+        batches that went on in parts."""
+        slowed = sa.func.sum(sa.case((ATTEMPTS.c.code == "429", 1), else_=0))
+        by_batch = (
+            sa.select(sa.func.count().label("made"), slowed.label("slowed"))
+            .where(ATTEMPTS.c.run == key)
+            .group_by(ATTEMPTS.c.batch_id)
+            .subquery()
+        )
+        again = by_batch.c.made - by_batch.c.slowed - 1
+        totals = sa.select(
+            sa.func.sum(by_batch.c.made),
+            sa.func.sum(sa.case((again > 0, again), else_=0)),
+            sa.func.sum(by_batch.c.slowed),
+        )
+        parts = sa.select(sa.func.count(sa.distinct(BATCHES.c.split_from))).where(BATCHES.c.run == key)
+        with self.errors(), self._connection.begin():
+            sent, retried, throttled = self._connection.execute(totals).one()
+            split = self._connection.execute(parts).scalar()
+        return RequestCounts(int(sent or 0), int(retried or 0), int(split or 0), int(throttled or 0))
+
+    def open_batches(self, key: int) -> list[OpenBatch]:
+        """Batches whose rows have no outcome, in the order they were formed."""
+        made = (
+            sa.select(ATTEMPTS.c.batch_id, sa.func.count().label("made"))
+            .where(ATTEMPTS.c.run == key)
+            .group_by(ATTEMPTS.c.batch_id)
+            .subquery()
+        )
+        query = (
+            sa.select(BATCHES, sa.func.coalesce(made.c.made, 0).label("made"))
+            .select_from(BATCHES.outerjoin(made, made.c.batch_id == BATCHES.c.batch_id))
+            .where(BATCHES.c.run == key, BATCHES.c.rows.is_not(None))
+            .order_by(BATCHES.c.batch_id)
+        )
+        with self.errors(), self._connection.begin():
+            return [
+                OpenBatch(
+                    row.batch_id,
+                    row.split_from,
+                    row.alone,
+                    row.attempts_before + row.made,
+                    unpack_rows(row.rows),
+                    row.doubt,
+                )
+                for row in self._connection.execute(query).all()
+            ]
+
+    def last_batch_id(self, key: int) -> int:
+        with self.errors(), self._connection.begin():
+            found = self._connection.execute(
+                sa.select(sa.func.max(BATCHES.c.batch_id)).where(BATCHES.c.run == key)
+            ).scalar()
+        return found or 0
+
+    def last_attempt(self, key: int) -> int:
+        with self.errors(), self._connection.begin():
+            found = self._connection.execute(
+                sa.select(sa.func.max(ATTEMPTS.c.number)).where(ATTEMPTS.c.run == key)
+            ).scalar()
+        return found or 0
+
+    def attempts(self, key: int) -> Iterator[Attempt]:
+        """Every attempt of a run, in the order of time."""
+        query = sa.select(ATTEMPTS).where(ATTEMPTS.c.run == key).order_by(ATTEMPTS.c.number)
+        with self.errors(), self._connection.begin():
+            for row in self._connection.execute(query, execution_options={"yield_per": 5000}):
+                yield Attempt(*row[1:])
+
+    @property
+    def ledger_key(self) -> bytes:
+        with self.errors(), self._connection.begin():
+            found = self._connection.execute(sa.select(META.c.ledger_key)).scalar()
+        return bytes(found or b"")
+
+    def sent(self, key: int) -> Iterator[bytes]:
+        """What the customers of a run were sent (see ledger.py), in the order of the sheet: that of sending, too, for
+        rows of one customer."""
+        query = sa.select(OUTCOMES.c.sent, OUTCOMES.c.rows).where(OUTCOMES.c.run == key, OUTCOMES.c.sent.is_not(None))
+        with self.errors(), self._connection.begin():
+            result = self._connection.execute(
+                query.order_by(OUTCOMES.c.row_number), execution_options={"yield_per": 20000}
+            )
+            for sent, rows in result:
+                if rows is None:
+                    yield bytes(sent)
+                else:
+                    yield from unpack_sent(sent)
+
+    def write(self, changes: Sequence[Change], key: int) -> None:
+        """Applies changes in one transaction, and returns when they are on the disk."""
+        with self.errors(), self._connection.begin():
+            for change in changes:
+                change.apply(self._connection, key)
+
+
+def _partial(run: Run) -> bool:
+    """Rows were left out as asked, so that the file still has some that no run has seen."""
+    return bool(run.record.settings.get("limit") or run.record.settings.get("skip_rows"))

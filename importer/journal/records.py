@@ -1,0 +1,85 @@
+"""What the journal knows of runs, batches and attempts, as records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from importer.model import RequestCounts
+
+
+class RunRecord(msgspec.Struct, frozen=True):
+    """What a run began with, all that resume needs to read the source again the same way. No secret, no cell."""
+
+    run_id: str
+    source: str
+    source_sha256: str
+    source_size: int
+    sheet: str
+    base_url: str
+    key_name: str
+    started_at: int
+    settings: dict[str, Any]
+    parser: dict[str, str]
+    mapping: bytes
+    version: str
+    spooled: bool = False
+    retry_of: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What is left of a run whose rows were purged: how many had which outcome, and what that took."""
+
+    rows: dict[str, int]
+    requests: RequestCounts
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What changes while a run goes on and no other table tells: limits that the server taught, seconds spent."""
+
+    batch_size: int = 0
+    max_bytes: int = 0
+    sending_seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    repairs: dict[str, int] = {}
+    #: The last row whose repairs are in there: who goes on reads some rows again.
+    repaired_to: int = 0
+    #: Why the run ended before its last row, in words; empty when it did not.
+    stopped: str = ""
+    purged: Kept | None = None
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run as the journal knows it. `finished`: nothing is left to resume."""
+
+    key: int
+    record: RunRecord
+    progress: Progress
+    finished_at: int | None
+    exit_code: int | None
+    finished: bool
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One sending of a batch. `at` is UTC in milliseconds since 1970."""
+
+    number: int
+    batch_id: int
+    at: int
+    elapsed_ms: int
+    customers: int
+    http_status: int
+    code: str
+    request_id: str
+
+
+class OpenBatch(msgspec.Struct, frozen=True):
+    """A batch whose rows have no outcome yet: it is sent again as it was."""
+
+    batch_id: int
+    split_from: int | None
+    alone: bool
+    attempts: int
+    rows: tuple[tuple[int, ...], ...]
+    doubt: bool

@@ -1,0 +1,125 @@
+"""The journal's tables, and how those of an older version become those of this one."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from importer.model import Status
+
+SCHEMA_VERSION = 3
+#: Statuses as the journal stores them: a byte a row. The order is for ever.
+STATUSES = tuple(Status)
+STATUS_NUMBER = {status: number for number, status in enumerate(STATUSES)}
+
+METADATA = sa.MetaData()
+
+META = sa.Table(
+    "meta",
+    METADATA,
+    sa.Column("schema_version", sa.Integer, nullable=False),
+    # For the hashes of the ledger.
+    sa.Column("ledger_key", sa.LargeBinary),
+)
+
+RUNS = sa.Table(
+    "runs",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False, unique=True),
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("finished_at", sa.BigInteger),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("finished", sa.Boolean, nullable=False, default=False),
+    sa.Column("identity", sa.Text, nullable=False, index=True),
+    sa.Column("source_sha256", sa.Text, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Column("progress", sa.LargeBinary),
+)
+
+BATCHES = sa.Table(
+    "batches",
+    METADATA,
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("batch_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("split_from", sa.Integer),
+    sa.Column("alone", sa.Boolean, nullable=False),
+    sa.Column("attempts_before", sa.Integer, nullable=False),
+    # Row numbers of each customer (msgpack); emptied once every row has its outcome, to stay small.
+    sa.Column("rows", sa.LargeBinary),
+    # Whether the server may have applied it: true from before it is sent until an answer says otherwise.
+    sa.Column("doubt", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+ATTEMPTS = sa.Table(
+    "attempts",
+    METADATA,
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("batch_id", sa.Integer, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("elapsed_ms", sa.Integer, nullable=False),
+    sa.Column("customers", sa.Integer, nullable=False),
+    sa.Column("http_status", sa.Integer, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+OUTCOMES = sa.Table(
+    "outcomes",
+    METADATA,
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("row_number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("code", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    # The attempt that decided; its request id and time stand there once for all rows of the request.
+    sa.Column("attempt", sa.Integer),
+    # What only few rows have: message, advice, columns, warnings, time (msgpack).
+    sa.Column("more", sa.LargeBinary),
+    # What the customers were sent, as hashes (see ledger.py), in the order of their first rows (msgpack).
+    sa.Column("sent", sa.LargeBinary),
+    # How many rows, this one and those that follow, have this same outcome: a request's rows mostly stand together, and
+    # one entry for them all costs a tenth of one for each. Empty in an entry of version 2: one row, `sent` as it is.
+    sa.Column("rows", sa.Integer),
+    sqlite_with_rowid=False,
+)
+
+
+#: How many rows an entry of `outcomes` speaks for.
+ROWS = sa.func.coalesce(OUTCOMES.c.rows, sa.literal_column("1"))
+
+#: What makes the tables of a version into those of the next.
+MIGRATIONS: dict[int, tuple[sa.Column[Any], ...]] = {
+    1: (META.c.ledger_key, OUTCOMES.c.sent),
+    2: (OUTCOMES.c.rows,),
+}
+
+
+def version_of(connection: Connection) -> int | None:
+    """The version of the tables, None where there are none yet. Within a transaction."""
+    if not sa.inspect(connection).has_table("meta"):
+        return None
+    return int(connection.execute(sa.select(META.c.schema_version)).scalar() or 0)
+
+
+def make_or_migrate(connection: Connection) -> None:
+    """Makes the tables, or those of an older version into today's. Another process may have done it meanwhile: it looks
+    again first. Within a transaction that writes: whole or not at all."""
+    version = version_of(connection)
+    if version is None:
+        METADATA.create_all(connection)
+        connection.execute(META.insert().values(schema_version=SCHEMA_VERSION, ledger_key=secrets.token_bytes(16)))
+        return
+    while version in MIGRATIONS:
+        for column in MIGRATIONS[version]:
+            kind = column.type.compile(connection.dialect)
+            connection.execute(sa.text(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"))
+        version += 1
+        connection.execute(META.update().values(schema_version=version))
+    connection.execute(META.update().where(META.c.ledger_key.is_(None)).values(ledger_key=secrets.token_bytes(16)))

@@ -1,0 +1,75 @@
+"""The scribe: writes the journal for the event loop, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from importer.errors import JournalError
+from importer.journal.changes import Change
+from importer.journal.journal import Journal
+from importer.model import Outcome
+
+
+class Scribe:
+    """Writes changes from the event loop: a thread of its own, and one commit for all that wait at the time."""
+
+    def __init__(
+        self, journal: Journal, key: int, sent: Callable[[Sequence[Outcome]], Mapping[int, bytes]] | None = None
+    ) -> None:
+        """`sent` knows what the ledger keeps beside outcomes that came of sending."""
+        self._journal = journal
+        self._key = key
+        self._sent = sent
+        self._queue: queue.SimpleQueue[tuple[Change, asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._error: JournalError | None = None
+        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
+        self._thread.start()
+
+    async def write(self, change: Change) -> None:
+        """Returns when the change is on the disk. Raises `JournalError`, and then for ever: a failed sync is never
+        repeated, for the kernel may have dropped what it could not write."""
+        if self._sent is not None and change.attempt is not None and change.outcomes:
+            change = msgspec.structs.replace(change, sent=self._sent(change.outcomes))
+        future = self._loop.create_future()
+        self._queue.put((change, future))
+        await future
+
+    async def close(self) -> None:
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        going = True
+        while going:
+            waiting = [self._queue.get()]
+            while not self._queue.empty():
+                waiting.append(self._queue.get())
+            going = None not in waiting
+            batch = [entry for entry in waiting if entry is not None]
+            if not batch:
+                continue
+            try:
+                if self._error is None:
+                    self._journal.write([change for change, _ in batch], self._key)
+            except JournalError as error:
+                self._error = error
+            except Exception as error:
+                # Whatever it was, those who wait must not wait for ever.
+                self._error = JournalError(f"The journal failed: {type(error).__name__}.", "Please report it.")
+                self._error.__cause__ = error
+            self._loop.call_soon_threadsafe(_resolve, [future for _, future in batch], self._error)
+
+
+def _resolve(futures: list[asyncio.Future[None]], error: Exception | None) -> None:
+    for future in futures:
+        if not future.done():
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
