@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import Connection
 
 from importer.errors import JournalError
-from importer.journal.entries import entries_of, pack
+from importer.journal.entries import entries_of, pack, pack_rows
 from importer.journal.records import Attempt, Progress
 from importer.journal.schema import ATTEMPTS, BATCHES, OUTCOMES, ROWS, RUNS
 from importer.model import Batch, Outcome
@@ -29,19 +28,21 @@ class _Statement:
 
     def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         if connection.dialect.paramstyle == "qmark":
-            with closing(connection.connection.cursor()) as cursor:
-                cursor.executemany(self._text, rows)
+            _driver(connection).executemany(self._text, rows)
         else:
             connection.execute(self._statement, [dict(zip(self._names, row, strict=True)) for row in rows])
 
     def first(self, connection: Connection, values: tuple[Any, ...]) -> Sequence[Any] | None:
         """The first row that a query finds for these values."""
         if connection.dialect.paramstyle == "qmark":
-            with closing(connection.connection.cursor()) as cursor:
-                cursor.execute(self._text, values)
-                found: tuple[Any, ...] | None = cursor.fetchone()
-                return found
+            found: tuple[Any, ...] | None = _driver(connection).execute(self._text, values).fetchone()
+            return found
         return connection.execute(self._statement, dict(zip(self._names, values, strict=True))).first()
+
+
+def _driver(connection: Connection) -> Any:
+    """SQLite's own connection beneath."""
+    return connection.connection.driver_connection
 
 
 _OPEN, _TRY, _DECIDE = (_Statement(table.insert()) for table in (BATCHES, ATTEMPTS, OUTCOMES))
@@ -78,31 +79,35 @@ class Change(msgspec.Struct, frozen=True):
     #: By row number, what the ledger keeps beside its outcome.
     sent: Mapping[int, bytes] = {}
 
-    def apply(self, connection: Connection, key: int) -> None:
-        if self.opened:
-            _OPEN.execute(connection, [_batch_row(key, batch, attempts) for batch, attempts in self.opened])
-        attempt = self.attempt
-        if attempt is not None:
-            _TRY.execute(connection, [(key, *msgspec.structs.astuple(attempt))])
-        if self.outcomes:
-            entries = list(entries_of(key, self.outcomes, attempt.number if attempt is not None else None, self.sent))
-            _refuse_second_outcomes(connection, entries)
-            _DECIDE.execute(connection, entries)
-        if self.settled:
-            _SETTLE.execute(connection, [(key, batch_id) for batch_id in self.settled])
-        for batches, doubt in ((self.harmless, False), (self.doubtful, True)):
+
+def apply(changes: Sequence[Change], connection: Connection, key: int) -> None:
+    """Writes changes of a run, within a transaction: what is of one kind in all of them goes by one statement."""
+    if opened := [_batch_row(key, batch, attempts) for change in changes for batch, attempts in change.opened]:
+        _OPEN.execute(connection, opened)
+    if tried := [(key, *msgspec.structs.astuple(change.attempt)) for change in changes if change.attempt is not None]:
+        _TRY.execute(connection, tried)
+    if decided := [entry for change in changes if change.outcomes for entry in _entries(change, key)]:
+        _refuse_second_outcomes(connection, decided)
+        _DECIDE.execute(connection, decided)
+    if settled := [(key, batch_id) for change in changes for batch_id in change.settled]:
+        _SETTLE.execute(connection, settled)
+    for change in changes:
+        for batches, doubt in ((change.harmless, False), (change.doubtful, True)):
             if batches:
                 connection.execute(
                     BATCHES.update().where(BATCHES.c.run == key, BATCHES.c.batch_id.in_(batches)).values(doubt=doubt)
                 )
-        if self.progress is not None:
-            connection.execute(RUNS.update().where(RUNS.c.id == key).values(progress=pack(self.progress)))
+        if change.progress is not None:
+            connection.execute(RUNS.update().where(RUNS.c.id == key).values(progress=pack(change.progress)))
 
 
 def _batch_row(key: int, batch: Batch, attempts: int) -> tuple[Any, ...]:
     """The values of a batch that is about to be sent, in the order of the table's columns."""
-    rows = pack([customer.row_numbers for customer in batch.customers])
-    return (key, batch.batch_id, batch.split_from, batch.alone, attempts, rows, True)
+    return (key, batch.batch_id, batch.split_from, batch.alone, attempts, pack_rows(batch.customers), True)
+
+
+def _entries(change: Change, key: int) -> Iterator[tuple[Any, ...]]:
+    return entries_of(key, change.outcomes, change.attempt.number if change.attempt is not None else None, change.sent)
 
 
 def _refuse_second_outcomes(connection: Connection, entries: Sequence[tuple[Any, ...]]) -> None:

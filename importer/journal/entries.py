@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from importer.journal.schema import STATUS_NUMBER, STATUSES
-from importer.model import Outcome
+from importer.model import Customer, Outcome
 
 
 class _More(msgspec.Struct, omit_defaults=True, array_like=True):
@@ -23,26 +22,31 @@ class _More(msgspec.Struct, omit_defaults=True, array_like=True):
 
 pack, _unpack_more = msgspec.msgpack.encode, msgspec.msgpack.Decoder(_More).decode
 unpack_sent = msgspec.msgpack.Decoder(list[bytes]).decode
-unpack_rows = msgspec.msgpack.Decoder(tuple[tuple[int, ...], ...]).decode
+_unpack_rows = msgspec.msgpack.Decoder(tuple[int | tuple[int, ...], ...]).decode
 _ROW_NUMBER = attrgetter("row_number")
-#: What rows must have in common to be one entry.
-_SAME = attrgetter("status", "code", "message", "advice", "columns", "warnings", "attempts", "at")
 _NOTHING_MORE = _More()
+
+
+def pack_rows(customers: Sequence[Customer]) -> bytes:
+    """The rows of a batch: a number for each customer, a list for one of several rows."""
+    return pack([customer.row_numbers if customer.also_rows else customer.row_number for customer in customers])
+
+
+def unpack_rows(packed: bytes) -> tuple[tuple[int, ...], ...]:
+    """The row numbers of each customer."""
+    return tuple(rows if isinstance(rows, tuple) else (rows,) for rows in _unpack_rows(packed))
 
 
 def entries_of(
     key: int, outcomes: Sequence[Outcome], number: int | None, sent: Mapping[int, bytes]
 ) -> Iterator[tuple[Any, ...]]:
     """The values of outcomes in the order of the table's columns: one entry for neighbours that share theirs."""
-    in_order = sorted(outcomes, key=_ROW_NUMBER)
-    for _, group in groupby(enumerate(in_order), lambda pair: (pair[1].row_number - pair[0], _SAME(pair[1]))):
-        same = [outcome for _, outcome in group]
-        outcome = same[0]
+    for outcome, rows in _stretches(sorted(outcomes, key=_ROW_NUMBER)):
         more = None
         if outcome.message or outcome.advice or outcome.columns or outcome.warnings or number is None:
             at = outcome.at if number is None else 0
             more = pack(_More(outcome.message, outcome.advice, outcome.columns, outcome.warnings, at))
-        hashes = [sent[one.row_number] for one in same if one.row_number in sent] if sent else []
+        hashes = [sent[row] for row in range(outcome.row_number, outcome.row_number + rows) if row in sent]
         yield (
             key,
             outcome.row_number,
@@ -52,8 +56,30 @@ def entries_of(
             number,
             more,
             pack(hashes) if hashes else None,
-            len(same),
+            rows,
         )
+
+
+def _stretches(in_order: Sequence[Outcome]) -> Iterator[tuple[Outcome, int]]:
+    """The first of each stretch, and how many rows it has. Written out: it runs for every row, and a comparison of
+    tuples made for each takes three times as long."""
+    first, rows = in_order[0], 0
+    for one in in_order:
+        if (
+            one.row_number != first.row_number + rows
+            or one.status is not first.status
+            or one.code != first.code
+            or one.message != first.message
+            or one.warnings != first.warnings
+            or one.columns != first.columns
+            or one.advice != first.advice
+            or one.attempts != first.attempts
+            or one.at != first.at
+        ):
+            yield first, rows
+            first, rows = one, 0
+        rows += 1
+    yield first, rows
 
 
 def joined(stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from importer.errors import JournalError
-from importer.journal.changes import Change
+from importer.journal.changes import Change, apply
 from importer.journal.databases import Errors, damaged, postgresql, sqlite
 from importer.journal.entries import joined, outcome_of, pack, unpack_rows, unpack_sent
 from importer.journal.records import Attempt, Kept, OpenBatch, Progress, Run, RunRecord
@@ -422,8 +422,7 @@ class Journal:
     def write(self, changes: Sequence[Change], key: int) -> None:
         """Applies changes in one transaction, and returns when they are on the disk."""
         with self.errors(), self._connection.begin():
-            for change in changes:
-                change.apply(self._connection, key)
+            apply(changes, self._connection, key)
 
 
 def _partial(run: Run) -> bool:
