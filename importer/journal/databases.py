@@ -31,12 +31,13 @@ class Errors:
             word = str(driver).strip().splitlines()[0] if str(driver).strip() else type(driver).__name__
             if "malformed" in word or "not a database" in word:
                 raise damaged(self._where) from error
-            raise JournalError(
-                f"The journal {self._where} failed: {word}.",
-                "Make room or repair the disk, then type `importer resume`."
-                if "full" in word or "I/O" in word
-                else "Check the disk and the file's permissions, then type `importer resume`.",
-            ) from error
+            if not isinstance(driver, sqlite3.Error):
+                advice = "See that the database runs, can be reached and lets us in, then give the command again."
+            elif "full" in word or "I/O" in word:
+                advice = "Make room or repair the disk, then type `importer resume`."
+            else:
+                advice = "Check the disk and the file's permissions, then type `importer resume`."
+            raise JournalError(f"The journal {self._where} failed: {word}.", advice) from error
         if isinstance(error, msgspec.DecodeError | OSError):
             raise damaged(self._where) from error
 

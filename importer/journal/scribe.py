@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -14,17 +15,28 @@ from importer.journal.changes import Change
 from importer.journal.journal import Journal
 from importer.model import Outcome
 
+#: How long a commit waits for others to come along, seconds. A commit costs as much CPU as all that a batch writes, and
+#: no request waits for it: the next batches are written down before their slots come.
+GAP = 0.005
+#: After so many commits of one change nobody is expected any more, and none waits: a run of one request at a time.
+LONELY = 8
+
 
 class Scribe:
     """Writes changes from the event loop: a thread of its own, and one commit for all that wait at the time."""
 
     def __init__(
-        self, journal: Journal, key: int, sent: Callable[[Sequence[Outcome]], Mapping[int, bytes]] | None = None
+        self,
+        journal: Journal,
+        key: int,
+        sent: Callable[[Sequence[Outcome]], Mapping[int, bytes]] | None = None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`sent` knows what the ledger keeps beside outcomes that came of sending."""
+        """`sent` knows what the ledger keeps beside outcomes that came of sending. `pause` is called by the thread."""
         self._journal = journal
         self._key = key
         self._sent = sent
+        self._pause = pause
         self._queue: queue.SimpleQueue[tuple[Change, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._error: JournalError | None = None
@@ -45,15 +57,18 @@ class Scribe:
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
-        going = True
+        going, alone = True, LONELY
         while going:
             waiting = [self._queue.get()]
+            if waiting[0] is not None and alone < LONELY:
+                self._pause(GAP)
             while not self._queue.empty():
                 waiting.append(self._queue.get())
             going = None not in waiting
             batch = [entry for entry in waiting if entry is not None]
             if not batch:
                 continue
+            alone = alone + 1 if len(batch) == 1 else 0
             try:
                 if self._error is None:
                     self._journal.write([change for change, _ in batch], self._key)

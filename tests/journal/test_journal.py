@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sqlite3
 import threading
@@ -27,6 +28,7 @@ from importer.journal import (
     file_system_of,
 )
 from importer.journal.schema import STATUSES
+from importer.journal.scribe import GAP, LONELY
 from importer.model import Batch, Customer, Outcome, Status
 from tests.journal.conftest import Opener
 
@@ -210,6 +212,40 @@ def test_many_waiting_changes_are_one_commit_and_none_returns_before_it_is_on_th
         assert len(list(journal.outcomes(run.key))) == 41
 
 
+def test_a_commit_waits_a_moment_for_others_only_where_others_come(tmp_path: Path) -> None:
+    """A sync is dear, so those who come within 5 ms share one. Who comes alone, again and again, waits for nobody."""
+    pauses: list[float] = []
+    rows = itertools.count(2)
+
+    async def write(scribe: Scribe, many: int) -> None:
+        changes = [Change(outcomes=[Outcome(next(rows), Status.SKIPPED)]) for _ in range(many)]
+        await asyncio.gather(*map(scribe.write, changes))
+
+    async def all_of_them(journal: Journal, key: int) -> None:
+        scribe = Scribe(journal, key, pause=pauses.append)
+        for _ in range(20):
+            await write(scribe, 1)
+        assert pauses == []
+        while not pauses:
+            # Whether the first commit takes one of these or all of them is chance; the second takes what is left.
+            await write(scribe, 3)
+        for _ in range(LONELY):
+            await write(scribe, 1)
+        pauses.clear()
+        for _ in range(20):
+            await write(scribe, 1)
+        assert pauses == []
+        while not pauses:
+            await write(scribe, 3)
+        await scribe.close()
+
+    with Journal.open(tmp_path) as journal:
+        run = journal.create(record(), "this work")
+        asyncio.run(all_of_them(journal, run.key))
+        assert len(list(journal.outcomes(run.key))) == next(rows) - 2
+    assert set(pauses) == {GAP} and GAP <= 0.05
+
+
 def test_a_journal_that_failed_once_writes_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sync that failed is not repeated: the kernel may have dropped what it could not write."""
     calls: list[int] = []
@@ -335,3 +371,4 @@ def test_no_password_of_a_database_is_told() -> None:
     with pytest.raises(JournalError) as told:
         Journal.open(Path(), "postgresql://somebody:s3cret@127.0.0.1:1/none")
     assert "s3cret" not in f"{told.value} {told.value.__cause__}"
+    assert "database runs" in told.value.advice and "disk" not in told.value.advice
