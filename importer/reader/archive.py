@@ -257,7 +257,7 @@ class _Member(io.BufferedReader):
         self._archive = zipfile.ZipFile(path)
         try:
             stream = self._archive.open(member, pwd=secret)
-        except (RuntimeError, NotImplementedError, zipfile.BadZipFile, OSError) as error:
+        except (RuntimeError, zipfile.BadZipFile, OSError) as error:
             self._archive.close()
             if member.flag_bits & 1:
                 raise SourceError(

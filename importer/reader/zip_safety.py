@@ -29,7 +29,7 @@ def checked_members(stream: BinaryIO) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, EOFError, OverflowError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, OverflowError, RuntimeError) as error:
         raise UnsafeZip("is cut off or damaged (zip)") from error
     total = 0
     for member in members:
@@ -72,7 +72,7 @@ def blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int = 1 << 2
                 if count > member.file_size:
                     break
                 yield block
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise UnsafeZip("is cut off or damaged (zip)") from error
     if count != member.file_size:
         raise UnsafeZip("lies about the size of what it holds; it was not read")
