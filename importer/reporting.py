@@ -14,6 +14,7 @@ from importer.journal import Journal, Run
 from importer.model import Outcome, RowCounts, RunSummary, Status, Stretch
 from importer.reader import Source
 from importer.reporter import read_summary, write_files, write_summary
+from importer.reporter.files import Unwritten
 from importer.reporter.timeline import Timeline
 from importer.runs import forget_spool, mapping_of
 from importer.settings import Settings, changed
@@ -32,11 +33,18 @@ def end(
     *,
     show_identifiers: bool = False,
 ) -> RunSummary:
-    """The reports of a run that has ended, for good or for now; then its end is written down."""
+    """The reports of a run that has ended, for good or for now; then its end is written down. Raises `JournalError`."""
     at = world.wall()
     stopped = f"{stop.message} {stop.advice}".strip() if stop is not None else ""
     run = msgspec.structs.replace(run, progress=msgspec.structs.replace(run.progress, stopped=stopped))
-    summary = _write(journal, run, source, stop, None, at, folder, show_identifiers)
+    try:
+        summary = _write(journal, run, source, stop, None, at, folder, show_identifiers)
+    except Unwritten as error:
+        # The run has not ended yet. `importer report` would write the files and leave it open, in its next one's way.
+        raise Unwritten(
+            f"{error.message} No row is lost: what was sent is in the journal.",
+            f"Make space or repair the disk, then type `importer resume {run.record.run_id}`, which writes them.",
+        ) from error
     finished = (stop is None and not summary.rows.unprocessed) or _nothing_came_of_it(stop, summary.rows)
     journal.finish(run.key, at, summary.exit_code, finished, run.progress)
     if finished:

@@ -20,6 +20,10 @@ from importer.errors import JournalError
 _STALE_SECONDS = 24 * 3600
 
 
+class Unwritten(JournalError):
+    """The disk took no report; the journal is well."""
+
+
 def private_folder(folder: Path) -> None:
     """The folder exists and is its owner's alone, whatever the umask says; parts of reports that a crash left go."""
     with told(folder):
@@ -81,11 +85,11 @@ def sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """A disk that fails is told as such, with what to type once it works again."""
+    """A disk that fails is told as such, and what to do once it works again."""
     try:
         yield
     except OSError as error:
-        raise JournalError(
+        raise Unwritten(
             f"The reports cannot be written to {path}: {error.strerror or error}.",
-            "Make space or give another --reports-dir, then type `importer report`.",
+            "Make space or repair the disk, then do the same again.",
         ) from error

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from importer.errors import ExitCode
+from importer.errors import ExitCode, JournalError
+from importer.pipeline import run
+from importer.progress import Silent
 from importer.sandbox import EmbeddedSandbox
-from tests.journal.kit import Program, results, sheet, violations
+from tests.journal.kit import Program, results, settings, sheet, violations, world
 
 ROWS = 3000
+#: Of the 2 MB. The journal of ROWS needs many times more, however few commits it makes of them: if all of the eight
+#: batches that are under way at a time shared each commit, there would be 188, of 12 kB or more.
+ROOM = 500_000
 
 
 @pytest.fixture
@@ -32,24 +40,90 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", place], check=True)
 
 
+def fill(disk: Path, leave: int = 0) -> None:
+    """Something else takes the room on the disk."""
+    room = os.statvfs(disk)
+    with (disk / "something else").open("wb", buffering=0) as file:
+        try:
+            file.write(bytes(room.f_bavail * room.f_frsize - leave))
+            while not leave:
+                file.write(bytes(room.f_frsize))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+
+
+def make_room(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+
+
 def test_a_full_disk_ends_the_run_with_7_and_it_goes_on_when_there_is_room(small_disk: Path, tmp_path: Path) -> None:
     """No row is lost, and the words say what to do."""
+    fill(small_disk, leave=ROOM)
     with EmbeddedSandbox() as sandbox:
         program = Program(tmp_path, sandbox)
         sheet(tmp_path / "rows.csv", ROWS, shared=True)
-        words = ("rows.csv", "--base-url", sandbox.base_url, "--batch-size", "10")
+        words = ("rows.csv", "--base-url", sandbox.base_url, "--batch-size", "2")
         code, _, err = program.run("run", *words)
         assert code == ExitCode.JOURNAL, err
+        assert "The journal" in err
         assert "full" in err or "No space" in err
         assert "importer resume" in err
         sent = len(sandbox.state.requests)
-        assert 0 < sent < ROWS // 10
+        assert 0 < sent < ROWS // 2
         # Still full: nothing is sent that cannot be written down.
         code, _, err = program.run("resume")
         assert code == ExitCode.JOURNAL, err
         assert len(sandbox.state.requests) <= sent + 8 + 4
-        subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+        make_room(small_disk)
         code, out, err = program.run("resume", "--json")
         assert (code, json.loads(out)["rows"]["succeeded"]) == (0, ROWS), err
         rows = results(small_disk, json.loads(out)["run_id"])
         assert violations(sandbox.state, rows, ROWS, small_disk) == []
+
+
+class FullAtTheEnd(Silent):
+    """When the last row has its outcome, the disk is full."""
+
+    def __init__(self, disk: Path) -> None:
+        self._disk = disk
+
+    def end(self) -> None:
+        fill(self._disk)
+
+
+def test_a_disk_that_is_full_when_the_reports_are_written(small_disk: Path, tmp_path: Path) -> None:
+    """All was sent and is in the journal: 7, no half report, and the command that the words name writes them."""
+    with EmbeddedSandbox() as sandbox:
+        program = Program(tmp_path, sandbox)
+        path = sheet(tmp_path / "rows.csv", 300, shared=True)
+        there = msgspec.structs.replace(world(sandbox, tmp_path / "home"), observer=FullAtTheEnd(small_disk))
+        with pytest.raises(JournalError, match=r"The reports cannot be written.*No row is lost") as caught:
+            run(str(path), settings(sandbox, small_disk), there)
+        named = re.search(r"`importer (resume \S+)`", caught.value.advice)
+        assert caught.value.exit_code == ExitCode.JOURNAL
+        assert named is not None
+        sent = len(sandbox.state.requests)
+        # Still full: the same again, from the shell.
+        code, out, err = program.run(*named[1].split())
+        assert (code, out) == (ExitCode.JOURNAL, "")
+        assert named[0] in err
+        assert [path.name for folder in small_disk.glob("2*") for path in folder.iterdir()] == []
+        # The run is not at its end: the file is not sent a second time.
+        code, _, err = program.run("run", "rows.csv", "--base-url", sandbox.base_url)
+        assert code == ExitCode.BUSY
+        assert named[0] in err
+        make_room(small_disk)
+        code, out, err = program.run(*named[1].split(), "--json")
+        assert (code, json.loads(out)["rows"]["succeeded"]) == (0, 300), err
+        assert len(sandbox.state.requests) == sent
+        run_id = json.loads(out)["run_id"]
+        assert violations(sandbox.state, results(small_disk, run_id), 300, small_disk) == []
+        files = {path.name: path.read_bytes() for path in (small_disk / run_id).iterdir()}
+        assert set(files) == {"results.csv", "summary.html", "summary.json"}
+        # And now it is.
+        code, out, err = program.run("resume", "--json")
+        assert (code, len(sandbox.state.requests)) == (0, sent), err
+        assert "nothing is left to resume" in err
+        code, _, err = program.run("report", run_id)
+        assert code == 0, err
+        assert (small_disk / run_id / "results.csv").read_bytes() == files["results.csv"]

@@ -254,14 +254,14 @@ def test_a_report_that_fails_half_way_leaves_the_one_before_and_no_trace(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
 
 
-def test_a_full_disk_is_told_with_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ENOSPC at the sync ends as a journal-or-disk failure, not as a traceback."""
 
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files_module, "sync", full)
-    with pytest.raises(JournalError, match=r"No space left.*importer report"):
+    with pytest.raises(JournalError, match=r"No space left.*Make space"):
         write_files(tmp_path, sheet(2), [bad(2)], MAPPING)
     assert list(tmp_path.iterdir()) == []
 
