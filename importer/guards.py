@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from importer.errors import ExitCode, Stop
-from importer.model import Batch, Outcome, Status
+from importer.errors import ExitCode, ImporterError, Stop
+from importer.model import Batch, Customer, Outcome, Status
 from importer.wording import counted
 
 #: So many answers in a row, to more than one batch, that cannot be read: something else than the API answers.
@@ -23,16 +23,18 @@ _LOOK = "Look at the report; go on with `importer resume` once the reason is gon
 
 
 class Errors(msgspec.Struct, frozen=True):
-    """`--max-errors`: a number of rows, or a share of the rows that have an outcome."""
+    """`--max-errors`: a number of rows, or a share of those that are sent."""
 
     rows: int = 0
     share: float = 0.0
 
-    def reached(self, failed: int, decided: int) -> bool:
+    def reached(self, failed: int, decided: int, total: int | None = None) -> bool:
+        """`total`: how many rows are to be decided, once the whole sheet is known."""
         if self.rows:
             return failed >= self.rows
-        # A share means little before there is a hundred to take it of.
-        return decided >= 100 and failed >= self.share * decided
+        # A share of the rows so far means little before there are a hundred; that of all rows is sure at once.
+        so_far = decided >= 100 and failed >= self.share * decided
+        return so_far or bool(total and failed >= self.share * total)
 
 
 class _Root(msgspec.Struct):
@@ -48,7 +50,9 @@ class Guards:
 
     def __init__(self, max_errors: Errors | None, canary: int) -> None:
         self._max_errors = max_errors
-        self._failed = self._decided = 0
+        self._failed = self._decided = self._known = 0
+        self._all_known = False
+        self._limit: Stop | None = None
         self._canary_to_take = canary
         self._canary: set[int] = set()
         self._canary_succeeded = False
@@ -71,6 +75,18 @@ class Guards:
     def at_most(self) -> int | None:
         """The canary goes in a batch of its own: how many customers the next may hold."""
         return self._canary_to_take or None
+
+    def fed(self, customers: Iterable[Customer]) -> Stop | None:
+        """Further rows of the sheet are known, all of them to be sent."""
+        if self._max_errors is None:
+            return None
+        self._known += sum(len(customer.row_numbers) for customer in customers)
+        return self._limited()
+
+    def all_fed(self) -> Stop | None:
+        """The sheet has no further rows."""
+        self._all_known = True
+        return self._limited()
 
     def begun(self, batch: Batch) -> None:
         if self._canary_to_take:
@@ -148,10 +164,34 @@ class Guards:
         for outcome in outcomes:
             self._decided += 1
             self._failed += outcome.status is not Status.SUCCEEDED
-        if not self._max_errors.reached(self._failed, self._decided):
+        return self._limited()
+
+    # ------------------------------------------------------------------------------------------------ the limit
+
+    @property
+    def _reached(self) -> bool:
+        total = self._known if self._all_known else None
+        return self._max_errors is not None and self._max_errors.reached(self._failed, self._decided, total)
+
+    @property
+    def _words(self) -> str:
+        return f"{counted(self._failed, 'row')} failed or unknown: the limit of --max-errors"
+
+    def _limited(self) -> Stop | None:
+        """The stop that `--max-errors` means, if rows are known that have no outcome yet.
+
+        Else there is nothing to stop. To end with 6 all the same would call for a `resume` that has nothing to do, and
+        a nightly would hold a file back that has been through; what such rows need is `retry`, as after any 3.
+        """
+        if self._decided >= self._known or not self._reached:
             return None
-        return Stop(
-            ExitCode.TOO_MANY_ERRORS,
-            f"{counted(self._failed, 'row')} failed or unknown: the limit of --max-errors.",
-            _LOOK,
-        )
+        self._limit = self._limit or Stop(ExitCode.TOO_MANY_ERRORS, f"{self._words}.", _LOOK)
+        return self._limit
+
+    def too_late(self, stop: ImporterError | None) -> str:
+        """At the end: what is to be told where the limit was reached with nothing left to stop, or with all that was
+        left in flight. Empty where it was not reached, where rows are left, or of another stop."""
+        done = self._all_known and self._decided >= self._known
+        if not done or not self._reached or (stop is not None and stop is not self._limit):
+            return ""
+        return f"{self._words}, reached when no row was left to be sent."

@@ -163,6 +163,10 @@ class Sender:
         self._stopping.set()
         self._changed.set()
 
+    def _heed(self, found: Stop | None) -> None:
+        if found is not None:
+            self.stop(found)
+
     async def run(self, feed: Feed, again: list[Work]) -> ImporterError | None:
         """`again`: batches that an earlier process left open; they go first, as they were."""
         for work in again:
@@ -170,6 +174,7 @@ class Sender:
                 self._lanes.hold(customer)
             self._taken += len(work.batch.customers)
             self._guards.inherited(work.root)
+            self._heed(self._guards.fed(work.batch.customers))
             self._inherited.add(work.batch.batch_id)
             self._put(work, 0.0)
         if unsent := tuple(work.batch.batch_id for work in again if not work.doubt):
@@ -180,6 +185,9 @@ class Sender:
             await self._dispatch()
             if self._stop is not None:
                 await self._land()
+            if too_late := self._guards.too_late(self._stop):
+                self._note(too_late)
+                self._stop = None
             if self._stop is not None and self._stop.exit_code is not ExitCode.JOURNAL:
                 # Written down as about to be sent, and never sent: the report must not call them unknown.
                 waiting = [work.batch.batch_id for _, _, work in self._again if not work.doubt]
@@ -257,6 +265,7 @@ class Sender:
                     self._count(portion.outcomes)
                 for keys in portion.links:
                     self._lanes.link(keys)
+                self._heed(self._guards.fed(portion.customers))
                 for first in range(0, len(portion.customers), AT_ONCE):
                     for customer in portion.customers[first : first + AT_ONCE]:
                         self._lanes.add(customer)
@@ -268,6 +277,7 @@ class Sender:
                     await self._room()
                 self._feed_waits = False
             self._feeding = False
+            self._heed(self._guards.all_fed())
             self._changed.set()
         except asyncio.CancelledError:
             raise
@@ -527,8 +537,7 @@ class Sender:
             self._put(again, delay)
         self._more_room.set()
         self._changed.set()
-        if (stop := self._guards.settled(work.root, len(new) - (not goes_on), outcomes, refused)) is not None:
-            self.stop(stop)
+        self._heed(self._guards.settled(work.root, len(new) - (not goes_on), outcomes, refused))
 
     # ------------------------------------------------------------------------------------------------ it was not
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from importer.errors import ExitCode, Stop
 from importer.guards import REFUSED_BATCHES, UNREADABLE_ANSWERS, Errors, Guards
 from importer.model import Batch, Outcome, Status
@@ -195,20 +197,77 @@ def test_a_canary_of_which_none_succeeds_stops_with_6() -> None:
 # ---------------------------------------------------------------------------------------------------- --max-errors
 
 
-def test_max_errors_counts_failed_and_unknown() -> None:
-    watch = guards(Errors(rows=3))
-    for number, status in enumerate((Status.FAILED, Status.SUCCEEDED, Status.UNKNOWN), start=1):
-        one = batch(number, rows=1)
+def limited(limit: Errors, *found: Batch, whole: bool = False) -> Guards:
+    """A watch that has heard of these batches' rows; `whole`: and that the sheet has no others."""
+    watch = guards(limit)
+    for one in found:
+        assert watch.fed(one.customers) is None
         watch.begun(one)
+    if whole:
+        assert watch.all_fed() is None
+    return watch
+
+
+def test_max_errors_counts_failed_and_unknown() -> None:
+    singles = [batch(number, rows=1) for number in range(1, 6)]
+    watch = limited(Errors(rows=3), *singles)
+    for one, status in zip(singles, (Status.FAILED, Status.SUCCEEDED, Status.UNKNOWN), strict=False):
         assert settle(watch, [one], status) == [None]
-    last = batch(9, rows=1)
-    watch.begun(last)
-    assert settle(watch, [last], Status.FAILED) == [ExitCode.TOO_MANY_ERRORS]
+    assert settle(watch, [singles[3]], Status.FAILED) == [ExitCode.TOO_MANY_ERRORS]
 
 
-def test_max_errors_by_share_waits_for_a_hundred_rows() -> None:
-    watch = guards(Errors(share=0.05))
-    watch.begun(batch(1, rows=99))
-    assert settle(watch, [batch(1, rows=99)], Status.FAILED) == [None]
-    watch.begun(batch(2, rows=1))
-    assert settle(watch, [batch(2, rows=1)], Status.SUCCEEDED) == [ExitCode.TOO_MANY_ERRORS]
+def test_max_errors_by_share_waits_for_a_hundred_rows_while_more_may_come() -> None:
+    first, second, rest = batch(1, rows=99), batch(2, rows=1), batch(3)
+    watch = limited(Errors(share=0.05), first, second, rest)
+    assert settle(watch, [first], Status.FAILED) == [None]
+    assert settle(watch, [second], Status.SUCCEEDED) == [ExitCode.TOO_MANY_ERRORS]
+
+
+def test_max_errors_by_share_is_taken_of_all_rows_once_all_are_known() -> None:
+    """Two of forty are 5 %, whatever becomes of the others."""
+    singles = [batch(number, rows=1) for number in range(1, 41)]
+    watch = limited(Errors(share=0.05), *singles, whole=True)
+    assert settle(watch, singles[:2], Status.FAILED) == [None, ExitCode.TOO_MANY_ERRORS]
+
+
+def test_max_errors_by_share_may_be_reached_by_hearing_that_the_sheet_ends() -> None:
+    found = [batch(1, rows=10), batch(2, rows=30)]
+    watch = limited(Errors(share=0.05), *found)
+    assert settle(watch, found[:1], Status.FAILED) == [None]
+    assert code(watch.all_fed()) is ExitCode.TOO_MANY_ERRORS
+
+
+@pytest.mark.parametrize("limit", [Errors(rows=5), Errors(share=0.05)], ids=["number", "share"])
+def test_max_errors_does_not_stop_when_no_row_is_left(limit: Errors) -> None:
+    """6 calls for a resume, and that would have nothing to do: it is said, and the run is finished."""
+    only = batch(1, rows=40)
+    watch = limited(limit, only, whole=True)
+    assert settle(watch, [only], Status.FAILED) == [None]
+    assert watch.too_late(None).startswith("40 rows failed or unknown: the limit of --max-errors")
+
+
+def test_max_errors_reached_with_all_that_is_known_waits_for_whether_more_comes() -> None:
+    """Whichever is first, the answer or the rest of the sheet: the end is the same."""
+    only = batch(1, rows=40)
+    watch = limited(Errors(rows=5), only)
+    assert settle(watch, [only], Status.FAILED) == [None]
+    assert code(watch.fed(batch(2).customers)) is ExitCode.TOO_MANY_ERRORS
+
+
+def test_max_errors_has_stopped_nothing_when_what_flew_was_all_that_was_left() -> None:
+    found = [batch(number, rows=20) for number in (1, 2)]
+    watch = limited(Errors(share=0.05), *found, whole=True)
+    stop = watch.settled(1, -1, outcomes(found[0], Status.FAILED), refused=False)
+    assert code(stop) is ExitCode.TOO_MANY_ERRORS
+    assert watch.too_late(stop) == "", "rows are still on their way"
+    assert settle(watch, found[1:], Status.FAILED) == [None]
+    assert watch.too_late(stop).startswith("40 rows failed or unknown")
+    assert watch.too_late(Stop(ExitCode.INTERRUPTED, "interrupted")) == "", "another stop stands"
+
+
+def test_max_errors_that_is_not_reached_is_not_told() -> None:
+    only = batch(1, rows=40)
+    watch = limited(Errors(share=0.05), only, whole=True)
+    assert settle(watch, [only], Status.SUCCEEDED) == [None]
+    assert watch.too_late(None) == ""
+    assert limited(Errors(share=0.05), whole=True).too_late(None) == "", "no row, no share"

@@ -73,6 +73,9 @@ def test_a_number_of_errors_and_a_share() -> None:
     assert not Errors(share=0.5).reached(50, 99), "a share means little of a few rows"
     assert Errors(share=0.5).reached(50, 100)
     assert not Errors(share=0.5).reached(49, 100)
+    assert Errors(share=0.5).reached(20, 20, 40), "of all rows that there are, a share is sure at once"
+    assert not Errors(share=0.5).reached(19, 39, 40)
+    assert not Errors(share=0.5).reached(0, 0, 0)
 
 
 def test_a_burst_that_eats_the_rate_is_refused() -> None:

@@ -46,6 +46,27 @@ def test_max_errors_by_share_stops_with_6_and_counts_unknown_too() -> None:
     assert ran(found, limits=Limits(max_errors=Errors(share=0.5))).stop is None
 
 
+@pytest.mark.parametrize("limit", [Errors(rows=2), Errors(share=0.05)], ids=["number", "share"])
+def test_max_errors_holds_for_a_sheet_of_forty_rows(limit: Errors) -> None:
+    """The share is taken of the whole sheet, which is known by then: two of forty are 5 %."""
+    found = [magic(row, "code-1012") for row in range(2, 42)]
+    result = ran(found, limits=Limits(max_errors=limit), batch_size=10, rate=read_rate("100/minute"))
+    assert result.exit_code is ExitCode.TOO_MANY_ERRORS
+    assert (result.requests, result.count(Status.FAILED)) == (1, 10)
+
+
+@pytest.mark.parametrize("batch_size", [10, 40, 100])
+@pytest.mark.parametrize("limit", [Errors(rows=2), Errors(share=0.05)], ids=["number", "share"])
+def test_max_errors_reached_by_the_last_answers_is_told_and_stops_nothing(limit: Errors, batch_size: int) -> None:
+    """All in one request, or all in flight when the first answer comes: no row is left, so nothing is to be resumed."""
+    found = [*customers(10), *[magic(row, "code-1012") for row in range(12, 42)]]
+    result = ran(found, limits=Limits(max_errors=limit), batch_size=batch_size, options={"latency": (1.0,)})
+    assert result.stop is None
+    assert (result.count(Status.SUCCEEDED), result.count(Status.FAILED)) == (10, 30)
+    assert any("--max-errors" in note for note in result.sender.progress.notes)
+    assert result.watcher.notes == list(result.sender.progress.notes)
+
+
 def test_a_canary_that_fails_whole_stops_with_6_and_nothing_else_is_sent() -> None:
     found = [*[magic(row, "code-1012") for row in range(2, 12)], *customers(5000, first_row=2000)]
     result = ran(found, limits=Limits(canary=10))

@@ -218,6 +218,15 @@ def max_errors(bench: Bench) -> None:
         name = ended.json["run_id"]
         ended = bench.terminal.type("resume", name, "--json", "--max-errors", "100")
         assert (ended.code, ended.json["rows"]["failed"]) == (3, 30)
+        # A share of a small sheet is taken of all of it.
+        ended = bench.run(sandbox, "--max-errors", "5%", "--batch-size", "2", "--rate", "10/second")
+        assert ended.code == 6
+        assert ended.json["rows"]["unprocessed"] > 0
+        # In one request, no row is left to stop before: the run is finished, and there is nothing to resume.
+        ended = bench.run(sandbox, "--max-errors", "5%", "--restart")
+        assert (ended.code, ended.json["rows"]["failed"]) == (3, 30)
+        assert "--max-errors" in str(ended.json["notes"])
+        assert bench.terminal.type("resume", ended.json["run_id"]).code == 0
 
 
 def max_outage(bench: Bench) -> None:
