@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from importer.errors import ExitCode, ImporterError, Stop
+from importer.errors import ExitCode, Stop
 from importer.model import Batch, Customer, Outcome, Status
 from importer.wording import counted
 
@@ -52,7 +52,6 @@ class Guards:
         self._max_errors = max_errors
         self._failed = self._decided = self._known = 0
         self._all_known = False
-        self._limit: Stop | None = None
         self._canary_to_take = canary
         self._canary: set[int] = set()
         self._canary_succeeded = False
@@ -76,12 +75,9 @@ class Guards:
         """The canary goes in a batch of its own: how many customers the next may hold."""
         return self._canary_to_take or None
 
-    def fed(self, customers: Iterable[Customer]) -> Stop | None:
+    def fed(self, customers: Iterable[Customer]) -> None:
         """Further rows of the sheet are known, all of them to be sent."""
-        if self._max_errors is None:
-            return None
         self._known += sum(len(customer.row_numbers) for customer in customers)
-        return self._limited()
 
     def all_fed(self) -> Stop | None:
         """The sheet has no further rows."""
@@ -166,32 +162,14 @@ class Guards:
             self._failed += outcome.status is not Status.SUCCEEDED
         return self._limited()
 
-    # ------------------------------------------------------------------------------------------------ the limit
-
-    @property
-    def _reached(self) -> bool:
-        total = self._known if self._all_known else None
-        return self._max_errors is not None and self._max_errors.reached(self._failed, self._decided, total)
-
-    @property
-    def _words(self) -> str:
-        return f"{counted(self._failed, 'row')} failed or unknown: the limit of --max-errors"
-
     def _limited(self) -> Stop | None:
-        """The stop that `--max-errors` means, if rows are known that have no outcome yet.
-
-        Else there is nothing to stop. To end with 6 all the same would call for a `resume` that has nothing to do, and
-        a nightly would hold a file back that has been through; what such rows need is `retry`, as after any 3.
-        """
-        if self._decided >= self._known or not self._reached:
+        """The stop that `--max-errors` means, also where the last row is what reached it: whoever sets a limit is told
+        by the exit code that it was reached, and not by chance of what was in flight at the time."""
+        total = self._known if self._all_known else None
+        if self._max_errors is None or not self._max_errors.reached(self._failed, self._decided, total):
             return None
-        self._limit = self._limit or Stop(ExitCode.TOO_MANY_ERRORS, f"{self._words}.", _LOOK)
-        return self._limit
-
-    def too_late(self, stop: ImporterError | None) -> str:
-        """At the end: what is to be told where the limit was reached with nothing left to stop, or with all that was
-        left in flight. Empty where it was not reached, where rows are left, or of another stop."""
-        done = self._all_known and self._decided >= self._known
-        if not done or not self._reached or (stop is not None and stop is not self._limit):
-            return ""
-        return f"{self._words}, reached when no row was left to be sent."
+        return Stop(
+            ExitCode.TOO_MANY_ERRORS,
+            f"{counted(self._failed, 'row')} failed or unknown: the limit of --max-errors.",
+            _LOOK,
+        )

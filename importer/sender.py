@@ -174,7 +174,7 @@ class Sender:
                 self._lanes.hold(customer)
             self._taken += len(work.batch.customers)
             self._guards.inherited(work.root)
-            self._heed(self._guards.fed(work.batch.customers))
+            self._guards.fed(work.batch.customers)
             self._inherited.add(work.batch.batch_id)
             self._put(work, 0.0)
         if unsent := tuple(work.batch.batch_id for work in again if not work.doubt):
@@ -185,9 +185,6 @@ class Sender:
             await self._dispatch()
             if self._stop is not None:
                 await self._land()
-            if too_late := self._guards.too_late(self._stop):
-                self._note(too_late)
-                self._stop = None
             if self._stop is not None and self._stop.exit_code is not ExitCode.JOURNAL:
                 # Written down as about to be sent, and never sent: the report must not call them unknown.
                 waiting = [work.batch.batch_id for _, _, work in self._again if not work.doubt]
@@ -265,7 +262,7 @@ class Sender:
                     self._count(portion.outcomes)
                 for keys in portion.links:
                     self._lanes.link(keys)
-                self._heed(self._guards.fed(portion.customers))
+                self._guards.fed(portion.customers)
                 for first in range(0, len(portion.customers), AT_ONCE):
                     for customer in portion.customers[first : first + AT_ONCE]:
                         self._lanes.add(customer)

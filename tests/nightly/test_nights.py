@@ -325,7 +325,7 @@ def test_a_run_that_too_many_errors_stopped_waits_for_a_person(tmp_path: Path) -
     """It does not go on by itself, start after start; once it was resumed it is delivered."""
     with EmbeddedSandbox(SandboxOptions(customers=frozenset({"nobody"}))) as nobody:
         house = House(tmp_path, nobody.base_url, **{"max-errors": "5", "concurrency": 1})
-        (house.inbox / "a.csv").write_text(sheet(0, rows=300))
+        (house.inbox / "a.csv").write_text(sheet(0))
         found = house.look(NIGHT)
         assert [(file.what, file.exit_code) for file in found.files] == [("stopped", ExitCode.TOO_MANY_ERRORS)]
         sent = len(nobody.state.requests)
@@ -346,12 +346,12 @@ def test_a_held_file_can_be_replaced(tmp_path: Path) -> None:
     """Its run is given up, its reports stay, and the other file is imported."""
     with EmbeddedSandbox(SandboxOptions(customers=frozenset({"nobody"}))) as nobody:
         house = House(tmp_path, nobody.base_url, **{"max-errors": "5", "concurrency": 1})
-        (house.inbox / "a.csv").write_text(sheet(0, rows=300))
+        (house.inbox / "a.csv").write_text(sheet(0))
         (stopped,) = house.look(NIGHT).files
         (house.inbox / "a.csv").write_text(sheet(0, bad=30))
         found = house.look(NIGHT, "02:10")
         assert [(file.what, file.moved_to) for file in found.files] == [("given up", ""), ("imported", "done/a.csv")]
-        assert (tmp_path / "reports" / stopped.run_id / "source" / "a.csv").read_text() == sheet(0, rows=300)
+        assert (tmp_path / "reports" / stopped.run_id / "source" / "a.csv").read_text() == sheet(0)
         assert house.look(NIGHT, "02:20").files == ()
 
 

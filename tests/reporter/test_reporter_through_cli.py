@@ -280,7 +280,7 @@ def test_identifiers_are_shown_by_every_command_that_is_told_to(terminal: Termin
         assert ended.code in (0, 3, 6), ended.err
         return " ".join(cause["text"] for cause in ended.json["causes"])
 
-    assert "gmial.test" not in told("run", path, *small, "--max-errors", "4")
+    assert "gmial.test" not in told("run", path, *small, "--max-errors", "8")
     assert "(gmial.test)" in told("resume", "--max-errors", "100", show)
     masked = told("report")
     assert "(g********t)" in masked and "gmial" not in masked

@@ -57,14 +57,12 @@ def test_max_errors_holds_for_a_sheet_of_forty_rows(limit: Errors) -> None:
 
 @pytest.mark.parametrize("batch_size", [10, 40, 100])
 @pytest.mark.parametrize("limit", [Errors(rows=2), Errors(share=0.05)], ids=["number", "share"])
-def test_max_errors_reached_by_the_last_answers_is_told_and_stops_nothing(limit: Errors, batch_size: int) -> None:
-    """All in one request, or all in flight when the first answer comes: no row is left, so nothing is to be resumed."""
+def test_max_errors_reached_by_the_last_answers_is_6_all_the_same(limit: Errors, batch_size: int) -> None:
+    """All in one request, or all in flight when the first answer comes."""
     found = [*customers(10), *[magic(row, "code-1012") for row in range(12, 42)]]
     result = ran(found, limits=Limits(max_errors=limit), batch_size=batch_size, options={"latency": (1.0,)})
-    assert result.stop is None
+    assert result.exit_code is ExitCode.TOO_MANY_ERRORS
     assert (result.count(Status.SUCCEEDED), result.count(Status.FAILED)) == (10, 30)
-    assert any("--max-errors" in note for note in result.sender.progress.notes)
-    assert result.watcher.notes == list(result.sender.progress.notes)
 
 
 def test_a_canary_that_fails_whole_stops_with_6_and_nothing_else_is_sent() -> None:
