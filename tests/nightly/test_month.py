@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from importer.errors import ExitCode
+from importer.journal import Journal
 from importer.sandbox import EmbeddedSandbox
 from importer.sandbox.faults import parse_script
 from tests.nightly.kit import House, Mailbox, mobiles, receiver, sheet, until
@@ -115,12 +116,18 @@ class Month:
         sent = len(self.sandbox.state.requests)
         self.sandbox.state.faults = parse_script([f"{sent + 2}:hang"])
         process = self.house.start(day, "02:00")
-        # The second request flies only once the first one's outcomes are on the disk.
         until(lambda: len(self.sandbox.state.requests) == sent + 2)
+        # Its answer may have come and be on its way to the disk: then the first request would rightly go again.
+        until(lambda: self.written() == 10)
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
         self.sandbox.state.faults = ()
         self.waiting.append(self.name(day))
+
+    def written(self) -> int:
+        """How many rows of the newest run have their outcome in the journal."""
+        with Journal.open(self.house.folder / "reports") as journal:
+            return journal.decided(journal.runs()[0].key).count(1)
 
     def after_kill(self, day: datetime.date) -> None:
         self.drop(day)
