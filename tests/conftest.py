@@ -1,4 +1,5 @@
-"""For all tests: the network beyond this machine is shut off, and no setting of the person who runs them is seen."""
+"""For all tests: the network beyond this machine is shut off, no setting of the person who runs them is seen, and
+nothing depends on chance or on how busy the machine is."""
 
 from __future__ import annotations
 
@@ -8,9 +9,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
 
 _LOOPBACK = ("127.0.0.1", "::1")
+
+# The same examples every time, however long they take: what a change did not break must not fail beside it. Other
+# examples than these are tried with --hypothesis-profile=default.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 def pytest_configure() -> None:
