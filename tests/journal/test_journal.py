@@ -187,7 +187,7 @@ def test_many_waiting_changes_are_one_commit_and_none_returns_before_it_is_on_th
     def slow(journal: Journal, changes: Sequence[Change], key: int) -> None:
         commits.append(len(changes))
         first.set()
-        assert go_on.wait(10)
+        assert go_on.wait(100)
         write(journal, changes, key)
 
     monkeypatch.setattr(Journal, "write", slow)
@@ -195,7 +195,7 @@ def test_many_waiting_changes_are_one_commit_and_none_returns_before_it_is_on_th
     async def many(journal: Journal, key: int) -> None:
         scribe = Scribe(journal, key)
         opening = asyncio.create_task(scribe.write(Change(outcomes=[Outcome(1, Status.SKIPPED)])))
-        await asyncio.to_thread(first.wait, 10)
+        await asyncio.to_thread(first.wait, 100)
         waiting = [
             asyncio.create_task(scribe.write(Change(outcomes=[Outcome(n, Status.SKIPPED)]))) for n in range(2, 42)
         ]

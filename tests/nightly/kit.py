@@ -52,12 +52,21 @@ class Clock:
             self.meanwhile()
 
 
+class _Controller(Controller):
+    """On whatever port is free: one that is looked for first may be somebody else's by the time it is used."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        with socket.create_connection((self.hostname, self.port), 60) as trial:
+            trial.recv(1024)
+
+
 class Mailbox:
     """A real SMTP server that keeps what it is given."""
 
     def __init__(self) -> None:
         self.mails: list[email.message.EmailMessage] = []
-        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+        self._controller = _Controller(self, hostname="127.0.0.1", port=0, ready_timeout=60)
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
@@ -99,9 +108,12 @@ def receiver(status: int = 200) -> Iterator[tuple[str, list[tuple[str, bytes]]]]
         server.server_close()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port of nobody: connections to it are refused, and no other process is given it meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 class House:
@@ -192,8 +204,8 @@ def mobiles(sandbox: EmbeddedSandbox) -> list[str]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Waits for another process or thread, 20 s at most."""
-    limit = time.monotonic() + 20
+    """Waits for another process or thread; only one that hangs takes longer than two minutes."""
+    limit = time.monotonic() + 120
     while not true():
         assert time.monotonic() < limit
         time.sleep(0.01)

@@ -17,7 +17,7 @@ from importer.errors import ExitCode
 from importer.sandbox import EmbeddedSandbox
 from importer.slots import shared_slots
 from importer.world import World
-from tests.nightly.kit import House, free_port, receiver, sheet
+from tests.nightly.kit import House, closed_port, receiver, sheet
 
 
 class Typed:
@@ -151,8 +151,9 @@ def test_the_doctor_sees_reports_that_cannot_be_kept(house: House) -> None:
 
 def test_the_doctor_without_a_server(house: House) -> None:
     """Trouble that passes is told as such."""
-    house.settings["base-url"] = f"http://127.0.0.1:{free_port()}"
-    assert doctor(house)["credentials"].exit_code == ExitCode.TROUBLE
+    with closed_port() as port:
+        house.settings["base-url"] = f"http://127.0.0.1:{port}"
+        assert doctor(house)["credentials"].exit_code == ExitCode.TROUBLE
 
 
 def test_the_doctor_compares_clocks(house: House) -> None:

@@ -22,7 +22,7 @@ import importer.pipeline
 from importer.errors import ExitCode, ImporterError, SettingsError
 from importer.inbox import Access, Folder, Mistrusted, Refused, Remote, expanded, open_place
 from importer.sandbox import EmbeddedSandbox
-from tests.nightly.kit import House, free_port, mobiles, sheet, until
+from tests.nightly.kit import House, closed_port, mobiles, sheet, until
 
 NIGHT = datetime.date(2026, 11, 24)
 NAME = "customers-2026-11-23.csv"
@@ -165,12 +165,13 @@ def test_a_server_with_another_key_is_refused(house: House, sftp: SFTPServer) ->
 
 def test_an_inbox_that_cannot_be_reached_is_trouble_that_passes(house: House, sftp: SFTPServer) -> None:
     """5, told as such; what was claimed before goes on all the same."""
-    house.settings |= {
-        "inbox": f"sftp://loader@127.0.0.1:{free_port()}/outgoing",
-        "key-file": str(sftp.key_file),
-        "known-hosts": str(sftp.known_hosts),
-    }
-    found = house.look(NIGHT)
+    with closed_port() as port:
+        house.settings |= {
+            "inbox": f"sftp://loader@127.0.0.1:{port}/outgoing",
+            "key-file": str(sftp.key_file),
+            "known-hosts": str(sftp.known_hosts),
+        }
+        found = house.look(NIGHT)
     assert (found.exit_code, found.state, found.reasons) == (ExitCode.TROUBLE, "critical", ("trouble",))
 
 
@@ -305,10 +306,9 @@ def gs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     # As FSSPEC_GS_TOKEN=anon would; otherwise it looks for credentials in the cloud.
     monkeypatch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
-    port = free_port()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-    server = create_server("127.0.0.1", port, in_memory=True, default_bucket="night")
+    server = create_server("127.0.0.1", 0, in_memory=True, default_bucket="night")
     server.start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.server_port}")
     yield fsspec.filesystem("gs", skip_instance_cache=True, use_listings_cache=False)
     server.stop()
 
