@@ -51,6 +51,7 @@ from importer.sandbox import (
 )
 from importer.settings import OPTIONS, Settings, load, read_all, read_duration
 from importer.spool import spooled
+from importer.streams import close_streams, drop_stdout, open_streams
 from importer.verifying import verified_text, verify
 from importer.watching import Watch
 from importer.world import Stopper, World
@@ -191,7 +192,7 @@ def report_command(
         if bundle or open_it:
             raise click.UsageError("--against compares only; leave out --bundle and --open.")
         comparison = compare(run_id, against, settings, _plain_world())
-        click.echo(to_json(comparison) if as_json else comparison_text(comparison), nl=False)
+        _print(to_json(comparison) if as_json else comparison_text(comparison))
         return
     summary = report(run_id, settings, _plain_world(), bundle=bundle)
     _show(summary, as_json, quiet)
@@ -230,7 +231,7 @@ def check_command(
             if show is not None:
                 show(findings)
             elif not quiet:
-                click.echo(findings_text(findings), nl=False)
+                _print(findings_text(findings))
             worst = worse(worst, findings.exit_code)
     sys.exit(worst)
 
@@ -240,12 +241,12 @@ def _check_profile(given: dict[str, str | None], config: str | None, as_json: bo
         raise SettingsError("There is nothing to check.", "Name a SOURCE, or a --profile of importer.toml.")
     _, mistakes = check_profile(_typed(given), os.environ, Path(config) if config else None)
     if as_json:
-        click.echo(to_json({"mistakes": mistakes}), nl=False)
+        _print(to_json({"mistakes": mistakes}))
     else:
         for mistake in mistakes:
-            click.echo(mistake)
+            _print(f"{mistake}\n")
         if not mistakes:
-            click.echo("The settings are well. `importer doctor` also tries credentials and places.")
+            _print("The settings are well. `importer doctor` also tries credentials and places.\n")
     sys.exit(ExitCode.SETTINGS if mistakes else ExitCode.OK)
 
 
@@ -276,9 +277,9 @@ def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool,
 
         def show(found: NightReport) -> None:
             if as_json:
-                click.echo(to_json(found), nl=False)
+                _print(to_json(found))
             elif not quiet:
-                click.echo(night_text(found), nl=False)
+                _print(night_text(found))
 
         if stays and not mistakes:
             sys.exit(night.watch(show))
@@ -297,9 +298,9 @@ def doctor_command(config: str | None, as_json: bool, **given: str | None) -> No
     for line in examine(_typed(given), Path(config) if config else None, _plain_world()):
         lines.append(line)
         if not as_json:
-            click.echo(line_text(line), nl=False)
+            _print(line_text(line))
     if as_json:
-        click.echo(to_json(lines), nl=False)
+        _print(to_json(lines))
     sys.exit(worst_of(lines))
 
 
@@ -323,7 +324,7 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
             looks.add(chunk)
         text = to_toml(mapping, looks.looks(), source=opened.name)
     if output is None:
-        click.echo(text, nl=False)
+        _print(text)
         return
     if Path(output).exists():
         raise SettingsError(f"{output} is there already.", "Choose another --output, or remove it first.")
@@ -343,7 +344,7 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
 def runs_command(config: str | None, as_json: bool, **given: str | None) -> None:
     """The runs, newest first, with counts."""
     found = list_runs(_settings(given, config))
-    click.echo(to_json(found) if as_json else runs_text(found), nl=False)
+    _print(to_json(found) if as_json else runs_text(found))
 
 
 @cli.command("verify", epilog=_EXIT_CODES)
@@ -363,9 +364,9 @@ def verify_command(
     with _world(quiet, settings) as world:
         verified = verify(run_id, settings, _pace(given, settings), world, sample)
     if as_json:
-        click.echo(to_json(verified), nl=False)
+        _print(to_json(verified))
     elif not quiet:
-        click.echo(verified_text(verified), nl=False)
+        _print(verified_text(verified))
     sys.exit(verified.exit_code)
 
 
@@ -381,7 +382,7 @@ def purge_command(older_than: str, config: str | None, as_json: bool, **given: s
     except ValueError as error:
         raise SettingsError(f"--older-than: {older_than!r} is not {error}.", "Such as 90d.") from None
     purged = purge(_settings(given, config), seconds, _plain_world())
-    click.echo(to_json(purged) if as_json else purged_text(purged), nl=False)
+    _print(to_json(purged) if as_json else purged_text(purged))
 
 
 @cli.command("codes")
@@ -390,7 +391,7 @@ def codes_command(as_json: bool) -> None:
     """The code catalogue: what each code means, what happens next, and what to do about it."""
     entries = [*ITEM_CODES.values(), *RUN_CODES.values(), *own_codes().values()]
     if as_json:
-        click.echo(to_json({"items": entries, "requests": list(REQUEST_CODES.values())}), nl=False)
+        _print(to_json({"items": entries, "requests": list(REQUEST_CODES.values())}))
         return
     for title, table in (
         ("Codes of a customer (item_status)", ITEM_CODES.values()),
@@ -398,10 +399,10 @@ def codes_command(as_json: bool) -> None:
         ("Our words for rows without a usable answer", RUN_CODES.values()),
         ("Our reasons for rejecting a row", own_codes().values()),
     ):
-        click.echo(f"{title}\n")
+        _print(f"{title}\n\n")
         for entry in table:
-            click.echo(_code_line(entry))
-        click.echo()
+            _print(f"{_code_line(entry)}\n")
+        _print("\n")
 
 
 def _code_line(entry: CodeEntry) -> str:
@@ -447,16 +448,16 @@ def sandbox_command(host: str, port: int, list_them: bool, **given: Any) -> None
 
 def _list_magic() -> None:
     """What the stand-in can be asked for: by identifiers in the data, by the shape of answers, by request."""
-    click.echo("Identifiers that bring an outcome about (e-mail, external id, mobile):\n")
+    _print("Identifiers that bring an outcome about (e-mail, external id, mobile):\n\n")
     for entry in MAGIC_TABLE:
-        click.echo(f"  {entry.email:<30} {entry.external_id:<18} {entry.mobile}")
-        click.echo(click.wrap_text(entry.effect, 78, " " * 4, " " * 4))
-    click.echo("\nWords for --shape, joined by commas:\n")
+        _print(f"  {entry.email:<30} {entry.external_id:<18} {entry.mobile}\n")
+        _print(click.wrap_text(entry.effect, 78, " " * 4, " " * 4) + "\n")
+    _print("\nWords for --shape, joined by commas:\n\n")
     for word, text in SHAPES.items():
-        click.echo(click.wrap_text(text, 78, f"  {word:<18} ", " " * 21))
-    click.echo("\nFaults by request, --fault REQUESTS:KIND[-after][:setting=value], REQUESTS as 3, 3-5, 3- or */20:\n")
+        _print(click.wrap_text(text, 78, f"  {word:<18} ", " " * 21) + "\n")
+    _print("\nFaults by request, --fault REQUESTS:KIND[-after][:setting=value], REQUESTS as 3, 3-5, 3- or */20:\n\n")
     for kind, (text, _) in FAULTS.items():
-        click.echo(click.wrap_text(text, 78, f"  {kind:<18} ", " " * 21))
+        _print(click.wrap_text(text, 78, f"  {kind:<18} ", " " * 21) + "\n")
 
 
 #: What is said of one run, not of all that the page begins.
@@ -603,9 +604,9 @@ def _documents(as_json: bool, several: bool) -> Iterator[Callable[[object], None
         yield found.append if as_json else None
     finally:
         if as_json and several:
-            click.echo(to_json(found), nl=False)
+            _print(to_json(found))
         elif found:
-            click.echo(to_json(found[0]), nl=False)
+            _print(to_json(found[0]))
 
 
 def _each(several: bool, work: Callable[[], RunSummary], show: Callable[[object], None] | None, quiet: bool) -> int:
@@ -626,9 +627,17 @@ def _each(several: bool, work: Callable[[], RunSummary], show: Callable[[object]
 
 def _show(summary: RunSummary, as_json: bool, quiet: bool) -> None:
     if as_json:
-        click.echo(to_json(summary), nl=False)
+        _print(to_json(summary))
     elif not quiet:
-        click.echo(console_text(summary), nl=False)
+        _print(console_text(summary))
+
+
+def _print(text: str | bytes) -> None:
+    """Data to stdout. Where nobody reads on (`| head`) it is dropped: a run's exit code tells what became of it."""
+    try:
+        click.echo(text, nl=False)
+    except BrokenPipeError:
+        drop_stdout()
 
 
 def _say(error: ImporterError) -> None:
@@ -642,6 +651,14 @@ _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command `importer`."""
     os.umask(0o077)
+    open_streams()
+    try:
+        _main(arguments)
+    finally:
+        close_streams()
+
+
+def _main(arguments: Sequence[str] | None) -> NoReturn:
     try:
         cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
     except ImporterError as error:

@@ -114,7 +114,7 @@ class Client:
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(options.deadline, connect=15.0, pool=None),
             follow_redirects=False,
-            transport=transport or _transport(scheme, host, limits),
+            transport=transport or _transport(scheme, host, limits, direct=options.base_url in _SERVED_HERE),
             headers={
                 "User-Agent": f"capillary-importer/{__version__}",
                 "Accept": CONTENT_TYPE,
@@ -311,12 +311,26 @@ async def _tell(*_: object) -> None:
     _WRITTEN.get(lambda: None)()
 
 
-def _transport(scheme: str, host: str, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+#: Addresses that this process serves itself.
+_SERVED_HERE: set[str] = set()
+
+
+@contextmanager
+def served_here(base_url: str) -> Iterator[None]:
+    """While this lasts the address is a server of this very process, which no proxy can reach, or must see."""
+    _SERVED_HERE.add(base_url)
+    try:
+        yield
+    finally:
+        _SERVED_HERE.discard(base_url)
+
+
+def _transport(scheme: str, host: str, limits: httpx.Limits, direct: bool) -> httpx.AsyncBaseTransport:
     """The network: through the proxy that the environment names for this host, if it does."""
     return _Transport(
         verify=tls_context(os.environ) if scheme == "https" else False,
         limits=limits,
-        proxy=_proxy(scheme, host),
+        proxy=None if direct else _proxy(scheme, host),
     )
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import httpx
 import msgspec
 
+from importer.client import served_here
 from importer.credentials import Basic, Credentials, from_environment
 from importer.errors import SettingsError
 from importer.progress import Silent
@@ -67,7 +68,7 @@ class Target(msgspec.Struct, frozen=True):
 def target_of(settings: Settings, world: World) -> Iterator[Target]:
     """The API that the settings name, or a stand-in that lives as long as the run. Raises `SettingsError`."""
     if settings.sandbox:
-        with EmbeddedSandbox() as sandbox:
+        with EmbeddedSandbox() as sandbox, served_here(sandbox.base_url):
             yield Target(sandbox.base_url, "sandbox", Basic(sandbox.username, sandbox.password))
     elif settings.base_url:
         yield Target(settings.base_url, settings.base_url, from_environment(world.environ, settings.credentials))

@@ -30,7 +30,7 @@ PURE = (
 )
 EDGES = (
     *("reader", "reporter", "sandbox", "client", "journal", "locks", "slots", "credentials", "settings", "progress"),
-    *("spool", "frame_spool", "wal", "processes"),
+    *("spool", "frame_spool", "wal", "processes", "streams"),
 )
 STAGES = ("pipeline",)
 FACES = ("cli", "library", "web", "__main__")
