@@ -54,6 +54,7 @@ from importer.spool import spooled
 from importer.streams import close_streams, drop_stdout, open_streams
 from importer.verifying import verified_text, verify
 from importer.watching import Watch
+from importer.wording import typed_place
 from importer.world import Stopper, World
 
 Command = Callable[..., Any]
@@ -125,7 +126,7 @@ def run_command(sources: tuple[str, ...], config: str | None, as_json: bool, qui
         for source in files:
             with spooled(source, Path(settings.reports_dir)) as (path, was_spooled):
                 work = _measured(settings, world, lambda: run(path, settings, world, spooled=was_spooled))
-                code = _each(len(files) > 1, work, show, quiet)
+                code = _each(len(files) > 1, work, show, None if quiet else settings)
             worst = worse(worst, code)
             if world.stopper.asked:
                 break
@@ -146,7 +147,7 @@ def resume_command(run_id: str | None, config: str | None, as_json: bool, quiet:
     with _world(quiet, settings) as world:
         work = _measured(settings, world, lambda: resume(run_id, settings, _pace(given, settings), world))
         with _documents(as_json, False) as show:
-            code = _each(False, work, show, quiet)
+            code = _each(False, work, show, None if quiet else settings)
     sys.exit(code)
 
 
@@ -161,7 +162,7 @@ def retry_command(run_id: str, config: str | None, as_json: bool, quiet: bool, *
     with _world(quiet, settings) as world:
         work = _measured(settings, world, lambda: retry(run_id, settings, _pace(given, settings), world))
         with _documents(as_json, False) as show:
-            code = _each(False, work, show, quiet)
+            code = _each(False, work, show, None if quiet else settings)
     sys.exit(code)
 
 
@@ -195,7 +196,10 @@ def report_command(
         _print(to_json(comparison) if as_json else comparison_text(comparison))
         return
     summary = report(run_id, settings, _plain_world(), bundle=bundle)
-    _show(summary, as_json, quiet)
+    if as_json:
+        _print(to_json(summary))
+    elif not quiet:
+        _show(summary, settings)
     if open_it:
         click.launch(summary.reports.get("summary.html", summary.reports["results.csv"]))
 
@@ -609,8 +613,11 @@ def _documents(as_json: bool, several: bool) -> Iterator[Callable[[object], None
             _print(to_json(found[0]))
 
 
-def _each(several: bool, work: Callable[[], RunSummary], show: Callable[[object], None] | None, quiet: bool) -> int:
-    """One run: its summary shown, its exit code. Among several, an error ends its own run only."""
+def _each(
+    several: bool, work: Callable[[], RunSummary], show: Callable[[object], None] | None, settings: Settings | None
+) -> int:
+    """One run: its summary shown (to a person if there are settings), its exit code. Among several, an error ends its
+    own run only."""
     try:
         summary = work()
     except ImporterError as error:
@@ -620,16 +627,13 @@ def _each(several: bool, work: Callable[[], RunSummary], show: Callable[[object]
         return error.exit_code
     if show is not None:
         show(summary)
-    else:
-        _show(summary, False, quiet)
+    elif settings is not None:
+        _show(summary, settings)
     return summary.exit_code
 
 
-def _show(summary: RunSummary, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        _print(to_json(summary))
-    elif not quiet:
-        _print(console_text(summary))
+def _show(summary: RunSummary, settings: Settings) -> None:
+    _print(console_text(summary, typed_place(settings.reports_dir, settings.database)))
 
 
 def _print(text: str | bytes) -> None:

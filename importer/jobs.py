@@ -68,7 +68,7 @@ def begin(path: str, settings: Settings, world: World, *, spooled: bool) -> Iter
         PhoneReader(settings.country or None)
         identity = identity_of(source, target.name, spooled)
         with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):
-            refuse_unfinished(journal, identity, source.sha256, settings.restart)
+            refuse_unfinished(journal, identity, source.sha256, settings, settings.restart)
             record = new_record(
                 source,
                 mapping,
@@ -89,7 +89,7 @@ def go_on(journal: Journal, known: Run, asked: Settings, given: Mapping[str, obj
     reports = Path(asked.reports_dir)
     own = _at_home(settings_of(known, dict(given)), asked)
     with open_source(known.record.source, options_of(own, world)) as source:
-        check_unchanged(known, source)
+        check_unchanged(known, source, own)
         identity = identity_of(source, known.record.base_url, known.record.spooled)
         with hold(journal, reports, identity), target_of(own, world) as target:
             run = find(journal, known.record.run_id)
@@ -105,11 +105,11 @@ def try_again(
     reports = Path(asked.reports_dir)
     own = _at_home(settings_of(before, dict(given)), asked)
     with open_source(before.record.source, options_of(own, world)) as source, target_of(own, world) as target:
-        check_unchanged(before, source)
+        check_unchanged(before, source, own)
         identity = identity_of(source, before.record.base_url, before.record.spooled)
         with hold(journal, reports, identity):
             if not before.finished:
-                refuse_unfinished(journal, identity, source.sha256, restart=False)
+                refuse_unfinished(journal, identity, source.sha256, own, restart=False)
             mapping = mapping_of(before)
             record = new_record(
                 source,

@@ -16,6 +16,9 @@ from importer.journal import Journal, Run, RunRecord
 from importer.mapping import Mapping, fit, load, propose
 from importer.reader import Source, SourceOptions
 from importer.settings import Nightly, Settings
+from importer.wording import typed_place
+
+_USUAL = Settings()
 
 #: What may be given anew when a run goes on: its pace and when it stops; for a retry, also how it begins and on whose
 #: behalf.
@@ -96,7 +99,7 @@ def new_record(
     )
 
 
-def refuse_unfinished(journal: Journal, identity: str, sha256: str, restart: bool) -> None:
+def refuse_unfinished(journal: Journal, identity: str, sha256: str, settings: Settings, restart: bool) -> None:
     """An unfinished run of the same source and target is resumed, not begun again. Raises `Busy`."""
     unfinished = journal.unfinished(identity)
     if unfinished is None:
@@ -108,7 +111,7 @@ def refuse_unfinished(journal: Journal, identity: str, sha256: str, restart: boo
     changed = "" if unfinished.record.source_sha256 == sha256 else " (the file has changed since)"
     raise Busy(
         f"The run {run_id} of this source and target is not finished{changed}.",
-        f"Type `importer resume {run_id}` to go on with it, or add --restart to begin anew.",
+        f"Type `importer resume {run_id}{_place(settings)}` to go on with it, or add --restart to begin anew.",
     )
 
 
@@ -137,13 +140,18 @@ def mapping_of(run: Run) -> Mapping:
     return msgspec.msgpack.decode(run.record.mapping, type=Mapping)
 
 
-def check_unchanged(run: Run, source: Source) -> None:
-    """By content, never by date. Raises `SourceChanged`."""
+def check_unchanged(run: Run, source: Source, settings: Settings = _USUAL) -> None:
+    """By content, never by date. `settings`: with what was typed of where the run lies. Raises `SourceChanged`."""
     if source.sha256 != run.record.source_sha256:
         raise SourceChanged(
             f"{source.name} is not the file that the run {run.record.run_id} began with.",
-            f"Put the old file back and type `importer resume {run.record.run_id}`, or run the new one with --restart.",
+            f"Put the old file back and type `importer resume {run.record.run_id}{_place(settings)}`, "
+            "or run the new one with --restart.",
         )
+
+
+def _place(settings: Settings) -> str:
+    return typed_place(settings.reports_dir, settings.database)
 
 
 def forget_spool(journal: Journal, run: Run) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 
 def counted(count: int, one: str, many: str = "") -> str:
     """`1 row`, `2 rows`, `0 rows`."""
@@ -23,3 +25,9 @@ def percent(part: int, whole: int) -> str:
     if share > 99.9:
         return "over 99.9 %"
     return f"{round(share, 1):g} %"
+
+
+def typed_place(reports_dir: str, database: str = "") -> str:
+    """The options that a command needs to find the runs of this folder and journal, as one types them after it."""
+    place = "" if reports_dir in ("", "reports") else f" --reports-dir {shlex.quote(reports_dir)}"
+    return place + (f" --database {shlex.quote(database)}" if database else "")

@@ -10,7 +10,7 @@ from pathlib import Path
 from importer.codes import Next, lookup
 from importer.errors import EXIT_MEANINGS, ExitCode
 from importer.model import Cause, CodeCount, RowCounts, RunSummary
-from importer.wording import counted
+from importer.wording import counted, typed_place
 
 WIDTH = 80
 #: More codes than these stand in the summary page only.
@@ -54,12 +54,13 @@ def headline(summary: RunSummary) -> str:
     rows = summary.rows
     if rows.read == 0:
         return "The sheet has no rows."
-    if summary.exit_code == ExitCode.OK:
+    open_rows = rows.failed + rows.rejected + rows.unknown + rows.unprocessed
+    if summary.exit_code == ExitCode.OK and not open_rows:
         if rows.skipped == rows.read:
             return f"{_all(rows.read, past=True)} left out on request; nothing was sent."
         return f"{_all(rows.read)} done." if not rows.skipped else _done_and_left_out(rows)
-    open_rows = rows.failed + rows.rejected + rows.unknown
-    if summary.exit_code == ExitCode.ROWS:
+    # 0 with open rows: resume had nothing to do, and tells what became of them.
+    if summary.exit_code in (ExitCode.OK, ExitCode.ROWS):
         needs = "needs" if open_rows == 1 else "need"
         return f"Finished: {rows.succeeded:,} of {_rows(rows.read)} succeeded, {open_rows:,} {needs} attention."
     known = summary.exit_code in set(ExitCode)
@@ -77,12 +78,16 @@ def _done_and_left_out(rows: RowCounts) -> str:
     return f"All is done: {_rows(rows.succeeded)} succeeded, {rows.skipped:,} left out on request."
 
 
-def next_steps(summary: RunSummary) -> list[tuple[str, str]]:
-    """(what to do, the command that does it), most important first."""
+def next_steps(summary: RunSummary, place: str | None = None) -> list[tuple[str, str]]:
+    """(what to do, the command that does it), most important first. `place`: the options that lead to the run; what
+    can be told of them without is the folder, by where the reports are."""
     steps = []
-    sandbox = summary.target.base_url == "sandbox"
+    if place is None:
+        place = typed_place(_near(str(Path(next(iter(summary.reports.values()), "reports/run/file")).parent.parent)))
+    base_url = summary.target.base_url
+    target = " --sandbox" if base_url == "sandbox" else f" --base-url {shlex.quote(base_url)}" if base_url else ""
     if summary.exit_code in _RESUMABLE:
-        steps.append(("Go on where it stopped:", f"importer resume {summary.run_id}"))
+        steps.append(("Go on where it stopped:", f"importer resume {summary.run_id}{place}"))
     failed = summary.reports.get("failed.xlsx") or summary.reports.get("failed.csv")
     if failed and summary.rows.failed + summary.rows.rejected:
         name = Path(failed).name
@@ -90,18 +95,20 @@ def next_steps(summary: RunSummary) -> list[tuple[str, str]]:
         steps.append(
             (
                 f"Mend the cells in {name}, save it and upload it, with the same options{marked}:",
-                f"importer run {shlex.quote(_near(failed))}" + (" --sandbox" if sandbox else ""),
+                f"importer run {shlex.quote(_near(failed))}{target}{place}",
             )
         )
-    if summary.rows.unknown or any(_again(code) for code in summary.codes):
-        steps.append(("Try the open rows again as they are:", f"importer retry {summary.run_id}"))
+    if summary.rows.unprocessed and summary.exit_code not in _RESUMABLE:
+        steps.append(("Send the open rows, once the reason is mended:", f"importer retry {summary.run_id}{place}"))
+    elif summary.rows.unknown or any(_again(code) for code in summary.codes):
+        steps.append(("Try the open rows again as they are:", f"importer retry {summary.run_id}{place}"))
     return steps
 
 
-def console_text(summary: RunSummary) -> str:
-    """For a person; every line fits 80 columns, except a path or a command that is longer by itself."""
+def console_text(summary: RunSummary, place: str | None = None) -> str:
+    """For a person, as `next_steps`; every line fits 80 columns, except a path or command that is longer by itself."""
     sections = [_head(summary), _rows_section(summary)]
-    sections += [_why(summary), _notes(summary), _files(summary), _next(summary)]
+    sections += [_why(summary), _notes(summary), _files(summary), _next(summary, place)]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
@@ -185,9 +192,9 @@ def _files(summary: RunSummary) -> list[str]:
     ]
 
 
-def _next(summary: RunSummary) -> list[str]:
+def _next(summary: RunSummary, place: str | None) -> list[str]:
     lines: list[str] = []
-    for words, command in next_steps(summary):
+    for words, command in next_steps(summary, place):
         lines += [*_wrap(words, "  "), f"    {command}"]
     return ["Next", *lines] if lines else []
 

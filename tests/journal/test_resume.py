@@ -171,7 +171,7 @@ def test_run_on_an_unfinished_run_says_to_resume_and_restart_begins_anew(tmp_pat
         source = str(tmp_path / "rows.csv")
         with pytest.raises(Busy, match=half.run_id) as told:
             run(source, settings(sandbox, tmp_path / "reports"), world(sandbox, tmp_path))
-        assert f"importer resume {half.run_id}" in told.value.advice
+        assert f"importer resume {half.run_id} --reports-dir {tmp_path / 'reports'}`" in told.value.advice
         anew = run(source, settings(sandbox, tmp_path / "reports", restart=True), world(sandbox, tmp_path))
         assert anew.run_id != half.run_id
         assert statuses(anew) == Counter(succeeded=HALVED)

@@ -50,7 +50,7 @@ def test_a_run_with_failures_says_what_failed_why_and_what_to_do() -> None:
         assert words in text
     assert "20 rows: customer not found (code 816)" in text
     assert "Check the identifier" in text
-    assert f"    importer run {FOLDER}/failed.xlsx\n" in text
+    assert f"    importer run {FOLDER}/failed.xlsx --base-url https://eu.api.capillarytech.com\n" in text
     assert "    importer retry 20261123-0200-customers-7f3a\n" in text
     assert "The sheet “Notes” is hidden" in text
 
@@ -94,7 +94,7 @@ def test_it_fits_eighty_columns() -> None:
             requests=RequestCounts(sent=10_000, retried=3),
         )
     )
-    assert max(map(len, text.splitlines())) <= 80
+    assert max(len(line) for line in text.splitlines() if not line.startswith("    importer ")) <= 80
     assert "… and 1 more in the summary page." in text
     assert "2 h 2 min, 10,000 requests, 3 of them again" in text
 
@@ -105,6 +105,30 @@ def test_the_next_command_survives_a_path_with_blanks() -> None:
     assert "importer run 'my reports/run 1/failed.csv'" in console_text(
         summary(exit_code=3, rows=SOME_WRONG, reports=reports)
     )
+
+
+def test_the_next_commands_find_the_run() -> None:
+    """`importer resume RUN` said that there is no such run where its reports are not in `reports`."""
+    reports = {"failed.csv": "my reports/run 1/failed.csv"}
+    stopped = summary(exit_code=4, rows=SOME_WRONG, reports=reports)
+    assert "importer resume 20261123-0200-customers-7f3a --reports-dir 'my reports'\n" in console_text(stopped)
+    assert ("--base-url https://eu.api.capillarytech.com --reports-dir 'my reports'\n") in console_text(stopped)
+    assert "--reports-dir" not in console_text(summary(exit_code=4, rows=SOME_WRONG, reports=REPORTS))
+    # Where no report could be written it is known from what was typed.
+    place = " --reports-dir r --database postgresql://h/d"
+    assert f"importer resume 20261123-0200-customers-7f3a{place}\n" in console_text(summary(exit_code=7), place)
+
+
+def test_rows_that_a_mistake_of_settings_left_open_are_sent_by_a_retry() -> None:
+    """2 cannot be resumed: a redirect in the middle left 400 rows without a word on how to send them."""
+    rows = RowCounts(read=500, succeeded=100, unprocessed=400)
+    assert console_text(summary(exit_code=2, rows=rows)).endswith("    importer retry 20261123-0200-customers-7f3a\n")
+
+
+def test_a_finished_run_with_open_rows_is_not_told_as_done() -> None:
+    """`resume` of it ends with 0, and said "All 500 rows are done." of a run that had done 100."""
+    rows = RowCounts(read=500, succeeded=100, failed=10, unprocessed=390)
+    assert console_text(summary(rows=rows)).startswith("Finished: 100 of 500 rows succeeded, 400 need attention.")
 
 
 def test_a_sheet_without_rows_and_a_run_that_skipped_all_are_told_as_such() -> None:
