@@ -36,7 +36,10 @@ def check(path: str, settings: Settings, world: World) -> Findings:
     """Reads everything, sends nothing. Raises `ImporterError` where the source cannot be read or mapped."""
     fields = organisation_fields(settings, world) if settings.online else None
     password = world.environ.get("IMPORTER_SOURCE_PASSWORD") or None
-    with open_source(path, source_options(settings, password)) as source, _problems_file(settings.output) as write:
+    with (
+        open_source(path, source_options(settings, password)) as source,
+        _problems_file(settings.output, path) as write,
+    ):
         check_resubmit(source, settings)
         mapping = choose_mapping(source, settings)
         # An organisation that has defined nothing yet says nothing of our columns.
@@ -139,11 +142,13 @@ async def _wait_for_turn(target: Target, settings: Settings, world: World) -> No
 
 
 @contextmanager
-def _problems_file(output: str) -> Iterator[Any]:
+def _problems_file(output: str, source: str) -> Iterator[Any]:
     """A function that writes problems as CSV, for their owner alone; it does nothing where no file was asked for."""
     if not output:
         yield lambda _: None
         return
+    if Path(output).exists() and Path(output).samefile(source):
+        raise SettingsError(f"--output {output} is the source itself.", "Choose another.")
     try:
         file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 import msgspec
@@ -29,7 +29,7 @@ from importer.listing import list_runs, runs_text
 from importer.logs import Log, open_log
 from importer.looks import Looks
 from importer.mapping import sketch, to_toml
-from importer.metrics import record_run
+from importer.metrics import record_run, refuse_unwritable
 from importer.model import RunSummary, to_json
 from importer.nightly import Night, NightReport, night_text
 from importer.pipeline import compare, report, resume, retry, run
@@ -58,6 +58,7 @@ from importer.wording import typed_place
 from importer.world import Stopper, World
 
 Command = Callable[..., Any]
+_Read = TypeVar("_Read")
 
 _EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {EXIT_MEANINGS[code]}" for code in ExitCode)
 
@@ -330,9 +331,14 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
     if output is None:
         _print(text)
         return
-    if Path(output).exists():
-        raise SettingsError(f"{output} is there already.", "Choose another --output, or remove it first.")
-    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise SettingsError(f"{output} is there already.", "Choose another --output, or remove it first.") from None
+    except OSError as error:
+        if error.errno in _DISK_TROUBLE:
+            raise
+        raise SettingsError(f"--output {output!r} cannot be written ({error.strerror}).", "Choose another.") from None
     with os.fdopen(file, "w", encoding="utf-8") as stream:
         stream.write(text)
     click.echo(f"Wrote {output}. Edit it, then: importer check {source} --mapping {output}", err=True)
@@ -425,7 +431,7 @@ def _code_line(entry: CodeEntry) -> str:
 @click.option("--rate-limit", metavar="N/UNIT", help="429 beyond so many requests of a key [default: none]")
 @click.option("--retry-after", default="", metavar="TEXT", help="Retry-After of a 429: seconds, a date, or auto")
 @click.option("--batch-limit", type=click.IntRange(1), metavar="N", help="1060 above so many customers")
-@click.option("--latency", multiple=True, type=float, metavar="SECONDS", help="how long an answer takes")
+@click.option("--latency", multiple=True, type=click.FloatRange(0), metavar="SECONDS", help="how long an answer takes")
 @click.option("--fault", "faults", multiple=True, metavar="LINE", help="a fault by request, such as 3:503, see --list")
 @click.option("--list", "list_them", is_flag=True, help="print the magic identifiers, shapes and faults")
 def sandbox_command(host: str, port: int, list_them: bool, **given: Any) -> None:
@@ -434,8 +440,8 @@ def sandbox_command(host: str, port: int, list_them: bool, **given: Any) -> None
         _list_magic()
         return
     try:
-        given["customers"] = load_customers(given["customers"]) if given["customers"] else None
-        given["fields"] = load_fields(given["fields"]) if given["fields"] else None
+        given["customers"] = _read("--customers", load_customers, given["customers"])
+        given["fields"] = _read("--fields", load_fields, given["fields"])
         serve(
             SandboxOptions(**given),
             host,
@@ -448,6 +454,15 @@ def sandbox_command(host: str, port: int, list_them: bool, **given: Any) -> None
         raise SettingsError(f"{error}.", "`importer sandbox --list` tells what is possible.") from None
     except OSError as error:
         raise SettingsError(f"{host}:{port} cannot be had ({error.strerror}).", "Choose another --port.") from None
+
+
+def _read(option: str, load: Callable[[str], _Read], path: str | None) -> _Read | None:
+    """A file that the stand-in is told by, if it is."""
+    try:
+        return load(path) if path else None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise SettingsError(f"{option} {path} cannot be read ({why}).", "Check the path.") from None
 
 
 def _list_magic() -> None:
@@ -566,6 +581,7 @@ class _world:  # noqa: N801 - used like a function
     """The real world, with signals that stop the run well; the second one leaves at once."""
 
     def __init__(self, quiet: bool, settings: Settings) -> None:
+        refuse_unwritable(settings.metrics_file)
         beside = Silent() if quiet or settings.log_format else Progress(sys.stderr)
         self._world = World(os.environ, beside, stopper=Stopper())
         if settings.log_format or settings.log_file or settings.metrics_file:

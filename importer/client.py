@@ -10,6 +10,7 @@ import asyncio
 import email.utils
 import math
 import os
+import re
 import socket
 import ssl
 import urllib.request
@@ -343,9 +344,14 @@ def _proxy(scheme: str, host: str) -> httpx.Proxy | None:
         return None
     try:
         proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
-        well = proxy.url.scheme in ("http", "https") and proxy.url.host
+        # httpx takes more for a host and a port than can be called.
+        well = (
+            proxy.url.scheme in ("http", "https")
+            and re.fullmatch(r"[\w.:-]+", proxy.url.host)
+            and 0 < (proxy.url.port or 80) < 65536
+        )
     except (httpx.InvalidURL, ValueError):
-        well = False
+        well = None
     if not well:
         raise SettingsError(
             f"{variable.upper()}_PROXY names no HTTP proxy.",
@@ -450,7 +456,7 @@ def explain(error: Exception, base_url: str) -> Trouble:
         if isinstance(cause, aiohttp.ClientProxyConnectionError) or (
             isinstance(cause, aiohttp.ClientConnectorDNSError) and cause.host != httpx.URL(base_url).raw_host.decode()
         ):
-            return _proxy_away(chain)
+            return _proxy_away(chain, base_url)
         if isinstance(cause, socket.gaierror):
             if cause.errno in _NO_SUCH_HOST:
                 return Trouble(Next.SETTINGS, "dns", f"there is no host {host}; check --base-url", doubt=False)
@@ -472,11 +478,12 @@ def explain(error: Exception, base_url: str) -> Trouble:
     return Trouble(Next.AGAIN, "connection", f"the connection to {host} broke", doubt=True)
 
 
-def _proxy_away(chain: Sequence[BaseException]) -> Trouble:
+def _proxy_away(chain: Sequence[BaseException], base_url: str) -> Trouble:
+    variable = f"{_scheme_and_host(base_url)[0].upper()}_PROXY"
     unknown = any(isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST for cause in chain)
     if unknown:
-        return Trouble(Next.SETTINGS, "proxy", "there is no host of the proxy's name; check HTTPS_PROXY", doubt=False)
-    return Trouble(Next.AGAIN, "proxy", "no connection to the proxy; check HTTPS_PROXY if it stays so", doubt=False)
+        return Trouble(Next.SETTINGS, "proxy", f"there is no host of the proxy's name; check {variable}", doubt=False)
+    return Trouble(Next.AGAIN, "proxy", f"no connection to the proxy; check {variable} if it stays so", doubt=False)
 
 
 def _never_connected(error: Exception, chain: Sequence[BaseException]) -> bool:

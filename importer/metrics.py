@@ -153,6 +153,13 @@ def write_figures(path: Path, figures: Figures) -> None:
         raise SettingsError(f"--metrics-file {path} cannot be written ({error.strerror}).", "Choose another.") from None
 
 
+def refuse_unwritable(path: str) -> None:
+    """Told before a run begins, not when it has ended. Raises `SettingsError`."""
+    if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
+        why = "Is a directory" if Path(path).is_dir() else "No such file or directory"
+        raise SettingsError(f"--metrics-file {path} cannot be written ({why}).", "Choose another.")
+
+
 def record_run(path: str, profile: str, summary: RunSummary, paused: float, at: int, environ: Mapping[str, str]) -> str:
     """A run that ended by itself, into the file (if one is named) and where OpenTelemetry is told. Returns what went
     wrong, or ""."""

@@ -43,6 +43,11 @@ class _Way(NamedTuple):
     dropped: int = 0
 
 
+def is_country(letters: str) -> bool:
+    """Whether the numbering plan of a country is known by these two letters."""
+    return bool(phonenumbers.country_code_for_region(_ALIASES.get(letters.upper(), letters.upper())))
+
+
 class PhoneReader:
     """Reads the cells of a mobile column for one `--country` (None: every number carries its country code)."""
 

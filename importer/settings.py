@@ -7,6 +7,7 @@ at once, each with its line. No option takes a secret.
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 import tomllib
 import zoneinfo
@@ -20,6 +21,8 @@ import msgspec
 from importer.errors import SettingsError
 from importer.guards import Errors
 from importer.pacer import Rate
+from importer.phones import is_country
+from importer.text_encodings import text_encoding
 
 CLUSTERS = {
     "apac": "https://apac.api.capillarytech.com",
@@ -227,8 +230,8 @@ def _one_of(*words: str) -> Reader:
 
 
 def _country(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{2}", value.strip()):
-        raise ValueError("a country by its two letters, such as IN")
+    if not re.fullmatch(r"[A-Za-z]{2}", value.strip()) or not is_country(value.strip()):
+        raise ValueError("a country by its two letters (ISO 3166), such as IN")
     return value.strip().upper()
 
 
@@ -256,6 +259,12 @@ def _header(value: str) -> str:
     return value.strip()
 
 
+#: As SQLAlchemy takes it apart: whatever stands before the last @ may be a password.
+_DATABASE = re.compile(
+    r"sqlite:///.+|postgres(?:ql)?(?:\+psycopg)?://(?:[^:/]*(?::[^@]*)?@)?(?:\[[^/?\]]+\]|[^/:?\[\]]*)(?::\d{1,5})?(?:[/?].*)?"
+)
+
+
 def _cluster(value: str) -> str:
     if value.strip().lower() not in CLUSTERS:
         raise ValueError("one of " + ", ".join(CLUSTERS))
@@ -265,9 +274,34 @@ def _cluster(value: str) -> str:
 def _delimiter(value: str) -> str:
     named = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
     found = named.get(value.strip().lower(), value)
-    if len(found) != 1:
-        raise ValueError("one character, or one of " + ", ".join(named))
+    if len(found) != 1 or found in '"\r\n\0':
+        raise ValueError("one character (no quote or line end), or one of " + ", ".join(named))
     return found
+
+
+def _encoding(value: str) -> str:
+    if value.strip() and text_encoding(value.strip()) is None:
+        raise ValueError("an encoding that is known: use a name such as utf-8, cp1252 or utf-16")
+    return value.strip()
+
+
+def _folder(value: str) -> str:
+    """A folder that is there, or that can be made where nothing stands in the way."""
+    path = Path(value.strip())
+    try:
+        well = next(above.is_dir() for above in (path, *path.parents) if above.exists())
+    except OSError as error:
+        # Where nobody may look, the journal tells what is wrong.
+        well = error.errno != errno.ENAMETOOLONG
+    if not well:
+        raise ValueError("a folder, nor a place where one could be made")
+    return value.strip()
+
+
+def _database(value: str) -> str:
+    if not _DATABASE.fullmatch(value.strip()):
+        raise Secret("an address such as postgresql://user@host/name or sqlite:///FILE")
+    return value.strip()
 
 
 def read_share(value: str) -> float:
@@ -294,7 +328,7 @@ SCHEMES = ("file", "sftp", "s3", "gs", "abfs")
 def _place(value: str) -> str:
     text = value.strip()
     match = re.match(r"([a-z][a-z0-9+.-]*)://", text)
-    if not text or (match and match[1] not in SCHEMES):
+    if not text or (match and (match[1] not in SCHEMES or text == match[0])):
         raise ValueError("a folder, or an address that begins with " + ", ".join(f"{s}://" for s in SCHEMES))
     _refuse_password(text)
     return text if match else text.rstrip("/") or "/"
@@ -406,7 +440,7 @@ OPTIONS: tuple[Option, ...] = (
         ("run", "check"),
     ),
     Option("sheet", _text, "the workbook's sheet to read", "found", "NAME", ("run", "check", "map")),
-    Option("encoding", _text, "the text's encoding, such as cp1252", "found", "NAME", ("run", "check", "map")),
+    Option("encoding", _encoding, "the text's encoding, such as cp1252", "found", "NAME", ("run", "check", "map")),
     Option(
         "delimiter",
         _delimiter,
@@ -469,10 +503,10 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "attribution-code", _header, "the till or store of the attribution", "none", "CODE", ("run", "check", "retry")
     ),
-    Option("reports-dir", _text, "run folders and, by default, the journal", "`reports`", "DIR", _ALL),
+    Option("reports-dir", _folder, "run folders and, by default, the journal", "`reports`", "DIR", _ALL),
     Option(
         "database",
-        _text,
+        _database,
         "where the journal is kept",
         "SQLite in the reports folder",
         "URL",

@@ -12,6 +12,7 @@ from charset_normalizer import from_bytes
 
 from importer.errors import SourceError
 from importer.reader.cell_text import CONTROLS, LOST
+from importer.text_encodings import text_encoding
 
 Opener = Callable[[], BinaryIO]
 
@@ -154,13 +155,11 @@ def find_encoding(name: str, opener: Opener, given: str | None) -> Findings:
         start = stream.read(4096)
     marked = next((encoding for bom, encoding in _BOMS if start.startswith(bom)), None)
     if given is not None:
-        try:
-            encoding = codecs.lookup(given).name
-            "".encode(encoding)
-        except (LookupError, TypeError):
+        encoding = text_encoding(given)
+        if encoding is None:
             raise SourceError(
                 f"--encoding {given}: no such encoding is known.", "Use a name such as utf-8, cp1252 or utf-16."
-            ) from None
+            )
         if marked and encoding.replace("-sig", "") in ("utf-8", "utf-16", "utf-32"):
             encoding = marked
         elif encoding in ("utf-16", "utf-32"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -81,6 +82,22 @@ def refuse_unsafe(options: WebOptions) -> None:
         raise SettingsError("--tls-certificate and --tls-key go together.", "Give both or neither.")
     if options.proxy_header and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", options.proxy_header):
         raise SettingsError(f"{options.proxy_header!r} is no name of a header.", "Such as X-Forwarded-User.")
+    for address in options.proxy_addresses:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            raise SettingsError(f"--proxy-address {address!r} is no IP address.", "Such as 10.0.0.7.") from None
+    if options.tls_certificate:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                options.tls_certificate, options.tls_key
+            )
+        except OSError as error:
+            why = "they are no certificate and its key" if isinstance(error, ssl.SSLError) else error.strerror
+            raise SettingsError(
+                f"--tls-certificate {options.tls_certificate} and --tls-key {options.tls_key} cannot be used ({why}).",
+                "Name files in PEM form that belong together.",
+            ) from None
 
 
 def read_size(text: str) -> int:

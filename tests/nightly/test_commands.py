@@ -127,7 +127,7 @@ def test_the_doctor_says_what_to_do(house: House, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(importer.doctor, "LEAST_FREE", 1 << 62)
     lines = doctor(house)
     expected = {
-        "settings": 0,
+        "settings": ExitCode.SETTINGS,  # the outbox that is none
         "credentials": ExitCode.REFUSED,
         "rate": 0,
         "disk": ExitCode.JOURNAL,
@@ -142,9 +142,13 @@ def test_the_doctor_says_what_to_do(house: House, monkeypatch: pytest.MonkeyPatc
     assert worst_of(list(lines.values())) == ExitCode.JOURNAL
 
 
-def test_the_doctor_sees_reports_that_cannot_be_kept(house: House) -> None:
-    """Something else stands where their folder should be."""
+def test_the_doctor_sees_reports_that_cannot_be_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something else stands where their folder should be; or the folder is not ours to write to."""
     (house.folder / "reports").write_text("in the way")
+    lines = doctor(house)
+    assert (lines["settings"].exit_code, "reports-dir" in lines["settings"].text) == (ExitCode.SETTINGS, True)
+    (house.folder / "reports").unlink()
+    monkeypatch.setattr("importer.doctor.os.access", lambda *_: False)
     lines = doctor(house)
     assert (lines["disk"].exit_code, "cannot be written" in lines["disk"].text) == (ExitCode.JOURNAL, True)
 

@@ -194,3 +194,28 @@ def test_credentials_by_another_name(house: House) -> None:
     house.settings["credentials"] = "BRAND_A"
     (house.inbox / "a.csv").write_text("Mobile,Brand\n9000000001,x\n")
     assert house.look().exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "place", "words"),
+    [
+        ("inbox", "a.csv", "a.csv is no folder"),
+        ("inbox", "file://nowhere", "there is no folder nowhere"),
+        ("inbox", "s3://", "begins with"),
+        ("done", "a.csv", "a.csv is no folder"),
+        ("failed", "file://a.csv", "a.csv is no folder"),
+        ("outbox", "a.csv", "a.csv is no folder"),
+        ("encoding", "klingon", "cp1252"),
+        ("country", "ZZ", "two letters"),
+        ("database", "mongodb://x", "postgresql://"),
+    ],
+)
+def test_what_no_file_could_be_loaded_with_is_told_before_one_comes(
+    house: House, monkeypatch: pytest.MonkeyPatch, field: str, place: str, words: str
+) -> None:
+    """An encoding that nobody knows sent the file to `failed`; a `done` that is a file was told once the rows were."""
+    monkeypatch.chdir(house.folder)
+    (house.folder / "a.csv").write_text("Mobile\n")
+    house.settings[field] = place
+    _, mistakes = check_profile({"profile": "brand-a"}, house.environ, house.toml)
+    assert len(mistakes) == 1 and words in mistakes[0] and "line" in mistakes[0], mistakes

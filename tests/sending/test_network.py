@@ -393,6 +393,8 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         "http://u:hush@127.0.0.1:none",
         "http://",
         "http://[::1:9",
+        "http://u:hush@host:99999",
+        "http://[",
     ],
 )
 def test_what_names_no_http_proxy_is_refused_before_anything_is_sent(address: str, proxied: pytest.MonkeyPatch) -> None:
@@ -425,7 +427,7 @@ def test_a_proxy_of_an_unknown_name_is_told_as_such(proxied: pytest.MonkeyPatch,
     proxied.setenv("http_proxy", "http://api.invalid:3128")
     trouble = failure("http://far.invalid").trouble
     assert (trouble.next, trouble.code) == (Next.SETTINGS, "proxy")
-    assert "HTTP" in trouble.message and "base-url" not in trouble.message
+    assert "check HTTP_PROXY" in trouble.message and "base-url" not in trouble.message
 
 
 def test_a_proxy_that_wants_a_password_is_told_as_such(proxied: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,9 @@ def test_a_user_is_added_with_a_password_from_standard_input(tmp_path: Path) -> 
         ({"tls_key": "key.pem", "sandbox": True}, "go together"),
         ({"max_upload": "much", "sandbox": True}, "no size"),
         ({"proxy_header": "X Y", "sandbox": True}, "no name of a header"),
+        ({"proxy_addresses": ("proxy.example",), "sandbox": True}, "no IP address"),
+        ({"tls_certificate": __file__, "tls_key": __file__, "sandbox": True}, "no certificate and its key"),
+        ({"tls_certificate": "/no/such.pem", "tls_key": "/no/such.key", "sandbox": True}, "No such file"),
     ],
 )
 def test_what_cannot_be_is_told(

@@ -26,6 +26,7 @@ PURE = (
         "guards",
         "masking",
         "wording",
+        "text_encodings",
     ),
 )
 EDGES = (

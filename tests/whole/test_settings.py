@@ -8,7 +8,7 @@ import pytest
 
 from importer.errors import SettingsError
 from importer.settings import CLUSTERS, OPTIONS, Nightly, Settings, load
-from tests.whole.kit import SAMPLES, Terminal
+from tests.whole.kit import SAMPLES, Terminal, write_csv
 
 #: Two values of each option that a file may hold, none of them the default, as typed.
 VALUES = {
@@ -185,3 +185,68 @@ def test_the_file_of_the_folder_is_found_and_another_can_be_named(terminal: Term
     assert terminal.type("run", SAMPLES / "long.csv", "--config", "nowhere.toml").code == 2
     (terminal.folder / "importer.toml").unlink()
     assert terminal.type("run", SAMPLES / "long.csv", "--profile", "trial").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--encoding", "klingon"), "utf-8, cp1252"),
+        (("--encoding", "base64"), "utf-8, cp1252"),
+        (("--encoding", "undefined"), "utf-8, cp1252"),
+        (("--delimiter", '"'), "no quote"),
+        (("--delimiter", "\n"), "no quote or line end"),
+        (("--delimiter", ";;"), "one character"),
+        (("--country", "ZZ"), "two letters"),
+        (("--database", "mongodb://user:hunter2@host/x"), "postgresql://"),
+        (("--database", "postgresql://user:hunter2@[::1/x"), "postgresql://"),
+        (("--database", "postgresql://user:hunter2@host:port/x"), "postgresql://"),
+        (("--reports-dir", "a.csv"), "a folder"),
+        (("--reports-dir", "a.csv/x"), "a folder"),
+        (("--reports-dir", "x" * 300), "a folder"),
+        (("--metrics-file", "nowhere/a.prom"), "--metrics-file nowhere/a.prom cannot be written"),
+        (("--metrics-file", "."), "--metrics-file . cannot be written"),
+        (("--log-file", "nowhere/a.log"), "--log-file nowhere/a.log cannot be written"),
+        (("--time-zone", "Mars/Base"), "Asia/Kolkata"),
+        (("--until", "nonsense"), "06:00"),
+        (("--rate", "0"), "100/minute"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
+)
+def test_a_value_that_can_never_work_ends_with_2_before_anything_is_done(
+    terminal: Terminal, words: tuple[str, ...], told: str
+) -> None:
+    """Not with the code of a bad sheet or a failed disk, not after the run; and it says what would do. No secret."""
+    sheet = write_csv(terminal.folder / "a.csv", ("External id", "Colour"), ("A", "Blue"))
+    before = sheet.read_bytes()
+    ended = terminal.type("run", "a.csv", "--sandbox", *words)
+    assert ended.code == 2, ended.err
+    assert told in ended.err
+    assert "hunter2" not in ended.err
+    assert (sheet.read_bytes(), list(terminal.folder.iterdir())) == (before, [sheet])
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("postgresql://user:p@ss/w[rd@host:5432/name", "postgres://host/name", "postgresql:///name?host=/var/run"),
+        *("postgresql+psycopg://u@[::1]:5432/name", "sqlite:///a/journal.db"),
+    ],
+)
+def test_addresses_of_databases_that_are_taken(address: str) -> None:
+    """Whatever stands in a password, and each form that the driver knows."""
+    assert load({"database": address}, {}, None).database == address
+
+
+def test_no_command_writes_over_its_source_or_fails_of_itself(terminal: Terminal) -> None:
+    """`--output` that is the source, or that lies nowhere, is told; the sheet stays as it is."""
+    sheet = write_csv(terminal.folder / "a.csv", ("External id", "Colour"), ("A", "Blue"))
+    before = sheet.read_bytes()
+    (terminal.folder / "b.csv").symlink_to(sheet)
+    for words in (
+        *(("check", "a.csv", "--output", name) for name in ("a.csv", "b.csv", "./a.csv", "nowhere/x.csv", ".")),
+        *(("map", "a.csv", "--output", name) for name in ("a.csv", "nowhere/x.toml", ".", "")),
+        *(("sandbox", "--port", "0", word, "nowhere") for word in ("--customers", "--fields")),
+    ):
+        ended = terminal.type(*words)
+        assert (ended.code, sheet.read_bytes()) == (2, before), (words, ended.err)
+        assert words[-2] in ended.err or "output" in ended.err, ended.err
