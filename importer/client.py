@@ -33,7 +33,7 @@ from importer.codes import Next
 from importer.credentials import Basic, Credentials, OAuth
 from importer.errors import SettingsError
 from importer.model import FieldDefinition, Reply
-from importer.triage import Trouble, triage
+from importer.triage import Trouble, by_a_proxy, triage
 from importer.wire import (
     CONTENT_TYPE,
     Answer,
@@ -223,6 +223,10 @@ class Client:
             trouble = msgspec.structs.replace(
                 trouble, message=f"the server redirects to {where}; it is not the API itself"
             )
+        if response.status_code == 403 and by_a_proxy(response.headers):
+            host = _scheme_and_host(self._base)[1]
+            message = f"a proxy on the way refuses (403); have it permit {host}, or name that in NO_PROXY"
+            trouble = Trouble(Next.SETTINGS, "proxy", message, doubt=False)
         request_id = response.headers.get("X-CAP-REQUEST-ID", "")
         return RequestFailed(trouble, wait, request_id, response.status_code)
 

@@ -6,6 +6,8 @@ body's code decides, and the HTTP status only where the body says nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from importer.codes import REQUEST_CODES, Next
@@ -73,6 +75,8 @@ def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str
     message = _message(answer, str(http_status)) if readable else f"the answer could not be read: {unreadable}"
     if http_status == 407 and answer is None:
         message = "a proxy on the way refuses, or wants a user and password; check HTTP_PROXY"
+    if http_status == 403 and answer is None:
+        message += ", told not in the API's words: it may be a proxy or firewall on the way that refuses"
     if http_status < 300:
         return Trouble(Next.WARNING, label, message, doubt=True, foreign=answer is None)
     if http_status in _BY_HTTP:
@@ -83,6 +87,20 @@ def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str
         entry = REQUEST_CODES.get(str(http_status))
         klass = entry.klass if entry is not None else Next.HALVE
     return Trouble(klass, label, message, doubt=klass not in _UNTOUCHED)
+
+
+#: How proxies that people are sent through name themselves in answers of their own.
+_PROXIES = ("squid", "zscaler", "bluecoat", "mcafee web gateway", "forcepoint", "websense")
+
+
+def by_a_proxy(headers: Mapping[str, str]) -> bool:
+    """Whether a proxy on the way surely wrote this answer itself. `Via` and `X-Cache` do not tell: they stand on what
+    was only passed on, too, and server farms add them."""
+    return (
+        "X-Squid-Error" in headers
+        or "error=" in headers.get("Proxy-Status", "")
+        or headers.get("Server", "").lower().startswith(_PROXIES)
+    )
 
 
 def _message(answer: Answer | None, code: str) -> str:

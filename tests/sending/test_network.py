@@ -438,6 +438,26 @@ def test_a_proxy_that_wants_a_password_is_told_as_such(proxied: pytest.MonkeyPat
     assert "proxy" in trouble.message
 
 
+@pytest.mark.parametrize("base", ["http://far.invalid", ""], ids=["named in the environment", "not named"])
+def test_a_proxy_that_refuses_is_told_as_such(proxied: pytest.MonkeyPatch, base: str) -> None:
+    """Not as credentials that are refused: they never came to the server."""
+    page = saying(b"<html>ERR_ACCESS_DENIED</html>", "403 Forbidden", "Server: squid/5.7", "X-Squid-Error: ERR 0")
+    with FaultServer(page) as proxy:
+        if base:
+            proxied.setenv("http_proxy", proxy.base_url)
+        ran = run(base or proxy)
+    assert ran.exit_code is ExitCode.SETTINGS
+    assert ran.stop is not None and "proxy" in ran.stop.message and "credentials" not in str(ran.stop)
+    assert not ran.scribe.outcomes and not ran.scribe.doubtful_rows()
+
+
+def test_a_403_of_nobody_knows_whom_names_both(proxied: pytest.MonkeyPatch) -> None:
+    with FaultServer(saying(b"<html>Forbidden</html>", "403 Forbidden", "Via: 1.1 edge")) as server:
+        ran = run(server)
+    assert ran.exit_code is ExitCode.REFUSED
+    assert ran.stop is not None and "proxy" in ran.stop.message and "credentials" in ran.stop.message
+
+
 def test_an_answer_behind_long_and_many_headers_is_read() -> None:
     """A gateway's header of 100 KB made every row of an applied batch unknown."""
     headers = ["X-Long: " + "a" * 100_000, *(f"X-{n}: {n}" for n in range(300))]

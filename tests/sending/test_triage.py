@@ -6,7 +6,7 @@ import pytest
 
 from importer.codes import REQUEST_CODES, Next
 from importer.model import ItemStatus, RequestStatus
-from importer.triage import triage
+from importer.triage import by_a_proxy, triage
 from importer.wire import Answer
 
 ITEMS = (ItemStatus(success=True, code="200"),)
@@ -116,6 +116,31 @@ def test_a_redirect_is_no_answer_whatever_it_carries(http_status: int, answer: A
     trouble = triage(http_status, answer)
     assert trouble is not None
     assert (trouble.next, trouble.doubt) == (Next.SETTINGS, False)
+
+
+def test_a_403_that_is_not_in_the_apis_words_names_a_proxy_too() -> None:
+    """The credentials may be well: an administrator must know where to look besides."""
+    page, answer = triage(403, None, "it is a web page"), triage(403, body("403"))
+    assert page is not None and answer is not None
+    assert "proxy" in page.message and "access denied" in page.message
+    assert "proxy" not in answer.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "proven"),
+    [
+        ({"X-Squid-Error": "ERR_ACCESS_DENIED 0"}, True),
+        ({"Proxy-Status": 'ours.example; error=http_request_denied; details="category"'}, True),
+        ({"Server": "squid/5.7"}, True),
+        ({"Server": "Zscaler/6.2"}, True),
+        ({"Via": "1.1 ours.example (squid/5.7)", "X-Cache": "MISS from ours.example", "Server": "nginx"}, False),
+        ({"Proxy-Status": "ours.example; received-status=403"}, False),
+        ({}, False),
+    ],
+)
+def test_what_proves_that_a_proxy_refused(headers: dict[str, str], proven: bool) -> None:
+    """Not what stands on answers that it only passed on."""
+    assert by_a_proxy(headers) is proven
 
 
 def test_every_code_of_the_catalogue_has_an_end() -> None:
