@@ -45,9 +45,12 @@ _UNPACKED = 64 << 20
 _FOUND = "Customer preferences retrieved successfully"
 
 
-def create_app(options: SandboxOptions | None = None) -> Starlette:
-    """The application; `app.state.sandbox` is its `SandboxState`. OptionsError says what is wrong with a setting."""
-    state = SandboxState(options or SandboxOptions())
+def create_app(options: SandboxOptions | None = None, clock: Callable[[], float] = time.monotonic) -> Starlette:
+    """The application; `app.state.sandbox` is its `SandboxState`. OptionsError says what is wrong with a setting.
+
+    `clock` is what rate limits, tokens and the log of requests go by; latencies are the event loop's.
+    """
+    state = SandboxState(options or SandboxOptions(), clock)
     app = Starlette(
         routes=[
             Route("/v1.1/customer/preferences", endpoint=_Preferences(state)),
@@ -99,8 +102,8 @@ class _Preferences:
         self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        at = time.monotonic()
         state, headers = self._state, Headers(scope=scope)
+        at = state.clock()
         method = scope["method"]
         state.calls[f"{method} customer/preferences"] += 1
         request_id = str(uuid.uuid4())
@@ -135,7 +138,7 @@ class _Preferences:
                 answer = await self._faulty(fault, record, headers, scope, body)
         finally:
             state.in_flight -= 1
-            record.ended_at = time.monotonic()
+            record.ended_at = state.clock()
         answer.headers = {**answer.headers, "x-cap-request-id": request_id}
         record.http_status, record.code = answer.http_status, answer.code
         if fault is None:

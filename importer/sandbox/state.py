@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Literal
 
 import msgspec
 
-from importer.sandbox.access import Access, Window
+from importer.sandbox.access import Access, Clock, Window
 from importer.sandbox.faults import Fault, parse_script
 from importer.sandbox.judge import Judge
 from importer.sandbox.options import SandboxOptions
@@ -45,11 +46,12 @@ class SandboxState:
     `repeats`: requests that named one identifier in more than one customer. `in_flight_most`: most requests at once.
     """
 
-    def __init__(self, options: SandboxOptions) -> None:
+    def __init__(self, options: SandboxOptions, clock: Clock = time.monotonic) -> None:
         self.options = options
+        self.clock = clock
         self.shaper = Shaper(options.shape)
         self.judge = Judge(options, self.shaper.success_code)
-        self.access = Access(options)
+        self.access = Access(options, clock)
         self.faults: tuple[Fault, ...] = parse_script(options.faults)
         self.store = Store(options.database)
         self.requests: list[RequestRecord] = []
@@ -113,7 +115,7 @@ class SandboxState:
     def window_of(self, key: str) -> Window | None:
         if self.options.rate_limit is None:
             return None
-        return self._windows.setdefault(key, Window(self.options.rate_limit))
+        return self._windows.setdefault(key, Window(self.options.rate_limit, self.clock))
 
     def fault_of(self, number: int) -> Fault | None:
         for fault in self.faults:

@@ -244,7 +244,7 @@ class Rig:
     async def send(self, found: Sequence[Customer]) -> Ran:
         loop = asyncio.get_running_loop()
         chance = random.Random(self.seed)
-        app = create_app(SandboxOptions(**self.options))
+        app = create_app(SandboxOptions(**self.options), loop.time)
         wire = Wire(self.inner(httpx.ASGITransport(app)), self.answer)
         scribe, watcher = MemoryScribe(), Watcher()
         chunker = Chunker(
