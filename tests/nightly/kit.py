@@ -108,14 +108,6 @@ def receiver(status: int = 200) -> Iterator[tuple[str, list[tuple[str, bytes]]]]
         server.server_close()
 
 
-@contextmanager
-def closed_port() -> Iterator[int]:
-    """A port of nobody: connections to it are refused, and no other process is given it meanwhile."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield int(taken.getsockname()[1])
-
-
 class House:
     """A folder with `importer.toml`, an inbox and what nightly makes of it."""
 

@@ -17,7 +17,8 @@ from importer.errors import ExitCode
 from importer.sandbox import EmbeddedSandbox
 from importer.slots import shared_slots
 from importer.world import World
-from tests.nightly.kit import House, closed_port, receiver, sheet
+from tests.nightly.kit import House, receiver, sheet
+from tests.sending.fault_server import closed_port
 
 
 class Typed:

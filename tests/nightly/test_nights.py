@@ -27,7 +27,8 @@ from importer.sandbox.faults import parse_script
 from importer.settings import Nightly
 from importer.staging import Claim, Desk, day_in, expected_day, in_window
 from importer.world import Stopper
-from tests.nightly.kit import Clock, House, Mailbox, closed_port, mobiles, receiver, sheet
+from tests.nightly.kit import Clock, House, Mailbox, mobiles, receiver, sheet
+from tests.sending.fault_server import closed_port
 
 NIGHT = datetime.date(2026, 11, 24)
 NEXT = NIGHT + datetime.timedelta(days=1)

@@ -22,7 +22,8 @@ import importer.pipeline
 from importer.errors import ExitCode, ImporterError, SettingsError
 from importer.inbox import Access, Folder, Mistrusted, Refused, Remote, expanded, open_place
 from importer.sandbox import EmbeddedSandbox
-from tests.nightly.kit import House, closed_port, mobiles, sheet, until
+from tests.nightly.kit import House, mobiles, sheet, until
+from tests.sending.fault_server import closed_port
 
 NIGHT = datetime.date(2026, 11, 24)
 NAME = "customers-2026-11-23.csv"

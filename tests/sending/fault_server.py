@@ -14,7 +14,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -99,6 +99,14 @@ def packed(connection: socket.socket, body: bytes) -> bool:
 def no_http(connection: socket.socket, _: bytes) -> bool:
     connection.sendall(b"220 mail.example.com ESMTP\r\n")
     return False
+
+
+@contextlib.contextmanager
+def closed_port() -> Iterator[int]:
+    """A port of nobody: connections to it are refused, and no other process is given it meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 _STOP = threading.Event()

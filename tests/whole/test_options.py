@@ -16,11 +16,14 @@ import openpyxl
 import pytest
 
 from importer.errors import ExitCode
+from importer.model import Outcome
 from importer.pipeline import run
+from importer.progress import Silent
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.settings import CLUSTERS, OPTIONS, Nightly, load
 from importer.summary import seconds_until
 from importer.world import World
+from tests.sending.fault_server import closed_port
 from tests.whole.kit import Ended, Terminal, table, write_csv
 
 HEADER = ("Mobile", "Favourite colour")
@@ -48,6 +51,18 @@ class Bench:
     def ready(self, source: str, *words: str) -> Any:
         """What `check` finds."""
         return self.terminal.type("check", source, "--json", *words).json
+
+
+class StopsAfter(Silent):
+    """Stops the run once so many rows have their outcome."""
+
+    def __init__(self, rows: int, world: World) -> None:
+        self._left, self._world = rows, world
+
+    def decided(self, outcomes: list[Outcome]) -> None:
+        self._left -= len(outcomes)
+        if self._left <= 0:
+            self._world.stopper.ask()
 
 
 @pytest.fixture
@@ -180,31 +195,38 @@ def batch_size(bench: Bench) -> None:
 
 def rate(bench: Bench) -> None:
     bench.sheet(6)
-    words = ("--rate", "10/second")
+    words = ("--rate", "4/second")
     with EmbeddedSandbox() as sandbox:
         ended = bench.run(sandbox, "--batch-size", "1", *words)
         times = [request.at for request in sandbox.state.requests]
-        assert times[-1] - times[0] > 0.4
-        assert ended.json["rate"]["configured"] == "10/second"
+        assert times[-1] - times[0] > 0.6  # 1.2 s, less what the first was late
+        assert ended.json["rate"]["configured"] == "4/second"
         (bench.folder / "a.csv").write_text("Mobile,Favourite colour\n" + "12,Blue\n" * 3)
         name = bench.run(sandbox).json["run_id"]
-        assert bench.run(sandbox, *words, source=name, command="retry").json["rate"]["configured"] == "10/second"
+        assert bench.run(sandbox, *words, source=name, command="retry").json["rate"]["configured"] == "4/second"
     bench.sheet(6)
     assert bench.ready("a.csv", "--batch-size", "1", "--rate", "1/minute")["seconds"] == 300
 
 
 def burst(bench: Bench) -> None:
+    """Two leave at once; the third would have to wait for 20 minutes, and so would the second without it."""
     bench.sheet(3)
     with EmbeddedSandbox() as sandbox:
-        assert bench.run(sandbox, "--batch-size", "1", "--rate", "60/minute", "--burst", "2").code == 0
-        times = [request.at for request in sandbox.state.requests]
-        assert times[1] - times[0] < 0.9 < times[2] - times[0]
+        environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
+        given = {"base_url": sandbox.base_url, "batch_size": "1", "rate": "4/hour", "burst": "2"}
+        world = World(environ | {"HOME": str(bench.folder)})
+        world.observer = StopsAfter(2, world)
+        began = time.monotonic()
+        assert run("a.csv", load(given, {}), world).exit_code == ExitCode.INTERRUPTED
+        assert time.monotonic() - began < 100
+        assert len(sandbox.state.requests) == 2
 
 
 def concurrency(bench: Bench) -> None:
     bench.sheet(9)
-    for number, word in ((1, "1"), (3, "3")):
-        with EmbeddedSandbox(SandboxOptions(latency=(0.1,))) as sandbox:
+    # The first goes alone. Of the next three each is there for longer than it takes the others to come.
+    for number, word, latency in ((1, "1", (0.02,)), (3, "3", (0.0, 3.0, 3.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0))):
+        with EmbeddedSandbox(SandboxOptions(latency=latency)) as sandbox:
             assert bench.run(sandbox, "--batch-size", "1", "--concurrency", word).code == 0
             assert sandbox.state.in_flight_most == number
 
@@ -219,7 +241,7 @@ def max_errors(bench: Bench) -> None:
         ended = bench.terminal.type("resume", name, "--json", "--max-errors", "100")
         assert (ended.code, ended.json["rows"]["failed"]) == (3, 30)
         # A share of a small sheet is taken of all of it.
-        ended = bench.run(sandbox, "--max-errors", "5%", "--batch-size", "2", "--rate", "10/second")
+        ended = bench.run(sandbox, "--max-errors", "5%", "--batch-size", "2", "--concurrency", "1")
         assert ended.code == 6
         assert ended.json["rows"]["unprocessed"] > 0
         # So it is where all rows stand in one request, though none is left: `resume` finishes the run.
@@ -230,12 +252,13 @@ def max_errors(bench: Bench) -> None:
 
 def max_outage(bench: Bench) -> None:
     bench.sheet()
-    with EmbeddedSandbox() as gone:
-        pass
     began = time.monotonic()
-    ended = bench.run(gone, "--max-outage", "0.1")
+    with closed_port() as port:
+        bench.terminal.setenv(IMPORTER_USERNAME="till1", IMPORTER_PASSWORD="x")
+        address = f"http://127.0.0.1:{port}"
+        ended = bench.terminal.type("run", "a.csv", "--base-url", address, "--json", "--max-outage", "0.1")
     assert ended.code == 5
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 100
     assert ended.json["rows"]["unprocessed"] == 3
 
 
@@ -257,13 +280,13 @@ def canary(bench: Bench) -> None:
 
 
 def until(bench: Bench) -> None:
-    """A second before six the run begins; it may send until six."""
+    """Three seconds before six the run begins; it may send until six."""
     bench.sheet(200)
     six = datetime.datetime(2026, 11, 24, 6, 0).timestamp()
     with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
         environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
         given = {"base_url": sandbox.base_url, "until": "06:00", "batch_size": "1", "concurrency": "1"}
-        world = World(environ | {"HOME": str(bench.folder)}, wall=lambda: int(six * 1000) - 1000)
+        world = World(environ | {"HOME": str(bench.folder)}, wall=lambda: int(six * 1000) - 3000)
         summary = run("a.csv", load(given | {"rate": "1000/second"}, {}), world)
     assert summary.exit_code == ExitCode.TIME
     assert 0 < summary.rows.succeeded < 200
