@@ -21,7 +21,7 @@ from importer.errors import ImporterError
 from importer.journal import Attempt, Change, Progress
 from importer.lanes import Lanes
 from importer.model import Batch, Customer, Outcome, Status
-from importer.pacer import Pacer, Rate
+from importer.pacer import Pacer, Rate, SlotStore
 from importer.patience import BackOff, Breaker
 from importer.sandbox import SandboxOptions, SandboxState, create_app
 from importer.sender import Limits, Portion, Sender, Work
@@ -240,6 +240,8 @@ class Rig:
     #: Another server than the sandbox, over real sockets and in real time.
     base_url: str = ""
     jitter: Callable[[], float] | None = None
+    #: For runs that share a rate.
+    store: SlotStore | None = None
 
     async def send(self, found: Sequence[Customer]) -> Ran:
         loop = asyncio.get_running_loop()
@@ -263,7 +265,7 @@ class Rig:
                 scribe=scribe,  # type: ignore[arg-type]
                 lanes=Lanes(),
                 chunker=chunker,
-                pacer=Pacer(self.rate, self.burst, loop.time, chance.random),
+                pacer=Pacer(self.rate, self.burst, loop.time, chance.random, self.store),
                 backoff=BackOff(self.jitter or chance.random),
                 breaker=Breaker(loop.time, self.max_outage),
                 limits=self.limits_of(began) if self.limits_of else self.limits,
