@@ -131,6 +131,12 @@ def results(reports: Path, run_id: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def rows_written(reports: Path) -> int:
+    """How many rows of the newest run have their outcome on the disk."""
+    with Journal.open(reports) as journal:
+        return journal.decided(journal.runs()[0].key).count(1)
+
+
 def statuses(summary: RunSummary) -> Counter[str]:
     return Counter({s.value: getattr(summary.rows, s.value) for s in Status if getattr(summary.rows, s.value)})
 

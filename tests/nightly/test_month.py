@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from importer.errors import ExitCode
-from importer.journal import Journal
 from importer.sandbox import EmbeddedSandbox
 from importer.sandbox.faults import parse_script
+from tests.journal.kit import rows_written
 from tests.nightly.kit import House, Mailbox, mobiles, receiver, sheet, until
 
 FIRST = datetime.date(2026, 11, 1)
@@ -118,16 +118,11 @@ class Month:
         process = self.house.start(day, "02:00")
         until(lambda: len(self.sandbox.state.requests) == sent + 2)
         # Its answer may have come and be on its way to the disk: then the first request would rightly go again.
-        until(lambda: self.written() == 10)
+        until(lambda: rows_written(self.house.folder / "reports") == 10)
         process.send_signal(signal.SIGKILL)
         process.wait(60)
         self.sandbox.state.faults = ()
         self.waiting.append(self.name(day))
-
-    def written(self) -> int:
-        """How many rows of the newest run have their outcome in the journal."""
-        with Journal.open(self.house.folder / "reports") as journal:
-            return journal.decided(journal.runs()[0].key).count(1)
 
     def after_kill(self, day: datetime.date) -> None:
         self.drop(day)

@@ -23,6 +23,7 @@ from importer.model import IDENTIFIERS, Chunk, Customer
 from importer.normaliser import Normaliser
 from importer.pipeline import resume, retry, run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.sandbox.faults import parse_script
 from importer.settings import Settings
 from importer.summary import seconds_until
 from importer.world import World
@@ -208,7 +209,8 @@ def test_rows_far_before_the_first_that_is_open_are_not_even_normalised() -> Non
 
 def test_the_count_of_repairs_is_right_after_a_kill(tmp_path: Path) -> None:
     """Rows that were sent before `kill -9` were mended too; each counts once, however often the run goes on."""
-    with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
+    # What the processes to be killed are waiting for never comes.
+    with EmbeddedSandbox(SandboxOptions(latency=(0.05,), faults=("6-:hang",))) as sandbox:
         rows = [[f"91 81800 {n:05}" if n % 2 else f"9181800{n:05}", f"colour {n}"] for n in range(1000)]
         with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([["mobile", "Colour"], *rows])
@@ -216,8 +218,10 @@ def test_the_count_of_repairs_is_right_after_a_kill(tmp_path: Path) -> None:
         words = ("--base-url", sandbox.base_url, "--batch-size", "10", "--concurrency", "2")
         process = program.start("run", "rows.csv", *words)
         program.kill_once(process, lambda: len(sandbox.state.requests) >= 6)
+        sandbox.state.faults = parse_script(["14-:hang"])
         process = program.start("resume")
         program.kill_once(process, lambda: len(sandbox.state.requests) >= 14)
+        sandbox.state.faults = ()
         code, out, err = program.run("resume", "--json", "--max-duration", "0.1s")
         assert code == ExitCode.TIME, err
         code, out, err = program.run("resume", "--json", "--max-duration", "1h")
