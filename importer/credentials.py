@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping
@@ -85,19 +86,36 @@ def secret_of(environ: Mapping[str, str], name: str) -> str:
             # Editors end a file with a line break, some begin it with a mark; spaces may be part of a password.
             return Path(path).read_text(encoding="utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"{name}_FILE: {path} cannot be read ({type(error).__name__}).", "Check the path."
-            ) from None
+            why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            raise SettingsError(f"{name}_FILE: {path} cannot be read ({why}).", "Check the path.") from None
     if command := environ.get(name + "_COMMAND"):
         return _from_command(name, command)
     return ""
 
 
+#: What only a shell understands: its operators, and a word that is a variable.
+_OF_A_SHELL = re.compile(r"[();<>|&]+|\$(\w+|\{\w+\})")
+
+
+def _wants_a_shell(command: str) -> bool:
+    tokens = shlex.shlex(command, posix=True, punctuation_chars=True)
+    tokens.whitespace_split = True
+    tokens.commenters = ""
+    return any(_OF_A_SHELL.fullmatch(token) for token in tokens)
+
+
 def _from_command(name: str, command: str) -> str:
     try:
+        if _wants_a_shell(command):
+            # `pass show till | head -1` would send something else than the password, and lock the till.
+            raise SettingsError(
+                f"{name}_COMMAND is run without a shell, and holds what only a shell understands.",
+                "Write it as sh -c '…'.",
+            )
         done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=60, check=False)
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
-        raise SettingsError(f"{name}_COMMAND could not be run ({type(error).__name__}).", "Run it by hand.") from None
+        why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        raise SettingsError(f"{name}_COMMAND could not be run ({why}).", "Run it by hand.") from None
     found = done.stdout.rstrip("\r\n")
     if done.returncode != 0 or not found:
         # What it printed may hold the secret, so it is not repeated.

@@ -18,6 +18,7 @@ _REMEMBERED = 20_000
 _SEPARATORS = (";", "|", ",")
 _CURLY = "“”„‟«»‘’‚‛"
 _PLAIN = "\"'"
+_PAIRED = frozenset("“”„‟«»")
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _DOUBLE = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _BOOLEANS = frozenset(("true", "false", "0", "1"))
@@ -116,12 +117,17 @@ def list_items(value: str, separator: str = "") -> tuple[list[str], bool]:
     items, mended = [], False
     for part in value.split(separator or separator_of(value) or "\0"):
         item = part.strip()
-        while len(item) >= 2 and item[0] in _CURLY + _PLAIN and item[-1] in _CURLY + _PLAIN:
+        # Quotes within belong to items that this separator does not part: what is around them stays.
+        while _is_quoted(item) and _PAIRED.isdisjoint(item[1:-1].strip(_CURLY + _PLAIN)):
             mended = mended or item[0] in _CURLY or item[-1] in _CURLY
             item = item[1:-1].strip()
         if item:
             items.append(item)
     return items, mended
+
+
+def _is_quoted(item: str) -> bool:
+    return len(item) >= 2 and item[0] in _CURLY + _PLAIN and item[-1] in _CURLY + _PLAIN
 
 
 def separator_of(value: str) -> str:

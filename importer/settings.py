@@ -749,7 +749,7 @@ def _from_file(file: Path | None, profile: str, mistakes: list[str], origins: di
             mistakes.append(f"--profile {profile}: there is no {DEFAULT_FILE} in this folder.")
         return {}
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror}).", "Check --config.") from None

@@ -67,6 +67,9 @@ class Target(msgspec.Struct, frozen=True):
 @contextmanager
 def target_of(settings: Settings, world: World) -> Iterator[Target]:
     """The API that the settings name, or a stand-in that lives as long as the run. Raises `SettingsError`."""
+    if bool(settings.attribution_type) != bool(settings.attribution_code):
+        missing = "--attribution-code" if settings.attribution_type else "--attribution-type"
+        raise SettingsError(f"{missing} is not given, and the other means nothing alone.", "Give both, or neither.")
     if settings.sandbox:
         with EmbeddedSandbox() as sandbox, served_here(sandbox.base_url):
             yield Target(sandbox.base_url, "sandbox", Basic(sandbox.username, sandbox.password))

@@ -1,7 +1,8 @@
 """The uploaded workbook itself, marked: guilty cells coloured and commented, the result columns at its right.
 
 openpyxl keeps what people would miss (sheets, formats, widths, formulas, validations) at the price of memory: 20,000
-rows of 8 columns with the results took 250 MiB and 6 s. Beyond the limits below, `failed.xlsx` has to do.
+rows of 8 columns with the results took 250 MiB and 6 s. Beyond the limits below, `failed.xlsx` has to do. It writes
+.xlsx only, so of other workbooks (.xls, .xlsb, .ods, encrypted ones) the sheet's cells are marked, as text.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from importer.codes import lookup
 from importer.mapping import Mapping
 from importer.model import IDENTIFIERS, RESULT_COLUMNS, Outcome, Status
 from importer.reporter.rows import Block, Rows, advice_of, message_of, result_cells
+from importer.reporter.workbook_table import CELL_CHARACTERS
 
 #: Rows times columns, the result columns among them: keeps the whole process under 300 MiB.
 MOST_CELLS = 350_000
@@ -32,6 +34,7 @@ MOST_COMMENTS = 2_000
 #: Of XML in all sheets together, for what the other sheets hold.
 MOST_XML = 16 * 1024 * 1024
 
+_CELLS_ONLY = "annotated.xlsx holds the cells of the sheet, without its looks: only .xlsx workbooks keep theirs."
 _TOO_LARGE = "The workbook is too large to be marked and keep its looks; failed.xlsx holds the open rows."
 
 #: Colours that no palette offers: where an earlier report left them, they are ours.
@@ -60,19 +63,30 @@ class Annotations:
         self._blank: dict[int, frozenset[str]] = {}
         self._comments = 0
         self.note = ""
+        #: Row number → its cells, of a workbook that cannot be marked itself.
+        self._cells: dict[int, list[str]] | None = None
+        #: Row number → what stands beside it then, so that it fails again unless it is mended.
+        self._beside: dict[int, list[str]] = {}
         self._wanted = source.kind == "workbook"
         if self._wanted:
-            self.note = _why_not(Path(source.path))
-            self._wanted = not self.note
+            size = _size(Path(source.path))
+            if size is None:
+                self._cells = {}
+            elif size > MOST_XML:
+                self._wanted, self.note = False, _TOO_LARGE
 
     def see(self, block: Block) -> None:
         if not self._wanted:
             return
         width = len(self._source.columns) + len(RESULT_COLUMNS)
         if (len(self._outcomes) + len(block.row_numbers)) * width > MOST_CELLS:
-            self._wanted, self._outcomes = False, []
+            self._wanted, self._outcomes, self._cells = False, [], None
             self.note = _TOO_LARGE
             return
+        if self._cells is not None:
+            self._cells.update(zip(block.row_numbers, map(list, zip(*block.cells, strict=True)), strict=True))
+            for position, words in block.overflow.items():
+                self._beside[block.row_numbers[position]] = words
         for stretch in block.stretches:
             self._outcomes += stretch.outcomes()
         for position in block.other:
@@ -84,23 +98,43 @@ class Annotations:
         if not self._wanted:
             return False
         try:
-            book = openpyxl.load_workbook(self._source.path, keep_links=False)
-            sheet = book[self._source.sheet]
+            book, sheet = self._loaded() if self._cells is None else self._copied(self._cells)
         except Exception:  # openpyxl raises whatever it stumbles upon; the other reports must not suffer for it
             self.note = "annotated.xlsx could not be made of this workbook; failed.xlsx holds the open rows."
             return False
         self._mark(sheet)
-        lost = _lost(Path(self._source.path), book)
-        if lost:
+        lost = "" if self._cells is not None else _lost(Path(self._source.path), book)
+        if self._cells is not None:
+            self.note = _CELLS_ONLY
+        elif lost:
             self.note = f"annotated.xlsx is without the workbook's {lost}: keep your own copy."
         if self._comments > MOST_COMMENTS:
             self.note = (
                 f"annotated.xlsx has comments on the first {MOST_COMMENTS:,} of its coloured cells; "
                 "its columns _message and _advice tell all."
             )
-        book.active = book.worksheets.index(sheet)
+        book.active = book.sheetnames.index(sheet.title)
         book.save(path)
         return True
+
+    def _loaded(self) -> tuple[openpyxl.Workbook, Worksheet]:
+        with Path(self._source.path).open("rb") as file:  # a path would be judged by its name
+            book = openpyxl.load_workbook(file, keep_links=False)
+        return book, book[self._source.sheet]
+
+    def _copied(self, cells: dict[int, list[str]]) -> tuple[openpyxl.Workbook, Worksheet]:
+        """A workbook of the cells as they were read, each in its row."""
+        book = openpyxl.Workbook()
+        sheet = book.worksheets[0]
+        sheet.title = re.sub(r"[\\*?:/\[\]]", " ", self._source.sheet)[:31] or sheet.title
+        style = _text_style(sheet)
+        for row, values in [(self._source.header_row, self._source.columns), *cells.items()]:
+            for column, text in enumerate(values, 1):
+                if len(text) > CELL_CHARACTERS:
+                    raise ValueError("openpyxl would cut it")
+                if text:
+                    _put(sheet.cell(row, column), text, style)
+        return book, sheet
 
     def _mark(self, sheet: Worksheet) -> None:
         header = self._source.header_row
@@ -118,6 +152,9 @@ class Annotations:
                     _put(sheet.cell(outcome.row_number, column), text, style)
             if outcome.status is not Status.SUCCEEDED or outcome.warnings:
                 self._blame(sheet, outcome, names, result["_status"])
+        for row, words in self._beside.items():
+            for column, word in enumerate(words, max(columns) + 1):
+                _put(sheet.cell(row, column), word, style)
         _make_filterable(sheet, header, max([header, *(outcome.row_number for outcome in self._outcomes)]))
 
     def _blame(self, sheet: Worksheet, outcome: Outcome, names: dict[str, int], status: int) -> None:
@@ -148,19 +185,15 @@ class Annotations:
         return [use.column for use in self._mapping.columns if use.field in wanted and use.column not in empty]
 
 
-def _why_not(path: Path) -> str:
-    """Why a workbook cannot be marked, if so; by what it is, never by its name."""
+def _size(path: Path) -> int | None:
+    """Of the XML in an .xlsx workbook; None for any other kind. By what it is, never by its name."""
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(part.file_size for part in archive.infolist() if _PARTS.fullmatch(part.filename))
-            is_xlsx = "xl/workbook.xml" in archive.namelist()
+            if "xl/workbook.xml" not in archive.namelist():
+                return None
+            return sum(part.file_size for part in archive.infolist() if _PARTS.fullmatch(part.filename))
     except (OSError, zipfile.BadZipFile):
-        is_xlsx, size = False, 0
-    if not is_xlsx:
-        return "annotated.xlsx is made of .xlsx workbooks only; failed.xlsx holds the open rows."
-    if size > MOST_XML:
-        return _TOO_LARGE
-    return ""
+        return None
 
 
 def _lost(path: Path, book: openpyxl.Workbook) -> str:

@@ -185,7 +185,7 @@ def _overflow(chunk: Chunk, row_numbers: Sequence[int], other: Map[int, Outcome]
             if position not in other or problem.column not in other[position].columns:
                 continue
             word = f"fill in “{problem.column}” and empty this cell"
-        elif problem.value or problem.code == "ragged_row":
+        elif problem.value or problem.code in ("ragged_row", "merged_cells"):
             word = problem.value or "incomplete: mend this row and empty this cell"
         else:
             continue

@@ -166,6 +166,15 @@ def test_a_list_column() -> None:
     assert made.repairs == [Repair(2, "Brand", "list_quotes_removed", "“puma”; nike", '["puma", "nike"]')]
 
 
+def test_a_list_column_of_another_separator_keeps_its_quotes() -> None:
+    """`“puma”; “nike”` parted by commas is one item, and was sent without its first and its last quote."""
+    uses = (ColumnUse("Mobile", "mobile"), ColumnUse("Brand", PREFERENCE, "Brand", True, ","))
+    cells = [(A, "“puma”; “nike”"), (B, '“men’s”, « "kids" »')]
+    made = normalise(Normaliser(Mapping(uses)), [chunk_of(("Mobile", "Brand"), cells)])
+    sent = [customer.custom_fields for customer in made.customers]
+    assert sent == [(("Brand", '["“puma”; “nike”"]'),), (("Brand", '["men’s", "kids"]'),)]
+
+
 def test_the_organisations_fields() -> None:
     """Values are held to the field's rules once they are known, by the field's name in any case."""
     fields = [FieldDefinition("Brand", options=("Puma",)), FieldDefinition("COLOR", is_disabled=True)]

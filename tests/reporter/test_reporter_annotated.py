@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+import xlwt
 from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
@@ -248,6 +249,49 @@ def test_uploaded_again_it_has_the_same_columns_and_rows(tmp_path: Path) -> None
         with open_source(place, SourceOptions(sheet="Customers")) as source:
             tables.append((source.columns, [row for chunk in source.chunks() for row in chunk.frame.values.tolist()]))
     assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("name", ["u.csv", "u.xls", "upload"])
+def test_a_workbook_is_marked_whatever_its_name(tmp_path: Path, name: str) -> None:
+    """It was read by its content, and then not marked by its name."""
+    written = report(tmp_path / "run", uploaded(tmp_path / "u.xlsx").rename(tmp_path / name), outcomes())
+    assert "annotated.xlsx" in written.reports
+
+
+def test_a_workbook_of_another_kind_has_its_cells_marked(tmp_path: Path) -> None:
+    """Of an .xls or .ods there was no annotated.xlsx. In it an unmended row fails again, and only that."""
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Customers")
+    table = [("Mobile", "E-mail", "Brand"), ("919844000001", "", "007"), ("919844000002", "", "x"), ("1", "", "=1+1")]
+    for row, cells in enumerate(table, 3):
+        for column, text in enumerate(cells):
+            sheet.write(row, column, text)
+    sheet.merge(5, 5, 2, 3)
+    book.save(str(tmp_path / "u.xls"))
+    outcomes = [Outcome(5, Status.SUCCEEDED, "1000", at=AT), failed(6, "merged_cells"), failed(7, "816")]
+    written = report(tmp_path / "run", tmp_path / "u.xls", outcomes)
+    assert any("without its looks" in note for note in written.notes)
+    marked = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")
+    cells = marked["Customers"]
+    assert [cells.cell(4, n).value for n in range(1, 14)] == [*table[0], *RESULT_COLUMNS]
+    assert (cells["C5"].value, cells["C5"].data_type, cells["C7"].value, cells["C7"].data_type) == (
+        *("007", "s", "=1+1", "s"),
+    )
+    assert [cells.cell(row, 6).value for row in (5, 6, 7)] == ["succeeded", "failed", "failed"]
+    assert colour(cells["A7"]) == RED
+    with open_source(tmp_path / "run" / "annotated.xlsx") as source:
+        assert source.columns == table[0]
+        (chunk,) = source.chunks()
+        assert [problem.row_number for problem in chunk.problems] == [6]
+
+
+def test_merged_cells_leave_a_word_in_the_failed_file(tmp_path: Path) -> None:
+    """Uploaded unmended the rows were sent with the value in the first of them only."""
+    path = uploaded(tmp_path / "u.xlsx", lambda sheet: sheet.merge_cells("D5:D6"))
+    report(tmp_path / "run", path, outcomes(r5=failed(5, "merged_cells"), r6=failed(6, "merged_cells")))
+    with open_source(tmp_path / "run" / "failed.xlsx") as source:
+        problems = [problem for chunk in source.chunks() for problem in chunk.problems]
+    assert {problem.row_number for problem in problems} == {2, 3}
 
 
 def test_a_csv_has_no_annotated_workbook(tmp_path: Path) -> None:

@@ -109,8 +109,8 @@ def test_no_failed_file_when_nothing_is_open_and_one_of_before_goes(tmp_path: Pa
     write_files(tmp_path, sheet(2, "workbook"), [bad(2), ok(3)], MAPPING)
     assert (tmp_path / "failed.xlsx").exists()
     written = write_files(tmp_path, sheet(2, "workbook"), [ok(2), ok(3)], MAPPING)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv"]
-    assert list(written.reports) == ["results.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["annotated.xlsx", "results.csv"]
+    assert list(written.reports) == ["results.csv", "annotated.xlsx"]
 
 
 def test_a_source_without_rows_gives_a_results_file_with_a_header(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_what_a_sheet_cannot_hold_comes_as_csv_besides(tmp_path: Path, monkeypat
     written = write_files(tmp_path, sheet(5, "workbook"), [bad(row) for row in range(2, 7)], MAPPING)
     assert len(read_xlsx(tmp_path / "failed.xlsx")) == 4
     assert len(read_csv(tmp_path / "failed.csv")) == 6
-    assert list(written.reports) == ["results.csv", "failed.xlsx", "failed.csv"]
+    assert list(written.reports) == ["results.csv", "failed.xlsx", "failed.csv", "annotated.xlsx"]
     assert "failed.csv holds all" in written.notes[0]
 
 

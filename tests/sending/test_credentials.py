@@ -98,3 +98,18 @@ def test_what_is_missing_or_wrong_is_told_with_what_to_set_and_without_a_secret(
         from_environment(environ)
     assert caught.value.advice
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["pass show a | head -1", "echo a; echo b", "echo $(cat f)", "echo $PW", "cat <f"])
+def test_a_command_that_wants_a_shell_is_refused(command: str) -> None:
+    """It is run without one: the first word got the rest as arguments, and what it printed went out as the password."""
+    environ = {"IMPORTER_USERNAME": "u", "IMPORTER_PASSWORD_COMMAND": command}
+    with pytest.raises(SettingsError, match=r"without a shell.*sh -c"):
+        from_environment(environ)
+
+
+@pytest.mark.parametrize("printed", ["a|b;c", "$5 & (more)", "a b"])
+def test_what_is_quoted_in_a_command_is_no_shells(printed: str) -> None:
+    for command in (shlex.join(["printf", "%s", printed]), shlex.join(["sh", "-c", f"printf %s '{printed}' | cat"])):
+        environ = {"IMPORTER_USERNAME": "u", "IMPORTER_PASSWORD_COMMAND": command}
+        assert from_environment(environ) == Basic("u", printed)

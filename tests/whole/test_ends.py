@@ -371,6 +371,32 @@ def test_a_database_of_another_kind_is_a_setting(terminal: Terminal, database: s
     assert "--database" in sentence(ended)
 
 
+@pytest.mark.parametrize("half", [("--attribution-type", "TILL"), ("--attribution-code", "t9")])
+def test_half_an_attribution_is_refused(terminal: Terminal, half: tuple[str, str]) -> None:
+    """It was left out without a word, or sent with an empty code."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    ended = terminal.type("run", "a.csv", "--sandbox", *half)
+    assert ended.code == 2
+    assert "--attribution-" in sentence(ended)
+    assert not (terminal.folder / "reports").exists()
+
+
+@pytest.mark.parametrize("option", [("--encoding", "klingon"), ("--encoding", "base64"), ("--delimiter", '"')])
+def test_an_option_that_means_nothing_is_a_mistake_of_usage(terminal: Terminal, option: tuple[str, str]) -> None:
+    """2, not 8: it is not the source that is wrong."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    ended = terminal.type("run", "a.csv", "--sandbox", *option)
+    assert ended.code == 2
+    assert option[0] in sentence(ended)
+
+
+def test_settings_saved_by_an_editor_of_windows_are_read(terminal: Terminal) -> None:
+    """It begins them with a mark, which was told as an invalid statement."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    (terminal.folder / "importer.toml").write_text("\ufeffsandbox = true\n", encoding="utf-8")
+    assert terminal.type("run", "a.csv").code == 0
+
+
 def test_an_attribution_that_no_header_can_carry_is_refused(terminal: Terminal) -> None:
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     assert terminal.type("run", "a.csv", "--sandbox", "--attribution-code", "मुंबई").code == 2
