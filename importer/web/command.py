@@ -11,7 +11,7 @@ from typing import Any
 from importer.credentials import from_environment as credentials_of
 from importer.errors import SettingsError
 from importer.settings import Settings
-from importer.web.options import WebOptions, from_environment, read_size
+from importer.web.options import WebOptions, from_environment, read_addresses, read_size
 from importer.web.server import serve
 from importer.web.users import add_user
 
@@ -48,7 +48,9 @@ def serve_page(
         tls_certificate=given["tls_certificate"] or "",
         tls_key=given["tls_key"] or "",
         max_upload=read_size(given["max_upload"]),
-        proxy_addresses=tuple(given["proxy_addresses"] or _words(told["proxy_addresses"]) or ("127.0.0.1", "::1")),
+        proxy_addresses=read_addresses(
+            tuple(given["proxy_addresses"]) or _words(told["proxy_addresses"]) or ("127.0.0.1", "::1")
+        ),
     )
     serve(options, say)
 

@@ -82,11 +82,6 @@ def refuse_unsafe(options: WebOptions) -> None:
         raise SettingsError("--tls-certificate and --tls-key go together.", "Give both or neither.")
     if options.proxy_header and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", options.proxy_header):
         raise SettingsError(f"{options.proxy_header!r} is no name of a header.", "Such as X-Forwarded-User.")
-    for address in options.proxy_addresses:
-        try:
-            ipaddress.ip_address(address)
-        except ValueError:
-            raise SettingsError(f"--proxy-address {address!r} is no IP address.", "Such as 10.0.0.7.") from None
     if options.tls_certificate:
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
@@ -98,6 +93,16 @@ def refuse_unsafe(options: WebOptions) -> None:
                 f"--tls-certificate {options.tls_certificate} and --tls-key {options.tls_key} cannot be used ({why}).",
                 "Name files in PEM form that belong together.",
             ) from None
+
+
+def read_addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """IP addresses, as they are. Raises `SettingsError`: by another word nobody would ever be believed."""
+    for text in texts:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise SettingsError(f"--proxy-address {text!r} is no IP address.", "Such as 10.0.0.7.") from None
+    return texts
 
 
 def read_size(text: str) -> int:
