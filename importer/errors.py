@@ -73,8 +73,10 @@ class SourceError(ImporterError):
 
     exit_code = ExitCode.SOURCE
 
-    def __init__(self, message: str, advice: str = "", sheets: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, advice: str = "", sheets: tuple[str, ...] = (), *, locked: bool = False) -> None:
         super().__init__(message, advice)
+        #: A password would open it, or another one.
+        self.locked = locked
         #: Those of which one must be named.
         self.sheets = sheets
 

@@ -236,7 +236,9 @@ def _judge_zip(path: Path, password: str | None) -> Content:
     secret = password.encode() if password else None
     if member.flag_bits & 1 and secret is None:
         raise SourceError(
-            f"{name} is password protected.", "Set IMPORTER_SOURCE_PASSWORD, or unpack it and upload what is inside."
+            f"{name} is password protected.",
+            "Set IMPORTER_SOURCE_PASSWORD, or unpack it and upload what is inside.",
+            locked=True,
         )
     opener = cast(Opener, lambda: _Member(name, path, member, secret))
     with opener() as unpacked:
@@ -261,7 +263,7 @@ class _Member(io.BufferedReader):
             self._archive.close()
             if member.flag_bits & 1:
                 raise SourceError(
-                    f"{name}: the password does not open it.", "Check IMPORTER_SOURCE_PASSWORD."
+                    f"{name}: the password does not open it.", "Check IMPORTER_SOURCE_PASSWORD.", locked=True
                 ) from None
             raise self._damaged(error) from None
         super().__init__(cast(io.RawIOBase, stream), 1 << 18)

@@ -177,7 +177,7 @@ class _Child:
             raise self._died()
         message = self._decoder.decode(block)
         if isinstance(message, Failed):
-            raise SourceError(f"{self._name}{message.message}", message.advice, message.sheets)
+            raise SourceError(f"{self._name}{message.message}", message.advice, message.sheets, locked=message.locked)
         return message
 
     def _died(self) -> ImporterError:

@@ -36,9 +36,11 @@ _encode = msgspec.msgpack.Encoder().encode
 class Refused(Exception):
     """A sheet that cannot be read: what is wrong, to follow the file's name, and what to do."""
 
-    def __init__(self, message: str, advice: str = _AGAIN, sheets: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, message: str, advice: str = _AGAIN, sheets: tuple[str, ...] = (), *, locked: bool = False
+    ) -> None:
         super().__init__(message)
-        self.failed = Failed(message, advice, sheets)
+        self.failed = Failed(message, advice, sheets, locked)
 
 
 def limit_resources(memory: int) -> None:
@@ -193,11 +195,13 @@ def unlocked(job: Job, stream: BinaryIO) -> tuple[Job, BinaryIO]:
     if job.kind == "xls" and not encrypted.is_encrypted(stream):
         return job, stream
     if not job.password:
-        raise Refused(" is password protected.", _PASSWORD)
+        raise Refused(" is password protected.", _PASSWORD, locked=True)
     try:
         opened = encrypted.decrypted(stream, job.password)
     except encrypted.WrongPassword:
-        raise Refused(" is password protected, and the password given does not open it.", _PASSWORD) from None
+        raise Refused(
+            " is password protected, and the password given does not open it.", _PASSWORD, locked=True
+        ) from None
     kind = job.kind
     if kind == "encrypted":
         names = {member.filename for member in checked_members(opened)}

@@ -36,6 +36,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     message: str
     advice: str
     sheets: tuple[str, ...] = ()
+    #: A password would open it, or another one.
+    locked: bool = False
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):

@@ -120,6 +120,7 @@ def _routes(pages: Pages) -> list[Route]:
         post("/uploads", pages.receive),
         get("/uploads/{upload}", pages.columns),
         post("/uploads/{upload}/reading", pages.read_again),
+        post("/uploads/{upload}/password", pages.unlock),
         post("/uploads/{upload}/mapping", pages.map),
         get("/uploads/{upload}/check", pages.check),
         get("/uploads/{upload}/problems.csv", pages.problems),

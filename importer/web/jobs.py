@@ -23,6 +23,7 @@ from importer.errors import ExitCode, ImporterError
 from importer.settings import Settings
 from importer.web.ledger import Counts, Ledger, ended_well
 from importer.web.messages import Begun, Ended, Job, Message, Noted, Paused, Reporting, Told
+from importer.web.passwords import Passwords
 from importer.web.storage import Storage, Upload, Wish
 
 #: How long a child may take to stop well: what flies has 10 s, reports of a large sheet some more.
@@ -172,6 +173,7 @@ class Jobs:
         self._children: set[Child] = set()
         self._spare: asyncio.Task[Child] | None = None
         self.closing = asyncio.Event()
+        self.passwords = Passwords()
 
     async def start(self) -> None:
         """Goes on with every run that was going when the server went."""
@@ -201,8 +203,7 @@ class Jobs:
     # ------------------------------------------------------------------------------------------------ looking
 
     def look(self, upload: Upload, settings: Settings, mapping: str = "") -> None:
-        job = Job("look", settings, path=upload.path, folder=str(upload.folder), mapping=mapping)
-        self._look(upload, job)
+        self._look(upload, Job("look", settings, path=upload.path, folder=str(upload.folder), mapping=mapping))
 
     def check(self, upload: Upload, settings: Settings) -> None:
         self._look(upload, Job("check", settings, path=upload.path, folder=str(upload.folder)))
@@ -227,6 +228,7 @@ class Jobs:
         key = (job.kind, upload.id)
         if key in self._looks and not self._looks[key].done():
             return
+        job = msgspec.structs.replace(job, password=self.passwords.of(upload.path))
         self._looks[key] = asyncio.create_task(self._carry_look(job))
 
     async def _carry_look(self, job: Job) -> None:
@@ -280,19 +282,24 @@ class Jobs:
             ended = Ended(ExitCode.OURS, f"An error of ours: {type(error).__name__}.")
         if not (self.closing.is_set() and live.wish.wanted == "running" and _goes_on_later(ended)):
             wanted = live.wish.wanted if live.wish.wanted != "running" else "ended"
-            trouble = (ended.message, ended.advice)
-            live.wish = self._storage.wish(msgspec.structs.replace(live.wish, wanted=wanted, trouble=trouble))
-        await self._forget_file(live)
+            trouble, locked = (ended.message, ended.advice), live.wish.locked or ended.locked
+            live.wish = self._storage.wish(
+                msgspec.structs.replace(live.wish, wanted=wanted, trouble=trouble, locked=locked)
+            )
+        await self._forget_what_is_done(live, wrong=ended.locked)
         live.state = "ended"
         live.version += 1
         self._lives.pop(live.wish.id, None)
         live.known.set()
         live.over.set()
 
-    async def _forget_file(self, live: Live) -> None:
-        """What came in by the page goes once nobody can resume from it, mend it or try rows of it again."""
+    async def _forget_what_is_done(self, live: Live, *, wrong: bool) -> None:
+        """What came in by the page goes once nobody can resume from it, mend it or try rows of it again; its password
+        with the run, or when it opened nothing."""
         with contextlib.suppress(ImporterError):
             run = await self._ledger.run(live.run_id) if live.run_id else None
+            if wrong or (run is not None and run.finished):
+                self.passwords.forget(live.wish.path)
             if run is not None and ended_well(run) and self._storage.upload_of(run.record.source) is not None:
                 folder = Path(run.record.source).parent
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -344,7 +351,7 @@ class Jobs:
         ended = None
         async with self._child() as child:
             live.child = child
-            child.give(job)
+            child.give(msgspec.structs.replace(job, password=self.passwords.of(live.wish.path)))
             if live.wish.wanted != "running" or self.closing.is_set():
                 child.stop()
             try:

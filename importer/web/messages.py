@@ -22,6 +22,11 @@ class Job(msgspec.Struct, frozen=True):
     run_id: str = ""
     #: A mapping to begin with, as a file: the one of the run whose rows were mended.
     mapping: str = ""
+    #: Of the file. It goes by the pipe, never by a command line, an environment or a disk.
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Job({self.kind})"
 
 
 class Begun(msgspec.Struct, frozen=True, tag="begun"):
@@ -57,6 +62,8 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     exit_code: int
     message: str = ""
     advice: str = ""
+    #: The file is protected, and no password, or a wrong one, was given.
+    locked: bool = False
 
 
 Message = Begun | Told | Paused | Noted | Reporting | Ended
@@ -92,6 +99,8 @@ class Look(msgspec.Struct, frozen=True):
     fault: tuple[str, str] = ("", "")
     #: Those of which one must be named, where that is the fault.
     sheets: tuple[str, ...] = ()
+    #: The file is protected, and no password, or a wrong one, was given.
+    locked: bool = False
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -109,6 +118,7 @@ class Checked(msgspec.Struct, frozen=True):
     examples: dict[str, tuple[Example, ...]] = {}
     fields_fault: str = ""
     fault: tuple[str, str] = ("", "")
+    locked: bool = False
 
 
 def example_key(code: str, column: str) -> str:

@@ -31,6 +31,7 @@ from importer.web.jobs import Jobs, Live
 from importer.web.ledger import Ledger, Line, ended_well
 from importer.web.messages import Checked, Look
 from importer.web.options import WebOptions
+from importer.web.passwords import LONGEST
 from importer.web.receiving import Admit, Elsewhere, Received, Refused, form, receive
 from importer.web.rendering import Renderer
 from importer.web.storage import Reading, Storage, Upload, Wish
@@ -227,11 +228,13 @@ class Pages:
 
     async def _forget(self, upload: Upload) -> None:
         self._jobs.stop_looking(upload)
+        self._jobs.passwords.forget(upload.path)
         self._storage.forget_upload(upload.id)
         await asyncio.to_thread(shutil.rmtree, upload.folder, ignore_errors=True)
 
     async def clear_away(self) -> None:
         """Files that nobody imported do not stay: they hold customers' data."""
+        self._jobs.passwords.forget_gone()
         used = {run.record.source for run in await self._ledger.runs()}
         done = {run.record.source for run in await self._ledger.runs() if ended_well(run)}
         for upload in self._storage.uploads():
@@ -283,6 +286,7 @@ class Pages:
             reading=reading,
             sheets=look.sheets or upload.sheets,
             unreadable=[" ".join(look.fault)] if look.fault[0] else [],
+            locked=look.locked or self._locked(upload.path, upload),
             faults=faults,
             rows=views.column_rows(t, look, mapping) if look.columns else [],
             groups=views.USES,
@@ -316,6 +320,25 @@ class Pages:
         self._jobs.look(upload, self._settings(upload))
         return RedirectResponse(f"/uploads/{upload.id}", 303)
 
+    async def unlock(self, request: Request) -> Response:
+        """The password of a protected file, which is looked at, or checked, with it; asked for again if it is wrong."""
+        upload = self._upload(request)
+        self._steer(request, upload.owner)
+        fields = await form(request)
+        check_form(visitor_of(request.scope), fields)
+        if password := fields.get("password", "")[:LONGEST]:
+            self._jobs.passwords.keep(upload.path, password)
+            upload = msgspec.structs.replace(upload, locked=True)
+            self._storage.keep_upload(upload)
+            self._jobs.stop_looking(upload)
+            _remove(upload, "check.json", "problems.csv", *(() if upload.mapped else ("look.json",)))
+        return RedirectResponse(f"/uploads/{upload.id}{'/check' if upload.mapped or upload.mends else ''}", 303)
+
+    def _locked(self, source: str, upload: Upload | None, wish: Wish | None = None) -> bool:
+        """Whether a file's password must be typed: it has one, and it is not, or not any more, in memory."""
+        protected = (upload is not None and upload.locked) or (wish is not None and wish.locked)
+        return protected and not self._jobs.passwords.of(source)
+
     async def map(self, request: Request) -> Response:
         """What each column becomes, judged as the command line judges a mapping file; then every row is checked."""
         upload = self._upload(request)
@@ -347,7 +370,10 @@ class Pages:
     async def _looked(self, upload: Upload) -> Look | None:
         """What the file is, as soon as it is known; begun again where a server went in the middle of it."""
         found = await self._result(upload, "look")
-        return msgspec.json.decode(found, type=Look) if found is not None else None
+        look = msgspec.json.decode(found, type=Look) if found is not None else None
+        if look is not None and look.locked:
+            self._jobs.passwords.forget(upload.path)
+        return look
 
     async def _result(self, upload: Upload, kind: Literal["look", "check"]) -> bytes | None:
         path = upload.folder / f"{kind}.json"
@@ -383,8 +409,14 @@ class Pages:
             return self._waiting(request, "check", "wait.check", upload.name)
         checked = msgspec.json.decode(content, type=Checked)
         found = checked.findings
+        steers = _user(request).may_steer(upload.owner)
         if found is None:
-            return self._show(request, "check", upload=upload, impossible=[" ".join(checked.fault)])
+            if checked.locked:
+                self._jobs.passwords.forget(upload.path)
+            impossible = [" ".join(checked.fault)]
+            return self._show(
+                request, "check", upload=upload, impossible=impossible, locked=checked.locked, steers=steers
+            )
         t = self._t
         wish = self._storage.wish_of_path(upload.path)
         run = await self._ledger.run_of(upload.path, 0, "")
@@ -411,7 +443,8 @@ class Pages:
             unfinished=run.record.run_id if run is not None and not run.finished else "",
             before=run.record.run_id if run is not None else "",
             known=await self._known(look),
-            steers=_user(request).may_steer(upload.owner),
+            locked=self._locked(upload.path, upload),
+            steers=steers,
         )
 
     async def _known(self, look: Look | None) -> str:
@@ -441,7 +474,7 @@ class Pages:
             return RedirectResponse(f"/uploads/{upload.id}/run", 303)
         content = await self._result(upload, "check") if upload.mapped else None
         found = msgspec.json.decode(content, type=Checked).findings if content is not None else None
-        if found is None:
+        if found is None or self._locked(upload.path, upload):
             return RedirectResponse(f"/uploads/{upload.id}/check", 303)
         self._audit(request, "started", upload.name)
         settings = msgspec.to_builtins(self._settings(upload))
@@ -490,7 +523,9 @@ class Pages:
             )
         return await self._report(request, line, state, wish, steers)
 
-    async def _report(self, request: Request, line: Line, state: str, wish: Wish | None, steers: bool) -> Response:
+    async def _report(
+        self, request: Request, line: Line, state: str, wish: Wish | None, steers: bool, status: int = 200
+    ) -> Response:
         t, run = self._t, line.run
         run_id = run.record.run_id
         summary = await self._ledger.summary(run_id)
@@ -509,6 +544,7 @@ class Pages:
         return self._show(
             request,
             "report",
+            status,
             state=state,
             name=views.name_of(run),
             run_id=run_id,
@@ -523,6 +559,7 @@ class Pages:
             details=views.details(t, run, summary, self._owner(run)),
             notes=summary.notes if summary is not None else (),
             resumable=not run.finished,
+            locked=self._locked(run.record.source, upload, wish),
             mendable=open_rows > 0 and bool(files),
             retriable=run.finished and askable > 0 and again is None and Path(run.record.source).exists(),
             tried_again=again.record.run_id if again is not None else "",
@@ -570,7 +607,7 @@ class Pages:
         return await self._halt(request, "stopped")
 
     async def _halt(self, request: Request, wanted: Literal["paused", "stopped"]) -> Response:
-        run = await self._steered(request)
+        run, _ = await self._steered(request)
         live = self._jobs.live(run.record.run_id)
         if live is not None:
             self._audit(request, wanted, run.record.run_id)
@@ -585,13 +622,15 @@ class Pages:
 
     async def resume(self, request: Request) -> Response:
         """Goes on with a run, whoever began it; on the page or on the command line."""
-        run = await self._steered(request)
+        run, fields = await self._steered(request)
         run_id = run.record.run_id
         line = await self._ledger.line(run)
-        if self._jobs.live(run_id) is None and not run.finished and not line.held:
+        wish = self._storage.wish_of_run(run_id)
+        opens = self._opens(run, wish, fields)
+        if opens and self._jobs.live(run_id) is None and not run.finished and not line.held:
             self._audit(request, "resumed", run_id)
             self._asked.discard(run_id)
-            wish = self._storage.wish_of_run(run_id) or Wish(
+            wish = wish or Wish(
                 0, "", run.record.source, msgspec.to_builtins(self._options.settings), run.record.started_at, run_id
             )
             self._jobs.begin(msgspec.structs.replace(wish, wanted="running", trouble=("", "")))
@@ -599,19 +638,34 @@ class Pages:
 
     async def retry(self, request: Request) -> Response:
         """A new run with only the rows that failed, are unknown or unprocessed."""
-        run = await self._steered(request)
+        run, fields = await self._steered(request)
         record = run.record
         begun = next((live for live in self._jobs.lives() if live.wish.retry_of == record.run_id), None)
         if begun is None and (tried := await self._ledger.retry_of(record.run_id)) is not None:
             return RedirectResponse(f"/runs/{tried.record.run_id}", 303)
         if begun is not None:  # a second click
             return await self._to_run(begun, record.run_id)
+        known = self._storage.wish_of_run(record.run_id)
+        if not self._opens(run, known, fields):
+            return RedirectResponse(f"/runs/{record.run_id}", 303)
         self._audit(request, "retried", record.run_id)
         settings = msgspec.to_builtins(self._options.settings)
-        known = self._storage.wish_of_run(record.run_id)
         rows = known.rows if known is not None else 0
         wish = Wish(0, _user(request).name, record.source, settings, _now_ms(), retry_of=record.run_id, rows=rows)
-        return await self._to_run(self._jobs.begin(wish), record.run_id)
+        live = self._jobs.begin(wish)
+        answer = await self._to_run(live, record.run_id)
+        if live.run_id or not live.wish.trouble[0]:
+            return answer
+        # It did not begin, as with a wrong password: told where it was asked for.
+        line = await self._ledger.line(run)
+        return await self._report(request, line, views.state_of(line, None, ""), live.wish, True, 422)
+
+    def _opens(self, run: Run, wish: Wish | None, fields: dict[str, str]) -> bool:
+        """Whether the source can be opened as far as we know: it is not protected, or its password is at hand now."""
+        source = run.record.source
+        if password := fields.get("password", "")[:LONGEST]:
+            self._jobs.passwords.keep(source, password)
+        return not self._locked(source, self._storage.upload_of(source), wish)
 
     async def _to_run(self, live: Live, otherwise: str) -> Response:
         """To a run's page as soon as it has one."""
@@ -676,11 +730,13 @@ class Pages:
             raise Refused(403, "refused.403")
         return run
 
-    async def _steered(self, request: Request) -> Run:
+    async def _steered(self, request: Request) -> tuple[Run, dict[str, str]]:
+        """The run, of somebody who may steer it, and the form."""
         run = await self._run(request)
         self._steer(request, self._owner(run))
-        check_form(visitor_of(request.scope), await form(request))
-        return run
+        fields = await form(request)
+        check_form(visitor_of(request.scope), fields)
+        return run, fields
 
     def _steer(self, request: Request, owner: str) -> None:
         if not _user(request).may_steer(owner):

@@ -61,6 +61,8 @@ class Upload(msgspec.Struct, frozen=True):
     mapped: bool = False
     #: The sheets of which one had to be named.
     sheets: tuple[str, ...] = ()
+    #: A password was typed for it; the password itself is kept in memory only.
+    locked: bool = False
 
     @property
     def folder(self) -> Path:
@@ -90,6 +92,8 @@ class Wish(msgspec.Struct, frozen=True):
     rows: int = 0
     #: What ended it before there was a summary: (message, advice).
     trouble: tuple[str, str] = ("", "")
+    #: Its source asked for a password.
+    locked: bool = False
 
 
 class AuditLine(msgspec.Struct, frozen=True):

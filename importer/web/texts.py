@@ -198,6 +198,12 @@ ENGLISH: dict[str, str] = {
     "check.open_run": "Open it",
     "check.trouble": "The import did not begin",
     "check.impossible": "This cannot be checked",
+    # -- a file that is protected
+    "locked.title": "This file is protected",
+    "locked.label": "Password of the file",
+    "locked.words": "The password stays in this server's memory while the import needs it, and is written down nowhere.",
+    "locked.again": "Its password is not known any more, because it is written down nowhere. Type it again to go on.",
+    "locked.open": "Open the file",
     # -- a run that goes on
     "run.title": "Importing {name}",
     "run.percent": "{percent} %",
@@ -323,9 +329,12 @@ ENGLISH: dict[str, str] = {
 
 #: The pipeline speaks to people at a terminal; here its options have names on the page.
 _TERMINAL = (
-    (r"Set IMPORTER_SOURCE_PASSWORD, or save it without a password\.", "Save it without a password, and upload that."),
-    (r"Set IMPORTER_SOURCE_PASSWORD, or unpack it", "Unpack it"),
-    (r"Check IMPORTER_SOURCE_PASSWORD\.", "Unpack it, and upload what is inside."),
+    (
+        r"Set IMPORTER_SOURCE_PASSWORD, or save it without a password\.",
+        "Type its password here, or save it without one and upload that.",
+    ),
+    (r"Set IMPORTER_SOURCE_PASSWORD, or unpack it", "Type its password here, or unpack it"),
+    (r"Check IMPORTER_SOURCE_PASSWORD\.", "Type it again, or unpack it and upload what is inside."),
     (r"Name the one to read with --sheet NAME", "Name the one to read under “How the file is read”"),
     (r"say with --country \(such as --country IN\)", "say under “Country”"),
     (r"the --country given", "the country given"),

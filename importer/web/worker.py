@@ -172,7 +172,12 @@ def look(job: Job, world: World) -> Look:
             )
     except ImporterError as error:
         sheets = error.sheets if isinstance(error, SourceError) else ()
-        return Look(fault=(error.message, error.advice), sheets=sheets, fields=fields, fields_fault=fields_fault)
+        fault = (error.message, error.advice)
+        return Look(fault=fault, sheets=sheets, locked=_locked(error), fields=fields, fields_fault=fields_fault)
+
+
+def _locked(error: ImporterError) -> bool:
+    return isinstance(error, SourceError) and error.locked
 
 
 def _first_mapping(job: Job, columns: tuple[str, ...]) -> Mapping:
@@ -206,7 +211,7 @@ def checked(job: Job, world: World) -> Checked:
             fields_fault = str(error)
             found = check(job.path, msgspec.structs.replace(settings, online=False), world)
     except ImporterError as error:
-        return Checked(fault=(error.message, error.advice), fields_fault=fields_fault)
+        return Checked(fault=(error.message, error.advice), fields_fault=fields_fault, locked=_locked(error))
     return Checked(found, _examples(problems), fields_fault)
 
 
@@ -245,6 +250,11 @@ def carry_out(job: Job, world: World) -> int:
 # ---------------------------------------------------------------------------------------------------- the process
 
 
+def _environ(job: Job) -> dict[str, str]:
+    """Ours, with the file's password where the reader looks for it: a copy, so that no further process inherits it."""
+    return {**os.environ, **({"IMPORTER_SOURCE_PASSWORD": job.password} if job.password else {})}
+
+
 def _obey(stream: BinaryIO, stopper: Stopper, kind: str) -> None:
     """Waits for a word to stop, or for the end of the server."""
     stream.readline()
@@ -275,9 +285,9 @@ def main() -> None:
         signal.signal(signal.SIGTERM, lambda *_: stopper.ask())
     teller = Teller(pipe)
     try:
-        ended = Ended(carry_out(job, World(dict(os.environ), teller, stopper=stopper)))
+        ended = Ended(carry_out(job, World(_environ(job), teller, stopper=stopper)))
     except ImporterError as error:
-        ended = Ended(int(error.exit_code), error.message, error.advice)
+        ended = Ended(int(error.exit_code), error.message, error.advice, _locked(error))
     except Exception:
         # As on the command line: the place is told, the values are not.
         kind, _, trace = sys.exc_info()

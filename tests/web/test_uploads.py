@@ -188,7 +188,10 @@ def test_a_locked_workbook_is_told_in_the_pages_words(visitor: Visitor) -> None:
     plain, locked = io.BytesIO((SAMPLES / "messy.xlsx").read_bytes()), io.BytesIO()
     OOXMLFile(plain).encrypt("secret", locked)
     page = visitor.settled(visitor.upload("locked.xlsx", locked.getvalue()).url.path)
-    assert "locked.xlsx is password protected. Save it without a password, and upload that." in page.text
+    assert (
+        "locked.xlsx is password protected. Type its password here, or save it without one and upload that."
+        in page.text
+    )
 
 
 def test_a_setting_that_cannot_be_understood_is_told(visitor: Visitor) -> None:

@@ -1,0 +1,206 @@
+"""Protected files: the page asks for their password, keeps it in memory only, and asks again when it is not there."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import openpyxl
+import pytest
+from msoffcrypto.format.ooxml import OOXMLFile
+from playwright.sync_api import Browser, expect
+
+from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.settings import Settings
+from importer.web.messages import Job
+from importer.web.passwords import Passwords
+from tests.web.kit import Server, Visitor, ended, form_of, prepare, start, until
+from tests.web.test_flow import Watcher, axe, context_of, wide_enough
+
+SECRET = "kanari-Ünlock-me"
+WRONG = "kanari-wrong"
+FIELD = 'name="password" type="password" autocomplete="off" required'
+START = "<button>Start the import</button>"
+
+
+def locked(rows: int = 40, bad: int = 0, password: str = SECRET) -> bytes:
+    """A workbook that opens with the password only; the last `bad` rows are of customers whom the sandbox refuses."""
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(["External id", "Favourite brand"])
+    for number in range(rows):
+        book.active.append([f"code-816+{number}" if number >= rows - bad else f"A{number}", f"brand {number}"])
+    plain = io.BytesIO()
+    book.save(plain)
+    return protected(plain.getvalue(), password)
+
+
+def protected(workbook: bytes, password: str = SECRET) -> bytes:
+    found = io.BytesIO()
+    OOXMLFile(io.BytesIO(workbook)).encrypt(password, found)
+    return found.getvalue()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("locked"), "--sandbox", "--rate", "1000/second") as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(server: Server) -> Visitor:
+    return Visitor.at(server.url)
+
+
+def unlocked(visitor: Visitor, name: str, content: bytes) -> str:
+    """A file's address, once its password was typed and its columns are known."""
+    address: str = visitor.settled(visitor.upload(name, content).url.path).url.path
+    visitor.post(f"{address}/password", {"password": SECRET})
+    visitor.settled(address)
+    return address
+
+
+def checked(visitor: Visitor, address: str) -> str:
+    """The page that says what would happen."""
+    visitor.post(f"{address}/mapping", form_of(visitor.get(address).text))
+    return str(visitor.settled(f"{address}/check").text)
+
+
+def written_nowhere(folder: Path) -> None:
+    """Neither password is in any file below, its name among them; in whatever way text is kept."""
+    for path in folder.rglob("*"):
+        assert "kanari" not in str(path)
+        if path.is_file():
+            content = path.read_bytes()
+            for word in ("kanari", "Ünlock", "nlock-me"):
+                for encoding in ("utf-8", "utf-16-le", "latin-1"):
+                    assert word.encode(encoding) not in content, path
+
+
+def test_the_password_is_asked_for_and_opens_the_file(server: Server, visitor: Visitor) -> None:
+    """Asked in words, a wrong one told and asked again; then the way of any file, to reports of every row."""
+    page = visitor.settled(visitor.upload("locked.xlsx", locked()).url.path)
+    address = page.url.path
+    assert "locked.xlsx is password protected." in page.text and FIELD in page.text
+    visitor.post(f"{address}/password", {"password": WRONG})
+    page = visitor.settled(address)
+    assert "the password given does not open it" in page.text and FIELD in page.text
+    visitor.post(f"{address}/password", {"password": SECRET})
+    page = visitor.settled(address)
+    assert "Favourite brand" in page.text and FIELD not in page.text
+    assert "40 rows are ready" in checked(visitor, address)
+    page = ended(visitor, start(visitor, address))
+    assert "All 40 rows are done." in page.text
+    assert WRONG not in page.text and SECRET not in page.text
+    written_nowhere(server.folder)
+
+
+def test_an_empty_password_is_none(visitor: Visitor) -> None:
+    """As of a form without the browser's own check: asked again, and nothing is looked at with it."""
+    address = visitor.settled(visitor.upload("locked.xlsx", locked()).url.path).url.path
+    visitor.post(f"{address}/password", {"password": ""})
+    page = visitor.settled(address)
+    assert "password given" not in page.text and FIELD in page.text
+
+
+def test_rows_are_mended_or_tried_again_with_the_password_typed_again(server: Server, visitor: Visitor) -> None:
+    """It is forgotten with the end of the run; a wrong one is told beside the field, and begins no run. A mended file
+    may be protected too."""
+    address = unlocked(visitor, "some.xlsx", locked(bad=3))
+    checked(visitor, address)
+    run = start(visitor, address)
+    page = ended(visitor, run)
+    assert "37 of 40" in page.text and FIELD in page.text
+    mended = protected(visitor.get(f"{run}/files/failed.xlsx").content)
+    upload = visitor.upload("mended.xlsx", mended, path=f"{run}/mended").url.path.removesuffix("/check")
+    assert FIELD in visitor.settled(f"{upload}/check").text
+    visitor.post(f"{upload}/password", {"password": SECRET})
+    assert "3 rows are ready" in visitor.settled(f"{upload}/check").text
+    assert visitor.post(f"{run}/retry").url.path == run, "without a password nothing begins"
+    page = visitor.post(f"{run}/retry", {"password": WRONG})
+    assert page.status_code == 422
+    assert "the password given does not open it" in page.text and FIELD in page.text
+    again = visitor.post(f"{run}/retry", {"password": SECRET}).url.path
+    assert again != run
+    assert "3 need attention" in ended(visitor, again).text
+    written_nowhere(server.folder)
+
+
+def test_a_server_that_comes_back_asks_again(tmp_path: Path) -> None:
+    """Killed in the middle of a run: it does not go on without the password, says so, and does with it. A file that
+    was only checked is not started either."""
+    with EmbeddedSandbox(SandboxOptions(latency=(0.02,))) as sandbox:
+        options = ("--base-url", sandbox.base_url, "--batch-size", "10", "--rate", "20/second", "--concurrency", "1")
+        environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
+        server = Server(tmp_path, *options, **environ).start()
+        visitor = Visitor.at(server.url)
+        waiting, address = unlocked(visitor, "later.xlsx", locked(10)), unlocked(visitor, "now.xlsx", locked(400))
+        checked(visitor, waiting)
+        checked(visitor, address)
+        run = start(visitor, address)
+        until(lambda: len(sandbox.state.requests), lambda count: count >= 3)
+        server.kill()
+        with Server(tmp_path, *options, **environ) as again:
+            visitor = Visitor.at(again.url)
+            page = until(lambda: visitor.get(run), lambda answer: FIELD in answer.text)
+            assert "now.xlsx is password protected." in page.text and "Go on" in page.text
+            visitor.post(f"{run}/resume", {"password": WRONG})
+            page = ended(visitor, run)
+            assert "the password given does not open it" in page.text and FIELD in page.text
+            assert visitor.post(f"{run}/resume").url.path == run
+            assert ended(visitor, run).text.count(FIELD) == 1, "without a password nothing begins"
+            visitor.post(f"{run}/resume", {"password": SECRET})
+            page = ended(visitor, run)
+            assert "All 400 rows are done." in page.text
+            assert len(sandbox.state.accepted) == 400
+
+            page = visitor.settled(f"{waiting}/check")
+            assert "10 rows are ready" in page.text and FIELD in page.text and START not in page.text
+            assert visitor.post(f"{waiting}/start").url.path == f"{waiting}/check"
+            visitor.post(f"{waiting}/password", {"password": SECRET})
+            page = visitor.settled(f"{waiting}/check")
+            assert START in page.text and FIELD not in page.text
+        written_nowhere(tmp_path)
+
+
+def test_a_file_that_is_not_protected_is_never_asked_for_a_password(visitor: Visitor) -> None:
+    """Nor is there a field for one."""
+    address = prepare(visitor, "a.csv", b"External id,Colour\nA,Blue\ncode-816+1,Red\n")
+    for page in (address, f"{address}/check"):
+        assert 'type="password"' not in visitor.get(page).text
+    assert 'type="password"' not in ended(visitor, start(visitor, address)).text
+
+
+def test_what_is_kept_in_memory_is_shown_by_nothing(tmp_path: Path) -> None:
+    """A job that is printed in an error of ours names no password; files that have gone leave none behind."""
+    kept, path = Passwords(), tmp_path / "a.xlsx"
+    path.touch()
+    kept.keep(str(path), SECRET)
+    kept.keep(str(tmp_path / "b.xlsx"), SECRET)
+    kept.forget_gone()
+    assert (kept.of(str(path)), kept.of(str(tmp_path / "b.xlsx"))) == (SECRET, "")
+    assert SECRET not in repr(kept)
+    assert SECRET not in repr(Job("look", Settings(), password=SECRET))
+
+
+def test_a_protected_file_in_a_browser(browser: Browser, server: Server, tmp_path: Path) -> None:
+    """A labelled field of kind password, never part of an address; axe finds nothing; nothing leaves the origin."""
+    (tmp_path / "locked.xlsx").write_bytes(locked())
+    context = context_of(browser, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    watcher = Watcher(page, server.url)
+    page.goto(server.url)
+    page.get_by_label("Spreadsheet").set_input_files(tmp_path / "locked.xlsx")
+    for word, next_heading in ((WRONG, "This file is protected"), (SECRET, "What each column becomes")):
+        field = page.get_by_label("Password of the file")
+        expect(field).to_be_visible(timeout=20_000)
+        assert field.get_attribute("type") == "password" and field.get_attribute("autocomplete") == "off"
+        assert axe(page) == [] and wide_enough(page)
+        field.fill(word)
+        page.get_by_role("button", name="Open the file").click()
+        expect(page.get_by_role("heading", name=next_heading)).to_be_visible(timeout=20_000)
+        assert "kanari" not in page.url
+    expect(page.get_by_label("What “Favourite brand” becomes")).to_be_visible(timeout=20_000)
+    context.close()
+    assert watcher.faults == []
