@@ -477,7 +477,11 @@ def explain(error: Exception, base_url: str) -> Trouble:
         return Trouble(Next.AGAIN, "connect", f"no connection to {host}", doubt=False)
     if isinstance(error, httpx.DecodingError | zlib.error):
         return Trouble(Next.WARNING, "answer", "the answer could not be unpacked", doubt=True, foreign=True)
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
+    # httpx-aiohttp calls a connection that the server closed a timeout, too.
+    broke = any(
+        isinstance(cause, aiohttp.ClientError | OSError) and not isinstance(cause, TimeoutError) for cause in chain
+    )
+    if isinstance(error, TimeoutError | httpx.TimeoutException) and not broke:
         return Trouble(Next.AGAIN, "timeout", f"{host} did not answer in time", doubt=True)
     return Trouble(Next.AGAIN, "connection", f"the connection to {host} broke", doubt=True)
 

@@ -511,6 +511,8 @@ class Sender:
         """Writes down what is decided together with what goes on, and only then lets a customer's next row go."""
         goes_on = any(again is work for again, _ in follow)
         new = [again for again, _ in follow if again is not work]
+        # First of all: while this is written down, the next requests must not leave.
+        self._heed(self._guards.settled(work.root, len(new) - (not goes_on), outcomes, refused))
         await self._scribe.write(
             Change(
                 opened=tuple((again.batch, again.attempts) for again in new),
@@ -534,7 +536,6 @@ class Sender:
             self._put(again, delay)
         self._more_room.set()
         self._changed.set()
-        self._heed(self._guards.settled(work.root, len(new) - (not goes_on), outcomes, refused))
 
     # ------------------------------------------------------------------------------------------------ it was not
 

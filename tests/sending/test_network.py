@@ -76,7 +76,8 @@ def test_a_connection_that_breaks_after_the_batch_was_taken_leaves_it_in_doubt(b
     """The server may have applied it: nothing is known of any row."""
     with FaultServer(behaviour) as server:
         trouble = failure(server.base_url).trouble
-    assert (trouble.next, trouble.doubt) == (Next.AGAIN, True)
+    assert (trouble.next, trouble.code, trouble.doubt) == (Next.AGAIN, "connection", True)
+    assert trouble.message.endswith(" broke"), "and did not take too long"
 
 
 @pytest.mark.parametrize("behaviour", [reset, close, half_an_answer], ids=lambda behaviour: behaviour.__name__)
