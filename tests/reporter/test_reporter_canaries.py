@@ -2,106 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import stat
-import threading
 import zipfile
 from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
+from importer.sandbox import EmbeddedSandbox
+from tests.nightly.kit import receiver
+from tests.whole.canaries import CANARY, HEADER, ROWS, Parrot, check_files, parroting
+from tests.whole.canaries import silent as quiet
 from tests.whole.kit import Ended, Terminal, write_csv
-
-HEADER = ("Mobile", "Email", "External id", "Store code", "Colour")
-ROWS = [
-    *(
-        (f"9198{n % 70:02}77315{n % 10}", f"kanari{n}@vogelhaus{n % 3}.test", f"kanari-id-{n}", "kanari-st", "kanari x")
-        for n in range(60)
-    ),
-    *(("98kanari", "kanari", f"kanari-id-{n}", "kanari-st", "kanari") for n in range(6)),
-    ("", "", "", "kanari-st", "kanari"),
-    ("919812773157", "kanari9@vogelhaus.test", "kanari-q", "kanari-st", ""),
-    ("919812773158", "kanari9@vogelhaus.test", "kanari-q", "kanari-st", "kanari", "kanari overflow"),
-    ("9.19813E+11", "kanari8@vogelhaus.test", "kanari-e", "kanari-st", "kanari"),
-    *((f"9199{n:02}773158", f"kanari-{n}@vogelhaus.test", f"kanari-z-{n}", "kanari-st", "kanari") for n in range(20)),
-]
-CANARY = re.compile("kanari|vogelhaus|9198[0-9]{2}77315|9199[0-9]{2}77315|98[0-9]{2}77315", re.IGNORECASE)
-#: What holds rows, for those who may see them.
-OF_ROWS = ("results.csv", "failed.csv", "failed.xlsx", "annotated.xlsx", "differences.csv")
-
-
-class Parrot(BaseHTTPRequestHandler):
-    """A server that repeats all that it was sent in every message, as some do."""
-
-    protocol_version = "HTTP/1.1"
-    mode = "items"
-    requests = 0
-
-    def do_POST(self) -> None:
-        Parrot.requests += 1
-        customers = msgspec.json.decode(self.rfile.read(int(self.headers["Content-Length"])))["root"]["customer"]
-        if self.mode == "interrupt" and Parrot.requests == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-        status = {"success": "true", "code": 200, "message": f"done: {customers}"}
-        if self.mode in ("500", "400", "401", "204"):
-            status = {"success": "false", "code": int(self.mode), "message": f"not done: {customers}"}
-            self._say({"response": {"status": status}}, int(self.mode) if self.mode != "204" else 200)
-        elif self.mode == "page":
-            self._send(f"<html>{customers}</html>".encode(), 200)
-        else:
-            self._say({"response": {"status": status, "customer": [self._item(one) for one in customers]}}, 200)
-
-    def do_GET(self) -> None:
-        if self.mode in ("500", "401"):
-            body = {"response": {"status": {"success": "false", "code": int(self.mode), "message": self.path}}}
-            self._say(body, int(self.mode))
-            return
-        field = [{"name": "Colour", "value": "kanari of the server"}]
-        customer = {"customer": [{"custom_fields": {"field": field}, "item_status": {"success": "true", "code": 200}}]}
-        self._say({"response": {"status": {"success": "true", "code": 200}, **customer}}, 200)
-
-    def _item(self, customer: dict[str, Any]) -> dict[str, Any]:
-        mobile = customer.get("mobile", "")
-        message = f"Customer {customer} is not as {mobile} should be, nor is {customer.get('email', '').upper()}"
-        code = {"1": "816", "2": "1004", "3": "1006", "4": "", "5": "31337"}.get(mobile[-1:], "200")
-        if self.mode == "refused":
-            code = "91020"
-        if self.mode == "all fail":
-            code = "816"
-        success = "maybe" if mobile[-1:] == "6" and code == "200" else str(code == "200").lower()
-        warnings = {"warning": [{"code": 1017, "message": message}]} if mobile[-1:] == "7" else {}
-        return {**customer, "item_status": {"success": success, "code": code, "message": message, "warnings": warnings}}
-
-    def _say(self, body: Any, status: int) -> None:
-        self._send(msgspec.json.encode(body), status)
-
-    def _send(self, content: bytes, status: int) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
 def parrot() -> Iterator[str]:
-    Parrot.mode, Parrot.requests = "items", 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Parrot)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with parroting() as address:
+        yield address
 
 
 @pytest.fixture
@@ -112,26 +29,8 @@ def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 
 def silent(*told: Ended) -> None:
-    """Nothing of a cell in what was said. The sheet is named like none of them."""
-    for ended in told:
-        for text in (ended.out, ended.err):
-            assert not (found := CANARY.search(text)), text[max(0, found.start() - 300) : found.end() + 100]
-
-
-def check_files(folder: Path) -> None:
-    """Nothing of a cell in any file but those of rows, and these are private; the journal and its logs among them."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir() or path.name in OF_ROWS or path.name == "sheet.csv":
-            if path.is_file() and path.name in OF_ROWS:
-                assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
-            continue
-        if path.suffix == ".zip":
-            with zipfile.ZipFile(path) as bundle:
-                content = b"".join(bundle.read(name) for name in bundle.namelist())
-        else:
-            content = path.read_bytes()
-        found = CANARY.search(content.decode("latin-1"))
-        assert not found, (path, content[max(0, found.start() - 200) : found.end() + 50])
+    """Nothing of a cell in what a command said."""
+    quiet(*(text for ended in told for text in (ended.out, ended.err)))
 
 
 def words(path: Path, address: str, *more: str) -> Sequence[str | Path]:
@@ -217,3 +116,63 @@ def test_a_check_shows_no_identifier(terminal: Terminal) -> None:
     told = [terminal.type("check", path), terminal.type("check", path, "--json")]
     assert "Blue" in told[0].out
     silent(*told)
+
+
+def night(address: str, *more: str) -> Sequence[str]:
+    """A night whose file, `inbox/sheet.csv`, is complete at once, and that writes down all that it can."""
+    words = ("nightly", "--inbox", "inbox", "--outbox", "outbox", "--settle", "0", "--base-url", address)
+    return (*words, "--log-format", "json", "--log-file", "night.log", "--metrics-file", "night.prom", *more)
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "code"),
+    [
+        ("items", (), 3),
+        ("items", ("--max-errors", "8"), 6),
+        ("all fail", ("--canary", "5"), 6),
+        ("401", (), 4),
+        ("page", (), 2),
+        ("500", ("--max-outage", "1s"), 5),
+    ],
+)
+def test_a_night(terminal: Terminal, parrot: str, mode: str, options: Sequence[str], code: int) -> None:
+    """Its log, its figures, its notices and what it puts into the outbox, however it ends, and the start after it."""
+    (terminal.folder / "inbox").mkdir()
+    write_csv(terminal.folder / "inbox" / "sheet.csv", HEADER, *ROWS)
+    Parrot.mode = mode
+    with receiver() as (place, notices):
+        small = ("--batch-size", "10", "--concurrency", "1")
+        words = night(parrot, *small, *options, "--notices", f"json://{place}")
+        told = [terminal.type(*words), terminal.type(*words, "--json")]
+        assert told[0].code == code, told[0].err
+        assert notices
+        quiet(*map(str, notices))
+    silent(*told)
+    check_files(terminal.folder)
+    assert "sheet.csv" in (terminal.folder / "night.log").read_text(encoding="utf-8")
+    if code == 3:
+        delivered = list((terminal.folder / "outbox").rglob("results.csv"))
+        assert delivered and CANARY.search(delivered[0].read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_night_shows_a_cell_in_its_summary_only_where_that_is_asked_for(terminal: Terminal, asked: bool) -> None:
+    """Where every row that failed has the same: `--show-identifiers` is for the summary and the notice that tells it,
+    never for the log."""
+    (terminal.folder / "inbox").mkdir()
+    wrong = [(f"code-816+{n}", "kanari yellow") for n in range(12)]
+    rows = [*wrong, *[(f"A{n}", f"Blue {n}") for n in range(40)]]
+    write_csv(terminal.folder / "inbox" / "sheet.csv", ("External id", "Colour"), *rows)
+    with EmbeddedSandbox() as sandbox, receiver() as (place, notices):
+        terminal.credentials(sandbox)
+        more = ("--show-identifiers",) if asked else ()
+        told = terminal.type(*night(sandbox.base_url, "--notices", f"json://{place}", *more))
+        assert told.code == 3, told.err
+        quiet(told.err, (terminal.folder / "night.log").read_text(encoding="utf-8"))
+    assert ("kanari yellow" in str(notices)) == asked
+    for name in ("summary.json", "summary.html"):
+        (found,) = (terminal.folder / "outbox").rglob(name)
+        assert ("kanari yellow" in found.read_text(encoding="utf-8")) == asked
+    if not asked:
+        silent(told)
+        check_files(terminal.folder)

@@ -1,0 +1,74 @@
+"""Canaries in every cell: of the page's files and words, only those that are to show rows to their owner carry them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.web.kit import Server, Visitor, ended, import_file, until
+from tests.whole.canaries import CANARY, HEADER, ROWS, Parrot, check_files, parroting, silent
+
+#: What is found out of an upload for the pages that show sample cells; it goes with the upload.
+OF_UPLOADS = ("look.json", "check.json", "problems.csv", "mapping.toml")
+LOGGED = ("--log-file", "run.log", "--log-format", "json", "--metrics-file", "figures.prom")
+SMALL = ("--batch-size", "10", "--concurrency", "1", "--rate", "1000/second")
+
+
+def sheet(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows([header, *rows])
+    return text.getvalue().encode()
+
+
+def said_by(server: Server) -> str:
+    """All that a server has said by its end."""
+    assert server.process is not None and server.process.stderr is not None
+    server.process.send_signal(signal.SIGTERM)
+    said = server.process.stderr.read()
+    server.stop()
+    return said
+
+
+@pytest.mark.parametrize("mode", ["items", "401"])
+def test_imports_of_the_page(tmp_path: Path, mode: str) -> None:
+    """Its list, its reports, its trail, its log and what it remembers, of imports that end and that are tried again."""
+    with parroting() as address:
+        Parrot.mode = mode
+        environ = {"IMPORTER_USERNAME": "till", "IMPORTER_PASSWORD": "till"}
+        server = Server(tmp_path, "--base-url", address, *SMALL, *LOGGED, **environ).start()
+        visitor = Visitor.at(server.url)
+        run = import_file(visitor, "sheet.csv", sheet(HEADER, ROWS))
+        pages = [ended(visitor, run).text]
+        if mode == "items":
+            assert CANARY.search(visitor.get(f"{run}/files/results.csv").text)
+            again = visitor.post(f"{run}/retry").url.path
+            assert again != run
+        else:
+            Parrot.mode = "items"
+            again = visitor.post(f"{run}/resume").url.path
+        pages += [ended(visitor, again).text, visitor.get(f"{run}/files/summary.html").text]
+        pages += [visitor.get(path).text for path in ("/", "/audit", run)]
+        assert "sheet.csv" in pages[-2]
+        silent(*pages, said_by(server))
+    check_files(tmp_path, *OF_UPLOADS)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_report_shows_a_cell_only_where_that_is_asked_for(tmp_path: Path, asked: bool) -> None:
+    """Where every row that failed has the same: by `serve --show-identifiers`; in no case in a log."""
+    wrong = [(f"code-816+{n}", "kanari yellow") for n in range(12)]
+    content = sheet(("External id", "Colour"), [*wrong, *[(f"A{n}", f"Blue {n}") for n in range(40)]])
+    more = ("--show-identifiers",) if asked else ()
+    server = Server(tmp_path, "--sandbox", "--rate", "1000/second", *LOGGED, *more).start()
+    visitor = Visitor.at(server.url)
+    run = import_file(visitor, "sheet.csv", content)
+    page = until(lambda: visitor.get(run).text, lambda text: "12 need attention" in text)
+    assert ("kanari yellow" in page) == asked
+    silent(said_by(server), *(path.read_text(encoding="utf-8") for path in tmp_path.glob("run.log")))
+    if not asked:
+        check_files(tmp_path, *OF_UPLOADS)
