@@ -48,8 +48,9 @@ def examine(given: Mapping[str, str | None], file: Path | None, world: World) ->
         yield Line("settings", "no mistake")
     if settings is None:
         return
+    rate = _rate(settings, world)  # before our own question takes a slot
     yield from _server(settings, world)
-    yield _rate(settings, world)
+    yield rate
     yield _disk(Path(settings.reports_dir))
     yield _told("journal", lambda: _journal(settings))
     yield from _places(settings, world)

@@ -293,6 +293,10 @@ def _folder(value: str) -> str:
     except OSError as error:
         # Where nobody may look, the journal tells what is wrong.
         well = error.errno != errno.ENAMETOOLONG
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a folder whose name is UTF-8 text") from None
     if not well:
         raise ValueError("a folder, nor a place where one could be made")
     return value.strip()

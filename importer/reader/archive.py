@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import stat
 import zipfile
 import zlib
@@ -77,6 +78,10 @@ def digest(path: Path) -> tuple[str, int]:
 def judge(path: Path, password: str | None) -> Content:
     """Open nothing before it is known to be a plain file; tell what it holds by its first bytes."""
     name = path.name
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+        # It could stand neither in the journal nor in a report.
+        shown = os.fsencode(path).decode("utf-8", "replace")
+        raise SourceError(f"{shown}: the name of the file or its folder is no UTF-8 text.", "Rename it.")
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -149,6 +154,8 @@ def _refuse_foreign(name: str, start: bytes, lead: str) -> None:
             what = "an XML document"
             if "<html" in text:
                 what = "a web page (HTML)"
+            elif "opendocument" in text:
+                what = "a flat OpenDocument file (.fods)"
             elif "spreadsheet" in text:
                 what = "an XML spreadsheet of Excel 2003"
         elif text.startswith(("mime-version:", "content-type: multipart")):

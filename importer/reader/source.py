@@ -85,4 +85,5 @@ class Source(ABC):
 def own_problem(row_number: int, code: str, column: str | None = None, value: str = "") -> Problem:
     """A problem of the reader's own, in the catalogue's words."""
     meaning, advice, _ = OWN_CODES[code]
-    return Problem(row_number, column, value, code, meaning, advice)
+    message = f"`{column}`: {meaning}" if column is not None else meaning
+    return Problem(row_number, column, value, code, message, advice)

@@ -161,7 +161,8 @@ def read_xlsx(job: Job, stream: BinaryIO, out: BinaryIO) -> None:
     for batch in watched(marked(workbook.rows(sheet), merged), name, "xlsx", notes):
         send(out, batch)
     if workbook.hidden_rows:
-        notes.append(f"Sheet {name!r} has {workbook.hidden_rows:,} hidden or filtered rows; they were read too.")
+        count, rest = workbook.hidden_rows, "rows; they were" if workbook.hidden_rows > 1 else "row; it was"
+        notes.append(f"Sheet {name!r} has {count:,} hidden or filtered {rest} read too.")
     send(out, Done(tuple(notes)))
 
 

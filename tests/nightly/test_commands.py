@@ -107,6 +107,7 @@ def test_the_doctor_finds_all_well(typed: Typed, house: House) -> None:
     assert code == 0
     lines = out.splitlines()
     assert all(line.startswith("ok ") for line in lines)
+    assert "no other process of this machine" in lines[3], "its own question is none"
     names = [line.split()[1] for line in lines]
     assert names == ["settings", "credentials", "clock", "rate", "disk", "journal", "inbox", "outbox", "notices"]
     code, out, _ = typed("doctor", "--json")

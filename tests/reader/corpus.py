@@ -344,6 +344,15 @@ _add(
     ),
     error=(".xls", "Excel 2003"),
 )
+_add(
+    "a flat OpenDocument file",
+    "a.fods",
+    _text(
+        '<?xml version="1.0"?>\n<office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+        'office:mimetype="application/vnd.oasis.opendocument.spreadsheet"/>'
+    ),
+    error=(".fods", "OpenDocument"),
+)
 _add("a PDF named xlsx", "a.xlsx", _text(b"%PDF-1.7\n"), error=(".xlsx", "PDF"))
 _add("a CSV named xlsx", "a.xlsx", _text(PLAIN), columns=AB, rows=ROWS, notes=(".xlsx",))
 _add("a cut workbook", "a.xlsx", lambda path: path.write_bytes(_xlsx([list(AB), [1, "a"]])[:-200]), error=("damaged",))
@@ -628,7 +637,7 @@ _add(
     _saved([HEAD, ["1", "a"], ["2", "b"]], _hidden_rows),
     columns=AB,
     rows=[(2, ["1", "a"]), (3, ["2", "b"])],
-    notes=("1 hidden",),
+    notes=("1 hidden or filtered row; it was read",),
 )
 _add(
     "repeated header in a workbook",

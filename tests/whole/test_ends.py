@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,18 @@ def test_a_file_that_does_not_exist_ends_with_8(terminal: Terminal) -> None:
     ended = terminal.type("run", "nowhere.xlsx", "--sandbox")
     assert ended.code == 8
     assert "nowhere.xlsx" in sentence(ended)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no file can have such a name")
+def test_a_name_that_is_no_text_ends_with_8(terminal: Terminal) -> None:
+    """What Windows called café.csv, unpacked elsewhere: it was an error of ours. Likewise a folder for reports, 2."""
+    name = os.fsdecode(b"caf\xe9.csv")
+    write_csv(terminal.folder / name, HEADER, GOOD)
+    ended = terminal.type("run", name, "--sandbox")
+    assert ended.code == 8
+    assert "Rename it." in sentence(ended)
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    assert terminal.type("run", "a.csv", "--sandbox", "--reports-dir", os.fsdecode(b"r\xe9")).code == 2
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "Mobile,Colour\n"])
