@@ -92,7 +92,7 @@ class Zygote:
     ) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(100)
 
     def run(
         self, case: Case, words: list[str], thread: Thread | None = None, strace: list[str] | None = None
@@ -102,7 +102,7 @@ class Zygote:
         tracer = self._attach(case.folder / "gate", pid, strace) if strace is not None else None
         ended = self.end(case)
         if tracer is not None:
-            tracer.wait(30)
+            tracer.wait(100)
         return ended
 
     def start(self, case: Case, words: list[str], thread: Thread | None = None) -> int:
@@ -136,7 +136,7 @@ class Zygote:
 
     def _attach(self, fifo: Path, pid: int, strace: list[str]) -> subprocess.Popen[bytes] | None:
         told = Path(f"{fifo}.tid")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 100
         while not told.exists():
             if not Path(f"/proc/{pid}/exe").exists():
                 return None  # it ended before it came to its gate
@@ -209,10 +209,10 @@ class Case:
         wrong = []
         for path in (self.folder / "reports").glob("2*/*"):
             if path.name in ("results.csv", "failed.csv"):
-                rows = _rows(path)
-                want = ROWS if path.name == "results.csv" else None
-                if (want is not None and len(rows) != want) or any(None in row.values() for row in rows):
-                    wrong.append(f"{path.name} has {len(rows)} rows")
+                found = _rows(path)
+                want = rows if path.name == "results.csv" else None
+                if (want is not None and len(found) != want) or any(None in row.values() for row in found):
+                    wrong.append(f"{path.name} has {len(found)} rows")
             elif path.name == "summary.json":
                 msgspec.json.decode(path.read_bytes(), type=RunSummary)
             elif path.name == "summary.html" and not path.read_text().rstrip().endswith("</html>"):
