@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,17 +13,55 @@ import openpyxl
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
+from importer.sandbox import EmbeddedSandbox
 from tests.web.kit import SAMPLES, Server
 
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
-#: Slow enough that progress can be seen.
-WATCHED = ("--sandbox", "--batch-size", "10", "--rate", "16/second")
+
+
+class Turnstile:
+    """Lets as many requests pass the API as it is told to: a run is where it is, for as long as somebody looks."""
+
+    def __init__(self, sandbox: EmbeddedSandbox) -> None:
+        self._passes = threading.Semaphore(0)
+        self._open = True
+        # Asked once for each request that is being worked on.
+        sandbox.state.next_latency = self._pass  # type: ignore[method-assign]
+
+    def _pass(self) -> float:
+        if not self._open:
+            self._passes.acquire()
+        return 0.0
+
+    def close(self) -> None:
+        self._open = False
+
+    def let(self, requests: int) -> None:
+        self._passes.release(requests)
+
+    def open(self) -> None:
+        self._open = True
+        self._passes.release(1000)
+        self._passes = threading.Semaphore(0)
+
+
+class Place(Server):
+    """A server whose imports go to an API with a turnstile."""
+
+    turnstile: Turnstile
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("page"), *WATCHED) as running:
-        yield running
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with EmbeddedSandbox() as sandbox:
+        environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
+        options = ("--base-url", sandbox.base_url, "--batch-size", "10", "--rate", "100/second")
+        with Place(tmp_path_factory.mktemp("page"), *options, **environ) as running:
+            running.turnstile = Turnstile(sandbox)
+            try:
+                yield running
+            finally:
+                running.turnstile.open()
 
 
 class Watcher:
@@ -55,7 +94,9 @@ def axe(page: Page) -> list[str]:
 
 
 def context_of(browser: Browser, **settings: object) -> BrowserContext:
-    return browser.new_context(reduced_motion="reduce", accept_downloads=True, **settings)  # type: ignore[arg-type]
+    made = browser.new_context(reduced_motion="reduce", accept_downloads=True, **settings)  # type: ignore[arg-type]
+    made.set_default_timeout(60_000)
+    return made
 
 
 def wide_enough(page: Page) -> bool:
@@ -81,7 +122,7 @@ def mend(report: Path, mended: Path) -> None:
     book.save(mended)
 
 
-def walk(page: Page, server: Server, tmp_path: Path, *, scripts: bool) -> None:
+def walk(page: Page, server: Place, tmp_path: Path, *, scripts: bool) -> None:
     """The way. With scripts, every page is looked at by axe and measured; without them a page cannot be asked."""
 
     def look() -> None:
@@ -91,7 +132,7 @@ def walk(page: Page, server: Server, tmp_path: Path, *, scripts: bool) -> None:
 
     def goes_on(to: str) -> None:
         # Without scripts, waiting pages look again by themselves.
-        page.wait_for_url(re.compile(to), timeout=20_000)
+        page.wait_for_url(re.compile(to))
 
     page.goto(server.url)
     look()
@@ -99,7 +140,7 @@ def walk(page: Page, server: Server, tmp_path: Path, *, scripts: bool) -> None:
     if not scripts:
         page.get_by_role("button", name="Upload and look at it").click()
     # -- columns: a wrong mapping is refused with its reasons, and corrected
-    expect(page.get_by_role("heading", name="What each column becomes")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="What each column becomes")).to_be_visible()
     expect(page.get_by_role("row", name=re.compile("Favourite brand"))).to_contain_text("Puma")
     look()
     for column in ("Mobile No.", "E-mail ID", "Customer ID"):
@@ -114,25 +155,29 @@ def walk(page: Page, server: Server, tmp_path: Path, *, scripts: bool) -> None:
     page.get_by_role("button", name="Check every row").click()
     # -- check
     goes_on("/check$")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("98 rows are ready", timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("98 rows are ready")
     expect(page.get_by_role("row", name=re.compile("no country code"))).to_contain_text("91995883002")
     look()
+    server.turnstile.close()
+    server.turnstile.let(3)
     page.get_by_role("button", name="Start the import").click()
     # -- watch
     goes_on("/runs/")
-    expect(page.locator("#live")).to_be_visible(timeout=20_000)
+    expect(page.locator("#live")).to_be_visible()
     look()
     if scripts:
         said = page.locator("#live .figure")
         before = said.inner_text()
-        expect(said).not_to_have_text(before, timeout=20_000)  # it moves by itself
+        server.turnstile.let(2)
+        expect(said).not_to_have_text(before)  # it moves by itself
+    server.turnstile.open()
     # -- report
     expect(page.get_by_role("heading", level=1)).to_contain_text(
-        "Finished: 83 of 120 rows succeeded, 37 need attention.", timeout=60_000
+        "Finished: 83 of 120 rows succeeded, 37 need attention."
     )
     look()
     first = page.locator(".downloads a").first
-    assert first.get_attribute("href", timeout=1000) and "annotated.xlsx" in (first.get_attribute("href") or "")
+    assert first.get_attribute("href") and "annotated.xlsx" in (first.get_attribute("href") or "")
     with page.expect_download() as download:
         page.locator(".downloads a", has_text="failed.xlsx").click()
     report, mended = tmp_path / "failed.xlsx", tmp_path / "mended.xlsx"
@@ -144,10 +189,10 @@ def walk(page: Page, server: Server, tmp_path: Path, *, scripts: bool) -> None:
     if not scripts:
         page.get_by_role("button", name="Upload the mended file").click()
     goes_on("/check$")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("37 rows are ready", timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("37 rows are ready")
     look()
     page.get_by_role("button", name="Start the import").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("All 37 rows are done.", timeout=60_000)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("All 37 rows are done.")
     look()
     # -- every run has an address; back and the list lead to it
     page.goto(address)
@@ -157,7 +202,7 @@ def walk(page: Page, server: Server, tmp_path: Path, *, scripts: bool) -> None:
     look()
 
 
-def test_the_whole_way_with_a_browser(browser: Browser, server: Server, tmp_path: Path) -> None:
+def test_the_whole_way_with_a_browser(browser: Browser, server: Place, tmp_path: Path) -> None:
     """Upload, a wrong mapping corrected, check, start, live progress, report, download, mended file, all succeeded;
     axe finds nothing on any page, the console stays empty, and no request leaves the origin."""
     context = context_of(browser, viewport={"width": 1280, "height": 900})
@@ -171,7 +216,7 @@ def test_the_whole_way_with_a_browser(browser: Browser, server: Server, tmp_path
     assert watcher.faults == []
 
 
-def test_the_whole_way_without_scripts(browser: Browser, server: Server, tmp_path: Path) -> None:
+def test_the_whole_way_without_scripts(browser: Browser, server: Place, tmp_path: Path) -> None:
     """Only live progress needs a script."""
     context = context_of(browser, java_script_enabled=False)
     page = context.new_page()
@@ -179,7 +224,7 @@ def test_the_whole_way_without_scripts(browser: Browser, server: Server, tmp_pat
     context.close()
 
 
-def test_the_whole_way_on_a_phone_in_the_dark(browser: Browser, server: Server, tmp_path: Path) -> None:
+def test_the_whole_way_on_a_phone_in_the_dark(browser: Browser, server: Place, tmp_path: Path) -> None:
     """Nothing is cut off or wider than a phone, and dark pages have the same contrast."""
     context = context_of(
         browser, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True, color_scheme="dark"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
@@ -25,6 +26,11 @@ def sandbox() -> Iterator[EmbeddedSandbox]:
     """The API outlives the server, and remembers what it was sent."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.02,))) as running:
         yield running
+
+
+def slow(sandbox: EmbeddedSandbox, seconds: float) -> None:
+    """Every answer takes so long now: nothing comes to its end while a test has something to do first."""
+    sandbox.state.options = msgspec.structs.replace(sandbox.state.options, latency=(seconds,))
 
 
 def target(sandbox: EmbeddedSandbox) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -74,9 +80,11 @@ def test_an_orderly_end_a_pause_and_a_resume(tmp_path: Path, sandbox: EmbeddedSa
     the rest. No customer is sent twice."""
     options, environ = target(sandbox)
     server = Server(tmp_path, *options, **environ).start()
+    slow(sandbox, 0.3)
     run = import_file(Visitor.at(server.url), "customers.csv", sheet(600))
     done(server, 50)
     server.stop()
+    slow(sandbox, 1.0)
     with Server(tmp_path, *options, **environ) as again:
         visitor = Visitor.at(again.url)
         until(lambda: visitor.get(run).text, lambda text: ">importing<" in text)
@@ -85,6 +93,7 @@ def test_an_orderly_end_a_pause_and_a_resume(tmp_path: Path, sandbox: EmbeddedSa
         assert ">paused<" in page.text and "Go on" in page.text and "Paused: " in page.text
         before = outcomes(again.reports, run)
         assert before["unprocessed"] and before["succeeded"] and before.total() == 600
+        slow(sandbox, 0.02)
         visitor.post(f"{run}/resume")
         assert "All 600 rows are done." in ended(visitor, run).text
         assert outcomes(again.reports, run) == {"succeeded": 600}
@@ -121,11 +130,13 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
         assert "Go on" in visitor.get(found[1]).text
         visitor.post(f"{found[1]}/resume")
         assert "All 100 rows are done." in ended(visitor, found[1]).text
+        slow(sandbox, 0.3)
         run = import_file(visitor, "dropped.csv", sheet(600))
         done(server, 150)
         visitor.get(run)
         visitor.post(f"{run}/stop")
         page = ended(visitor, run)
+        slow(sandbox, 0.02)
         assert ">stopped<" in page.text and "unprocessed" in page.text
         assert outcomes(server.reports, run).total() == 600
         listed = importer("runs").stdout
@@ -147,6 +158,7 @@ def test_a_run_of_the_command_line_is_stopped_from_the_page(tmp_path: Path, sand
     (tmp_path / "typed.csv").write_bytes(sheet(2000))
     words = [sys.executable, "-m", "importer", "run", "typed.csv", *options, "--quiet"]
     environment = {**os.environ, **environ, "HOME": str(tmp_path / "home")}
+    slow(sandbox, 0.5)
     with (
         Server(tmp_path, *options, **environ) as server,
         subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as typed,

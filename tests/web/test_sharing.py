@@ -77,8 +77,8 @@ def test_the_question_for_the_fields_waits_for_its_turn_and_not_for_ever(tmp_pat
         world = World({**environ, "XDG_STATE_HOME": str(tmp_path)})
         settings = Settings(base_url=sandbox.base_url, rate=Rate(2, 1.0, "2/second"))
         key = f"{sandbox.base_url} {sandbox.username}"
-        Pacer(settings.rate, 1, time.monotonic, lambda: 0.0, shared_slots(world.environ, key)).slot()
         before = time.monotonic()
+        Pacer(settings.rate, 1, time.monotonic, lambda: 0.0, shared_slots(world.environ, key)).slot()
         organisation_fields(settings, world)
         assert time.monotonic() - before >= 0.45
         shared_slots(world.environ, key).update(lambda _: PaceState(not_before=time.monotonic() + 600))
