@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from importer.sandbox import SandboxOptions, SandboxState, create_app
+from tests.sending.kit import virtually
 
 POST = "/v1.1/customer/preferences?format=json"
 
@@ -67,13 +68,13 @@ def items_of(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def sandboxed(test: Callable[[Client], Awaitable[None]], **options: Any) -> SandboxState:
-    """Runs a test against a sandbox in this process; its state, for what is left to look at."""
+    """Runs a test against a sandbox in this process, in virtual time; its state, for what is left to look at."""
 
     async def run() -> SandboxState:
-        app = create_app(SandboxOptions(**options))
+        app = create_app(SandboxOptions(**options), asyncio.get_running_loop().time)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test", headers=TILL) as http:
             await test(Client(http, app.state.sandbox))
         return app.state.sandbox
 
-    return asyncio.run(run())
+    return virtually(run())

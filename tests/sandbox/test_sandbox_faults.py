@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -188,8 +191,9 @@ def test_a_request_that_hangs_is_never_applied() -> None:
         assert http.post(POST, json=body(*CUSTOMERS)).status_code == 200
 
 
-def test_a_slow_request_is_applied_after_the_client_gave_up() -> None:
+def test_a_slow_request_is_applied_after_the_client_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """What hung at the edge arrives late: a newer value written meanwhile is overwritten by the older."""
+    written = threading.Event()
 
     async def run(base_url: str) -> None:
         async with httpx.AsyncClient(base_url=base_url, headers=TILL, trust_env=False) as http:
@@ -197,14 +201,20 @@ def test_a_slow_request_is_applied_after_the_client_gave_up() -> None:
                 await http.post(POST, json=body(customer({"A": "old"}, external_id="X")), timeout=0.1)
             await http.post(POST, json=body(customer({"A": "new"}, external_id="X")))
 
+    async def slow(seconds: float) -> None:
+        while not written.is_set():
+            await sleep(0.001)
+
+    sleep = asyncio.sleep
+    monkeypatch.setattr("importer.sandbox.app.asyncio", SimpleNamespace(sleep=slow))
     with EmbeddedSandbox(SandboxOptions(faults=("1:slow:seconds=0.3",))) as sandbox:
         asyncio.run(run(sandbox.base_url))
         assert sandbox.state.preferences_of(external_id="X") == {"A": "new"}
+        written.set()
         record = sandbox.state.requests[0]
-        for _ in range(500):
-            if record.ended_at:
-                break
-            with httpx.Client(trust_env=False) as http:
+        with httpx.Client(trust_env=False) as http:
+            until = time.monotonic() + 100
+            while not record.ended_at and time.monotonic() < until:
                 http.get(sandbox.base_url)
         assert sandbox.state.preferences_of(external_id="X") == {"A": "old"}
 

@@ -184,7 +184,8 @@ def test_other_customers_are_not_locked() -> None:
         await asyncio.gather(*(client.post(customer({"A": str(n)}, external_id=f"X{n}")) for n in range(6)))
         assert client.state.overlaps == 0
         assert client.state.in_flight_most == 6
-        assert [fields["A"] for _, fields in client.state.accepted] == ["1", "3", "5", "0", "2", "4"]
+        applied = [fields["A"] for _, fields in client.state.accepted]
+        assert (sorted(applied[:3]), sorted(applied[3:])) == (["1", "3", "5"], ["0", "2", "4"])
 
     sandboxed(test, latency=(0.4, 0.01))
 
