@@ -36,14 +36,18 @@ def accepted(sandbox: EmbeddedSandbox) -> list[str]:
     return [identifiers["mobile"][4] for identifiers, _ in sandbox.state.accepted]
 
 
-def shortest(times: list[float], requests: int) -> float:
-    """The shortest time in which so many came in."""
-    return min(last - first for first, last in zip(times, times[requests:], strict=False))
+def most_too_soon(times: list[float]) -> float:
+    """By how many seconds a stretch of requests, the worst of all, was shorter than the rate allows."""
+    return max(
+        number / RATE - (last - first)
+        for first_number, first in enumerate(times)
+        for number, last in enumerate(times[first_number:])
+    )
 
 
 def test_runs_of_several_users_share_the_rate_of_their_key(tmp_path: Path) -> None:
     """Two of asha's and one of ravi's at once: what the server saw, the page's own questions too, never exceeds the
-    rate in any stretch of two seconds, and none is left behind."""
+    rate in any stretch, and none is left behind."""
     for name in ("asha", "ravi"):
         add_user(tmp_path / "users", name, "uploader", PASSWORD)
     with EmbeddedSandbox(SandboxOptions(latency=(0.02,))) as sandbox:
@@ -59,11 +63,12 @@ def test_runs_of_several_users_share_the_rate_of_their_key(tmp_path: Path) -> No
                 visitor.sign_in(name, PASSWORD)
                 start(visitor, prepare(visitor, f"rows{number}.csv", sheet(number)))
             before = len(until(lambda: accepted(sandbox), lambda sheets: len(set(sheets)) == 3))
-            after = before + 3 * RATE * PER_REQUEST
+            after = before + 4 * RATE * PER_REQUEST
             together = until(lambda: accepted(sandbox), lambda sheets: len(sheets) >= after)[before:after]
         times = [request.at for request in sandbox.state.requests]
-    # Half a second is for what arrives late on a busy machine; each on its own they would be three times as fast.
-    assert shortest(times, 2 * RATE) >= 1.5
+    # What arrives late on a busy machine makes a stretch shorter; each on its own, they would be three times as fast,
+    # and 2.7 seconds too soon.
+    assert most_too_soon(times) <= 1.5
     # At least half of an even share each.
     shares = Counter(together)
     assert len(shares) == 3 and min(shares.values()) >= len(together) / 6, shares
