@@ -7,6 +7,7 @@ starts anew with every byte), a cap on the decoded answer (298 KiB of gzip can b
 from __future__ import annotations
 
 import asyncio
+import base64
 import email.utils
 import math
 import os
@@ -311,6 +312,12 @@ class _Transport(AiohttpTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.proxy is not None and request.url.scheme == "http":
+            # aiohttp gives the proxy's headers to CONNECT only: what goes without a tunnel carries them itself.
+            request.headers.update(self.proxy.headers)
+        return await super().handle_async_request(request)
+
 
 async def _tell(*_: object) -> None:
     _WRITTEN.get(lambda: None)()
@@ -362,9 +369,10 @@ def _proxy(scheme: str, host: str) -> httpx.Proxy | None:
             "Write it as http://host:port (SOCKS is not supported), or name this host in NO_PROXY.",
         )
     if proxy.auth:
-        # aiohttp writes these in Latin-1; what is sent is UTF-8.
-        user, password = (text.encode().decode("latin-1") for text in proxy.auth)
-        proxy.auth = user, password
+        # As a header in UTF-8, which is what is sent: aiohttp would write them in Latin-1, and soon takes none.
+        told = base64.b64encode(":".join(proxy.auth).encode()).decode("ascii")
+        proxy.headers["Proxy-Authorization"] = f"Basic {told}"
+        proxy.auth = None
     return proxy
 
 

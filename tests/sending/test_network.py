@@ -410,7 +410,19 @@ def test_through_a_proxy_with_a_password_of_any_letters(proxied: pytest.MonkeyPa
         assert isinstance(ask("http://far.invalid"), Reply)
     assert proxy.heads[0].startswith("POST http://far.invalid/v1.1/customer/preferences?format=json ")
     told = base64.b64encode("asha:क@".encode()).decode()
-    assert f"Proxy-Authorization: Basic {told}" in proxy.heads[0]
+    assert f"\r\nproxy-authorization: Basic {told}" in proxy.heads[0]
+
+
+def test_a_tunnel_is_asked_for_with_the_password(proxied: pytest.MonkeyPatch) -> None:
+    """It stands in CONNECT; that it is refused is told as the proxy's."""
+    with FaultServer(saying(b"", "407 Proxy Authentication Required")) as proxy:
+        proxied.setenv("https_proxy", proxy.base_url.replace("//", "//asha:hush@"))
+        trouble = failure("https://far.invalid").trouble
+    assert trouble.code == "proxy"
+    told = base64.b64encode(b"asha:hush").decode()
+    assert proxy.heads[0].startswith("CONNECT far.invalid:443 ")
+    assert f"\r\nproxy-authorization: Basic {told}\r\n" in proxy.heads[0]
+    assert "hush" not in trouble.message
 
 
 def test_a_proxy_that_is_away_is_told_as_such(proxied: pytest.MonkeyPatch) -> None:
