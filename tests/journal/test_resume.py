@@ -9,8 +9,10 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,8 +72,12 @@ def half_a_run(sandbox: EmbeddedSandbox, folder: Path, rows: int = HALVED, after
 
 def settled(state: SandboxState) -> None:
     """Returns once the server has done what it was sent by a process that was killed."""
+    waits_until(lambda: not state.in_flight)
+
+
+def waits_until(true: Callable[[], bool]) -> None:
     until = time.monotonic() + 100
-    while state.in_flight:
+    while not true():
         assert time.monotonic() < until
         time.sleep(0.002)
 
@@ -263,11 +269,16 @@ def test_a_file_that_was_imported_whole_is_told_at_the_start(tmp_path: Path) -> 
 
 def test_two_processes_on_one_file_one_wins_and_the_other_ends_with_11(tmp_path: Path) -> None:
     """The other names the first one's process, host and since when; no row is sent twice."""
-    with EmbeddedSandbox(SandboxOptions(latency=(0.4,))) as sandbox:
+    lost = threading.Event()
+    with EmbeddedSandbox() as sandbox:
+        # Nobody is answered, and so nobody is through, before one of them has given up.
+        sandbox.state.next_latency = lambda: 0.0 * lost.wait(100)  # type: ignore[method-assign]
         program = Program(tmp_path, sandbox)
         sheet(tmp_path / "rows.csv", 60)
         words = ("rows.csv", "--base-url", sandbox.base_url, "--batch-size", "10", "--concurrency", "1")
         both = [program.start("run", *words) for _ in range(2)]
+        waits_until(lambda: any(process.poll() is not None for process in both))
+        lost.set()
         told = [process.communicate(timeout=60) for process in both]
         codes = [process.returncode for process in both]
         assert sorted(codes) == [0, 11], told
