@@ -193,11 +193,11 @@ def test_an_interrupted_run_says_how_to_go_on(terminal: Terminal) -> None:
     with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
         terminal.credentials(sandbox)
         words = ("--base-url", sandbox.base_url, "--batch-size", "1", "--concurrency", "1", "--json")
-        ended = terminal.type("run", "a.csv", *words, "--max-duration", "1")
+        ended = terminal.type("run", "a.csv", *words, "--max-duration", "2.5")
         assert ended.code == 10
         assert 0 < ended.json["rows"]["unprocessed"] < 100
         assert any("importer resume" in note for note in ended.json["notes"])
-        ended = terminal.type("resume", "--json", "--max-duration", "60", "--concurrency", "8")
+        ended = terminal.type("resume", "--json", "--max-duration", "1h", "--concurrency", "8")
         assert ended.code == 0
         assert len(sandbox.state.accepted) == 100
 
@@ -210,7 +210,7 @@ def test_repairs_are_counted_once_however_often_a_run_was_stopped(terminal: Term
         words = ("--base-url", sandbox.base_url, "--batch-size", "4", "--concurrency", "1", "--json")
         assert terminal.type("run", SAMPLES / "customers.csv", *words, "--max-duration", "0.5").code == 10
         assert terminal.type("resume", "--max-duration", "0.5").code == 10
-        ended = terminal.type("resume", "--json", "--max-duration", "60", "--concurrency", "8")
+        ended = terminal.type("resume", "--json", "--max-duration", "1h", "--concurrency", "8")
     assert (ended.code, ended.json["repairs"]) == (0, whole)
 
 

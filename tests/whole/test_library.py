@@ -85,7 +85,7 @@ def test_a_run_of_a_frame_that_stopped_is_resumed_from_its_spool(terminal: Termi
         assert stopped.exit_code == 10
         (spool,) = (terminal.folder / "reports" / ".spool").iterdir()
         assert stat.S_IMODE(spool.stat().st_mode) == 0o600
-        assert terminal.type("resume", "--max-duration", "60").code == 0
+        assert terminal.type("resume", "--max-duration", "1h").code == 0
         assert len(sandbox.state.accepted) == 40
         assert not spool.exists()
 
