@@ -148,12 +148,20 @@ class House:
             world.stopper = stopper
         return Night(settings, world, log or Log(), self.clock.sleep)
 
-    def look(self, day: datetime.date | None = None, clock_time: str = "02:00") -> NightReport:
-        """One `nightly --once` at that time."""
+    def look(
+        self,
+        day: datetime.date | None = None,
+        clock_time: str = "02:00",
+        breaks: Callable[[], object] | None = None,
+    ) -> NightReport:
+        """One `nightly --once` at that time. `breaks`: what happens once its settings were found to be right."""
         if day is not None:
             self.clock.set(day, clock_time)
         log = open_log(stream=None, form="json", file=str(self.folder / "nightly.log"), wall=self.clock.wall)
-        return self.night(log).once()
+        night = self.night(log)
+        if breaks is not None:
+            breaks()
+        return night.once()
 
     def start(self, day: datetime.date, clock_time: str) -> subprocess.Popen[bytes]:
         """The same in a process of its own, to be killed."""

@@ -298,9 +298,8 @@ def test_an_outbox_that_is_away_is_made_up_for(house: House) -> None:
     """5 while it is; the file stays until its reports are delivered, and is not imported again."""
     (house.inbox / "a.csv").write_text(sheet(0))
     outbox = house.folder / "outbox"
-    outbox.write_text("in the way")
     house.settings["outbox"] = str(outbox)
-    found = house.look(NIGHT)
+    found = house.look(NIGHT, breaks=lambda: outbox.write_text("in the way"))
     assert (found.exit_code, found.state, house.files("inbox")) == (ExitCode.TROUBLE, "critical", ["a.csv"])
     outbox.unlink()
     found = house.look(NIGHT, "02:10")
@@ -507,15 +506,15 @@ def test_reports_that_cannot_be_kept_anywhere_are_told(house: House, sandbox: Em
     """A disk that went read-only, a folder that is none: not even the lock can be taken. Nothing is sent but the
     notice."""
     (house.inbox / "a.csv").write_text(sheet(0))
-    (house.folder / "reports").write_text("in the way")
     with Mailbox() as mailbox:
         house.settings["notices"] = [mailbox.address]
-        found = house.look(NIGHT)
+        watching = house.night()
+        found = house.look(NIGHT, breaks=lambda: (house.folder / "reports").write_text("in the way"))
         assert found.exit_code == ExitCode.JOURNAL
         assert len(set(found.notes)) == len(found.notes)
         assert [str(mail["Subject"]) for mail in mailbox.mails] == ["importer brand-a: went wrong"]
         shown: list[NightReport] = []
-        assert house.night().watch(shown.append) == ExitCode.JOURNAL
+        assert watching.watch(shown.append) == ExitCode.JOURNAL
         assert len(shown) == 1
     assert mobiles(sandbox) == []
 
