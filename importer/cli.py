@@ -54,7 +54,7 @@ from importer.spool import spooled
 from importer.streams import close_streams, drop_stdout, open_streams
 from importer.verifying import verified_text, verify
 from importer.watching import Watch
-from importer.wording import typed_place
+from importer.wording import typed_place, visible
 from importer.world import Stopper, World
 
 Command = Callable[..., Any]
@@ -329,7 +329,7 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
             looks.add(chunk)
         text = to_toml(mapping, looks.looks(), source=opened.name)
     if output is None:
-        _print(text)
+        _print(text.encode())  # as it would be in a file
         return
     try:
         file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -655,13 +655,13 @@ def _show(summary: RunSummary, settings: Settings) -> None:
 def _print(text: str | bytes) -> None:
     """Data to stdout. Where nobody reads on (`| head`) it is dropped: a run's exit code tells what became of it."""
     try:
-        click.echo(text, nl=False)
+        click.echo(text if isinstance(text, bytes) else visible(text), nl=False)
     except BrokenPipeError:
         drop_stdout()
 
 
 def _say(error: ImporterError) -> None:
-    click.echo(f"importer: {error}", err=True)
+    click.echo(visible(f"importer: {error}"), err=True)
 
 
 #: What a full, broken or read-only disk says, wherever it is met.

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from importer.model import Outcome, Status
-from importer.wording import counted
+from importer.wording import counted, visible
 
 LINE_EVERY = 60.0
 
@@ -91,6 +91,7 @@ class Progress(Silent):
         self._line(text)
 
     def _line(self, text: str) -> None:
+        text = visible(text)
         if self._bar is not None:
             self._bar.write(text, file=self._stream)
         else:

@@ -31,3 +31,12 @@ def typed_place(reports_dir: str, database: str = "") -> str:
     """The options that a command needs to find the runs of this folder and journal, as one types them after it."""
     place = "" if reports_dir in ("", "reports") else f" --reports-dir {shlex.quote(reports_dir)}"
     return place + (f" --database {shlex.quote(database)}" if database else "")
+
+
+#: What moves a terminal's cursor, colours it or types for people: all control characters but line end and tab.
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
+
+
+def visible(text: str) -> str:
+    """For a terminal: a name from a sheet or a word of a server may hold anything."""
+    return text.translate(_CONTROLS)

@@ -33,6 +33,20 @@ def test_a_file_that_does_not_exist_ends_with_8(terminal: Terminal) -> None:
     assert "nowhere.xlsx" in sentence(ended)
 
 
+def test_what_a_sheet_is_called_does_not_reach_the_terminal_as_it_is(terminal: Terminal) -> None:
+    """A column's or a file's name could colour the screen, move the cursor, or rename the window."""
+    name = "a\x1b]0;b\x07.csv"
+    write_csv(terminal.folder / name, ("Mobile", "Favourite colour of all\x1b[31m"), GOOD)
+    ended = terminal.type("run", name, "--sandbox")
+    assert (ended.code, "\x1b" in ended.err, "�[31m" in sentence(ended)) == (8, False, True)
+    write_csv(terminal.folder / name, HEADER, GOOD)
+    for words in (("run", name, "--sandbox"), ("check", name)):
+        ended = terminal.type(*words)
+        assert ended.code == 0
+        assert "]0;b" in ended.out
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", ended.out + ended.err)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no file can have such a name")
 def test_a_name_that_is_no_text_ends_with_8(terminal: Terminal) -> None:
     """What Windows called café.csv, unpacked elsewhere: it was an error of ours. Likewise a folder for reports, 2."""
