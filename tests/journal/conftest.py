@@ -74,7 +74,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"postgresql://importer@/postgres?host={base}"
     finally:
         server.send_signal(signal.SIGINT)  # the server's word for: do not wait for clients
-        server.wait(60)
+        server.wait(250)
         shutil.rmtree(base, ignore_errors=True)
 
 

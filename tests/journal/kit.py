@@ -111,13 +111,13 @@ class Program:
             env=self._environ,
             input=stdin,
             capture_output=True,
-            timeout=100,
+            timeout=250,
         )
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def kill_once(self, process: subprocess.Popen[str], enough: Callable[[], bool]) -> None:
         """SIGKILL as soon as `enough()` holds."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 200
         while not enough():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until, "it did not come so far"

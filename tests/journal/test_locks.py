@@ -115,7 +115,7 @@ def test_the_holder_is_named_while_it_lives_and_asked_to_stop(journal: Journal, 
         holder = holder_here(journal, tmp_path, "work")
         assert holder is not None and holder.pid == other.pid
         assert processes.stop(holder.pid, holder.birth)
-        assert other.wait(30) == -signal.SIGTERM
+        assert other.wait(250) == -signal.SIGTERM
     assert holder_here(journal, tmp_path, "work") is None
     assert not processes.stop(holder.pid, holder.birth)
 

@@ -279,7 +279,7 @@ def test_two_processes_on_one_file_one_wins_and_the_other_ends_with_11(tmp_path:
         both = [program.start("run", *words) for _ in range(2)]
         waits_until(lambda: any(process.poll() is not None for process in both))
         lost.set()
-        told = [process.communicate(timeout=60) for process in both]
+        told = [process.communicate(timeout=250) for process in both]
         codes = [process.returncode for process in both]
         assert sorted(codes) == [0, 11], told
         winner, loser = both[codes.index(0)], told[codes.index(11)][1]

@@ -66,7 +66,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.mails: list[email.message.EmailMessage] = []
-        self._controller = _Controller(self, hostname="127.0.0.1", port=0, ready_timeout=60)
+        self._controller = _Controller(self, hostname="127.0.0.1", port=0, ready_timeout=250)
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))

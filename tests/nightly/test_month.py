@@ -120,7 +120,7 @@ class Month:
         # Its answer may have come and be on its way to the disk: then the first request would rightly go again.
         until(lambda: rows_written(self.house.folder / "reports") == 10)
         process.send_signal(signal.SIGKILL)
-        process.wait(60)
+        process.wait(250)
         self.sandbox.state.faults = ()
         self.waiting.append(self.name(day))
 

@@ -109,7 +109,7 @@ def test_the_cron_job_of_kubernetes(tmp_path: Path) -> None:
     assert shell.stdout is not None
     assert shell.stdout.readline() == b"begun\n"
     shell.terminate()
-    assert shell.wait(60) == 130
+    assert shell.wait(250) == 130
 
 
 def test_the_task_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,5 +55,5 @@ def test_what_libreoffice_saves(ending: str, book: Path) -> None:
     folder = book.parent / ending
     profile = f"-env:UserInstallation={(book.parent / 'profile').as_uri()}"
     command = [str(PROGRAM), "--headless", profile, "--convert-to", ending, "--outdir", str(folder), str(book)]
-    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    subprocess.run(command, check=True, capture_output=True, timeout=250)
     assert read(folder / f"source.{ending}") == (ROWS, PROBLEMS)

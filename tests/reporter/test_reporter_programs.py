@@ -31,7 +31,7 @@ def browse(tmp_path: Path, html: str, *options: str) -> str:
         *("--disable-dev-shm-usage", "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}"),
         *("--window-size=1000,1600", *options, (tmp_path / "summary.html").as_uri()),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=True)
     assert "CONSOLE" not in done.stderr, done.stderr
     return done.stdout
 
@@ -139,5 +139,5 @@ def saved_by_office(path: Path, folder: Path) -> Path:
         *("--infilter=CSV:44,34,76,1" if path.suffix == ".csv" else "--norestore",),
         *("--convert-to", "xlsx", "--outdir", str(folder), str(path)),
     ]
-    subprocess.run(command, capture_output=True, timeout=100, check=True)
+    subprocess.run(command, capture_output=True, timeout=250, check=True)
     return folder / f"{path.stem}.xlsx"

@@ -71,7 +71,7 @@ def test_serve_until_stopped(number: signal.Signals, tmp_path: Path) -> None:
         answer = httpx.post(url + POST, json=body(customer(external_id="A")), headers=TILL, trust_env=False)
         assert answer.json()["response"]["status"]["code"] == 200
         process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=250)
     finally:
         process.kill()
     assert process.returncode in {0, -number}

@@ -61,7 +61,7 @@ def two_processes(folder: Path, rate: str, seconds: float) -> list[Left]:
         assert process.stdin is not None
         process.stdin.write(f"{begin}\n")
         process.stdin.flush()
-    return [json.loads(process.communicate(timeout=100)[0]) for process in processes]
+    return [json.loads(process.communicate(timeout=250)[0]) for process in processes]
 
 
 def test_two_processes_share_the_rate_and_neither_starves(tmp_path: Path) -> None:

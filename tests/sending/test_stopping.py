@@ -208,7 +208,7 @@ def importer(folder: Path, *words: str, **more: str) -> subprocess.Popen[bytes]:
 
 
 def wait_for_requests(sandbox: EmbeddedSandbox, count: int) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 200
     while len(sandbox.state.requests) < count and time.monotonic() < end:
         time.sleep(0.02)
     assert len(sandbox.state.requests) >= count
@@ -224,7 +224,7 @@ def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_go
         process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words, "--json")
         wait_for_requests(sandbox, 5)
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=250)
         assert process.returncode == 130, err.decode()
         summary = json.loads(out)
         assert summary["exit_code"] == 130
@@ -235,7 +235,7 @@ def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_go
         assert all(Path(tmp_path / path).exists() for path in summary["reports"].values())
         assert "resume" in " ".join(summary["notes"])
         again = importer(tmp_path, "resume", "--rate", "1000/second", "--json")
-        out, err = again.communicate(timeout=60)
+        out, err = again.communicate(timeout=250)
         assert again.returncode == 0, err.decode()
         assert json.loads(out)["rows"]["succeeded"] == 400
         assert len(sandbox.state.accepted) == 400
@@ -257,10 +257,10 @@ def test_a_second_signal_leaves_at_once_and_the_run_can_be_resumed(
         said = iter(process.stderr.readline, b"")
         assert any(b"Ctrl-C again leaves at once" in line for line in said), "what flies has ten seconds"
         process.send_signal(second)
-        process.communicate(timeout=60)
+        process.communicate(timeout=250)
         assert process.returncode == 130
         assert not list((tmp_path / "reports").glob("2*")), "who waits for what flies writes reports after it"
         again = importer(tmp_path, "resume", "--rate", "1000/second", "--json")
-        out, err = again.communicate(timeout=60)
+        out, err = again.communicate(timeout=250)
         assert again.returncode == 0, err.decode()
         assert json.loads(out)["rows"]["succeeded"] == 400

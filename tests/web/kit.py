@@ -63,7 +63,7 @@ class Server:
 
     def _over(self) -> None:
         if self.process is not None:
-            self.process.wait(60)
+            self.process.wait(250)
             assert self.process.stderr is not None
             self.process.stderr.close()
 
@@ -83,7 +83,7 @@ class Visitor:
 
     @classmethod
     def at(cls, url: str) -> Visitor:
-        return cls(httpx.Client(base_url=url, follow_redirects=True, timeout=30, trust_env=False))
+        return cls(httpx.Client(base_url=url, follow_redirects=True, timeout=250, trust_env=False))
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         answer: httpx.Response = self.client.get(path, **more)
@@ -115,7 +115,7 @@ class Visitor:
             self.token = unescape(found[1])
 
 
-def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 60) -> Any:
+def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 200) -> Any:
     """Asks until the answer is good, with a breath between questions: the server needs the processor too."""
     end = time.monotonic() + seconds
     breath = threading.Event()

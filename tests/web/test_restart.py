@@ -113,7 +113,7 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
             env={**os.environ, **environ, "HOME": str(tmp_path / "home")},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=250,
             check=False,
         )
 
@@ -173,7 +173,7 @@ def test_a_run_of_the_command_line_is_stopped_from_the_page(tmp_path: Path, sand
         visitor.post(f"{found[1]}/pause")
         assert typed.poll() is None
         visitor.post(f"{found[1]}/stop")
-        assert typed.wait(60) == 130
+        assert typed.wait(250) == 130
         page = ended(visitor, found[1]).text
         assert ">stopped<" in page and "Go on" in page
         assert outcomes(server.reports, found[1]).total() == 2000

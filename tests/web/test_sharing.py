@@ -87,6 +87,6 @@ def test_the_question_for_the_fields_waits_for_its_turn_and_not_for_ever(tmp_pat
         organisation_fields(settings, world)
         assert time.monotonic() - before >= 0.45
         shared_slots(world.environ, key).update(lambda _: PaceState(not_before=time.monotonic() + 600))
-        with pytest.raises(Stop, match="no request free for 600 s"):
+        with pytest.raises(Stop, match=r"no request free for (600|5\d\d) s"):
             organisation_fields(settings, world)
         assert sandbox.state.calls == {"custom_fields": 1}

@@ -89,7 +89,7 @@ def test_a_file_too_large_is_refused_before_and_while_it_comes(server: Server, v
     before = kept(server)
     visitor.get("/")
     place = urlsplit(server.url)
-    declared = http.client.HTTPConnection(place.hostname or "", place.port or 0, timeout=30)
+    declared = http.client.HTTPConnection(place.hostname or "", place.port or 0, timeout=250)
     declared.putrequest("POST", "/uploads")
     declared.putheader("Content-Type", "multipart/form-data; boundary=x")
     declared.putheader("Content-Length", str(1 << 34))

@@ -78,7 +78,7 @@ class Terminal:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             env=os.environ | environ,
-            timeout=60,
+            timeout=250,
             check=False,
         )
         return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -19,7 +19,7 @@ def shell(terminal: Terminal, line: str) -> tuple[int, str]:
     """Exit code and stderr of a line of sh in which `$0` is the program."""
     program = f"{sys.executable} -m importer"
     done = subprocess.run(
-        ["sh", "-c", line.replace("$0", program)], cwd=terminal.folder, capture_output=True, timeout=60, check=False
+        ["sh", "-c", line.replace("$0", program)], cwd=terminal.folder, capture_output=True, timeout=250, check=False
     )
     return done.returncode, done.stderr.decode()
 
@@ -40,7 +40,7 @@ def test_nobody_reads_on(terminal: Terminal, words: tuple[str, ...]) -> None:
     os.close(reader)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "importer", *words], stdout=writer, stderr=writer, timeout=60, check=False
+            [sys.executable, "-m", "importer", *words], stdout=writer, stderr=writer, timeout=250, check=False
         )
     finally:
         os.close(writer)
@@ -54,7 +54,7 @@ def test_the_log_of_a_run_has_no_reader(terminal: Terminal) -> None:
     os.close(reader)
     command = [sys.executable, "-m", "importer", "run", "a.csv", "--sandbox", "--log-format", "json"]
     try:
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=writer, timeout=60, check=False)
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=writer, timeout=250, check=False)
     finally:
         os.close(writer)
     assert done.returncode == 0
