@@ -303,10 +303,10 @@ def test_until_stops_with_10_and_the_run_can_be_resumed(tmp_path: Path, zone: Zo
 
 def test_max_duration_counts_anew_for_each_process_and_is_the_runs_own_setting(tmp_path: Path) -> None:
     """The run keeps it, so that `resume` stops again by it; given anew it may be longer."""
-    with EmbeddedSandbox(SandboxOptions(latency=(0.1,))) as sandbox:
+    with EmbeddedSandbox(SandboxOptions(latency=(0.2,))) as sandbox:
         reports = tmp_path / "reports"
         source = sheet(tmp_path / "rows.csv", 600)
-        told = settings(sandbox, reports, max_duration=1.5, concurrency=1)
+        told = settings(sandbox, reports, max_duration=3.0, concurrency=1)
         succeeded = []
         for summary in (
             run(str(source), told, world(sandbox, tmp_path)),
