@@ -294,7 +294,7 @@ def test_until_stops_with_10_and_the_run_can_be_resumed(tmp_path: Path, zone: Zo
         assert all(Path(path).exists() for path in half.reports.values())
         late = world(sandbox, tmp_path)
         late.wall = lambda: now + 3_600_000
-        given = {"concurrency": 8, "max_duration": 1.0}
+        given = {"concurrency": 4, "max_duration": 3.0}
         again = resume(None, settings(sandbox, reports), given, late)
         # The morning's end is a day away; what stopped it now is what was given anew.
         assert (again.exit_code, "--max-duration" in again.notes[0]) == (ExitCode.TIME, True)
