@@ -7,6 +7,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,9 +66,9 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     try:
         ready = subprocess.run([programs / "pg_isready", "-h", base, "-t", "0"], capture_output=True)
-        tries = 0
-        while ready.returncode and tries < 400 and server.poll() is None:
-            tries += 1
+        until = time.monotonic() + 200
+        while ready.returncode and time.monotonic() < until and server.poll() is None:
+            time.sleep(0.01)
             ready = subprocess.run([programs / "pg_isready", "-h", base, "-t", "1"], capture_output=True)
         if ready.returncode:
             pytest.skip("the PostgreSQL server does not start here")

@@ -113,7 +113,9 @@ def test_any_bytes(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda data: _packed({"a.csv": data})], ids=["gzip", "zip"])
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(CHANGES)
 def test_packed_text(pack: Callable[[bytes], bytes], changes: list[Change]) -> None:
     """Damaged archives."""

@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
     if where is None:
         pytest.skip("there is no Chromium on this machine: apt-get install chromium")
     with sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=where, args=list(QUIET))
+        running = driver.chromium.launch(executable_path=where, args=list(QUIET), timeout=200_000)
         yield running
         running.close()
 
