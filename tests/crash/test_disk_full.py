@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from importer.pipeline import run
 from importer.progress import Silent
 from importer.sandbox import EmbeddedSandbox
 from tests.journal.kit import Program, results, settings, sheet, violations, world
+from tests.whole.small_disk import make_room, mounted
 
 ROWS = 3000
 #: Of the 2 MB. The journal of ROWS needs many times more, however few commits it makes of them: if all of the eight
@@ -27,17 +27,8 @@ ROOM = 500_000
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    place = tmp_path / "reports"
-    place.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()[-100:]}")
-    try:
+    with mounted(tmp_path / "reports", "2m") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
 
 
 def fill(disk: Path, leave: int = 0) -> None:
@@ -50,10 +41,6 @@ def fill(disk: Path, leave: int = 0) -> None:
                 file.write(bytes(room.f_frsize))
         except OSError as error:
             assert error.errno == errno.ENOSPC
-
-
-def make_room(disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
 
 
 def test_a_full_disk_ends_the_run_with_7_and_it_goes_on_when_there_is_room(small_disk: Path, tmp_path: Path) -> None:

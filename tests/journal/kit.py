@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from importer.journal import Journal
-from importer.model import RunSummary, Status
+from importer.model import Outcome, RunSummary, Status
 from importer.progress import Silent
 from importer.sandbox import EmbeddedSandbox, SandboxState
 from importer.settings import Settings, read_rate
@@ -82,6 +82,27 @@ def environment(sandbox: EmbeddedSandbox, home: Path) -> dict[str, str]:
 
 def world(sandbox: EmbeddedSandbox, home: Path) -> World:
     return World(environment(sandbox, home), observer=Listener())
+
+
+class StopsAfter(Listener):
+    """Asks the run to stop once so many rows have their outcome."""
+
+    def __init__(self, rows: int, world: World) -> None:
+        super().__init__()
+        self._left = rows
+        self._world = world
+
+    def decided(self, outcomes: list[Outcome]) -> None:
+        self._left -= len(outcomes)
+        if self._left <= 0:
+            self._world.stopper.ask()
+
+
+def stopped_after(rows: int, sandbox: EmbeddedSandbox, home: Path) -> World:
+    """The world of a run that is stopped well in the middle."""
+    found = world(sandbox, home)
+    found.observer = StopsAfter(rows, found)
+    return found
 
 
 class Program:

@@ -25,7 +25,6 @@ from importer.pipeline import report, resume, retry, run
 from importer.reader import open_source
 from importer.runs import identity_of
 from importer.sandbox import EmbeddedSandbox, SandboxOptions, SandboxState
-from importer.world import World
 from tests.journal.kit import (
     Listener,
     Program,
@@ -35,34 +34,13 @@ from tests.journal.kit import (
     settings,
     sheet,
     statuses,
+    stopped_after,
     violations,
     world,
 )
 
 #: Rows of a run that is stopped after a few: so many that it cannot end before it hears of that.
 HALVED = 200
-
-
-class StopsAfter(Listener):
-    """Asks the run to stop once so many rows have their outcome."""
-
-    def __init__(self, rows: int) -> None:
-        super().__init__()
-        self.world: World | None = None
-        self._left = rows
-
-    def decided(self, outcomes: list[object]) -> None:
-        self._left -= len(outcomes)
-        if self._left <= 0 and self.world is not None:
-            self.world.stopper.ask()
-
-
-def stopped_after(rows: int, sandbox: EmbeddedSandbox, home: Path) -> World:
-    found = world(sandbox, home)
-    observer = StopsAfter(rows)
-    found.observer = observer
-    observer.world = found
-    return found
 
 
 def half_a_run(sandbox: EmbeddedSandbox, folder: Path, rows: int = HALVED, after: int = 25) -> RunSummary:

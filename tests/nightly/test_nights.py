@@ -6,7 +6,6 @@ import datetime
 import errno
 import json
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from importer.staging import Claim, Desk, day_in, expected_day, in_window
 from importer.world import Stopper
 from tests.nightly.kit import Clock, House, Mailbox, mobiles, receiver, sheet
 from tests.sending.fault_server import closed_port
+from tests.whole.small_disk import make_room, mounted
 
 NIGHT = datetime.date(2026, 11, 24)
 NEXT = NIGHT + datetime.timedelta(days=1)
@@ -470,17 +470,8 @@ def test_a_notice_that_cannot_be_sent_is_told_and_sent_later(house: House) -> No
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    place = tmp_path / "small"
-    place.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", place], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()[-100:]}")
-    try:
+    with mounted(tmp_path / "small", "400k") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
 
 
 def test_a_full_disk_is_told_once(house: House, sandbox: EmbeddedSandbox, small_disk: Path) -> None:
@@ -495,7 +486,7 @@ def test_a_full_disk_is_told_once(house: House, sandbox: EmbeddedSandbox, small_
         for clock_time in ("02:00", "02:10", "02:20"):
             assert house.look(NIGHT, clock_time).exit_code == ExitCode.JOURNAL
         assert [str(mail["Subject"]) for mail in mailbox.mails] == ["importer brand-a: went wrong"]
-        subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+        make_room(small_disk)
         assert house.look(NIGHT, "02:30").exit_code == 0
         assert [str(mail["Subject"]) for mail in mailbox.mails][1:] == ["importer brand-a: is well again"]
     assert len(set(mobiles(sandbox))) == 3000

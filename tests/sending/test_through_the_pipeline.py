@@ -27,30 +27,10 @@ from importer.sandbox.faults import parse_script
 from importer.settings import Settings
 from importer.summary import seconds_until
 from importer.world import World
-from tests.journal.kit import Listener, Program, settings, sheet, world
+from tests.journal.kit import Program, settings, sheet, stopped_after, world
 from tests.sending.fault_server import closed_port
 from tests.sending.test_order import accounts, one_by_one
 from tests.sending.test_order import sheet as chained
-
-
-class StopsAfter(Listener):
-    """Asks the run to stop once so many rows have their outcome."""
-
-    def __init__(self, rows: int) -> None:
-        super().__init__()
-        self.world: World | None = None
-        self._left = rows
-
-    def decided(self, outcomes: list[object]) -> None:
-        self._left -= len(outcomes)
-        if self._left <= 0 and self.world is not None:
-            self.world.stopper.ask()
-
-
-def stopped_after(rows: int, sandbox: EmbeddedSandbox, home: Path) -> World:
-    found, observer = world(sandbox, home), StopsAfter(rows)
-    found.observer, observer.world = observer, found
-    return found
 
 
 def test_a_server_that_is_away_for_longer_than_max_outage_ends_the_run_with_5(tmp_path: Path) -> None:

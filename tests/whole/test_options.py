@@ -16,13 +16,12 @@ import openpyxl
 import pytest
 
 from importer.errors import ExitCode
-from importer.model import Outcome
 from importer.pipeline import run
-from importer.progress import Silent
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.settings import CLUSTERS, OPTIONS, Nightly, load
 from importer.summary import seconds_until
 from importer.world import World
+from tests.journal.kit import StopsAfter
 from tests.sending.fault_server import closed_port
 from tests.whole.kit import Ended, Terminal, table, write_csv
 
@@ -51,18 +50,6 @@ class Bench:
     def ready(self, source: str, *words: str) -> Any:
         """What `check` finds."""
         return self.terminal.type("check", source, "--json", *words).json
-
-
-class StopsAfter(Silent):
-    """Stops the run once so many rows have their outcome."""
-
-    def __init__(self, rows: int, world: World) -> None:
-        self._left, self._world = rows, world
-
-    def decided(self, outcomes: list[Outcome]) -> None:
-        self._left -= len(outcomes)
-        if self._left <= 0:
-            self._world.stopper.ask()
 
 
 @pytest.fixture
