@@ -49,7 +49,7 @@ from importer.sandbox import (
     load_fields,
     serve,
 )
-from importer.settings import OPTIONS, Settings, load, read_all, read_duration
+from importer.settings import OPTIONS, Settings, load, read_all, read_duration, with_reports
 from importer.spool import spooled
 from importer.streams import close_streams, drop_stdout, open_streams
 from importer.verifying import verified_text, verify
@@ -528,7 +528,7 @@ _OF_THE_PAGE = (
 
 
 def _settings(given: dict[str, Any], config: str | None) -> Settings:
-    return load(_typed(given), os.environ, Path(config) if config else None)
+    return with_reports(load(_typed(given), os.environ, Path(config) if config else None))
 
 
 def _typed(given: dict[str, Any]) -> dict[str, str | None]:

@@ -20,7 +20,7 @@ from importer.frame_spool import DELIMITER, ENCODING, HEADER_ROW, spool_frame
 from importer.model import RunSummary
 from importer.pacer import Rate
 from importer.pipeline import run as run_source
-from importer.settings import OPTIONS, Settings, load
+from importer.settings import OPTIONS, Settings, load, with_reports
 from importer.world import World
 
 Source = str | Path | pd.DataFrame
@@ -68,7 +68,7 @@ def _settings(given: dict[str, Value], config: str | Path | None, command: str) 
             near = difflib.get_close_matches(name, known, 1)
             raise TypeError(f"{command}() has no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     texts = {name: _text(value) for name, value in given.items() if value is not None}
-    return load(texts, os.environ, Path(config) if config is not None else None)
+    return with_reports(load(texts, os.environ, Path(config) if config is not None else None))
 
 
 def _text(value: Value) -> str:

@@ -89,14 +89,10 @@ def _places(values: Mapping[str, str], at: Callable[..., str], environ: Mapping[
         if scheme in _NEEDS and importlib.util.find_spec(_NEEDS[scheme]) is None:
             yield f"{at(field)}: {scheme}:// needs an extra. Type: pip install 'capillary-importer[{scheme}]'"
         yield from _raised(at(field), lambda place=place: expanded(place, environ))  # type: ignore[misc]
-    for field in _PLACES:
-        folder = values.get(field, "").removeprefix("file://")
-        if not folder or "://" in folder or "${" in folder:
-            continue
-        if Path(folder).exists() and not Path(folder).is_dir():
-            yield f"{at(field)}: {folder} is no folder. Correct the path."
-        elif field == "inbox" and not Path(folder).exists():
-            yield f"{at(field)}: there is no folder {folder}. Make it, or correct the path."
+    # The others may be away: their turn comes when rows have been sent, and they are tried again later.
+    folder = inbox.removeprefix("file://")
+    if "://" not in folder and "${" not in folder and not Path(folder).is_dir():
+        yield f"{at('inbox')}: there is no folder {folder}. Make it, or correct the path."
     for one, other in (("inbox", "done"), ("inbox", "failed"), ("inbox", "outbox")):
         if values.get(other) and values[one].rstrip("/") == values[other].rstrip("/"):
             yield f"{at(other)}: {other} is the inbox itself: its files would be taken again. Choose another place."

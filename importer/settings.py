@@ -285,23 +285,6 @@ def _encoding(value: str) -> str:
     return value.strip()
 
 
-def _folder(value: str) -> str:
-    """A folder that is there, or that can be made where nothing stands in the way."""
-    path = Path(value.strip())
-    try:
-        well = next(above.is_dir() for above in (path, *path.parents) if above.exists())
-    except OSError as error:
-        # Where nobody may look, the journal tells what is wrong.
-        well = error.errno != errno.ENAMETOOLONG
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("a folder whose name is UTF-8 text") from None
-    if not well:
-        raise ValueError("a folder, nor a place where one could be made")
-    return value.strip()
-
-
 def _database(value: str) -> str:
     if not _DATABASE.fullmatch(value.strip()):
         raise Secret("an address such as postgresql://user@host/name or sqlite:///FILE")
@@ -507,7 +490,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "attribution-code", _header, "the till or store of the attribution", "none", "CODE", ("run", "check", "retry")
     ),
-    Option("reports-dir", _folder, "run folders and, by default, the journal", "`reports`", "DIR", _ALL),
+    Option("reports-dir", _text, "run folders and, by default, the journal", "`reports`", "DIR", _ALL),
     Option(
         "database",
         _database,
@@ -664,6 +647,24 @@ def load(
     `file` None: `importer.toml` of the current folder, if it is there.
     """
     return read_all(given, environ, file).settings()
+
+
+def with_reports(settings: Settings) -> Settings:
+    """The same, once its reports folder is there or could be made. Raises `SettingsError`.
+
+    Not for a night: that tells of such a folder whom it may concern.
+    """
+    path = Path(settings.reports_dir)
+    try:
+        well = next(above.is_dir() for above in (path, *path.parents) if above.exists())
+    except OSError as error:
+        # Where nobody may look, the journal tells what is wrong.
+        well = error.errno != errno.ENAMETOOLONG
+    if not well:
+        raise SettingsError(
+            f"--reports-dir {path} is no folder, nor a place where one could be made.", "Choose another --reports-dir."
+        )
+    return settings
 
 
 def read_all(given: Mapping[str, str | None], environ: Mapping[str, str], file: Path | None = None) -> Reading:
