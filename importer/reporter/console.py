@@ -65,7 +65,8 @@ def headline(summary: RunSummary) -> str:
         return f"Finished: {rows.succeeded:,} of {_rows(rows.read)} succeeded, {open_rows:,} {needs} attention."
     known = summary.exit_code in set(ExitCode)
     why = EXIT_MEANINGS[ExitCode(summary.exit_code)].split(";")[0] if known else f"exit code {summary.exit_code}"
-    return f"Stopped: {why}. {_rows(rows.unprocessed)} still to do."
+    stopped = f"S{why[1:]}" if why.startswith("stopped ") else f"Stopped: {why}"
+    return f"{stopped}. {_rows(rows.unprocessed)} still to do."
 
 
 def _all(rows: int, past: bool = False) -> str:
