@@ -10,7 +10,7 @@ import msgspec
 
 from importer.bundling import write_bundle
 from importer.errors import ExitCode, ImporterError
-from importer.journal import Journal, Run
+from importer.journal import Attempt, Journal, Run
 from importer.model import Outcome, RowCounts, RunSummary, Status, Stretch
 from importer.reader import Source
 from importer.reporter import read_summary, write_files, write_summary
@@ -126,15 +126,26 @@ def _nothing_came_of_it(stop: ImporterError | None, rows: RowCounts) -> bool:
 
 def _outcomes_now(journal: Journal, run: Run) -> Iterator[Stretch]:
     """What the journal knows, and `unknown` for rows that were sent and never answered."""
-    doubtful = sorted(
-        (row, batch.attempts)
-        for batch in journal.open_batches(run.key)
-        if batch.doubt
-        for rows in batch.rows
-        for row in rows
-    )
+    doubtful = {batch.batch_id: batch for batch in journal.open_batches(run.key) if batch.doubt}
     known = journal.stretches(run.key)
     if not doubtful:
         return known
-    unanswered = (Stretch(Outcome(row, Status.UNKNOWN, "no_answer", attempts=max(n, 1))) for row, n in doubtful)
+    # Those that a dead process sent last may not have been written down.
+    last = {attempt.batch_id: attempt for attempt in journal.attempts(run.key) if attempt.batch_id in doubtful}
+    unanswered = sorted(
+        (
+            Stretch(_unanswered(row, batch.attempts, last.get(number)))
+            for number, batch in doubtful.items()
+            for rows in batch.rows
+            for row in rows
+        ),
+        key=lambda stretch: stretch.outcome.row_number,
+    )
     return merge(known, unanswered, key=lambda stretch: stretch.outcome.row_number)
+
+
+def _unanswered(row_number: int, attempts: int, last: Attempt | None) -> Outcome:
+    found = Outcome(row_number, Status.UNKNOWN, "no_answer", attempts=max(attempts, 1))
+    if last is None:
+        return found
+    return msgspec.structs.replace(found, request_id=last.request_id, at=last.at + last.elapsed_ms)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from tests.whole.kit import SAMPLES, Ended, Terminal, write_csv
+from tests.whole.kit import SAMPLES, Ended, Terminal, table, write_csv
 
 HEADER = ("Mobile", "Favourite colour")
 GOOD = ("919774487641", "Blue")
@@ -31,6 +31,19 @@ def test_a_file_that_does_not_exist_ends_with_8(terminal: Terminal) -> None:
     ended = terminal.type("run", "nowhere.xlsx", "--sandbox")
     assert ended.code == 8
     assert "nowhere.xlsx" in sentence(ended)
+
+
+def test_a_row_that_a_stop_leaves_unknown_says_when_and_in_which_request(terminal: Terminal) -> None:
+    """Both were empty, and the request is what the vendor's support asks for."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    with EmbeddedSandbox(SandboxOptions(faults=("1-:503-after",))) as sandbox:
+        terminal.credentials(sandbox)
+        ended = terminal.type("run", "a.csv", "--base-url", sandbox.base_url, "--max-outage", "1s")
+    assert ended.code == 5
+    (row,) = table(terminal.run_folder() / "results.csv")
+    assert (row["_status"], row["_code"]) == ("unknown", "no_answer")
+    assert row["_request_id"]
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT[\d:]{8}\.\d{3}Z", row["_at"])
 
 
 def test_what_a_sheet_is_called_does_not_reach_the_terminal_as_it_is(terminal: Terminal) -> None:
