@@ -61,10 +61,14 @@ _VERBS = {Status.FAILED: "failed", Status.REJECTED: "were rejected", Status.UNKN
 
 
 class _Found(msgspec.Struct, frozen=True):
-    """A statement about a group, and advice that is better than the code's own."""
+    """A statement about a group, and advice that is better than the code's own; `if_sent` where the rows were sent."""
 
     text: str
     advice: str = ""
+    if_sent: str = ""
+
+    def for_rows(self, sent: bool) -> str:
+        return (self.if_sent or self.advice) if sent else self.advice
 
 
 class _Trait(ABC):
@@ -122,6 +126,41 @@ class _Length(_Trait):
             )
         else:
             advice = f"Take the digits too many ({-missing}) off the numbers in “{self.column}” and upload them again."
+        return _Found(text, advice, self._if_sent(missing))
+
+    def _if_sent(self, missing: int) -> str:
+        """What was sent is a whole number of some country, so its length alone proves no digit lost."""
+        seems = "lack a digit, as happens when Excel takes them for numbers," if missing == 1 else ""
+        seems = seems or (f"lack {missing} digits" if missing > 1 else f"have {counted(-missing, 'digit')} too many")
+        return (
+            f"The numbers in “{self.column}” may {seems} or be of another country or kind. "
+            "Compare some with what you know of these customers, correct them and upload the failed rows again."
+        )
+
+
+class _IdLength(_Trait):
+    """How long an id is: the zeros at its beginning are lost where a spreadsheet program takes it for a number."""
+
+    def __init__(self, position: int, column: str) -> None:
+        super().__init__(position, column, lambda cells: [str(len(cell.strip())) for cell in cells])
+
+    def state(self, wrong: Counter[str], rows: int, good: int, part: bool = False) -> _Found | None:
+        length, count = wrong.most_common(1)[0]
+        if not _stands_out(count, rows, self.good[length], good, part):
+            return None
+        if length == "0":
+            return _Found(f"{_of(count, rows)} nothing in “{self.column}”, {_unlike(self.good[length], good)}.")
+        text = f"{_of(count, rows)} an id with {counted(int(length), 'character')} in “{self.column}”"
+        usual, usual_count = self.good.most_common(1)[0]
+        if usual == "0" or usual_count < _MOST_OF * good:
+            return _Found(f"{text}, {_unlike(self.good[length], good)}.")
+        text += f", where {percent(usual_count, good)} of the rows that succeeded have {usual}."
+        if int(length) > int(usual):
+            return _Found(text)
+        advice = (
+            f"The ids in “{self.column}” may have lost zeros at their beginning, as happens when Excel takes them for "
+            "numbers. Export the column as text, or correct the ids, and upload the failed rows again."
+        )
         return _Found(text, advice)
 
 
@@ -284,7 +323,8 @@ class CauseFinder:
         rows = f"{counted(group.rows, 'row')} ({percent(group.rows, self._read)})"
         meaning = "many different reasons" if (code, column) == _REST else entry.meaning
         text = f"{rows} {what}{where}: {meaning} (code {code})."
-        advice = next((statement.advice for statement in found if statement.advice), entry.advice)
+        sent = not group.statuses[Status.REJECTED] or code == "mobile_of_another_country"
+        advice = next((advice for statement in found if (advice := statement.for_rows(sent))), entry.advice)
         text = " ".join([text, *(statement.text for statement in found)])
         if self._thinned:
             looked_at = f"{self._looked_at:,} rows that succeeded"
@@ -314,7 +354,10 @@ class CauseFinder:
         if not found:
             found = self._traits_of(group, part=True)[:2]
             others = f"For the others: {lookup(code).advice}"
-            found = [_Found(part.text, f"{part.advice} {others}" if part.advice else "") for part in found]
+            found = [
+                _Found(part.text, *(f"{advice} {others}" if advice else "" for advice in (part.advice, part.if_sent)))
+                for part in found
+            ]
         when = _window(self.timeline, code, group) if not group.statuses[Status.REJECTED] else None
         where = group.stretch.state(group.rows, self._read)
         # Rows are sent in their order, so a stretch is a time as well. What the server lacks passes with time.
@@ -326,7 +369,7 @@ class CauseFinder:
 def _traits(columns: Sequence[str], mapping: Mapping, country: str | None, mask: Callable[[str], str]) -> list[_Trait]:
     """In the order in which they are tried."""
     positions = {column: position for position, column in enumerate(columns)}
-    found: dict[str, list[_Trait]] = {"mobile": [], "email": [], "store": [], "preference": []}
+    found: dict[str, list[_Trait]] = {"mobile": [], "email": [], "store": [], "preference": [], "id": []}
     for use in mapping.columns:
         position = positions.get(use.column)
         if position is None:
@@ -335,6 +378,8 @@ def _traits(columns: Sequence[str], mapping: Mapping, country: str | None, mask:
             found["mobile"] += [_Length(position, use.column, country), _Prefix(position, use.column)]
         elif use.field == "email":
             found["email"].append(_Value(position, use.column, mask, "an e-mail of the same domain in", _domains))
+        elif use.field in ("external_id", "user_id"):
+            found["id"].append(_IdLength(position, use.column))
         elif use.field in ("store.code", "store.id"):
             found["store"].append(_Value(position, use.column, mask, "the same store in"))
         elif use.field.startswith("preference"):
