@@ -8,6 +8,7 @@ rows of 8 columns with the results took 250 MiB and 6 s. Beyond the limits below
 from __future__ import annotations
 
 import re
+import warnings
 import zipfile
 from collections.abc import Sequence
 from copy import copy
@@ -50,6 +51,17 @@ _COLOURED = {
     Status.UNKNOWN: _WARNED,
     Status.UNPROCESSED: None,
     Status.SKIPPED: None,
+}
+#: What is lost → the parts of a workbook that tell of it, and what must stand in them.
+_NOT_CARRIED = {
+    "macros": re.compile(r".*vbaproject\.bin$", re.IGNORECASE),
+    "pictures": re.compile(r"xl/media/", re.IGNORECASE),
+    "buttons and other controls": re.compile(r"xl/(ctrlProps|activeX)/", re.IGNORECASE),
+    "slicers": re.compile(r"xl/(slicers|timelines)/", re.IGNORECASE),
+}
+_NOT_CARRIED_INSIDE = {
+    "shapes and text boxes": (re.compile(r"xl/drawings/drawing[^/]*\.xml$", re.IGNORECASE), b"<xdr:nvSpPr"),
+    "sparklines": (re.compile(r"xl/worksheets/[^/]+\.xml$", re.IGNORECASE), b":sparklineGroup"),
 }
 _PARTS = re.compile(r"xl/(worksheets/[^/]+|sharedStrings)\.xml", re.IGNORECASE)
 
@@ -98,7 +110,10 @@ class Annotations:
         if not self._wanted:
             return False
         try:
-            book, sheet = self._loaded() if self._cells is None else self._copied(self._cells)
+            with warnings.catch_warnings():
+                # What openpyxl leaves out is told below, in words for people.
+                warnings.simplefilter("ignore")
+                book, sheet = self._loaded() if self._cells is None else self._copied(self._cells)
         except Exception:  # openpyxl raises whatever it stumbles upon; the other reports must not suffer for it
             self.note = "annotated.xlsx could not be made of this workbook; failed.xlsx holds the open rows."
             return False
@@ -197,13 +212,23 @@ def _size(path: Path) -> int | None:
 
 
 def _lost(path: Path, book: openpyxl.Workbook) -> str:
-    """What openpyxl does not carry over: macros, and pictures unless Pillow is there."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name.lower() for name in archive.namelist()]
-    pictures = any(name.startswith("xl/media/") for name in names)
+    """What openpyxl does not carry over, and pictures unless Pillow is there: by the parts of the file."""
     kept = any(getattr(sheet, "_images", ()) for sheet in book.worksheets)
-    macros = any(name.endswith("vbaproject.bin") for name in names)
-    return " and ".join([*(["macros"] if macros else []), *(["pictures"] if pictures and not kept else [])])
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        lost = [word for word, part in _NOT_CARRIED.items() if any(part.match(name) for name in names)]
+        inside = [
+            word
+            for word, (part, mark) in _NOT_CARRIED_INSIDE.items()
+            if any(part.match(name) and mark in _read(archive, name) for name in names)
+        ]
+    words = [word for word in [*lost, *inside] if word != "pictures" or not kept]
+    return ", ".join(words[:-1]) + (" and " if words[1:] else "") + words[-1] if words else ""
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    with archive.open(name) as part:
+        return part.read(MOST_XML)
 
 
 def _result_positions(sheet: Worksheet, header: int, names: dict[str, int]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+import xlsxwriter
 import xlwt
 from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font, PatternFill
@@ -223,6 +224,26 @@ def test_what_it_cannot_keep_is_said(tmp_path: Path) -> None:
     written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
     assert "annotated.xlsx" in written.reports
     assert "without the workbook's macros and pictures" in written.notes[0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_excel_alone_can_hold_is_named_and_no_warning_of_a_library_is_heard(tmp_path: Path) -> None:
+    """Sparklines, text boxes, buttons, slicers: told in one sentence, not by openpyxl on the reader's terminal."""
+    book = xlsxwriter.Workbook(str(tmp_path / "u.xlsx"))
+    sheet = book.add_worksheet("Customers")
+    sheet.write_row(0, 0, ["Mobile", "Brand"])
+    for n in range(1, 7):
+        sheet.write_row(n, 0, [str(919844000000 + n), "Puma"])
+    sheet.add_sparkline("D2", {"range": "Customers!A2:A7"})
+    sheet.insert_textbox("F2", "Mind the gap")
+    book.close()
+    with zipfile.ZipFile(tmp_path / "u.xlsx", "a") as archive:
+        archive.writestr("xl/ctrlProps/ctrlProp1.xml", b"<formControlPr/>")
+    written = report(tmp_path / "run", tmp_path / "u.xlsx", [failed(n, "816") for n in range(2, 8)])
+    assert written.notes == (
+        "annotated.xlsx is without the workbook's buttons and other controls, shapes and text boxes and sparklines: "
+        "keep your own copy.",
+    )
 
 
 def test_a_workbook_that_cannot_be_marked_still_gets_its_other_reports(
