@@ -26,7 +26,7 @@ _COLOURS = {
     "unprocessed": ("#c9d1da", "#4a5563"),
     "unknown": ("#7d4fb3", "#bd9bea"),
 }
-_BAR, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 60, 890, 20, 160
+_BAR, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 0, 900, 2, 150
 _MOST_SLICES = 120
 
 
@@ -83,6 +83,7 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
         slice_words=f"{seconds:,} s" if seconds < 120 else f"{seconds / 60:,.1f} min",
         time_label=_time_label(slices),
         slices_troubles=sum(part.troubles for part in slices),
+        achieved=f"{summary.rate.achieved:g}/{summary.rate.configured.partition('/')[2]}",
         facts=facts or {},
         examples=lambda cause: examples(cause).strip(),
         files=[

@@ -82,7 +82,7 @@ def test_it_tells_what_happened_why_and_what_to_do() -> None:
         "Check &amp; mend.",
         "E.g. rows 4, 9, 12.",
         lookup("816").advice,
-        "rows answered in 1 s",
+        "Rows answered in 1 s, ",
         "The sheet “Notes” is hidden.",
         "results.csv",
     ):
