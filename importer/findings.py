@@ -102,6 +102,11 @@ class Findings(msgspec.Struct, frozen=True):
     fields: tuple[FieldFinding, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def customers(self) -> int:
+        """How many are changed: the records of one who occurs more than once count once."""
+        return self.records - self.repeats.records + self.repeats.customers
+
 
 class Gatherer:
     """`add` each chunk with what the normaliser made of it (its `finish` without a chunk), then `findings`."""

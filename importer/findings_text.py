@@ -28,8 +28,8 @@ def _head(findings: Findings, zone: datetime.tzinfo | None) -> str:
     lines = [_wrap(f"{name}: {counted(findings.rows, 'row')}.")]
     if findings.records:
         ready = f"{counted(findings.sendable_rows, 'row')} can be sent"
-        if findings.records != findings.sendable_rows:
-            ready += f", as {counted(findings.records, 'customer')}"
+        if findings.customers != findings.sendable_rows:
+            ready += f", of {counted(findings.customers, 'customer')}"
         ends = datetime.datetime.strptime(findings.ends_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
         ready += (
             f", in {counted(findings.requests, 'request')}: at {findings.rate} that takes {_at_least(findings.seconds)}"

@@ -423,9 +423,9 @@ class Pages:
         trouble = wish.trouble if wish is not None and not wish.run_id and wish.wanted != "running" else ()
         look = await self._looked(upload)
         target = self._options.settings.base_url
-        start_words = t.n("check.trial_words", found.records)
+        start_words = t.n("check.trial_words", found.customers)
         if not self._options.settings.sandbox:
-            start_words = t.n("check.start_words", found.records, target=target)
+            start_words = t.n("check.start_words", found.customers, target=target)
         counts = {"succeeded": found.sendable_rows, "rejected": found.rejected_rows}
         return self._show(
             request,
@@ -561,6 +561,7 @@ class Pages:
             resumable=not run.finished,
             locked=self._locked(run.record.source, upload, wish),
             mendable=open_rows > 0 and bool(files),
+            marked=any(file.name == "annotated.xlsx" for file in files),
             retriable=run.finished and askable > 0 and again is None and Path(run.record.source).exists(),
             tried_again=again.record.run_id if again is not None else "",
             mends=upload.mends if upload is not None else "",

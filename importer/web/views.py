@@ -23,6 +23,7 @@ from importer.web.jobs import Live
 from importer.web.ledger import Counts, Line, total
 from importer.web.messages import Checked, Example, Look, example_key
 from importer.web.texts import Texts
+from importer.wording import percent
 
 #: The files of a run in the order in which they help.
 _FIRST = ("annotated.xlsx", "failed.xlsx", "failed.csv", "results.csv", "summary.html", "summary.json")
@@ -60,7 +61,7 @@ def parts(t: Texts, counts: Counts, *, of: int = 0, always: tuple[str, ...] = ()
         if not count and status.value not in always:
             continue
         width = round(1000 * count / whole, 2)
-        share = f"{100 * count / whole:.1f} %" if count else ""
+        share = percent(count, whole) if count else ""
         words = f"{count:,} {t(f'outcome.{status.value}')}"
         found.append(Part(status.value, count, f"{count:,}", share, words, round(x, 2), width))
         x += width

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tomllib
+from html import unescape
 from pathlib import Path
 
 import openpyxl
@@ -13,7 +14,7 @@ from importer.settings import Settings
 from importer.web.forms import mapping_from, reading_from, settings_for
 from importer.web.messages import Look, Sight
 from importer.web.storage import Reading, Upload
-from tests.web.kit import PACE, SAMPLES, Server, Visitor, ended, form_of, import_file
+from tests.web.kit import PACE, SAMPLES, Server, Visitor, ended, form_of, import_file, prepare, start
 
 LOOK = Look(columns=tuple(Sight(name, (), 0, 0, 0, "") for name in ("Phone", "Brands", "Remarks")))
 
@@ -50,6 +51,18 @@ def test_mended_rows_are_resubmitted() -> None:
     mended = Upload("1", "", "a.csv", "/x/a.csv", 1, 0.0, mends="20261124-0000-a-0000")
     assert not settings_for(plain, Settings()).resubmit
     assert settings_for(mended, Settings()).resubmit
+
+
+def test_customers_are_counted_once_and_a_csv_names_its_own_file(tmp_path: Path) -> None:
+    """Who starts an import is told how many customers it changes; who mends is sent to the file that is there."""
+    sheet = "External ID,Brand\ncode-1012,Puma\n" + "A-1,Puma\nA-2,Nike\nA-1,Bata\nA-1,Levi's\n"
+    with Server(tmp_path, "--sandbox", *PACE) as server:
+        visitor = Visitor.at(server.url)
+        address = prepare(visitor, "a.csv", sheet.encode())
+        assert "the rows of 3 customers" in visitor.settled(f"{address}/check").text
+        page = unescape(ended(visitor, start(visitor, address)).text)
+        assert "Correct the cells in the file “Only the rows still open”" in page
+        assert "workbook" not in page
 
 
 def test_the_marked_workbook_is_mended_and_uploaded(tmp_path: Path) -> None:
