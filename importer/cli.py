@@ -52,6 +52,7 @@ from importer.sandbox import (
 from importer.settings import OPTIONS, Settings, load, read_all, read_duration, with_reports
 from importer.spool import spooled
 from importer.streams import close_streams, drop_stdout, open_streams
+from importer.summary import stamp
 from importer.verifying import verified_text, verify
 from importer.watching import Watch
 from importer.wording import typed_place, visible
@@ -275,7 +276,9 @@ def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool,
         settings = read_all(_typed(given), os.environ, file).rest()
     if mistakes and not (settings.nightly.notices or settings.metrics_file):
         raise SettingsError("\n".join(mistakes), "Correct it and try again.")
-    with _world(True, msgspec.structs.replace(settings, log_format="", log_file="", metrics_file="")) as world:
+    json_lines = settings.log_format == "json" or not (settings.log_format or sys.stderr.isatty())
+    plain = msgspec.structs.replace(settings, log_format="", log_file="", metrics_file="")
+    with _world(True, plain, json_lines and not quiet) as world:
         night = Night(
             settings, world, _night_log(settings, None if quiet else sys.stderr, world, mistakes), mistakes=mistakes
         )
@@ -580,7 +583,8 @@ def _pace(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
 class _world:  # noqa: N801 - used like a function
     """The real world, with signals that stop the run well; the second one leaves at once."""
 
-    def __init__(self, quiet: bool, settings: Settings) -> None:
+    def __init__(self, quiet: bool, settings: Settings, json_lines: bool = False) -> None:
+        self._json_lines = json_lines or settings.log_format == "json"
         refuse_unwritable(settings.metrics_file)
         beside = Silent() if quiet or settings.log_format else Progress(sys.stderr)
         self._world = World(os.environ, beside, stopper=Stopper())
@@ -600,7 +604,13 @@ class _world:  # noqa: N801 - used like a function
         again = self._world.stopper.asked
         if again or not self._world.stopper.ask():
             os._exit(ExitCode.INTERRUPTED)
-        os.write(2, b"\nStopping: what is in flight may land (10 s at most). Ctrl-C again leaves at once.\n")
+        text = "Stopping: what is in flight may land (10 s at most). Ctrl-C again leaves at once."
+        if not self._json_lines:
+            os.write(2, f"\n{text}\n".encode())
+            return
+        # Whoever reads the log takes each line apart; the log itself must not be written to from a signal.
+        event = {"at": stamp(self._world.wall()), "text": text, "event": "stopping", "level": "info"}
+        os.write(2, msgspec.json.encode(event) + b"\n")
 
 
 def _plain_world() -> World:

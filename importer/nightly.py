@@ -566,7 +566,9 @@ class Night:
         memory.told_level, memory.told_reasons = state
 
     def _where(self) -> str:
-        return self._place("outbox").shown if self._nightly.outbox and "outbox" in self._places else str(self._reports)
+        where = self._place("outbox").shown if self._nightly.outbox and "outbox" in self._places else str(self._reports)
+        # Who reads it at night stands in no folder of this machine.
+        return where if "://" in where else str(Path(where).resolve())
 
     def _figures_path(self) -> Path:
         if self._settings.metrics_file:

@@ -26,7 +26,10 @@ def check_profile(
 ) -> tuple[Settings | None, list[str]]:
     """The settings, None where they cannot be built, and every mistake."""
     reading = read_all(given, environ, file)
-    mistakes = [*reading.mistakes, *_between(reading, environ)]
+    mistakes = list(reading.mistakes)
+    if not any("no such profile" in mistake for mistake in mistakes):
+        # Else it would be the rest of the file that is looked at, and its lacks are not the mistake.
+        mistakes += _between(reading, environ)
     return (reading.settings() if not reading.mistakes else None), mistakes
 
 
@@ -50,7 +53,8 @@ def _between(reading: Reading, environ: Mapping[str, str]) -> Iterator[str]:
             if not path.endswith(end):
                 yield f"{at(field)}: the collector reads only names that end with {end}. Rename {Path(path).name}."
     yield from _files(values, at)
-    yield from _places(values, at, environ)
+    if not _wrong(reading, "inbox"):
+        yield from _places(values, at, environ)
     yield from _nights(values, at)
     for address in values.get("notices", ()):
         yield from _notice(address, at("notices"), environ)

@@ -792,7 +792,7 @@ def _read_table(
         at = f"{path}, line {_line_of(text, name, key)}"
         option = _BY_FIELD.get(field)
         if option is None or field in _NOT_IN_FILES:
-            mistakes.append(f"{at}: {_no_setting(key, field)}")
+            mistakes.append(f"{at}: {_no_table(key) if isinstance(value, dict) else _no_setting(key, field)}")
             continue
         try:
             layer[field] = option.read(_written(value, option))
@@ -818,6 +818,12 @@ def _no_setting(key: str, field: str) -> str:
     return f"there is no setting {key}. " + (f"Did you mean {near[0]}?" if near else "Take the line away.")
 
 
+def _no_table(key: str) -> str:
+    if difflib.get_close_matches(key, ["profiles"], 1):
+        return f"there is no table {key}. Write each profile as [profiles.NAME]."
+    return f"there is no table {key}. Write a profile as [profiles.NAME], or take the table away."
+
+
 def _line_of(text: str, profile: str, key: str) -> int:
     """Where a key stands, however it is written: under its table's head, dotted, or in an inline table."""
     wanted = ("profiles", profile, key) if profile else (key,)
@@ -829,7 +835,7 @@ def _line_of(text: str, profile: str, key: str) -> int:
         else:
             written, equals, _ = line.partition("=")
             path = (*here, *_path(f"{written}= 0")) if equals else ()
-        if path == wanted:
+        if path[: len(wanted)] == wanted:
             return number
         if path and path == wanted[: len(path)]:
             around = number

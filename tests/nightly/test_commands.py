@@ -94,7 +94,11 @@ def test_mistakes_of_a_profile_are_told_to_whom_it_names(typed: Typed, house: Ho
         assert typed("nightly")[0] == 0
         titles = [json.loads(body)["title"] for _, body in posted]
         assert titles == ["importer brand-a: went wrong", "importer brand-a: is well again"]
-        assert "rate" in json.loads(posted[0][1])["message"]
+        message = json.loads(posted[0][1])["message"]
+        assert "rate" in message
+        # Who reads it stands in no folder of that machine.
+        where = message.partition("Reports: ")[2].strip()
+        assert Path(where).is_absolute(), message
 
 
 def test_the_doctor_finds_all_well(typed: Typed, house: House) -> None:

@@ -85,6 +85,33 @@ def test_what_is_not_there_is_told_with_the_line_of_its_profile(tmp_path: Path) 
     assert "importer.toml, line 2: [profiles.night]: no target" in mistakes[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "mistakes"),
+    [
+        (
+            '# mine\n[profile.night]\ncountry = "IN"\n',
+            (
+                "--profile night: {file} has no such profile (it has: none).",
+                "{file}, line 2: there is no table profile. Write each profile as [profiles.NAME].",
+            ),
+        ),
+        (
+            '[profiles.night]\nsandbox = true\ninbox = "http://x/y"\noutbox = "out"\n',
+            (
+                "{file}, line 3: inbox = 'http://x/y' is not a folder, or an address that begins with file://, sftp://, "
+                "s3://, gs://, abfs://. Without the line: none.",
+            ),
+        ),
+    ],
+)
+def test_one_mistake_is_told_once(tmp_path: Path, text: str, mistakes: tuple[str, ...]) -> None:
+    """What is only missing because of it is no mistake of its own."""
+    file = tmp_path / "importer.toml"
+    file.write_text(text)
+    _, told = check_profile({"profile": "night"}, {}, file)
+    assert told == [mistake.format(file=file) for mistake in mistakes]
+
+
 def test_mistakes_between_values_are_told_where_they_stand(house: House) -> None:
     """Values that are well each by itself."""
     house.settings |= {

@@ -241,6 +241,18 @@ def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_go
         assert len(sandbox.state.accepted) == 400
 
 
+def test_a_log_of_json_lines_stays_one_when_a_signal_comes(tmp_path: Path) -> None:
+    """Whoever takes the log apart line by line stumbles over no word for people."""
+    with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
+        words = ("--base-url", sandbox.base_url, "--batch-size", "10", "--log-format", "json", "--quiet")
+        process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words)
+        wait_for_requests(sandbox, 1)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+        events = [json.loads(line)["event"] for line in err.splitlines()]
+        assert process.returncode == 130 and "stopping" in events, events
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)],
