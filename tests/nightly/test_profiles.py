@@ -98,8 +98,8 @@ def test_what_is_not_there_is_told_with_the_line_of_its_profile(tmp_path: Path) 
         (
             '[profiles.night]\nsandbox = true\ninbox = "http://x/y"\noutbox = "out"\n',
             (
-                "{file}, line 3: inbox = 'http://x/y' is not a folder, or an address that begins with file://, sftp://, "
-                "s3://, gs://, abfs://. Without the line: none.",
+                "{file}, line 3: inbox = 'http://x/y' is not a folder, or an address that begins with file://, "
+                "sftp://, s3://, gs://, abfs://. Without the line: none.",
             ),
         ),
     ],
