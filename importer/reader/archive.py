@@ -54,6 +54,8 @@ _FOREIGN = (
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
 )
+#: What no spreadsheet program makes rows of.
+_NO_SHEET = ("a PDF document", "a rich-text document", "an image", "a Parquet file", "an SQLite database", "a program")
 #: How workbooks began before they were put into OLE containers.
 _OLD_WORKBOOKS = (b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
 _UNPACKED_RATIO = 200
@@ -124,7 +126,8 @@ def judge(path: Path, password: str | None) -> Content:
                 "Upload the spreadsheet itself.",
             )
         return Content(kind, note=_naming(name, kind))
-    _refuse_foreign(name, start, f"is named {path.suffix or 'without an ending'} but is")
+    promises = path.suffix.lower() in ("", ".csv", ".tsv", ".txt", *_NAMES)
+    _refuse_foreign(name, start, f"is named {path.suffix or 'without an ending'} but is" if promises else "is")
     if start[:2] in _OLD_WORKBOOKS and start[2:4] in (b"\4\0", b"\6\0", b"\x08\0"):
         raise SourceError(
             f"{name} is a workbook of Excel 4 or older.", "Open it in a spreadsheet program and save it as .xlsx."
@@ -162,10 +165,15 @@ def _refuse_foreign(name: str, start: bytes, lead: str) -> None:
             what = "a web page (MHTML)"
         if what:
             break
-    if what:
-        raise SourceError(
-            f"{name} {lead} {what}.", "Open it in a spreadsheet program and save it as .xlsx or as CSV (UTF-8)."
-        )
+    if what is None:
+        return
+    if what.endswith("archive"):
+        advice = "Unpack it and upload what is inside."
+    elif what in _NO_SHEET:
+        advice = "Upload the spreadsheet itself, as .xlsx or as CSV (UTF-8)."
+    else:
+        advice = "Open it in a spreadsheet program and save it as .xlsx or as CSV (UTF-8)."
+    raise SourceError(f"{name} {lead} {what}.", advice)
 
 
 class _BoundedGzip(io.BufferedReader):

@@ -186,7 +186,9 @@ class Pages:
         self._steer(request, self._owner(run))
         received = await self._received(request)
         own = msgspec.convert(run.record.settings, Settings)
-        reading = Reading(country=own.country, blank=own.blank)
+        # A text has no sheets; a workbook without that one says which it has.
+        sheet = own.sheet if await asyncio.to_thread(_is_workbook, received.path) else ""
+        reading = Reading(sheet=sheet, country=own.country, blank=own.blank)
         mends = Upload(received.id, "", "", "", 0, 0.0, reading=reading, mends=run.record.run_id)
         upload = self._kept(request, received, mends)
         mapping = upload.folder / "mapping.toml"
@@ -788,6 +790,11 @@ def _local(path: str) -> str:
     """A path of ours, and nothing that a browser takes for another place."""
     is_ours = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
     return path if is_ours and len(path) < 500 else "/"
+
+
+def _is_workbook(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 def _remove(upload: Upload, *names: str) -> None:

@@ -56,7 +56,8 @@ def safe_name(name: str) -> str:
     """What a browser calls a file, as a name that can harm nothing: no path, no control characters, not hidden."""
     last = unicodedata.normalize("NFC", name.replace("\\", "/")).rsplit("/", 1)[-1]
     plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in last)
-    plain = re.sub(r"[^\w .()&+,@=-]", "_", plain)
+    # Many scripts write vowels as marks (M), which are no letters to \w.
+    plain = "".join(c if unicodedata.category(c)[0] == "M" else re.sub(r"[^\w .()&+,@=-]", "_", c) for c in plain)
     plain = " ".join(plain.split()).lstrip(".").strip()
     if len(plain) > _LONGEST_NAME:
         stem, dot, suffix = plain.rpartition(".")
@@ -67,7 +68,7 @@ def safe_name(name: str) -> str:
         )
     while len(plain.encode()) > 200:
         plain = plain[1:]
-    return plain or "file"
+    return plain.lstrip(" .") or "file"
 
 
 async def form(request: Request) -> dict[str, str]:

@@ -350,6 +350,12 @@ _TERMINAL = (
     (r"Go on with `importer resume`\.", "It can go on."),
     (r"Type `importer resume [^`]*` to go on with it, or add --restart to begin anew\.", "It can go on."),
     (r"`importer retry [^`]*`", "“Try those rows again”"),
+    (r"so --resubmit cannot tell which rows", "so it does not say which rows"),
+    (
+        r"Give annotated\.xlsx or results\.csv of the earlier run, or leave out --resubmit\.",
+        "Mend one of the files that the report offers, or upload this one on the first page.",
+    ),
+    (r"or name its encoding with --encoding \(such as --encoding cp1252\)", "or name its encoding under “How the file is read”"),
     (r"--country", "the country"),
     (r"--header-row", "the row of the column names"),
     (r"--encoding", "the encoding"),

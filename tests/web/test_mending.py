@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tomllib
 from html import unescape
 from pathlib import Path
@@ -51,6 +52,39 @@ def test_mended_rows_are_resubmitted() -> None:
     mended = Upload("1", "", "a.csv", "/x/a.csv", 1, 0.0, mends="20261124-0000-a-0000")
     assert not settings_for(plain, Settings()).resubmit
     assert settings_for(mended, Settings()).resubmit
+
+
+def test_the_marked_workbook_of_several_sheets_is_checked_at_once(tmp_path: Path) -> None:
+    """Which sheet it is was said when its run began."""
+    book = openpyxl.Workbook()
+    for sheet, name in ((book.worksheets[0], "Jan"), (book.create_sheet(), "Feb")):
+        sheet.title = name
+        for row in (("External ID", "Brand"), ("code-1012", name), (f"A-{name}", name)):
+            sheet.append(row)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    with Server(tmp_path, "--sandbox", *PACE) as server:
+        visitor = Visitor.at(server.url)
+        address = visitor.upload("a.xlsx", buffer.getvalue()).url.path
+        visitor.settled(address)
+        visitor.post(f"{address}/reading", {"sheet": "Feb"})
+        visitor.post(f"{address}/mapping", form_of(visitor.settled(address).text))
+        visitor.settled(f"{address}/check")
+        run = start(visitor, address)
+        ended(visitor, run)
+        for name in ("annotated.xlsx", "failed.xlsx"):
+            marked = visitor.get(f"{run}/files/{name}").content
+            visitor.get(run)
+            page = visitor.upload(name, marked, f"{run}/mended")
+            page = visitor.settled(page.url.path)
+            assert "1 row is ready" in page.text, name
+        visitor.get(run)
+        page = visitor.upload("m.csv", b"External ID,Brand,_status\nA-9,Puma,failed\n", f"{run}/mended")
+        assert "1 row is ready" in visitor.settled(page.url.path).text
+        visitor.get(run)
+        page = visitor.upload("m.csv", b"External ID,Brand\nA-9,Puma\n", f"{run}/mended")
+        text = visitor.settled(page.url.path).text
+        assert "it does not say which rows are still open" in text and "--" not in re.sub(r"<[^>]*>", "", text)
 
 
 def test_customers_are_counted_once_and_a_csv_names_its_own_file(tmp_path: Path) -> None:
