@@ -233,7 +233,7 @@ def headline_of(t: Texts, run: Run, summary: RunSummary | None, state: str) -> s
     if state in ("paused", "stopped") and summary.exit_code == ExitCode.INTERRUPTED:
         # Somebody wanted it so: "interrupted" would sound like an accident.
         return t.n("report.paused" if state == "paused" else "report.stopped", summary.rows.unprocessed)
-    return headline(summary)
+    return t.said(headline(summary))
 
 
 # ---------------------------------------------------------------------------------------------------- columns

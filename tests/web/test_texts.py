@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 import importer.web
-from importer.errors import ExitCode
+from importer.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES
+from importer.errors import EXIT_MEANINGS, ExitCode
 from importer.own_codes import OWN_CODES
 from importer.web.texts import ENGLISH, Texts
 
@@ -55,6 +58,43 @@ def test_the_words_of_the_terminal_become_those_of_the_page() -> None:
         for text in (meaning, advice):
             assert "--" not in t.said(text) and "`importer" not in t.said(text), text
     assert t.said("Go on with `importer resume`.") == "It can go on."
+    for entry in (*ITEM_CODES.values(), *REQUEST_CODES.values(), *RUN_CODES.values()):
+        for text in (entry.meaning, entry.advice):
+            assert "--" not in t.said(text) and "importer " not in t.said(text), text
+    for code, meaning in EXIT_MEANINGS.items():
+        said = t.said(f"Stopped: {meaning.split(';')[0]}.")
+        assert "--" not in said, code
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Look at the report; go on with `importer resume` once the reason is gone.",
+            "Look at the report; let it go on once the reason is gone.",
+        ),
+        (
+            "Check IMPORTER_USERNAME and IMPORTER_PASSWORD (or the client key), then go on with `importer resume`.",
+            "Check the credentials, then let it go on.",
+        ),
+        (
+            "Something is wrong with all: look at the failed rows, then `importer resume`.",
+            "Something is wrong with all: look at the failed rows, then let it go on.",
+        ),
+        ("50 rows failed or unknown: the limit of --max-errors.", "50 rows failed or unknown: the limit that was set."),
+        (
+            "Make room or repair the disk, then type `importer resume 20261124-0200-a-7f3a`, which writes them.",
+            "Make room or repair the disk, then let it go on, which writes them.",
+        ),
+        (
+            "Save the sheet as 'CSV UTF-8', or name its encoding with --encoding (such as --encoding cp1252).",
+            "Save the sheet as 'CSV UTF-8', or name its encoding under “How the file is read”.",
+        ),
+    ],
+)
+def test_what_stopped_a_run_is_told_without_the_terminal(text: str, said: str) -> None:
+    """Whoever reads it here has a button, and never saw a prompt."""
+    assert Texts().said(text) == said
 
 
 def test_plural() -> None:
