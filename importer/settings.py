@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import re
 import tomllib
 import zoneinfo
@@ -660,9 +661,12 @@ def with_reports(settings: Settings) -> Settings:
     except OSError as error:
         # Where nobody may look, the journal tells what is wrong.
         well = error.errno != errno.ENAMETOOLONG
+    # A name that is no UTF-8 text could stand neither in the journal nor in a report.
+    shown = os.fsencode(path).decode("utf-8", "replace")
+    well = well and shown == str(path)
     if not well:
         raise SettingsError(
-            f"--reports-dir {path} is no folder, nor a place where one could be made.", "Choose another --reports-dir."
+            f"--reports-dir {shown} is no folder, nor a place where one could be made.", "Choose another --reports-dir."
         )
     return settings
 
