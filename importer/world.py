@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import msgspec
@@ -44,7 +44,9 @@ class Stopper:
         self.asked = True
         if self._tell is None:
             return False
-        self._tell()
+        # A closed loop: the sending is over, and the reports are being written.
+        with suppress(RuntimeError):
+            self._tell()
         return True
 
     def listen(self, tell: Callable[[], object]) -> None:

@@ -25,6 +25,7 @@ from importer.pipeline import report, resume, retry, run
 from importer.reader import open_source
 from importer.runs import identity_of
 from importer.sandbox import EmbeddedSandbox, SandboxOptions, SandboxState
+from importer.world import World
 from tests.journal.kit import (
     Listener,
     Program,
@@ -322,3 +323,23 @@ def test_standard_input_that_no_run_came_of_is_not_kept(tmp_path: Path) -> None:
         assert program.run("run", "-", "--base-url", sandbox.base_url, stdin=content)[0] == ExitCode.SOURCE
         assert program.run("check", "-", stdin=content)[0] == ExitCode.SOURCE
         assert not list((tmp_path / "reports" / ".spool").iterdir())
+
+
+class AsksAtTheEnd(Listener):
+    """Asks the run to stop when nothing is sent any more, as by a Ctrl-C while the reports are written."""
+
+    def __init__(self, asked: World) -> None:
+        super().__init__()
+        self._world = asked
+
+    def end(self) -> None:
+        assert self._world.stopper.ask()
+
+
+def test_who_asks_for_a_stop_while_the_reports_are_written_gets_them_all_the_same(tmp_path: Path) -> None:
+    """The loop was closed by then, and the run ended with an error of ours."""
+    with EmbeddedSandbox() as sandbox:
+        asked = world(sandbox, tmp_path)
+        asked.observer = AsksAtTheEnd(asked)
+        done = run(str(sheet(tmp_path / "rows.csv", 20)), settings(sandbox, tmp_path / "reports"), asked)
+        assert (done.exit_code, done.rows.succeeded) == (0, 20)
