@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO, TypeVar
@@ -580,6 +580,10 @@ def _pace(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in PACE if given.get(name) is not None}
 
 
+#: What asks a run to stop. SIGHUP, where there is such a thing: its terminal was closed.
+_STOPS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__)
+
+
 class _world:  # noqa: N801 - used like a function
     """The real world, with signals that stop the run well; the second one leaves at once."""
 
@@ -593,24 +597,31 @@ class _world:  # noqa: N801 - used like a function
             self._world.observer = Watch(_log(settings, stream, self._world), beside)
 
     def __enter__(self) -> World:
-        self._before = {number: signal.signal(number, self._asked) for number in (signal.SIGINT, signal.SIGTERM)}
+        # What whoever started us wants ignored (`nohup`) stays ignored.
+        heard = [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._asked) for number in heard}
         return self._world
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _asked(self, _number: int, _frame: FrameType | None) -> None:
+    def _asked(self, number: int, _frame: FrameType | None) -> None:
         again = self._world.stopper.asked
+        if again and number not in (signal.SIGINT, signal.SIGTERM):
+            # Kernel and shell both tell of one terminal that was closed.
+            return
         if again or not self._world.stopper.ask():
             os._exit(ExitCode.INTERRUPTED)
         text = "Stopping: what is in flight may land (10 s at most). Ctrl-C again leaves at once."
-        if not self._json_lines:
-            os.write(2, f"\n{text}\n".encode())
-            return
-        # Whoever reads the log takes each line apart; the log itself must not be written to from a signal.
-        event = {"at": stamp(self._world.wall()), "text": text, "event": "stopping", "level": "info"}
-        os.write(2, msgspec.json.encode(event) + b"\n")
+        said = f"\n{text}\n".encode()
+        if self._json_lines:
+            # Whoever reads the log takes each line apart; the log itself must not be written to from a signal.
+            event = {"at": stamp(self._world.wall()), "text": text, "event": "stopping", "level": "info"}
+            said = msgspec.json.encode(event) + b"\n"
+        with suppress(OSError):
+            # Perhaps nobody is there any more.
+            os.write(2, said)
 
 
 def _plain_world() -> World:

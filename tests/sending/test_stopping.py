@@ -214,7 +214,7 @@ def wait_for_requests(sandbox: EmbeddedSandbox, count: int) -> None:
     assert len(sandbox.state.requests) >= count
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_goes_on(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -239,6 +239,38 @@ def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_go
         assert again.returncode == 0, err.decode()
         assert json.loads(out)["rows"]["succeeded"] == 400
         assert len(sandbox.state.accepted) == 400
+
+
+def test_a_terminal_that_is_closed_stops_the_run_well(tmp_path: Path) -> None:
+    """The kernel and the shell both say so, and nobody is there to read what is said."""
+    with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
+        words = ("--base-url", sandbox.base_url, "--rate", "20/second", "--batch-size", "10")
+        process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words)
+        wait_for_requests(sandbox, 1)
+        assert process.stderr is not None
+        process.stderr.close()
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(250) == 130
+        summary = json.loads(next((tmp_path / "reports").glob("2*/summary.json")).read_text())
+        rows = summary["rows"]
+        assert rows["unknown"] == 0 and rows["succeeded"] == 10 * len(sandbox.state.requests)
+        assert rows["succeeded"] + rows["unprocessed"] == 400
+
+
+def test_who_asks_for_a_hangup_to_be_ignored_is_heard(tmp_path: Path) -> None:
+    """`nohup importer run …`: it goes on when the terminal is closed."""
+    with EmbeddedSandbox(SandboxOptions(latency=(0.1,))) as sandbox:
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            words = ("--base-url", sandbox.base_url, "--rate", "1000/second", "--batch-size", "10")
+            process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words)
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        wait_for_requests(sandbox, 1)
+        process.send_signal(signal.SIGHUP)
+        _, err = process.communicate(timeout=250)
+        assert process.returncode == 0, err.decode()
 
 
 def test_a_log_of_json_lines_stays_one_when_a_signal_comes(tmp_path: Path) -> None:
