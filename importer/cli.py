@@ -123,6 +123,7 @@ def run_command(sources: tuple[str, ...], config: str | None, as_json: bool, qui
     """
     settings = _settings(given, config)
     files = _expanded(sources)
+    _spare(files, settings)
     with _world(quiet, settings) as world, _documents(as_json, len(files) > 1) as show:
         worst = 0
         for source in files:
@@ -635,6 +636,13 @@ def _expanded(sources: Sequence[str]) -> list[str]:
         has_pattern = any(c in source for c in "*?[") and not Path(source).exists()
         found += (sorted(glob.glob(source)) or [source]) if has_pattern else [source]  # noqa: PTH207 - `**` and absolute patterns
     return found
+
+
+def _spare(sources: Sequence[str], settings: Settings) -> None:
+    """No sheet is written over by what a run says of itself. Raises `SettingsError`."""
+    for option, path in (("--log-file", settings.log_file), ("--metrics-file", settings.metrics_file)):
+        if path and Path(path).exists() and any(Path(one).exists() and Path(path).samefile(one) for one in sources):
+            raise SettingsError(f"{option} {path} is the source itself.", "Choose another.")
 
 
 @contextmanager

@@ -33,6 +33,16 @@ def test_a_file_that_does_not_exist_ends_with_8(terminal: Terminal) -> None:
     assert "nowhere.xlsx" in sentence(ended)
 
 
+@pytest.mark.parametrize("option", ["--log-file", "--metrics-file"])
+def test_no_sheet_is_written_over_by_what_a_run_says_of_itself(terminal: Terminal, option: str) -> None:
+    """A log would be appended to the sheet, figures would take its place."""
+    path = write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    before = path.read_bytes()
+    ended = terminal.type("run", "a.csv", "--sandbox", option, "./a.csv")
+    assert (ended.code, path.read_bytes()) == (2, before)
+    assert "is the source itself" in sentence(ended)
+
+
 def test_a_row_that_a_stop_leaves_unknown_says_when_and_in_which_request(terminal: Terminal) -> None:
     """Both were empty, and the request is what the vendor's support asks for."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
