@@ -17,7 +17,7 @@ from importer.model import Outcome
 
 #: How long a commit waits for others to come along, seconds. A commit costs as much CPU as all that a batch writes, and
 #: no request waits for it: the next batches are written down before their slots come.
-GAP = 0.005
+GAP = 0.003
 #: After so many commits of one change nobody is expected any more, and none waits: a run of one request at a time.
 LONELY = 8
 

@@ -213,7 +213,7 @@ def test_many_waiting_changes_are_one_commit_and_none_returns_before_it_is_on_th
 
 
 def test_a_commit_waits_a_moment_for_others_only_where_others_come(tmp_path: Path) -> None:
-    """A sync is dear, so those who come within 5 ms share one. Who comes alone, again and again, waits for nobody."""
+    """A sync is dear, so those who come within 3 ms share one. Who comes alone, again and again, waits for nobody."""
     pauses: list[float] = []
     rows = itertools.count(2)
 
