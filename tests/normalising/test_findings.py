@@ -158,7 +158,7 @@ def test_the_text() -> None:
     text = findings_text(_findings(ROWS), zone=datetime.UTC)
     for part in (
         "customers.csv: 7 rows.",
-        "5 rows can be sent, of 4 customers, in 3 requests: at 1/minute that takes 2 min",
+        "5 rows can be sent, of 3 customers, in 3 requests: at 1/minute that takes 2 min",
         "12:02 on 23 Nov",
         "2 rows would be rejected",
         "1 empty cell: left as they are",

@@ -189,7 +189,10 @@ def sheet(folder: Path, rows: int) -> Path:
     return folder / "sheet.csv"
 
 
-def importer(folder: Path, *words: str, **more: str) -> subprocess.Popen[bytes]:
+def importer(
+    folder: Path, *words: str, hangup: signal.Handlers = signal.SIG_DFL, **more: str
+) -> subprocess.Popen[bytes]:
+    """`hangup`: what becomes of a SIGHUP; the tests themselves may run under `nohup`."""
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("IMPORTER_")},
         "IMPORTER_USERNAME": "sandbox-till",
@@ -198,13 +201,17 @@ def importer(folder: Path, *words: str, **more: str) -> subprocess.Popen[bytes]:
         "PYTHONPATH": str(Path(__file__).parents[2]),
         **more,
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "importer", *words],
-        cwd=folder,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    before = signal.signal(signal.SIGHUP, hangup)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "importer", *words],
+            cwd=folder,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def wait_for_requests(sandbox: EmbeddedSandbox, count: int) -> None:
@@ -261,12 +268,8 @@ def test_a_terminal_that_is_closed_stops_the_run_well(tmp_path: Path) -> None:
 def test_who_asks_for_a_hangup_to_be_ignored_is_heard(tmp_path: Path) -> None:
     """`nohup importer run …`: it goes on when the terminal is closed."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.1,))) as sandbox:
-        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        try:
-            words = ("--base-url", sandbox.base_url, "--rate", "1000/second", "--batch-size", "10")
-            process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words)
-        finally:
-            signal.signal(signal.SIGHUP, before)
+        words = ("--base-url", sandbox.base_url, "--rate", "1000/second", "--batch-size", "10")
+        process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words, hangup=signal.SIG_IGN)
         wait_for_requests(sandbox, 1)
         process.send_signal(signal.SIGHUP)
         _, err = process.communicate(timeout=250)
