@@ -76,8 +76,9 @@ class Guards:
         return self._canary_to_take or None
 
     def fed(self, customers: Iterable[Customer]) -> None:
-        """Further rows of the sheet are known, all of them to be sent."""
-        self._known += sum(len(customer.row_numbers) for customer in customers)
+        """Further rows of the sheet are known, all of them to be sent. Only a share asks how many there are."""
+        if self._max_errors is not None and self._max_errors.share:
+            self._known += sum(len(customer.row_numbers) for customer in customers)
 
     def all_fed(self) -> Stop | None:
         """The sheet has no further rows."""
