@@ -581,8 +581,9 @@ def _pace(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in PACE if given.get(name) is not None}
 
 
-#: What asks a run to stop. SIGHUP, where there is such a thing: its terminal was closed.
-_STOPS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__)
+#: What asks a run to stop, by somebody's wish; and SIGHUP, where there is such a thing: its terminal was closed.
+_SENT = (signal.SIGINT, signal.SIGTERM)
+_STOPS = (*_SENT, *(signal.Signals[name] for name in ("SIGHUP",) if name in signal.Signals.__members__))
 
 
 class _world:  # noqa: N801 - used like a function
@@ -598,8 +599,9 @@ class _world:  # noqa: N801 - used like a function
             self._world.observer = Watch(_log(settings, stream, self._world), beside)
 
     def __enter__(self) -> World:
-        # What whoever started us wants ignored (`nohup`) stays ignored.
-        heard = [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+        # A closed terminal that is to be ignored (`nohup`) is. A shell's `&` has SIGINT ignored as well, but for the
+        # keyboard's sake: whoever sends one to a run in the background means it.
+        heard = [number for number in _STOPS if number in _SENT or signal.getsignal(number) is not signal.SIG_IGN]
         self._before = {number: signal.signal(number, self._asked) for number in heard}
         return self._world
 
@@ -609,7 +611,7 @@ class _world:  # noqa: N801 - used like a function
 
     def _asked(self, number: int, _frame: FrameType | None) -> None:
         again = self._world.stopper.asked
-        if again and number not in (signal.SIGINT, signal.SIGTERM):
+        if again and number not in _SENT:
             # Kernel and shell both tell of one terminal that was closed.
             return
         if again or not self._world.stopper.ask():

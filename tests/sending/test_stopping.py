@@ -276,6 +276,21 @@ def test_who_asks_for_a_hangup_to_be_ignored_is_heard(tmp_path: Path) -> None:
         assert process.returncode == 0, err.decode()
 
 
+def test_a_run_in_the_background_of_a_script_heeds_an_interrupt(tmp_path: Path) -> None:
+    """A shell's `&` has SIGINT ignored: `kill -INT` stops the run well all the same."""
+    with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            words = ("--base-url", sandbox.base_url, "--rate", "20/second", "--batch-size", "10")
+            process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        wait_for_requests(sandbox, 1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=250)
+        assert process.returncode == 130, err.decode()
+
+
 def test_a_log_of_json_lines_stays_one_when_a_signal_comes(tmp_path: Path) -> None:
     """Whoever takes the log apart line by line stumbles over no word for people."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
