@@ -7,11 +7,11 @@ are loaded when they are first asked for, so that the command line does not wait
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from importer._version import __version__
+
 if TYPE_CHECKING:
     from importer.errors import ImporterError
     from importer.library import check, run
-
-__version__ = "0.1.0"
 
 __all__ = ["ImporterError", "__version__", "check", "run"]
 

@@ -14,13 +14,12 @@ from typing import TypeVar
 import msgspec
 import pandas as pd
 
-from importer.checking import check as check_source
-from importer.findings import Findings
-from importer.frame_spool import DELIMITER, ENCODING, HEADER_ROW, spool_frame
-from importer.model import RunSummary
-from importer.pacer import Rate
+from importer.checker.check import check as check_source
+from importer.checker.findings import Findings
+from importer.model import Rate, RunSummary
 from importer.pipeline import run as run_source
-from importer.settings import OPTIONS, Settings, load, with_reports
+from importer.runs.frame_spool import DELIMITER, ENCODING, HEADER_ROW, spool_frame
+from importer.settings.options import OPTIONS, Settings, load, with_reports
 from importer.world import World
 
 Source = str | Path | pd.DataFrame

@@ -6,14 +6,11 @@ outcome). Dictionaries live only at the wire.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
 import msgspec
-import numpy as np
-import pandas as pd
 
 
 class Status(StrEnum):
@@ -73,53 +70,6 @@ class Repair(msgspec.Struct, frozen=True, gc=False):
     code: str
     before: str
     after: str
-
-
-class Cells(msgspec.Struct, frozen=True):
-    """A table of text by column, as a reader has it."""
-
-    columns: Sequence[Sequence[str]]
-    names: Sequence[str]
-    row_numbers: Sequence[int]
-
-
-class Chunk(msgspec.Struct, frozen=True, dict=True):
-    """A bounded stretch of a source: `frame` has one text column per named column, index = row number.
-
-    `problems` are what the reader itself found: with `column` None the row is unusable (ragged, NUL …); else only that
-    cell is (an error cell, a formula without a value), which matters only where the column is mapped.
-    """
-
-    table: pd.DataFrame | Cells
-    problems: tuple[Problem, ...] = ()
-    #: Rows that an earlier report of ours, uploaded again, calls succeeded or skipped.
-    closed: frozenset[int] = frozenset()
-    #: Row → the row and the time that such a report gives it: together, where it came from.
-    origins: Mapping[int, str] = {}
-
-    @cached_property
-    def frame(self) -> pd.DataFrame:
-        """Made when it is first asked for: who only copies cells has no use for it."""
-        table = self.table
-        if isinstance(table, pd.DataFrame):
-            return table
-        # One block of objects, no cell copied or looked at.
-        block = np.empty((len(table.names), len(table.row_numbers)), dtype=object)
-        for place, cells in enumerate(table.columns):
-            block[place] = cells
-        index = pd.Index(np.asarray(table.row_numbers, dtype="int64"))
-        labels = np.empty(len(table.names), dtype=object)
-        labels[:] = table.names
-        return pd.DataFrame(block.T, index=index, columns=labels, dtype=object, copy=False)
-
-    @property
-    def cells(self) -> Cells:
-        """The same by column."""
-        table = self.table
-        if isinstance(table, Cells):
-            return table
-        columns = [table.iloc[:, place].tolist() for place in range(len(table.columns))]
-        return Cells(columns, list(table.columns), table.index.tolist())
 
 
 class Store(msgspec.Struct, frozen=True, gc=False):
@@ -245,6 +195,29 @@ class Stretch(msgspec.Struct, frozen=True):
             return [self.outcome]
         _, *same = msgspec.structs.astuple(self.outcome)
         return [Outcome(number, *same) for number in self.numbers]
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """Requests per unit. `unit` in seconds, `word` as the user wrote it."""
+
+    count: float
+    unit: float
+    word: str = ""
+
+
+class MaxErrors(msgspec.Struct, frozen=True):
+    """`--max-errors`: a number of rows, or a share of those that are sent."""
+
+    rows: int = 0
+    share: float = 0.0
+
+    def reached(self, failed: int, decided: int, total: int | None = None) -> bool:
+        """`total`: how many rows are to be decided, once the whole sheet is known."""
+        if self.rows:
+            return failed >= self.rows
+        # A share of the rows so far means little before there are a hundred; that of all rows is sure at once.
+        so_far = decided >= 100 and failed >= self.share * decided
+        return so_far or bool(total and failed >= self.share * total)
 
 
 class SourceSummary(msgspec.Struct, frozen=True):

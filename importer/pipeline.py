@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from importer.carrying import send
-from importer.comparing import Comparison, by_identifiers, by_row, in_order, same_rows
 from importer.errors import ExitCode, SourceError
-from importer.jobs import Job, begin, go_on, source_of, try_again
 from importer.journal import Journal
 from importer.model import RunSummary
 from importer.reporter import read_summary
-from importer.reporting import again, end, nothing_left, with_bundle
-from importer.runs import find
-from importer.settings import Settings
+from importer.runs.compare import Comparison, by_identifiers, by_row, in_order, same_rows
+from importer.runs.job import Job, begin, go_on, source_of, try_again
+from importer.runs.record import find
+from importer.runs.report import again, end, nothing_left, with_bundle
+from importer.runs.send import send
+from importer.settings.options import Settings
 from importer.world import World
 
 

@@ -1,21 +1,16 @@
-"""The world: what is not pure, passed in; and the target, the API or a stand-in for it."""
+"""The world: what is not pure, passed in: environment, clocks, chance, network, observer, stop."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import httpx
 import msgspec
 
-from importer.client import served_here
-from importer.credentials import Basic, Credentials, from_environment
-from importer.errors import SettingsError
-from importer.progress import Silent
-from importer.sandbox import EmbeddedSandbox
-from importer.settings import Settings
+from importer.observer import Silent
 
 
 class World(msgspec.Struct):
@@ -51,34 +46,3 @@ class Stopper:
 
     def listen(self, tell: Callable[[], object]) -> None:
         self._tell = tell
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Where the customers go and as whom. `name` stands for it in the journal: the sandbox's port changes."""
-
-    base_url: str
-    name: str
-    credentials: Credentials
-
-    @property
-    def rate_key(self) -> str:
-        """What the rate belongs to: whoever asks the same server as the same user shares it."""
-        return f"{self.base_url} {self.credentials.name}"
-
-
-@contextmanager
-def target_of(settings: Settings, world: World) -> Iterator[Target]:
-    """The API that the settings name, or a stand-in that lives as long as the run. Raises `SettingsError`."""
-    if bool(settings.attribution_type) != bool(settings.attribution_code):
-        missing = "--attribution-code" if settings.attribution_type else "--attribution-type"
-        raise SettingsError(f"{missing} is not given, and the other means nothing alone.", "Give both, or neither.")
-    if settings.sandbox:
-        with EmbeddedSandbox() as sandbox, served_here(sandbox.base_url):
-            yield Target(sandbox.base_url, "sandbox", Basic(sandbox.username, sandbox.password))
-    elif settings.base_url:
-        yield Target(settings.base_url, settings.base_url, from_environment(world.environ, settings.credentials))
-    else:
-        raise SettingsError(
-            "No target is given.",
-            "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it without.",
-        )

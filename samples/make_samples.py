@@ -18,7 +18,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from importer.settings import OPTIONS
+from importer.settings.options import OPTIONS
 
 SEED = 20261123
 #: Stands as the time of making in the workbooks: the clock would make every run differ.

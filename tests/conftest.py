@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
 
+pytest_plugins = ("tests.support.fixtures", "tests.support.journals")
+
 _LOOPBACK = ("127.0.0.1", "::1")
 
 # The same examples every time, however long they take: what a change did not break must not fail beside it. Other

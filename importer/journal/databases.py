@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from importer.errors import JournalError, SettingsError
-from importer.wal import to_wal
+from importer.system.sqlite import to_wal
 
 
 class Errors:

@@ -1,4 +1,4 @@
-"""Any source people upload, as chunks of text cells that say what the sheet says.
+"""Any source people upload, as blocks of text cells that say what the sheet says.
 
 The exports are fetched on first use: the child process that parses workbooks imports this package too, and must not
 pay for pandas.

@@ -12,7 +12,7 @@ from charset_normalizer import from_bytes
 
 from importer.errors import SourceError
 from importer.reader.cell_text import CONTROLS, LOST
-from importer.text_encodings import text_encoding
+from importer.system.encodings import text_encoding
 
 Opener = Callable[[], BinaryIO]
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from importer.errors import SourceError
-from importer.model import Cells, Chunk
 from importer.reader.cell_text import CONTROLS, LOST, cell_text
 from importer.reader.header import read_header
 from importer.reader.source import Source, own_problem
+from importer.row_block import Cells, RowBlock
 
 
 class FrameSource(Source):
@@ -34,7 +34,7 @@ class FrameSource(Source):
         super().__init__(path="DataFrame", name="DataFrame", sheet="", header=header)
         self.sha256, self.size = digest.hexdigest(), size
 
-    def chunks(self, rows: int = 5000) -> Iterator[Chunk]:
+    def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
         self._blank_rows = 0
         for start in range(0, len(self._frame), rows):
             cells = self._text(start, rows)
@@ -56,7 +56,7 @@ class FrameSource(Source):
                 for number, cell in zip(numbers, cells[place], strict=True)
                 if LOST in cell
             )
-            yield Chunk(Cells([cells[place] for place in self.header.places], self.columns, numbers), problems)
+            yield RowBlock(Cells([cells[place] for place in self.header.places], self.columns, numbers), problems)
 
     def _text(self, start: int, rows: int) -> list[list[str]]:
         part = self._frame.iloc[start : start + rows]

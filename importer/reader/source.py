@@ -1,4 +1,4 @@
-"""What every source is to the rest of the program: named text columns, read in bounded chunks, as often as wanted."""
+"""What every source is to the rest of the program: named text columns, read in bounded blocks, as often as wanted."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Literal, Self
 
 import msgspec
 
-from importer.model import Chunk, Problem
-from importer.own_codes import OWN_CODES
+from importer.model import Problem
+from importer.normaliser.codes import OWN_CODES
 from importer.reader.header import Header
+from importer.row_block import RowBlock
 
 Kind = Literal["text", "workbook", "frame"]
 
@@ -69,8 +70,8 @@ class Source(ABC):
         self._notes[note] = None
 
     @abstractmethod
-    def chunks(self, rows: int = 5000) -> Iterator[Chunk]:
-        """Every row that is not blank, from the start, at most `rows` in a chunk."""
+    def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
+        """Every row that is not blank, from the start, at most `rows` in a block."""
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing open between readings
         """Let go of what is open. A closed source is not read again."""

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 from itertools import compress
 
 from importer.errors import SourceError
-from importer.formula_guard import unguard
-from importer.model import Cells, Chunk, Problem
+from importer.model import Problem
 from importer.reader.cell_text import CONTROLS, LOST
 from importer.reader.delimiter import find_delimiter, records_of
 from importer.reader.encoding import Findings, Opener, find_encoding
 from importer.reader.header import Header, find_header_row, read_header
 from importer.reader.records import LONGEST_CELL, PlainLines, Records
 from importer.reader.source import Source, SourceOptions, own_problem
+from importer.row_block import Cells, RowBlock
+from importer.system.formula_guard import unguard
 
 #: Characters looked at to find the delimiter and the header.
 _SAMPLE = 1 << 17
@@ -47,7 +48,7 @@ class TextSource(Source):
         if findings.note:
             self._notes[findings.note] = None
 
-    def chunks(self, rows: int = 5000) -> Iterator[Chunk]:
+    def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
         self._blank_rows = 0
         self._blank_waiting = 0
         number = self.header.row + 1
@@ -70,7 +71,7 @@ class TextSource(Source):
         if rows == _FULL_SHEET:
             self.tell(f"The text has {rows:,} rows, as many as a sheet can hold: the export was probably cut.")
 
-    def _from_lines(self, lines: list[str], numbers: range) -> Iterator[Chunk]:
+    def _from_lines(self, lines: list[str], numbers: range) -> Iterator[RowBlock]:
         """All cells of all lines with one cut, where every line has as many as the header and none is blank."""
         delimiter, width = self._delimiter, self.header.width
         if {line.count(delimiter) for line in lines} == {width - 1} and max(map(len, lines)) <= LONGEST_CELL:
@@ -82,7 +83,7 @@ class TextSource(Source):
                 return
         yield from self._from_records([line.split(delimiter) if line else [] for line in lines], numbers)
 
-    def _from_records(self, batch: list[list[str]], numbers: Sequence[int]) -> Iterator[Chunk]:
+    def _from_records(self, batch: list[list[str]], numbers: Sequence[int]) -> Iterator[RowBlock]:
         if set(map(len, batch)) == {self.header.width}:
             columns = list(zip(*batch, strict=True))
             if all(map(str.strip, columns[self.header.places[0]])):  # no row is blank: seen without a look at each
@@ -107,7 +108,7 @@ class TextSource(Source):
         self.count_blank(self._blank_waiting)
         self._blank_waiting = 0
 
-    def _chunk(self, columns: Sequence[Sequence[str]], numbers: Sequence[int], problems: list[Problem]) -> Chunk:
+    def _chunk(self, columns: Sequence[Sequence[str]], numbers: Sequence[int], problems: list[Problem]) -> RowBlock:
         header = self.header
         if self._findings.has_controls:
             problems += [
@@ -132,7 +133,7 @@ class TextSource(Source):
         if header.is_report:
             kept = [tuple(map(unguard, cells)) for cells in kept]
         closed, origins = header.closed(columns, numbers), header.origins(columns, numbers)
-        return Chunk(Cells(kept, self.columns, numbers), tuple(problems), closed, origins)
+        return RowBlock(Cells(kept, self.columns, numbers), tuple(problems), closed, origins)
 
     def _make_even(self, batch: list[list[str]], numbers: Sequence[int]) -> list[Problem]:
         """Cut and fill every record to the header's width; the rows that are not to be trusted are told."""

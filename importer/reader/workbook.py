@@ -17,11 +17,12 @@ import msgspec
 
 import importer
 from importer.errors import ImporterError, SourceError
-from importer.model import Cells, Chunk, Problem
+from importer.model import Problem
 from importer.reader.archive import Content
 from importer.reader.header import SEARCHED_ROWS, Header, find_header_row, read_header
 from importer.reader.source import Source, SourceOptions, own_problem
 from importer.reader.workbook_messages import Done, Failed, Job, Message, Opened, Rows
+from importer.row_block import Cells, RowBlock
 
 #: All of the environment that the child is told: it reads hostile files, and has no business with secrets.
 _KEPT_ENVIRONMENT = (
@@ -43,7 +44,7 @@ class WorkbookSource(Source):
         for note in child.opened.notes:
             self.tell(note)
 
-    def chunks(self, rows: int = 5000) -> Iterator[Chunk]:
+    def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
         self._blank_rows = 0
         if self._ahead is None:
             child = _Child(self.name, self._job)
@@ -65,7 +66,7 @@ class WorkbookSource(Source):
 
 
 class _Gathered:
-    """Batches of the child, gathered to chunks of the size that is wanted."""
+    """Batches of the child, gathered to blocks of the size that is wanted."""
 
     def __init__(self, source: WorkbookSource) -> None:
         self._source = source
@@ -77,7 +78,7 @@ class _Gathered:
         self._closed: set[int] = set()
         self._origins: dict[int, str] = {}
 
-    def add(self, batch: Rows, rows: int) -> Iterator[Chunk]:
+    def add(self, batch: Rows, rows: int) -> Iterator[RowBlock]:
         header, source = self._header, self._source
         first = next((at for at, number in enumerate(batch.numbers) if number > header.row), None)
         if first is None:
@@ -105,11 +106,11 @@ class _Gathered:
         while len(self._numbers) >= rows:
             yield self._cut(rows)
 
-    def rest(self) -> Iterator[Chunk]:
+    def rest(self) -> Iterator[RowBlock]:
         if self._numbers:
             yield self._cut(len(self._numbers))
 
-    def _cut(self, rows: int) -> Chunk:
+    def _cut(self, rows: int) -> RowBlock:
         numbers, self._numbers = self._numbers[:rows], self._numbers[rows:]
         columns = [column[:rows] for column in self._columns]
         self._columns = [column[rows:] for column in self._columns]
@@ -118,7 +119,7 @@ class _Gathered:
         closed = self._closed.intersection(numbers)
         self._closed -= closed
         origins = {number: self._origins.pop(number) for number in numbers if number in self._origins}
-        return Chunk(Cells(columns, self._source.columns, numbers), problems, frozenset(closed), origins)
+        return RowBlock(Cells(columns, self._source.columns, numbers), problems, frozenset(closed), origins)
 
 
 class _Child:

@@ -22,9 +22,9 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from importer.codes import lookup
-from importer.mapping import Mapping
+from importer.capillary.codes import lookup
 from importer.model import IDENTIFIERS, RESULT_COLUMNS, Outcome, Status
+from importer.normaliser.mapping import Mapping
 from importer.reporter.rows import Block, Rows, advice_of, message_of, result_cells
 from importer.reporter.workbook_table import CELL_CHARACTERS
 

@@ -17,13 +17,13 @@ from operator import itemgetter
 
 import msgspec
 
-from importer.codes import CodeEntry, Next, lookup
-from importer.mapping import Mapping
+from importer.capillary.codes import CodeEntry, Next, lookup
 from importer.masking import masked
 from importer.model import Cause, Status
+from importer.normaliser.mapping import Mapping
 from importer.reporter.rows import Block
 from importer.reporter.timeline import Timeline
-from importer.wording import counted, percent
+from importer.system.text import counted, percent
 
 #: Fewer rows than these prove nothing.
 _FEWEST = 5

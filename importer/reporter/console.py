@@ -7,10 +7,10 @@ import shlex
 import textwrap
 from pathlib import Path
 
-from importer.codes import Next, lookup
+from importer.capillary.codes import Next, lookup
 from importer.errors import EXIT_MEANINGS, ExitCode
 from importer.model import Cause, CodeCount, RowCounts, RunSummary
-from importer.wording import counted, typed_place
+from importer.system.text import counted, typed_place
 
 WIDTH = 80
 #: More codes than these stand in the summary page only.

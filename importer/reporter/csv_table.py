@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from importer.formula_guard import guard
 from importer.model import Outcome, Stretch
 from importer.reporter.rows import result_cells
+from importer.system.formula_guard import guard
 
 #: A cell that begins with one of these *may* need the guard.
 _SUSPECTS = "=+-@\t\r'"

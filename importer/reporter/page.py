@@ -15,7 +15,7 @@ import msgspec
 from importer.model import RunSummary
 from importer.reporter.console import FILE_WORDS, STATUS_WORDS, examples, headline, next_steps, repairs_words, took
 from importer.reporter.timeline import Slice, Timeline
-from importer.wording import counted, percent
+from importer.system.text import counted, percent
 
 #: Status → colour on light and on dark paper. They differ in lightness too, for eyes that do not tell red from green.
 _COLOURS = {

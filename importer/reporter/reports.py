@@ -11,16 +11,16 @@ from pathlib import Path
 
 import msgspec
 
-from importer.codes import lookup
-from importer.mapping import Mapping
+from importer.capillary.codes import lookup
 from importer.model import RESULT_COLUMNS, Cause, CodeCount, RowCounts, Status, Stretch
+from importer.normaliser.mapping import Mapping
 from importer.reporter.annotated import Annotations
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
-from importer.reporter.files import Aside, private_folder, told
 from importer.reporter.rows import Block, Rows, blocks, result_cells
 from importer.reporter.timeline import Timeline
 from importer.reporter.workbook_table import SHEET_COLUMNS, WorkbookTable
+from importer.system.files import Aside, private_folder, told
 
 #: Rows that are still open: they go into the failed file, to be mended and uploaded as it is.
 OPEN = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN, Status.UNPROCESSED})

@@ -15,9 +15,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from importer.codes import lookup
+from importer.capillary.codes import lookup
 from importer.errors import SourceChanged
-from importer.model import Chunk, Outcome, Status, Stretch
+from importer.model import Outcome, Status, Stretch
+from importer.row_block import RowBlock
 
 
 class Rows(Protocol):
@@ -33,7 +34,7 @@ class Rows(Protocol):
     def columns(self) -> tuple[str, ...]: ...
     @property
     def header_row(self) -> int: ...
-    def chunks(self, rows: int = ...) -> Iterator[Chunk]: ...
+    def blocks(self, rows: int = ...) -> Iterator[RowBlock]: ...
 
 
 class Block(msgspec.Struct):
@@ -56,18 +57,18 @@ def blocks(source: Rows, stretches: Iterable[Stretch], rows: int = 2000) -> Iter
     An outcome for a row that the source does not have means that this is not the source of the run.
     """
     coming = _Coming(stretches)
-    for chunk in source.chunks(rows):
-        row_numbers = chunk.cells.row_numbers
+    for block in source.blocks(rows):
+        row_numbers = block.cells.row_numbers
         found = coming.up_to(row_numbers[-1])
         if not _cover(found, row_numbers):
             found = _with_open_rows(source, row_numbers, found)
         other = _other(found)
         yield Block(
             row_numbers,
-            chunk.cells.columns,
+            block.cells.columns,
             found,
             other,
-            _overflow(chunk, row_numbers, other),
+            _overflow(block, row_numbers, other),
         )
     left = coming.up_to(sys.maxsize)
     if left:
@@ -171,13 +172,13 @@ def stamp_of(milliseconds: int) -> str:
     return text.replace("+00:00", "Z")
 
 
-def _overflow(chunk: Chunk, row_numbers: Sequence[int], other: Map[int, Outcome]) -> dict[int, list[str]]:
+def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outcome]) -> dict[int, list[str]]:
     """What a row has beyond its columns; a word for what a report cannot show (a missing cell, an error)."""
     found: dict[int, list[str]] = {}
-    if not chunk.problems:
+    if not block.problems:
         return found
     positions = {number: position for position, number in enumerate(row_numbers)}
-    for problem in chunk.problems:
+    for problem in block.problems:
         position = positions.get(problem.row_number)
         if position is None:
             continue

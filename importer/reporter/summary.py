@@ -9,9 +9,9 @@ import msgspec
 
 from importer.errors import SettingsError
 from importer.model import RunSummary, to_json
-from importer.reporter.files import private_folder, write_whole
 from importer.reporter.page import page
 from importer.reporter.timeline import Timeline
+from importer.system.files import private_folder, write_whole
 
 #: Names of the files that `write_summary` writes: they belong into the summary's `reports`.
 SUMMARY_FILES = ("summary.html", "summary.json")

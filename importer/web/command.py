@@ -8,9 +8,9 @@ from getpass import getpass
 from pathlib import Path
 from typing import Any
 
-from importer.credentials import from_environment as credentials_of
+from importer.capillary.credentials import from_environment as credentials_of
 from importer.errors import SettingsError
-from importer.settings import Settings
+from importer.settings.options import Settings
 from importer.web.options import WebOptions, from_environment, read_addresses, read_size
 from importer.web.server import serve
 from importer.web.users import add_user

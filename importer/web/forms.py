@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from importer.mapping import NAME, PREFERENCE, USES, VALUE, ColumnUse, Mapping, preference_name
-from importer.settings import OPTIONS, Settings
+from importer.normaliser.mapping import NAME, PREFERENCE, USES, VALUE, ColumnUse, Mapping, preference_name
+from importer.settings.options import OPTIONS, Settings
 from importer.web.messages import Look
 from importer.web.storage import Reading, Upload
 

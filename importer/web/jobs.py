@@ -20,7 +20,7 @@ import msgspec
 
 import importer
 from importer.errors import ExitCode, ImporterError
-from importer.settings import Settings
+from importer.settings.options import Settings
 from importer.web.ledger import Counts, Ledger, ended_well
 from importer.web.messages import Begun, Ended, Job, Message, Noted, Paused, Reporting, Told
 from importer.web.passwords import Passwords

@@ -13,11 +13,11 @@ import msgspec
 
 from importer.errors import ExitCode, SettingsError
 from importer.journal import Journal, Run
-from importer.locks import Holder, holder_here, is_held
 from importer.model import RunSummary, Status
 from importer.reporter import read_summary
-from importer.runs import identity_of_record
-from importer.settings import Settings
+from importer.runs.locks import Holder, holder_here, is_held
+from importer.runs.record import identity_of_record
+from importer.settings.options import Settings
 
 T = TypeVar("T")
 #: Seconds for which the journal's word on a run that goes on is not asked again.

@@ -6,10 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from importer.findings import Findings
-from importer.mapping import Mapping
+from importer.checker.findings import Findings
 from importer.model import FieldDefinition
-from importer.settings import Settings
+from importer.normaliser.mapping import Mapping
+from importer.settings.options import Settings
 
 
 class Job(msgspec.Struct, frozen=True):

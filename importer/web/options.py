@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from importer.errors import SettingsError
-from importer.settings import Settings
-from importer.spool import PAGE
+from importer.runs.spool import PAGE
+from importer.settings.options import Settings
 
 MEBIBYTE = 1024 * 1024
 

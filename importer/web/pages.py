@@ -15,15 +15,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
+from importer.checker.text import duration
 from importer.errors import ImporterError
-from importer.findings_text import duration
 from importer.journal import Run
-from importer.mapping import ColumnLook, Mapping, fit, load, to_toml
 from importer.model import Status
-from importer.processes import stop
-from importer.reporter.files import write_whole
-from importer.runs import mapping_of
-from importer.settings import Settings
+from importer.normaliser.mapping import ColumnLook, Mapping, fit, load, to_toml
+from importer.runs.record import mapping_of
+from importer.settings.options import Settings
+from importer.system.files import write_whole
+from importer.system.process import stop
 from importer.web import views
 from importer.web.forms import HOW_READ, SEPARATORS, mapping_from, reading_from, settings_for
 from importer.web.guard import Guard, Visitor, check_form, visitor_of

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from importer.errors import Busy, SettingsError
-from importer.locks import Lock
+from importer.runs.locks import Lock
 from importer.sandbox.server import listen
 from importer.web.app import create_app
 from importer.web.options import WebOptions, is_loopback

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from importer.wal import to_wal
+from importer.system.sqlite import to_wal
 
 SESSION_SECONDS = 12 * 3600.0
 IDLE_SECONDS = 2 * 3600.0

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import msgspec
 
-from importer.codes import lookup
+from importer.capillary.codes import lookup
+from importer.checker.findings import Findings, compare_fields
+from importer.checker.text import duration
 from importer.errors import ExitCode
-from importer.findings import Findings, compare_fields
-from importer.findings_text import duration
 from importer.journal import Run
-from importer.mapping import NAME, PREFERENCE, VALUE, Mapping, misspelt
 from importer.model import IDENTIFIERS, Cause, RunSummary, Status
+from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, Mapping, misspelt
 from importer.reporter.console import FILE_WORDS, headline, took
-from importer.summary import stamp
+from importer.system.clock import stamp
+from importer.system.text import percent
 from importer.web.forms import separator_word
 from importer.web.jobs import Live
 from importer.web.ledger import Counts, Line, total
 from importer.web.messages import Checked, Example, Look, example_key
 from importer.web.texts import Texts
-from importer.wording import percent
 
 #: The files of a run in the order in which they help.
 _FIRST = ("annotated.xlsx", "failed.xlsx", "failed.csv", "results.csv", "summary.html", "summary.json")

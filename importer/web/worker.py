@@ -18,18 +18,18 @@ from typing import BinaryIO
 
 import msgspec
 
-from importer.checking import check, organisation_fields
+from importer.checker.check import check, organisation_fields
 from importer.errors import ExitCode, ImporterError, SourceError
-from importer.formula_guard import unguard
-from importer.looks import Looks
-from importer.mapping import PREFERENCE, ColumnUse, Mapping, fit, load, sketch
 from importer.model import FieldDefinition, Outcome, Status
+from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping, fit, load, sketch
+from importer.normaliser.samples import Looks
+from importer.observer import Silent
 from importer.pipeline import resume, retry, run
-from importer.progress import Silent
 from importer.reader import open_source
-from importer.reporter.files import write_whole
-from importer.runs import PACE, source_options
-from importer.settings import Settings
+from importer.runs.record import PACE, source_options
+from importer.settings.options import Settings
+from importer.system.files import write_whole
+from importer.system.formula_guard import unguard
 from importer.web.messages import (
     Begun,
     Checked,
@@ -137,14 +137,14 @@ def look(job: Job, world: World) -> Look:
             filled: Counter[str] = Counter()
             rows = 0
             whole = True
-            for chunk in source.chunks(5000):
+            for block in source.blocks(5000):
                 if rows >= ROWS_LOOKED_AT:
                     whole = False
                     break
-                rows += len(chunk.frame)
-                looks.add(chunk)
+                rows += len(block.frame)
+                looks.add(block)
                 for column in source.columns:
-                    filled[column] += sum(1 for cell in chunk.frame[column].tolist() if cell.strip())
+                    filled[column] += sum(1 for cell in block.frame[column].tolist() if cell.strip())
             seen = looks.looks()
             return Look(
                 name=source.name,

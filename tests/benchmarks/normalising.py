@@ -46,22 +46,22 @@ def write(path: Path, rows: int) -> None:
 
 def ours(path: Path) -> dict[str, float]:
     """The whole of `check`, from the file to the findings."""
-    from importer.findings import Gatherer
-    from importer.findings_text import findings_text
-    from importer.mapping import propose
-    from importer.normaliser import Normaliser
-    from importer.pacer import Rate
+    from importer.checker.findings import Gatherer
+    from importer.checker.text import findings_text
+    from importer.model import Rate
+    from importer.normaliser.mapping import propose
+    from importer.normaliser.normaliser import Normaliser
     from importer.reader.opening import open_source
 
     with open_source(path) as source:
         mapping = propose(source.columns)
         normaliser, gatherer = Normaliser(mapping, country="IN"), Gatherer(mapping)
         normalising = gathering = 0.0
-        for chunk in source.chunks():
+        for block in source.blocks():
             before = time.perf_counter()
-            made = normaliser(chunk)
+            made = normaliser(block)
             between = time.perf_counter()
-            gatherer.add(chunk, made)
+            gatherer.add(block, made)
             normalising += between - before
             gathering += time.perf_counter() - between
         gatherer.add(None, normaliser.finish())
@@ -108,8 +108,8 @@ def naive(path: Path) -> dict[str, float]:
 
 def single_values() -> None:
     """What one ordinary value costs: the fast way, and the library it agrees with."""
-    from importer.emails import read_email, read_emails
-    from importer.phones import PhoneReader
+    from importer.normaliser.emails import read_email, read_emails
+    from importer.normaliser.phones import PhoneReader
 
     rnd = random.Random(7)
     mobiles = [f"91{rnd.randrange(7_000_000_000, 9_999_999_999)}" for _ in range(20_000)]

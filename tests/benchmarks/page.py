@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from importer.sandbox import EmbeddedSandbox
-from tests.web.kit import Server, Visitor, ended, import_file
+from tests.support.page import Server, Visitor, ended, import_file
 from tests.web.test_uploads import MEBIBYTE, peak
 
 USERS, SECONDS, LONGEST_MS, MOST_MIB = 20, 20.0, 200.0, 300

@@ -25,7 +25,7 @@ HEADER = ["mobile", "email", "external_id", "store", "Favourite brand", "Colour"
 OURS = """
 from importer.reader import open_source
 with open_source({file!r}) as source:
-    rows = sum(len(chunk.frame) for chunk in source.chunks())
+    rows = sum(len(block.frame) for block in source.blocks())
 """
 PANDAS = """
 import pandas

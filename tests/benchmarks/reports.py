@@ -22,10 +22,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from importer.jobs import begin
 from importer.journal import Attempt, Change, Progress
 from importer.model import Batch, Customer, Outcome, Status
-from importer.settings import Settings
+from importer.runs.job import begin
+from importer.settings.options import Settings
 from importer.world import World
 
 ROWS = 1_000_000

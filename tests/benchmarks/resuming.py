@@ -17,11 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from importer.jobs import begin
 from importer.journal import Attempt, Change, Progress
 from importer.model import Batch, Customer, Outcome, Status
+from importer.runs.job import begin
 from importer.sandbox import EmbeddedSandbox
-from importer.settings import Settings
+from importer.settings.options import Settings
 from importer.world import World
 
 ROWS = 1_000_000

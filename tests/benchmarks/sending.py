@@ -86,9 +86,9 @@ def bare(base_url: str, rows: int) -> float:
     """Seconds that a loop of `httpx.AsyncClient.post` takes for ready-made bytes, answers read and not looked at."""
     import httpx
 
-    from importer.credentials import Basic
+    from importer.capillary.credentials import Basic
+    from importer.capillary.wire import encode_body, encode_customer
     from importer.model import Customer
-    from importer.wire import encode_body, encode_customer
 
     def entry(row: int) -> bytes:
         fields = (("Favorite Color", "Blue"), ("Favorite Brand", "Puma"))
@@ -117,7 +117,7 @@ def bare(base_url: str, rows: int) -> float:
 def ours(base_url: str, sheet: Path, folder: Path, rate: str = "1000000/second", **more: Any) -> tuple[float, Any]:
     """Seconds of a whole run: read, normalise, send, reconcile, journal, report."""
     from importer.pipeline import run
-    from importer.settings import Settings, read_rate
+    from importer.settings.options import Settings, read_rate
     from importer.world import World
 
     settings = Settings(
@@ -152,16 +152,16 @@ class Stages:
         setattr(owner, name, timed)
 
     def install(self) -> None:
-        import importer.client
-        import importer.reporting
-        import importer.sender
-        from importer.chunker import Chunker
-        from importer.feed import SheetFeed
+        import importer.capillary.client
+        import importer.runs.report
+        import importer.sender.sender
+        from importer.chunker.batches import Chunker
+        from importer.chunker.lanes import Lanes
+        from importer.chunker.pacer import Pacer
         from importer.journal import Journal
-        from importer.lanes import Lanes
-        from importer.ledger import Watch
-        from importer.normaliser import Normaliser
-        from importer.pacer import Pacer
+        from importer.normaliser.normaliser import Normaliser
+        from importer.sender.feed import SheetFeed
+        from importer.sender.unchanged import Watch
 
         inner = SheetFeed.portions
 
@@ -182,11 +182,11 @@ class Stages:
         self.wrap(Chunker, "make", "encode")
         self.wrap(Pacer, "slot", "pace")
         self.wrap(Pacer, "may_leave", "pace")
-        self.wrap(importer.client, "decode_answer", "decode")
-        self.wrap(importer.sender, "reconcile", "reconcile")
+        self.wrap(importer.capillary.client, "decode_answer", "decode")
+        self.wrap(importer.sender.sender, "reconcile", "reconcile")
         self.wrap(Journal, "write", "journal")
         self.wrap(Watch, "written", "journal")
-        self.wrap(importer.reporting, "write_files", "report")
+        self.wrap(importer.runs.report, "write_files", "report")
 
 
 def throughput(rows: int) -> bool:

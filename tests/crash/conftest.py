@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.crash.harness import Zygote, cannot_trace
+from tests.support.crashes import Zygote, cannot_trace
 
 Zygotes = queue.SimpleQueue[Zygote]
 AT_ONCE = 2

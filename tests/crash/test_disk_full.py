@@ -13,11 +13,11 @@ import msgspec
 import pytest
 
 from importer.errors import ExitCode, JournalError
+from importer.observer import Silent
 from importer.pipeline import run
-from importer.progress import Silent
 from importer.sandbox import EmbeddedSandbox
-from tests.journal.kit import Program, results, settings, sheet, violations, world
-from tests.whole.small_disk import make_room, mounted
+from tests.support.runs import Program, results, settings, sheet, violations, world
+from tests.support.small_disk import make_room, mounted
 
 ROWS = 3000
 #: Of the 2 MB. The journal of ROWS needs many times more, however few commits it makes of them: if all of the eight

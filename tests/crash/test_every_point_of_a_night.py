@@ -10,7 +10,7 @@ from typing import Self
 import pytest
 
 from tests.crash.conftest import AT_ONCE, Zygotes
-from tests.crash.harness import BATCH, CALLS, CONCURRENCY, Case, Point
+from tests.support.crashes import BATCH, CALLS, CONCURRENCY, Case, Point
 
 EVERY = os.environ.get("IMPORTER_EVERY_CRASH_POINT") == "1"
 

@@ -15,8 +15,8 @@ from importer.journal import Journal
 from importer.model import RunSummary
 from importer.sandbox import SandboxOptions
 from tests.crash.conftest import Zygotes
-from tests.crash.harness import Case
-from tests.journal.kit import results, sheet, violations
+from tests.support.crashes import Case
+from tests.support.runs import results, sheet, violations
 
 EVERY = os.environ.get("IMPORTER_EVERY_CRASH_POINT") == "1"
 ROWS, KILLS = (50_000, 20) if EVERY else (5_000, 6)

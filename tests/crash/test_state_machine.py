@@ -27,9 +27,9 @@ from importer.journal import Change, Journal
 from importer.model import RunSummary, Status
 from importer.pipeline import World, resume, run
 from importer.sandbox import SandboxOptions, create_app
-from importer.sender import Sender
-from importer.settings import Settings, read_rate
-from tests.journal.kit import results, sheet
+from importer.sender.sender import Sender
+from importer.settings.options import Settings, read_rate
+from tests.support.runs import results, sheet
 
 ROWS = 24
 BASE = Settings(base_url="http://sandbox.test", batch_size=3, concurrency=3, rate=read_rate("5000/second"))

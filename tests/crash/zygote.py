@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from importer import journal
-from importer.cli import main
+from importer.cli.main import main
 
 
 def wait_at(gate: str) -> None:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import click
 
-from importer.cli import cli
-from importer.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
-from importer.damage import REPAIRS
+from importer.capillary.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
+from importer.cli.main import cli
 from importer.errors import EXIT_MEANINGS, ExitCode
-from importer.metrics import metrics_table
+from importer.normaliser.damage import REPAIRS
 from importer.sandbox import FAULTS, SHAPES, magic_markdown
-from importer.settings import OPTIONS
+from importer.settings.options import OPTIONS
+from importer.telemetry.metrics import metrics_table
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

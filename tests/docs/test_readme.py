@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli import cli
-from importer.mapping import load
+from importer.cli.main import cli
 from importer.model import RESULT_COLUMNS, Status
-from importer.settings import OPTIONS
+from importer.normaliser.mapping import load
+from importer.settings.options import OPTIONS
 from tests.docs.generate import PARTS, README, ROOT, parts_of
 
 TEXT = README.read_text(encoding="utf-8")

@@ -30,7 +30,7 @@ from importer.journal import (
 from importer.journal.schema import STATUSES
 from importer.journal.scribe import GAP, LONELY
 from importer.model import Batch, Customer, Outcome, Status
-from tests.journal.conftest import Opener
+from tests.support.journals import Opener
 
 
 def record(run_id: str = "20260101-0200-rows-0001", **more: object) -> RunRecord:

@@ -15,12 +15,12 @@ import pytest
 
 from importer.errors import Busy, ExitCode, JournalError
 from importer.journal import Journal
-from importer.locks import hold
 from importer.pipeline import resume, run
+from importer.runs.locks import hold
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from tests.journal.kit import Program, results, settings, sheet, statuses, world
-from tests.nightly.kit import House
-from tests.nightly.kit import sheet as nights_sheet
+from tests.support.nightly import House
+from tests.support.nightly import sheet as nights_sheet
+from tests.support.runs import Program, results, settings, sheet, statuses, world
 
 
 def test_a_run_killed_on_one_machine_goes_on_from_the_database(database: str, tmp_path: Path) -> None:
@@ -71,9 +71,8 @@ def test_nights_of_one_profile_on_two_machines(database: str, tmp_path: Path) ->
 
 def test_the_lock_in_the_database_names_who_holds_it_and_ends_with_its_process(database: str, tmp_path: Path) -> None:
     """Two processes, perhaps on two machines: the second one is told of the first."""
-    text = (
-        "import sys\nfrom pathlib import Path\nfrom importer.journal import Journal\nfrom importer.locks import hold\n"
-    )
+    text = "import sys\nfrom pathlib import Path\nfrom importer.journal import Journal\n"
+    text += "from importer.runs.locks import hold\n"
     text += "hold(Journal.open(Path(), sys.argv[1]), Path(), 'work').__enter__()\nprint(flush=True)\nsys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-c", text, database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-import importer.doctor
-from importer.cli import main
-from importer.doctor import Line, examine, worst_of
+import importer.nightly.doctor
+from importer.chunker.shared_rate import shared_slots
+from importer.cli.main import main
 from importer.errors import ExitCode
+from importer.nightly.doctor import Line, examine, worst_of
 from importer.sandbox import EmbeddedSandbox
-from importer.slots import shared_slots
 from importer.world import World
-from tests.nightly.kit import House, receiver, sheet
-from tests.sending.fault_server import closed_port
+from tests.support.fault_server import closed_port
+from tests.support.nightly import House, receiver, sheet
 
 
 class Typed:
@@ -130,7 +130,7 @@ def test_the_doctor_says_what_to_do(house: House, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "in-the-way").touch()
     (house.folder / "reports").mkdir()
     (house.folder / "reports" / "journal.db").write_bytes(b"no database at all" * 100)
-    monkeypatch.setattr(importer.doctor, "LEAST_FREE", 1 << 62)
+    monkeypatch.setattr(importer.nightly.doctor, "LEAST_FREE", 1 << 62)
     lines = doctor(house)
     expected = {
         "settings": 0,

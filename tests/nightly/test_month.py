@@ -13,8 +13,8 @@ from pathlib import Path
 from importer.errors import ExitCode
 from importer.sandbox import EmbeddedSandbox
 from importer.sandbox.faults import parse_script
-from tests.journal.kit import rows_written
-from tests.nightly.kit import House, Mailbox, mobiles, receiver, sheet, until
+from tests.support.nightly import House, Mailbox, mobiles, receiver, sheet, until
+from tests.support.runs import rows_written
 
 FIRST = datetime.date(2026, 11, 1)
 NIGHTS = 30

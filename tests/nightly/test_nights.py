@@ -15,20 +15,20 @@ from typing import Any
 import msgspec
 import pytest
 
-import importer.nightly
+import importer.nightly.night
 from importer.errors import Busy, ExitCode, JournalError
-from importer.inbox import Entry, Folder, Place, seen
-from importer.logs import open_log
 from importer.model import RunSummary
-from importer.nightly import NightReport
+from importer.nightly.claims import Claim, Desk, day_in, expected_day, in_window
+from importer.nightly.locations import Entry, Folder, Place, seen
+from importer.nightly.night import NightReport
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sandbox.faults import parse_script
-from importer.settings import Nightly
-from importer.staging import Claim, Desk, day_in, expected_day, in_window
+from importer.settings.options import Nightly
+from importer.telemetry.log import open_log
 from importer.world import Stopper
-from tests.nightly.kit import Clock, House, Mailbox, mobiles, receiver, sheet
-from tests.sending.fault_server import closed_port
-from tests.whole.small_disk import make_room, mounted
+from tests.support.fault_server import closed_port
+from tests.support.nightly import Clock, House, Mailbox, mobiles, receiver, sheet
+from tests.support.small_disk import make_room, mounted
 
 NIGHT = datetime.date(2026, 11, 24)
 NEXT = NIGHT + datetime.timedelta(days=1)
@@ -49,8 +49,8 @@ def test_nightly_itself_costs_little(house: House, monkeypatch: pytest.MonkeyPat
         finally:
             in_runs += time.process_time() - began
 
-    inner = importer.nightly.run  # type: ignore[attr-defined]
-    monkeypatch.setattr(importer.nightly, "run", run)
+    inner = importer.nightly.night.run  # type: ignore[attr-defined]
+    monkeypatch.setattr(importer.nightly.night, "run", run)
     began = time.process_time()
     found = house.look(NIGHT)
     own = time.process_time() - began - in_runs
@@ -131,7 +131,7 @@ def test_a_file_that_grows_while_it_is_taken_waits(house: House, sandbox: Embedd
             return inner(self, place, entry, marker, at)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importer.nightly, "Desk", Growing)
+        patch.setattr(importer.nightly.night, "Desk", Growing)
         found = night.once()
     assert (found.exit_code, found.files, found.waiting) == (0, (), ("a.csv",))
     assert [file.what for file in house.look(NIGHT, "02:10").files] == ["imported"]
@@ -233,11 +233,11 @@ def test_what_another_profile_or_organisation_imported_is_not_repeated(house: Ho
     (house.inbox / "a.csv").write_text(sheet(0))
     night = house.night()
     other = msgspec.structs.replace(night._settings, profile="brand-b")
-    importer.nightly.run(str(house.inbox / "a.csv"), other, night._world)  # type: ignore[attr-defined]
+    importer.nightly.night.run(str(house.inbox / "a.csv"), other, night._world)  # type: ignore[attr-defined]
     assert [file.what for file in house.look(NIGHT).files] == ["imported"]
     by_hand = msgspec.structs.replace(night._settings, profile="")
     (house.folder / "b.csv").write_text(sheet(100))
-    importer.nightly.run(str(house.folder / "b.csv"), by_hand, night._world)  # type: ignore[attr-defined]
+    importer.nightly.night.run(str(house.folder / "b.csv"), by_hand, night._world)  # type: ignore[attr-defined]
     (house.inbox / "b.csv").write_text(sheet(100))
     assert [file.what for file in house.look(NIGHT).files] == ["repeated"]
 
@@ -337,7 +337,7 @@ def test_a_run_that_too_many_errors_stopped_waits_for_a_person(tmp_path: Path) -
         ]
         assert (found.exit_code, len(nobody.state.requests)) == (ExitCode.TOO_MANY_ERRORS, sent)
         night = house.night()
-        importer.nightly.resume(None, night._settings, {"max_errors": None}, night._world)  # type: ignore[attr-defined]
+        importer.nightly.night.resume(None, night._settings, {"max_errors": None}, night._world)  # type: ignore[attr-defined]
         found = house.look(NIGHT, "02:20")
         assert [(file.what, file.moved_to) for file in found.files] == [("delivered", "done/a.csv")]
 
@@ -361,7 +361,7 @@ def test_reports_can_be_made_again_after_the_move(house: House) -> None:
     (house.inbox / "a.csv").write_text(sheet(0, bad=1))
     (result,) = house.look(NIGHT).files
     night = house.night()
-    again = importer.nightly.report(result.run_id, night._settings, night._world)  # type: ignore[attr-defined]
+    again = importer.nightly.night.report(result.run_id, night._settings, night._world)  # type: ignore[attr-defined]
     assert again.rows.rejected == 1
     folder = house.folder / "reports" / result.run_id
     assert (folder / "source").stat().st_mode & 0o777 == 0o700

@@ -10,12 +10,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from importer.cli import main
+from importer.cli.main import main
 from importer.model import to_json
-from importer.profiles import check_profile
-from importer.schema import FILE, schema
-from importer.settings import Settings, load
-from tests.nightly.kit import House
+from importer.nightly.profile import check_profile
+from importer.settings.options import Settings, load
+from importer.settings.schema import FILE, schema
+from tests.support.nightly import House
 
 MISTAKES = """\
 [profiles.night]
@@ -184,7 +184,7 @@ def test_a_value_that_cannot_be(tmp_path: Path, line: str, words: str) -> None:
 
 
 def test_the_schema_in_the_package_is_the_tables() -> None:
-    """`python -m importer.schema` writes it anew."""
+    """`python -m importer.settings.schema` writes it anew."""
     assert FILE.read_bytes() == to_json(schema())
 
 

@@ -17,10 +17,10 @@ import jsonschema
 import pytest
 import yaml
 
-from importer.cli import cli
-from importer.profiles import check_profile
-from importer.schema import FILE, schema
-from importer.settings import load
+from importer.cli.main import cli
+from importer.nightly.profile import check_profile
+from importer.settings.options import load
+from importer.settings.schema import FILE, schema
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -59,16 +59,16 @@ def test_a_killed_child_is_an_error_and_no_end_of_the_sheet(large: Path) -> None
     with open_source(large) as source:
         os.kill(_child(source), signal.SIGKILL)
         with pytest.raises(SourceError, match=r"a\.xlsx cannot be parsed"):
-            for _ in source.chunks():
+            for _ in source.blocks():
                 pass
 
 
 def test_rows_can_be_left_unread(large: Path) -> None:
-    """Looking at the first chunk only, and then at all of them."""
+    """Looking at the first block only, and then at all of them."""
     with open_source(large) as source:
-        first = next(source.chunks(10))
+        first = next(source.blocks(10))
         assert list(first.frame.index) == list(range(2, 12))
-        assert sum(len(chunk.frame) for chunk in source.chunks()) == 20_000
+        assert sum(len(block.frame) for block in source.blocks()) == 20_000
 
 
 def test_it_gets_no_secret(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:

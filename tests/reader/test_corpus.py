@@ -9,8 +9,8 @@ import pytest
 
 from importer.errors import SourceError
 from importer.reader import SourceOptions, open_source
-from tests.reader.corpus import CASES, Case
-from tests.reader.reading import rows_of
+from tests.support.corpus import CASES, Case
+from tests.support.reading import rows_of
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -20,7 +20,7 @@ def test_the_corpus_is_large_enough() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_each_file(case: Case, tmp_path: Path) -> None:
-    """Rows, numbers, problems and notes are as expected, at the first reading and, in small chunks, at the second."""
+    """Rows, numbers, problems and notes are as expected, at the first reading and, in small blocks, at the second."""
     file = tmp_path / case.file
     case.make(file)
     options = SourceOptions(**case.options)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import pytest
 
 from importer.errors import SourceError
 from importer.reader import open_source
-from tests.reader.reading import read
+from tests.support.reading import read
 
 
 def test_every_type_as_text() -> None:

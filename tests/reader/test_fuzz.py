@@ -21,8 +21,8 @@ from importer.reader import SourceOptions, open_source
 from importer.reader.archive import judge
 from importer.reader.workbook_child import answer
 from importer.reader.workbook_messages import Done, Failed, Job, Message
-from tests.reader.corpus import CASES
-from tests.reader.reading import rows_of
+from tests.support.corpus import CASES
+from tests.support.reading import rows_of
 
 SECONDS = 5
 PLAIN = ("mobile,brand,size\r\n" + '917744876415,"ni""ke",S\n007,पुमा,M\r\n' * 6).encode()

@@ -18,7 +18,7 @@ import pytest
 
 from importer.errors import SourceError
 from importer.reader import open_source
-from tests.reader.reading import read
+from tests.support.reading import read
 
 HEAD = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
 TAIL = b"</sheetData></worksheet>"
@@ -139,7 +139,7 @@ before = yardstick()
 begin = spent()
 try:
     with open_source(sys.argv[1]) as source:
-        for chunk in source.chunks():
+        for block in source.blocks():
             pass
 except SourceError as error:
     print(error)

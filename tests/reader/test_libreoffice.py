@@ -10,7 +10,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from tests.reader.reading import read
+from tests.support.reading import read
 
 PROGRAM = shutil.which("soffice") or shutil.which(
     "soffice", path="/usr/lib/libreoffice/program:/opt/libreoffice/program"

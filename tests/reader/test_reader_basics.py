@@ -17,9 +17,9 @@ def test_a_csv_comes_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("mobile,Brand\n007,NA\n\n+91,null\n")
     with open_source(file) as source:
-        chunk = next(source.chunks())
+        block = next(source.blocks())
         assert source.columns == ("mobile", "Brand")
-        assert chunk.frame.to_dict("split") == {
+        assert block.frame.to_dict("split") == {
             "index": [2, 4],
             "columns": ["mobile", "Brand"],
             "data": [["007", "NA"], ["+91", "null"]],
@@ -36,8 +36,8 @@ def test_a_workbook_can_be_read_again(tmp_path: Path) -> None:
     file = tmp_path / "a.xlsx"
     book.save(file)
     with open_source(file) as source:
-        first = pd.concat(chunk.frame for chunk in source.chunks())
-        again = pd.concat(chunk.frame for chunk in source.chunks(1))
+        first = pd.concat(block.frame for block in source.blocks())
+        again = pd.concat(block.frame for block in source.blocks(1))
     assert first.equals(again)
     assert first.to_numpy().tolist() == [["7744876415", "nike"]]
 

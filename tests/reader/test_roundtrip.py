@@ -18,12 +18,12 @@ import xlwt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importer.formula_guard import guard
 from importer.reader import cell_text, ods, xls, xlsx
 from importer.reader.workbook_child import marked
 from importer.reader.workbook_messages import Rows as Block
 from importer.reader.xlsx import Workbook
-from tests.reader.reading import read
+from importer.system.formula_guard import guard
+from tests.support.reading import read
 
 CHARACTERS = st.characters(
     blacklist_categories=("Cs", "Cc", "Cn"), blacklist_characters="\ufeff\ufffe\uffff", whitelist_characters="\t\n"

@@ -11,7 +11,7 @@ import pytest
 from importer.errors import SourceError
 from importer.reader import SourceOptions, open_source
 from importer.reader.header import find_header_row
-from tests.reader.reading import read
+from tests.support.reading import read
 
 WORDS = {
     "cp1252": ["Müller", "Café", "Señor", "Ångström", "Größe", "naïve", "façade", "Übermut"],
@@ -33,7 +33,7 @@ def test_a_till_s_encoding_is_found_and_told(encoding: str, tmp_path: Path) -> N
         "\n".join(["mobile;brand", *(f"9177{n:08d};{word}" for n, word in enumerate(words))]).encode(encoding)
     )
     with open_source(file) as source:
-        found = [cell for chunk in source.chunks() for cell in chunk.frame["brand"]]
+        found = [cell for block in source.blocks() for cell in block.frame["brand"]]
         assert found == words
         assert any("not UTF-8" in note for note in source.notes)
 
@@ -70,7 +70,7 @@ def test_what_overflows_is_kept_for_the_report(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("mobile,brand\n1,a,b,c\n")
     with open_source(file) as source:
-        (problem,) = next(source.chunks()).problems
+        (problem,) = next(source.blocks()).problems
     assert problem.value == "b,c"
     assert "b,c" not in problem.message + problem.advice
 
@@ -84,11 +84,11 @@ def test_the_unclosed_quote_is_found_before_the_first_row(tmp_path: Path) -> Non
 
 
 def test_chunks_have_the_size_that_is_asked_for(tmp_path: Path) -> None:
-    """Whole chunks, then the rest."""
+    """Whole blocks, then the rest."""
     file = tmp_path / "a.csv"
     file.write_text("mobile\n" + "1\n" * 25)
     with open_source(file) as source:
-        assert [len(chunk.frame) for chunk in source.chunks(10)] == [10, 10, 5]
+        assert [len(block.frame) for block in source.blocks(10)] == [10, 10, 5]
 
 
 def test_options_are_told_as_settings(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from importer.reader import open_source
 from importer.reader.cell_text import cell_text
-from tests.reader.reading import read
-from tests.reader.xlsb_writer import write_xlsb
+from tests.support.reading import read
+from tests.support.xlsb_writer import write_xlsb
 
 FORMATS = ("0000000000", "dd/mm/yyyy hh:mm", "[h]:mm:ss")
 

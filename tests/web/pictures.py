@@ -11,8 +11,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.support.page import ROOT, SAMPLES, Server, until
 from tests.web.conftest import QUIET, chromium
-from tests.web.kit import ROOT, SAMPLES, Server, until
 
 PICTURES = ROOT / ".images"
 #: Slow enough to be caught about the middle.

@@ -12,13 +12,13 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from importer.errors import SettingsError
-from importer.pacer import Rate
-from importer.settings import Settings
+from importer.model import Rate
+from importer.settings.options import Settings
 from importer.web.app import create_app
 from importer.web.guard import PUBLIC
 from importer.web.options import WebOptions
 from importer.web.users import Role, Tries, Users, add_user
-from tests.web.kit import SAMPLES, Visitor, ended, import_file
+from tests.support.page import SAMPLES, Visitor, ended, import_file
 
 #: Requests cost no time here: nothing is about the pace.
 FAST = Rate(1000, 1.0, "1000/second")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.kit import Server, Visitor, ended, import_file, until
-from tests.whole.canaries import CANARY, HEADER, ROWS, Parrot, check_files, parroting, silent
+from tests.support.canaries import CANARY, HEADER, ROWS, Parrot, check_files, parroting, silent
+from tests.support.page import Server, Visitor, ended, import_file, until
 
 #: What is found out of an upload for the pages that show sample cells; it goes with the upload.
 OF_UPLOADS = ("look.json", "check.json", "problems.csv", "mapping.toml")

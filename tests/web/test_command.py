@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from importer.errors import SettingsError
-from importer.settings import Settings
+from importer.settings.options import Settings
 from importer.web.command import serve_page
 from importer.web.options import MEBIBYTE, is_loopback, read_size
 

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from importer.sandbox import EmbeddedSandbox
-from tests.web.kit import SAMPLES, Server
+from tests.support.page import SAMPLES, Server
 
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from importer.purging import purge
-from importer.settings import Settings
+from importer.runs.purge import purge
+from importer.settings.options import Settings
 from importer.world import World
-from tests.web.kit import PACE, SAMPLES, Server, Visitor, ended, import_file, prepare, until
+from tests.support.page import PACE, SAMPLES, Server, Visitor, ended, import_file, prepare, until
 
 DAY = 86_400.0
 GOOD = b"Mobile,Favourite brand\n" + b"".join(b"9198765%05d,Puma\n" % number for number in range(30))

@@ -12,11 +12,11 @@ from msoffcrypto.format.ooxml import OOXMLFile
 from playwright.sync_api import Browser, expect
 
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.settings import Settings
+from importer.settings.options import Settings
 from importer.web.messages import Job
 from importer.web.passwords import Passwords
-from tests.journal.kit import rows_written
-from tests.web.kit import Server, Visitor, ended, form_of, prepare, start, until
+from tests.support.page import Server, Visitor, ended, form_of, prepare, start, until
+from tests.support.runs import rows_written
 from tests.web.test_flow import Watcher, axe, context_of, wide_enough
 
 SECRET = "kanari-Ünlock-me"

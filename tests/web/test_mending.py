@@ -10,12 +10,12 @@ from pathlib import Path
 
 import openpyxl
 
-from importer.mapping import ColumnUse, Mapping
-from importer.settings import Settings
+from importer.normaliser.mapping import ColumnUse, Mapping
+from importer.settings.options import Settings
 from importer.web.forms import mapping_from, reading_from, settings_for
 from importer.web.messages import Look, Sight
 from importer.web.storage import Reading, Upload
-from tests.web.kit import PACE, SAMPLES, Server, Visitor, ended, form_of, import_file, prepare, start
+from tests.support.page import PACE, SAMPLES, Server, Visitor, ended, form_of, import_file, prepare, start
 
 LOOK = Look(columns=tuple(Sight(name, (), 0, 0, 0, "") for name in ("Phone", "Brands", "Remarks")))
 

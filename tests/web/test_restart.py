@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from tests.web.kit import Server, Visitor, ended, import_file, until
+from tests.support.page import Server, Visitor, ended, import_file, until
 
 ROWS = 900
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from importer.checking import organisation_fields
+from importer.checker.check import organisation_fields
+from importer.chunker.pacer import Pacer, PaceState
+from importer.chunker.shared_rate import shared_slots
 from importer.errors import Stop
-from importer.pacer import Pacer, PaceState, Rate
+from importer.model import Rate
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.settings import Settings
-from importer.slots import shared_slots
+from importer.settings.options import Settings
 from importer.web.users import add_user
 from importer.world import World
-from tests.web.kit import Server, Visitor, prepare, start, until
+from tests.support.page import Server, Visitor, prepare, start, until
 
 PASSWORD = "a long enough password"
 #: Requests a second; told as a rate of a minute, for the room that it leaves for a busy machine's jitter.

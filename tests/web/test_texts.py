@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import importer.web
-from importer.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES
+from importer.capillary.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES
 from importer.errors import EXIT_MEANINGS, ExitCode
-from importer.own_codes import OWN_CODES
+from importer.normaliser.codes import OWN_CODES
 from importer.web.texts import ENGLISH, Texts
 
 PAGE = Path(importer.web.__file__).parent

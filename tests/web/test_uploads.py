@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from msoffcrypto.format.ooxml import OOXMLFile
 
 from importer.web.receiving import safe_name
-from tests.web.kit import SAMPLES, Server, Visitor, form_of
+from tests.support.page import SAMPLES, Server, Visitor, form_of
 
 MEBIBYTE = 1024 * 1024
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.whole.kit import EXPECTED, FAST, SAMPLES, stable, table, without_stamps, workbook_rows
+from tests.support.terminal import EXPECTED, FAST, SAMPLES, stable, table, without_stamps, workbook_rows
 
 #: sample → how the run ends.
 SAMPLE_ENDS = {"customers.xlsx": 0, "customers.csv": 0, "messy.xlsx": 3, "long.csv": 0}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from tests.whole.kit import SAMPLES, Ended, Terminal, table, write_csv
+from tests.support.terminal import SAMPLES, Ended, Terminal, table, write_csv
 
 HEADER = ("Mobile", "Favourite colour")
 GOOD = ("919774487641", "Blue")

@@ -16,7 +16,7 @@ import importer
 from importer.library import check, run
 from importer.model import RunSummary
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from tests.whole.kit import FAST, SAMPLES, Terminal, table
+from tests.support.terminal import FAST, SAMPLES, Terminal, table
 
 
 @pytest.fixture(autouse=True)

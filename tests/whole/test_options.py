@@ -18,12 +18,12 @@ import pytest
 from importer.errors import ExitCode
 from importer.pipeline import run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.settings import CLUSTERS, OPTIONS, Nightly, load
-from importer.summary import seconds_until
+from importer.settings.options import CLUSTERS, OPTIONS, Nightly, load
+from importer.system.clock import seconds_until
 from importer.world import World
-from tests.journal.kit import StopsAfter
-from tests.sending.fault_server import closed_port
-from tests.whole.kit import Ended, Terminal, table, write_csv
+from tests.support.fault_server import closed_port
+from tests.support.runs import StopsAfter
+from tests.support.terminal import Ended, Terminal, table, write_csv
 
 HEADER = ("Mobile", "Favourite colour")
 

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from importer.sandbox import EmbeddedSandbox
-from tests.whole.kit import EXPECTED, SAMPLES, Terminal, table, workbook_rows
+from tests.support.terminal import EXPECTED, SAMPLES, Terminal, table, workbook_rows
 from tests.whole.make_expected import PARTS, SAMPLE_ENDS
 
 IDENTIFIERS = {"Mobile No.": "mobile", "E-mail ID": "email", "Customer ID": "external_id"}

@@ -1,0 +1,415 @@
+"""The code catalogue: every code of the API, what it means, what happens next, and advice for the person who must act.
+
+Source: Capillary's documentation of the v1.1 customer resource. Code numbers are not global; these are this resource's.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from importer.normaliser.codes import OWN_CODES as _OWN
+
+
+class Next(StrEnum):
+    """What happens next with a row or a request that came back with a code."""
+
+    SUCCESS = "success"
+    WARNING = "warning"
+    ROW = "row failed"
+    AGAIN = "try again"
+    ALONE = "try again alone"
+    HALVE = "halve the batch"
+    SLOW = "slow down"
+    RENEW = "renew the token"
+    REFUSED = "stop: credentials or permission"
+    SETTINGS = "stop: configuration"
+    ITEMS = "read the items"
+    REJECTED = "rejected by us"
+
+
+class CodeEntry(msgspec.Struct, frozen=True):
+    """`klass` is what happens next; `concerns` names the guilty field, where one is; `who` can fix it."""
+
+    code: str
+    meaning: str
+    klass: Next
+    advice: str
+    concerns: str = ""
+    who: str = ""
+
+
+_SHEET, _STORES, _API = "sheet owner", "store master data", "API team"
+
+_NOT_FOUND = (
+    "customer not found",
+    "Check the identifier for a missing or extra digit; if it is right, register the customer first, then upload the row again.",
+)
+
+
+def _table(*entries: CodeEntry) -> dict[str, CodeEntry]:
+    return {entry.code: entry for entry in entries}
+
+
+#: What one customer's `item_status.code` means.
+ITEM_CODES: dict[str, CodeEntry] = _table(
+    CodeEntry("200", "updated", Next.SUCCESS, "Nothing to do."),
+    CodeEntry("1000", "updated", Next.SUCCESS, "Nothing to do."),
+    CodeEntry(
+        "400",
+        "input invalid or no identifier",
+        Next.ROW,
+        "Check that the row names a customer and that its values are plain text.",
+        "",
+        _SHEET,
+    ),
+    CodeEntry(
+        "401",
+        "unauthorised",
+        Next.REFUSED,
+        "Ask the API team for credentials that may set preferences, then resume.",
+        "",
+        _API,
+    ),
+    CodeEntry(
+        "403",
+        "forbidden",
+        Next.REFUSED,
+        "Ask the API team to permit these credentials to set preferences, then resume.",
+        "",
+        _API,
+    ),
+    CodeEntry("404", *_NOT_FOUND[:1], Next.ROW, _NOT_FOUND[1], "identifier", _SHEET),
+    CodeEntry(
+        "409",
+        "duplicate or conflicting data",
+        Next.ROW,
+        "Look for another customer who has the same mobile, e-mail or external id, and correct the row.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry(
+        "422",
+        "semantically wrong (bad e-mail, unsupported store code)",
+        Next.ROW,
+        "Check the row's e-mail address and store code.",
+        "",
+        _SHEET,
+    ),
+    CodeEntry(
+        "500",
+        "server error while handling the customer",
+        Next.AGAIN,
+        "Retry these rows later; if they fail again, send the support bundle to the API team.",
+        "",
+        _API,
+    ),
+    CodeEntry(
+        "521",
+        "several actions are running for this customer",
+        Next.AGAIN,
+        "Retry these rows when no other job writes to these customers.",
+        "",
+        _API,
+    ),
+    CodeEntry("461", "server busy", Next.AGAIN, "Retry these rows later.", "", _API),
+    CodeEntry(
+        "9009",
+        "internal error, try later",
+        Next.AGAIN,
+        "Retry these rows later; if they fail again, tell the API team.",
+        "",
+        _API,
+    ),
+    CodeEntry(
+        "618",
+        "customer is marked as fraud",
+        Next.ROW,
+        "Ask the loyalty team whether the mark is right; such customers cannot be changed.",
+        "identifier",
+        _API,
+    ),
+    CodeEntry("816", *_NOT_FOUND[:1], Next.ROW, _NOT_FOUND[1], "identifier", _SHEET),
+    CodeEntry(
+        "1001",
+        "mobile, e-mail or external id invalid",
+        Next.ROW,
+        "Check the row's mobile, e-mail and external id.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1002",
+        "mobile, e-mail or external id invalid",
+        Next.ROW,
+        "Check the row's mobile, e-mail and external id.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1003",
+        "mobile, e-mail or external id invalid",
+        Next.ROW,
+        "Check the row's mobile, e-mail and external id.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1004",
+        "store unknown",
+        Next.ROW,
+        "Correct the store code, or have the store created first.",
+        "store.code",
+        _STORES,
+    ),
+    CodeEntry(
+        "1006",
+        "mobile number validation failed",
+        Next.ROW,
+        "Check the number's country code; if it is right, ask the API team to allow that country for the organisation.",
+        "mobile",
+        _SHEET,
+    ),
+    CodeEntry("1011", *_NOT_FOUND[:1], Next.ROW, _NOT_FOUND[1], "identifier", _SHEET),
+    CodeEntry("1012", *_NOT_FOUND[:1], Next.ROW, _NOT_FOUND[1], "identifier", _SHEET),
+    CodeEntry(
+        "1013",
+        "customer is not in the loyalty programme",
+        Next.ROW,
+        "Enrol the customer in the loyalty programme first, then upload the row again.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1015",
+        "no identifier or an invalid one",
+        Next.ROW,
+        "Fill in a valid mobile, e-mail, external id or user id.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1017",
+        "custom field invalid",
+        Next.ROW,
+        "Correct the column's name to that of a preference the organisation has (importer check --online lists them).",
+        "custom_fields",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1018",
+        "custom field cannot be updated",
+        Next.ROW,
+        "Ask the API team whether this preference may be changed; remove the column if not.",
+        "custom_fields",
+        _API,
+    ),
+    CodeEntry(
+        "1020",
+        "customer is not in the loyalty programme",
+        Next.ROW,
+        "Enrol the customer in the loyalty programme first, then upload the row again.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1030",
+        "customer preferences cannot be updated",
+        Next.ROW,
+        "Check the row's preference values against what the fields allow; if they are right, ask the API team.",
+        "custom_fields",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1035",
+        "some preferences of this customer were not updated",
+        Next.ROW,
+        "Check each value of the row against the field's type and options, correct it and upload the row again.",
+        "custom_fields",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1042",
+        "mobile, e-mail or external id invalid",
+        Next.ROW,
+        "Check the row's mobile, e-mail and external id.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1044",
+        "no permission",
+        Next.REFUSED,
+        "Ask the API team to permit this till to set preferences, then resume.",
+        "",
+        _API,
+    ),
+    CodeEntry(
+        "1047",
+        "the primary identifier does not match the others",
+        Next.ROW,
+        "The row's identifiers belong to different customers: keep the right one and clear the others.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry(
+        "1060",
+        "batch limit exceeded",
+        Next.HALVE,
+        "Nothing to do: smaller batches were sent. Set a smaller --batch-size to spare the extra requests.",
+    ),
+    CodeEntry(
+        "1104",
+        "invalid identifier",
+        Next.ROW,
+        "Fill in a valid mobile, e-mail, external id or user id.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry("1150", "store id invalid", Next.ROW, "Correct the store id, or leave it empty.", "store.id", _STORES),
+    CodeEntry(
+        "8014",
+        "mobile number validation failed",
+        Next.ROW,
+        "Check the number's country code; if it is right, ask the API team to allow that country for the organisation.",
+        "mobile",
+        _SHEET,
+    ),
+    CodeEntry("8015", *_NOT_FOUND[:1], Next.ROW, _NOT_FOUND[1], "identifier", _SHEET),
+    CodeEntry(
+        "8109",
+        "customer was deleted after a privacy request",
+        Next.ROW,
+        "Remove the row: this customer's data must not be sent again.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry(
+        "91009",
+        "merged account: the surviving one was used",
+        Next.WARNING,
+        "Nothing to do; correct the identifiers in your own records.",
+        "identifier",
+        _SHEET,
+    ),
+    CodeEntry("91020", "invalid till", Next.REFUSED, "Ask the API team for a valid till, then resume.", "", _API),
+    CodeEntry("91021", "invalid till", Next.REFUSED, "Ask the API team for a valid till, then resume.", "", _API),
+    CodeEntry(
+        "999999",
+        "unexpected server error",
+        Next.ALONE,
+        "Retry these rows later; if they fail again, send their request ids to the API team.",
+        "",
+        _API,
+    ),
+)
+
+#: What `response.status.code` (or the HTTP status) means for the request as a whole.
+REQUEST_CODES: dict[str, CodeEntry] = _table(
+    CodeEntry("200", "success", Next.ITEMS, "Read the items."),
+    CodeEntry("201", "some requests failed", Next.ITEMS, "Read the items."),
+    CodeEntry("400", "input invalid", Next.HALVE, "With no items, some row poisons the batch: it is found by halving."),
+    CodeEntry(
+        "401", "username, password or token refused", Next.RENEW, "Check the credentials, then resume.", "", _API
+    ),
+    CodeEntry("402", "version not supported", Next.SETTINGS, "Check --base-url.", "", _API),
+    CodeEntry(
+        "403", "access denied", Next.REFUSED, "Ask the API team to permit these credentials, then resume.", "", _API
+    ),
+    CodeEntry("404", "resource not found", Next.SETTINGS, "Check --base-url.", "", _API),
+    CodeEntry("405", "method not allowed", Next.SETTINGS, "Check --base-url.", "", _API),
+    CodeEntry("406", "operation not supported", Next.SETTINGS, "Check --base-url.", "", _API),
+    CodeEntry("407", "unknown error", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry(
+        "408",
+        "network MAC id does not match, or the request timed out",
+        Next.SETTINGS,
+        "Ask the API team to free the till from its machine.",
+        "",
+        _API,
+    ),
+    CodeEntry("413", "request too large", Next.HALVE, "Smaller batches are sent from here on."),
+    CodeEntry("415", "content type not accepted", Next.SETTINGS, "Tell the makers of this tool.", "", _API),
+    CodeEntry("429", "too many requests", Next.SLOW, "It pauses and goes on slower; set a lower --rate to avoid it."),
+    CodeEntry("461", "search engine busy", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry(
+        "500",
+        "all requests failed",
+        Next.ITEMS,
+        "With items they are read; without, the batch is tried again, then halved.",
+    ),
+    CodeEntry("502", "bad gateway", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry("503", "service unavailable", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry("504", "gateway timeout", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry("520", "edge: unknown error", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry(
+        "521",
+        "edge: server down; in a body: several actions for one customer",
+        Next.AGAIN,
+        "It is tried again with back-off.",
+    ),
+    CodeEntry("522", "edge: connection timed out", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry("524", "edge: a timeout occurred", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry("1060", "batch limit exceeded", Next.HALVE, "Smaller batches are sent from here on."),
+    CodeEntry("4001", "authorisation unavailable", Next.AGAIN, "It is tried again with back-off."),
+)
+
+#: Outcomes that are no code of the server's: our words for rows that it gave no usable answer for.
+RUN_CODES: dict[str, CodeEntry] = _table(
+    CodeEntry(
+        "no_answer",
+        "sent, but no trustworthy answer came back",
+        Next.ROW,
+        "Verify the row, or retry it: setting the same value again changes nothing.",
+        "",
+        _API,
+    ),
+    CodeEntry(
+        "contradiction",
+        "the server said success and failure at once",
+        Next.ROW,
+        "Verify the row, or retry it, and send its request id to the API team.",
+        "",
+        _API,
+    ),
+    CodeEntry(
+        "refused_whole",
+        "the server refused the request that held this row alone",
+        Next.ROW,
+        "Check every cell of the row for odd characters or lengths.",
+        "",
+        _SHEET,
+    ),
+    CodeEntry("not_reached", "the run stopped before this row", Next.ROW, "Resume the run."),
+    CodeEntry("over_limit", "left out by --limit", Next.WARNING, "Nothing to do."),
+    CodeEntry("skipped_rows", "left out by --skip-rows", Next.WARNING, "Nothing to do."),
+    CodeEntry("unchanged", "already imported unchanged", Next.WARNING, "Nothing to do."),
+    CodeEntry("already_succeeded", "succeeded in an earlier run", Next.WARNING, "Nothing to do."),
+    CodeEntry("not_chosen", "not among the rows to retry", Next.WARNING, "Nothing to do."),
+)
+
+
+def own_codes() -> dict[str, CodeEntry]:
+    """Our reasons for rejecting a row, as catalogue entries."""
+    return {
+        code: CodeEntry(code, meaning, Next.REJECTED, advice, "", who) for code, (meaning, advice, who) in _OWN.items()
+    }
+
+
+_ALL = {**ITEM_CODES, **RUN_CODES, **own_codes()}
+
+
+def lookup(code: str) -> CodeEntry:
+    """The entry of an item's code, of our own codes, or of a code nobody documented, which is shown as it came."""
+    found = _ALL.get(code)
+    if found is not None:
+        return found
+    return CodeEntry(
+        code,
+        "a code that the documentation does not list" if code else "no code was given",
+        Next.ROW,
+        "Send the row's request id to the API team and ask what the code means.",
+        "",
+        _API,
+    )

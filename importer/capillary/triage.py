@@ -1,0 +1,110 @@
+"""Triage: what happens next with a request, decided in one place from its HTTP status and the body's own status. Pure.
+
+The HTTP status is no guide when the body lists customers: then only their item_status counts. Without a list, the
+body's code decides, and the HTTP status only where the body says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from importer.capillary.codes import REQUEST_CODES, Next
+from importer.capillary.wire import Answer
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """A request that brought no item_status. `doubt`: the server may have applied it all the same. `foreign`: what came
+    is nothing that the API says."""
+
+    next: Next
+    code: str
+    message: str
+    doubt: bool
+    foreign: bool = False
+
+
+#: HTTP statuses that mean something else than the same number in a body, or that bodies do not use.
+_BY_HTTP = {
+    408: Next.AGAIN,
+    413: Next.HALVE,
+    425: Next.AGAIN,
+    500: Next.AGAIN,
+    407: Next.SETTINGS,
+    410: Next.SETTINGS,
+    501: Next.SETTINGS,
+}
+
+#: Refused before the server looked at any customer: a row of such a batch was certainly not changed.
+_UNTOUCHED = (Next.RENEW, Next.REFUSED, Next.SETTINGS, Next.SLOW, Next.HALVE)
+
+
+def triage(http_status: int, answer: Answer | None, unreadable: str = "") -> Trouble | None:
+    """None when there are items to read. `answer` None: the body could not be read, for the reason in `unreadable`."""
+    if http_status == 429:
+        return Trouble(Next.SLOW, "429", REQUEST_CODES["429"].meaning, doubt=False)
+    if 300 <= http_status < 400:
+        # Whatever a redirect carries, it is not the API that answers.
+        return Trouble(Next.SETTINGS, f"HTTP {http_status}", "the server redirects elsewhere", doubt=False)
+    if answer is not None and answer.items:
+        return None
+    code = answer.status.code if answer is not None else ""
+    # A readable 500 sums up its items, whatever the HTTP status: it is no outage.
+    if code and (code == "500" or code != str(http_status)):
+        by_body = _by_body(code)
+        if by_body is not None:
+            return Trouble(by_body, code, _message(answer, code), doubt=by_body not in _UNTOUCHED)
+    return _by_http(http_status, answer, code, unreadable)
+
+
+def _by_body(code: str) -> Next | None:
+    """The body's own word. 200 and 201 without items say nothing, and 500 sums up items that are not there."""
+    entry = REQUEST_CODES.get(code)
+    if entry is None:
+        return None
+    if entry.klass is Next.ITEMS:
+        return Next.ALONE if code == "500" else Next.WARNING
+    return entry.klass
+
+
+def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str) -> Trouble:
+    label = code or f"HTTP {http_status}"
+    # An error's page is a page; that a success cannot be read is what must be told.
+    readable = answer is not None or http_status >= 400
+    message = _message(answer, str(http_status)) if readable else f"the answer could not be read: {unreadable}"
+    if http_status == 407 and answer is None:
+        message = "a proxy on the way refuses, or wants a user and password; check HTTP_PROXY"
+    if http_status == 403 and answer is None:
+        message += ", told not in the API's words: it may be a proxy or firewall on the way that refuses"
+    if http_status < 300:
+        return Trouble(Next.WARNING, label, message, doubt=True, foreign=answer is None)
+    if http_status in _BY_HTTP:
+        klass = _BY_HTTP[http_status]
+    elif http_status >= 500:
+        klass = Next.AGAIN
+    else:
+        entry = REQUEST_CODES.get(str(http_status))
+        klass = entry.klass if entry is not None else Next.HALVE
+    return Trouble(klass, label, message, doubt=klass not in _UNTOUCHED)
+
+
+#: How proxies that people are sent through name themselves in answers of their own.
+_PROXIES = ("squid", "zscaler", "bluecoat", "mcafee web gateway", "forcepoint", "websense")
+
+
+def by_a_proxy(headers: Mapping[str, str]) -> bool:
+    """Whether a proxy on the way surely wrote this answer itself. `Via` and `X-Cache` do not tell: they stand on what
+    was only passed on, too, and server farms add them."""
+    return (
+        "X-Squid-Error" in headers
+        or "error=" in headers.get("Proxy-Status", "")
+        or headers.get("Server", "").lower().startswith(_PROXIES)
+    )
+
+
+def _message(answer: Answer | None, code: str) -> str:
+    if answer is not None and answer.status.message:
+        return answer.status.message
+    entry = REQUEST_CODES.get(code)
+    return entry.meaning if entry is not None else "no reason was given"

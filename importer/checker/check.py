@@ -1,0 +1,167 @@
+"""Checking: the whole road of a row up to the sending, which is left out."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import datetime
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from importer.capillary.client import Client, ClientOptions, RequestFailed
+from importer.capillary.codes import Next
+from importer.checker.findings import Findings, Gatherer, problem_row
+from importer.chunker.pacer import Pacer
+from importer.chunker.shared_rate import shared_slots
+from importer.errors import ExitCode, SettingsError, Stop
+from importer.model import FieldDefinition, Problem
+from importer.normaliser.normaliser import Normaliser
+from importer.reader import open_source
+from importer.row_block import RowBlock
+from importer.runs.record import check_resubmit, choose_mapping, source_options
+from importer.runs.target import Target, target_of
+from importer.settings.options import Settings
+from importer.world import World
+
+#: Nothing waits for a check, so its blocks may be as large as memory likes.
+ROWS_AT_ONCE = 10_000
+#: Seconds that the question for the fields waits for its turn; without them everything else can still be checked.
+PATIENCE = 20.0
+
+
+def check(path: str, settings: Settings, world: World) -> Findings:
+    """Reads everything, sends nothing. Raises `ImporterError` where the source cannot be read or mapped."""
+    fields = organisation_fields(settings, world) if settings.online else None
+    password = world.environ.get("IMPORTER_SOURCE_PASSWORD") or None
+    with (
+        open_source(path, source_options(settings, password)) as source,
+        _problems_file(settings.output, path) as write,
+    ):
+        check_resubmit(source, settings)
+        mapping = choose_mapping(source, settings)
+        # An organisation that has defined nothing yet says nothing of our columns.
+        normaliser = Normaliser(mapping, country=settings.country or None, blank=settings.blank, fields=fields or None)
+        gatherer = Gatherer(mapping, blank=settings.blank)
+        for block in _chosen(source.blocks(ROWS_AT_ONCE), settings):
+            normalised = normaliser(block)
+            gatherer.add(block, normalised)
+            write(normalised.problems)
+        gatherer.add(None, normaliser.finish())
+        return gatherer.findings(
+            source=source.name,
+            sheet=source.sheet,
+            batch_size=settings.batch_size,
+            rate=settings.rate,
+            now=datetime.datetime.fromtimestamp(world.wall() / 1000, datetime.UTC),
+            fields=fields or None,
+            notes=(*source.notes, *_about(fields)),
+        )
+
+
+def _about(fields: tuple[FieldDefinition, ...] | None) -> tuple[str, ...]:
+    if fields is None or fields:
+        return ()
+    return ("The organisation has no preference fields defined, so the columns' names could not be checked.",)
+
+
+def _chosen(blocks: Iterator[RowBlock], settings: Settings) -> Iterator[RowBlock]:
+    """The rows that a run with the same --skip-rows, --limit and --resubmit would take."""
+    first, last = settings.skip_rows, settings.skip_rows + settings.limit if settings.limit else None
+    seen = 0
+    for block in blocks:
+        frame = block.frame.iloc[max(first - seen, 0) : None if last is None else max(last - seen, 0)]
+        if settings.resubmit and block.closed:
+            frame = frame[~frame.index.isin(list(block.closed))]
+        seen += len(block.frame)
+        if len(frame) == len(block.frame):
+            yield block
+        elif len(frame):
+            kept = set(frame.index.tolist())
+            yield RowBlock(frame, tuple(problem for problem in block.problems if problem.row_number in kept))
+        if last is not None and seen >= last:
+            return
+
+
+def organisation_fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
+    """The preferences that the organisation has defined. Raises `ImporterError` where it cannot be asked."""
+    with target_of(settings, world) as target:
+        return asyncio.run(greet(target, settings, world)).fields
+
+
+class Greeting(msgspec.Struct, frozen=True):
+    """What a server that takes the credentials told. `server_date`: its Date header."""
+
+    fields: tuple[FieldDefinition, ...]
+    server_date: str
+
+
+async def greet(target: Target, settings: Settings, world: World) -> Greeting:
+    """The organisation's fields, and with them whether the credentials work: one request, with OAuth two."""
+    options = ClientOptions(
+        target.base_url,
+        attribution_type=settings.attribution_type,
+        attribution_code=settings.attribution_code,
+    )
+    async with Client(options, target.credentials, world.clock, world.transport) as client:
+        await _wait_for_turn(target, settings, world)
+        try:
+            return Greeting(await client.fields(), client.server_date)
+        except RequestFailed as error:
+            trouble = error.trouble
+            if trouble.next in (Next.RENEW, Next.REFUSED):
+                raise Stop(
+                    ExitCode.REFUSED,
+                    f"The server refuses the credentials ({trouble.code}: {trouble.message}).",
+                    "Check IMPORTER_USERNAME and IMPORTER_PASSWORD, or the client key.",
+                ) from None
+            if trouble.next in (Next.AGAIN, Next.SLOW):
+                raise Stop(
+                    ExitCode.TROUBLE, f"The field list could not be had: {trouble.message}.", "Try again later."
+                ) from None
+            raise SettingsError(f"The field list could not be had: {trouble.message}.", "Check --base-url.") from None
+
+
+async def _wait_for_turn(target: Target, settings: Settings, world: World) -> None:
+    """The question counts towards the key's rate, which a run may be using up at this moment."""
+    own = settings.sandbox or world.transport is not None
+    slots = None if own else shared_slots(world.environ, target.rate_key)
+    pacer = Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots)
+    if (wait := pacer.wait()) > PATIENCE:
+        raise Stop(
+            ExitCode.TROUBLE,
+            f"The field list could not be had: the rate leaves no request free for {wait:.0f} s.",
+            "Try again when the runs of this key are done.",
+        )
+    leave = pacer.slot()
+    while (wait := pacer.may_leave(leave) - world.clock()) > 0:
+        await asyncio.sleep(wait)
+    pacer.departed()
+
+
+@contextmanager
+def _problems_file(output: str, source: str) -> Iterator[Any]:
+    """A function that writes problems as CSV, for their owner alone; it does nothing where no file was asked for."""
+    if not output:
+        yield lambda _: None
+        return
+    if Path(output).exists() and Path(output).samefile(source):
+        raise SettingsError(f"--output {output} is the source itself.", "Choose another.")
+    try:
+        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise SettingsError(f"--output {output} cannot be written ({error.strerror}).", "Choose another.") from None
+    with os.fdopen(file, "w", encoding="utf-8-sig", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["row", "column", "value", "code", "message", "advice"])
+
+        def write(problems: Sequence[Problem]) -> None:
+            table.writerows(problem_row(problem) for problem in problems)
+
+        yield write
+        stream.flush()
+        Path(output).chmod(0o600)

@@ -1,0 +1,295 @@
+"""What `check` tells: gathered block by block in bounded memory, told as a record, as text, and as rows of a CSV."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import phonenumbers
+
+from importer.capillary.codes import lookup
+from importer.checker.repeats import RepeatCounter, Repeats
+from importer.errors import ExitCode
+from importer.model import FieldDefinition, Problem, Rate
+from importer.normaliser.damage import REPAIRS
+from importer.normaliser.mapping import Mapping, misspelt
+from importer.normaliser.normaliser import Normalised
+from importer.normaliser.phones import calling_code
+from importer.normaliser.samples import Looks
+from importer.row_block import RowBlock
+from importer.system.formula_guard import guard
+
+#: Rows named per problem or repair.
+EXAMPLES = 5
+#: Preferences of a long sheet that are told one by one.
+_MOST_NAMES = 200
+PROBLEM_COLUMNS = ("row", "column", "value", "code", "message", "advice")
+
+
+class ColumnFinding(msgspec.Struct, frozen=True):
+    """`becomes`: the field, or `preference`. `blank`: empty cells of rows that would be sent."""
+
+    column: str
+    becomes: str
+    preference: str = ""
+    samples: tuple[str, ...] = ()
+    blank: int = 0
+    is_list: bool = False
+    list_like: int = 0
+    separator: str = ""
+    #: The field whose name this column misspells, so it seems.
+    looks_like: str = ""
+
+
+class NameFinding(msgspec.Struct, frozen=True):
+    """A preference that the rows of a long sheet name."""
+
+    preference: str
+    rows: int
+
+
+class ProblemCount(msgspec.Struct, frozen=True):
+    code: str
+    column: str
+    meaning: str
+    advice: str
+    who: str
+    rows: int
+    example_rows: tuple[int, ...]
+
+
+class RepairCount(msgspec.Struct, frozen=True):
+    code: str
+    column: str
+    meaning: str
+    cells: int
+    example_rows: tuple[int, ...]
+
+
+class FieldFinding(msgspec.Struct, frozen=True):
+    """Where the sheet and the organisation's fields disagree: `unknown`, `disabled` or `mandatory`."""
+
+    preference: str
+    fault: str
+    message: str
+    nearest: str = ""
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """The document that `check --json` prints. Stamps are UTC, ISO 8601."""
+
+    source: str
+    sheet: str
+    exit_code: int
+    rows: int
+    sendable_rows: int
+    rejected_rows: int
+    records: int
+    requests: int
+    rate: str
+    seconds: float
+    ends_at: str
+    columns: tuple[ColumnFinding, ...]
+    preferences: tuple[NameFinding, ...]
+    problems: tuple[ProblemCount, ...]
+    repairs: tuple[RepairCount, ...]
+    repeats: Repeats
+    mobiles_by_country: dict[str, int]
+    blank: str
+    fields: tuple[FieldFinding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def customers(self) -> int:
+        """How many are changed: the records of one who occurs more than once count once."""
+        return self.records - self.repeats.records + self.repeats.customers
+
+
+class Gatherer:
+    """`add` each block with what the normaliser made of it (its `finish` without a block), then `findings`."""
+
+    def __init__(self, mapping: Mapping, *, blank: str = "skip") -> None:
+        self._mapping = mapping
+        self._blank = blank
+        self._looks = Looks(mapping)
+        self._repeats = RepeatCounter()
+        self._rows = self._rejected = self._records = 0
+        self._problems: dict[tuple[str, str], _Tally] = {}
+        self._repairs: dict[tuple[str, str], _Tally] = {}
+        self._blanks: Counter[str] = Counter()
+        self._names: Counter[str] = Counter()
+        self._mobiles: Counter[str] = Counter()
+
+    def add(self, block: RowBlock | None, normalised: Normalised) -> None:
+        customers = normalised.customers
+        if block is not None:
+            self._rows += len(block.frame)
+            self._looks.add(block)
+        self._records += len(customers)
+        self._repeats.add(customers)
+        self._mobiles.update([customer.mobile[:7] for customer in customers if customer.mobile])
+        if len(self._mobiles) > 20_000:
+            self._mobiles = _by_code(self._mobiles)
+        self._blanks.update(normalised.blanks)
+        if self._mapping.is_long:
+            self._names.update([name for customer in customers for name, _ in customer.custom_fields])
+        rejected = set()
+        for problem in normalised.problems:
+            rejected.add(problem.row_number)
+            key = (problem.code, problem.column or "")
+            self._problems.setdefault(key, _Tally()).add(problem.row_number)
+        self._rejected += len(rejected)
+        for repair in normalised.repairs:
+            self._repairs.setdefault((repair.code, repair.column), _Tally()).add(repair.row_number)
+
+    def findings(
+        self,
+        *,
+        source: str,
+        sheet: str = "",
+        batch_size: int,
+        rate: Rate,
+        now: datetime.datetime,
+        fields: Sequence[FieldDefinition] | None = None,
+        notes: Iterable[str] = (),
+    ) -> Findings:
+        """Ends the gathering. `fields`: the organisation's, when asked for."""
+        repeats = self._repeats.count()
+        self._repeats.close()
+        # One customer's records never share a request, so the busiest one sets a floor.
+        requests = max(-(-self._records // batch_size), repeats.most)
+        seconds = max(0, requests - 1) * rate.unit / rate.count
+        ends = now.astimezone(datetime.UTC) + datetime.timedelta(seconds=seconds)
+        return Findings(
+            source=source,
+            sheet=sheet,
+            exit_code=self._exit_code(),
+            rows=self._rows,
+            sendable_rows=self._rows - self._rejected,
+            rejected_rows=self._rejected,
+            records=self._records,
+            requests=requests,
+            rate=rate.word or f"{rate.count:g} in {rate.unit:g} s",
+            seconds=round(seconds, 1),
+            ends_at=ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            columns=self._columns(),
+            preferences=tuple([NameFinding(*item) for item in self._names.most_common(_MOST_NAMES)]),
+            problems=self._problem_counts(),
+            repairs=self._repair_counts(),
+            repeats=repeats,
+            mobiles_by_country=_by_region(self._mobiles),
+            blank=self._blank,
+            fields=() if fields is None else compare_fields(self._preference_names(), fields),
+            notes=tuple(notes),
+        )
+
+    def _exit_code(self) -> int:
+        if not self._records:
+            return ExitCode.SOURCE
+        return ExitCode.ROWS if self._rejected else ExitCode.OK
+
+    def _preference_names(self) -> list[str]:
+        constants = [name for name, _ in self._mapping.constants if not name.startswith("store.")]
+        return [*[use.preference for use in self._mapping.preferences], *constants, *self._names]
+
+    def _columns(self) -> tuple[ColumnFinding, ...]:
+        looks, hints = self._looks.looks(), dict(misspelt(self._mapping))
+        found = []
+        for use in self._mapping.columns:
+            look = looks.get(use.column)
+            found.append(
+                ColumnFinding(
+                    column=use.column,
+                    becomes=use.field,
+                    preference=use.preference,
+                    samples=look.samples if look else (),
+                    blank=self._blanks[use.column],
+                    is_list=use.is_list,
+                    list_like=look.list_like if look else 0,
+                    separator=look.separator if look else "",
+                    looks_like=hints.get(use.column, ""),
+                )
+            )
+        return tuple(found)
+
+    def _problem_counts(self) -> tuple[ProblemCount, ...]:
+        counts = []
+        for (code, column), tally in self._problems.items():
+            entry = lookup(code)
+            counts.append(
+                ProblemCount(code, column, entry.meaning, entry.advice, entry.who, tally.count, tuple(tally.rows))
+            )
+        return tuple(sorted(counts, key=lambda count: (-count.rows, count.code, count.column)))
+
+    def _repair_counts(self) -> tuple[RepairCount, ...]:
+        counts = [
+            RepairCount(code, column, REPAIRS.get(code, code), tally.count, tuple(tally.rows))
+            for (code, column), tally in self._repairs.items()
+        ]
+        return tuple(sorted(counts, key=lambda count: (-count.cells, count.code, count.column)))
+
+
+class _Tally:
+    __slots__ = ("count", "rows")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.rows: list[int] = []
+
+    def add(self, row: int) -> None:
+        self.count += 1
+        if len(self.rows) < EXAMPLES:
+            self.rows.append(row)
+
+
+def _by_code(prefixes: Counter[str]) -> Counter[str]:
+    """Beginnings of mobiles → their country codes, so that there are only a few."""
+    codes: Counter[str] = Counter()
+    for prefix, count in prefixes.items():
+        codes[calling_code(prefix)] += count
+    return codes
+
+
+def _by_region(prefixes: Counter[str]) -> dict[str, int]:
+    """`IN` → how many. Countries that share a code are told together, as `US/CA …` cannot be told by it."""
+    regions: Counter[str] = Counter()
+    for code, count in _by_code(prefixes).items():
+        names = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code), ()) if code else ()
+        regions[f"{names[0] if names else 'other'} +{code}"] += count
+    return dict(regions.most_common())
+
+
+def compare_fields(names: Iterable[str], fields: Sequence[FieldDefinition]) -> tuple[FieldFinding, ...]:
+    """The preferences that a sheet sets against those that the organisation has: told once, with the nearest name."""
+    known = {field.name: field for field in fields}
+    usable = [field.name for field in fields if not field.is_disabled]
+    folded = {name.casefold(): name for name in usable}
+    found = []
+    given = list(dict.fromkeys(names))
+    for name in given:
+        field = known.get(name)
+        if field is None:
+            near = folded.get(name.casefold(), "")
+            if not near:
+                close = difflib.get_close_matches(name.casefold(), list(folded), 1, 0.7)
+                near = folded[close[0]] if close else ""
+            message = f"The organisation has no preference `{name}`."
+            message += f" Did you mean `{near}`?" if near else ""
+            found.append(FieldFinding(name, "unknown", message, near))
+        elif field.is_disabled:
+            message = f"The preference `{name}` is disabled in the organisation: its values would be refused."
+            found.append(FieldFinding(name, "disabled", message))
+    for field in fields:
+        if field.is_mandatory and not field.is_disabled and field.name not in given:
+            message = f"The preference `{field.name}` is mandatory in the organisation, and no column sets it."
+            found.append(FieldFinding(field.name, "mandatory", message))
+    return tuple(found)
+
+
+def problem_row(problem: Problem) -> tuple[str, ...]:
+    """A row of the CSV of `check --output`, under `PROBLEM_COLUMNS`. It holds the cell: keep the file private."""
+    texts = (problem.column or "", problem.value, problem.code, problem.message, problem.advice)
+    return (str(problem.row_number), *map(guard, texts))

@@ -1,0 +1,198 @@
+"""The findings of `check` in words, for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import datetime
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+
+from importer.checker.findings import ColumnFinding, Findings
+from importer.normaliser.mapping import IGNORED, NAME, PREFERENCE, VALUE
+from importer.system.text import counted
+
+WIDTH = 80
+_MOST_PROBLEMS, _MOST_REPAIRS, _MOST_NOTES, _MOST_NAMES = 20, 12, 10, 20
+
+
+def findings_text(findings: Findings, *, zone: datetime.tzinfo | None = None) -> str:
+    """What would happen, what would not, and why. `zone`: where "it would end at" is told for; None: this machine's."""
+    parts = [_head(findings, zone), _columns(findings), _problems(findings), _repairs(findings), _more(findings)]
+    return "\n\n".join([part for part in parts if part]) + "\n"
+
+
+def _head(findings: Findings, zone: datetime.tzinfo | None) -> str:
+    name = findings.source + (f", sheet {findings.sheet}" if findings.sheet else "")
+    if not findings.rows:
+        return _wrap(f"{name}: no rows.")
+    lines = [_wrap(f"{name}: {counted(findings.rows, 'row')}.")]
+    if findings.records:
+        ready = f"{counted(findings.sendable_rows, 'row')} can be sent"
+        if findings.customers != findings.sendable_rows:
+            ready += f", of {counted(findings.customers, 'customer')}"
+        ends = datetime.datetime.strptime(findings.ends_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
+        ready += (
+            f", in {counted(findings.requests, 'request')}: at {findings.rate} that takes {_at_least(findings.seconds)}"
+            f" and would end at {ends.astimezone(zone):%H:%M on %d %b} if it began now."
+        )
+        lines.append(_wrap(ready))
+    if findings.rejected_rows:
+        lines.append(_wrap(f"{counted(findings.rejected_rows, 'row')} would be rejected; see below."))
+    if not findings.records:
+        lines.append("Nothing can be sent.")
+    return "\n".join(lines)
+
+
+def _columns(findings: Findings) -> str:
+    width = max([min(_width(column.column), 26) for column in findings.columns] or [0])
+    lines = ["Columns:"]
+    for column in findings.columns:
+        lead = f"  {_fit(column.column, width)}  "
+        lines.append(_wrap(_becomes(column), lead, " " * (width + 4)))
+        lines += [_wrap(remark, " " * (width + 4)) for remark in _remarks(column, findings.blank)]
+    for name in findings.preferences[:_MOST_NAMES]:
+        lines.append(_wrap(f"preference `{name.preference}`: {counted(name.rows, 'row')}", "  "))
+    if len(findings.preferences) > _MOST_NAMES:
+        lines.append(f"  and {counted(len(findings.preferences) - _MOST_NAMES, 'more preference')}")
+    return "\n".join(lines)
+
+
+def _becomes(column: ColumnFinding) -> str:
+    samples = ", such as " + " | ".join([_short(sample, 24) for sample in column.samples]) if column.samples else ""
+    if column.becomes == PREFERENCE:
+        name = "preference" if column.preference == column.column else f"preference `{column.preference}`"
+        return name + (" (a list)" if column.is_list else "") + samples
+    words = {IGNORED: "not sent", NAME: "names the preference", VALUE: "the preference's value"}
+    return words.get(column.becomes, column.becomes) + (samples if column.becomes == VALUE else "")
+
+
+def _remarks(column: ColumnFinding, blank: str) -> list[str]:
+    remarks = []
+    if column.blank:
+        what = "left as they are" if blank == "skip" else "the preference is cleared"
+        remarks.append(f"{counted(column.blank, 'empty cell')}: {what}")
+    if column.list_like and not column.is_list:
+        remarks.append(
+            f"{counted(column.list_like, 'cell looks like a list', 'cells look like lists')} (parted by "
+            f"{_separator(column.separator)}), sent as one text; `importer map` can mark the column as a list"
+        )
+    if column.looks_like:
+        taken = "left out" if column.becomes == IGNORED else "taken as a preference"
+        remarks.append(f"looks like a misspelt `{column.looks_like}`; it is {taken}")
+    return remarks
+
+
+def _problems(findings: Findings) -> str:
+    if not findings.problems:
+        return ""
+    lines = ["Problems:"]
+    for problem in findings.problems[:_MOST_PROBLEMS]:
+        where = f"`{problem.column}`: " if problem.column else ""
+        lines.append(_wrap(f"{where}{problem.meaning} ({_rows(problem.rows, problem.example_rows)})", "  "))
+        if problem.advice:
+            lines.append(_wrap(problem.advice, "    → ", "      "))
+    if len(findings.problems) > _MOST_PROBLEMS:
+        lines.append(f"  and {counted(len(findings.problems) - _MOST_PROBLEMS, 'more kind')} of problem")
+    return "\n".join(lines)
+
+
+def _repairs(findings: Findings) -> str:
+    if not findings.repairs:
+        return ""
+    lines = ["Repaired, since the cell proves what it was:"]
+    for repair in findings.repairs[:_MOST_REPAIRS]:
+        cells = _rows(repair.cells, repair.example_rows, "cell")
+        lines.append(_wrap(f"`{repair.column}`: {repair.meaning} ({cells})", "  "))
+    if len(findings.repairs) > _MOST_REPAIRS:
+        lines.append(f"  and {counted(len(findings.repairs) - _MOST_REPAIRS, 'more kind')} of repair")
+    return "\n".join(lines)
+
+
+def _more(findings: Findings) -> str:
+    lines = []
+    repeats = findings.repeats
+    if repeats.customers:
+        examples = "; ".join(["rows " + ", ".join(map(str, rows)) for rows in repeats.example_rows])
+        lines.append(
+            _wrap(
+                f"{counted(repeats.customers, 'customer')} {'occurs' if repeats.customers == 1 else 'occur'} more than"
+                f" once, in {repeats.records:,} records together; they are sent in the sheet's order, the last one"
+                f" wins ({examples}).",
+                "- ",
+                "  ",
+            )
+        )
+    if len(findings.mobiles_by_country) > 1:
+        countries = ", ".join([f"{name} {count:,}" for name, count in list(findings.mobiles_by_country.items())[:8]])
+        lines.append(_wrap(f"Mobiles by country: {countries}.", "- ", "  "))
+    lines += [_wrap(field.message, "- ", "  ") for field in findings.fields]
+    lines += [_wrap(note, "- ", "  ") for note in findings.notes[:_MOST_NOTES]]
+    return "\n".join(lines)
+
+
+def _at_least(seconds: float) -> str:
+    return f"{duration(seconds)} or more" if seconds >= 1 else "a moment"
+
+
+def duration(seconds: float) -> str:
+    """`6 s`, `12 min`, `2 h 47 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _rows(count: int, examples: Sequence[int], noun: str = "row") -> str:
+    named = ", ".join(map(str, examples))
+    more = " …" if count > len(examples) else ""
+    return f"{counted(count, noun)}: {'row ' if noun == 'cell' else ''}{named}{more}"
+
+
+def _separator(separator: str) -> str:
+    return {"\n": "new lines", ";": "`;`", ",": "`,`", "|": "`|`"}.get(separator, f"`{separator}`")
+
+
+def _wrap(text: str, lead: str = "", follow: str | None = None) -> str:
+    indent = " " * len(lead) if follow is None else follow
+    return textwrap.fill(
+        _plain(text),
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=True,
+    )
+
+
+def _width(text: str) -> int:
+    """Columns that a terminal gives the text."""
+    return sum(
+        0
+        if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf")
+        else 2
+        if unicodedata.east_asian_width(character) in "WF"
+        else 1
+        for character in text
+    )
+
+
+def _fit(text: str, width: int) -> str:
+    """Exactly this wide: cut with an ellipsis, or filled up."""
+    text = _plain(text)
+    if _width(text) > width:
+        while _width(text) > width - 1:
+            text = text[:-1]
+        text += "…"
+    return text + " " * (width - _width(text))
+
+
+def _short(text: str, longest: int) -> str:
+    text = _plain(text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _plain(text: str) -> str:
+    """One line, and nothing that a terminal would obey."""
+    return " ".join("".join([" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text]).split())

@@ -1,0 +1,1 @@
+"""The unattended load: inbox, claims, notices."""

@@ -1,0 +1,407 @@
+"""Text cells → customers as the API takes them, or every problem of the row at once. Pure; a column at a time.
+
+Every row of a block ends in exactly one place: in a customer's `row_numbers`, or under at least one problem.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress, repeat
+from typing import Literal
+
+import msgspec
+
+from importer.model import IDENTIFIERS, Customer, FieldDefinition, Problem, Repair, Store
+from importer.normaliser.codes import OWN_CODES
+from importer.normaliser.damage import Verdict, identifier
+from importer.normaliser.emails import read_emails
+from importer.normaliser.mapping import (
+    IGNORED,
+    LONGEST_NAME,
+    NAME,
+    PREFERENCE,
+    VALUE,
+    ColumnUse,
+    Mapping,
+    preference_name,
+)
+from importer.normaliser.phones import PhoneReader
+from importer.normaliser.preferences import Pair, Refused, ValueReader
+from importer.row_block import RowBlock
+
+#: The API's limit on an external id; kept for the other texts too, which have none that is known.
+LONGEST_TEXT = 250
+#: Rows of a long sheet gathered in one customer: beyond this a new record begins, which the lanes keep in order.
+_MOST_PAIRS = 100
+_REMEMBERED = 20_000
+#: Ids that need no more looking at: short digits, or a letter first and no form of a date.
+_ORDINARY_ID = re.compile(r"\d{1,15}|(?![A-Z][a-z]{2}-\d)[A-Za-z][A-Za-z0-9_./#-]{0,249}", re.ASCII)
+
+
+class Normalised(msgspec.Struct, frozen=True):
+    """`blanks`: per column, the empty preference cells of the rows that became customers."""
+
+    customers: list[Customer]
+    problems: list[Problem]
+    repairs: list[Repair]
+    blanks: dict[str, int]
+
+
+class _Texts(dict[str, "str | Verdict"]):
+    """Cell text → identifier text or verdict, remembered: stores repeat."""
+
+    def __missing__(self, text: str) -> str | Verdict:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        verdict = identifier(text, LONGEST_TEXT)
+        found: str | Verdict = text if verdict == (text, (), "") else verdict
+        self[text] = found
+        return found
+
+
+class _Rows:
+    """What becomes of the rows of one block, by position in it."""
+
+    def __init__(self, rows: list[int]) -> None:
+        self.rows = rows
+        self.problems: dict[int, list[Problem]] = {}
+        self.repairs: dict[int, list[Repair]] = {}
+        #: Rows with a faulty cell among the identifiers, among the preferences: they are not called empty as well.
+        self.identifier_faults: set[int] = set()
+        self.preference_faults: set[int] = set()
+        #: Problems of rows that are not in the frame at all.
+        self.unplaced: list[Problem] = []
+        #: Rows that the reader gave up on: their cells may stand in wrong columns, so nothing is said of them.
+        self.unusable: set[int] = set()
+
+    def reject(self, at: int, column: str | None, value: str, code: str, allowed: str = "") -> None:
+        if at in self.unusable:
+            return
+        meaning, advice, _who = OWN_CODES[code]
+        message = f"`{column}`: {meaning}" if column is not None else meaning
+        if allowed:
+            message += f" ({allowed})"
+        self.problems.setdefault(at, []).append(Problem(self.rows[at], column, value, code, message, advice))
+
+    def mend(self, at: int, column: str, code: str, before: str, after: str) -> None:
+        self.repairs.setdefault(at, []).append(Repair(self.rows[at], column, code, before, after))
+
+
+class Normaliser:
+    """Called with each block of a source in turn, then `finish` once: a long sheet's last customer may be open."""
+
+    def __init__(
+        self,
+        mapping: Mapping,
+        *,
+        country: str | None = None,
+        blank: Literal["skip", "clear"] = "skip",
+        fields: Sequence[FieldDefinition] | None = None,
+    ) -> None:
+        self._mapping = mapping
+        self._clears = blank == "clear"
+        self._definitions = {field.name: field for field in fields or ()}
+        self._folded = {field.name.casefold(): field for field in fields or ()}
+        self._phones = PhoneReader(country)
+        self._identifiers = [(kind, column) for kind in IDENTIFIERS if (column := mapping.column_of(kind)) is not None]
+        self._uses = {use.column: use for use in mapping.columns if use.field != IGNORED}
+        self._readers = [self._reader(use.preference, use) for use in mapping.preferences]
+        self._store_texts = {"store.code": _Texts(), "store.id": _Texts()}
+        self._stores: dict[tuple[str, str], Store | None] = {}
+        constants = dict(mapping.constants)
+        self._store_constant = {kind: constants.pop(kind, "") for kind in self._store_texts}
+        self._constants: tuple[Pair, ...] = tuple(constants.items())
+        self._long_readers: dict[str, ValueReader] = {}
+        self._open: _Open | None = None
+
+    def __call__(self, block: RowBlock) -> Normalised:
+        rows = _Rows(block.frame.index.tolist())
+        columns = {column: block.frame[column].tolist() for column in self._uses}
+        self._take_problems(block.problems, rows, columns)
+        identifiers = self._read_identifiers(rows, columns)
+        stores = self._read_stores(rows, columns)
+        if self._mapping.is_long:
+            return self._long(rows, columns, identifiers, stores)
+        return self._wide(rows, columns, identifiers, stores)
+
+    def known_by(self, block: RowBlock) -> list[Customer]:
+        """The identifiers, and nothing else, of rows that are not to be sent: which of them belong together. Empty
+        where no row can have two."""
+        if len(self._identifiers) < 2:
+            return []
+        rows = _Rows(block.frame.index.tolist())
+        columns = {column: block.frame[column].tolist() for _, column in self._identifiers}
+        found = self._read_identifiers(rows, columns)
+        return list(map(Customer, rows.rows, *[found.get(kind, repeat("")) for kind in IDENTIFIERS]))
+
+    def repairs_of(self, block: RowBlock) -> list[Repair]:
+        """Of rows that are not to be sent: what was mended when they were."""
+        waiting, self._open = self._open, None
+        try:
+            return self(block).repairs
+        finally:
+            self._open = waiting
+
+    def finish(self) -> Normalised:
+        """What is still open. Call it after the last block."""
+        customers = [self._open.customer(self._constants)] if self._open else []
+        self._open = None
+        return Normalised(customers, [], [], {})
+
+    # -- cells --------------------------------------------------------------------------------------------------
+
+    def _reader(self, name: str, use: ColumnUse) -> ValueReader:
+        definition = self._definitions.get(name) or self._folded.get(name.casefold())
+        return ValueReader(name, use, definition)
+
+    def _take_problems(self, problems: Iterable[Problem], rows: _Rows, columns: dict[str, list[str]]) -> None:
+        """What the reader found: an unusable row, or an unusable cell, which matters only where it is mapped."""
+        if not problems:
+            return
+        positions = {row: at for at, row in enumerate(rows.rows)}
+        for problem in problems:
+            at = positions.get(problem.row_number)
+            if problem.column is not None and (at is None or problem.column not in columns):
+                continue
+            if at is None:
+                # A row that the reader could not even give a place in the frame still has its outcome.
+                rows.unplaced.append(problem)
+                continue
+            if problem.column is None:
+                rows.unusable.add(at)
+                rows.problems.setdefault(at, []).append(problem)
+                continue
+            rows.problems.setdefault(at, []).append(problem)
+            columns[problem.column][at] = ""
+            field = self._uses[problem.column].field
+            if field in IDENTIFIERS:
+                rows.identifier_faults.add(at)
+            elif field in (PREFERENCE, NAME, VALUE):
+                rows.preference_faults.add(at)
+        for at in rows.unusable:
+            rows.problems[at] = [problem for problem in rows.problems[at] if problem.column is None]
+
+    def _read_identifiers(self, rows: _Rows, columns: dict[str, list[str]]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for kind, column in self._identifiers:
+            values = columns[column]
+            if kind == "mobile":
+                texts, prefix = self._phones.read_column(values), ""
+            elif kind == "email":
+                texts, prefix = read_emails(values), ""
+            else:
+                texts, prefix = read_texts(values), f"{kind}_"
+            found[kind] = self._settle(rows, column, values, texts, prefix, rows.identifier_faults)
+        self._find_nameless(rows, found)
+        return found
+
+    def _find_nameless(self, rows: _Rows, found: dict[str, list[str]]) -> None:
+        blank: set[int] | None = None
+        for values in found.values():
+            if "" not in values:
+                return
+            here = {at for at, value in enumerate(values) if not value}
+            blank = here if blank is None else blank & here
+        for at in sorted((blank or set()) - rows.identifier_faults):
+            rows.reject(at, None, "", "no_identifier")
+
+    def _settle(
+        self,
+        rows: _Rows,
+        column: str,
+        values: list[str],
+        texts: list[str | Verdict],
+        prefix: str,
+        faults: set[int],
+    ) -> list[str]:
+        """Verdicts → texts; what they found goes under the row."""
+        settled: list[str] = texts  # type: ignore[assignment]
+        if Verdict not in set(map(type, texts)):
+            return settled
+        for at in [at for at, text in enumerate(texts) if text.__class__ is Verdict]:
+            verdict = texts[at]
+            assert isinstance(verdict, Verdict)
+            text, repairs, code = verdict
+            if code:
+                faults.add(at)
+                rows.reject(at, column, values[at], f"{prefix}{code}")
+            for repair in repairs if text else ():
+                rows.mend(at, column, repair, values[at], text)
+            settled[at] = text
+        return settled
+
+    def _read_stores(self, rows: _Rows, columns: dict[str, list[str]]) -> Sequence[Store | None]:
+        parts: list[Sequence[str]] = []
+        read = False
+        for kind, cache in self._store_texts.items():
+            column = self._mapping.column_of(kind)
+            if column is None:
+                parts.append([self._store_constant[kind]] * len(rows.rows))
+                continue
+            read = True
+            values = columns[column]
+            texts = [cache[value] for value in values]
+            parts.append(self._settle(rows, column, values, texts, f"{kind.replace('.', '_')}_", set()))
+        if not read:
+            return [self._store(parts[0][0], parts[1][0])] * len(rows.rows) if rows.rows else []
+        stores = self._stores
+        if len(stores) >= _REMEMBERED:
+            stores.clear()
+        return [stores[pair] if pair in stores else self._store(*pair) for pair in zip(*parts, strict=True)]
+
+    def _store(self, code: str, store_id: str) -> Store | None:
+        store = self._stores[code, store_id] = Store(code, store_id) if code or store_id else None
+        return store
+
+    # -- wide sheets --------------------------------------------------------------------------------------------
+
+    def _wide(
+        self,
+        rows: _Rows,
+        columns: dict[str, list[str]],
+        identifiers: dict[str, list[str]],
+        stores: Sequence[Store | None],
+    ) -> Normalised:
+        count = len(rows.rows)
+        pairs: list[list[Pair | None]] = []
+        blank_at: dict[str, set[int]] = {}
+        for use, reader in zip(self._mapping.preferences, self._readers, strict=True):
+            cells = self._read_values(rows, use.column, columns[use.column], reader)
+            if None in cells:
+                blank_at[use.column] = {at for at, cell in enumerate(cells) if cell is None}
+                if self._clears:
+                    cells = [cell or (reader.name, "") for cell in cells]
+            pairs.append(cells)
+        fields: list[tuple[Pair, ...]] = list(zip(*pairs, strict=True)) if pairs else [()] * count
+        if blank_at and not self._clears:
+            fields = [cells if all(cells) else tuple([cell for cell in cells if cell]) for cells in fields]
+        if self._constants:
+            fields = [cells + self._constants for cells in fields]
+        elif not self._clears and len(blank_at) == len(pairs):
+            empty = set.intersection(*blank_at.values()) if blank_at else set(range(count))
+            for at in sorted(empty - rows.preference_faults):
+                rows.reject(at, None, "", "nothing_to_set")
+        made: Iterable[Customer] = map(
+            Customer, rows.rows, *[identifiers.get(kind, repeat("")) for kind in IDENTIFIERS], stores, fields
+        )
+        if rows.problems:
+            # Not `compress`: a customer made for a rejected row costs little, and rejected rows are few.
+            made = compress(made, [at not in rows.problems for at in range(count)])
+        counted = {column: len(at - rows.problems.keys()) for column, at in blank_at.items()}
+        blanks = {column: cells for column, cells in counted.items() if cells}
+        return Normalised(list(made), *_told(rows), blanks)
+
+    def _read_values(self, rows: _Rows, column: str, values: list[str], reader: ValueReader) -> list[Pair | None]:
+        cells = [reader[value] for value in values]
+        if reader.judges:
+            for at in [at for at, cell in enumerate(cells) if cell.__class__ is Refused]:
+                self._refuse(rows, at, column, values[at], cells[at])
+                cells[at] = None
+                rows.preference_faults.add(at)
+        if reader.mended:
+            for at in [at for at, value in enumerate(values) if value in reader.mended]:
+                cell = cells[at]
+                if cell is not None:
+                    rows.mend(at, column, "list_quotes_removed", values[at], cell[1])
+        return cells
+
+    def _refuse(self, rows: _Rows, at: int, column: str, value: str, cell: object) -> None:
+        if isinstance(cell, Refused):
+            rows.reject(at, column, value, cell.code, cell.allowed)
+
+    # -- long sheets --------------------------------------------------------------------------------------------
+
+    def _long(
+        self,
+        rows: _Rows,
+        columns: dict[str, list[str]],
+        identifiers: dict[str, list[str]],
+        stores: Sequence[Store | None],
+    ) -> Normalised:
+        name_column, value_column = self._mapping.column_of(NAME), self._mapping.column_of(VALUE)
+        assert name_column is not None and value_column is not None  # what `is_long` means
+        customers: list[Customer] = []
+        blanks = 0
+        names, values = columns[name_column], columns[value_column]
+        keys = zip(*[identifiers.get(kind, repeat("")) for kind in IDENTIFIERS], stores)  # noqa: B905 (`repeat` is endless)
+        for at, (key, name_cell, value) in enumerate(zip(keys, names, values, strict=True)):
+            pair = self._long_pair(rows, at, (name_column, name_cell), (value_column, value))
+            if pair is None or at in rows.problems:
+                continue
+            blanks += not pair[1]
+            waiting = self._open
+            if waiting is None or waiting.key != key or not waiting.takes(pair):
+                if waiting is not None:
+                    customers.append(waiting.customer(self._constants))
+                waiting = self._open = _Open(key)
+            waiting.add(rows.rows[at], pair)
+        return Normalised(customers, *_told(rows), {value_column: blanks} if blanks else {})
+
+    def _long_pair(self, rows: _Rows, at: int, name_cell: tuple[str, str], value_cell: tuple[str, str]) -> Pair | None:
+        (name_column, written), (value_column, value) = name_cell, value_cell
+        name = preference_name(written)
+        if not name or len(name) > LONGEST_NAME:
+            if at not in rows.preference_faults:
+                if name:
+                    rows.reject(at, name_column, written, "preference_name_too_long")
+                else:
+                    missing = "preference_name_missing" if value.strip() else "nothing_to_set"
+                    rows.reject(at, name_column if value.strip() else None, "", missing)
+            return None
+        reader = self._long_readers.get(name)
+        if reader is None:
+            if len(self._long_readers) >= 1_000:
+                self._long_readers.clear()
+            reader = self._long_readers[name] = self._reader(name, self._uses[value_column])
+        cell = reader[value]
+        if isinstance(cell, Refused):
+            self._refuse(rows, at, value_column, value, cell)
+            return None
+        if cell is not None:
+            if value in reader.mended:
+                rows.mend(at, value_column, "list_quotes_removed", value, cell[1])
+            return cell
+        if at in rows.preference_faults:
+            return None
+        if self._clears:
+            return (name, "")
+        rows.reject(at, value_column, value, "nothing_to_set")
+        return None
+
+
+class _Open:
+    """The customer that the last rows of a long sheet were of."""
+
+    def __init__(self, key: tuple[str | Store | None, ...]) -> None:
+        self.key = key
+        self._rows: list[int] = []
+        self._pairs: dict[str, str] = {}
+
+    def takes(self, pair: Pair) -> bool:
+        # A preference said twice begins a new record: sent in order, the later row wins, as the sheet says.
+        return pair[0] not in self._pairs and len(self._pairs) < _MOST_PAIRS
+
+    def add(self, row: int, pair: Pair) -> None:
+        self._rows.append(row)
+        self._pairs[pair[0]] = pair[1]
+
+    def customer(self, constants: tuple[Pair, ...]) -> Customer:
+        pairs = tuple(self._pairs.items()) + tuple([pair for pair in constants if pair[0] not in self._pairs])
+        made: Callable[..., Customer] = Customer
+        return made(self._rows[0], *self.key, pairs, tuple(self._rows[1:]))
+
+
+def read_texts(values: Sequence[str]) -> list[str | Verdict]:
+    """A column of external or user ids: the text where it needs nothing, else the verdict."""
+    ordinary = _ORDINARY_ID.fullmatch
+    return [value if ordinary(value) else (identifier(value, LONGEST_TEXT) if value else "") for value in values]
+
+
+def _told(rows: _Rows) -> tuple[list[Problem], list[Repair]]:
+    """Problems in the sheet's order; repairs of the rows that are sent."""
+    problems = [problem for at in sorted(rows.problems) for problem in rows.problems[at]]
+    if rows.unplaced:
+        problems = sorted([*problems, *rows.unplaced], key=lambda problem: problem.row_number)
+    repairs = [repair for at in sorted(rows.repairs.keys() - rows.problems.keys()) for repair in rows.repairs[at]]
+    return problems, repairs

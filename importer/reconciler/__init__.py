@@ -1,0 +1,1 @@
+"""One answer becomes one verdict per row."""

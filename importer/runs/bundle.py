@@ -1,0 +1,233 @@
+"""The bundle: what the vendor needs for a ticket, in one file, without anything of a customer's.
+
+The journal keeps no payloads, so requests are made again from the source; identifiers and values are masked in them.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from importer._version import __version__
+from importer.capillary.client import PREFERENCES
+from importer.capillary.codes import lookup
+from importer.capillary.wire import encode_body, encode_customer
+from importer.journal import Attempt, Journal, Run
+from importer.masking import Scrubber, masked_customer
+from importer.model import Customer, Outcome, RunSummary, Status, to_json
+from importer.normaliser.normaliser import Normaliser
+from importer.reader import Source
+from importer.reporter.timings import Timings
+from importer.runs.record import mapping_of
+from importer.sender.feed import Selection, SheetFeed
+from importer.settings.options import Settings
+from importer.system.clock import stamp
+from importer.system.files import Aside, told
+
+NAME = "bundle.zip"
+#: So many pairs for each code, and so many customers of a request.
+_PAIRS, _CUSTOMERS = 2, 200
+_LIBRARIES = ("httpx", "msgspec", "pandas", "sqlalchemy", "openpyxl", "phonenumbers")
+#: Settings that say where things lie on this machine, or could hold a password.
+_LEFT_OUT = frozenset({"mapping", "reports_dir", "database", "output", "profile"})
+
+_README = """\
+What happened in one run of capillary-importer, for a ticket with the vendor of the API.
+
+run.json      the run: versions, settings, counts, which column fed which field
+codes.json    the codes that rows failed with, how many rows, and which pairs show them
+pairs/        for each code, requests and what was answered, by request id
+timings.json  how long answers took, the slowest of them, and the requests that brought no item status
+
+Nothing here is a customer's: identifiers are masked (91******6415), letters of values are x and digits 9, and what the
+server repeated of them is ***. Requests were made again from the sheet, their customers in the sheet's order.
+"""
+
+
+class _Pair(msgspec.Struct):
+    """A request and what was said of each of its customers."""
+
+    code: str
+    request: dict[str, Any]
+    answer: dict[str, Any]
+    note: str = ""
+
+
+def write_bundle(
+    journal: Journal, run: Run, source: Source, summary: RunSummary, timings: Timings, folder: Path
+) -> Path:
+    """`bundle.zip` in the run's folder. Raises `JournalError` where it cannot be written."""
+    pairs = _pairs(journal, run, source)
+    files: dict[str, bytes] = {"README.txt": _README.encode()}
+    files["run.json"] = to_json(_about(run, summary, source))
+    shown: dict[str, list[str]] = defaultdict(list)
+    for pair in pairs:
+        word = re.sub(r"[^A-Za-z0-9_-]+", "-", pair.code) or "none"
+        name = f"pairs/{word}-{len(shown[pair.code]) + 1}.json"
+        shown[pair.code].append(name)
+        files[name] = to_json(pair)
+    files["codes.json"] = to_json(
+        [{"code": c.code, "meaning": c.meaning, "rows": c.rows, "pairs": shown[c.code]} for c in summary.codes]
+    )
+    files["timings.json"] = to_json(timings.document())
+    with told(folder):
+        aside = Aside(folder, NAME)
+        try:
+            _zip(aside.path, files, run.finished_at or run.record.started_at)
+            aside.publish()
+        finally:
+            aside.discard()
+    return aside.target
+
+
+def _pairs(journal: Journal, run: Run, source: Source) -> list[_Pair]:
+    """The first requests of each code, made again."""
+    chosen: dict[str, list[int]] = defaultdict(list)
+    for _, code, attempt in journal.deciding(run.key, (Status.FAILED, Status.UNKNOWN)):
+        if len(chosen[code]) < _PAIRS and attempt not in chosen[code]:
+            chosen[code].append(attempt)
+    numbers = {number for attempts in chosen.values() for number in attempts}
+    if not numbers:
+        return []
+    rows = journal.decided_by(run.key, numbers)
+    shown = {number: _cut(rows[number]) for number in numbers}
+    wanted = {row for found in shown.values() for row in found}
+    customers = _customers(run, source, wanted)
+    outcomes = {outcome.row_number: outcome for outcome in journal.outcomes(run.key) if outcome.row_number in wanted}
+    attempts = {attempt.number: attempt for attempt in journal.attempts(run.key) if attempt.number in numbers}
+    return [
+        _pair(
+            code,
+            run,
+            attempts[number],
+            [customers[row] for row in shown[number] if row in customers],
+            outcomes,
+            len(rows[number]),
+        )
+        for code, found in sorted(chosen.items())
+        for number in found
+        if number in attempts
+    ]
+
+
+def _cut(rows: list[int]) -> list[int]:
+    return rows[:_CUSTOMERS]
+
+
+def _customers(run: Run, source: Source, wanted: set[int]) -> dict[int, Customer]:
+    settings = msgspec.convert(run.record.settings, Settings)
+    normaliser = Normaliser(mapping_of(run), country=settings.country or None, blank=settings.blank)
+    return SheetFeed(source, normaliser, Selection(), lambda: 0).customers_of(wanted)
+
+
+def _pair(
+    code: str, run: Run, attempt: Attempt, customers: list[Customer], outcomes: Mapping[int, Outcome], decided: int
+) -> _Pair:
+    scrub = Scrubber(customers)
+    body = encode_body(encode_customer(masked_customer(customer)) for customer in customers)
+    notes = []
+    if attempt.customers > len(customers):
+        notes.append(f"Of {attempt.customers} customers that were sent, the answer decided those shown here.")
+    if decided > _CUSTOMERS:
+        notes.append(f"Only the first {_CUSTOMERS} rows are shown.")
+    return _Pair(
+        code,
+        {
+            "method": "POST",
+            "url": _without_user(run.record.base_url) + PREFERENCES,
+            "customers": attempt.customers,
+            "body": msgspec.json.decode(body),
+        },
+        {
+            "http_status": attempt.http_status,
+            "code": attempt.code,
+            "request_id": attempt.request_id,
+            "sent_at": stamp(attempt.at),
+            "elapsed_ms": attempt.elapsed_ms,
+            "items": [_item(outcomes[customer.row_number], scrub) for customer in customers],
+        },
+        " ".join(notes),
+    )
+
+
+def _item(outcome: Outcome, scrub: Scrubber) -> dict[str, Any]:
+    """What was said of a customer, and what we made of it."""
+    return {
+        "row": outcome.row_number,
+        "outcome": outcome.status.value,
+        "code": scrub(outcome.code),
+        "message": scrub(outcome.message) or lookup(outcome.code).meaning,
+        "warnings": [scrub(warning) for warning in outcome.warnings],
+        "attempts": outcome.attempts,
+    }
+
+
+def _about(run: Run, summary: RunSummary, source: Source) -> dict[str, Any]:
+    record = run.record
+    mapping = mapping_of(run)
+    uses: Counter[str] = Counter(use.field for use in mapping.columns)
+    return {
+        "run_id": record.run_id,
+        "versions": {
+            "importer": __version__,
+            "importer at the time of the run": record.version,
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            **{name: found for name in _LIBRARIES if (found := _version(name))},
+        },
+        "target": _without_user(record.base_url),
+        "started_at": summary.started_at,
+        "finished_at": summary.finished_at,
+        "duration_seconds": summary.duration_seconds,
+        "exit_code": summary.exit_code,
+        "rows": summary.rows,
+        "requests": summary.requests,
+        "rate": summary.rate,
+        "settings": _settings(record.settings),
+        "source": {
+            "kind": source.kind,
+            "sha256": record.source_sha256,
+            "bytes": record.source_size,
+            "parser": {name: value for name, value in record.parser.items() if name != "sheet"},
+            "columns": len(source.columns),
+        },
+        "fields": dict(sorted(uses.items())),
+        "preferences": sorted({use.preference for use in mapping.columns if use.preference}),
+    }
+
+
+def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in settings.items() if name not in _LEFT_OUT}
+    return {**kept, "base_url": _without_user(str(kept.get("base_url", "")))}
+
+
+def _without_user(url: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
+
+
+def _zip(path: Path, files: Mapping[str, bytes], at: int) -> None:
+    """The same content gives the same bytes: the run's end stands as the time of every file."""
+    moment = datetime.fromtimestamp(at / 1000, UTC)
+    date = (max(moment.year, 1980), moment.month, moment.day, moment.hour, moment.minute, moment.second)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, date)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o600 << 16
+            archive.writestr(entry, content)

@@ -1,0 +1,279 @@
+"""Comparing: what became, in a later run, of the rows that an earlier one left open; and what it left open itself.
+
+Runs of the same source are compared row by row. Else (the failed rows, mended and uploaded, are another source) a row
+is found again by its identifiers, as they are sent; where these were what was wrong, by what our report wrote beside
+it, or by its cells. Of the earlier run only the failed rows are held, as hashes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Map
+from heapq import merge
+from itertools import groupby
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from importer.capillary.codes import lookup
+from importer.journal import Journal, Run
+from importer.model import IDENTIFIERS, Outcome, Status
+from importer.normaliser.mapping import Mapping
+from importer.normaliser.normaliser import Normaliser
+from importer.reader import Source
+from importer.reporter.rows import stamp_of
+from importer.row_block import RowBlock
+from importer.runs.record import mapping_of
+from importer.settings.options import Settings
+from importer.system.clock import stamp
+
+#: Rows that need attention. Those that a run did not reach are open too, but nothing failed with them.
+_WRONG = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN})
+_EXAMPLES = 10
+_ROWS_AT_ONCE = 5000
+#: A row must set something to be a customer; here only who it is matters.
+_ANYTHING = (("any", "any"),)
+#: By what a row is known; hashed apart, for a mobile is no external id. A hash key has sixteen characters.
+_ORIGIN, _CELLS = "origin", "cells"
+_KEYS = {kind: f"{kind:<16}" for kind in (*IDENTIFIERS, _ORIGIN, _CELLS)}
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """How many, the first of them by number, and how many by code (of the later run; for fixed rows the earlier's)."""
+
+    rows: int
+    example_rows: tuple[int, ...]
+    codes: dict[str, int]
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One of the two runs."""
+
+    run_id: str
+    source: str
+    started_at: str
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """`by`: `row`, or `identifiers`. Row numbers of `newly_failing` are the later run's, all others the earlier's.
+
+    `not_tried`: rows that failed and that the later run left out, did not reach, or does not hold.
+    """
+
+    earlier: Side
+    later: Side
+    by: str
+    fixed: Rows
+    still_failing: Rows
+    newly_failing: Rows
+    not_tried: Rows
+
+
+class _Count:
+    def __init__(self) -> None:
+        self._rows = 0
+        self._examples: list[int] = []
+        self._codes: Counter[str] = Counter()
+
+    def add(self, row: int, code: str) -> None:
+        self._rows += 1
+        self._codes[code] += 1
+        if len(self._examples) < _EXAMPLES:
+            self._examples.append(row)
+
+    def rows(self) -> Rows:
+        codes = sorted(self._codes.items(), key=lambda item: (-item[1], item[0]))
+        return Rows(self._rows, tuple(self._examples), dict(codes))
+
+
+class _Counts:
+    def __init__(self) -> None:
+        self.fixed, self.still, self.newly, self.not_tried = _Count(), _Count(), _Count(), _Count()
+
+    def comparison(self, earlier: Run, later: Run, by: str) -> Comparison:
+        return Comparison(
+            _side(earlier),
+            _side(later),
+            by,
+            self.fixed.rows(),
+            self.still.rows(),
+            self.newly.rows(),
+            self.not_tried.rows(),
+        )
+
+
+def _side(run: Run) -> Side:
+    return Side(run.record.run_id, run.record.source, stamp(run.record.started_at))
+
+
+def in_order(one: Run, other: Run) -> tuple[Run, Run]:
+    """The earlier run and the later one, in whichever order they were named."""
+    return (one, other) if (one.record.started_at, one.key) <= (other.record.started_at, other.key) else (other, one)
+
+
+def same_rows(earlier: Run, later: Run) -> bool:
+    """Whether both runs read the same sheet of the same content."""
+    mine, theirs = earlier.record, later.record
+    same = mine.source_sha256 == theirs.source_sha256 and mine.sheet == theirs.sheet
+    return same and mine.parser.get("header_row") == theirs.parser.get("header_row")
+
+
+def by_row(
+    earlier: Run, outcomes_before: Iterator[Outcome], later: Run, outcomes_after: Iterator[Outcome]
+) -> Comparison:
+    """Both runs' outcomes side by side; neither is held in memory."""
+    counts = _Counts()
+    tagged = merge(
+        ((outcome.row_number, 0, outcome) for outcome in outcomes_before),
+        ((outcome.row_number, 1, outcome) for outcome in outcomes_after),
+        key=lambda item: item[:2],
+    )
+    for row, found in groupby(tagged, key=lambda item: item[0]):
+        outcomes: list[Outcome | None] = [None, None]
+        for _, run, outcome in found:
+            outcomes[run] = outcome
+        before, after = outcomes
+        failed = before is not None and before.status in _WRONG
+        if after is not None and after.status in _WRONG:
+            (counts.still if failed else counts.newly).add(row, after.code)
+        elif before is not None and failed:
+            is_fixed = after is not None and after.status is Status.SUCCEEDED
+            (counts.fixed if is_fixed else counts.not_tried).add(row, before.code)
+    return counts.comparison(earlier, later, "row")
+
+
+def by_identifiers(journal: Journal, earlier: Run, source: Source, later: Run, later_source: Source) -> Comparison:
+    """A customer's rows of both runs, whatever sheet they stand in."""
+    counts = _Counts()
+    rows, codes, names, row_hashes = _failed(journal, earlier, source)
+    hashes = np.unique(row_hashes["hash"])
+    succeeded, failed = np.zeros(len(hashes), bool), np.zeros(len(hashes), bool)
+    for block, outcomes in _paired(later_source, journal.outcomes(later.key)):
+        good = {n for n, outcome in enumerate(outcomes) if outcome is not None and outcome.status is Status.SUCCEEDED}
+        wrong = {n for n, outcome in enumerate(outcomes) if outcome is not None and outcome.status in _WRONG}
+        if not good and not wrong:
+            continue
+        known: set[int] = set()
+        for positions, found in _hashes(block, later):
+            places, there = _places(hashes, found)
+            for positions_of, marks in ((good, succeeded), (wrong, failed)):
+                those = np.isin(positions, list(positions_of)) & there
+                marks[places[those]] = True
+            known.update(positions[there].tolist())
+        for n in sorted(wrong - known):
+            outcome = outcomes[n]
+            assert outcome is not None
+            counts.newly.add(outcome.row_number, outcome.code)
+    good_rows, wrong_rows = (np.zeros(len(rows), bool) for _ in range(2))
+    if len(hashes):
+        at = np.searchsorted(hashes, row_hashes["hash"])
+        np.logical_or.at(good_rows, row_hashes["row"], succeeded[at])
+        np.logical_or.at(wrong_rows, row_hashes["row"], failed[at])
+    for n, row in enumerate(rows):
+        count = counts.still if wrong_rows[n] else counts.fixed if good_rows[n] else counts.not_tried
+        count.add(int(row), names[codes[n]])
+    return counts.comparison(earlier, later, "identifiers")
+
+
+_PAIR = np.dtype([("hash", "u8"), ("row", "i4")])
+
+
+def _failed(journal: Journal, run: Run, source: Source) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
+    """The run's failed rows: numbers, codes (as places in a list of names), and (hash of an identifier, which row)."""
+    rows: list[np.ndarray] = []
+    codes: list[np.ndarray] = []
+    pairs: list[np.ndarray] = []
+    names: dict[str, int] = {}
+    count = 0
+    for block, outcomes in _paired(source, journal.outcomes(run.key)):
+        wrong = [(n, o) for n, o in enumerate(outcomes) if o is not None and o.status in _WRONG]
+        if not wrong:
+            continue
+        rows.append(np.array([outcome.row_number for _, outcome in wrong], dtype="i8"))
+        codes.append(np.array([names.setdefault(outcome.code, len(names)) for _, outcome in wrong], dtype="i4"))
+        only = block.frame.iloc[[n for n, _ in wrong]]
+        origins = {o.row_number: f"{o.row_number} {stamp_of(o.at)}" for _, o in wrong}
+        for positions, found in _hashes(RowBlock(only, origins=origins), run):
+            pair = np.empty(len(found), _PAIR)
+            pair["hash"], pair["row"] = found, positions + count
+            pairs.append(pair)
+        count += len(wrong)
+    return _joined(rows, "i8"), _joined(codes, "i4"), list(names), _joined(pairs, _PAIR)
+
+
+def _joined(parts: Sequence[np.ndarray], dtype: str | np.dtype) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty(0, dtype)
+
+
+def _places(hashes: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each one stands among the sorted hashes, and whether it does."""
+    if not len(hashes):
+        return np.zeros(len(found), "i8"), np.zeros(len(found), bool)
+    places = np.minimum(np.searchsorted(hashes, found), len(hashes) - 1)
+    return places, hashes[places] == found
+
+
+def _hashes(block: RowBlock, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each kind of knowing a row: the positions of the rows that can be known so, and its hash.
+
+    Each identifier alone: a row that was rejected for its e-mail can still be found by its mobile.
+    """
+    settings = msgspec.convert(run.record.settings, Settings)
+    positions = {int(row): n for n, row in enumerate(block.frame.index)}
+    for use in mapping_of(run).columns:
+        if use.field not in IDENTIFIERS or use.column not in block.frame:
+            continue
+        normaliser = Normaliser(Mapping((use,), _ANYTHING), country=settings.country or None)
+        customers = normaliser(RowBlock(block.frame[[use.column]])).customers
+        values = {customer.row_number: dict(customer.identifiers).get(use.field, "") for customer in customers}
+        yield from _hashed(values, positions, use.field)
+    yield from _hashed(block.origins, positions, _ORIGIN)
+    names = sorted(use.column for use in mapping_of(run).columns if use.column in block.frame)
+    rows = zip(*[block.frame[name].tolist() for name in names], strict=True)
+    texts = ("\x1f".join([*names, *cells]) for cells in rows)
+    yield from _hashed(dict(zip(block.frame.index.tolist(), texts, strict=True)), positions, _CELLS)
+
+
+def _hashed(values: Map[int, str], positions: Map[int, int], kind: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    if values:
+        texts = np.array([*values.values(), ""], dtype=object)[:-1]  # never taken for an array of characters
+        found = pd.util.hash_array(texts, hash_key=_KEYS[kind], categorize=False)
+        yield np.array([positions[row] for row in values]), found
+
+
+def _paired(source: Source, outcomes: Iterator[Outcome]) -> Iterator[tuple[RowBlock, list[Outcome | None]]]:
+    """The source's blocks, each row with its outcome, if it has one."""
+    coming = next(outcomes, None)
+    for block in source.blocks(_ROWS_AT_ONCE):
+        found: list[Outcome | None] = []
+        for row in block.frame.index.tolist():
+            while coming is not None and coming.row_number < row:
+                coming = next(outcomes, None)
+            found.append(coming if coming is not None and coming.row_number == row else None)
+        yield block, found
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """For a terminal of 80 columns."""
+    lines = [
+        f"earlier  {comparison.earlier.run_id}  {comparison.earlier.started_at}",
+        f"later    {comparison.later.run_id}  {comparison.later.started_at}",
+        "compared by " + ("row" if comparison.by == "row" else "the customers' identifiers"),
+        "",
+    ]
+    parts = (
+        ("fixed", comparison.fixed, "failed before, succeeded now"),
+        ("still failing", comparison.still_failing, "failed before and now"),
+        ("newly failing", comparison.newly_failing, "failed now, not before"),
+        ("not tried again", comparison.not_tried, "failed before, not sent now"),
+    )
+    for name, found, words in parts:
+        lines.append(f"{found.rows:>10,}  {name:<16} {words}")
+        for code, rows in list(found.codes.items())[:_EXAMPLES]:
+            lines.append(f"{'':>12}{rows:,} × {code or 'no code'}: {lookup(code).meaning}"[:79])
+        if found.rows:
+            more = " …" if found.rows > len(found.example_rows) else ""
+            lines.append(f"{'':>12}rows {', '.join(map(str, found.example_rows))}{more}"[:79])
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,55 @@
+"""A DataFrame spooled: written as CSV beside the reports, for its owner alone, so that a run of it can be resumed.
+
+What is written is the text that the reader makes of each cell: a frame and a workbook that show the same are the same.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from importer.errors import JournalError, SourceError
+from importer.reader import open_source
+from importer.runs.spool import sync_folder
+
+#: How the file is written, in the words of the settings.
+ENCODING, DELIMITER, HEADER_ROW = "utf-8", ",", 1
+
+
+def spool_frame(frame: pd.DataFrame, reports_dir: Path) -> Path:
+    """Named by its content: the same frame again is the same source. Raises `SourceError` where it is no sheet."""
+    folder = reports_dir / ".spool"
+    aside = folder / f".frame-{os.getpid()}"
+    with open_source(frame) as source:
+        try:
+            reports_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w", encoding=ENCODING, newline="") as file:
+                table = csv.writer(file, delimiter=DELIMITER, lineterminator="\n")
+                table.writerow(source.columns)
+                blank, row = [""] * len(source.columns), HEADER_ROW
+                for block in source.blocks():
+                    for number, *cells in block.frame.itertuples(name=None):
+                        # Blank rows are no rows, but they are counted.
+                        table.writerows([blank] * (number - row - 1))
+                        table.writerow(cells)
+                        row = number
+                file.flush()
+                os.fsync(file.fileno())
+            with aside.open("rb") as written:
+                path = folder / f"frame-{hashlib.file_digest(written, 'sha256').hexdigest()[:16]}.csv"
+            aside.replace(path)
+            sync_folder(folder)
+        except UnicodeEncodeError:
+            aside.unlink(missing_ok=True)
+            raise SourceError("The DataFrame holds text that is no Unicode.", "Decode its cells first.") from None
+        except OSError as error:
+            raise JournalError(
+                f"{folder} cannot be written ({error.strerror}).", "Choose another reports_dir."
+            ) from error
+    return path

@@ -1,0 +1,176 @@
+"""Jobs: a run with all that it needs at hand, locked: one that begins, one that goes on, one that is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from importer.errors import SettingsError, SourceError
+from importer.journal import Journal, Progress, Run
+from importer.model import Status
+from importer.normaliser.mapping import Mapping as ColumnMapping
+from importer.normaliser.phones import PhoneReader
+from importer.reader import Source, SourceOptions, open_source
+from importer.runs.locks import hold
+from importer.runs.record import (
+    check_resubmit,
+    check_unchanged,
+    choose_mapping,
+    find,
+    identity_of,
+    mapping_of,
+    new_record,
+    refuse_unfinished,
+    settings_of,
+    source_options,
+)
+from importer.runs.target import Target, target_of
+from importer.settings.options import Settings
+from importer.system.clock import stamp
+from importer.world import World
+
+
+class Job(msgspec.Struct, frozen=True):
+    """`left_out`: a byte per row number, 1 where a row is not to be sent although it has no outcome; None: no such."""
+
+    journal: Journal
+    run: Run
+    source: Source
+    mapping: ColumnMapping
+    settings: Settings
+    target: Target
+    world: World
+    left_out: bytearray | None = None
+
+    def run_with(self, progress: Progress) -> Run:
+        """The run as it stands after its sending."""
+        return msgspec.structs.replace(self.run, progress=progress)
+
+    @property
+    def reports(self) -> Path:
+        return Path(self.settings.reports_dir)
+
+
+@contextmanager
+def begin(path: str, settings: Settings, world: World, *, spooled: bool) -> Iterator[Job]:
+    """A new run. Raises `ImporterError` where none can begin."""
+    reports = Path(settings.reports_dir)
+    with (
+        _spool_of(path, spooled),
+        target_of(settings, world) as target,
+        open_source(path, options_of(settings, world)) as source,
+    ):
+        check_resubmit(source, settings)
+        mapping = choose_mapping(source, settings)
+        # Refused before there is a run, which would be in the way of the next one with the right country.
+        PhoneReader(settings.country or None)
+        identity = identity_of(source, target.name, spooled)
+        with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):
+            refuse_unfinished(journal, identity, source.sha256, settings, settings.restart)
+            record = new_record(
+                source,
+                mapping,
+                settings,
+                base_url=target.name,
+                key_name=target.credentials.name,
+                at=world.wall(),
+                spooled=spooled,
+            )
+            told = _told_if_known(journal, source, target.name, world)
+            run = journal.create(record, identity, Progress(notes=told))
+            yield Job(journal, run, source, mapping, settings, target, world)
+
+
+@contextmanager
+def go_on(journal: Journal, known: Run, asked: Settings, given: Mapping[str, object], world: World) -> Iterator[Job]:
+    """A run that another process began. It may be finished by the time the lock is ours."""
+    reports = Path(asked.reports_dir)
+    own = _at_home(settings_of(known, dict(given)), asked)
+    with open_source(known.record.source, options_of(own, world)) as source:
+        check_unchanged(known, source, own)
+        identity = identity_of(source, known.record.base_url, known.record.spooled)
+        with hold(journal, reports, identity), target_of(own, world) as target:
+            run = find(journal, known.record.run_id)
+            left_out = _closed_before(journal, run)
+            yield Job(journal, run, source, mapping_of(run), own, target, world, left_out)
+
+
+@contextmanager
+def try_again(
+    journal: Journal, before: Run, asked: Settings, given: Mapping[str, object], world: World
+) -> Iterator[Job]:
+    """A new run of the rows that another one left open."""
+    reports = Path(asked.reports_dir)
+    own = _at_home(settings_of(before, dict(given)), asked)
+    with open_source(before.record.source, options_of(own, world)) as source, target_of(own, world) as target:
+        check_unchanged(before, source, own)
+        identity = identity_of(source, before.record.base_url, before.record.spooled)
+        with hold(journal, reports, identity):
+            if not before.finished:
+                refuse_unfinished(journal, identity, source.sha256, own, restart=False)
+            mapping = mapping_of(before)
+            record = new_record(
+                source,
+                mapping,
+                own,
+                base_url=target.name,
+                key_name=target.credentials.name,
+                at=world.wall(),
+                spooled=before.record.spooled,
+                retry_of=before.record.run_id,
+            )
+            run = journal.create(record, identity)
+            yield Job(journal, run, source, mapping, own, target, world, _closed_before(journal, run))
+
+
+@contextmanager
+def source_of(run: Run, world: World) -> Iterator[Source]:
+    """What a run read, unchanged, to be read again. Raises `SourceError`, `SourceChanged`."""
+    options = msgspec.structs.replace(options_of(settings_of(run, {}), world), sha256=run.record.source_sha256)
+    with open_source(run.record.source, options) as source:
+        check_unchanged(run, source)
+        yield source
+
+
+def options_of(settings: Settings, world: World) -> SourceOptions:
+    return source_options(settings, world.environ.get("IMPORTER_SOURCE_PASSWORD") or None)
+
+
+def _at_home(own: Settings, asked: Settings) -> Settings:
+    """A run's settings, in the folder and journal in which it was found, told to whoever asks now."""
+    return msgspec.structs.replace(
+        own, reports_dir=asked.reports_dir, database=asked.database, show_identifiers=asked.show_identifiers
+    )
+
+
+def _closed_before(journal: Journal, run: Run) -> bytearray | None:
+    """For a run that tries another one again: the rows which that one closed, and so are not to be sent."""
+    if not run.record.retry_of:
+        return None
+    before = find(journal, run.record.retry_of)
+    return journal.decided(before.key, (Status.SUCCEEDED, Status.REJECTED, Status.SKIPPED))
+
+
+def _told_if_known(journal: Journal, source: Source, target: str, world: World) -> tuple[str, ...]:
+    """A file that was imported whole before is sent again when so asked, but not without a word."""
+    known = journal.imported_whole(target, source.sha256)
+    if known is None:
+        return ()
+    when = stamp(known.finished_at or known.record.started_at)
+    text = f"{source.name} was imported whole before, by the run {known.record.run_id} that ended at {when}."
+    world.observer.noted(text)
+    return (text,)
+
+
+@contextmanager
+def _spool_of(path: str, spooled: bool) -> Iterator[None]:
+    """What came by a pipe is kept for a run that can be resumed; where none could begin, it goes."""
+    try:
+        yield
+    except (SettingsError, SourceError):
+        if spooled:
+            Path(path).unlink(missing_ok=True)
+        raise

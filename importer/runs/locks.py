@@ -1,0 +1,191 @@
+"""Locks: one process on a run, and on a source and target. The kernel frees them when the process dies."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import socket
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import sqlalchemy as sa
+
+from importer.errors import Busy, JournalError
+from importer.journal import Journal
+from importer.system.process import birth_of
+
+#: How often, and after how many seconds, a lock that somebody has is tried again.
+_LOOKS, _A_LOOK = 5, 0.01
+
+
+def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractContextManager[object]:
+    """The lock of a run's work: in the database where machines share one, else beside the reports."""
+    if journal.shared:
+        return DatabaseLock(journal, name)
+    return Lock(reports / ".locks", name)
+
+
+def is_held(journal: Journal, reports: Path, name: str) -> bool:
+    """Whether some process holds the lock. Nobody is turned away by the look."""
+    if journal.shared:
+        return DatabaseLock(journal, name).is_held()
+    return Lock(reports / ".locks", name).is_held()
+
+
+def holder_here(journal: Journal, reports: Path, name: str) -> Holder | None:
+    """The process of this machine that holds the lock; None where nobody does, or on another machine."""
+    if journal.shared:
+        return None
+    lock = Lock(reports / ".locks", name)
+    if not lock.is_held():
+        return None
+    try:
+        lines = lock.path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    found = re.fullmatch(r"Process (\d+) on (.+) \(since .+\)", lines[0]) if len(lines) == 2 else None
+    if found is None or found[2] != socket.gethostname() or birth_of(int(found[1])) != lines[1]:
+        return None
+    return Holder(int(found[1]), lines[1])
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """A process of this machine, as `processes.stop` wants it named."""
+
+    pid: int
+    birth: str
+
+
+class Lock:
+    """An exclusive lock on a name, told to others with who holds it. Raises `Busy` when somebody does."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.path = folder / (hashlib.sha256(name.encode()).hexdigest()[:24] + ".lock")
+        self._what = name
+        self._file: int | None = None
+
+    def is_held(self) -> bool:
+        """Found out by trying: the kernel's own list is there on Linux only, and there it leaves out the holders in
+        other containers and those on file systems whose devices go by two numbers."""
+        try:
+            file = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            # Shared, so that two who look do not see each other.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _unwritable(self.path.parent, error) from error
+        try:
+            _take(file)
+        except OSError:
+            told = os.read(file, 400).decode("utf-8", "replace").splitlines()
+            holder = told[0] if told else "another process"
+            os.close(file)
+            raise _busy(holder) from None
+        try:
+            os.ftruncate(file, 0)
+            holder = _holder(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime()))
+            os.write(file, f"{holder}\n{birth_of(os.getpid())}".encode())
+        except OSError as error:
+            os.close(file)
+            raise _unwritable(self.path.parent, error) from error
+        self._file = file
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            # The file stays: to remove it would let two processes lock two files of one name.
+            os.close(self._file)
+            self._file = None
+
+
+class DatabaseLock:
+    """The same in PostgreSQL: the server frees it when the connection of a dead process ends."""
+
+    def __init__(self, journal: Journal, name: str) -> None:
+        self._journal = journal
+        # Signed, as the server wants it.
+        self._key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+        self._connection: sa.Connection | None = None
+
+    def is_held(self) -> bool:
+        with self._journal.errors(), self._journal.another_connection() as connection:
+            found = connection.execute(sa.text(_HOLDER), {"key": self._key & 0xFFFFFFFFFFFFFFFF}).one_or_none()
+        return found is not None
+
+    def __enter__(self) -> Self:
+        with self._journal.errors():
+            connection = self._journal.another_connection().execution_options(isolation_level="AUTOCOMMIT")
+            taken = connection.execute(sa.select(sa.func.pg_try_advisory_lock(self._key))).scalar()
+            if taken:
+                # Who holds it stands in the name of the connection, which ends with it. The server cuts at 63 bytes.
+                text = f"importer {os.getpid()} on {socket.gethostname()}"[:63]
+                connection.execute(sa.select(sa.func.set_config("application_name", text, False)))
+                self._connection = connection
+                return self
+            holder = connection.execute(sa.text(_HOLDER), {"key": self._key & 0xFFFFFFFFFFFFFFFF}).one_or_none()
+            connection.close()
+        if holder is None:
+            raise _busy("another process")
+        raise _busy(f"Process {holder.name.removeprefix('importer ')} (since {holder.since})")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            # Closed for good, not given back to a pool: the lock and the name go with it.
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+
+
+_HOLDER = """
+SELECT a.application_name AS name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS') AS since
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint::numeric * 4294967296 + l.objid::bigint) = :key
+"""
+
+
+def _take(file: int) -> None:
+    """Takes the lock. Who looks whether it is held has it for a moment: that is waited for. Raises `OSError`."""
+    for _ in range(_LOOKS):
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_A_LOOK)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _unwritable(folder: Path, error: OSError) -> JournalError:
+    return JournalError(
+        f"{folder} cannot be written ({error.strerror}).", "Make room, or choose another --reports-dir."
+    )
+
+
+def _holder(since: str) -> str:
+    return f"Process {os.getpid()} on {socket.gethostname()} (since {since})"
+
+
+def _busy(holder: str) -> Busy:
+    return Busy(f"{holder} is already on this source and target.", "Wait for it, or stop it first.")

@@ -1,0 +1,105 @@
+"""Purging: what old runs know of persons goes (reports, spooled input, uploads, what became of rows); counts stay."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from importer.errors import Busy
+from importer.journal import Journal, Run
+from importer.runs.locks import hold
+from importer.runs.spool import UPLOADS
+from importer.settings.options import Settings
+from importer.system.files import told
+from importer.system.text import counted
+from importer.world import World
+
+
+class Purged(msgspec.Struct, frozen=True):
+    """The runs that were purged, and those old ones that were left with the reason."""
+
+    runs: tuple[str, ...]
+    rows: int
+    left: dict[str, str]
+
+
+def purge(
+    settings: Settings, older_than: float, world: World, chosen: Callable[[Run], bool] = lambda _: True
+) -> Purged:
+    """Runs (those that are chosen) whose last sign of life is older than so many seconds. What can be repeated comes
+    first: a purge that was interrupted is completed by the next one."""
+    reports = Path(settings.reports_dir)
+    before = world.wall() - round(older_than * 1000)
+    done: list[str] = []
+    rows = 0
+    left: dict[str, str] = {}
+    with Journal.open(reports, settings.database or None) as journal:
+        runs = journal.runs()
+        needed = {run.record.retry_of for run in runs if not run.finished}
+        for run in runs:
+            if (
+                run.progress.purged is not None
+                or not chosen(run)
+                or (run.finished_at or run.record.started_at) >= before
+            ):
+                continue
+            if run.record.run_id in needed:
+                left[run.record.run_id] = "an unfinished retry needs it"
+                continue
+            try:
+                with hold(journal, reports, journal.identity(run.key)):
+                    rows += sum(journal.counts(run.key).values())
+                    _purge(journal, run, reports)
+            except Busy as error:
+                left[run.record.run_id] = error.message
+                continue
+            done.append(run.record.run_id)
+        _purge_spool(journal, reports, before)
+        _purge_uploads(journal, reports, before)
+    return Purged(tuple(done), rows, left)
+
+
+def _purge(journal: Journal, run: Run, reports: Path) -> None:
+    folder = reports / run.record.run_id
+    with told(folder):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    journal.purge(run)
+    if run.record.spooled and not journal.in_use(run.record.source):
+        with told(Path(run.record.source)):
+            Path(run.record.source).unlink(missing_ok=True)
+
+
+def _purge_spool(journal: Journal, reports: Path, before: int) -> None:
+    """Input that no run came of: its process was killed first."""
+    folder = reports / ".spool"
+    with told(folder):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.stat().st_mtime * 1000 < before and not journal.in_use(str(path.resolve())):
+                path.unlink(missing_ok=True)
+
+
+def _purge_uploads(journal: Journal, reports: Path, before: int) -> None:
+    """Files that came in by the page: those whose runs are purged, and old ones that no run came of. With each goes
+    what was found out about it, for that holds cells too."""
+    needed: set[Path] = set()
+    used: set[Path] = set()
+    for run in journal.runs():
+        place = Path(run.record.source).parent
+        (used if run.progress.purged is not None else needed).add(place)
+    folder = reports / UPLOADS
+    with told(folder):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            place = path.resolve()
+            if place not in needed and (place in used or path.stat().st_mtime * 1000 < before):
+                shutil.rmtree(path)
+
+
+def purged_text(purged: Purged) -> str:
+    what = f"{counted(len(purged.runs), 'run')} with {counted(purged.rows, 'row')}"
+    lines = [f"Purged {what}; their counts stay in `importer runs`."]
+    lines += [f"Left {run_id}: {reason}." for run_id, reason in purged.left.items()]
+    return "\n".join(lines) + "\n"

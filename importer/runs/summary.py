@@ -1,0 +1,76 @@
+"""The summary: what a run's journal and reports add up to. Pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from importer.errors import ExitCode, ImporterError
+from importer.journal import Run
+from importer.model import RateSummary, RequestCounts, RowCounts, RunSummary, SourceSummary, TargetSummary
+from importer.normaliser.mapping import misspelt
+from importer.reader import Source
+from importer.reporter import SUMMARY_FILES, Written
+from importer.runs.record import mapping_of
+from importer.settings.options import Settings
+from importer.system.clock import stamp
+
+
+def exit_code_of(rows: RowCounts, stop: ImporterError | None) -> ExitCode:
+    """How the run ended, for schedulers."""
+    if stop is not None:
+        return stop.exit_code
+    if rows.unprocessed:
+        return ExitCode.INTERRUPTED
+    return ExitCode.ROWS if rows.failed or rows.rejected or rows.unknown else ExitCode.OK
+
+
+def summarise(
+    run: Run,
+    written: Written,
+    requests: RequestCounts,
+    source: Source,
+    exit_code: ExitCode,
+    at: int,
+    folder: Path,
+) -> RunSummary:
+    """The document `summary.json`."""
+    record, progress = run.record, run.progress
+    settings = msgspec.convert(record.settings, Settings)
+    spent = progress.sending_seconds
+    notes = [*source.notes, *_mapping_notes(run), *progress.notes, *written.notes]
+    if progress.stopped:
+        notes.insert(0, progress.stopped)
+    return RunSummary(
+        run_id=record.run_id,
+        source=SourceSummary(record.source, record.source_sha256, (record.sheet,) if record.sheet else ()),
+        target=TargetSummary(record.base_url),
+        started_at=stamp(record.started_at),
+        finished_at=stamp(at),
+        exit_code=int(exit_code),
+        rows=written.counts,
+        requests=requests,
+        codes=written.codes,
+        causes=written.causes,
+        rate=RateSummary(
+            settings.rate.word,
+            # The first ones leave at once: what follows them is what the time was needed for.
+            round(max(requests.sent - settings.burst, 0) * settings.rate.unit / spent, 1) if spent > 0 else 0.0,
+        ),
+        duration_seconds=round((at - record.started_at) / 1000, 3),
+        reports={**written.reports, **{name: str(folder / name) for name in SUMMARY_FILES}},
+        repairs=progress.repairs,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _mapping_notes(run: Run) -> list[str]:
+    mapping = mapping_of(run)
+    notes = [
+        f"Column `{column}` looks like a misspelt `{field}`; it was taken as a preference."
+        for column, field in misspelt(mapping)
+    ]
+    if mapping.ignored:
+        notes.append("Not sent: " + ", ".join(f"`{column}`" for column in mapping.ignored) + ".")
+    return notes

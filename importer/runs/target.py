@@ -1,0 +1,46 @@
+"""The target of a run: the API, or the sandbox started for this run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from importer.capillary.client import served_here
+from importer.capillary.credentials import Basic, Credentials, from_environment
+from importer.errors import SettingsError
+from importer.sandbox import EmbeddedSandbox
+from importer.settings.options import Settings
+from importer.world import World
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where the customers go and as whom. `name` stands for it in the journal: the sandbox's port changes."""
+
+    base_url: str
+    name: str
+    credentials: Credentials
+
+    @property
+    def rate_key(self) -> str:
+        """What the rate belongs to: whoever asks the same server as the same user shares it."""
+        return f"{self.base_url} {self.credentials.name}"
+
+
+@contextmanager
+def target_of(settings: Settings, world: World) -> Iterator[Target]:
+    """The API that the settings name, or a stand-in that lives as long as the run. Raises `SettingsError`."""
+    if bool(settings.attribution_type) != bool(settings.attribution_code):
+        missing = "--attribution-code" if settings.attribution_type else "--attribution-type"
+        raise SettingsError(f"{missing} is not given, and the other means nothing alone.", "Give both, or neither.")
+    if settings.sandbox:
+        with EmbeddedSandbox() as sandbox, served_here(sandbox.base_url):
+            yield Target(sandbox.base_url, "sandbox", Basic(sandbox.username, sandbox.password))
+    elif settings.base_url:
+        yield Target(settings.base_url, settings.base_url, from_environment(world.environ, settings.credentials))
+    else:
+        raise SettingsError(
+            "No target is given.",
+            "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it without.",
+        )

@@ -1,0 +1,285 @@
+"""Verifying: what the server holds now, compared with what a run sent to it, customer by customer."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from importer.capillary.client import Client, ClientOptions, RequestFailed
+from importer.capillary.codes import Next
+from importer.chunker.pacer import Pacer
+from importer.chunker.shared_rate import shared_slots
+from importer.errors import ExitCode, SettingsError, Stop
+from importer.journal import Journal, Run
+from importer.masking import Scrubber, masked, masked_mobile
+from importer.model import Customer, Status
+from importer.normaliser.normaliser import Normaliser
+from importer.reader import Source, open_source
+from importer.runs.job import options_of
+from importer.runs.record import check_unchanged, find, mapping_of, settings_of
+from importer.runs.target import Target, target_of
+from importer.sender.feed import Selection, SheetFeed
+from importer.sender.retry import MAX_ATTEMPTS, BackOff
+from importer.settings.options import Settings
+from importer.system.files import private_folder, write_whole
+from importer.system.formula_guard import guard
+from importer.system.text import counted
+from importer.world import World
+
+FILE = "differences.csv"
+_COLUMNS = ("_row", "field", "sent", "found", "difference")
+#: So many differences are told on a console; all stand in the file.
+_MOST_TOLD = 10
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """`field` "" when the server does not know the customer at all. No value: those stand in the file only."""
+
+    row_number: int
+    customer: str
+    field: str
+    what: str
+
+
+class Verified(msgspec.Struct, frozen=True):
+    run_id: str
+    rows: int
+    customers: int
+    agree: int
+    differences: tuple[Difference, ...]
+    report: str
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return ExitCode.ROWS if self.differences else ExitCode.OK
+
+
+class _Expected:
+    """A customer that is asked for, and what the rows of the run have left it with, in the sheet's order."""
+
+    def __init__(self, customer: Customer) -> None:
+        self.customer = customer
+        self.row_number = customer.row_number
+        self.kind, self.value = customer.identifiers[0]
+        self.fields: dict[str, tuple[str, int]] = {}
+
+    def sent(self, customer: Customer) -> None:
+        for name, value in customer.custom_fields:
+            self.fields[name] = (value, customer.row_number)
+
+
+def verify(
+    run_id: str | None, settings: Settings, given: Mapping[str, object], world: World, sample: int | None = None
+) -> Verified:
+    """All customers of the run that succeeded, or so many of their rows: the same ones each time. Raises
+    `ImporterError`."""
+    reports = Path(settings.reports_dir)
+    with Journal.open(reports, settings.database or None) as journal:
+        run = find(journal, run_id)
+        own = settings_of(run, dict(given))
+        if own.sandbox:
+            raise SettingsError(
+                f"The run {run.record.run_id} went to a stand-in that ended with it.", "Verify a run against the API."
+            )
+        succeeded = journal.decided(run.key, (Status.SUCCEEDED,))
+    chosen = _chosen(succeeded, run, sample)
+    with open_source(run.record.source, options_of(own, world)) as source, target_of(own, world) as target:
+        check_unchanged(run, source)
+        expected = _expected(source, run, own, succeeded, chosen, world)
+        world.observer.begin(source.name, 0)
+        try:
+            found = asyncio.run(_ask_all(expected, own, target, world))
+        finally:
+            world.observer.end()
+    return _compared(run, expected, found, reports)
+
+
+def _chosen(succeeded: bytearray, run: Run, sample: int | None) -> set[int] | None:
+    if sample is None:
+        return None
+    rows = [row for row, mark in enumerate(succeeded) if mark]
+    # By the sheet's content: whoever looks again looks at the same rows, after a retry too, and nobody chooses them.
+    return set(random.Random(run.record.source_sha256).sample(rows, min(sample, len(rows))))  # noqa: S311 - no secret
+
+
+def _expected(
+    source: Source, run: Run, settings: Settings, succeeded: bytearray, chosen: set[int] | None, world: World
+) -> list[_Expected]:
+    """What the chosen customers must hold. A later row of such a customer counts too, chosen or not."""
+    found: list[_Expected] = []
+    by_name: dict[tuple[str, str], _Expected] = {}
+    for customer in _customers(source, run, settings, succeeded, world):
+        known = next((by_name[name] for name in customer.identifiers if name in by_name), None)
+        if known is None:
+            if chosen is not None and chosen.isdisjoint(customer.row_numbers):
+                continue
+            known = _Expected(customer)
+            found.append(known)
+        known.sent(customer)
+        for name in customer.identifiers:
+            by_name.setdefault(name, known)
+    return found
+
+
+def _customers(source: Source, run: Run, settings: Settings, succeeded: bytearray, world: World) -> Iterator[Customer]:
+    """Those of the rows that succeeded, in the sheet's order."""
+    normaliser = Normaliser(mapping_of(run), country=settings.country or None, blank=settings.blank)
+    others = bytearray(1 - mark for mark in succeeded)
+    for portion in SheetFeed(source, normaliser, Selection(decided=others), world.wall).portions():
+        for customer in portion.customers:
+            if customer.row_number < len(succeeded) and succeeded[customer.row_number]:
+                yield customer
+
+
+# ---------------------------------------------------------------------------------------------------- asking
+
+
+async def _ask_all(
+    expected: list[_Expected], settings: Settings, target: Target, world: World
+) -> list[dict[str, str] | None]:
+    """What the server holds for each, asked at the pace of sending."""
+    options = ClientOptions(
+        target.base_url,
+        connections=settings.concurrency,
+        attribution_type=settings.attribution_type,
+        attribution_code=settings.attribution_code,
+    )
+    slots = None if world.transport is not None else shared_slots(world.environ, target.rate_key)
+    found: list[dict[str, str] | None] = [None] * len(expected)
+    waiting = iter(range(len(expected)))
+    async with Client(options, target.credentials, world.clock, world.transport) as client:
+        asker = _Asker(client, Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots), world)
+
+        async def work() -> None:
+            for number in waiting:
+                found[number] = await asker.ask(expected[number])
+                world.observer.rows_read(1)
+
+        try:
+            # One at first: wrong credentials cost one request, not one for every connection.
+            for number in waiting:
+                found[number] = await asker.ask(expected[number])
+                break
+            async with asyncio.TaskGroup() as group:
+                for _ in range(settings.concurrency):
+                    group.create_task(work())
+        except* Stop as stops:
+            raise stops.exceptions[0] from None
+    return found
+
+
+class _Asker:
+    """One question, until it is answered."""
+
+    def __init__(self, client: Client, pacer: Pacer, world: World) -> None:
+        self._client, self._pacer, self._world = client, pacer, world
+        self._backoff = BackOff(world.jitter)
+        self._stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        world.stopper.listen(lambda: loop.call_soon_threadsafe(self._stopping.set))
+
+    async def ask(self, expected: _Expected) -> dict[str, str] | None:
+        attempts = 0
+        while True:
+            sent_at = await self._leave()
+            try:
+                found = await self._client.preferences(expected.kind, expected.value)
+            except RequestFailed as error:
+                attempts += error.trouble.next is not Next.SLOW
+                delay = self._after(error, attempts, sent_at, Scrubber((expected.customer,), only_known=True))
+                await self._pause(delay)
+                continue
+            self._pacer.answered()
+            return found
+
+    def _after(self, error: RequestFailed, attempts: int, sent_at: float, scrub: Scrubber) -> float:
+        """Seconds until the next attempt. Raises `Stop` when there is none."""
+        message = scrub(error.trouble.message)
+        match error.trouble.next:
+            case Next.SLOW:
+                self._pacer.throttled(sent_at, error.retry_after)
+                return 0.0
+            case Next.REFUSED:
+                advice = "Check the credentials, then verify again."
+                raise Stop(ExitCode.REFUSED, f"The server refuses the credentials: {message}.", advice)
+            case Next.SETTINGS:
+                raise Stop(ExitCode.SETTINGS, f"The server cannot be used: {message}.", "Check --base-url.")
+            case _ if attempts >= MAX_ATTEMPTS:
+                raise Stop(ExitCode.TROUBLE, f"The server does not answer: {message}.", "Verify again later.")
+            case _:
+                return self._backoff.delay(attempts)
+
+    async def _leave(self) -> float:
+        leave = self._pacer.slot()
+        while (wait := self._pacer.may_leave(leave) - self._world.clock()) > 0:
+            await self._pause(wait)
+        await self._pause(0.0)
+        self._pacer.departed()
+        return self._world.clock()
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            waiting = asyncio.ensure_future(self._stopping.wait())
+            await asyncio.wait((waiting,), timeout=seconds)
+            waiting.cancel()
+        if self._stopping.is_set():
+            raise Stop(ExitCode.INTERRUPTED, "The check was interrupted.", "Verify again, perhaps with --sample.")
+
+
+# ---------------------------------------------------------------------------------------------------- comparing
+
+
+def _compared(run: Run, expected: list[_Expected], found: list[dict[str, str] | None], reports: Path) -> Verified:
+    differences: list[Difference] = []
+    lines: list[tuple[str, ...]] = []
+    agree = 0
+    for customer, holds in zip(expected, found, strict=True):
+        name = (masked_mobile if customer.kind == "mobile" else masked)(customer.value)
+        before = len(differences)
+        if holds is None:
+            differences.append(Difference(customer.row_number, name, "", "the server does not know the customer"))
+            lines.append((str(customer.row_number), "", "", "", differences[-1].what))
+        else:
+            # The server is free to write the names of preferences in its own case.
+            known = {key.casefold(): value for key, value in holds.items()}
+            for field, (sent, row_number) in customer.fields.items():
+                value = known.get(field.casefold(), "")
+                if value.strip() == sent.strip():
+                    continue
+                what = "another value" if value else "no value"
+                differences.append(Difference(row_number, name, field, what))
+                lines.append((str(row_number), field, sent, value, what))
+        agree += len(differences) == before
+    folder = reports / run.record.run_id
+    private_folder(folder)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    writer.writerows([guard(cell) for cell in line] for line in lines)
+    write_whole(folder / FILE, b"\xef\xbb\xbf" + text.getvalue().encode())
+    rows = len({row for customer in expected for _, row in customer.fields.values()})
+    return Verified(run.record.run_id, rows, len(expected), agree, tuple(differences), str(folder / FILE))
+
+
+def verified_text(verified: Verified) -> str:
+    """For a console: which rows and fields, no values."""
+    lines = [
+        f"Asked for {counted(verified.customers, 'customer')} of the run {verified.run_id}: "
+        f"{counted(verified.agree, 'holds', 'hold')} what was sent, "
+        f"{counted(verified.customers - verified.agree, 'does', 'do')} not."
+    ]
+    for found in verified.differences[:_MOST_TOLD]:
+        field = f"`{found.field}`: " if found.field else ""
+        lines.append(f"  row {found.row_number:,}, {found.customer}: {field}{found.what}")
+    left = len(verified.differences) - _MOST_TOLD
+    if left > 0:
+        lines.append(f"  and {left:,} more")
+    if verified.differences:
+        lines.append(f"All differences, with what was sent and found: {verified.report}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,163 @@
+"""The ledger: what each customer was last successfully sent, across the runs of a target, as keyed hashes.
+
+It is kept as a few bytes beside each outcome: a hash of all that was sent, and one for each identifier. A row is
+unchanged only if every one of its identifiers was last sent exactly this; an answer that was no plain success makes the
+customer unknown to the ledger, so that it is sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+from pandas.util import hash_array
+
+from importer.capillary.wire import encode_customer
+from importer.chunker.lanes import keys_of
+from importer.journal import Journal, Run
+from importer.model import Customer, Outcome, Status
+from importer.sender.work import Portion
+
+#: Bytes of a hash: the journal has to stay small. A changed row is taken for unchanged once in 2**48 times; that two
+#: identifiers share a hash only makes a customer be sent again.
+SIZE = 6
+#: In place of the hash of what was sent: it was no plain success.
+_NOTHING = bytes(SIZE)
+
+
+class Hasher:
+    """The bytes for each customer. The key keeps hashes of one journal from being compared with another's."""
+
+    def __init__(self, key: bytes) -> None:
+        # SipHash, which pandas has for whole columns, takes 16 characters.
+        self._key = key.hex()[:16]
+
+    def __call__(self, customers: Sequence[Customer]) -> list[bytes]:
+        texts: list[bytes | str] = []
+        ends: list[int] = []
+        for customer in customers:
+            texts.append(encode_customer(customer))
+            texts += [f"{kind} {value}" for kind, value in customer.identifiers]
+            ends.append(SIZE * len(texts))
+        if not texts:
+            return []
+        numbers = hash_array(np.array(texts, dtype=object), hash_key=self._key, categorize=False).astype("<u8")
+        hashes = numbers.view(np.uint8).reshape(-1, 8)[:, :SIZE].tobytes()
+        return [hashes[begin:end] for begin, end in pairwise((0, *ends))]
+
+
+class Ledger:
+    """Answers whether customers were last sent the same. `sent`: the bytes of all outcomes, oldest first."""
+
+    def __init__(self, sent: Iterable[bytes]) -> None:
+        numbers, starts, lengths = _apart(list(sent))
+        is_name = np.ones(len(numbers), dtype=bool)
+        is_name[starts] = False
+        contents = np.repeat(numbers[starts], lengths)[is_name]
+        # Of entries with one name the last one counts: found first when everything stands backwards.
+        self._names, at = np.unique(numbers[is_name][::-1], return_index=True)
+        self._contents = contents[::-1][at]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def knows(self, entries: Sequence[bytes]) -> list[bool]:
+        """For each customer's bytes: whether all its identifiers were last sent exactly this."""
+        if not len(self._names) or not entries:
+            return [False] * len(entries)
+        numbers, starts, lengths = _apart(entries)
+        places = np.minimum(np.searchsorted(self._names, numbers), len(self._names) - 1)
+        same = self._names[places] == numbers
+        same &= self._contents[places] == np.repeat(numbers[starts], lengths)
+        # The first number of each is no name.
+        same[starts] = True
+        return [bool(known) for known in np.logical_and.reduceat(same, starts)]
+
+
+def _apart(entries: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All hashes as numbers, where each entry begins among them, and how many it has."""
+    hashes = np.frombuffer(b"".join(entries), dtype=np.uint8).reshape(-1, SIZE)
+    numbers = np.zeros((len(hashes), 8), dtype=np.uint8)
+    numbers[:, :SIZE] = hashes
+    lengths = np.array([len(entry) // SIZE for entry in entries], dtype=np.int64)
+    return numbers.view(np.uint64).ravel(), np.cumsum(lengths) - lengths, lengths
+
+
+def sent_before(journal: Journal, run: Run) -> Iterator[bytes]:
+    """What other runs have sent to the target of this one, oldest first.
+
+    A run that was given up while the answer to a batch was missing may have changed customers that nobody knows: what
+    it and the runs before it were told no longer counts.
+    """
+    others = [other for other in journal.runs() if other.record.base_url == run.record.base_url]
+    counted = []
+    for other in others:
+        if other.key == run.key:
+            continue
+        if any(batch.doubt for batch in journal.open_batches(other.key)):
+            break
+        counted.append(other.key)
+    for key in reversed(counted):
+        yield from journal.sent(key)
+
+
+class Watch:
+    """Follows the customers of a run: leaves out the unchanged ones if there is a ledger, and knows the bytes of the
+    others until their outcome is written down."""
+
+    def __init__(self, hasher: Hasher, ledger: Ledger | None, before: Iterable[bytes], wall: Callable[[], int]) -> None:
+        """`before`: the bytes of what this run has sent already, when it goes on."""
+        self._hasher = hasher
+        self._ledger = ledger
+        self._wall = wall
+        self._waiting: dict[int, bytes] = {}
+        #: Identifiers of customers that this run sends: what follows for them in the sheet is sent too, in its order.
+        self._touched: set[bytes] = (
+            {name for entry in before for name in _parts(entry)} if ledger is not None else set()
+        )
+
+    def goes_again(self, customers: Sequence[Customer]) -> None:
+        """Customers of batches that an earlier process left open."""
+        for customer, entry in zip(customers, self._hasher(customers), strict=True):
+            self._send(customer, entry)
+
+    def sift(self, portion: Portion) -> Portion:
+        """A portion of the feed without what is unchanged. Called by the thread that reads."""
+        entries = self._hasher(portion.customers)
+        if self._ledger is None:
+            self._waiting.update((c.row_number, entry) for c, entry in zip(portion.customers, entries, strict=True))
+            return portion
+        sent: list[Customer] = []
+        links = list(portion.links)
+        outcomes = list(portion.outcomes)
+        at = self._wall()
+        for customer, entry, known in zip(portion.customers, entries, self._ledger.knows(entries), strict=True):
+            if known and self._touched.isdisjoint(_parts(entry)):
+                outcomes += [Outcome(row, Status.SKIPPED, "unchanged", at=at) for row in customer.row_numbers]
+                links.append(keys_of(customer))
+            else:
+                self._send(customer, entry)
+                sent.append(customer)
+        return msgspec.structs.replace(portion, customers=sent, outcomes=outcomes, links=links)
+
+    def _send(self, customer: Customer, entry: bytes) -> None:
+        self._waiting[customer.row_number] = entry
+        if self._ledger is not None:
+            self._touched.update(_parts(entry))
+
+    def written(self, outcomes: Sequence[Outcome]) -> dict[int, bytes]:
+        """The bytes that belong beside these outcomes, by row number."""
+        found = {}
+        for outcome in outcomes:
+            entry = self._waiting.pop(outcome.row_number, None)
+            if entry is not None:
+                plain = outcome.status is Status.SUCCEEDED and not outcome.warnings
+                found[outcome.row_number] = entry if plain else _NOTHING + entry[SIZE:]
+        return found
+
+
+def _parts(entry: bytes) -> list[bytes]:
+    """The hashes of the identifiers."""
+    return [entry[at : at + SIZE] for at in range(SIZE, len(entry), SIZE)]

@@ -1,0 +1,50 @@
+"""What the stages of sending pass to each other: portions of the sheet, batches on their way, limits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+
+from importer.model import Batch, Customer, MaxErrors, Outcome
+from importer.sender.retry import MAX_ATTEMPTS
+
+
+class Feed(Protocol):
+    """Customers in the sheet's order, in bounded portions; rows that need no sending come as outcomes."""
+
+    def __aiter__(self) -> AsyncIterator[Portion]: ...
+
+
+class Portion(msgspec.Struct, frozen=True):
+    """`links`: the lanes' keys of each row that is not sent, and may say of others that they are one customer.
+    `repairs`: how many there were in all rows up to and with the row `repaired_to` (0: not counted)."""
+
+    customers: list[Customer]
+    outcomes: list[Outcome]
+    links: list[list[int]] = []
+    repairs: dict[str, int] = {}
+    repaired_to: int = 0
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """When to stop of our own accord. `deadline` on the monotonic clock."""
+
+    max_errors: MaxErrors | None = None
+    canary: int = 0
+    deadline: float | None = None
+    deadline_word: str = ""
+
+
+class Work(msgspec.Struct):
+    """A batch on its way. `attempts`: how often its customers were sent; `tries`: how often this batch was."""
+
+    batch: Batch
+    root: int
+    attempts: int = 0
+    tries: int = 0
+    doubt: bool = False
+    opened: bool = False
+    body: bytes = b""
+    most_tries: int = MAX_ATTEMPTS

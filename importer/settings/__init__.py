@@ -1,0 +1,1 @@
+"""Options, files of settings, profiles and their schema."""

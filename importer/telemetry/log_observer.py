@@ -1,0 +1,78 @@
+"""Watching: what is seen of a run while it goes on, for the log and the figures, beside what a person watches."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from importer.errors import ExitCode, ImporterError
+from importer.model import Outcome, RowCounts, RunSummary
+from importer.observer import LINE_EVERY, Silent
+from importer.telemetry.log import Log
+
+
+class Watch(Silent):
+    """Passes everything on to `beside`, tells the log, and adds up pauses."""
+
+    def __init__(self, log: Log, beside: Silent | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._whole = log
+        self._log = log
+        self._beside = beside or Silent()
+        self._clock = clock
+        self._told = 0.0
+        self._read = 0
+        self._counts: Counter[str] = Counter()
+        self.paused_seconds = 0.0
+
+    def of_run(self, run_id: str) -> None:
+        self._log = self._whole.bind(run=run_id)
+        self._beside.of_run(run_id)
+
+    def begin(self, name: str, rows: int) -> None:
+        self._told = self._clock()
+        self._read = 0
+        self._counts.clear()
+        self.paused_seconds = 0.0
+        self._log.info("run begins", file=name, rows_done_before=rows)
+        self._beside.begin(name, rows)
+
+    def rows_read(self, rows: int) -> None:
+        self._read += rows
+        self._beside.rows_read(rows)
+
+    def decided(self, outcomes: list[Outcome]) -> None:
+        self._counts.update(outcome.status.value for outcome in outcomes)
+        if self._clock() - self._told >= LINE_EVERY:
+            self._told = self._clock()
+            self._log.info("rows done", read=self._read, **self._counts)
+        self._beside.decided(outcomes)
+
+    def paused(self, seconds: float, why: str) -> None:
+        self.paused_seconds += seconds
+        self._log.warning("pause", seconds=round(seconds, 3), why=why)
+        self._beside.paused(seconds, why)
+
+    def ended(self, summary: RunSummary) -> None:
+        """The run came to its end, for good or for now."""
+        tell = self._log.info if summary.exit_code == ExitCode.OK else self._log.warning
+        rows = {name: getattr(summary.rows, name) for name in RowCounts.__struct_fields__}
+        tell(
+            "run ends",
+            exit_code=summary.exit_code,
+            **rows,
+            requests=summary.requests.sent,
+            seconds=summary.duration_seconds,
+        )
+
+    def failed(self, error: ImporterError) -> None:
+        """It could not begin, or not be written down."""
+        self._log.error("run fails", exit_code=int(error.exit_code), text=str(error))
+
+    def noted(self, text: str) -> None:
+        self._log.info("note", text=text)
+        self._beside.noted(text)
+
+    def end(self) -> None:
+        self._log.info("sending ends", **self._counts)
+        self._beside.end()

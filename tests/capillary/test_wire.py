@@ -1,0 +1,468 @@
+"""The wire: requests hold strings only, every documented shape is read, and bytes raise nothing but `Unreadable`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from importer.capillary.wire import (
+    LONGEST_TEXT,
+    NoToken,
+    Unreadable,
+    decode_answer,
+    decode_fields,
+    decode_preferences,
+    decode_token,
+    encode_body,
+    encode_customer,
+    load_json,
+    read_code,
+    read_success,
+    read_warnings,
+)
+from importer.model import Customer, ItemStatus, Store
+from importer.sandbox import DOCUMENTED_SHAPES, SandboxOptions, create_app
+from tests.support.sending import TILL
+
+ASHA = Customer(2, "917744876415", "Asha@example.com", custom_fields=(("Favorite Color", "Blue"),))
+NOBODY = Customer(3, external_id="code-1012+x", custom_fields=(("Favorite Color", "Red"),))
+WARNED = Customer(4, external_id="warn-1017+x", custom_fields=(("Favorite Color", "Red"),))
+
+
+def answer(item_status: str, more: str = "") -> bytes:
+    return f'{{"response":{{"status":{{"code":200}},"customer":[{{{more}"item_status":{item_status}}}]}}}}'.encode()
+
+
+def one(item_status: str, more: str = "") -> ItemStatus:
+    items = decode_answer(answer(item_status, more)).items
+    assert items is not None
+    (item,) = items
+    return item
+
+
+# ---------------------------------------------------------------------------------------------------- requests
+
+
+def test_a_request_holds_strings_only_and_leaves_out_what_is_not_set() -> None:
+    """The API wants every value as a string; `""` would be an identifier that says nothing."""
+    customer = Customer(2, "917744876415", "", "A-17", "", Store("doc123", ""), (("Brand", '["puma"]'), ("Old", "")))
+    assert json.loads(encode_body([encode_customer(customer)])) == {
+        "root": {
+            "customer": [
+                {
+                    "mobile": "917744876415",
+                    "external_id": "A-17",
+                    "store": {"code": "doc123"},
+                    "custom_fields": {"field": [{"name": "Brand", "value": '["puma"]'}, {"name": "Old", "value": ""}]},
+                }
+            ]
+        }
+    }
+
+
+def test_an_empty_store_is_no_store() -> None:
+    assert b"store" not in encode_customer(Customer(2, "917744876415", store=Store()))
+
+
+# ---------------------------------------------------------------------------------------------------- shapes
+
+
+@pytest.mark.parametrize("found", [[ASHA], [ASHA, NOBODY, WARNED]], ids=["one", "three"])
+@pytest.mark.parametrize("shape", DOCUMENTED_SHAPES)
+def test_every_documented_shape_says_the_same(shape: str, found: list[Customer]) -> None:
+    """Whatever the shape, the same customers succeed and fail, with the same code and warnings."""
+
+    async def ask() -> bytes:
+        transport = httpx.ASGITransport(create_app(SandboxOptions(shape=shape)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as http:
+            response = await http.post(
+                "/v1.1/customer/preferences?format=json",
+                content=encode_body(map(encode_customer, found)),
+                headers={"Authorization": TILL.header, "Content-Type": "application/json"},
+            )
+        return response.content
+
+    items = decode_answer(asyncio.run(ask())).items
+    assert items is not None
+    assert items[0].success is True
+    assert items[0].code == ("1000" if "success-1000" in shape else "200")
+    assert items[0].mobile == "917744876415"
+    assert items[0].email.lower() == "asha@example.com"
+    if len(found) == 3:
+        if "failed-empty" in shape:
+            assert items[1] == ItemStatus()
+        else:
+            assert (items[1].success, items[1].code) == (False, "1012")
+        assert (items[2].success, items[2].warnings) == (True, ("1017",))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("true", True),
+        ('"true"', True),
+        ('"True"', True),
+        ('" TRUE "', True),
+        ("false", False),
+        ('"false"', False),
+        ('"FALSE"', False),
+        ("1", None),
+        ("0", None),
+        ('"1"', None),
+        ('"yes"', None),
+        ('""', None),
+        ("null", None),
+        ("1.0", None),
+        ('"truee"', None),
+        ("[]", None),
+        ('{"a": true}', None),
+    ],
+)
+def test_success_is_a_closed_list_of_yes_and_no(value: str, said: bool | None) -> None:
+    """What is not `true` is no success, and what is not `false` is no failure."""
+    assert one(f'{{"success":{value},"code":200}}').success is said
+    assert read_success(json.loads(value)) is said
+
+
+def test_a_missing_success_is_neither() -> None:
+    assert one('{"code":200}').success is None
+    assert one("null").success is None
+    assert one("{}").success is None
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("200", "200"),
+        ('"200"', "200"),
+        ("200.0", "200"),
+        ('"200.0"', "200"),
+        ('" 1000 "', "1000"),
+        ("2.5", "2.5"),
+        ('"E.0x"', "E.0x"),
+        ("null", ""),
+        ("true", ""),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ("1e999", "inf"),
+    ],
+)
+def test_a_code_is_the_same_however_it_is_written(value: str, code: str) -> None:
+    assert one(f'{{"success":false,"code":{value}}}').code == code
+
+
+@pytest.mark.parametrize(
+    ("value", "warnings"),
+    [
+        ("{}", ()),
+        ("null", ()),
+        ('{"warning": []}', ()),
+        ('{"warning": ["1017"]}', ("1017",)),
+        ('{"warning": [1017, "x"]}', ("1017", "x")),
+        ('{"warning": {"code": 1017.0, "message": "no such field"}}', ("1017 no such field",)),
+        ('["1017"]', ("1017",)),
+        ('"1017"', ("1017",)),
+        ('{"a": ["1"], "b": "2"}', ("1", "2")),
+    ],
+)
+def test_warnings_are_read_in_every_form(value: str, warnings: tuple[str, ...]) -> None:
+    assert one(f'{{"success":true,"code":200,"warnings":{value}}}').warnings == warnings
+    assert read_warnings(json.loads(value)) == warnings
+
+
+@pytest.mark.parametrize(
+    "wrapped", ['"customer":{}', '"customers":{{"customer":{}}}', '"customers":{{"customer":[{}]}}']
+)
+def test_one_customer_may_be_an_object_or_a_list(wrapped: str) -> None:
+    item = '{"item_status":{"success":true}}'
+    items = decode_answer(('{"response":{' + wrapped.format(item) + "}}").encode()).items
+    assert items == (ItemStatus(success=True),)
+
+
+@pytest.mark.parametrize("body", ['{"response":{}}', '{"response":{"customer":null}}', '{"response":{"customers":{}}}'])
+def test_no_list_is_not_an_empty_list(body: str) -> None:
+    """ "Nothing is said of anybody" and "there is nobody" are told apart."""
+    assert decode_answer(body.encode()).items is None
+    assert decode_answer(b'{"response":{"customer":[]}}').items == ()
+
+
+def test_items_that_are_no_objects_keep_their_place() -> None:
+    """A null in the list must not move the items behind it to the rows before."""
+    body = b'{"response":{"customer":[null, 5, {"item_status":{"success":true}}, {"item_status":[]}]}}'
+    assert decode_answer(body).items == (ItemStatus(), ItemStatus(), ItemStatus(success=True), ItemStatus())
+
+
+# ---------------------------------------------------------------------------------------------------- hostile answers
+
+SOUND = (
+    '{"response":{"status":{"success":"true","code":200},"customer":[{"mobile":"91","store":{"code":"d"},'
+    '"item_status":{"success":"true","code":200}},{"mobile":"92","item_status":{"success":"false","code":400}}]}}'
+)
+
+
+def test_the_sound_answer_of_these_tests_is_read() -> None:
+    items = decode_answer(SOUND.encode()).items
+    assert items is not None and [item.success for item in items] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("once", "twice"),
+    [
+        ('"success":"false"', '"success":"false","success":"true"'),
+        ('"code":400', '"code":400,"code":200'),
+        ('"mobile":"92"', '"mobile":"92","mobile":"93"'),
+        ('{"mobile":"91","store"', '{"mobile":"91","mobile":"92","store"'),
+        ('"store":{"code":"d"}', '"store":{"code":"d","code":"e"}'),
+        ('"item_status":{"success":"false"', '"item_status":{},"item_status":{"success":"true"'),
+        ('"status":{', '"status":{"success":"true"},"status":{'),
+        ('"customer":[', '"customer":[],"customer":['),
+        ('{"response"', '{"response":{},"response"'),
+        ('"success":"false"', '"success":"false","\\u0073uccess":"true"'),
+        ('"mobile":"92"', '"email":"a@b.c","email":"d@b.c"'),
+        ('"mobile":"92"', '"external_id":"1","external_id":"2"'),
+        ('"mobile":"92"', '"user_id":"1","user_id":"2"'),
+    ],
+)
+def test_a_key_that_stands_twice_makes_the_answer_unreadable(once: str, twice: str) -> None:
+    """Which of the two the server meant nobody knows."""
+    assert once in SOUND
+    with pytest.raises(Unreadable, match="twice"):
+        decode_answer(SOUND.replace(once, twice).encode())
+
+
+def test_a_key_given_twice_is_seen_though_another_item_lacks_it() -> None:
+    """Counting alone is not enough: what one item has too many another may have too few."""
+    body = (
+        b'{"response":{"customer":[{"mobile":"91","mobile":"92","item_status":{"success":true,"code":1,"code":2}},'
+        b'{"item_status":{"success":true}}]}}'
+    )
+    with pytest.raises(Unreadable, match="twice"):
+        decode_answer(body)
+
+
+def test_two_lists_of_customers_make_the_answer_unreadable() -> None:
+    with pytest.raises(Unreadable, match="twice"):
+        decode_answer(b'{"response":{"customer":[{}],"customers":{"customer":[{}]}}}')
+
+
+@pytest.mark.parametrize("text", ["success", "customer", "mobile", 'a "code" b', "item_status"])
+def test_a_name_inside_a_text_is_no_key(text: str) -> None:
+    """A message that speaks of "customer" must not spoil an answer."""
+    item = one(json.dumps({"success": True, "code": 200, "message": text}))
+    assert (item.success, item.message) == (True, text)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_json_number_makes_the_answer_unreadable(number: str) -> None:
+    with pytest.raises(Unreadable):
+        decode_answer(SOUND.replace("400", number).encode())
+
+
+@pytest.mark.parametrize("size", range(0, len(SOUND), 7))
+def test_a_truncated_answer_is_unreadable(size: int) -> None:
+    with pytest.raises(Unreadable):
+        decode_answer(SOUND[:size].encode())
+
+
+DEEP = [
+    b"[" * 200_000 + b"]" * 200_000,
+    b'{"response":' * 200_000 + b"1" + b"}" * 200_000,
+    answer('{"success":true,"message":' + "[" * 200_000 + "]" * 200_000 + "}"),
+    *(answer('{"success":true,"warnings":' + "[" * depth + "1" + "]" * depth + "}") for depth in (400, 900, 5_000)),
+    *(answer('{"success":true,"message":' + "[" * depth + "]" * depth + "}") for depth in (400, 900, 5_000)),
+    answer('{"success":true,"warnings":' + '{"warning":' * 900 + "1" + "}" * 900 + "}"),
+]
+
+
+@pytest.mark.parametrize("body", DEEP, ids=range(len(DEEP)))
+def test_deep_nesting_never_raises_a_recursion_error(body: bytes) -> None:
+    """200,000 levels of lists overflow any reader's stack; the answer is unreadable, or read, and that is all."""
+    with contextlib.suppress(Unreadable):
+        decode_answer(body)
+
+
+def _deep_fields(depth: int, quoted: bool) -> bytes:
+    """A list of fields, one of which has options in options, as JSON or as JSON in a text."""
+    options = "[" * depth + "]" * depth
+    field = f'{{"name": "A", "options": {json.dumps(options) if quoted else options}}}'
+    return f'{{"response": {{"organization": {{"custom_fields": {{"field": {field}}}}}}}}}'.encode()
+
+
+@pytest.mark.parametrize("read", [decode_fields, decode_preferences, decode_token])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *DEEP,
+        *(_deep_fields(depth, quoted) for depth in (100, 480, 500, 700, 900) for quoted in (True, False)),
+        _deep_fields(200_000, True),
+    ],
+    ids=range(len(DEEP) + 11),
+)
+def test_deep_nesting_in_the_answers_of_the_other_calls(read: Callable[[bytes], object], body: bytes) -> None:
+    """The list of fields, what is read back and the token are read as carefully."""
+    with contextlib.suppress(Unreadable):
+        read(body)
+
+
+def test_json_that_is_nested_too_deeply_is_told_as_such() -> None:
+    with pytest.raises(Unreadable, match="nested too deeply"):
+        load_json(DEEP[0])
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"", "empty"),
+        (b"   ", "empty"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"\n<HTML>", "web page"),
+        (b"<?xml version='1.0'?><response/>", "XML"),
+        (b"Bad gateway", "JSON"),
+        (b"[]", "not of this API"),
+        (b'{"data": 1}', "not of this API"),
+        (b'{"response": []}', "not of this API"),
+        (b"9" * 5000, "JSON"),
+        (b"\xff\xfe{}", "JSON"),
+        (b'{"response":{"customer":"\xff"}}', "JSON"),
+    ],
+)
+def test_an_unreadable_answer_is_told_by_what_it_looks_like(body: bytes, word: str) -> None:
+    with pytest.raises(Unreadable, match=word):
+        decode_answer(body)
+
+
+def test_texts_can_always_be_written_down() -> None:
+    """Half a surrogate pair and NUL break databases and files; a megabyte of message breaks reports."""
+    item = one('{"success":false,"code":"4\\u00000","message":"a\\ud800b\\u0000c","warnings":["' + "x" * 9999 + '"]}')
+    assert item.message == "a?bc"
+    assert item.code == "40"
+    assert item.warnings == ("x" * LONGEST_TEXT,)
+    item.message.encode()
+
+
+NAMES = [
+    "response",
+    "status",
+    "customer",
+    "customers",
+    "item_status",
+    "success",
+    "code",
+    "message",
+    "warnings",
+    "warning",
+    "mobile",
+    "email",
+    "store",
+    "data",
+    "accessToken",
+    "ttlSeconds",
+    "custom_fields",
+    "field",
+    "organization",
+    "name",
+    "options",
+]
+hostile_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(NAMES),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=25,
+)
+
+
+def to_bytes(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+def read_all(body: bytes) -> None:
+    for read in (decode_answer, decode_fields, decode_preferences, decode_token, load_json):
+        try:
+            found: Any = read(body)
+        except Unreadable:
+            continue
+        if read is decode_answer:
+            for item in found.items or ():
+                assert item.success in (True, False, None)
+                repr(item).encode()
+                assert isinstance(item.code, str) and isinstance(item.mobile, str)
+
+
+@given(
+    hostile_json.map(lambda document: json.dumps({"response": document}).encode())
+    | hostile_json.map(json.dumps).map(str.encode)
+)
+@settings(max_examples=400, deadline=None)
+def test_no_document_raises_anything_but_unreadable(body: bytes) -> None:
+    read_all(body)
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_no_bytes_raise_anything_but_unreadable(body: bytes) -> None:
+    read_all(body)
+
+
+@given(st.integers(0, len(SOUND) - 1), st.binary(max_size=3), st.integers(0, 3))
+@example(at=0, inserted=b"\xef\xbb\xbf", removed=0)
+@settings(max_examples=500, deadline=None)
+def test_no_change_of_a_sound_answer_makes_the_second_row_succeed(at: int, inserted: bytes, removed: int) -> None:
+    """A few bytes changed anywhere raise nothing but Unreadable, and the fast reader says what the careful one says."""
+    body = SOUND.encode()[:at] + inserted + SOUND.encode()[at + removed :]
+    read_all(body)
+    try:
+        items = decode_answer(body).items
+    except Unreadable:
+        return
+    document = json.loads(body.decode("utf-8-sig", "replace"))["response"]
+    listed = document.get("customer") or (document.get("customers") or {}).get("customer") or []
+    for item, entry in zip(items or (), listed if isinstance(listed, list) else [listed], strict=False):
+        status = entry.get("item_status") if isinstance(entry, dict) else None
+        said = status.get("success") if isinstance(status, dict) else None
+        assert item.success is read_success(said)
+        assert item.code == read_code(status.get("code") if isinstance(status, dict) else None)
+
+
+# ---------------------------------------------------------------------------------------------------- the other calls
+
+
+def test_a_token_and_its_life() -> None:
+    assert decode_token(b'{"data": {"accessToken": "t", "ttlSeconds": 60}, "errors": null}') == ("t", 60.0)
+    for life in (b"null", b'"60"', b"true", b"-1", b"0", b"1e999", b"9" * 400):
+        assert decode_token(b'{"data": {"accessToken": "t", "ttlSeconds": ' + life + b"}}") == ("t", 300.0)
+
+
+@pytest.mark.parametrize("token", ["null", '""', "5", '" "', '"a\\nb: c"', '"\\u00e9"'])
+def test_what_cannot_be_a_header_is_no_token(token: str) -> None:
+    with pytest.raises(NoToken):
+        decode_token(f'{{"data": {{"accessToken": {token}}}}}'.encode())
+
+
+def test_fields_are_read_as_object_and_as_list() -> None:
+    entry = '{"name": "Color", "datatype": "String", "options": "[\\"a\\", \\"b\\"]", "is_disabled": "true"}'
+    wrapped = '{{"response": {{"organization": {{"custom_fields": {{"field": {}}}}}}}}}'
+    for text in (entry, f"[{entry}]"):
+        (definition,) = decode_fields(wrapped.format(text).encode())
+        assert (definition.name, definition.options, definition.is_disabled) == ("Color", ("a", "b"), True)
+
+
+def test_preferences_that_were_read_back() -> None:
+    body = (
+        b'{"response":{"customers":{"customer":{"item_status":{"success":"true"},'
+        b'"custom_fields":{"field":[{"name":"A","value":"1"}]}}}}}'
+    )
+    assert decode_preferences(body) == {"A": "1"}
+    assert decode_preferences(body.replace(b'"true"', b'"false"')) is None

@@ -1,0 +1,217 @@
+"""What `check` tells: right counts with examples, in 80 columns, as JSON, and without a cell in any message."""
+
+from __future__ import annotations
+
+import datetime
+import unicodedata
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from importer.checker.findings import (
+    PROBLEM_COLUMNS,
+    FieldFinding,
+    Findings,
+    Gatherer,
+    NameFinding,
+    compare_fields,
+    problem_row,
+)
+from importer.checker.text import duration, findings_text
+from importer.errors import ExitCode, SourceError
+from importer.model import FieldDefinition, Problem, Rate
+from importer.normaliser.mapping import propose
+from importer.normaliser.normaliser import Normaliser
+
+from tests.support.normalising import block_of
+
+COLUMNS = ("Mobile", "Email", "Moblie 1", "Brand", "Remark")
+A, B = "917744876415", "919876543210"
+NOON = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
+
+
+def _findings(
+    rows: list[tuple[str, ...]],
+    columns: tuple[str, ...] = COLUMNS,
+    *,
+    fields: list[FieldDefinition] | None = None,
+    batch_size: int = 2,
+    size: int = 3,
+) -> Findings:
+    mapping = propose(columns)
+    normaliser, gatherer = Normaliser(mapping), Gatherer(mapping)
+    for at in range(0, len(rows), size):
+        block = block_of(columns, rows[at : at + size], first=2 + at)
+        gatherer.add(block, normaliser(block))
+    gatherer.add(None, normaliser.finish())
+    return gatherer.findings(
+        source="customers.csv",
+        batch_size=batch_size,
+        rate=Rate(1, 60.0, "1/minute"),
+        now=NOON,
+        fields=fields,
+        notes=("encoding cp1252",),
+    )
+
+
+ROWS = [
+    (A, "", "x", "puma; nike", "a"),
+    (f"{B}.0", "", "", "puma; lotto", ""),
+    ("12", "", "", "Puma", "b"),
+    ("13", "bad", "", "Puma", "c"),
+    (A, "a@b.com", "", "nike", "d"),
+    ("", "A@b.com", "", "nike", "d"),
+    ("6591234567", "", "", "Lotto", "d"),
+]
+
+
+def test_counts_and_examples() -> None:
+    """Rows, problems by code and column, repairs, repeats, requests and the time they take."""
+    found = _findings(ROWS)
+    assert (found.rows, found.sendable_rows, found.rejected_rows, found.records) == (7, 5, 2, 5)
+    assert found.exit_code == ExitCode.ROWS
+    assert [(problem.code, problem.column, problem.rows, problem.example_rows) for problem in found.problems] == [
+        ("mobile_too_short", "Mobile", 2, (4, 5)),
+        ("email_invalid", "Email", 1, (5,)),
+    ]
+    assert [(repair.code, repair.column, repair.cells, repair.example_rows) for repair in found.repairs] == [
+        ("point_zero_removed", "Mobile", 1, (3,))
+    ]
+    assert (found.repeats.customers, found.repeats.records, found.repeats.example_rows) == (1, 3, ((2, 6, 7),))
+    assert (found.requests, found.seconds, found.ends_at) == (3, 120.0, "2026-11-23T12:02:00Z")
+    assert found.mobiles_by_country == {"IN +91": 3, "SG +65": 1}
+    assert found.notes == ("encoding cp1252",)
+
+
+def test_columns() -> None:
+    """What each becomes, samples, blanks of the rows that are sent, list-like cells, slips."""
+    by_name = {column.column: column for column in _findings(ROWS).columns}
+    assert by_name["Mobile"].becomes == "mobile" and by_name["Mobile"].samples == ()
+    brand = by_name["Brand"]
+    assert (brand.becomes, brand.preference) == ("preference", "Brand")
+    assert brand.samples == ("puma; nike", "puma; lotto", "Puma")
+    assert (brand.list_like, brand.separator, brand.blank) == (2, ";", 0)
+    assert by_name["Remark"].blank == 1
+
+
+def test_a_slip_is_told() -> None:
+    """A misspelt header is taken as a preference, and said to be."""
+    found = _findings([("a@b.com", "x")], ("Email", "Moblie No"))
+    assert found.columns[1].looks_like == "mobile"
+    assert "looks like a misspelt `mobile`; it is taken as a preference" in findings_text(found)
+
+
+def test_the_busiest_customer_sets_a_floor() -> None:
+    """Records of one customer never share a request."""
+    assert _findings([(A, "", "x", "y", "z")] * 5, batch_size=100).requests == 5
+
+
+def test_exit_codes() -> None:
+    """0 when all can be sent, 3 when some cannot, 8 when none can."""
+    good, bad = (A, "", "", "x", ""), ("", "", "", "x", "")
+    assert _findings([good]).exit_code == ExitCode.OK
+    assert _findings([good, bad]).exit_code == ExitCode.ROWS
+    assert _findings([bad]).exit_code == ExitCode.SOURCE
+    assert _findings([]).exit_code == ExitCode.SOURCE
+    assert "no rows" in findings_text(_findings([])) and "Nothing can be sent" in findings_text(_findings([bad]))
+
+
+def test_a_long_sheet() -> None:
+    """The preferences that its rows name, with how often."""
+    rows = [(A, "Brand", "x"), (A, "Color", "y"), (B, "Brand", "z")]
+    found = _findings(rows, ("Mobile", "Preference", "Value"))
+    assert found.preferences == (NameFinding("Brand", 2), NameFinding("Color", 1))
+    assert "preference `Brand`: 2 rows" in findings_text(found)
+
+
+def test_the_organisations_fields() -> None:
+    """Unknown names with the nearest real one, disabled ones, mandatory ones that no column sets."""
+    fields = [
+        FieldDefinition("Favorite Brand"),
+        FieldDefinition("Color", is_disabled=True),
+        FieldDefinition("Size", is_mandatory=True),
+        FieldDefinition("City"),
+    ]
+    assert compare_fields(["Favourite Brand", "Color", "city", "Zodiac", "Zodiac"], fields) == (
+        FieldFinding(
+            "Favourite Brand",
+            "unknown",
+            "The organisation has no preference `Favourite Brand`. Did you mean `Favorite Brand`?",
+            "Favorite Brand",
+        ),
+        FieldFinding(
+            "Color", "disabled", "The preference `Color` is disabled in the organisation: its values would be refused."
+        ),
+        FieldFinding("city", "unknown", "The organisation has no preference `city`. Did you mean `City`?", "City"),
+        FieldFinding("Zodiac", "unknown", "The organisation has no preference `Zodiac`."),
+        FieldFinding(
+            "Size", "mandatory", "The preference `Size` is mandatory in the organisation, and no column sets it."
+        ),
+    )
+    assert "no preference `Remark`" in findings_text(_findings(ROWS, fields=fields))
+
+
+def test_the_text() -> None:
+    """The sentences a person acts on."""
+    text = findings_text(_findings(ROWS), zone=datetime.UTC)
+    for part in (
+        "customers.csv: 7 rows.",
+        "5 rows can be sent, of 3 customers, in 3 requests: at 1/minute that takes 2 min",
+        "12:02 on 23 Nov",
+        "2 rows would be rejected",
+        "1 empty cell: left as they are",
+        "2 cells look like lists (parted by `;`)",
+        "`Mobile`: the mobile has too few digits (2 rows: 4, 5)",
+        "(1 cell: row 3)",
+        "1 customer occurs more than once",
+        "IN +91 3, SG +65 1",
+        "- encoding cp1252",
+    ):
+        assert part in " ".join(text.split()), part
+
+
+def test_json_and_csv() -> None:
+    """One document; a CSV row under every heading, in which no cell runs."""
+    document = msgspec.json.decode(msgspec.json.encode(_findings(ROWS)))
+    assert document["rows"] == 7 and document["problems"][0]["code"] == "mobile_too_short"
+    made = Normaliser(propose(COLUMNS))(block_of(COLUMNS, ROWS))
+    row = dict(zip(PROBLEM_COLUMNS, problem_row(made.problems[0]), strict=True))
+    assert (row["row"], row["column"], row["code"], row["value"]) == ("4", "Mobile", "mobile_too_short", "12")
+    runs = Problem(9, "=cmd", "=1+1", "code", "message", "advice")
+    assert problem_row(runs) == ("9", "'=cmd", "'=1+1", "code", "message", "advice")
+
+
+def test_durations() -> None:
+    """Read at a glance."""
+    assert [duration(seconds) for seconds in (0, 89, 120, 5_300, 10_020)] == [
+        "0 s",
+        "89 s",
+        "2 min",
+        "88 min",
+        "2 h 47 min",
+    ]
+
+
+_CELLS = st.text(max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(_CELLS, _CELLS, _CELLS), max_size=8),
+    st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=1),
+)
+def test_the_text_fits_any_sheet(rows: list[tuple[str, str, str]], names: list[str]) -> None:
+    """At most 80 columns, and nothing that a terminal would obey, whatever the cells and headers hold."""
+    columns = ("Mobile", "Brand", *names)
+    if len({name.casefold() for name in columns}) < 3:
+        return
+    try:
+        found = _findings(rows, columns)
+    except SourceError:  # a name that is an identifier's, or too like another
+        return
+    text = findings_text(found)
+    assert not [character for character in text if unicodedata.category(character) == "Cc" and character != "\n"]
+    for line in text.split("\n"):
+        wide = sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
+        assert len(line) <= 80 or wide > len(line)

@@ -1,0 +1,77 @@
+"""E-mail addresses: the fast way agrees with email-validator, and what is sent is what the sheet says."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from importer.normaliser.damage import Verdict
+from importer.normaliser.emails import read_email, read_emails
+
+_NAMES = st.text(alphabet="abzABZ019_+-.", min_size=1, max_size=70)
+_DOMAINS = st.text(alphabet="abzABZ019-.", min_size=1, max_size=70)
+
+
+@pytest.mark.parametrize(
+    ("value", "sent", "repairs"),
+    [
+        ("asha@example.com", "asha@example.com", ()),
+        (" Asha.K+x_y-1@EXAMPLE.Com ", "Asha.K+x_y-1@example.com", ()),
+        ("code-1012@sandbox.test", "code-1012@sandbox.test", ()),
+        ("a@b.co.in", "a@b.co.in", ()),
+        ("mailto:a@b.com", "a@b.com", ("mailto_removed",)),
+        ("a@b.com\u200b", "a@b.com", ("invisible_characters_removed",)),
+        ("\u00a0a@b.com", "a@b.com", ()),
+        ("", "", ()),
+        ("  ", "", ()),
+    ],
+)
+def test_what_is_sent(value: str, sent: str, repairs: tuple[str, ...]) -> None:
+    """The address, its domain in lower case, its name as written."""
+    assert read_email(value) == Verdict(sent, repairs)
+    assert [found if isinstance(found, str) else found.text for found in read_emails([value])] == [sent]
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("asha", "email_invalid"),
+        ("asha@", "email_invalid"),
+        ("@example.com", "email_invalid"),
+        ("asha@example", "email_invalid"),
+        ("a..b@example.com", "email_invalid"),
+        (".a@example.com", "email_invalid"),
+        ("a@-example.com", "email_invalid"),
+        ("a@example..com", "email_invalid"),
+        ("a@b@example.com", "email_invalid"),
+        ("a@" + "x" * 64 + ".com", "email_invalid"),
+        ("asha k@example.com", "email_unsupported_character"),
+        ("ásha@example.com", "email_unsupported_character"),
+        ("asha@exämple.com", "email_unsupported_character"),
+        ('"a"@example.com', "email_unsupported_character"),
+        ("Asha <a@b.com>", "email_unsupported_character"),
+        ("a'b@example.com", "email_unsupported_character"),
+        ("a@b.com; c@d.com", "email_several"),
+        ("a@b.com,c@d.com", "email_several"),
+        ("a" * 250 + "@b.com", "email_too_long"),
+    ],
+)
+def test_what_is_refused(value: str, code: str) -> None:
+    """Each with its own reason."""
+    assert read_email(value) == Verdict(code=code)
+
+
+@settings(max_examples=1_500, deadline=None)
+@example("a", "b--c.com")
+@example("a", "xn--a.com")
+@example("a", "b.c")
+@example("A", "EXAMPLE.COM")
+@example("A" * 60, "EXAMPLE.COM")
+@example("a", "b.1c")
+@given(_NAMES, _DOMAINS)
+def test_the_fast_way_agrees_with_the_slow_one(name: str, domain: str) -> None:
+    """A column gives what each cell gives alone."""
+    value = f"{name}@{domain}"
+    found = read_emails([value])[0]
+    assert (found if isinstance(found, Verdict) else Verdict(found)) == read_email(value)

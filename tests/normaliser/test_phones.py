@@ -1,0 +1,218 @@
+"""Mobile numbers: the fast way agrees with the library, damage is mended or refused, nothing is guessed."""
+
+from __future__ import annotations
+
+import random
+
+import phonenumbers
+import pytest
+from phonenumbers import PhoneNumberType
+
+from importer.errors import SettingsError
+from importer.normaliser.damage import Verdict
+from importer.normaliser.phones import (
+    PhoneReader,
+    full_pattern,
+    national_pattern,
+    own_code_pattern,
+    parse,
+    trunk_pattern,
+    trunk_prefix,
+)
+
+COUNTRIES = ("IN", "TH", "ID", "AE", "SA", "US", "CA", "GB", "DE", "IT")
+COUNTRIES += ("FR", "ES", "MX", "BR", "CN", "RU", "KZ", "ZA", "CI", "SG")
+NUMBERS_PER_COUNTRY = 5_000
+
+
+def _numbers(country: str, count: int, rnd: random.Random) -> list[str]:
+    """National parts: mostly the shape of real ones, some too short, too long or of any digits."""
+    kinds = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
+    examples = [phonenumbers.example_number_for_type(country, kind) for kind in kinds]
+    shapes = [phonenumbers.national_significant_number(example) for example in examples if example is not None]
+    made = []
+    for _ in range(count):
+        shape = rnd.choice(shapes)
+        kept = rnd.choice((0, 1, 1, 2, 2, 3, 4))
+        length = len(shape) + rnd.choice((0, 0, 0, 0, 0, 0, 0, 0, -1, 1))
+        made.append(shape[:kept] + "".join(rnd.choices("0123456789", k=max(0, length - kept))))
+    return made
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+def test_the_fast_way_agrees_with_the_slow_one(country: str) -> None:
+    """100,000 numbers of 20 countries, in eight ways of writing: a column gives what each cell gives alone."""
+    rnd = random.Random(f"seed {country}")
+    code = str(phonenumbers.country_code_for_region(country))
+    trunk = trunk_prefix(code) or "0"
+    part = NUMBERS_PER_COUNTRY // 8
+    columns = {
+        "international": (None, [code + number for number in _numbers(country, part, rnd)]),
+        "national": (country, _numbers(country, part, rnd)),
+        "trunk prefix": (country, [trunk + number for number in _numbers(country, part, rnd)]),
+        "own code": (country, [code + number for number in _numbers(country, part, rnd)]),
+        "plus": (None, ["+" + code + number for number in _numbers(country, part, rnd)]),
+        "plus with a country": (country, ["+" + code + number for number in _numbers(country, part, rnd)]),
+        "parted": (country, [f"{number[:3]}-{number[3:6]} {number[6:]}" for number in _numbers(country, part, rnd)]),
+        "plus, parted": (None, [f"+{code} ({number[:2]}) {number[2:]}" for number in _numbers(country, part, rnd)]),
+    }
+    for way, (region, values) in columns.items():
+        slow = PhoneReader(region)
+        fast = PhoneReader(region).read_column(values)
+        for value, found in zip(values, fast, strict=True):
+            assert (found if isinstance(found, Verdict) else Verdict(found)) == slow.read(value), (way, value)
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+def test_what_a_pattern_takes_the_library_takes_unchanged(country: str) -> None:
+    """No pattern of the fast way is wider than the library, whichever way a column settles on."""
+    rnd = random.Random(f"patterns {country}")
+    code = str(phonenumbers.country_code_for_region(country))
+    full, own = full_pattern(code), own_code_pattern(code)
+    national, trunk = national_pattern(code), trunk_pattern(code)
+    for number in _numbers(country, 500, rnd):
+        if full(code + number):
+            assert (parse(code + number) or ("",))[0] == code + number
+        if national(number):
+            assert PhoneReader(country).read(number) == Verdict(code + number)
+        if trunk(trunk_prefix(code) + number):
+            assert PhoneReader(country).read(trunk_prefix(code) + number) == Verdict(code + number)
+        if own(code + number):
+            assert PhoneReader(country).read(code + number) == Verdict(code + number)
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+def test_most_whole_numbers_take_the_fast_way(country: str) -> None:
+    """The fast way is worth having: nine of ten international mobile numbers need no parsing."""
+    rnd = random.Random(f"share {country}")
+    code = str(phonenumbers.country_code_for_region(country))
+    whole = [code + number for number in _numbers(country, 2_000, rnd) if (parse(code + number) or ("", False))[1]]
+    taken = [value for value in whole if full_pattern(code)(value)]
+    assert len(whole) > 200
+    if country not in ("BR", "CN"):  # their carrier prefixes look like numbers, so the library is asked more often
+        assert len(taken) > 0.9 * len(whole)
+    assert taken
+
+
+@pytest.mark.parametrize(
+    ("country", "value", "sent", "repairs"),
+    [
+        (None, "917744876415", "917744876415", ()),
+        ("IN", "917744876415", "917744876415", ()),
+        ("IN", "7744876415", "917744876415", ()),
+        ("in", "07744876415", "917744876415", ()),
+        ("IN", "+917744876415", "917744876415", ()),
+        (None, "00917744876415", "917744876415", ()),
+        ("IN", "9177448764", "919177448764", ()),  # begins with the country code, yet is a whole national number
+        ("IN", "+6591234567", "6591234567", ()),
+        ("UK", "07400123456", "447400123456", ()),
+        ("TH", "0812345678", "66812345678", ()),
+        ("TH", "812345678", "66812345678", ()),
+        ("RU", "89123456789", "79123456789", ()),
+        ("US", "14155552671", "14155552671", ()),
+        ("AE", "501234567", "971501234567", ()),
+        ("DE", "4915112345678", "4915112345678", ()),  # a whole landline number too, but the column holds mobiles
+        ("BR", "5511961234567", "5511961234567", ()),
+        ("IN", " 7744876415 ", "917744876415", ()),
+        ("IN", "7744876415.0", "917744876415", ("point_zero_removed",)),
+        (None, "917744876415.00", "917744876415", ("point_zero_removed",)),
+        ("IN", "9.177448764E+9", "919177448764", ("scientific_notation_expanded",)),
+        (None, "9.17744876415E+11", "917744876415", ("scientific_notation_expanded",)),
+        (None, "+91 77448-76415", "917744876415", ("separators_removed",)),
+        (None, "(91) 77448 76415", "917744876415", ("separators_removed",)),
+        (None, "+91 (0) 77448 76415", "917744876415", ("separators_removed",)),
+        (None, "91.77448.76415", "917744876415", ("separators_removed",)),
+        (None, "917,744,876,415", "917744876415", ("separators_removed",)),
+        (None, "'917744876415", "917744876415", ("apostrophe_removed",)),
+        (None, '="917744876415"', "917744876415", ("formula_quotes_removed",)),
+        (None, "\u200e917744876415", "917744876415", ("invisible_characters_removed",)),
+        (None, "91\u00a07744876415", "917744876415", ("unusual_spaces_removed", "separators_removed")),
+        (None, "９１７７４４８７６４１５", "917744876415", ("digits_rewritten",)),
+        (None, "＋९१७७४४८७६४१५", "917744876415", ("digits_rewritten",)),
+        ("CI", "707123456", "2250707123456", ("leading_zero_restored",)),  # ten digits with a zero of its own
+        ("IN", "tel:+917744876415", "917744876415", ()),
+        ("IN", "", "", ()),
+        ("IN", "  \u00a0 ", "", ()),
+    ],
+)
+def test_what_is_sent(country: str | None, value: str, sent: str, repairs: tuple[str, ...]) -> None:
+    """Every way of writing a whole number gives its digits with the country code, and tells what was mended."""
+    assert PhoneReader(country).read(value) == Verdict(sent, repairs)
+
+
+@pytest.mark.parametrize(
+    ("country", "value", "code"),
+    [
+        (None, "7744876415", "mobile_without_country"),
+        (None, "07744876415", "mobile_without_country"),
+        (None, "123", "mobile_too_short"),
+        ("IN", "774487641", "mobile_too_short"),
+        ("IN", "+91774487641", "mobile_too_short"),
+        (None, "+9177448764156789", "mobile_too_long"),
+        ("IN", "0000000000", "mobile_invalid"),
+        ("IN", "9.17745E+11", "mobile_cut_by_excel"),
+        ("IN", "9.2E+11", "mobile_cut_by_excel"),
+        ("IN", "9,17745E+11", "mobile_cut_by_excel"),
+        ("IN", "2026-03-09", "mobile_is_a_date"),
+        ("IN", "2026-03-09 14:30:00", "mobile_is_a_date"),
+        ("IN", "09/03/2026", "mobile_is_a_date"),
+        ("IN", "9-3-2026", "mobile_is_a_date"),
+        ("IN", "9-Mar-26", "mobile_is_a_date"),
+        ("IN", "Mar-26", "mobile_is_a_date"),
+        ("IN", "7744876415, 7744876416", "mobile_several"),
+        ("IN", "7744876415/7744876416", "mobile_several"),
+        ("IN", "7744876415 or 7744876416", "mobile_several"),
+        ("IN", "not known", "mobile_invalid"),
+        ("IN", "77448764I5", "mobile_invalid"),
+        ("IN", "tel:", "mobile_invalid"),
+        ("IN", "+", "mobile_invalid"),
+        ("IN", "7744876415.25", "mobile_invalid"),
+        ("IN", "-7744876415", "mobile_invalid"),
+        ("IN", "-7744876415.0", "mobile_invalid"),
+        ("IN", "77448764155", "mobile_too_long"),
+        ("IN", "77012345678", "mobile_of_another_country"),  # a digit too many looks like Kazakhstan
+        ("IN", "12345678901234567890.0", "mobile_too_long"),
+        (None, "7.744876415", "mobile_invalid"),
+    ],
+)
+def test_what_is_refused(country: str | None, value: str, code: str) -> None:
+    """Destroyed or doubtful numbers are refused with their reason, never completed."""
+    assert PhoneReader(country).read(value) == Verdict(code=code)
+
+
+def test_two_whole_readings_are_never_guessed_between() -> None:
+    """Where the numbering plan knows the digits as a mobile both with and without the code, the plus must decide."""
+    ambiguous = []
+    for country in COUNTRIES:
+        code = str(phonenumbers.country_code_for_region(country))
+        rnd = random.Random(f"ambiguous {country}")
+        for number in _numbers(country, 300, rnd):
+            national, own = parse(code + code + number), parse(code + number)
+            verdict = PhoneReader(country).read(code + number)
+            if national and own and national[0] != own[0]:
+                if national[1] == own[1]:
+                    ambiguous.append(country)
+                    assert verdict.code == "mobile_ambiguous"
+                else:
+                    assert verdict.text == (national if national[1] else own)[0]
+    assert ambiguous  # else this test proves nothing
+
+
+def test_a_sheet_of_many_countries() -> None:
+    """Numbers written unlike most of their column are read as they would be alone."""
+    rnd = random.Random("mixed")
+    values = []
+    for country in COUNTRIES:
+        code = str(phonenumbers.country_code_for_region(country))
+        for number in _numbers(country, 40, rnd):
+            values += [code + number, number, "0" + number]
+    for region in (None, "IN", "ID", "US"):
+        slow = PhoneReader(region)
+        for value, found in zip(values, PhoneReader(region).read_column(values), strict=True):
+            assert (found if isinstance(found, Verdict) else Verdict(found)) == slow.read(value), (region, value)
+
+
+def test_a_country_that_is_none_is_told() -> None:
+    """A wrong --country stops with what to write instead."""
+    with pytest.raises(SettingsError, match="two letters"):
+        PhoneReader("INDIA")

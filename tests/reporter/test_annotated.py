@@ -1,0 +1,325 @@
+"""annotated.xlsx: the uploaded workbook as it was, with the marks, and fit to be uploaded again."""
+
+from __future__ import annotations
+
+import datetime
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pytest
+import xlsxwriter
+import xlwt
+from openpyxl.comments import Comment
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.table import Table
+from openpyxl.worksheet.worksheet import Worksheet
+
+from importer.capillary.codes import lookup
+from importer.model import RESULT_COLUMNS, Outcome, Status
+from importer.normaliser.mapping import propose
+from importer.reader import SourceOptions, open_source
+from importer.reporter import Written, annotated
+from tests.support.reporting import by_row, mapping, read_csv, write_files
+
+AT = 1_795_399_200_123
+RED, AMBER, NONE = "FFF4B6B0", "FFFFE69A", "00000000"
+
+
+def uploaded(path: Path, change: Callable[[Worksheet], None] = lambda sheet: None) -> Path:
+    """A workbook with what people have in theirs: a title, formats, widths, formulas, a validation, a second sheet."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Customers"
+    sheet["A1"] = "Preferences of October"
+    sheet["A1"].font = Font(size=18, bold=True, color="FF0000FF")
+    sheet.append([])
+    sheet.append(["Mobile", "E-mail", "Store Code", "Brand", "Points"])
+    for n in range(6):
+        sheet.append([919844000000 + n, f"a{n}@example.com", "S1", "Puma", None])
+        sheet.cell(4 + n, 1).number_format = "0"
+        sheet.cell(4 + n, 5).value = f"=A{4 + n}*2"
+    sheet["D4"].fill = PatternFill("solid", start_color="FF00FF00")
+    sheet["D5"].alignment = Alignment(horizontal="right")
+    sheet.column_dimensions["B"].width = 33
+    validation = DataValidation(type="list", formula1='"Puma,Nike"')
+    validation.add("D4:D9")
+    sheet.add_data_validation(validation)
+    other = book.create_sheet("Rates")
+    other["A1"], other["A2"], other["A3"] = datetime.date(2026, 3, 9), 0.5, "=A2*2"
+    other["A2"].number_format = "0.0%"
+    hidden = book.create_sheet("Notes")
+    hidden.sheet_state = "hidden"
+    change(sheet)
+    book.save(path)
+    return path
+
+
+def report(folder: Path, path: Path, outcomes: list[Outcome]) -> Written:
+    with open_source(path, SourceOptions(sheet="Customers")) as source:
+        return write_files(folder, source, outcomes, propose(source.columns))
+
+
+def outcomes(**status: Outcome) -> list[Outcome]:
+    """All rows succeeded but those given as `r5=…`."""
+    return [status.get(f"r{n}", Outcome(n, Status.SUCCEEDED, "1000", attempts=1, at=AT)) for n in range(4, 10)]
+
+
+def failed(row: int, code: str, **more: object) -> Outcome:
+    return Outcome(row, Status.FAILED, code, attempts=1, at=AT, **more)  # type: ignore[arg-type]
+
+
+def colour(cell: openpyxl.cell.Cell) -> str:
+    return str(cell.fill.start_color.rgb)
+
+
+def test_it_keeps_what_people_have_in_their_workbooks(tmp_path: Path) -> None:
+    """Sheets and their order, hidden ones, formats, widths, formulas, validations, read back from both."""
+    path = uploaded(tmp_path / "u.xlsx")
+    written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
+    assert "annotated.xlsx" in written.reports
+    before, after = openpyxl.load_workbook(path), openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")
+    assert [(page.title, page.sheet_state) for page in after] == [(page.title, page.sheet_state) for page in before]
+    for page in before:
+        twin = after[page.title]
+        for row in page.iter_rows():
+            for cell in row:
+                same = twin[cell.coordinate]
+                assert same.value == cell.value, cell.coordinate
+                assert same.number_format == cell.number_format
+                assert repr(same.font) == repr(cell.font)
+                assert repr(same.alignment) == repr(cell.alignment)
+    sheet = after["Customers"]
+    assert colour(sheet["D4"]) == "FF00FF00"
+    assert sheet.column_dimensions["B"].width == 33
+    assert [(str(rule.sqref), rule.formula1) for rule in sheet.data_validations.dataValidation] == [
+        ("D4:D9", '"Puma,Nike"')
+    ]
+    assert after["Rates"]["A3"].value == "=A2*2"
+
+
+def test_the_guilty_cell_is_coloured_and_commented_and_no_other(tmp_path: Path) -> None:
+    """What the outcome names; else what its code is about, as far as the row fills it; else the status."""
+    path = uploaded(tmp_path / "u.xlsx", lambda sheet: sheet.__setitem__("B7", None))
+    report(
+        tmp_path / "run",
+        path,
+        outcomes(
+            r5=Outcome(5, Status.REJECTED, "email_invalid", "no e-mail", "Correct it.", ("E-mail",)),
+            r6=failed(6, "1004"),
+            r7=failed(7, "816", message="=not a formula"),
+            r8=failed(8, "999999"),
+            r9=Outcome(9, Status.SUCCEEDED, "1000", warnings=("1017",), attempts=1, at=AT),
+        ),
+    )
+    sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
+    marked = {
+        cell.coordinate: colour(cell)
+        for row in sheet.iter_rows(min_row=4)
+        for cell in row
+        if colour(cell) in (RED, AMBER)
+    }
+    assert marked == {
+        "B5": RED,
+        "H5": RED,
+        "C6": RED,
+        "H6": RED,
+        "A7": RED,
+        "H7": RED,
+        "H8": RED,
+        "D9": AMBER,
+        "E9": AMBER,
+        "H9": AMBER,
+    }
+    assert sheet["B5"].comment.text == "importer: no e-mail. Correct it. (code email_invalid)"
+    assert lookup("1004").advice in sheet["C6"].comment.text
+    assert {cell.coordinate for row in sheet.iter_rows() for cell in row if cell.comment} == {
+        *("B5", "C6", "A7", "H8", "D9", "E9")
+    }
+    assert sheet["J7"].data_type == "s", "a message that looks like a formula is text"
+
+
+def test_result_columns_are_appended_under_a_frozen_and_filterable_header(tmp_path: Path) -> None:
+    """The same words as in results.csv, beside the same rows."""
+    path = uploaded(tmp_path / "u.xlsx")
+    report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
+    sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
+    assert [cell.value for cell in sheet[3]][5:] == list(RESULT_COLUMNS)
+    expected = by_row(read_csv(tmp_path / "run" / "results.csv"))
+    for row, cells in expected.items():
+        shown = [cell.value or "" for cell in sheet[row]][5:]
+        assert shown == [cells[name] for name in RESULT_COLUMNS]
+    assert sheet.freeze_panes == "A4"
+    assert sheet.auto_filter.ref == "A3:O9"
+
+
+def test_an_annotated_workbook_that_was_mended_is_marked_anew(tmp_path: Path) -> None:
+    """Columns are reused, old marks go, and people's own comments stay."""
+    path = uploaded(tmp_path / "u.xlsx", lambda sheet: setattr(sheet["A5"], "comment", Comment("ask Ravi", "Asha")))
+    report(tmp_path / "one", path, outcomes(r5=failed(5, "816"), r6=failed(6, "1004")))
+    first = openpyxl.load_workbook(tmp_path / "one" / "annotated.xlsx")["Customers"]
+    assert first["A5"].comment.text.startswith("ask Ravi\n\nimporter: customer not found. ")
+    report(tmp_path / "two", tmp_path / "one" / "annotated.xlsx", outcomes(r7=failed(7, "1004")))
+    sheet = openpyxl.load_workbook(tmp_path / "two" / "annotated.xlsx")["Customers"]
+    assert [cell.value for cell in sheet[3]].count("_status") == 1
+    assert sheet["H6"].value == "succeeded"
+    red = {cell.coordinate for row in sheet.iter_rows() for cell in row if colour(cell) == RED}
+    assert red == {"C7", "H7"}
+    assert sheet["C6"].comment is None
+    assert (sheet["A5"].comment.text, sheet["A5"].comment.author) == ("ask Ravi", "Asha")
+
+
+def test_a_sheet_with_a_table_keeps_its_own_filter(tmp_path: Path) -> None:
+    """Two filters in one place make Excel call the file damaged."""
+    path = uploaded(tmp_path / "u.xlsx", lambda sheet: sheet.add_table(Table(displayName="T", ref="A3:E9")))
+    report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
+    sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
+    assert sheet.auto_filter.ref is None
+    assert sheet.tables["T"].ref == "A3:E9"
+
+
+def test_formats_that_reach_to_the_edge_of_the_sheet_do_not_push_the_results_there(tmp_path: Path) -> None:
+    """The result columns follow the last column that says something."""
+    path = uploaded(tmp_path / "u.xlsx", lambda sheet: setattr(sheet["XFD4"], "font", Font(bold=True)))
+    report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
+    sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
+    assert sheet["F3"].value == "_sheet"
+
+
+@pytest.mark.parametrize(("name", "limit"), [("MOST_CELLS", 60), ("MOST_XML", 100)])
+def test_a_workbook_too_large_to_keep_its_looks_comes_as_failed_rows_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: int
+) -> None:
+    """Memory stays bounded, and the summary says so."""
+    monkeypatch.setattr(annotated, name, limit)
+    written = report(tmp_path / "run", uploaded(tmp_path / "u.xlsx"), outcomes(r5=failed(5, "816")))
+    assert list(written.reports) == ["results.csv", "failed.xlsx"]
+    assert "failed.xlsx holds the open rows" in written.notes[0]
+
+
+def test_more_comments_than_memory_bears_give_way_to_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All guilty cells are coloured, the first are commented, the summary says so; mended, the colours go as well."""
+    monkeypatch.setattr(annotated, "MOST_COMMENTS", 2)
+    path = uploaded(tmp_path / "u.xlsx")
+    wrong = {f"r{row}": failed(row, "1004") for row in (4, 5, 6, 7)}
+    written = report(tmp_path / "run", path, outcomes(**wrong))
+    assert "comments on the first 2 of" in written.notes[0]
+    sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
+    assert [colour(sheet[f"C{row}"]) for row in (4, 5, 6, 7)] == [RED] * 4
+    assert [sheet[f"C{row}"].comment is not None for row in (4, 5, 6, 7)] == [True, True, False, False]
+    report(tmp_path / "two", tmp_path / "run" / "annotated.xlsx", outcomes(r4=failed(4, "1004")))
+    sheet = openpyxl.load_workbook(tmp_path / "two" / "annotated.xlsx")["Customers"]
+    assert [colour(sheet[f"C{row}"]) == RED for row in (4, 5, 6, 7)] == [True, False, False, False]
+
+
+def test_what_it_cannot_keep_is_said(tmp_path: Path) -> None:
+    """Macros never are carried over; who mends the marked workbook must know that it is not the whole of theirs."""
+    path = uploaded(tmp_path / "u.xlsx")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/vbaProject.bin", b"macros")
+        archive.writestr("xl/media/image1.png", b"picture")
+    written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
+    assert "annotated.xlsx" in written.reports
+    assert "without the workbook's macros and pictures" in written.notes[0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_excel_alone_can_hold_is_named_and_no_warning_of_a_library_is_heard(tmp_path: Path) -> None:
+    """Sparklines, text boxes, buttons, slicers: told in one sentence, not by openpyxl on the reader's terminal."""
+    book = xlsxwriter.Workbook(str(tmp_path / "u.xlsx"))
+    sheet = book.add_worksheet("Customers")
+    sheet.write_row(0, 0, ["Mobile", "Brand"])
+    for n in range(1, 7):
+        sheet.write_row(n, 0, [str(919844000000 + n), "Puma"])
+    sheet.add_sparkline("D2", {"range": "Customers!A2:A7"})
+    sheet.insert_textbox("F2", "Mind the gap")
+    book.close()
+    with zipfile.ZipFile(tmp_path / "u.xlsx", "a") as archive:
+        archive.writestr("xl/ctrlProps/ctrlProp1.xml", b"<formControlPr/>")
+    written = report(tmp_path / "run", tmp_path / "u.xlsx", [failed(n, "816") for n in range(2, 8)])
+    assert written.notes == (
+        "annotated.xlsx is without the workbook's buttons and other controls, shapes and text boxes and sparklines: "
+        "keep your own copy.",
+    )
+
+
+def test_a_workbook_that_cannot_be_marked_still_gets_its_other_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """openpyxl may stumble where the reader does not."""
+
+    def stumble(*_: object, **__: object) -> None:
+        raise KeyError("no such part")
+
+    path = uploaded(tmp_path / "u.xlsx")
+    monkeypatch.setattr(annotated.openpyxl, "load_workbook", stumble)
+    written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
+    assert list(written.reports) == ["results.csv", "failed.xlsx"]
+    assert "could not be made" in written.notes[0]
+
+
+def test_uploaded_again_it_has_the_same_columns_and_rows(tmp_path: Path) -> None:
+    """The reader leaves the result columns out; what remains is what was uploaded."""
+    path = uploaded(tmp_path / "u.xlsx", lambda sheet: sheet.delete_cols(5))
+    report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
+    tables = []
+    for place in (path, tmp_path / "run" / "annotated.xlsx"):
+        with open_source(place, SourceOptions(sheet="Customers")) as source:
+            tables.append((source.columns, [row for block in source.blocks() for row in block.frame.values.tolist()]))
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("name", ["u.csv", "u.xls", "upload"])
+def test_a_workbook_is_marked_whatever_its_name(tmp_path: Path, name: str) -> None:
+    """It was read by its content, and then not marked by its name."""
+    written = report(tmp_path / "run", uploaded(tmp_path / "u.xlsx").rename(tmp_path / name), outcomes())
+    assert "annotated.xlsx" in written.reports
+
+
+def test_a_workbook_of_another_kind_has_its_cells_marked(tmp_path: Path) -> None:
+    """Of an .xls or .ods there was no annotated.xlsx. In it an unmended row fails again, and only that."""
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Customers")
+    table = [("Mobile", "E-mail", "Brand"), ("919844000001", "", "007"), ("919844000002", "", "x"), ("1", "", "=1+1")]
+    for row, cells in enumerate(table, 3):
+        for column, text in enumerate(cells):
+            sheet.write(row, column, text)
+    sheet.merge(5, 5, 2, 3)
+    book.save(str(tmp_path / "u.xls"))
+    outcomes = [Outcome(5, Status.SUCCEEDED, "1000", at=AT), failed(6, "merged_cells"), failed(7, "816")]
+    written = report(tmp_path / "run", tmp_path / "u.xls", outcomes)
+    assert any("without its looks" in note for note in written.notes)
+    marked = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")
+    cells = marked["Customers"]
+    assert [cells.cell(4, n).value for n in range(1, 14)] == [*table[0], *RESULT_COLUMNS]
+    assert (cells["C5"].value, cells["C5"].data_type, cells["C7"].value, cells["C7"].data_type) == (
+        *("007", "s", "=1+1", "s"),
+    )
+    assert [cells.cell(row, 6).value for row in (5, 6, 7)] == ["succeeded", "failed", "failed"]
+    assert colour(cells["A7"]) == RED
+    with open_source(tmp_path / "run" / "annotated.xlsx") as source:
+        assert source.columns == table[0]
+        (block,) = source.blocks()
+        assert [problem.row_number for problem in block.problems] == [6]
+
+
+def test_merged_cells_leave_a_word_in_the_failed_file(tmp_path: Path) -> None:
+    """Uploaded unmended the rows were sent with the value in the first of them only."""
+    path = uploaded(tmp_path / "u.xlsx", lambda sheet: sheet.merge_cells("D5:D6"))
+    report(tmp_path / "run", path, outcomes(r5=failed(5, "merged_cells"), r6=failed(6, "merged_cells")))
+    with open_source(tmp_path / "run" / "failed.xlsx") as source:
+        problems = [problem for block in source.blocks() for problem in block.problems]
+    assert {problem.row_number for problem in problems} == {2, 3}
+
+
+def test_a_csv_has_no_annotated_workbook(tmp_path: Path) -> None:
+    """There is nothing whose looks could be kept."""
+    path = tmp_path / "u.csv"
+    path.write_text("Mobile,Brand\n919844000000,Puma\n")
+    with open_source(path) as source:
+        written = write_files(tmp_path / "run", source, [failed(2, "816")], mapping(Mobile="mobile"))
+    assert list(written.reports) == ["results.csv", "failed.csv"]
+    assert written.notes == ()

@@ -1,0 +1,321 @@
+"""Root causes: every pattern is found where it is, and nothing is said where there is none."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from importer.model import Cause, Outcome, Status, Stretch
+from importer.reporter import console_text, log_line, write_summary
+from importer.reporter.causes import masked
+from importer.reporter.timeline import Timeline
+from tests.support.reporting import Sheet, mapping, summary, write_files
+
+COLUMNS = ("Mobile", "E-mail", "Store Code", "Brand", "Size")
+MAPPING = mapping(
+    Mobile="mobile", **{"E-mail": "email"}, Store_Code="store.code", Brand="preference", Size="preference"
+)
+MOBILE, EMAIL, STORE, BRAND, SIZE = range(5)
+AT = 1_795_399_200_000
+ROWS = 600
+
+Change = Callable[[int, list[str]], bool]
+
+
+def story(tmp_path: Path, change: Change, code: str = "816", seed: int = 1, **how: object) -> tuple[Cause, ...]:
+    """A sheet of ordinary rows; `change` may alter a row and says whether it fails."""
+    chance = random.Random(seed)
+    rows, outcomes = [], []
+    for n in range(ROWS):
+        row = [
+            f"91{chance.choice('6789')}{chance.randrange(10**9):09}",
+            f"someone{n}@{chance.choice(('example.com', 'example.org', 'example.net', 'example.edu', 'example.in'))}",
+            chance.choice(("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8")),
+            chance.choice(("Puma", "Nike", "Bata", "Adidas", "Levi's", "Uniqlo", "")),
+            chance.choice(("S", "M", "L", "XL", "XXL")),
+        ]
+        fails = change(n, row)
+        rows.append(row)
+        at = AT + n // 10 * 1000
+        status = how.get("status", Status.FAILED) if fails else Status.SUCCEEDED
+        columns = how.get("columns", ()) if fails else ()
+        outcomes.append(
+            Outcome(n + 2, status, code if fails else "1000", columns=columns, attempts=1, at=at)  # type: ignore[arg-type]
+        )
+    written = write_files(tmp_path, Sheet(COLUMNS, rows), outcomes, MAPPING, country=how.get("country"))  # type: ignore[arg-type]
+    assert sum(cause.rows for cause in written.causes) == written.counts.failed + written.counts.rejected + (
+        written.counts.unknown
+    )
+    return written.causes
+
+
+def scattered(n: int) -> bool:
+    """About one row in twelve, spread over the sheet without a rhythm that any column shares."""
+    return n * 7919 % 601 < 50
+
+
+def short(n: int, row: list[str]) -> bool:
+    if scattered(n):
+        row[MOBILE] = row[MOBILE][:-1]
+    return scattered(n)
+
+
+def without_code(n: int, row: list[str]) -> bool:
+    if scattered(n):
+        row[MOBILE] = row[MOBILE][2:]
+    return scattered(n)
+
+
+def too_long(n: int, row: list[str]) -> bool:
+    if scattered(n):
+        row[MOBILE] += "0"
+    return scattered(n)
+
+
+def no_mobile(n: int, row: list[str]) -> bool:
+    if scattered(n):
+        row[MOBILE] = ""
+    return scattered(n)
+
+
+def abroad(n: int, row: list[str]) -> bool:
+    if scattered(n):
+        row[MOBILE] = "9715" + row[MOBILE][4:]
+    return scattered(n)
+
+
+def domain(n: int, row: list[str]) -> bool:
+    if scattered(n):
+        row[EMAIL] = f"x{n}@Gmial.example"
+    return scattered(n)
+
+
+def store(n: int, row: list[str]) -> bool:
+    if scattered(n):
+        row[STORE] = "BLR-01"
+    return scattered(n)
+
+
+def value(n: int, row: list[str]) -> bool:
+    if scattered(n):
+        row[BRAND] = "Secretbrand"
+    return scattered(n)
+
+
+def no_store(n: int, row: list[str]) -> bool:
+    if scattered(n):
+        row[STORE] = ""
+    return scattered(n)
+
+
+def stretch(n: int, row: list[str]) -> bool:
+    return 200 <= n < 260
+
+
+def broken_stretch(n: int, row: list[str]) -> bool:
+    return 200 <= n < 260 and n % 10 != 3
+
+
+def mostly_short(n: int, row: list[str]) -> bool:
+    if scattered(n) and n % 9:
+        row[MOBILE] = row[MOBILE][:-1]
+    return scattered(n)
+
+
+STORIES: list[tuple[Change, str, str, str]] = [
+    (short, "816", "All of them have a mobile with 11 digits in “Mobile”, where 100 % of", "may lack a digit, as"),
+    (without_code, "1042", "All of them have a mobile with 10 digits", "may lack 2 digits or be of another country"),
+    (too_long, "1042", "All of them have a mobile with 13 digits", "may have 1 digit too many or be of"),
+    (no_mobile, "1015", "All of them have no digits in “Mobile”, which none of the rows that succeeded has.", ""),
+    (abroad, "1006", "All of them have a number in “Mobile” that begins with 9715, which none", "country"),
+    (domain, "1002", "All of them have an e-mail of the same domain in “E-mail” (g********e), which none", ""),
+    (store, "1004", "All of them have the same store in “Store Code” (B****1), which", "For whoever keeps the stores"),
+    (value, "1035", "All of them have the same value in “Brand” (S********d), which none", ""),
+    (no_store, "1004", "All of them have nothing in “Store Code”, which none", ""),
+    (stretch, "816", "All of them stand in rows 202 to 261 of the sheet (one block without another row between).", ""),
+    (broken_stretch, "816", "All of them stand in rows 202 to 261 of the sheet (60 rows in all).", ""),
+    (mostly_short, "816", " of them have a mobile with 11 digits", "may lack a digit"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "code", "text", "advice"), STORIES, ids=[entry[0].__name__ for entry in STORIES])
+def test_the_story_of_a_failing_sheet_is_told(
+    tmp_path: Path, change: Change, code: str, text: str, advice: str
+) -> None:
+    """Twelve sheets with a known story: the sentence names it, and the advice fits."""
+    (cause,) = story(tmp_path, change, code)
+    assert text in cause.text
+    assert advice in cause.advice
+    assert f"(code {code})" in cause.text
+    assert len(cause.example_rows) == 3
+    for secret in ("Secretbrand", "Gmial", "gmial", "BLR-01"):
+        assert secret not in cause.text + cause.advice
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "advice"),
+    [
+        (short, "mobile_too_short", "One digit is missing in “Mobile”, as happens when Excel"),
+        (without_code, "mobile_without_country", "2 digits are missing in “Mobile”. If it is the country code"),
+        (too_long, "mobile_too_long", "Take the digits too many (1) off the numbers in “Mobile”"),
+        (too_long, "mobile_of_another_country", "may have 1 digit too many or be of another country"),
+    ],
+)
+def test_a_length_says_more_of_a_number_that_is_none(tmp_path: Path, change: Change, code: str, advice: str) -> None:
+    """What our own check refused is no number of any country; what was sent is one, and may just be a foreign one."""
+    (cause,) = story(tmp_path, change, code, status=Status.REJECTED)
+    assert advice in cause.advice
+
+
+def test_ids_that_lost_their_zeros_are_told_by_their_length(tmp_path: Path) -> None:
+    """The second thing that Excel destroys: nothing is found under what is left of the id."""
+    rows = [[f"{n * 7919 % 10**7:08}", "Puma" if n % 3 else "Nike"] for n in range(ROWS)]
+    for n in filter(scattered, range(ROWS)):
+        rows[n][0] = rows[n][0][1:]
+    outcomes = [
+        Outcome(n + 2, Status.FAILED if scattered(n) else Status.SUCCEEDED, "816", attempts=1, at=AT)
+        for n in range(ROWS)
+    ]
+    uses = mapping(Member_No="external_id", Brand="preference")
+    (cause,) = write_files(tmp_path, Sheet(("Member No", "Brand"), rows), outcomes, uses).causes
+    assert "All of them have an id with 7 characters in “Member No”, where 100 % of the rows that" in cause.text
+    assert "lost zeros at their beginning" in cause.advice
+
+
+def test_an_outage_is_told_by_its_time(tmp_path: Path) -> None:
+    """What the server lacks passes with time: rows without an answer between two moments, and none elsewhere."""
+    (cause,) = story(tmp_path, stretch, "no_answer", status=Status.UNKNOWN)
+    assert "All of them were last tried between 02:00:20 and 02:00:26 UTC" in cause.text
+    assert "0 other rows" in cause.text
+    assert "a plain retry can help" in cause.advice
+
+
+def test_two_causes_under_one_code_are_both_told(tmp_path: Path) -> None:
+    """Neither explains the most of it; each is told with its count, and the advice says for whom it is."""
+
+    def mixed(n: int, row: list[str]) -> bool:
+        return store(n, row) if n % 2 else short(n, row)
+
+    (cause,) = story(tmp_path, mixed)
+    assert re.search(r"\d\d of them have a mobile with 11 digits in “Mobile”", cause.text)
+    assert re.search(r"\d\d of them have the same store in “Store Code” \(B\*{4}1\), which none", cause.text)
+    assert cause.advice.startswith("The numbers in “Mobile” may lack a digit")
+    assert "For the others: Check the identifier" in cause.advice
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nothing_is_said_that_the_data_do_not_prove(tmp_path: Path, seed: int) -> None:
+    """Twelve sheets whose rows fail for no reason that the sheet shows: the count, the code, and not a word more."""
+    chance = random.Random(1000 + seed)
+    share = (0.01, 0.02, 0.05, 0.1, 0.3, 0.6)[seed % 6]
+    causes = story(tmp_path, lambda n, row: chance.random() < share, seed=seed)
+    for cause in causes:
+        assert cause.text.endswith("(code 816)."), cause.text
+
+
+def test_no_comparison_without_rows_that_succeeded(tmp_path: Path) -> None:
+    """When all rows fail alike there is nothing to hold them against."""
+    (cause,) = story(tmp_path, lambda n, row: True)
+    assert cause.text == "600 rows (100 %) failed: customer not found (code 816)."
+
+
+def test_a_trait_that_the_good_rows_share_is_no_cause(tmp_path: Path) -> None:
+    """A store that most rows have, failing or not, explains nothing."""
+
+    def common(n: int, row: list[str]) -> bool:
+        row[STORE] = "S1"
+        return scattered(n)
+
+    (cause,) = story(tmp_path, common)
+    assert cause.text.endswith("(code 816).")
+
+
+def test_codes_and_guilty_columns_are_told_apart(tmp_path: Path) -> None:
+    """Each group by itself, the largest first, with the column that is at fault."""
+    outcomes = [
+        Outcome(2, Status.REJECTED, "no_identifier", columns=("Mobile", "E-mail")),
+        Outcome(3, Status.FAILED, "816", attempts=1, at=AT),
+        Outcome(4, Status.FAILED, "816", attempts=1, at=AT),
+    ]
+    source = Sheet(COLUMNS, [("1", "", "", "", "")] * 3)
+    first, second = write_files(tmp_path, source, outcomes, MAPPING).causes
+    assert first.text.startswith("2 rows (66.7 %) failed: customer not found (code 816).")
+    assert second.text == "1 row (33.3 %) was rejected for “Mobile”: the row names no customer (code no_identifier)."
+    assert (second.rows, second.example_rows) == (1, (2,))
+
+
+def test_identifiers_are_shown_in_full_only_on_request(tmp_path: Path) -> None:
+    """Masked unless somebody asks for them."""
+    rows = [(f"91984400{n:04}", "", "S9" if n < 9 else f"S{n}", "", "") for n in range(100)]
+    outcomes = [
+        Outcome(n + 2, Status.FAILED if n < 9 else Status.SUCCEEDED, "1004" if n < 9 else "1000") for n in range(100)
+    ]
+    source = Sheet(COLUMNS, [(*row[:2], "BLR-007" if n < 9 else row[2], *row[3:]) for n, row in enumerate(rows)])
+    hidden = write_files(tmp_path, source, outcomes, MAPPING).causes[0].text
+    shown = write_files(tmp_path, source, outcomes, MAPPING, show_identifiers=True).causes[0].text
+    assert "BLR-007" not in hidden
+    assert "BLR-007" in shown
+
+
+def test_memory_stays_bounded_when_every_value_and_code_is_different(tmp_path: Path) -> None:
+    """A million different values or codes must not be kept: the group is told without a pattern."""
+    count = 12_000
+    rows = [(f"91{n:010}", f"a@d{n}.example", f"S{n}", f"b{n}", "") for n in range(count)]
+    outcomes = [Outcome(n + 2, Status.FAILED, str(n) if n % 2 else "816", attempts=1, at=AT) for n in range(count)]
+    causes = write_files(tmp_path, Sheet(COLUMNS, rows), outcomes, MAPPING).causes
+    assert len(causes) <= 201
+    assert sum(cause.rows for cause in causes) == count
+
+
+def test_no_cell_shows_in_console_or_summary(tmp_path: Path) -> None:
+    """Canaries in every column and in the server's words, in rows of every kind: only the rows' reports carry them."""
+    statuses = [Status.FAILED, Status.REJECTED, Status.UNKNOWN, Status.UNPROCESSED, Status.SUCCEEDED]
+    rows, outcomes = [], []
+    for n in range(100):
+        status = statuses[n % 5]
+        wrong = n % 5 < 3
+        rows.append(
+            [f"91984{n:05}77", f"canary{n}@canary-{status}.example", f"CANARY-{status}", f"canary {status}", "M"]
+        )
+        code = ("1004", "email_invalid", "no_answer", "not_reached", "1000")[n % 5]
+        message = f"canary {n} is wrong" if wrong else ""
+        outcomes.append(Outcome(n + 2, status, code, message, warnings=("canary warning",), attempts=1, at=AT + n))
+    written = write_files(tmp_path, Sheet(COLUMNS, rows), outcomes, MAPPING)
+    assert any("the same store" in cause.text or "same domain" in cause.text for cause in written.causes)
+    found = summary(
+        exit_code=3, rows=written.counts, codes=written.codes, causes=written.causes, reports=written.reports
+    )
+    write_summary(tmp_path, found, written.timeline)
+    told = [console_text(found), log_line(found)]
+    told += [(tmp_path / name).read_text() for name in ("summary.html", "summary.json")]
+    for text in told:
+        assert "canary" not in text.replace(str(tmp_path), "").lower()
+        assert "91984" not in text
+    assert "canary" in (tmp_path / "results.csv").read_text()
+
+
+@given(st.text())
+def test_a_mask_never_shows_a_value(value: str) -> None:
+    """At most its first and last character."""
+    hidden = masked(value)
+    assert len(value) < 2 or hidden != value or set(value) <= {"*"}
+    assert len(hidden.replace("*", "")) <= 2 or "*" in value
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=300))
+def test_a_timeline_keeps_every_row_however_long_the_run(seconds: list[int]) -> None:
+    """Slices grow wider, their counts stay whole."""
+    timeline = Timeline()
+    ordered = sorted(seconds)
+    for n in range(0, len(ordered), 50):
+        timeline.see(Stretch(Outcome(2, Status.SUCCEEDED, attempts=1, at=at * 1000)) for at in ordered[n : n + 50])
+    slices = timeline.slices(40)
+    assert len(slices) <= 40
+    assert sum(part.succeeded for part in slices) == len(seconds) == timeline.answered

@@ -1,0 +1,171 @@
+"""summary.html: one page that needs nothing else and runs nothing, for people who see it and people who do not."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from importer.capillary.codes import lookup
+from importer.model import Cause, CodeCount, Outcome, RequestCounts, RowCounts, RunSummary, Status, Stretch
+from importer.reporter import write_summary
+from importer.reporter.page import page
+from importer.reporter.timeline import Timeline
+from tests.support.reporting import summary
+
+FILES = ("results.csv", "failed.xlsx", "summary.html", "summary.json")
+AT = 1_795_399_200_000
+
+
+def failed(**changes: object) -> RunSummary:
+    entry = lookup("816")
+    return summary(
+        **{
+            "exit_code": 3,
+            "rows": RowCounts(read=120, succeeded=80, failed=21, rejected=17, unknown=2),
+            "requests": RequestCounts(sent=9, retried=4, split=1, throttled=2),
+            "codes": (CodeCount("816", entry.meaning, entry.advice, 21),),
+            "causes": (Cause("21 rows failed: <b>customer</b> not found.", "Check & mend.", 21, (4, 9, 12)),),
+            "repairs": {"spaces_removed": 31},
+            "notes": ("The sheet “Notes” is hidden.",),
+            "reports": {
+                name: f"/r/run/{name}" for name in ("results.csv", "failed.xlsx", "summary.html", "summary.json")
+            },
+            **changes,
+        }
+    )
+
+
+def timeline(seconds: int = 30) -> Timeline:
+    found = Timeline()
+    for second in range(seconds):
+        status = Status.FAILED if second % 5 == 0 else Status.SUCCEEDED
+        found.see([Stretch(Outcome(2, status, "816", attempts=1, at=AT + second * 1000), 100)])
+    return found
+
+
+class Seen(HTMLParser):
+    """Tags with their attributes, and whether they close properly."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def text_of(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<style>.*?</style>", "", html)).split())
+
+
+def test_it_tells_what_happened_why_and_what_to_do() -> None:
+    """The sentence, the counts, the causes with advice, the next command, the files beside it."""
+    text = text_of(page(failed(), timeline()))
+    for words in (
+        "Finished: 80 of 120 rows succeeded, 40 need attention.",
+        "Cells repaired on the way: spaces removed (31).",
+        "importer run /r/run/failed.xlsx",
+        "Check &amp; mend.",
+        "E.g. rows 4, 9, 12.",
+        lookup("816").advice,
+        "Rows answered in 1 s, ",
+        "The sheet “Notes” is hidden.",
+        "results.csv",
+    ):
+        assert words in text, words
+
+
+def test_nothing_in_it_is_run_or_fetched() -> None:
+    """Texts of servers and sheets are escaped; no script, no address but links to the files beside it."""
+    nasty = '"><script>alert(1)</script>'
+    html = page(failed(notes=(nasty,), causes=(Cause(nasty, nasty, 1, (2,)),)), timeline(), {nasty: nasty})
+    seen = Seen(html)
+    assert not {tag for tag, _ in seen.tags} & {"script", "link", "img", "iframe", "object", "form"}
+    for tag, attributes in seen.tags:
+        assert not any(name.startswith("on") for name in attributes), tag
+        assert not set(attributes) & {"src", "srcset", "style"}, tag
+        assert "/" not in (attributes.get("href") or "")
+    assert "default-src 'none'" in html
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_every_picture_has_its_text() -> None:
+    """For those who do not see it: the numbers of the bar, and what the chart shows."""
+    pictures = [attributes for tag, attributes in Seen(page(failed(), timeline())).tags if tag == "svg"]
+    assert len(pictures) == 2
+    assert [picture["role"] for picture in pictures] == ["img", "img"]
+    assert (
+        pictures[0]["aria-label"]
+        == "succeeded 80 (66.7 %), failed 21 (17.5 %), rejected 17 (14.2 %), unknown 2 (1.7 %)"
+    )
+    assert "3,000 rows were answered between 02:00:00 and 02:00:29 UTC" in (pictures[1]["aria-label"] or "")
+
+
+def test_one_row_in_a_million_is_still_seen() -> None:
+    """A sliver of the bar, and not a pixel beyond its end."""
+    html = page(failed(rows=RowCounts(read=1_000_000, succeeded=999_999, unknown=1)))
+    bars = [
+        (float(x), float(width))
+        for x, width in re.findall(r'<rect class="\w+" x="([\d.]+)" y="2" width="([\d.]+)"', html)
+    ]
+    assert len(bars) == 2
+    assert bars[1][1] >= 2.9
+    assert sum(bars[-1]) == pytest.approx(900, abs=0.1)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _contrast(one: str, two: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(two)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_can_be_read_on_light_and_on_dark_paper() -> None:
+    """WCAG AA: 4.5 to 1 for text, for links and for the soft text, on the paper and on a card."""
+    css = page(failed())
+    themes = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    assert len(themes) >= 2
+    for theme in themes[:2]:
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", theme))
+        for ink in ("ink", "soft", "link"):
+            for paper in ("paper", "card"):
+                assert _contrast(colours[ink], colours[paper]) >= 4.5, (ink, paper, colours)
+
+
+@pytest.mark.parametrize("read", [0, 1, 5])
+def test_small_and_empty_runs_have_a_page_too(read: int, tmp_path: Path) -> None:
+    """No rows, one row, no answer: still a page, and no chart of nothing."""
+    write_summary(tmp_path, summary(rows=RowCounts(read=read, succeeded=read)), Timeline())
+    html = (tmp_path / "summary.html").read_text()
+    Seen(html)
+    assert "Over time" not in html
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["summary.html", "summary.json"]
+
+
+def test_a_long_run_is_drawn_in_a_bounded_number_of_bars() -> None:
+    """A night of hours must not become a page of megabytes."""
+    found = Timeline()
+    for second in range(0, 40_000, 7):
+        found.see([Stretch(Outcome(2, Status.SUCCEEDED, attempts=1, at=AT + second * 1000))])
+    html = page(failed(), found)
+    assert html.count('<rect class="succeeded"') <= 122
+    assert len(html) < 100_000

@@ -1,0 +1,161 @@
+"""Locks seen from outside: whether somebody has one, who that is, and how a process is asked to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from importer.errors import Busy
+from importer.journal import Journal
+from importer.runs.locks import Lock, hold, holder_here, is_held
+from importer.system import process as processes
+
+OTHER = """
+import sys
+from pathlib import Path
+from importer.journal import Journal
+from importer.runs.locks import hold
+database = sys.argv[2] or None
+hold(Journal.open(Path(sys.argv[1]), database), Path(sys.argv[1]), "work").__enter__()
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def another_process(folder: Path, database: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the lock of "work"."""
+    words = [sys.executable, "-c", OTHER, str(folder), database]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        try:
+            yield other
+        finally:
+            other.kill()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal.open(tmp_path, None) as opened:
+        yield opened
+
+
+def test_a_held_lock_is_seen_and_that_of_a_dead_process_is_not(journal: Journal, tmp_path: Path) -> None:
+    """Also where the kernel shows no list of locks: it is found out by trying."""
+    assert not is_held(journal, tmp_path, "work")
+    with another_process(tmp_path) as other:
+        assert is_held(journal, tmp_path, "work")
+        assert not is_held(journal, tmp_path, "other work")
+        other.kill()
+        other.wait()
+        assert not is_held(journal, tmp_path, "work")
+    with hold(journal, tmp_path, "work"):
+        assert is_held(journal, tmp_path, "work")
+    assert not is_held(journal, tmp_path, "work")
+
+
+def test_nobody_is_turned_away_by_a_look(journal: Journal, tmp_path: Path) -> None:
+    """Somebody looks without a pause while the lock is taken again and again: it is never refused."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            is_held(journal, tmp_path, "work")
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(300):
+            with Lock(tmp_path / ".locks", "work"):
+                pass
+    finally:
+        over.set()
+        looking.join()
+
+
+def test_a_lock_that_is_held_is_still_refused(journal: Journal, tmp_path: Path) -> None:
+    with another_process(tmp_path) as other, pytest.raises(Busy) as told, hold(journal, tmp_path, "work"):
+        pass
+    assert told.value.message.startswith(f"Process {other.pid} on ")
+    assert "\n" not in told.value.message
+
+
+def test_the_lock_in_the_database_is_seen_from_outside(database: str, tmp_path: Path) -> None:
+    """Whatever machine its process is on; to look takes nothing. Nobody here can tell a process there to stop."""
+    with Journal.open(tmp_path, database) as journal:
+        assert not is_held(journal, tmp_path, "work")
+        with another_process(tmp_path, database) as other:
+            for _ in range(2):
+                assert is_held(journal, tmp_path, "work")
+            assert not is_held(journal, tmp_path, "other work")
+            assert holder_here(journal, tmp_path, "work") is None
+            with pytest.raises(Busy), hold(journal, tmp_path, "work"):
+                pass
+            other.kill()
+            other.wait()
+            # The server sees the end of the connection a moment later.
+            until = time.monotonic() + 100
+            while is_held(journal, tmp_path, "work"):
+                assert time.monotonic() < until
+
+
+def test_the_holder_is_named_while_it_lives_and_asked_to_stop(journal: Journal, tmp_path: Path) -> None:
+    """By its number and its birth."""
+    with another_process(tmp_path) as other:
+        holder = holder_here(journal, tmp_path, "work")
+        assert holder is not None and holder.pid == other.pid
+        assert processes.stop(holder.pid, holder.birth)
+        assert other.wait(250) == -signal.SIGTERM
+    assert holder_here(journal, tmp_path, "work") is None
+    assert not processes.stop(holder.pid, holder.birth)
+
+
+def test_a_number_that_went_to_another_process_is_not_asked(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock tells a number and a birth; a process of that number that was born at another time is left alone, and so
+    is one of another machine."""
+    asked: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _: asked.append(pid))
+    with another_process(tmp_path) as other:
+        holder = holder_here(journal, tmp_path, "work")
+        assert holder is not None
+        assert not processes.stop(other.pid, "1 another-boot")
+        assert not processes.stop(other.pid, "")
+        monkeypatch.setattr("importer.runs.locks.birth_of", lambda _: "1 another-boot")
+        assert holder_here(journal, tmp_path, "work") is None
+        monkeypatch.undo()
+        monkeypatch.setattr("importer.runs.locks.socket.gethostname", lambda: "elsewhere")
+        assert holder_here(journal, tmp_path, "work") is None
+    assert asked == []
+
+
+def test_a_process_of_somebody_else_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system refuses the signal; that is no error of ours."""
+
+    def refuse(_: int, __: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    assert not processes.stop(os.getpid(), processes.birth_of(os.getpid()))
+
+
+def test_without_proc_the_birth_is_asked_of_ps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS and the BSDs; where there is no ps either, nothing is known and nobody is asked to stop."""
+    told = subprocess.CompletedProcess([], 0, "Tue Nov 24  09:00:00 2026\n", "")
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError()))
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: told)
+    assert processes.birth_of(7) == "Tue Nov 24 09:00:00 2026"
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError()))
+    assert processes.birth_of(7) == ""

@@ -1,0 +1,39 @@
+"""The figures that are promised, each written out once more: whoever changes one must mean to."""
+
+from __future__ import annotations
+
+from importer.capillary import client
+from importer.chunker import pacer
+from importer.sender import retry as patience
+from importer.sender import sender
+from importer.sender import stop_rules as guards
+from importer.settings.options import Settings
+
+
+def test_patience() -> None:
+    """Five attempts a batch; a quota of 500, of which a retry costs 14 and to which a success gives 1 back; a probe
+    every 30 s; an outage of 30 minutes."""
+    assert patience.MAX_ATTEMPTS == 5
+    assert (patience.QUOTA, patience.RETRY_COST, patience.SUCCESS_GIVES) == (500, 14, 1)
+    assert patience.PROBE_EVERY == 30.0
+    assert Settings().max_outage == 30 * 60.0
+
+
+def test_one_attempt() -> None:
+    """120 s over the whole of it, 16 MiB of decoded answer, a token renewed at 80 % of its life."""
+    assert client.ClientOptions("http://x").deadline == client.DEADLINE == 120.0
+    assert client.MAX_ANSWER == 16 * 1024 * 1024
+    assert client.RENEW_AT == 0.8
+
+
+def test_429() -> None:
+    """Without a word 1 s, doubling to 60 s; with one, between 0 and 15 minutes."""
+    assert (pacer.FIRST_PAUSE, pacer.LONGEST_PAUSE) == (1.0, 60.0)
+    assert pacer.MOST_ASKED == 15 * 60.0
+
+
+def test_stops() -> None:
+    """Three batches refused down to every row; 999999 asked again alone twice; 10 s for what flies."""
+    assert guards.REFUSED_BATCHES == 3
+    assert sender.TRIES_ALONE == 2
+    assert sender.GRACE == 10.0

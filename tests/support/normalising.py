@@ -1,0 +1,31 @@
+"""Small sheets for the normaliser's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from importer.model import Problem
+from importer.normaliser.normaliser import Normalised, Normaliser
+from importer.row_block import RowBlock
+
+
+def block_of(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], first: int = 2, problems: Iterable[Problem] = ()
+) -> RowBlock:
+    """A block whose rows are numbered from `first` on."""
+    frame = pd.DataFrame(list(rows), columns=list(columns), index=range(first, first + len(rows)), dtype=object)
+    return RowBlock(frame, tuple(problems))
+
+
+def normalise(normaliser: Normaliser, blocks: Iterable[RowBlock]) -> Normalised:
+    """Everything that the normaliser makes of a source."""
+    customers, problems, repairs, blanks = [], [], [], {}
+    for made in [*[normaliser(block) for block in blocks], normaliser.finish()]:
+        customers += made.customers
+        problems += made.problems
+        repairs += made.repairs
+        for column, cells in made.blanks.items():
+            blanks[column] = blanks.get(column, 0) + cells
+    return Normalised(customers, problems, repairs, blanks)

@@ -1,0 +1,287 @@
+"""What the tests of sending share: a loop whose time is virtual, a journal in memory, and a run against the sandbox.
+
+Nothing here waits: the loop jumps to the next moment at which something happens, so half an hour of outage takes a
+millisecond, and a run that can go nowhere any more is an error instead of a hang.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+
+from importer.capillary.client import Client, ClientOptions
+from importer.capillary.credentials import Basic, Credentials
+from importer.chunker.batches import MAX_BYTES, Chunker
+from importer.chunker.lanes import Lanes
+from importer.chunker.pacer import Pacer, SlotStore
+from importer.errors import ImporterError
+from importer.journal import Attempt, Change, Progress
+from importer.model import Batch, Customer, Outcome, Rate, Status
+from importer.sandbox import SandboxOptions, SandboxState, create_app
+from importer.sender.retry import BackOff, Breaker
+from importer.sender.sender import Sender
+from importer.sender.work import Limits, Portion, Work
+
+TILL = Basic("sandbox-till", "sandbox")
+
+
+class Stuck(AssertionError):
+    """Everybody waits, and nobody will ever wake them."""
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop that jumps over the time in which nothing happens. For code without threads and sockets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._virtual = 1000.0
+
+    def time(self) -> float:
+        return self._virtual
+
+    def _run_once(self) -> None:
+        if not self._ready:  # type: ignore[attr-defined]
+            scheduled = [handle for handle in self._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+            if scheduled:
+                self._virtual = max(self._virtual, min(handle.when() for handle in scheduled))
+            elif not self._stopping:  # type: ignore[attr-defined]
+                raise Stuck
+        super()._run_once()  # type: ignore[misc]
+
+
+T = TypeVar("T")
+
+
+def virtually(main: Awaitable[T]) -> T:
+    """Runs a coroutine in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------------------------------------------- its parts
+
+
+def customers(count: int, first_row: int = 2, color: str = "Blue") -> list[Customer]:
+    """Customers who share nothing, one a row."""
+    return [
+        Customer(row, mobile=f"9198{row:08d}", custom_fields=(("Favorite Color", color),))
+        for row in range(first_row, first_row + count)
+    ]
+
+
+def magic(row: int, word: str) -> Customer:
+    """A customer whose external id makes the sandbox do something, such as `code-1012` or `request-400`."""
+    return Customer(row, external_id=f"{word}+r{row}", custom_fields=(("Favorite Color", "Red"),))
+
+
+class ListFeed:
+    """A sheet that is already there, in portions."""
+
+    def __init__(self, found: Sequence[Customer], at_once: int = 500) -> None:
+        self._found = found
+        self._at_once = at_once
+        self.given = 0
+
+    async def __aiter__(self) -> AsyncIterator[Portion]:
+        for start in range(0, len(self._found), self._at_once):
+            portion = list(self._found[start : start + self._at_once])
+            self.given += len(portion)
+            yield Portion(portion, [])
+
+
+class MemoryScribe:
+    """A journal in memory that refuses what a database would: two outcomes for a row, a batch opened twice."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[int, Outcome] = {}
+        self.open: dict[int, Batch] = {}
+        self.seen: dict[int, Batch] = {}
+        self.doubt: dict[int, bool] = {}
+        self.attempts: list[Attempt] = []
+        self.progress = Progress()
+
+    async def write(self, change: Change) -> None:
+        await asyncio.sleep(0.001)
+        for batch, _ in change.opened:
+            assert batch.batch_id not in self.seen, "a batch is opened once"
+            self.open[batch.batch_id] = self.seen[batch.batch_id] = batch
+            self.doubt[batch.batch_id] = True
+        if change.attempt is not None:
+            self.attempts.append(change.attempt)
+        for outcome in change.outcomes:
+            assert outcome.row_number not in self.outcomes, "a row has one outcome"
+            self.outcomes[outcome.row_number] = outcome
+        for batch_id in change.settled:
+            del self.open[batch_id]
+        for batch_id in change.harmless:
+            self.doubt[batch_id] = False
+        for batch_id in change.doubtful:
+            self.doubt[batch_id] = True
+        if change.progress is not None:
+            self.progress = change.progress
+
+    def rows(self, status: Status) -> set[int]:
+        return {row for row, outcome in self.outcomes.items() if outcome.status is status}
+
+    def doubtful_rows(self) -> set[int]:
+        """Rows that were sent and have no outcome: what a report calls unknown."""
+        return {
+            row
+            for batch_id, batch in self.open.items()
+            if self.doubt[batch_id]
+            for customer in batch.customers
+            for row in customer.row_numbers
+        }
+
+
+class Watcher:
+    """What a face would be told."""
+
+    def __init__(self) -> None:
+        self.pauses: list[tuple[float, str]] = []
+        self.notes: list[str] = []
+
+    def decided(self, outcomes: list[Outcome]) -> None: ...
+
+    def paused(self, seconds: float, why: str) -> None:
+        self.pauses.append((seconds, why))
+
+    def noted(self, text: str) -> None:
+        self.notes.append(text)
+
+
+Answerer = Callable[[httpx.Request, int], Awaitable["httpx.Response | None"]]
+
+
+def fresh(response: httpx.Response) -> httpx.Response:
+    """The same answer as it comes off the wire: not read yet."""
+    return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(response.content))
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """The way to the sandbox: notes when each request of preferences left and what it held, and can answer itself.
+
+    `answer(request, number)` returns a response, raises, or returns None to let the sandbox answer.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, answer: Answerer | None = None) -> None:
+        self._inner = inner
+        self._answer = answer
+        self.left: list[float] = []
+        self.bodies: list[bytes] = []
+        self.in_flight = self.in_flight_most = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("customer/preferences"):
+            return await self._inner.handle_async_request(request)
+        self.left.append(asyncio.get_running_loop().time())
+        number = len(self.left)
+        self.bodies.append(request.content)
+        self.in_flight += 1
+        self.in_flight_most = max(self.in_flight, self.in_flight_most)
+        try:
+            if self._answer is not None and (response := await self._answer(request, number)) is not None:
+                return response
+            return await self._inner.handle_async_request(request)
+        finally:
+            self.in_flight -= 1
+
+
+@dataclass
+class Ran:
+    """A run that has ended, with all that can be asked of it."""
+
+    stop: ImporterError | None
+    scribe: MemoryScribe
+    state: SandboxState
+    wire: Wire
+    watcher: Watcher
+    sender: Sender
+    chunker: Chunker
+    seconds: float
+
+    @property
+    def exit_code(self) -> int | None:
+        return getattr(self.stop, "exit_code", None)
+
+    @property
+    def requests(self) -> int:
+        return len(self.wire.left)
+
+    def count(self, status: Status) -> int:
+        return len(self.scribe.rows(status))
+
+
+@dataclass
+class Rig:
+    """A sender, its parts and a sandbox, with everything set that a test does not care about."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    batch_size: int = 100
+    concurrency: int = 8
+    rate: Rate | None = None
+    burst: int = 1
+    limits: Limits = field(default_factory=Limits)
+    max_outage: float = 1800.0
+    deadline: float = 120.0
+    max_bytes: int = MAX_BYTES
+    credentials: Credentials = TILL
+    answer: Answerer | None = None
+    again: Sequence[Work] = ()
+    seed: int = 1
+    at_once: int = 500
+    inner: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda transport: transport
+    during: Callable[[Sender], Awaitable[None]] | None = None
+    limits_of: Callable[[float], Limits] | None = None
+    #: Another server than the sandbox, over real sockets and in real time.
+    base_url: str = ""
+    jitter: Callable[[], float] | None = None
+    #: For runs that share a rate.
+    store: SlotStore | None = None
+
+    async def send(self, found: Sequence[Customer]) -> Ran:
+        loop = asyncio.get_running_loop()
+        chance = random.Random(self.seed)
+        app = create_app(SandboxOptions(**self.options), loop.time)
+        wire = Wire(self.inner(httpx.ASGITransport(app)), self.answer)
+        scribe, watcher = MemoryScribe(), Watcher()
+        chunker = Chunker(
+            self.batch_size, self.max_bytes, next_id=1 + max([w.batch.batch_id for w in self.again] or [0])
+        )
+        for work in self.again:
+            scribe.open[work.batch.batch_id] = scribe.seen[work.batch.batch_id] = work.batch
+            scribe.doubt[work.batch.batch_id] = work.doubt
+        began = loop.time()
+        options = ClientOptions(
+            self.base_url or "http://sandbox.test", connections=self.concurrency, deadline=self.deadline
+        )
+        async with Client(options, self.credentials, loop.time, None if self.base_url else wire) as client:
+            sender = Sender(
+                client=client,
+                scribe=scribe,  # type: ignore[arg-type]
+                lanes=Lanes(),
+                chunker=chunker,
+                pacer=Pacer(self.rate, self.burst, loop.time, chance.random, self.store),
+                backoff=BackOff(self.jitter or chance.random),
+                breaker=Breaker(loop.time, self.max_outage),
+                limits=self.limits_of(began) if self.limits_of else self.limits,
+                observer=watcher,
+                concurrency=self.concurrency,
+                clock=loop.time,
+                wall=lambda: round(loop.time() * 1000),
+            )
+            other = asyncio.create_task(self.during(sender)) if self.during else None
+            stop = await sender.run(ListFeed(found, self.at_once), list(self.again))
+            if other is not None:
+                other.cancel()
+        return Ran(stop, scribe, app.state.sandbox, wire, watcher, sender, chunker, loop.time() - began)
+
+
+def ran(found: Sequence[Customer], **settings: Any) -> Ran:
+    """Sends customers to a sandbox in virtual time. Settings: those of `Rig`; the sandbox's stand in `options`."""
+    return virtually(Rig(**settings).send(found))
