@@ -1,4 +1,4 @@
-"""The layout of design: imports run downward, and what touches the outside has one door each."""
+"""The layout of the design: imports run downward, and what touches the outside has one door each."""
 
 from __future__ import annotations
 
@@ -10,72 +10,76 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "importer"
 
-#: From the bottom up. A module may import its own layer and those below. What is not named is a stage.
-WORDS = ("model", "errors", "codes", "own_codes", "formula_guard")
-PURE = (
-    *("damage", "phones", "emails", "synonyms", "mapping", "preferences", "normaliser", "repeats", "looks", "findings"),
-    *(
-        "findings_text",
-        "lanes",
-        "chunker",
-        "pacer",
-        "patience",
-        "wire",
-        "triage",
-        "reconciler",
-        "guards",
-        "masking",
-        "wording",
-        "text_encodings",
-    ),
+#: Every package and every module beside them, from the top down. Each imports only what stands below it.
+FLOORS = (
+    "__main__",
+    "cli",
+    "web",
+    "nightly",
+    "library",
+    "pipeline",
+    "checker",
+    "runs",
+    "telemetry",
+    "settings",
+    "sender",
+    "reporter",
+    "reconciler",
+    "chunker",
+    "journal",
+    "reader",
+    "capillary",
+    "normaliser",
+    "system",
+    "world",
+    "row_block",
+    "masking",
+    "observer",
+    "model",
+    "errors",
+    "_version",
+    "sandbox",
 )
-EDGES = (
-    *("reader", "reporter", "sandbox", "client", "journal", "locks", "slots", "credentials", "settings", "progress"),
-    *("spool", "frame_spool", "wal", "processes", "streams"),
-)
-STAGES = ("pipeline",)
-FACES = ("cli", "library", "web", "__main__")
-LAYERS = (WORDS, PURE, EDGES, STAGES, FACES)
 
-#: library → the modules that may import it.
+#: What is told of the time, the network and chance, and touches none of them.
+PURE = (
+    *("model", "errors", "masking", "observer", "normaliser", "reconciler", "row_block"),
+    *("chunker.lanes", "chunker.batches", "chunker.pacer", "sender.stop_rules", "sender.retry", "sender.work"),
+    *("capillary.codes", "capillary.wire", "capillary.triage", "checker.findings", "checker.text", "checker.repeats"),
+    *("system.text", "system.formula_guard", "system.encodings"),
+)
+#: Nothing that touches the outside belongs into the pure modules.
+OUTSIDE = (
+    *("httpx", "aiohttp", "sqlalchemy", "sqlite3", "socket", "subprocess", "asyncio", "threading", "click"),
+    "starlette",
+)
+
+#: library → the packages and modules that may import it.
 DOORS = {
-    "httpx": ("client", "world"),
-    "httpx_aiohttp": ("client",),
-    "aiohttp": ("client",),
+    "httpx": ("capillary.client", "world"),
+    "httpx_aiohttp": ("capillary.client",),
+    "aiohttp": ("capillary.client",),
     "openpyxl": ("reader", "reporter"),
     "python_calamine": ("reader",),
     "xlrd": ("reader",),
     "msoffcrypto": ("reader",),
     "xlsxwriter": ("reporter",),
-    "sqlalchemy": ("journal", "locks"),
-    "tqdm": ("progress",),
+    "sqlalchemy": ("journal", "runs.locks"),
+    "tqdm": ("telemetry.progress",),
     "click": ("cli",),
     "starlette": ("sandbox", "web"),
     "uvicorn": ("sandbox", "web"),
-    "phonenumbers": ("phones", "findings"),
-    "email_validator": ("emails",),
-    "fsspec": ("inbox", "sftp"),
-    "paramiko": ("sftp",),
-    "apprise": ("notify",),
-    "structlog": ("logs",),
-    "opentelemetry": ("metrics",),
+    "phonenumbers": ("normaliser.phones", "checker.findings"),
+    "email_validator": ("normaliser.emails",),
+    "fsspec": ("nightly.locations", "nightly.sftp"),
+    "paramiko": ("nightly.sftp",),
+    "apprise": ("nightly.notices",),
+    "structlog": ("telemetry.log",),
+    "opentelemetry": ("telemetry.metrics",),
 }
 #: The parsing child lives for one file and loads the parser of that file only: each costs time and memory. What the
 #: extras bring is loaded where it is used: most installations have none of them.
-LATE = ("reader.workbook_child", *("inbox", "notify", "metrics"))
-#: Nothing that touches the outside belongs into the pure modules.
-OUTSIDE = (
-    "httpx",
-    "aiohttp",
-    "sqlalchemy",
-    "sqlite3",
-    "socket",
-    "subprocess",
-    "asyncio",
-    "threading",
-    "click",
-    "starlette",
-)
+LATE = ("reader.workbook_child", "nightly.locations", "nightly.notices", "telemetry.metrics")
 
 
 def name_of(path: Path) -> str:
@@ -107,11 +111,9 @@ def libraries_of(tree: ast.Module) -> set[str]:
 
 
 def own_of(name: str, tree: ast.Module) -> set[str]:
-    """The modules of ours that a module imports."""
+    """Our modules that a module imports, also for types only."""
     found = set()
     for node in imports_of(tree):
-        if node in for_types_only(tree):
-            continue
         if isinstance(node, ast.Import):
             targets = [alias.name for alias in node.names]
         else:
@@ -127,24 +129,30 @@ def own_of(name: str, tree: ast.Module) -> set[str]:
 GRAPH = {name: own_of(name, tree) for name, tree in MODULES.items()}
 
 
-def layer_of(name: str) -> int:
-    first = name.partition(".")[0]
-    return next((rank for rank, names in enumerate(LAYERS) if first in names), LAYERS.index(STAGES))
+def floor_of(name: str) -> int:
+    """Counted from the top. A module that the list does not name is a `ValueError`."""
+    return FLOORS.index(name.partition(".")[0])
 
 
 def inside(name: str, places: tuple[str, ...]) -> bool:
-    return name.partition(".")[0] in places
+    """Whether a module is one of these, or in a package of these."""
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def test_every_package_has_its_floor_and_every_floor_is_there() -> None:
+    """A new package or module beside them is put on a floor on purpose."""
+    assert sorted({name.partition(".")[0] for name in MODULES if name}) == sorted(FLOORS)
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name])
 def test_imports_run_downward(name: str) -> None:
-    """No module imports one of a higher layer."""
+    """No module imports from a floor above its own, type-checking imports included."""
     for imported in GRAPH[name]:
-        assert layer_of(imported) <= layer_of(name), f"{name} imports {imported}, which lies above it"
+        assert floor_of(imported) >= floor_of(name), f"{name} imports {imported}, which stands above it"
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    """No cycles, not even between modules of one layer."""
+    """No circles, not even between modules of one package."""
     done: set[str] = set()
 
     def visit(name: str, way: tuple[str, ...]) -> None:
@@ -161,7 +169,7 @@ def test_no_module_imports_itself_through_others() -> None:
 
 @pytest.mark.parametrize("name", list(MODULES))
 def test_imports_stand_at_the_top(name: str) -> None:
-    """Not inside functions or classes, where nobody sees what a module needs."""
+    """Not inside functions or classes, where it is hidden what a module needs."""
     tree = MODULES[name]
     for node in imports_of(tree):
         assert name in LATE or node in tree.body or node in for_types_only(tree), f"{name}, line {node.lineno}"
@@ -177,8 +185,10 @@ def test_what_touches_the_outside_has_its_doors(library: str) -> None:
 
 def test_the_pure_modules_touch_nothing() -> None:
     """No network, no threads, no database: they are told the time, and tested without waiting."""
+    for name in PURE:
+        assert any(inside(module, (name,)) for module in MODULES), name
     for name, tree in MODULES.items():
-        if layer_of(name) <= LAYERS.index(PURE):
+        if inside(name, PURE):
             touched = libraries_of(tree) & set(OUTSIDE)
             assert not touched, f"{name} imports {', '.join(sorted(touched))}"
 
@@ -191,7 +201,7 @@ def test_the_sandbox_shares_nothing_with_what_it_tests() -> None:
 
 
 def test_nothing_below_prints_or_ends_the_program() -> None:
-    """Only the command line prints, reads argv or exits; below it, what is to be said is returned or raised."""
+    """Only the command line prints, reads argv or exits; below it, a message is returned or raised."""
     for name, tree in MODULES.items():
         if inside(name, ("cli", "__main__")) or name == "reader.workbook_child":
             continue
@@ -208,3 +218,9 @@ def test_each_module_says_what_it_is_for() -> None:
         first = (ast.get_docstring(tree) or "").splitlines()
         assert first, name
         assert first[0][-1] in ".!?;", f"{name}: {first[0]}"
+
+
+def test_the_folder_is_the_design_card() -> None:
+    """At most twelve files stand beside the packages."""
+    files = [entry.name for entry in PACKAGE.iterdir() if entry.is_file()]
+    assert len(files) <= 12, sorted(files)
