@@ -28,17 +28,17 @@ class ExitCode(IntEnum):
 
 EXIT_MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "every row succeeded or was skipped on request",
-    ExitCode.OURS: "an error of ours",
+    ExitCode.OURS: "internal error",
     ExitCode.SETTINGS: "usage or configuration (also: unknown host, bad certificate, a redirect); nothing was sent",
     ExitCode.ROWS: "finished; some rows failed, were rejected or are unknown",
     ExitCode.REFUSED: "credentials or permission refused; stopped, resumable",
-    ExitCode.TROUBLE: "stopped on trouble that passes (outage, rate limit, network); resumable",
+    ExitCode.TROUBLE: "stopped by a temporary problem (outage, rate limit, network); resumable",
     ExitCode.TOO_MANY_ERRORS: "stopped by `--max-errors` or the canary; resumable",
     ExitCode.JOURNAL: "journal or disk failed; stopped before the next request",
     ExitCode.SOURCE: "the source cannot be read or mapped; nothing was sent",
     ExitCode.CHANGED: "the source has changed since the run began",
-    ExitCode.TIME: "the time set by `--until` or `--max-duration` came; resumable",
-    ExitCode.BUSY: "another process is on this run, or on this source and target",
+    ExitCode.TIME: "stopped at the time set by `--until` or `--max-duration`; resumable",
+    ExitCode.BUSY: "another process is using this run, or this source and target",
     ExitCode.INTERRUPTED: "interrupted; resumable",
 }
 
@@ -58,14 +58,17 @@ def worse(one: int, other: int) -> int:
 
 
 class ImporterError(Exception):
-    """`message`: what and where, one sentence. `advice`: what to do or type next, one sentence."""
+    """`message`: what happened and where, one sentence that holds for every face: it names no option or command.
+    `advice`: what to do or type next, for the command line and the files. `on_page`: the same for the page, where it
+    differs; "" where the page offers it as a button."""
 
     exit_code = ExitCode.OURS
 
-    def __init__(self, message: str, advice: str = "") -> None:
+    def __init__(self, message: str, advice: str = "", *, on_page: str | None = None) -> None:
         super().__init__(f"{message} {advice}".strip())
         self.message = message
         self.advice = advice
+        self.on_page = advice if on_page is None else on_page
 
 
 class SourceError(ImporterError):
@@ -73,8 +76,16 @@ class SourceError(ImporterError):
 
     exit_code = ExitCode.SOURCE
 
-    def __init__(self, message: str, advice: str = "", sheets: tuple[str, ...] = (), *, locked: bool = False) -> None:
-        super().__init__(message, advice)
+    def __init__(
+        self,
+        message: str,
+        advice: str = "",
+        sheets: tuple[str, ...] = (),
+        *,
+        locked: bool = False,
+        on_page: str | None = None,
+    ) -> None:
+        super().__init__(message, advice, on_page=on_page)
         #: A password would open it, or another one.
         self.locked = locked
         #: Those of which one must be named.
@@ -94,9 +105,13 @@ class SourceChanged(ImporterError):
 
 
 class Busy(ImporterError):
-    """Another process is on this run, or on this source and target."""
+    """Another process is using this run, or this source and target. `holder`: which process, where that is known."""
 
     exit_code = ExitCode.BUSY
+
+    def __init__(self, message: str, advice: str = "", *, holder: str = "", on_page: str | None = None) -> None:
+        super().__init__(message, advice, on_page=on_page)
+        self.holder = holder
 
 
 class JournalError(ImporterError):
@@ -108,6 +123,6 @@ class JournalError(ImporterError):
 class Stop(ImporterError):
     """The run stops before its end, whole and resumable. Raised by the sending side only."""
 
-    def __init__(self, exit_code: ExitCode, message: str, advice: str = "") -> None:
-        super().__init__(message, advice)
+    def __init__(self, exit_code: ExitCode, message: str, advice: str = "", *, on_page: str | None = None) -> None:
+        super().__init__(message, advice, on_page=on_page)
         self.exit_code = exit_code
