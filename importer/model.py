@@ -88,6 +88,8 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
     store: Store | None = None
     custom_fields: tuple[tuple[str, str], ...] = ()
     also_rows: tuple[int, ...] = ()
+    #: Hashes of what is sent and of each identifier, which the journal keeps beside the outcome for `--only-changed`.
+    fingerprint: bytes = b""
 
     @property
     def row_numbers(self) -> tuple[int, ...]:
@@ -108,14 +110,32 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
         return tuple(found)
 
 
+#: How often a batch is sent at most when its answers stay away.
+MAX_ATTEMPTS = 5
+
+
 class Batch(msgspec.Struct, frozen=True):
-    """The customers of one request. The id stays the same however often it is sent."""
+    """The customers of one request, and its body. The id stays the same however often it is sent."""
 
     batch_id: int
     customers: tuple[Customer, ...]
     split_from: int | None = None
-    #: Why it was formed: a batch of many, or one customer asked again alone.
+    #: One customer that is asked again alone.
     alone: bool = False
+    body: bytes = b""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """A batch on its way. `root`: the batch before any split. `attempts`: how often its customers were sent; `tries`:
+    how often this batch was. `doubt`: the server may have applied it. `opened`: it is in the journal."""
+
+    batch: Batch
+    root: int
+    attempts: int = 0
+    tries: int = 0
+    doubt: bool = False
+    opened: bool = False
+    most_tries: int = MAX_ATTEMPTS
 
 
 class ItemStatus(msgspec.Struct, frozen=True, gc=False):

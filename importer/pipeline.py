@@ -1,57 +1,87 @@
-"""The pipeline: what the program does, in the order it does it. Read this first."""
+"""The pipeline: what the program does, in order. Read this first.
+
+`run` opens the source and maps its columns; `_send` puts the stages of sending in their order; `send_rows` is the road
+of a row, from the reader to the journal.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-from importer.errors import ExitCode, SourceError
-from importer.journal import Journal
-from importer.model import RunSummary
+import msgspec
+
+from importer.capillary.client import Client
+from importer.chunker.batches import Chunker
+from importer.chunker.lanes import Lanes
+from importer.errors import ExitCode, ImporterError, SourceError, Stop
+from importer.journal import Journal, Progress, Scribe
+from importer.model import Batch, RunSummary, Work
+from importer.reader import open_source
+from importer.reconciler.decide import decide, halved
 from importer.reporter import read_summary
 from importer.runs.compare import Comparison, by_identifiers, by_row, in_order, same_rows
-from importer.runs.job import Job, begin, go_on, source_of, try_again
-from importer.runs.record import find
+from importer.runs.job import Job, begin, keep_spool, options_of, resume_of, retry_of, source_of
+from importer.runs.record import choose_mapping, find
 from importer.runs.report import again, end, nothing_left, with_bundle
-from importer.runs.send import send
+from importer.runs.stages import (
+    admission_of,
+    chunker_of,
+    client_options_of,
+    limits_of,
+    normaliser_of,
+    open_work,
+    selection_of,
+    unchanged_filter_of,
+)
+from importer.runs.target import target_of
+from importer.sender.admission import Admission
+from importer.sender.engine import Engine
+from importer.sender.feed import SheetFeed
+from importer.sender.settlement import Settlement
+from importer.sender.stop_rules import StopRules
+from importer.sender.work import Feed, Portion
 from importer.settings.options import Settings
 from importer.world import World
 
 
 def run(path: str, settings: Settings, world: World, *, spooled: bool = False) -> RunSummary:
-    """The main job. Raises `ImporterError` where nothing could begin.
-
-    The source is opened and its columns are mapped to fields; a run is written into the journal; then `_carry_out`.
-    """
-    with begin(path, settings, world, spooled=spooled) as job:
-        return _carry_out(job)
+    """Imports a source: reads, sends, reconciles and reports. Raises `ImporterError` where nothing could begin."""
+    with (
+        keep_spool(path, spooled),
+        target_of(settings, world) as target,
+        open_source(path, options_of(settings, world)) as source,
+    ):
+        mapping = choose_mapping(source, settings)
+        with begin(source, mapping, settings, target, world, spooled=spooled) as job:
+            return _carry_out(job)
 
 
 def resume(run_id: str | None, settings: Settings, given: Mapping[str, object], world: World) -> RunSummary:
-    """Go on with a run: rows that have an outcome are left out, batches that were in flight go again as they were."""
+    """Resumes a run: rows with an outcome are not sent again, batches that were in flight are sent as they were."""
     reports = Path(settings.reports_dir)
     with Journal.open(reports, settings.database or None) as journal:
         known = find(journal, run_id, unfinished=True)
         if known.finished:
             return nothing_left(journal, known, reports, world)
-        with go_on(journal, known, settings, given, world) as job:
+        with resume_of(journal, known, settings, given, world) as job:
             if job.run.finished:
                 return nothing_left(journal, job.run, reports, world)
             return _carry_out(job)
 
 
 def retry(run_id: str, settings: Settings, given: Mapping[str, object], world: World) -> RunSummary:
-    """A new run of the same source with only the rows that failed, are unknown or unprocessed."""
+    """Begins a new run of the same source with only the rows that failed, are unknown or unprocessed."""
     with (
         Journal.open(Path(settings.reports_dir), settings.database or None) as journal,
-        try_again(journal, find(journal, run_id), settings, given, world) as job,
+        retry_of(journal, find(journal, run_id), settings, given, world) as job,
     ):
         return _carry_out(job)
 
 
 def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool = False) -> RunSummary:
-    """The reports again, from the journal and the source; with them, if wanted, a bundle for a support ticket."""
+    """Writes the reports again, from the journal and the source; with `bundle` also one for a support ticket."""
     reports = Path(settings.reports_dir)
     with Journal.open(reports, settings.database or None) as journal:
         known = find(journal, run_id)
@@ -63,7 +93,7 @@ def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool
 
 
 def compare(one: str | None, other: str, settings: Settings, world: World) -> Comparison:
-    """Two runs of a journal: what the later one mended of the earlier, what it did not, and what is new."""
+    """Compares two runs of a journal: rows that the later one fixed, rows that still fail, rows that fail newly."""
     where = Path(settings.reports_dir), settings.database or None
     with Journal.open(*where) as journal:
         earlier, later = in_order(find(journal, one), find(journal, other))
@@ -74,26 +104,141 @@ def compare(one: str | None, other: str, settings: Settings, world: World) -> Co
             return by_identifiers(journal, earlier, source, later, later_source)
 
 
-def _carry_out(job: Job) -> RunSummary:
-    """The road of a row, the same for a run that begins, one that goes on, and one that is tried again.
+# ---------------------------------------------------------------------------------------------------- one run
 
-    1. The **reader** yields chunks of text cells, the **normaliser** makes each row a customer or tells its problems.
-    2. The **lanes** hold back a customer's next row, the **chunker** makes batches, the **pacer** says when one may
-       leave, the **client** sends it, the **reconciler** finds each row's outcome in the answer; many at once, and
-       every step is in the **journal** before the next.
-    3. The **reporter** writes the files from journal and source.
-    """
-    job.world.observer.of_run(job.run.record.run_id)
-    job.world.observer.begin(job.source.name, job.journal.decided(job.run.key).count(1))
+
+def _carry_out(job: Job) -> RunSummary:
+    """Sends the rows that have no outcome yet, then writes the reports."""
+    observer = job.world.observer
+    observer.of_run(job.run.record.run_id)
+    observer.begin(job.source.name, job.journal.decided(job.run.key).count(1))
     try:
-        ended = asyncio.run(send(job))
+        sent = asyncio.run(_send(job))
     finally:
-        job.world.observer.end()
-    if ended.stop is not None and ended.stop.exit_code is ExitCode.JOURNAL:
-        raise ended.stop
-    run = job.run_with(ended.progress)
-    if not ended.rows_read and ended.stop is None:
+        observer.end()
+    if sent.stop is not None and sent.stop.exit_code is ExitCode.JOURNAL:
+        raise sent.stop
+    run = job.run_with(sent.progress)
+    if not sent.rows_read and sent.stop is None:
         job.journal.finish(run.key, job.world.wall(), ExitCode.SOURCE, True, run.progress)
         raise SourceError(f"{job.source.name} has column names but no rows.", "Export it again, with its rows.")
     show = job.settings.show_identifiers
-    return end(job.journal, run, job.source, ended.stop, job.world, job.reports, show_identifiers=show)
+    return end(job.journal, run, job.source, sent.stop, job.world, job.reports, show_identifiers=show)
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A run after its sending. `stop`: None when every row has its outcome."""
+
+    progress: Progress
+    stop: ImporterError | None
+    rows_read: int
+
+
+async def _send(job: Job) -> Sent:
+    """The stages of sending, from the source to the journal."""
+    journal, run, settings, target, world = job.journal, job.run, job.settings, job.target, job.world
+    unchanged = unchanged_filter_of(job)
+    again = open_work(job, unchanged)
+    rows = SheetFeed(
+        job.source,
+        normaliser_of(job.mapping, settings),
+        selection_of(job, again),
+        world.wall,
+        world.observer.rows_read,
+        run.progress,
+        unchanged,
+    )
+    lanes, chunker, rules = Lanes(), chunker_of(job), StopRules(settings.max_errors, settings.canary)
+    admission = admission_of(target, settings, world)
+    engine = Engine(
+        lanes,
+        chunker,
+        rules,
+        limits_of(settings, world),
+        admission.stopping,
+        concurrency=settings.concurrency,
+        clock=world.clock,
+        sleep=world.sleep,
+    )
+    _stop_when_asked(world, engine)
+    options = client_options_of(target, settings)
+    async with (
+        Scribe(journal, run.key) as scribe,
+        Client(options, target.credentials, world.clock, world.transport) as client,
+    ):
+        next_attempt = journal.last_attempt(run.key) + 1
+        settlement = Settlement(scribe, chunker, world.observer, world.clock, run.progress, next_attempt)
+        stages = Stages(lanes, chunker, client, admission, rules, settlement, engine)
+        stop = await send_rows(rows, again, stages)
+    return Sent(settlement.progress, stop, rows.rows)
+
+
+def _stop_when_asked(world: World, engine: Engine) -> None:
+    """A request to stop, from a signal handler or another thread, reaches the event loop."""
+    loop = asyncio.get_running_loop()
+    reason = Stop(
+        ExitCode.INTERRUPTED, "The run was interrupted.", "Resume with `importer resume`.", on_page="You can resume it."
+    )
+    world.stopper.listen(lambda: loop.call_soon_threadsafe(engine.stop, reason))
+    if world.stopper.asked:
+        engine.stop(reason)
+
+
+# ---------------------------------------------------------------------------------------------------- the road of a row
+
+
+class Stages(msgspec.Struct, frozen=True):
+    """What a row passes between the reader and the journal."""
+
+    lanes: Lanes
+    chunker: Chunker
+    client: Client
+    admission: Admission
+    rules: StopRules
+    settlement: Settlement
+    engine: Engine
+
+
+async def send_rows(rows: Feed, again: Sequence[Work], stages: Stages) -> ImporterError | None:
+    """Sends each row once and writes its outcome down. `again`: batches of an earlier process, sent first as they were.
+    Returns None when every row has its outcome, else the stop."""
+    lanes, chunker, client, admission = stages.lanes, stages.chunker, stages.client, stages.admission
+    rules, settlement, engine = stages.rules, stages.settlement, stages.engine
+
+    async def portions() -> AsyncIterator[Portion]:
+        async for portion in rows:  # read, mapped and normalised
+            await settlement.take(portion)  # rejected and skipped rows have their outcome
+            yield portion  # its customers enter the lanes
+
+    def form() -> Batch | None:
+        return chunker.make(lanes, rules.at_most)
+
+    async def send(work: Work) -> None:
+        work = await settlement.open(work)  # in the journal before it is sent
+        if chunker.too_large(work.batch) and not work.doubt:
+            asked, decision = None, halved(work)
+        else:
+
+            def sending() -> None:
+                settlement.sent(work)
+                engine.sent(work)
+
+            asked = await admission.ask(lambda written: client.set_preferences(work.batch.body, written), sending)
+            engine.stop(admission.learn(work, asked))
+            stop = rules.learn(work, asked.reply)
+            decision = decide(work, asked.reply, server_down=admission.server_down, stop=stop)  # reconcile
+            # Before anything is written down: the next requests must not be sent.
+            engine.stop(decision.stop)
+        settled = settlement.settle(work, asked, decision)
+        delayed = [(part, admission.back_off(follow_up.back_off)) for part, follow_up in settled.works]
+        if not decision.stays:
+            parts = settled.parts - (not decision.goes_on)
+            engine.stop(rules.settled(work.root, parts, settled.outcomes, decision.refused_alone))
+        await settlement.write(work, decision, settled)
+        engine.settled(work, [one.customer for one in decision.decided], delayed)
+
+    engine.inherit(again)
+    await settlement.inherit(again)
+    stop = await engine.run(portions(), form, send)
+    await settlement.end(stop, engine.waiting)
+    return stop

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import httpx
@@ -20,6 +21,7 @@ class World(msgspec.Struct):
     observer: Silent = msgspec.field(default_factory=Silent)
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
     transport: httpx.AsyncBaseTransport | None = None
     #: The wall time by which whoever calls wants to be through: one moment for all runs of a night.

@@ -32,7 +32,7 @@ from httpx_aiohttp import AiohttpTransport
 from importer._version import __version__
 from importer.capillary.codes import Next
 from importer.capillary.credentials import Basic, Credentials, OAuth
-from importer.capillary.triage import Trouble, by_a_proxy, triage
+from importer.capillary.triage import RequestFailed, Trouble, by_a_proxy, triage
 from importer.capillary.wire import (
     CONTENT_TYPE,
     Answer,
@@ -56,19 +56,6 @@ RENEW_AT = 0.8
 PREFERENCES = "/v1.1/customer/preferences"
 CUSTOM_FIELDS = "/v1.1/organization/customfields"
 TOKEN = "/v3/oauth/token/generate"  # noqa: S105 - a path
-
-
-class RequestFailed(Exception):
-    """A request that brought no item_status. Says nothing of any row: that is decided by what happens next."""
-
-    def __init__(
-        self, trouble: Trouble, retry_after: float | None = None, request_id: str = "", status: int = 0
-    ) -> None:
-        super().__init__(trouble.message)
-        self.trouble = trouble
-        self.retry_after = retry_after
-        self.request_id = request_id
-        self.http_status = status
 
 
 class ClientOptions(msgspec.Struct, frozen=True):
@@ -173,11 +160,14 @@ class Client:
                 raise self._failed(trouble, response, asked_to_wait(response.headers, response.status_code))
         return found
 
-    async def preferences(self, identifier: str, value: str) -> dict[str, str] | None:
+    async def preferences(
+        self, identifier: str, value: str, written: Callable[[], None] = lambda: None
+    ) -> dict[str, str] | None:
         """What the server holds for a customer, None when it knows nobody by that. Raises `RequestFailed`."""
         name = "id" if identifier == "user_id" else identifier
         query = str(httpx.QueryParams({name: value, "format": "json"}))
-        response, content = await self._get(f"{PREFERENCES}?{query}")
+        with _told(written):
+            response, content = await self._get(f"{PREFERENCES}?{query}")
         try:
             if response.status_code < 300:
                 return decode_preferences(content)

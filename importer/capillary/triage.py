@@ -25,6 +25,19 @@ class Trouble(msgspec.Struct, frozen=True):
     foreign: bool = False
 
 
+class RequestFailed(Exception):
+    """A request that brought no item_status. It says nothing of any row: what happens next decides that."""
+
+    def __init__(
+        self, trouble: Trouble, retry_after: float | None = None, request_id: str = "", status: int = 0
+    ) -> None:
+        super().__init__(trouble.message)
+        self.trouble = trouble
+        self.retry_after = retry_after
+        self.request_id = request_id
+        self.http_status = status
+
+
 #: HTTP statuses that mean something else than the same number in a body, or that bodies do not use.
 _BY_HTTP = {
     408: Next.AGAIN,

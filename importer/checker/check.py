@@ -13,17 +13,16 @@ from typing import Any
 
 import msgspec
 
-from importer.capillary.client import Client, ClientOptions, RequestFailed
+from importer.capillary.client import Client
 from importer.capillary.codes import Next
+from importer.capillary.triage import RequestFailed
 from importer.checker.findings import Findings, Gatherer, problem_row
-from importer.chunker.pacer import Pacer
-from importer.chunker.shared_rate import shared_slots
 from importer.errors import ExitCode, SettingsError, Stop
 from importer.model import FieldDefinition, Problem
-from importer.normaliser.normaliser import Normaliser
 from importer.reader import open_source
 from importer.row_block import RowBlock
 from importer.runs.record import check_resubmit, choose_mapping, source_options
+from importer.runs.stages import admission_of, client_options_of, normaliser_of
 from importer.runs.target import Target, target_of
 from importer.settings.options import Settings
 from importer.world import World
@@ -45,7 +44,7 @@ def check(path: str, settings: Settings, world: World) -> Findings:
         check_resubmit(source, settings)
         mapping = choose_mapping(source, settings)
         # An organisation that has defined nothing yet says nothing of our columns.
-        normaliser = Normaliser(mapping, country=settings.country or None, blank=settings.blank, fields=fields or None)
+        normaliser = normaliser_of(mapping, settings, fields or None)
         gatherer = Gatherer(mapping, blank=settings.blank)
         for block in _chosen(source.blocks(ROWS_AT_ONCE), settings):
             normalised = normaliser(block)
@@ -101,46 +100,34 @@ class Greeting(msgspec.Struct, frozen=True):
 
 
 async def greet(target: Target, settings: Settings, world: World) -> Greeting:
-    """The organisation's fields, and with them whether the credentials work: one request, with OAuth two."""
-    options = ClientOptions(
-        target.base_url,
-        attribution_type=settings.attribution_type,
-        attribution_code=settings.attribution_code,
-    )
-    async with Client(options, target.credentials, world.clock, world.transport) as client:
-        await _wait_for_turn(target, settings, world)
-        try:
-            return Greeting(await client.fields(), client.server_date)
-        except RequestFailed as error:
-            trouble = error.trouble
-            if trouble.next in (Next.RENEW, Next.REFUSED):
-                raise Stop(
-                    ExitCode.REFUSED,
-                    f"The server refuses the credentials ({trouble.code}: {trouble.message}).",
-                    "Check IMPORTER_USERNAME and IMPORTER_PASSWORD, or the client key.",
-                ) from None
-            if trouble.next in (Next.AGAIN, Next.SLOW):
-                raise Stop(
-                    ExitCode.TROUBLE, f"The field list could not be had: {trouble.message}.", "Try again later."
-                ) from None
-            raise SettingsError(f"The field list could not be had: {trouble.message}.", "Check --base-url.") from None
-
-
-async def _wait_for_turn(target: Target, settings: Settings, world: World) -> None:
-    """The question counts towards the key's rate, which a run may be using up at this moment."""
-    own = settings.sandbox or world.transport is not None
-    slots = None if own else shared_slots(world.environ, target.rate_key)
-    pacer = Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots)
-    if (wait := pacer.wait()) > PATIENCE:
+    """The organisation's fields, and with them whether the credentials work: one request, with OAuth two. It counts
+    towards the key's rate, which a run may be using up."""
+    admission = admission_of(target, settings, world)
+    if (wait := admission.wait()) > PATIENCE:
         raise Stop(
             ExitCode.TROUBLE,
-            f"The field list could not be had: the rate leaves no request free for {wait:.0f} s.",
-            "Try again when the runs of this key are done.",
+            f"The field list is not available: the rate leaves no request free for {wait:.0f} s.",
+            "Try again when the runs with these credentials have ended.",
         )
-    leave = pacer.slot()
-    while (wait := pacer.may_leave(leave) - world.clock()) > 0:
-        await asyncio.sleep(wait)
-    pacer.departed()
+    options = client_options_of(target, settings)
+    async with Client(options, target.credentials, world.clock, world.transport) as client:
+        asked = await admission.ask(lambda _: client.fields())
+        if not isinstance(asked.reply, RequestFailed):
+            return Greeting(asked.reply, client.server_date)
+    trouble = asked.reply.trouble
+    if trouble.next in (Next.RENEW, Next.REFUSED):
+        raise Stop(
+            ExitCode.REFUSED,
+            f"The server refuses the credentials ({trouble.code}: {trouble.message}).",
+            "Check IMPORTER_USERNAME and IMPORTER_PASSWORD, or the client key.",
+            on_page="Ask the administrator of this page to check the credentials.",
+        )
+    message = f"The field list is not available: {trouble.message}."
+    if trouble.next in (Next.AGAIN, Next.SLOW):
+        raise Stop(ExitCode.TROUBLE, message, "Try again later.")
+    raise SettingsError(
+        message, "Check --base-url.", on_page="Ask the administrator of this page to check the address of the API."
+    )
 
 
 @contextmanager

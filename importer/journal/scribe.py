@@ -6,14 +6,13 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-
-import msgspec
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from importer.errors import JournalError
 from importer.journal.changes import Change
 from importer.journal.journal import Journal
-from importer.model import Outcome
 
 #: How long a commit waits for others to come along, seconds. A commit costs as much CPU as all that a batch writes, and
 #: no request waits for it: the next batches are written down before their slots come.
@@ -25,17 +24,10 @@ LONELY = 8
 class Scribe:
     """Writes changes from the event loop: a thread of its own, and one commit for all that wait at the time."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        key: int,
-        sent: Callable[[Sequence[Outcome]], Mapping[int, bytes]] | None = None,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """`sent` knows what the ledger keeps beside outcomes that came of sending. `pause` is called by the thread."""
+    def __init__(self, journal: Journal, key: int, pause: Callable[[float], None] = time.sleep) -> None:
+        """`pause` is called by the thread."""
         self._journal = journal
         self._key = key
-        self._sent = sent
         self._pause = pause
         self._queue: queue.SimpleQueue[tuple[Change, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -46,11 +38,17 @@ class Scribe:
     async def write(self, change: Change) -> None:
         """Returns when the change is on the disk. Raises `JournalError`, and then for ever: a failed sync is never
         repeated, for the kernel may have dropped what it could not write."""
-        if self._sent is not None and change.attempt is not None and change.outcomes:
-            change = msgspec.structs.replace(change, sent=self._sent(change.outcomes))
         future = self._loop.create_future()
         self._queue.put((change, future))
         await future
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     async def close(self) -> None:
         self._queue.put(None)

@@ -24,10 +24,10 @@ from importer.capillary.wire import encode_body, encode_customer
 from importer.journal import Attempt, Journal, Run
 from importer.masking import Scrubber, masked_customer
 from importer.model import Customer, Outcome, RunSummary, Status, to_json
-from importer.normaliser.normaliser import Normaliser
 from importer.reader import Source
 from importer.reporter.timings import Timings
 from importer.runs.record import mapping_of
+from importer.runs.stages import normaliser_of
 from importer.sender.feed import Selection, SheetFeed
 from importer.settings.options import Settings
 from importer.system.clock import stamp
@@ -125,7 +125,7 @@ def _cut(rows: list[int]) -> list[int]:
 
 def _customers(run: Run, source: Source, wanted: set[int]) -> dict[int, Customer]:
     settings = msgspec.convert(run.record.settings, Settings)
-    normaliser = Normaliser(mapping_of(run), country=settings.country or None, blank=settings.blank)
+    normaliser = normaliser_of(mapping_of(run), settings)
     return SheetFeed(source, normaliser, Selection(), lambda: 0).customers_of(wanted)
 
 

@@ -1,4 +1,4 @@
-"""Jobs: a run with all that it needs at hand, locked: one that begins, one that goes on, one that is tried again."""
+"""A run with all that it needs, locked: a new one, one that is resumed, one that is retried."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from importer.runs.locks import hold
 from importer.runs.record import (
     check_resubmit,
     check_unchanged,
-    choose_mapping,
     find,
     identity_of,
     mapping_of,
@@ -34,7 +33,7 @@ from importer.world import World
 
 
 class Job(msgspec.Struct, frozen=True):
-    """`left_out`: a byte per row number, 1 where a row is not to be sent although it has no outcome; None: no such."""
+    """`left_out`: a byte per row number, 1 where a row is not sent although it has no outcome; None: no such row."""
 
     journal: Journal
     run: Run
@@ -55,38 +54,36 @@ class Job(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def begin(path: str, settings: Settings, world: World, *, spooled: bool) -> Iterator[Job]:
-    """A new run. Raises `ImporterError` where none can begin."""
+def begin(
+    source: Source, mapping: ColumnMapping, settings: Settings, target: Target, world: World, *, spooled: bool
+) -> Iterator[Job]:
+    """A new run, written to the journal and locked. Raises `ImporterError` where none can begin."""
+    check_resubmit(source, settings)
+    # Refused before there is a run, which would be in the way of the next one with the right country.
+    PhoneReader(settings.country or None)
     reports = Path(settings.reports_dir)
-    with (
-        _spool_of(path, spooled),
-        target_of(settings, world) as target,
-        open_source(path, options_of(settings, world)) as source,
-    ):
-        check_resubmit(source, settings)
-        mapping = choose_mapping(source, settings)
-        # Refused before there is a run, which would be in the way of the next one with the right country.
-        PhoneReader(settings.country or None)
-        identity = identity_of(source, target.name, spooled)
-        with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):
-            refuse_unfinished(journal, identity, source.sha256, settings, settings.restart)
-            record = new_record(
-                source,
-                mapping,
-                settings,
-                base_url=target.name,
-                key_name=target.credentials.name,
-                at=world.wall(),
-                spooled=spooled,
-            )
-            told = _told_if_known(journal, source, target.name, world)
-            run = journal.create(record, identity, Progress(notes=told))
-            yield Job(journal, run, source, mapping, settings, target, world)
+    identity = identity_of(source, target.name, spooled)
+    with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):
+        refuse_unfinished(journal, identity, source.sha256, settings, settings.restart)
+        record = new_record(
+            source,
+            mapping,
+            settings,
+            base_url=target.name,
+            key_name=target.credentials.name,
+            at=world.wall(),
+            spooled=spooled,
+        )
+        known = _note_if_known(journal, source, target.name, world)
+        run = journal.create(record, identity, Progress(notes=known))
+        yield Job(journal, run, source, mapping, settings, target, world)
 
 
 @contextmanager
-def go_on(journal: Journal, known: Run, asked: Settings, given: Mapping[str, object], world: World) -> Iterator[Job]:
-    """A run that another process began. It may be finished by the time the lock is ours."""
+def resume_of(
+    journal: Journal, known: Run, asked: Settings, given: Mapping[str, object], world: World
+) -> Iterator[Job]:
+    """A run that another process began. It may be finished by the time the lock is free."""
     reports = Path(asked.reports_dir)
     own = _at_home(settings_of(known, dict(given)), asked)
     with open_source(known.record.source, options_of(own, world)) as source:
@@ -99,10 +96,10 @@ def go_on(journal: Journal, known: Run, asked: Settings, given: Mapping[str, obj
 
 
 @contextmanager
-def try_again(
+def retry_of(
     journal: Journal, before: Run, asked: Settings, given: Mapping[str, object], world: World
 ) -> Iterator[Job]:
-    """A new run of the rows that another one left open."""
+    """A new run of the rows that another run left open."""
     reports = Path(asked.reports_dir)
     own = _at_home(settings_of(before, dict(given)), asked)
     with open_source(before.record.source, options_of(own, world)) as source, target_of(own, world) as target:
@@ -140,34 +137,34 @@ def options_of(settings: Settings, world: World) -> SourceOptions:
 
 
 def _at_home(own: Settings, asked: Settings) -> Settings:
-    """A run's settings, in the folder and journal in which it was found, told to whoever asks now."""
+    """A run's settings, with the folder and journal in which it was found."""
     return msgspec.structs.replace(
         own, reports_dir=asked.reports_dir, database=asked.database, show_identifiers=asked.show_identifiers
     )
 
 
 def _closed_before(journal: Journal, run: Run) -> bytearray | None:
-    """For a run that tries another one again: the rows which that one closed, and so are not to be sent."""
+    """For a retry: the rows that the run before it closed, which are not sent."""
     if not run.record.retry_of:
         return None
     before = find(journal, run.record.retry_of)
     return journal.decided(before.key, (Status.SUCCEEDED, Status.REJECTED, Status.SKIPPED))
 
 
-def _told_if_known(journal: Journal, source: Source, target: str, world: World) -> tuple[str, ...]:
-    """A file that was imported whole before is sent again when so asked, but not without a word."""
+def _note_if_known(journal: Journal, source: Source, target: str, world: World) -> tuple[str, ...]:
+    """A file that was imported whole before is sent again, with a note."""
     known = journal.imported_whole(target, source.sha256)
     if known is None:
         return ()
     when = stamp(known.finished_at or known.record.started_at)
-    text = f"{source.name} was imported whole before, by the run {known.record.run_id} that ended at {when}."
+    text = f"{source.name} was already imported in run {known.record.run_id}, which ended at {when}; sending it again."
     world.observer.noted(text)
     return (text,)
 
 
 @contextmanager
-def _spool_of(path: str, spooled: bool) -> Iterator[None]:
-    """What came by a pipe is kept for a run that can be resumed; where none could begin, it goes."""
+def keep_spool(path: str, spooled: bool) -> Iterator[None]:
+    """The copy of a piped source stays for a run that can be resumed; where no run could begin, it is deleted."""
     try:
         yield
     except (SettingsError, SourceError):

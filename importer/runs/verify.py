@@ -11,21 +11,20 @@ from pathlib import Path
 
 import msgspec
 
-from importer.capillary.client import Client, ClientOptions, RequestFailed
+from importer.capillary.client import Client
 from importer.capillary.codes import Next
-from importer.chunker.pacer import Pacer
-from importer.chunker.shared_rate import shared_slots
+from importer.capillary.triage import RequestFailed
 from importer.errors import ExitCode, SettingsError, Stop
 from importer.journal import Journal, Run
 from importer.masking import Scrubber, masked, masked_mobile
-from importer.model import Customer, Status
-from importer.normaliser.normaliser import Normaliser
+from importer.model import MAX_ATTEMPTS, Customer, Status
 from importer.reader import Source, open_source
 from importer.runs.job import options_of
 from importer.runs.record import check_unchanged, find, mapping_of, settings_of
+from importer.runs.stages import admission_of, client_options_of, normaliser_of
 from importer.runs.target import Target, target_of
+from importer.sender.admission import Admission, Stopping
 from importer.sender.feed import Selection, SheetFeed
-from importer.sender.retry import MAX_ATTEMPTS, BackOff
 from importer.settings.options import Settings
 from importer.system.files import private_folder, write_whole
 from importer.system.formula_guard import guard
@@ -129,7 +128,7 @@ def _expected(
 
 def _customers(source: Source, run: Run, settings: Settings, succeeded: bytearray, world: World) -> Iterator[Customer]:
     """Those of the rows that succeeded, in the sheet's order."""
-    normaliser = Normaliser(mapping_of(run), country=settings.country or None, blank=settings.blank)
+    normaliser = normaliser_of(mapping_of(run), settings)
     others = bytearray(1 - mark for mark in succeeded)
     for portion in SheetFeed(source, normaliser, Selection(decided=others), world.wall).portions():
         for customer in portion.customers:
@@ -143,93 +142,61 @@ def _customers(source: Source, run: Run, settings: Settings, succeeded: bytearra
 async def _ask_all(
     expected: list[_Expected], settings: Settings, target: Target, world: World
 ) -> list[dict[str, str] | None]:
-    """What the server holds for each, asked at the pace of sending."""
-    options = ClientOptions(
-        target.base_url,
-        connections=settings.concurrency,
-        attribution_type=settings.attribution_type,
-        attribution_code=settings.attribution_code,
-    )
-    slots = None if world.transport is not None else shared_slots(world.environ, target.rate_key)
+    """What the server holds for each, asked at the rate of sending."""
     found: list[dict[str, str] | None] = [None] * len(expected)
     waiting = iter(range(len(expected)))
+    options = client_options_of(target, settings)
+    admission = admission_of(target, settings, world)
+    loop = asyncio.get_running_loop()
+    world.stopper.listen(lambda: loop.call_soon_threadsafe(admission.stopping.set))
     async with Client(options, target.credentials, world.clock, world.transport) as client:
-        asker = _Asker(client, Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots), world)
 
         async def work() -> None:
             for number in waiting:
-                found[number] = await asker.ask(expected[number])
+                found[number] = await _ask(client, admission, expected[number])
                 world.observer.rows_read(1)
 
         try:
             # One at first: wrong credentials cost one request, not one for every connection.
             for number in waiting:
-                found[number] = await asker.ask(expected[number])
+                found[number] = await _ask(client, admission, expected[number])
                 break
             async with asyncio.TaskGroup() as group:
                 for _ in range(settings.concurrency):
                     group.create_task(work())
+        except* Stopping:
+            raise Stop(
+                ExitCode.INTERRUPTED, "The check was interrupted.", "Verify again, perhaps with --sample."
+            ) from None
         except* Stop as stops:
             raise stops.exceptions[0] from None
     return found
 
 
-class _Asker:
-    """One question, until it is answered."""
-
-    def __init__(self, client: Client, pacer: Pacer, world: World) -> None:
-        self._client, self._pacer, self._world = client, pacer, world
-        self._backoff = BackOff(world.jitter)
-        self._stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        world.stopper.listen(lambda: loop.call_soon_threadsafe(self._stopping.set))
-
-    async def ask(self, expected: _Expected) -> dict[str, str] | None:
-        attempts = 0
-        while True:
-            sent_at = await self._leave()
-            try:
-                found = await self._client.preferences(expected.kind, expected.value)
-            except RequestFailed as error:
-                attempts += error.trouble.next is not Next.SLOW
-                delay = self._after(error, attempts, sent_at, Scrubber((expected.customer,), only_known=True))
-                await self._pause(delay)
-                continue
-            self._pacer.answered()
-            return found
-
-    def _after(self, error: RequestFailed, attempts: int, sent_at: float, scrub: Scrubber) -> float:
-        """Seconds until the next attempt. Raises `Stop` when there is none."""
-        message = scrub(error.trouble.message)
-        match error.trouble.next:
+async def _ask(client: Client, admission: Admission, expected: _Expected) -> dict[str, str] | None:
+    """One question, until it is answered. Raises `Stop` and `Stopping`."""
+    attempts = 0
+    while True:
+        asked = await admission.ask(lambda written: client.preferences(expected.kind, expected.value, written))
+        if not isinstance(asked.reply, RequestFailed):
+            admission.answered()
+            return asked.reply
+        trouble = asked.reply.trouble
+        message = Scrubber((expected.customer,), only_known=True)(trouble.message)
+        match trouble.next:
             case Next.SLOW:
-                self._pacer.throttled(sent_at, error.retry_after)
-                return 0.0
+                if (stop := admission.throttled(asked.sent_at, asked.reply.retry_after)) is not None:
+                    raise stop
+                continue
             case Next.REFUSED:
                 advice = "Check the credentials, then verify again."
                 raise Stop(ExitCode.REFUSED, f"The server refuses the credentials: {message}.", advice)
             case Next.SETTINGS:
                 raise Stop(ExitCode.SETTINGS, f"The server cannot be used: {message}.", "Check --base-url.")
-            case _ if attempts >= MAX_ATTEMPTS:
-                raise Stop(ExitCode.TROUBLE, f"The server does not answer: {message}.", "Verify again later.")
-            case _:
-                return self._backoff.delay(attempts)
-
-    async def _leave(self) -> float:
-        leave = self._pacer.slot()
-        while (wait := self._pacer.may_leave(leave) - self._world.clock()) > 0:
-            await self._pause(wait)
-        await self._pause(0.0)
-        self._pacer.departed()
-        return self._world.clock()
-
-    async def _pause(self, seconds: float) -> None:
-        if seconds > 0:
-            waiting = asyncio.ensure_future(self._stopping.wait())
-            await asyncio.wait((waiting,), timeout=seconds)
-            waiting.cancel()
-        if self._stopping.is_set():
-            raise Stop(ExitCode.INTERRUPTED, "The check was interrupted.", "Verify again, perhaps with --sample.")
+        attempts += 1
+        if attempts >= MAX_ATTEMPTS:
+            raise Stop(ExitCode.TROUBLE, f"The server does not answer: {message}.", "Verify again later.")
+        await admission.pause(admission.back_off(attempts))
 
 
 # ---------------------------------------------------------------------------------------------------- comparing

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-MAX_ATTEMPTS = 5
+from importer.model import MAX_ATTEMPTS
+
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 #: The retry quota: its size, what a retry costs and what a success gives back.
 QUOTA, RETRY_COST, SUCCESS_GIVES = 500, 14, 1

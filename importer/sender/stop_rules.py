@@ -1,7 +1,7 @@
-"""The guards: when a run stops because of what its rows and answers came to, before it does more harm. Pure.
+"""When a run stops because of its outcomes and replies, before it does more harm. Pure.
 
-The canary, `--max-errors`, the first batches refused down to every row, answers that nobody can read. Each method is
-told what happened and returns the stop that it means, or None.
+The canary, `--max-errors`, the first batches refused down to every row, replies that do not come from the API. Each
+method takes an event and returns the stop that it means, or None.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from importer.capillary.codes import Next
+from importer.capillary.triage import RequestFailed
 from importer.errors import ExitCode, Stop
-from importer.model import Batch, Customer, MaxErrors, Outcome, Status
+from importer.masking import Scrubber
+from importer.model import Batch, Customer, MaxErrors, Outcome, Reply, Status, Work
 from importer.system.text import counted
 
-#: So many answers in a row, to more than one batch, that cannot be read: something else than the API answers.
+#: So many unreadable replies in a row, to more than one batch, do not come from the API.
 UNREADABLE_ANSWERS = 5
-#: So many batches refused down to every row, with nothing accepted: something is wrong with all.
+#: So many batches refused down to every row, with nothing accepted: every row has the same problem.
 REFUSED_BATCHES = 3
 
-_LOOK = "Look at the report; go on with `importer resume` once the reason is gone."
+_ADVICE = "Check the report, fix the cause and resume with `importer resume`."
+_ON_PAGE = "Check the report, fix the cause and resume the import."
+#: Replies without items that a rule of their own handles.
+_HANDLED = (Next.SLOW, Next.RENEW, Next.REFUSED, Next.SETTINGS, Next.HALVE, Next.AGAIN, Next.ALONE)
 
 
 class _Root(msgspec.Struct):
@@ -30,8 +36,8 @@ class _Root(msgspec.Struct):
     refused: int = 0
 
 
-class Guards:
-    """Watches the batches and outcomes of one run."""
+class StopRules:
+    """Follows the batches and outcomes of one run."""
 
     def __init__(self, max_errors: MaxErrors | None, canary: int) -> None:
         self._max_errors = max_errors
@@ -42,26 +48,26 @@ class Guards:
         self._canary_succeeded = False
         self._roots: dict[int, _Root] = {}
         self._begun = self._refused_roots = 0
-        #: The server has judged rows one by one: it understands what we send.
+        #: The server has answered for single rows: it understands the requests.
         self._sound = False
         self._unreadable: list[int] = []
 
     # ------------------------------------------------------------------------------------------------ before
 
     def may_begin(self) -> bool:
-        """Whether a new batch may begin: the canary must have come back, and while no item was ever answered only so
-        many batches are risked as it takes to see that something is wrong with all."""
+        """Whether a new batch may be sent. The canary must have come back first; until an item was answered, only as
+        many batches are sent as it takes to see that every row has the same problem."""
         if self._canary and not self._canary_to_take:
             return False
         return self._sound or self._begun < REFUSED_BATCHES
 
     @property
     def at_most(self) -> int | None:
-        """The canary goes in a batch of its own: how many customers the next may hold."""
+        """How many customers the next batch may hold: the canary has its own batch."""
         return self._canary_to_take or None
 
     def fed(self, customers: Iterable[Customer]) -> None:
-        """Further rows of the sheet are known, all of them to be sent. Only a share asks how many there are."""
+        """Further rows of the sheet that will be sent. Only a share needs their number."""
         if self._max_errors is not None and self._max_errors.share:
             self._known += sum(len(customer.row_numbers) for customer in customers)
 
@@ -78,32 +84,36 @@ class Guards:
         self._begun += 1
 
     def inherited(self, root: int) -> None:
-        """A batch of an earlier process is no first batch of ours: what becomes of it says nothing of all."""
+        """A batch of an earlier process: its outcome says nothing about the rows of this run."""
         self._roots[root] = _Root(0)
 
     # ------------------------------------------------------------------------------------------------ after
 
-    def answered(self) -> None:
-        """An answer that lists customers."""
-        self._sound = True
-        self._unreadable.clear()
-
-    def unreadable(self, root: int, foreign: bool, message: str) -> Stop | None:
-        """200 that cannot be read, or that says nothing of any customer. `foreign`: nothing that the API says."""
-        if foreign or not self._sound:
-            self._unreadable.append(root)
+    def learn(self, work: Work, reply: Reply | RequestFailed) -> Stop | None:
+        """A reply that lists customers shows that the API answers; several unreadable ones show that it does not."""
+        if isinstance(reply, Reply):
+            self._sound = True
+            self._unreadable.clear()
+            return None
+        trouble = reply.trouble
+        if trouble.next in _HANDLED:
+            return None
+        if trouble.foreign or not self._sound:
+            self._unreadable.append(work.root)
         everywhere = len(self._unreadable) >= UNREADABLE_ANSWERS and len(set(self._unreadable)) > 1
-        if everywhere or (len(self._unreadable) >= 2 and not self._sound):
-            return Stop(
-                ExitCode.SETTINGS,
-                f"What answers is not the API: {message}.",
-                "Check --base-url; a login or maintenance page may stand before it.",
-            )
-        return None
+        if not everywhere and (len(self._unreadable) < 2 or self._sound):
+            return None
+        message = Scrubber(work.batch.customers, only_known=True)(trouble.message)
+        return Stop(
+            ExitCode.SETTINGS,
+            f"The replies do not come from the API: {message}.",
+            "Check --base-url; it may lead to a login or maintenance page.",
+            on_page="Ask the administrator of this page to check the address of the API.",
+        )
 
     def settled(self, root: int, parts: int, outcomes: Sequence[Outcome], refused: bool) -> Stop | None:
-        """A batch of this root is written down. `parts`: how many more of the root are on their way now (-1: one
-        fewer); `refused`: its one customer was, without an item."""
+        """A batch of this root is settled. `parts`: how many more of the root are being sent now (-1: one fewer);
+        `refused`: the server refused its one customer without an item."""
         return self._root_settled(root, parts, refused) or self._canary_settled(outcomes) or self._counted(outcomes)
 
     def _root_settled(self, number: int, parts: int, refused: bool) -> Stop | None:
@@ -126,7 +136,8 @@ class Guards:
         return Stop(
             ExitCode.TOO_MANY_ERRORS,
             f"The server refused every row of the first {self._refused_roots} batches.",
-            "Something is wrong with all: look at the failed rows, then `importer resume`.",
+            "They share a problem: check the failed rows, then resume with `importer resume`.",
+            on_page="They share a problem: check the failed rows, then resume the import.",
         )
 
     def _canary_settled(self, outcomes: Iterable[Outcome]) -> Stop | None:
@@ -138,7 +149,7 @@ class Guards:
                 self._canary_succeeded = self._canary_succeeded or outcome.status is Status.SUCCEEDED
         if self._canary or self._canary_to_take or self._canary_succeeded:
             return None
-        return Stop(ExitCode.TOO_MANY_ERRORS, "None of the canary's rows succeeded.", _LOOK)
+        return Stop(ExitCode.TOO_MANY_ERRORS, "None of the canary's rows succeeded.", _ADVICE, on_page=_ON_PAGE)
 
     def _counted(self, outcomes: Iterable[Outcome]) -> Stop | None:
         if self._max_errors is None:
@@ -149,13 +160,14 @@ class Guards:
         return self._limited()
 
     def _limited(self) -> Stop | None:
-        """The stop that `--max-errors` means, also where the last row is what reached it: whoever sets a limit is told
-        by the exit code that it was reached, and not by chance of what was in flight at the time."""
+        """The stop that `--max-errors` means, also where the last row reaches the limit: the exit code must not depend
+        on which requests were in flight."""
         total = self._known if self._all_known else None
         if self._max_errors is None or not self._max_errors.reached(self._failed, self._decided, total):
             return None
         return Stop(
             ExitCode.TOO_MANY_ERRORS,
-            f"{counted(self._failed, 'row')} failed or unknown: the limit of --max-errors.",
-            _LOOK,
+            f"{counted(self._failed, 'row')} failed or unknown: the limit that was set is reached.",
+            f"--max-errors set the limit. {_ADVICE}",
+            on_page=_ON_PAGE,
         )

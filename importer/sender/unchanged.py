@@ -1,8 +1,8 @@
-"""The ledger: what each customer was last successfully sent, across the runs of a target, as keyed hashes.
+"""`--only-changed`: what each customer was last successfully sent, across the runs of a target, as keyed hashes.
 
-It is kept as a few bytes beside each outcome: a hash of all that was sent, and one for each identifier. A row is
-unchanged only if every one of its identifiers was last sent exactly this; an answer that was no plain success makes the
-customer unknown to the ledger, so that it is sent again.
+A fingerprint is a hash of all that is sent and one of each identifier; the journal keeps it beside the outcome. A row
+is unchanged only if every one of its identifiers was last sent exactly this. A reply other than a plain success makes
+the customer unknown, and it is sent again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from importer.capillary.wire import encode_customer
 from importer.chunker.lanes import keys_of
 from importer.journal import Journal, Run
 from importer.model import Customer, Outcome, Status
+from importer.reconciler.decide import Decided
 from importer.sender.work import Portion
 
 #: Bytes of a hash: the journal has to stay small. A changed row is taken for unchanged once in 2**48 times; that two
@@ -103,32 +104,30 @@ def sent_before(journal: Journal, run: Run) -> Iterator[bytes]:
         yield from journal.sent(key)
 
 
-class Watch:
-    """Follows the customers of a run: leaves out the unchanged ones if there is a ledger, and knows the bytes of the
-    others until their outcome is written down."""
+class UnchangedFilter:
+    """Gives each customer its fingerprint, and leaves out the unchanged ones if there is a ledger."""
 
     def __init__(self, hasher: Hasher, ledger: Ledger | None, before: Iterable[bytes], wall: Callable[[], int]) -> None:
-        """`before`: the bytes of what this run has sent already, when it goes on."""
+        """`before`: the fingerprints of what this run has sent already, when it is resumed."""
         self._hasher = hasher
         self._ledger = ledger
         self._wall = wall
-        self._waiting: dict[int, bytes] = {}
-        #: Identifiers of customers that this run sends: what follows for them in the sheet is sent too, in its order.
+        #: Identifiers of customers that this run sends: their later rows in the sheet are sent too, in its order.
         self._touched: set[bytes] = (
             {name for entry in before for name in _parts(entry)} if ledger is not None else set()
         )
 
-    def goes_again(self, customers: Sequence[Customer]) -> None:
-        """Customers of batches that an earlier process left open."""
-        for customer, entry in zip(customers, self._hasher(customers), strict=True):
-            self._send(customer, entry)
+    def sent_again(self, customers: Sequence[Customer]) -> tuple[Customer, ...]:
+        """Customers of a batch that an earlier process left open, with their fingerprints."""
+        entries = self._hasher(customers)
+        self._touch(entries)
+        return tuple(map(_with_fingerprint, customers, entries))
 
-    def sift(self, portion: Portion) -> Portion:
+    def __call__(self, portion: Portion) -> Portion:
         """A portion of the feed without what is unchanged. Called by the thread that reads."""
         entries = self._hasher(portion.customers)
         if self._ledger is None:
-            self._waiting.update((c.row_number, entry) for c, entry in zip(portion.customers, entries, strict=True))
-            return portion
+            return msgspec.structs.replace(portion, customers=list(map(_with_fingerprint, portion.customers, entries)))
         sent: list[Customer] = []
         links = list(portion.links)
         outcomes = list(portion.outcomes)
@@ -138,24 +137,26 @@ class Watch:
                 outcomes += [Outcome(row, Status.SKIPPED, "unchanged", at=at) for row in customer.row_numbers]
                 links.append(keys_of(customer))
             else:
-                self._send(customer, entry)
-                sent.append(customer)
+                self._touch((entry,))
+                sent.append(_with_fingerprint(customer, entry))
         return msgspec.structs.replace(portion, customers=sent, outcomes=outcomes, links=links)
 
-    def _send(self, customer: Customer, entry: bytes) -> None:
-        self._waiting[customer.row_number] = entry
+    def _touch(self, entries: Iterable[bytes]) -> None:
         if self._ledger is not None:
-            self._touched.update(_parts(entry))
+            for entry in entries:
+                self._touched.update(_parts(entry))
 
-    def written(self, outcomes: Sequence[Outcome]) -> dict[int, bytes]:
-        """The bytes that belong beside these outcomes, by row number."""
-        found = {}
-        for outcome in outcomes:
-            entry = self._waiting.pop(outcome.row_number, None)
-            if entry is not None:
-                plain = outcome.status is Status.SUCCEEDED and not outcome.warnings
-                found[outcome.row_number] = entry if plain else _NOTHING + entry[SIZE:]
-        return found
+
+def _with_fingerprint(customer: Customer, entry: bytes) -> Customer:
+    return msgspec.structs.replace(customer, fingerprint=entry)
+
+
+def remembered(decided: Decided) -> bytes:
+    """What the journal keeps beside a customer's outcome: after a plain success the fingerprint, else one that equals
+    no content, so that the customer is sent again."""
+    plain = decided.status is Status.SUCCEEDED and not decided.warnings
+    fingerprint = decided.customer.fingerprint
+    return fingerprint if plain else _NOTHING + fingerprint[SIZE:]
 
 
 def _parts(entry: bytes) -> list[bytes]:

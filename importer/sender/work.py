@@ -1,4 +1,4 @@
-"""What the stages of sending pass to each other: portions of the sheet, batches on their way, limits."""
+"""What the stages of sending take: portions of the sheet, and limits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from importer.model import Batch, Customer, MaxErrors, Outcome
-from importer.sender.retry import MAX_ATTEMPTS
+from importer.model import Customer, MaxErrors, Outcome
 
 
 class Feed(Protocol):
@@ -35,16 +34,3 @@ class Limits(msgspec.Struct, frozen=True):
     canary: int = 0
     deadline: float | None = None
     deadline_word: str = ""
-
-
-class Work(msgspec.Struct):
-    """A batch on its way. `attempts`: how often its customers were sent; `tries`: how often this batch was."""
-
-    batch: Batch
-    root: int
-    attempts: int = 0
-    tries: int = 0
-    doubt: bool = False
-    opened: bool = False
-    body: bytes = b""
-    most_tries: int = MAX_ATTEMPTS

@@ -15,9 +15,10 @@ import pytest
 import vcr
 from vcr.errors import CannotOverwriteExistingCassetteException as NoTape
 
-from importer.capillary.client import Client, ClientOptions, RequestFailed
+from importer.capillary.client import Client, ClientOptions
 from importer.capillary.codes import Next
 from importer.capillary.credentials import Basic, OAuth
+from importer.capillary.triage import RequestFailed
 from importer.capillary.wire import encode_body, encode_customer
 from importer.model import Customer, Reply, Store
 from importer.reconciler.reconcile import Ruling, Verdict, reconcile

@@ -16,9 +16,9 @@ import httpx
 import pytest
 import trustme
 
-from importer.capillary.client import Client, ClientOptions, RequestFailed
+from importer.capillary.client import Client, ClientOptions
 from importer.capillary.codes import Next
-from importer.capillary.triage import Trouble
+from importer.capillary.triage import RequestFailed, Trouble
 from importer.capillary.wire import encode_body, encode_customer
 from importer.errors import ExitCode, SettingsError
 from importer.model import Reply, Status

@@ -23,7 +23,6 @@ from importer.errors import ExitCode, SourceError
 from importer.model import FieldDefinition, Problem, Rate
 from importer.normaliser.mapping import propose
 from importer.normaliser.normaliser import Normaliser
-
 from tests.support.normalising import block_of
 
 COLUMNS = ("Mobile", "Email", "Moblie 1", "Brand", "Remark")

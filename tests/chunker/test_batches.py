@@ -7,7 +7,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importer.chunker.batches import Chunker
+from importer.chunker.batches import Chunker, batch_of
 from importer.chunker.lanes import Lanes
 from importer.model import Batch, Customer
 from tests.support.sending import customers
@@ -46,8 +46,8 @@ def test_batches_are_bounded_by_bytes_and_lose_nobody(lengths: list[int], most: 
     chunker, lanes = Chunker(8, most), filled(found)
     gone: list[int] = []
     while (batch := chunker.make(lanes)) is not None:
-        assert len(chunker.body) <= most or len(batch.customers) == 1
-        sent = json.loads(chunker.body)["root"]["customer"]
+        assert len(batch.body) <= most or len(batch.customers) == 1
+        sent = json.loads(batch.body)["root"]["customer"]
         assert [int(entry["user_id"]) for entry in sent] == rows(batch)
         gone += rows(batch)
     assert gone == [customer.row_number for customer in found]
@@ -55,9 +55,9 @@ def test_batches_are_bounded_by_bytes_and_lose_nobody(lengths: list[int], most: 
 
 def test_the_limit_of_bytes_is_exact() -> None:
     """A body of exactly the limit goes whole; one byte less is two."""
-    chunker = Chunker(100)
-    chunker.make(filled(customers(2)))
-    size = len(chunker.body)
+    both = Chunker(100).make(filled(customers(2)))
+    assert both is not None
+    size = len(both.body)
     assert len(rows(Chunker(100, size).make(filled(customers(2))))) == 2
     assert len(rows(Chunker(100, size - 1).make(filled(customers(2))))) == 1
 
@@ -66,7 +66,7 @@ def test_ids_go_on_and_never_return() -> None:
     chunker, lanes = Chunker(2, next_id=7), filled(customers(5))
     first = chunker.make(lanes)
     assert first is not None and first.batch_id == 7
-    halves = chunker.halves(first)
+    halves = chunker.halves(first.customers, first.batch_id)
     assert [half.batch_id for half in halves] == [8, 9]
     assert {half.split_from for half in halves} == {7}
     second = chunker.make(lanes)
@@ -88,7 +88,7 @@ def test_halves_keep_everybody_in_order() -> None:
     chunker = Chunker(100)
     for count in range(2, 9):
         batch = chunker.form(tuple(customers(count)))
-        left, right = chunker.halves(batch)
+        left, right = chunker.halves(batch.customers, batch.batch_id)
         assert rows(left) + rows(right) == rows(batch)
         assert len(left.customers) - len(right.customers) in (0, 1)
 
@@ -103,22 +103,38 @@ def test_1060_teaches_a_count() -> None:
     assert not chunker.shrink(chunker.form(tuple(customers(1))))
 
 
+def sized(count: int, size: int) -> Batch:
+    """A batch whose body has so many bytes."""
+    return Batch(1, tuple(customers(count)), body=b"x" * size)
+
+
+def test_a_batch_that_is_made_again_has_the_same_bytes() -> None:
+    first = Chunker(100).make(filled(customers(3)))
+    assert first is not None
+    assert batch_of(first.batch_id, first.customers) == first
+
+
+def test_halves_of_one_customer_are_one_batch() -> None:
+    (only,) = Chunker(100).halves(customers(1), 7)
+    assert (rows(only), only.split_from) == ([2], 7)
+
+
 def test_413_teaches_bytes() -> None:
     """Half of them and a little: at just half, the larger of two uneven halves was halved again, unasked."""
     chunker = Chunker(100)
-    assert chunker.shrink(chunker.form(tuple(customers(100))), 10_000)
+    assert chunker.shrink(sized(100, 10_000), by_bytes=True)
     assert (chunker.batch_size, chunker.max_bytes) == (100, 5_500)
-    assert not chunker.shrink(chunker.form(tuple(customers(100))), 10_000)
-    assert chunker.shrink(chunker.form(tuple(customers(1))), 1)
+    assert not chunker.shrink(sized(100, 10_000), by_bytes=True)
+    assert chunker.shrink(sized(1, 1), by_bytes=True)
     assert chunker.max_bytes == 1
 
 
 def test_what_a_limit_makes_too_large_is_seen_before_it_is_sent() -> None:
     chunker = Chunker(4, max_bytes=1000)
-    assert chunker.too_large(chunker.form(tuple(customers(5))), 10)
-    assert not chunker.too_large(chunker.form(tuple(customers(4))), 1000)
-    assert chunker.too_large(chunker.form(tuple(customers(2))), 1001)
-    assert not chunker.too_large(chunker.form(tuple(customers(1))), 5000)
+    assert chunker.too_large(sized(5, 10))
+    assert not chunker.too_large(sized(4, 1000))
+    assert chunker.too_large(sized(2, 1001))
+    assert not chunker.too_large(sized(1, 5000))
 
 
 def test_at_most_so_many_for_a_canary() -> None:

@@ -27,7 +27,6 @@ from importer.journal import Change, Journal
 from importer.model import RunSummary, Status
 from importer.pipeline import World, resume, run
 from importer.sandbox import SandboxOptions, create_app
-from importer.sender.sender import Sender
 from importer.settings.options import Settings, read_rate
 from tests.support.runs import results, sheet
 
@@ -206,8 +205,6 @@ class Importing(RuleBasedStateMachine):
             machine._write(journal, changes, key)
 
         Journal.write = write  # type: ignore[method-assign]
-        self._defaults = Sender.__init__.__kwdefaults__
-        Sender.__init__.__kwdefaults__ = {**self._defaults, "sleep": self.time.sleep}
 
     def teardown(self) -> None:
         try:
@@ -219,7 +216,6 @@ class Importing(RuleBasedStateMachine):
             self._check_end()
         finally:
             Journal.write = self._write  # type: ignore[method-assign]
-            Sender.__init__.__kwdefaults__ = self._defaults
             self.wire.state.close()
             shutil.rmtree(self.folder)
             Importing.steps += self.wire.happened
@@ -246,7 +242,7 @@ class Importing(RuleBasedStateMachine):
         self.wire.sent_now.clear()
         self.wire.flying.clear()
         self.wire.not_before = 0.0
-        world = World(self.environ, clock=self.time.now, jitter=lambda: 0.5, transport=self.wire)
+        world = World(self.environ, clock=self.time.now, sleep=self.time.sleep, jitter=lambda: 0.5, transport=self.wire)
         known = set(self.known)
         try:
             summary = self._begin_or_go_on(world)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from importer import model
 from importer.capillary import client
 from importer.chunker import pacer
-from importer.sender import retry as patience
-from importer.sender import sender
-from importer.sender import stop_rules as guards
+from importer.reconciler import decide
+from importer.sender import engine, retry, stop_rules
 from importer.settings.options import Settings
 
 
 def test_patience() -> None:
     """Five attempts a batch; a quota of 500, of which a retry costs 14 and to which a success gives 1 back; a probe
     every 30 s; an outage of 30 minutes."""
-    assert patience.MAX_ATTEMPTS == 5
-    assert (patience.QUOTA, patience.RETRY_COST, patience.SUCCESS_GIVES) == (500, 14, 1)
-    assert patience.PROBE_EVERY == 30.0
+    assert model.MAX_ATTEMPTS == 5
+    assert (retry.QUOTA, retry.RETRY_COST, retry.SUCCESS_GIVES) == (500, 14, 1)
+    assert retry.PROBE_EVERY == 30.0
     assert Settings().max_outage == 30 * 60.0
 
 
@@ -33,7 +33,7 @@ def test_429() -> None:
 
 
 def test_stops() -> None:
-    """Three batches refused down to every row; 999999 asked again alone twice; 10 s for what flies."""
-    assert guards.REFUSED_BATCHES == 3
-    assert sender.TRIES_ALONE == 2
-    assert sender.GRACE == 10.0
+    """Three batches refused down to every row; 999999 asked again alone twice; 10 s for in-flight requests."""
+    assert stop_rules.REFUSED_BATCHES == 3
+    assert decide.TRIES_ALONE == 2
+    assert engine.GRACE == 10.0

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from importer.capillary.wire import encode_body, encode_customer
 from importer.errors import ExitCode, Stop
 from importer.model import Customer, Rate, Status
+from importer.pipeline import Stages
 from importer.sandbox import SandboxOptions, create_app
 from tests.support.sending import TILL, Rig, customers, ran, virtually
 
@@ -159,13 +160,13 @@ def test_a_hot_customer_does_not_stall_the_rest() -> None:
     async def main() -> None:
         rig = Rig(options={"latency": (0.1,)}, concurrency=8)
 
-        async def watch(sender: Any) -> None:
+        async def watch(stages: Stages) -> None:
             while True:
                 await asyncio.sleep(0.5)
-                scribe = sender._scribe
+                scribe = stages.settlement._scribe
                 if not done and all(row in scribe.outcomes for row in range(20_000, 20_500)):
                     done.append(len(scribe.outcomes) - 500)
-                    sender.stop(Stop(ExitCode.INTERRUPTED, "enough"))
+                    stages.engine.stop(Stop(ExitCode.INTERRUPTED, "enough"))
 
         rig.during = watch
         await rig.send([*hot, *rest])

@@ -16,8 +16,9 @@ import pytest
 
 from importer.errors import ExitCode, Stop
 from importer.model import MaxErrors, Rate, Status
+from importer.pipeline import Stages
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.sender.sender import GRACE
+from importer.sender.engine import GRACE
 from importer.sender.work import Limits
 from importer.settings.options import read_rate
 from tests.support.sending import customers, magic, ran
@@ -35,7 +36,7 @@ def test_max_errors_by_number_stops_with_6() -> None:
     assert result.exit_code is ExitCode.TOO_MANY_ERRORS
     assert result.requests == 2, "the second request brings the fiftieth, and no third leaves while it is written down"
     assert result.count(Status.FAILED) == 100
-    assert result.stop is not None and "--max-errors" in result.stop.message
+    assert result.stop is not None and "--max-errors" in result.stop.advice
 
 
 def test_max_errors_by_share_stops_with_6_and_counts_unknown_too() -> None:
@@ -111,9 +112,9 @@ def test_max_duration_stops_with_10_in_time_and_what_flies_lands() -> None:
 def test_a_stop_lets_what_flies_land_and_starts_nothing_new() -> None:
     """Requests in flight are reconciled and written down; what was prepared and not sent is no unknown."""
 
-    async def during(sender: Any) -> None:
+    async def during(stages: Stages) -> None:
         await asyncio.sleep(5.1)
-        sender.stop(interrupted())
+        stages.engine.stop(interrupted())
 
     result = ran(customers(5000), during=during, options={"latency": (1.0,)}, at_once=2000)
     assert result.exit_code is ExitCode.INTERRUPTED
@@ -126,9 +127,9 @@ def test_a_stop_lets_what_flies_land_and_starts_nothing_new() -> None:
 def test_a_request_that_hangs_holds_a_stop_up_for_ten_seconds_at_most_and_its_rows_are_in_doubt() -> None:
     """Every place taken by a request that never ends: the stop comes all the same."""
 
-    async def during(sender: Any) -> None:
+    async def during(stages: Stages) -> None:
         await asyncio.sleep(20.0)
-        sender.stop(interrupted())
+        stages.engine.stop(interrupted())
 
     result = ran(customers(5000), during=during, options={"faults": ("5-:hang",)}, concurrency=4, at_once=2000)
     assert result.exit_code is ExitCode.INTERRUPTED
@@ -138,9 +139,9 @@ def test_a_request_that_hangs_holds_a_stop_up_for_ten_seconds_at_most_and_its_ro
 
 
 def test_a_stop_during_a_pause_of_a_quarter_hour_is_immediate() -> None:
-    async def during(sender: Any) -> None:
+    async def during(stages: Stages) -> None:
         await asyncio.sleep(30.0)
-        sender.stop(interrupted())
+        stages.engine.stop(interrupted())
 
     result = ran(customers(500), during=during, options={"faults": ("1-:429:retry-after=900",)})
     assert result.exit_code is ExitCode.INTERRUPTED
@@ -149,8 +150,8 @@ def test_a_stop_during_a_pause_of_a_quarter_hour_is_immediate() -> None:
 
 
 def test_a_stop_before_the_first_request_sends_nothing() -> None:
-    async def during(sender: Any) -> None:
-        sender.stop(interrupted())
+    async def during(stages: Stages) -> None:
+        stages.engine.stop(interrupted())
 
     result = ran(customers(500), during=during, rate=Rate(1, 60.0))
     assert result.exit_code is ExitCode.INTERRUPTED
@@ -159,10 +160,10 @@ def test_a_stop_before_the_first_request_sends_nothing() -> None:
 
 
 def test_the_first_reason_stands() -> None:
-    async def during(sender: Any) -> None:
+    async def during(stages: Stages) -> None:
         await asyncio.sleep(1.0)
-        sender.stop(interrupted())
-        sender.stop(Stop(ExitCode.TIME, "later"))
+        stages.engine.stop(interrupted())
+        stages.engine.stop(Stop(ExitCode.TIME, "later"))
 
     assert ran(customers(50_000), during=during, **SLOW).exit_code is ExitCode.INTERRUPTED
 

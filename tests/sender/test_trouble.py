@@ -14,10 +14,10 @@ import pytest
 from importer.capillary.credentials import Basic, OAuth
 from importer.chunker.batches import Chunker
 from importer.errors import ExitCode
-from importer.model import Customer, Status
+from importer.model import Customer, Status, Work
+from importer.pipeline import Stages
 from importer.sandbox import SandboxState
 from importer.sender.retry import PROBE_EVERY
-from importer.sender.work import Work
 from importer.settings.options import read_rate
 from tests.support.sending import Answerer, Ran, customers, fresh, magic, ran
 
@@ -321,7 +321,7 @@ def test_a_503_that_says_when_to_come_back_is_left_alone_until_then(asked: str, 
     result = ran(customers(1000), answer=scripted({3: answer}), rate=FAST, jitter=lambda: 0.5)
     assert all_succeeded(result, 1000)
     assert least <= result.wire.left[3] - result.wire.left[2] <= most
-    assert result.watcher.pauses == ([(min(float(asked), 900.0), "the server asked us to wait")] if least else [])
+    assert result.watcher.pauses == ([(min(float(asked), 900.0), "the server asked for a pause")] if least else [])
     assert max(gaps(result)[4:]) < 0.11
 
 
@@ -636,8 +636,8 @@ def test_a_batch_that_was_never_sent_is_in_doubt_from_the_moment_it_may_be() -> 
 
     rig_scribe: list = []
 
-    async def during(sender: object) -> None:
-        rig_scribe.append(sender._scribe)  # type: ignore[attr-defined]
+    async def during(stages: Stages) -> None:
+        rig_scribe.append(stages.settlement._scribe)  # type: ignore[attr-defined]
         await asyncio.sleep(0)
 
     result = ran([], again=[left], answer=look, during=during)
@@ -655,8 +655,8 @@ def test_a_batch_sent_again_after_a_refusal_is_in_doubt_while_it_flies(fault: st
         seen.append(next(iter(scribes[0].doubt.values())))
         return fresh(httpx.Response(int(fault))) if number == 1 else None
 
-    async def during(sender: object) -> None:
-        scribes.append(sender._scribe)  # type: ignore[attr-defined]
+    async def during(stages: Stages) -> None:
+        scribes.append(stages.settlement._scribe)  # type: ignore[attr-defined]
         await asyncio.sleep(0)
 
     result = ran(customers(1), answer=look, during=during, credentials=OAUTH)

@@ -139,7 +139,7 @@ def test_a_file_imported_whole_is_told_with_what_would_leave_it_out(tmp_path: Pa
         watched = world(sandbox, tmp_path)
         assert statuses(run(str(source), own, watched)) == Counter(skipped=20)
         assert isinstance(watched.observer, Listener)
-        assert "imported whole" in watched.observer.said[0]
+        assert "already imported" in watched.observer.said[0]
 
 
 def test_hashes_are_keyed_and_hold_everything_that_is_sent() -> None:

@@ -25,7 +25,7 @@ import msgspec
 
 from importer.model import RunSummary
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.sender.sender import PREPARED
+from importer.sender.engine import PREPARED
 from tests.support.runs import FAST, environment, violations
 
 Thread = Literal["main", "journal"]

@@ -21,11 +21,16 @@ from importer.chunker.lanes import Lanes
 from importer.chunker.pacer import Pacer, SlotStore
 from importer.errors import ImporterError
 from importer.journal import Attempt, Change, Progress
-from importer.model import Batch, Customer, Outcome, Rate, Status
+from importer.model import Batch, Customer, Outcome, Rate, Status, Work
+from importer.observer import Silent
+from importer.pipeline import Stages, send_rows
 from importer.sandbox import SandboxOptions, SandboxState, create_app
+from importer.sender.admission import Admission
+from importer.sender.engine import Engine
 from importer.sender.retry import BackOff, Breaker
-from importer.sender.sender import Sender
-from importer.sender.work import Limits, Portion, Work
+from importer.sender.settlement import Settlement
+from importer.sender.stop_rules import StopRules
+from importer.sender.work import Limits, Portion
 
 TILL = Basic("sandbox-till", "sandbox")
 
@@ -139,8 +144,8 @@ class MemoryScribe:
         }
 
 
-class Watcher:
-    """What a face would be told."""
+class Watcher(Silent):
+    """What a face would show."""
 
     def __init__(self) -> None:
         self.pauses: list[tuple[float, str]] = []
@@ -201,7 +206,7 @@ class Ran:
     state: SandboxState
     wire: Wire
     watcher: Watcher
-    sender: Sender
+    progress: Progress
     chunker: Chunker
     seconds: float
 
@@ -236,7 +241,7 @@ class Rig:
     seed: int = 1
     at_once: int = 500
     inner: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda transport: transport
-    during: Callable[[Sender], Awaitable[None]] | None = None
+    during: Callable[[Stages], Awaitable[None]] | None = None
     limits_of: Callable[[float], Limits] | None = None
     #: Another server than the sandbox, over real sockets and in real time.
     base_url: str = ""
@@ -257,29 +262,39 @@ class Rig:
             scribe.open[work.batch.batch_id] = scribe.seen[work.batch.batch_id] = work.batch
             scribe.doubt[work.batch.batch_id] = work.doubt
         began = loop.time()
+        limits = self.limits_of(began) if self.limits_of else self.limits
         options = ClientOptions(
             self.base_url or "http://sandbox.test", connections=self.concurrency, deadline=self.deadline
         )
         async with Client(options, self.credentials, loop.time, None if self.base_url else wire) as client:
-            sender = Sender(
-                client=client,
-                scribe=scribe,  # type: ignore[arg-type]
-                lanes=Lanes(),
-                chunker=chunker,
-                pacer=Pacer(self.rate, self.burst, loop.time, chance.random, self.store),
-                backoff=BackOff(self.jitter or chance.random),
-                breaker=Breaker(loop.time, self.max_outage),
-                limits=self.limits_of(began) if self.limits_of else self.limits,
-                observer=watcher,
+            lanes, rules = Lanes(), StopRules(limits.max_errors, limits.canary)
+            admission = Admission(
+                Pacer(self.rate, self.burst, loop.time, chance.random, self.store),
+                Breaker(loop.time, self.max_outage),
+                BackOff(self.jitter or chance.random),
                 concurrency=self.concurrency,
                 clock=loop.time,
                 wall=lambda: round(loop.time() * 1000),
+                observer=watcher,
+                sleep=asyncio.sleep,
             )
-            other = asyncio.create_task(self.during(sender)) if self.during else None
-            stop = await sender.run(ListFeed(found, self.at_once), list(self.again))
+            engine = Engine(
+                lanes,
+                chunker,
+                rules,
+                limits,
+                admission.stopping,
+                concurrency=self.concurrency,
+                clock=loop.time,
+                sleep=asyncio.sleep,
+            )
+            settlement = Settlement(scribe, chunker, watcher, loop.time, Progress())  # type: ignore[arg-type]
+            stages = Stages(lanes, chunker, client, admission, rules, settlement, engine)
+            other = asyncio.create_task(self.during(stages)) if self.during else None
+            stop = await send_rows(ListFeed(found, self.at_once), list(self.again), stages)
             if other is not None:
                 other.cancel()
-        return Ran(stop, scribe, app.state.sandbox, wire, watcher, sender, chunker, loop.time() - began)
+        return Ran(stop, scribe, app.state.sandbox, wire, watcher, settlement.progress, chunker, loop.time() - began)
 
 
 def ran(found: Sequence[Customer], **settings: Any) -> Ran:

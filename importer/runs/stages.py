@@ -1,0 +1,120 @@
+"""The stages of a run as its settings want them. `pipeline.py` puts them in their order."""
+
+from __future__ import annotations
+
+from importer.capillary.client import ClientOptions
+from importer.chunker.batches import MAX_BYTES, Chunker, batch_of
+from importer.chunker.pacer import Pacer
+from importer.chunker.shared_rate import shared_slots
+from importer.model import FieldDefinition, Work
+from importer.normaliser.mapping import Mapping
+from importer.normaliser.normaliser import Normaliser
+from importer.runs.job import Job
+from importer.runs.target import Target
+from importer.sender.admission import Admission
+from importer.sender.feed import Selection, SheetFeed
+from importer.sender.retry import BackOff, Breaker
+from importer.sender.unchanged import Hasher, Ledger, UnchangedFilter, sent_before
+from importer.sender.work import Limits
+from importer.settings.options import Settings
+from importer.system.clock import seconds_until
+from importer.world import World
+
+
+def normaliser_of(
+    mapping: Mapping, settings: Settings, fields: tuple[FieldDefinition, ...] | None = None
+) -> Normaliser:
+    """`fields`: the preferences that the organisation has defined, where they are known."""
+    return Normaliser(mapping, country=settings.country or None, blank=settings.blank, fields=fields)
+
+
+def client_options_of(target: Target, settings: Settings) -> ClientOptions:
+    return ClientOptions(
+        target.base_url,
+        connections=settings.concurrency,
+        gzip=settings.gzip,
+        attribution_type=settings.attribution_type,
+        attribution_code=settings.attribution_code,
+    )
+
+
+def pacer_of(target: Target, settings: Settings, world: World) -> Pacer:
+    """The rate of the key, which processes of this machine share. The sandbox of a run is asked by that run alone."""
+    alone = settings.sandbox or world.transport is not None
+    slots = None if alone else shared_slots(world.environ, target.rate_key)
+    return Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots)
+
+
+def admission_of(target: Target, settings: Settings, world: World) -> Admission:
+    """Lets out the requests of a run, of `verify` and of the online check alike."""
+    return Admission(
+        pacer_of(target, settings, world),
+        Breaker(world.clock, settings.max_outage),
+        BackOff(world.jitter),
+        concurrency=settings.concurrency,
+        clock=world.clock,
+        wall=world.wall,
+        observer=world.observer,
+        sleep=world.sleep,
+    )
+
+
+def chunker_of(job: Job) -> Chunker:
+    """With the limits that the server has taught an earlier process of the run."""
+    taught = job.run.progress
+    return Chunker(
+        min(job.settings.batch_size, taught.batch_size or job.settings.batch_size),
+        taught.max_bytes or MAX_BYTES,
+        next_id=job.journal.last_batch_id(job.run.key) + 1,
+    )
+
+
+def limits_of(settings: Settings, world: World) -> Limits:
+    """When the run stops before its last row. The earliest of its deadlines counts."""
+    deadlines = []
+    if settings.max_duration:
+        deadlines.append((world.clock() + settings.max_duration, "--max-duration"))
+    if settings.until:
+        until = world.clock() + seconds_until(settings.until, world.wall(), settings.time_zone)
+        deadlines.append((until, f"--until {settings.until}"))
+    if world.closes is not None:
+        # The window of a nightly load closes once: a run that begins a moment too late must not wait for tomorrow's.
+        deadlines.append((world.clock() + (world.closes - world.wall()) / 1000, f"--until {settings.until}"))
+    deadline, word = min(deadlines, default=(None, ""))
+    return Limits(settings.max_errors, settings.canary, deadline, word)
+
+
+def unchanged_filter_of(job: Job) -> UnchangedFilter:
+    """Gives customers their fingerprints for later runs, and leaves out the unchanged ones with `--only-changed`."""
+    hasher = Hasher(job.journal.ledger_key)
+    if not job.settings.only_changed:
+        return UnchangedFilter(hasher, None, (), job.world.wall)
+    ledger = Ledger(sent_before(job.journal, job.run))
+    return UnchangedFilter(hasher, ledger, job.journal.sent(job.run.key), job.world.wall)
+
+
+def open_work(job: Job, unchanged: UnchangedFilter) -> list[Work]:
+    """The batches that an earlier process left open, made again from the source: same rows, same id, same bytes."""
+    batches = job.journal.open_batches(job.run.key)
+    if not batches:
+        return []
+    wanted = {row for batch in batches for rows in batch.rows for row in rows}
+    normaliser = normaliser_of(job.mapping, job.settings)
+    found = SheetFeed(job.source, normaliser, Selection(), job.world.wall).customers_of(wanted)
+    works = []
+    for batch in batches:
+        customers = unchanged.sent_again([found[rows[0]] for rows in batch.rows])
+        again = batch_of(batch.batch_id, customers, batch.split_from, alone=batch.alone)
+        works.append(Work(again, batch.batch_id, attempts=batch.attempts, doubt=batch.doubt, opened=True))
+    return works
+
+
+def selection_of(job: Job, again: list[Work]) -> Selection:
+    """The rows to read: those without an outcome that are in no open batch."""
+    decided = job.journal.decided(job.run.key)
+    rows = [row for work in again for customer in work.batch.customers for row in customer.row_numbers]
+    decided.extend(bytes(max(max(rows, default=0) + 1 - len(decided), 0)))
+    for row in rows:
+        decided[row] = 1
+    settings = job.settings
+    return Selection(settings.skip_rows, settings.limit, decided, job.left_out, settings.resubmit)
