@@ -279,6 +279,8 @@ class Cause(msgspec.Struct, frozen=True):
     advice: str
     rows: int
     example_rows: tuple[int, ...] = ()
+    #: The advice as the page words it, only where it differs.
+    on_page: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class RateSummary(msgspec.Struct, frozen=True):

@@ -176,9 +176,7 @@ async def _send(job: Job) -> Sent:
 def _stop_when_asked(world: World, engine: Engine) -> None:
     """A request to stop, from a signal handler or another thread, reaches the event loop."""
     loop = asyncio.get_running_loop()
-    reason = Stop(
-        ExitCode.INTERRUPTED, "The run was interrupted.", "Resume with `importer resume`.", on_page="You can resume it."
-    )
+    reason = Stop(ExitCode.INTERRUPTED, "The run was interrupted.", "Resume with `importer resume`.", on_page="")
     world.stopper.listen(lambda: loop.call_soon_threadsafe(engine.stop, reason))
     if world.stopper.asked:
         engine.stop(reason)

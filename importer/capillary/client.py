@@ -82,7 +82,9 @@ class Client:
         scheme, host = _scheme_and_host(options.base_url)
         if scheme not in ("http", "https") or not host:
             raise SettingsError(
-                f"--base-url {options.base_url!r} is no address.", "Give one such as https://eu.api.capillarytech.com"
+                f"{options.base_url!r} is not a valid address of the API.",
+                "Set --base-url to an address like https://eu.api.capillarytech.com.",
+                on_page="Ask the administrator of this page to check the address of the API.",
             )
         self._options = options
         self._base = options.base_url.rstrip("/")
@@ -444,6 +446,9 @@ async def _unpacked(unpacker: zlib._Decompress, parts: AsyncIterator[bytes]) -> 
 # ---------------------------------------------------------------------------------------------------- explaining
 
 
+_ADDRESS = "Check --base-url."
+
+
 def explain(error: Exception, base_url: str) -> Trouble:
     """An exception of the network as a `Trouble`, in words an administrator can act on."""
     host = urlsplit(base_url).hostname or base_url
@@ -461,16 +466,16 @@ def explain(error: Exception, base_url: str) -> Trouble:
             return _proxy_away(chain, base_url)
         if isinstance(cause, socket.gaierror):
             if cause.errno in _NO_SUCH_HOST:
-                return Trouble(Next.SETTINGS, "dns", f"there is no host {host}; check --base-url", doubt=False)
+                return Trouble(Next.SETTINGS, "dns", f"there is no host {host}", doubt=False, advice=_ADDRESS)
             return Trouble(Next.AGAIN, "dns", f"the name server does not answer for {host}", doubt=False)
     if isinstance(error, httpx.ProxyError):
         if str(error).startswith("5"):
             return Trouble(Next.AGAIN, "proxy", f"the proxy cannot reach {host}", doubt=False)
         return Trouble(Next.SETTINGS, "proxy", "the proxy refuses; check HTTPS_PROXY and NO_PROXY", doubt=False)
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError | ValueError):
-        return Trouble(Next.SETTINGS, "address", f"{host} cannot be called; check --base-url", doubt=False)
+        return Trouble(Next.SETTINGS, "address", f"{host} cannot be called", doubt=False, advice=_ADDRESS)
     if any(isinstance(cause, ssl.SSLError) for cause in chain):
-        return Trouble(Next.AGAIN, "tls", f"no TLS connection to {host}; check --base-url if it stays so", doubt=False)
+        return Trouble(Next.AGAIN, "tls", f"no TLS connection to {host}", doubt=False, advice=_ADDRESS)
     if _never_connected(error, chain):
         return Trouble(Next.AGAIN, "connect", f"no connection to {host}", doubt=False)
     if isinstance(error, httpx.DecodingError | zlib.error):

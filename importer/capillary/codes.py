@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from importer.normaliser.codes import ON_PAGE as _OWN_ON_PAGE
 from importer.normaliser.codes import OWN_CODES as _OWN
 
 
@@ -30,7 +31,8 @@ class Next(StrEnum):
 
 
 class CodeEntry(msgspec.Struct, frozen=True):
-    """`klass` is what happens next; `concerns` names the guilty field, where one is; `who` can fix it."""
+    """`klass` is what happens next; `concerns` names the guilty field, where one is; `who` can fix it. `page_advice`:
+    advice as the page words it, where it differs."""
 
     code: str
     meaning: str
@@ -38,9 +40,15 @@ class CodeEntry(msgspec.Struct, frozen=True):
     advice: str
     concerns: str = ""
     who: str = ""
+    page_advice: str | None = None
+
+    @property
+    def on_page(self) -> str:
+        return self.advice if self.page_advice is None else self.page_advice
 
 
 _SHEET, _STORES, _API = "sheet owner", "store master data", "API team"
+_ADDRESS = "Ask the administrator of this page to check the address of the API."
 
 _NOT_FOUND = (
     "customer not found",
@@ -196,6 +204,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "Correct the column's name to that of a preference the organisation has (importer check --online lists them).",
         "custom_fields",
         _SHEET,
+        "Correct the column's name to that of a preference the organisation has.",
     ),
     CodeEntry(
         "1018",
@@ -258,6 +267,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "batch limit exceeded",
         Next.HALVE,
         "Nothing to do: smaller batches were sent. Set a smaller --batch-size to spare the extra requests.",
+        page_advice="Nothing to do: smaller batches were sent.",
     ),
     CodeEntry(
         "1104",
@@ -313,13 +323,13 @@ REQUEST_CODES: dict[str, CodeEntry] = _table(
     CodeEntry(
         "401", "username, password or token refused", Next.RENEW, "Check the credentials, then resume.", "", _API
     ),
-    CodeEntry("402", "version not supported", Next.SETTINGS, "Check --base-url.", "", _API),
+    CodeEntry("402", "version not supported", Next.SETTINGS, "Check --base-url.", "", _API, _ADDRESS),
     CodeEntry(
         "403", "access denied", Next.REFUSED, "Ask the API team to permit these credentials, then resume.", "", _API
     ),
-    CodeEntry("404", "resource not found", Next.SETTINGS, "Check --base-url.", "", _API),
-    CodeEntry("405", "method not allowed", Next.SETTINGS, "Check --base-url.", "", _API),
-    CodeEntry("406", "operation not supported", Next.SETTINGS, "Check --base-url.", "", _API),
+    CodeEntry("404", "resource not found", Next.SETTINGS, "Check --base-url.", "", _API, _ADDRESS),
+    CodeEntry("405", "method not allowed", Next.SETTINGS, "Check --base-url.", "", _API, _ADDRESS),
+    CodeEntry("406", "operation not supported", Next.SETTINGS, "Check --base-url.", "", _API, _ADDRESS),
     CodeEntry("407", "unknown error", Next.AGAIN, "It is tried again with back-off."),
     CodeEntry(
         "408",
@@ -331,7 +341,13 @@ REQUEST_CODES: dict[str, CodeEntry] = _table(
     ),
     CodeEntry("413", "request too large", Next.HALVE, "Smaller batches are sent from here on."),
     CodeEntry("415", "content type not accepted", Next.SETTINGS, "Tell the makers of this tool.", "", _API),
-    CodeEntry("429", "too many requests", Next.SLOW, "It pauses and goes on slower; set a lower --rate to avoid it."),
+    CodeEntry(
+        "429",
+        "too many requests",
+        Next.SLOW,
+        "It pauses and goes on slower; set a lower --rate to avoid it.",
+        page_advice="It pauses and goes on slower.",
+    ),
     CodeEntry("461", "search engine busy", Next.AGAIN, "It is tried again with back-off."),
     CodeEntry(
         "500",
@@ -382,8 +398,8 @@ RUN_CODES: dict[str, CodeEntry] = _table(
         _SHEET,
     ),
     CodeEntry("not_reached", "the run stopped before this row", Next.ROW, "Resume the run."),
-    CodeEntry("over_limit", "left out by --limit", Next.WARNING, "Nothing to do."),
-    CodeEntry("skipped_rows", "left out by --skip-rows", Next.WARNING, "Nothing to do."),
+    CodeEntry("over_limit", "skipped: after the last row to import", Next.WARNING, "Nothing to do."),
+    CodeEntry("skipped_rows", "skipped: before the first row to import", Next.WARNING, "Nothing to do."),
     CodeEntry("unchanged", "already imported unchanged", Next.WARNING, "Nothing to do."),
     CodeEntry("already_succeeded", "succeeded in an earlier run", Next.WARNING, "Nothing to do."),
     CodeEntry("not_chosen", "not among the rows to retry", Next.WARNING, "Nothing to do."),
@@ -393,7 +409,8 @@ RUN_CODES: dict[str, CodeEntry] = _table(
 def own_codes() -> dict[str, CodeEntry]:
     """Our reasons for rejecting a row, as catalogue entries."""
     return {
-        code: CodeEntry(code, meaning, Next.REJECTED, advice, "", who) for code, (meaning, advice, who) in _OWN.items()
+        code: CodeEntry(code, meaning, Next.REJECTED, advice, "", who, _OWN_ON_PAGE.get(code))
+        for code, (meaning, advice, who) in _OWN.items()
     }
 
 

@@ -54,6 +54,7 @@ _HOW = (
     "Set IMPORTER_USERNAME and IMPORTER_PASSWORD (Basic), or IMPORTER_CLIENT_KEY and IMPORTER_CLIENT_SECRET (OAuth); "
     "each also as …_FILE or …_COMMAND."
 )
+_ON_PAGE = "Ask the administrator of this page to set the credentials."
 
 
 def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Credentials:
@@ -67,14 +68,16 @@ def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Cr
     if username and password and not (key and secret):
         return Basic(username, password)
     if key and secret:
-        raise SettingsError("Both a user and a client key are set.", "Unset one of the two pairs. " + how)
+        raise SettingsError(
+            "Both a user and a client key are set.", "Unset one of the two pairs. " + how, on_page=_ON_PAGE
+        )
     if username or password:
         missing = f"{prefix}_PASSWORD" if username else f"{prefix}_USERNAME"
-        raise SettingsError(f"{missing} is not set.", how)
+        raise SettingsError(f"{missing} is not set.", how, on_page=_ON_PAGE)
     if key or secret:
         missing = f"{prefix}_CLIENT_SECRET" if key else f"{prefix}_CLIENT_KEY"
-        raise SettingsError(f"{missing} is not set.", how)
-    raise SettingsError("No credentials are set.", how)
+        raise SettingsError(f"{missing} is not set.", how, on_page=_ON_PAGE)
+    raise SettingsError("No credentials are set.", how, on_page=_ON_PAGE)
 
 
 def secret_of(environ: Mapping[str, str], name: str) -> str:

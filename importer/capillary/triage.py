@@ -16,13 +16,14 @@ from importer.capillary.wire import Answer
 
 class Trouble(msgspec.Struct, frozen=True):
     """A request that brought no item_status. `doubt`: the server may have applied it all the same. `foreign`: what came
-    is nothing that the API says."""
+    is nothing that the API says. `advice`: what to do, for the command line."""
 
     next: Next
     code: str
     message: str
     doubt: bool
     foreign: bool = False
+    advice: str = ""
 
 
 class RequestFailed(Exception):

@@ -137,11 +137,17 @@ def _problems_file(output: str, source: str) -> Iterator[Any]:
         yield lambda _: None
         return
     if Path(output).exists() and Path(output).samefile(source):
-        raise SettingsError(f"--output {output} is the source itself.", "Choose another.")
+        raise SettingsError(
+            f"{output} is the source itself.", "Choose another file for --output.", on_page="Choose another file."
+        )
     try:
         file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
-        raise SettingsError(f"--output {output} cannot be written ({error.strerror}).", "Choose another.") from None
+        raise SettingsError(
+            f"{output} cannot be written ({error.strerror}).",
+            "Choose another file for --output.",
+            on_page="Make room on the disk.",
+        ) from None
     with os.fdopen(file, "w", encoding="utf-8-sig", newline="") as stream:
         table = csv.writer(stream)
         table.writerow(["row", "column", "value", "code", "message", "advice"])

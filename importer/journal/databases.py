@@ -33,11 +33,14 @@ class Errors:
                 raise damaged(self._where) from error
             if not isinstance(driver, sqlite3.Error):
                 advice = "See that the database runs, can be reached and lets us in, then give the command again."
+                on_page = "Ask the administrator of this page to check the database."
             elif "full" in word or "I/O" in word:
                 advice = "Make room or repair the disk, then type `importer resume`."
+                on_page = "Make room or repair the disk, then resume the import."
             else:
                 advice = "Check the disk and the file's permissions, then type `importer resume`."
-            raise JournalError(f"The journal {self._where} failed: {word}.", advice) from error
+                on_page = "Check the disk and the file's permissions, then resume the import."
+            raise JournalError(f"The journal {self._where} failed: {word}.", advice, on_page=on_page) from error
         if isinstance(error, msgspec.DecodeError | OSError):
             raise damaged(self._where) from error
 
@@ -46,6 +49,7 @@ def damaged(where: str) -> JournalError:
     return JournalError(
         f"The journal {where} is damaged or is no journal.",
         "Restore it from a backup, or use another --reports-dir; the reports of earlier runs stay as they are.",
+        on_page="Ask the administrator of this page to restore it from a backup.",
     )
 
 
@@ -59,13 +63,16 @@ def sqlite(path: Path) -> Engine:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise JournalError(
-            f"The journal {path} cannot be written ({error.strerror}).", "Choose another --reports-dir."
+            f"The journal {path} cannot be written ({error.strerror}).",
+            "Choose another --reports-dir.",
+            on_page="Ask the administrator of this page to check the disk and the folder of reports.",
         ) from error
     kind = file_system_of(path)
     if kind in _NETWORK_FILE_SYSTEMS:
         raise JournalError(
             f"The journal {path} lies on a network file system ({kind}), where SQLite is not safe.",
             "Choose a local --reports-dir, or a --database postgresql://….",
+            on_page="Ask the administrator of this page to move the folder of reports to a local disk.",
         )
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 30})
 
@@ -97,8 +104,9 @@ def postgresql(url: str) -> Engine:
         return sa.create_engine(parsed, pool_pre_ping=True)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise SettingsError(
-            "The --database cannot be used.",
-            "Give a postgresql:// address and install the extra: pip install 'capillary-importer[postgres]'.",
+            "The database of the journal cannot be used.",
+            "Give --database a postgresql:// address and install the extra 'capillary-importer[postgres]'.",
+            on_page="Ask the administrator of this page to check the address of the database.",
         ) from error
 
 

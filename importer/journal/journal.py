@@ -105,6 +105,7 @@ class Journal:
             raise JournalError(
                 f"The journal {self.where} has version {found}; this importer reads version {SCHEMA_VERSION}.",
                 "Use the importer that made it, or another --reports-dir.",
+                on_page="Ask the administrator of this page to use the version that made it.",
             )
 
     def _version(self) -> int | None:
@@ -185,7 +186,11 @@ class Journal:
         with self.errors(), self._connection.begin():
             found = self._connection.execute(sa.text("PRAGMA quick_check(1)")).scalar()
         if found != "ok":
-            raise JournalError(f"The journal {self.where} is damaged.", "Restore it, or use another --reports-dir.")
+            raise JournalError(
+                f"The journal {self.where} is damaged.",
+                "Restore it, or use another --reports-dir.",
+                on_page="Ask the administrator of this page to restore it from a backup.",
+            )
 
     def relocate(self, run: Run, source: str) -> None:
         """The file of a run that ended has been moved; its identity, the place where it began, stays."""

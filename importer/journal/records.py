@@ -47,6 +47,8 @@ class Progress(msgspec.Struct, frozen=True):
     repaired_to: int = 0
     #: Why the run ended before its last row, in words; empty when it did not.
     stopped: str = ""
+    #: The same as the page words it; None in a journal of before.
+    stopped_on_page: str | None = None
     purged: Kept | None = None
 
 

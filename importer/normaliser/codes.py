@@ -5,6 +5,12 @@ Words instead of numbers, so that nobody mistakes them for the server's codes.
 
 from __future__ import annotations
 
+#: Advice as the page words it, where it differs: an option has another name there.
+ON_PAGE: dict[str, str] = {
+    "nothing_to_set": "Fill in at least one preference of this row, or say that an empty cell removes the value.",
+    "mobile_without_country": "Add the country code to the number, or name the country of numbers without one.",
+}
+
 #: code: (meaning, advice, who)
 OWN_CODES: dict[str, tuple[str, str, str]] = {
     "no_identifier": (
@@ -39,7 +45,7 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "mobile_of_another_country": (
-        "the mobile is no number of the --country given, though it could be one of another country",
+        "the mobile is no number of the country given, though it could be one of another country",
         "If it belongs to another country, write a + and the country code before it; if not, correct the digits.",
         "sheet owner",
     ),

@@ -27,6 +27,7 @@ PREFERENCE, NAME, VALUE, IGNORED = "preference", "preference_name", "preference_
 USES = (*FIELDS, PREFERENCE, NAME, VALUE, IGNORED)
 _STORES = ("store.code", "store.id")
 _MAP_HINT = "Run `importer map FILE`, edit what it writes, and pass it with --mapping."
+_ON_PAGE = "Choose again what each column becomes."
 
 
 class ColumnUse(msgspec.Struct, frozen=True):
@@ -128,9 +129,9 @@ def fit(mapping: Mapping, columns: Sequence[str]) -> Mapping:
         if len(same) == 1 and same[0] not in found:
             found[same[0]] = msgspec.structs.replace(use, column=same[0])
         elif same:
-            several.append(f"`{use.column}` ({', '.join([f'`{name}`' for name in same])})")
+            several.append(f"“{use.column}” ({', '.join([f'“{name}”' for name in same])})")
         elif use.field != IGNORED:
-            missing.append(f"`{use.column}`{_nearest(use.column, columns)}")
+            missing.append(f"“{use.column}”{_nearest(use.column, columns)}")
     faults = []
     if missing:
         faults.append(
@@ -139,7 +140,9 @@ def fit(mapping: Mapping, columns: Sequence[str]) -> Mapping:
     if several:
         faults.append(f"The mapping's {', '.join(several)} fit{'s' if len(several) == 1 else ''} more than one column.")
     if faults:
-        raise SourceError(" ".join(faults), "Correct the column names in the mapping file, or in the sheet.")
+        raise SourceError(
+            " ".join(faults), "Correct the column names in the mapping file, or in the sheet.", on_page=_ON_PAGE
+        )
     fitted = Mapping(
         tuple([found.get(column, ColumnUse(column, IGNORED)) for column in columns]), constants=mapping.constants
     )
@@ -156,16 +159,24 @@ def load(path: Path) -> Mapping:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is no UTF-8 text"
-        raise SettingsError(f"The mapping file {path} cannot be read: {why}.", "Check --mapping.") from error
+        raise SettingsError(
+            f"The mapping file {path} cannot be read: {why}.", "Check --mapping.", on_page=_ON_PAGE
+        ) from error
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"The mapping file {path} is no valid TOML: {error}.", _MAP_HINT) from error
+        raise SettingsError(
+            f"The mapping file {path} is no valid TOML: {error}.", _MAP_HINT, on_page=_ON_PAGE
+        ) from error
     mapping, faults = _from_document(document)
     if not faults:
         faults = _mistakes(mapping, [use.column for use in mapping.columns])
     if faults:
-        raise SettingsError(f"The mapping file {path} cannot be used. {' '.join(faults)}", "Correct it and run again.")
+        raise SettingsError(
+            f"The mapping file {path} cannot be used. {' '.join(faults)}",
+            "Correct it and run again.",
+            on_page=_ON_PAGE,
+        )
     return mapping
 
 
@@ -311,9 +322,9 @@ def _mistakes(mapping: Mapping, columns: Sequence[str]) -> list[str]:
     for field in (*FIELDS, NAME, VALUE):
         feeding = [use.column for use in mapping.columns if use.field == field]
         if len(feeding) > 1:
-            faults.append(f"{_named(feeding)} would all feed `{field}`: keep one, map the others to `ignored`.")
+            faults.append(f"{_named(feeding)} would all feed “{field}”: keep one and ignore the others.")
         if feeding and any(name == field for name, _ in mapping.constants):
-            faults.append(f"`{field}` is fed by {_named(feeding)} and by a constant: keep one.")
+            faults.append(f"“{field}” is fed by {_named(feeding)} and by a constant: keep one.")
     constants = [name for name, _ in mapping.constants if name not in _STORES]
     wrong = [name for name in constants if name in IDENTIFIERS or name in (NAME, VALUE, IGNORED)]
     if wrong:
@@ -324,35 +335,35 @@ def _mistakes(mapping: Mapping, columns: Sequence[str]) -> list[str]:
     for name in constants:
         names.setdefault(_same_preference(name), []).append(f"{name} (constant)")
     faults += [
-        f"{_named(feeding)} would all feed one preference: keep one, map the others to `ignored`."
+        f"{_named(feeding)} would all feed one preference: keep one and ignore the others."
         for feeding in names.values()
         if len(feeding) > 1
     ]
     too_long = [use.column for use in mapping.preferences if len(use.preference) > LONGEST_NAME]
     too_long += [name for name in constants if len(name) > LONGEST_NAME]
     if too_long:
-        lengths = ", ".join([f"`{name}` ({len(preference_name(name))})" for name in too_long])
+        lengths = ", ".join([f"“{name}” ({len(preference_name(name))})" for name in too_long])
         faults.append(
             f"A preference's name has at most {LONGEST_NAME} characters; {lengths}"
             f" {'has' if len(too_long) == 1 else 'have'} more:"
-            " rename in the sheet, or give a shorter preference name or `ignored` in a mapping."
+            " rename it in the sheet, map it to a shorter name, or ignore it."
         )
     has_name, has_value = mapping.column_of(NAME), mapping.column_of(VALUE)
     if (has_name is None) != (has_value is None):
         given, lacking = (NAME, VALUE) if has_name is not None else (VALUE, NAME)
-        faults.append(f"A column feeds `{given}` but none feeds `{lacking}`.")
+        faults.append(f"A column feeds “{given}” but none feeds “{lacking}”.")
     if has_name is not None and mapping.preferences:
         beside = _named([use.column for use in mapping.preferences])
         faults.append(
-            f"A sheet has one preference a row or a column for each: {beside} cannot be mapped beside `{NAME}`."
+            f"A sheet has one preference a row or a column for each: {beside} cannot be mapped beside “{NAME}”."
         )
     if not any(use.field in IDENTIFIERS for use in mapping.columns):
         near = [(column, field) for column, field in misspelt(mapping) if field in IDENTIFIERS]
-        hint = "".join([f" `{column}` looks like a misspelt `{field}`." for column, field in near])
+        hint = "".join([f" “{column}” looks like a misspelt “{field}”." for column, field in near])
         faults.append(
             f"No column names the customer (mobile, e-mail, external id or user id);"
             f" the columns are {_named(columns)}.{hint}"
-            " Rename one to Mobile, Email, External ID or User ID, or name it in a mapping."
+            " Rename one to Mobile, Email, External ID or User ID, or map one to such a field."
         )
     elif not mapping.preferences and has_name is None and not constants:
         faults.append(
@@ -368,11 +379,11 @@ def _same_preference(name: str) -> str:
 
 def _raise(faults: Sequence[str]) -> None:
     if faults:
-        raise SourceError(" ".join(faults), _MAP_HINT)
+        raise SourceError(" ".join(faults), _MAP_HINT, on_page="")
 
 
 def _named(names: Sequence[str]) -> str:
-    quoted = [f"`{_one_line(name)}`" for name in names[:40]]
+    quoted = [f"“{_one_line(name)}”" for name in names[:40]]
     if len(names) > len(quoted):
         return f"{', '.join(quoted)} and {len(names) - len(quoted)} more"
     if len(quoted) < 2:
@@ -391,4 +402,4 @@ def _is(names: Sequence[str]) -> str:
 def _nearest(name: str, columns: Sequence[str]) -> str:
     near = difflib.get_close_matches(name.casefold(), [column.casefold() for column in columns], 1, 0.75)
     found = next((column for column in columns if near and column.casefold() == near[0]), "")
-    return f" (there is `{_one_line(found)}`)" if found else ""
+    return f" (there is “{_one_line(found)}”)" if found else ""

@@ -61,7 +61,7 @@ class PhoneReader:
         code = phonenumbers.country_code_for_region(self.country)
         if not code:
             raise SettingsError(
-                f"`--country {country}` is no country code.", "Give the two letters of ISO 3166, such as IN, TH or AE."
+                f"{country!r} is not a country code.", "Give the two letters of ISO 3166, such as IN, TH or AE."
             )
         self._code = str(code)
 

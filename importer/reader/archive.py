@@ -253,6 +253,7 @@ def _judge_zip(path: Path, password: str | None) -> Content:
         raise SourceError(
             f"{name} is password protected.",
             "Set IMPORTER_SOURCE_PASSWORD, or unpack it and upload what is inside.",
+            on_page="Type its password here, or unpack it and upload what is inside.",
             locked=True,
         )
     opener = cast(Opener, lambda: _Member(name, path, member, secret))
@@ -278,7 +279,10 @@ class _Member(io.BufferedReader):
             self._archive.close()
             if member.flag_bits & 1:
                 raise SourceError(
-                    f"{name}: the password does not open it.", "Check IMPORTER_SOURCE_PASSWORD.", locked=True
+                    f"{name}: the password does not open it.",
+                    "Check IMPORTER_SOURCE_PASSWORD.",
+                    locked=True,
+                    on_page="Type it again, or unpack it and upload what is inside.",
                 ) from None
             raise self._damaged(error) from None
         super().__init__(cast(io.RawIOBase, stream), 1 << 18)

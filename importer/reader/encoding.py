@@ -122,6 +122,7 @@ def _refusal(name: str, error: Undecodable, what: str) -> SourceError:
     return SourceError(
         f"{name}: byte {error.at:,} (line {error.line:,}) cannot be read as {what}.",
         "Save the sheet as 'CSV UTF-8', or name its encoding with --encoding (such as --encoding cp1252).",
+        on_page="Save the sheet as 'CSV UTF-8', or name its encoding under “How the file is read”.",
     )
 
 
@@ -144,7 +145,7 @@ def _detect(name: str, opener: Opener, error: Undecodable) -> Findings:
         return msgspec.structs.replace(
             found,
             note=f"The text is not UTF-8; it was read as {encoding}. Look at letters with accents, and name the "
-            "encoding with --encoding if they are wrong.",
+            "encoding if they are wrong.",
         )
     raise _refusal(name, error, "UTF-8 or any encoding we know")
 
@@ -157,9 +158,7 @@ def find_encoding(name: str, opener: Opener, given: str | None) -> Findings:
     if given is not None:
         encoding = text_encoding(given)
         if encoding is None:
-            raise SourceError(
-                f"--encoding {given}: no such encoding is known.", "Use a name such as utf-8, cp1252 or utf-16."
-            )
+            raise SourceError(f"There is no encoding {given!r}.", "Use a name such as utf-8, cp1252 or utf-16.")
         if marked and encoding.replace("-sig", "") in ("utf-8", "utf-16", "utf-32"):
             encoding = marked
         elif encoding in ("utf-16", "utf-32"):

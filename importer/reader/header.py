@@ -127,12 +127,14 @@ def read_header(
         raise SourceError(
             f"{source}: row {row} holds no column names.",
             "Put the names of the columns in one row, or name it with --header-row.",
+            on_page="Put the names of the columns in one row, or name it under “How the file is read”.",
         )
     if with_data:
         raise SourceError(
             f"{source}: column{'s' if len(with_data) > 1 else ''} {', '.join(map(_letter, with_data))} in the header "
             f"(row {row}) {'have' if len(with_data) > 1 else 'has'} no name but holds data.",
             "Name every column in the header, or say with --header-row N which row the header is.",
+            on_page="Name every column in the header, or name its row under “How the file is read”.",
         )
     seen: dict[str, list[str]] = {}
     for place, name in names.items():

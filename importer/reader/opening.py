@@ -26,7 +26,11 @@ def open_source(where: Path | str | pd.DataFrame, options: SourceOptions = _FIND
     source: Source
     if content.opener is not None:
         if options.sheet is not None:
-            raise SourceError(f"{path.name} is text and has no sheets.", "Leave --sheet away for this file.")
+            raise SourceError(
+                f"{path.name} is text and has no sheets.",
+                "Leave --sheet away for this file.",
+                on_page="Leave the sheet empty under “How the file is read”.",
+            )
         source = open_text(
             path=str(where),
             name=path.name,

@@ -163,7 +163,7 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, p
     told = _told_delimiter(lines)
     delimiter = _TAB.get(options.delimiter or "", options.delimiter) or told or find_delimiter(lines)
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise SourceError(f"--delimiter {delimiter!r} is not one character.", "Name one, such as ';' or ',' or a tab.")
+        raise SourceError(f"Delimiter {delimiter!r} is not one character.", "Name one, such as ';' or ',' or a tab.")
     records = records_of(lines, delimiter)
     if told and records:
         records[0] = []
@@ -191,7 +191,7 @@ def _header(name: str, records: list[list[str]], header_row: int | None) -> Head
     if header_row is not None:
         if not 1 <= header_row <= len(records):
             raise SourceError(
-                f"{name}: --header-row {header_row} is not among the first {len(records)} rows.",
+                f"{name}: the header row {header_row} is not among the first {len(records)} rows.",
                 "Name the row that holds the column names, counted from 1.",
             )
         at = header_row - 1

@@ -178,7 +178,13 @@ class _Child:
             raise self._died()
         message = self._decoder.decode(block)
         if isinstance(message, Failed):
-            raise SourceError(f"{self._name}{message.message}", message.advice, message.sheets, locked=message.locked)
+            raise SourceError(
+                f"{self._name}{message.message}",
+                message.advice,
+                message.sheets,
+                locked=message.locked,
+                on_page=message.on_page,
+            )
         return message
 
     def _died(self) -> ImporterError:
@@ -243,7 +249,9 @@ def _header(name: str, seen: list[tuple[int, list[str]]], header_row: int | None
         at = next((at for at, (number, _) in enumerate(seen) if number == header_row), None)
         if at is None:
             raise SourceError(
-                f"{name}: row {header_row} is empty.", "Name with --header-row the row that holds the names."
+                f"{name}: row {header_row} is empty.",
+                "Name with --header-row the row that holds the names.",
+                on_page="Name the row that holds the column names under “How the file is read”.",
             )
     else:
         at = find_header_row(seen)

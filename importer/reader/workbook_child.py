@@ -29,6 +29,8 @@ _FULL = {"xlsx": 1_048_576, "xlsb": 1_048_576, "ods": 1_048_576, "xls": 65_536}
 _OTHERS = {"xls": "xls", "xlsb": "xlsb", "ods": "ods"}
 _AGAIN = "Open it in a spreadsheet program, save it as a new .xlsx or as CSV (UTF-8), and upload that."
 _PASSWORD = "Set IMPORTER_SOURCE_PASSWORD, or save it without a password."  # noqa: S105 - advice, no secret
+_PASSWORD_ON_PAGE = "Type its password here, or save it without one and upload that."  # noqa: S105 - advice, no secret
+_SHEET_ON_PAGE = "Name the one to read under “How the file is read”."
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -37,10 +39,16 @@ class Refused(Exception):
     """A sheet that cannot be read: what is wrong, to follow the file's name, and what to do."""
 
     def __init__(
-        self, message: str, advice: str = _AGAIN, sheets: tuple[str, ...] = (), *, locked: bool = False
+        self,
+        message: str,
+        advice: str = _AGAIN,
+        sheets: tuple[str, ...] = (),
+        *,
+        locked: bool = False,
+        on_page: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.failed = Failed(message, advice, sheets, locked)
+        self.failed = Failed(message, advice, sheets, locked, on_page)
 
 
 def limit_resources(memory: int) -> None:
@@ -77,6 +85,7 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
             f" has several sheets with data: {', '.join(map(repr, visible))}.",
             "Name the one to read with --sheet NAME.",
             tuple(visible),
+            on_page=_SHEET_ON_PAGE,
         )
     hidden = [name for name in names if has_data[name]]
     if hidden:
@@ -84,6 +93,7 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
             f" has data only in hidden sheets: {', '.join(map(repr, hidden))}.",
             "Name the one to read with --sheet NAME if that is meant.",
             tuple(hidden),
+            on_page=_SHEET_ON_PAGE,
         )
     raise Refused(" holds no data in any sheet.", "Upload a workbook with a header and at least one row.")
 
@@ -196,12 +206,15 @@ def unlocked(job: Job, stream: BinaryIO) -> tuple[Job, BinaryIO]:
     if job.kind == "xls" and not encrypted.is_encrypted(stream):
         return job, stream
     if not job.password:
-        raise Refused(" is password protected.", _PASSWORD, locked=True)
+        raise Refused(" is password protected.", _PASSWORD, locked=True, on_page=_PASSWORD_ON_PAGE)
     try:
         opened = encrypted.decrypted(stream, job.password)
     except encrypted.WrongPassword:
         raise Refused(
-            " is password protected, and the password given does not open it.", _PASSWORD, locked=True
+            " is password protected, and the password given does not open it.",
+            _PASSWORD,
+            locked=True,
+            on_page=_PASSWORD_ON_PAGE,
         ) from None
     kind = job.kind
     if kind == "encrypted":

@@ -38,6 +38,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     sheets: tuple[str, ...] = ()
     #: A password would open it, or another one.
     locked: bool = False
+    #: The advice as the page words it, where it differs.
+    on_page: str | None = None
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):

@@ -88,7 +88,7 @@ def decide(
         case Next.REFUSED:
             return _stays(work, refused(trouble.code, trouble.message))
         case Next.SETTINGS:
-            return _stays(work, _unusable(trouble.message))
+            return _stays(work, _unusable(trouble))
         case Next.HALVE:
             return _refused_whole(work, trouble)
         case _ if stop is not None:
@@ -253,5 +253,10 @@ def refused(code: str, message: str) -> Stop:
     )
 
 
-def _unusable(message: str) -> Stop:
-    return Stop(ExitCode.SETTINGS, f"The server cannot be used: {message}.", "Correct the settings and try again.")
+def _unusable(trouble: Trouble) -> Stop:
+    return Stop(
+        ExitCode.SETTINGS,
+        f"The server cannot be used: {trouble.message}.",
+        trouble.advice or "Correct the settings and try again.",
+        on_page="Ask the administrator of this page to check the connection to the API.",
+    )

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 
 import msgspec
+from msgspec import UNSET
 
 from importer.capillary.codes import CodeEntry, Next, lookup
 from importer.masking import masked
@@ -61,14 +62,19 @@ _VERBS = {Status.FAILED: "failed", Status.REJECTED: "were rejected", Status.UNKN
 
 
 class _Found(msgspec.Struct, frozen=True):
-    """A statement about a group, and advice that is better than the code's own; `if_sent` where the rows were sent."""
+    """A statement about a group, and advice that is better than the code's own; `if_sent` where the rows were sent;
+    `on_page`: the advice as the page words it, where it differs."""
 
     text: str
     advice: str = ""
     if_sent: str = ""
+    on_page: str = ""
+    #: Of a part of the group: the others are advised by their code.
+    part: bool = False
 
-    def for_rows(self, sent: bool) -> str:
-        return (self.if_sent or self.advice) if sent else self.advice
+    def for_rows(self, sent: bool, others: str, on_page: bool = False) -> str:
+        advice = (sent and self.if_sent) or (on_page and self.on_page) or self.advice
+        return f"{advice} For the others: {others}" if advice and self.part else advice
 
 
 class _Trait(ABC):
@@ -112,6 +118,7 @@ class _Length(_Trait):
             return _Found(f"{text}, {_unlike(self.good[length], good)}.")
         text += f", where {percent(usual_count, mobiles)} of the mobiles that succeeded have {usual}."
         missing = int(usual) - int(length)
+        on_page = ""
         if missing == 1:
             advice = (
                 f"One digit is missing in “{self.column}”, as happens when Excel takes it for a number. "
@@ -124,9 +131,13 @@ class _Length(_Trait):
                 f"{missing} digits are missing in “{self.column}”. If it is the country code, run again with "
                 "--country; else add them and upload the failed rows again."
             )
+            on_page = (
+                f"{missing} digits are missing in “{self.column}”. If it is the country code, upload the file again "
+                "and name the country; else add them and upload the failed rows again."
+            )
         else:
             advice = f"Take the digits too many ({-missing}) off the numbers in “{self.column}” and upload them again."
-        return _Found(text, advice, self._if_sent(missing))
+        return _Found(text, advice, self._if_sent(missing), on_page)
 
     def _if_sent(self, missing: int) -> str:
         """What was sent is a whole number of some country, so its length alone proves no digit lost."""
@@ -324,7 +335,8 @@ class CauseFinder:
         meaning = "many different reasons" if (code, column) == _REST else entry.meaning
         text = f"{rows} {what}{where}: {meaning} (code {code})."
         sent = not group.statuses[Status.REJECTED] or code == "mobile_of_another_country"
-        advice = next((advice for statement in found if (advice := statement.for_rows(sent))), entry.advice)
+        advice = next(filter(None, (s.for_rows(sent, entry.advice) for s in found)), entry.advice)
+        on_page = next(filter(None, (s.for_rows(sent, entry.on_page, True) for s in found)), entry.on_page)
         text = " ".join([text, *(statement.text for statement in found)])
         if self._thinned:
             looked_at = f"{self._looked_at:,} rows that succeeded"
@@ -335,6 +347,7 @@ class CauseFinder:
             " ".join(part for part in (advice, _who(entry, group)) if part),
             group.rows,
             tuple(group.examples),
+            UNSET if on_page == advice else " ".join(part for part in (on_page, _who(entry, group)) if part),
         )
 
     def _traits_of(self, group: _Group, part: bool = False) -> list[_Found]:
@@ -353,11 +366,7 @@ class CauseFinder:
         found = self._traits_of(group)[:1]
         if not found:
             found = self._traits_of(group, part=True)[:2]
-            others = f"For the others: {lookup(code).advice}"
-            found = [
-                _Found(part.text, *(f"{advice} {others}" if advice else "" for advice in (part.advice, part.if_sent)))
-                for part in found
-            ]
+            found = [msgspec.structs.replace(statement, part=True) for statement in found]
         when = _window(self.timeline, code, group) if not group.statuses[Status.REJECTED] else None
         where = group.stretch.state(group.rows, self._read)
         # Rows are sent in their order, so a stretch is a time as well. What the server lacks passes with time.

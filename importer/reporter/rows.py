@@ -198,4 +198,5 @@ def _not_in(source: Rows, outcome: Outcome) -> SourceChanged:
     return SourceChanged(
         f"The run has an outcome for row {outcome.row_number}, which {source.path} does not have.",
         "Put back the file that the run began with, then type `importer report` again.",
+        on_page="Upload the file again to import it.",
     )

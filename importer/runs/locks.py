@@ -179,7 +179,9 @@ def _take(file: int) -> None:
 
 def _unwritable(folder: Path, error: OSError) -> JournalError:
     return JournalError(
-        f"{folder} cannot be written ({error.strerror}).", "Make room, or choose another --reports-dir."
+        f"{folder} cannot be written ({error.strerror}).",
+        "Make room, or choose another --reports-dir.",
+        on_page="Ask the administrator of this page to check the disk and the folder of reports.",
     )
 
 
@@ -188,4 +190,4 @@ def _holder(since: str) -> str:
 
 
 def _busy(holder: str) -> Busy:
-    return Busy(f"{holder} is already on this source and target.", "Wait for it, or stop it first.")
+    return Busy(f"{holder} is already on this source and target.", "Wait for it, or stop it first.", holder=holder)

@@ -39,8 +39,9 @@ def check_resubmit(source: Source, settings: Settings) -> None:
     """`--resubmit` for a sheet that says nothing of an earlier run would send all of it. Raises `SourceError`."""
     if settings.resubmit and source.header.status is None:
         raise SourceError(
-            f"{source.name} has no column _status, so --resubmit cannot tell which rows are still open.",
+            f"{source.name} has no column _status, so it does not say which rows are still open.",
             "Give annotated.xlsx or results.csv of the earlier run, or leave out --resubmit.",
+            on_page="Fix one of the files that the report offers, or upload this one on the first page.",
         )
 
 
@@ -112,6 +113,7 @@ def refuse_unfinished(journal: Journal, identity: str, sha256: str, settings: Se
     raise Busy(
         f"The run {run_id} of this source and target is not finished{changed}.",
         f"Type `importer resume {run_id}{_place(settings)}` to go on with it, or add --restart to begin anew.",
+        on_page="Resume that import.",
     )
 
 
@@ -120,13 +122,15 @@ def find(journal: Journal, run_id: str | None, *, unfinished: bool = False) -> R
     if run_id:
         found = journal.run(run_id)
         if found is None:
-            raise SettingsError(f"There is no run {run_id}.", "`importer runs` lists them.")
+            raise SettingsError(f"There is no run {run_id}.", "`importer runs` lists them.", on_page="")
         if found.progress.purged is not None:
-            raise SettingsError(f"The rows of the run {run_id} were purged.", "`importer runs` has its counts.")
+            raise SettingsError(
+                f"The rows of the run {run_id} were purged.", "`importer runs` has its counts.", on_page=""
+            )
         return found
     runs = [run for run in journal.runs() if run.progress.purged is None]
     if not runs:
-        raise SettingsError("There is no run yet.", "Begin with `importer run FILE`.")
+        raise SettingsError("There is no run yet.", "Begin with `importer run FILE`.", on_page="Upload a file.")
     return next((run for run in runs if unfinished and not run.finished), runs[0])
 
 
@@ -147,6 +151,7 @@ def check_unchanged(run: Run, source: Source, settings: Settings = _USUAL) -> No
             f"{source.name} is not the file that the run {run.record.run_id} began with.",
             f"Put the old file back and type `importer resume {run.record.run_id}{_place(settings)}`, "
             "or run the new one with --restart.",
+            on_page="Put the old file back and resume the import, or upload the new one.",
         )
 
 

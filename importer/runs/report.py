@@ -36,7 +36,9 @@ def end(
     """The reports of a run that has ended, for good or for now; then its end is written down. Raises `JournalError`."""
     at = world.wall()
     stopped = f"{stop.message} {stop.advice}".strip() if stop is not None else ""
-    run = msgspec.structs.replace(run, progress=msgspec.structs.replace(run.progress, stopped=stopped))
+    stopped_on_page = f"{stop.message} {stop.on_page}".strip() if stop is not None else None
+    progress = msgspec.structs.replace(run.progress, stopped=stopped, stopped_on_page=stopped_on_page)
+    run = msgspec.structs.replace(run, progress=progress)
     try:
         summary = _write(journal, run, source, stop, None, at, folder, show_identifiers)
     except Unwritten as error:
@@ -44,6 +46,7 @@ def end(
         raise Unwritten(
             f"{error.message} No row is lost: what was sent is in the journal.",
             f"Make space or repair the disk, then type `importer resume {run.record.run_id}`, which writes them.",
+            on_page="Make space or repair the disk, then resume the import, which writes them.",
         ) from error
     finished = (stop is None and not summary.rows.unprocessed) or _nothing_came_of_it(stop, summary.rows)
     journal.finish(run.key, at, summary.exit_code, finished, run.progress)

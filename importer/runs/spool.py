@@ -41,7 +41,9 @@ def spooled(source: str, reports_dir: Path, keep: bool = True) -> Iterator[tuple
             sync_folder(folder)
     except OSError as error:
         raise JournalError(
-            f"{folder} cannot be written ({error.strerror}).", "Choose another --reports-dir."
+            f"{folder} cannot be written ({error.strerror}).",
+            "Choose another --reports-dir.",
+            on_page="Ask the administrator of this page to check the disk and the folder of reports.",
         ) from error
     try:
         yield str(path), True

@@ -68,9 +68,9 @@ def summarise(
 def _mapping_notes(run: Run) -> list[str]:
     mapping = mapping_of(run)
     notes = [
-        f"Column `{column}` looks like a misspelt `{field}`; it was taken as a preference."
+        f"Column “{column}” looks like a misspelt “{field}”; it was taken as a preference."
         for column, field in misspelt(mapping)
     ]
     if mapping.ignored:
-        notes.append("Not sent: " + ", ".join(f"`{column}`" for column in mapping.ignored) + ".")
+        notes.append("Not sent: " + ", ".join(f"“{column}”" for column in mapping.ignored) + ".")
     return notes

@@ -32,8 +32,11 @@ class Target(msgspec.Struct, frozen=True):
 def target_of(settings: Settings, world: World) -> Iterator[Target]:
     """The API that the settings name, or a stand-in that lives as long as the run. Raises `SettingsError`."""
     if bool(settings.attribution_type) != bool(settings.attribution_code):
-        missing = "--attribution-code" if settings.attribution_type else "--attribution-type"
-        raise SettingsError(f"{missing} is not given, and the other means nothing alone.", "Give both, or neither.")
+        raise SettingsError(
+            "The attribution has a type or a code, but not both.",
+            "Give --attribution-type and --attribution-code together, or neither.",
+            on_page="Ask the administrator of this page to set both, or neither.",
+        )
     if settings.sandbox:
         with EmbeddedSandbox() as sandbox, served_here(sandbox.base_url):
             yield Target(sandbox.base_url, "sandbox", Basic(sandbox.username, sandbox.password))
@@ -43,4 +46,5 @@ def target_of(settings: Settings, world: World) -> Iterator[Target]:
         raise SettingsError(
             "No target is given.",
             "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it without.",
+            on_page="Ask the administrator of this page to set the address of the API.",
         )

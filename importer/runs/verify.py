@@ -166,7 +166,10 @@ async def _ask_all(
                     group.create_task(work())
         except* Stopping:
             raise Stop(
-                ExitCode.INTERRUPTED, "The check was interrupted.", "Verify again, perhaps with --sample."
+                ExitCode.INTERRUPTED,
+                "The check was interrupted.",
+                "Verify again, perhaps with --sample.",
+                on_page="Verify again.",
             ) from None
         except* Stop as stops:
             raise stops.exceptions[0] from None
@@ -192,7 +195,12 @@ async def _ask(client: Client, admission: Admission, expected: _Expected) -> dic
                 advice = "Check the credentials, then verify again."
                 raise Stop(ExitCode.REFUSED, f"The server refuses the credentials: {message}.", advice)
             case Next.SETTINGS:
-                raise Stop(ExitCode.SETTINGS, f"The server cannot be used: {message}.", "Check --base-url.")
+                raise Stop(
+                    ExitCode.SETTINGS,
+                    f"The server cannot be used: {message}.",
+                    trouble.advice or "Check --base-url.",
+                    on_page="Ask the administrator of this page to check the address of the API.",
+                )
         attempts += 1
         if attempts >= MAX_ATTEMPTS:
             raise Stop(ExitCode.TROUBLE, f"The server does not answer: {message}.", "Verify again later.")

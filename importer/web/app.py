@@ -19,6 +19,7 @@ from importer.errors import ImporterError
 from importer.web.guard import Guard
 from importer.web.jobs import Jobs
 from importer.web.ledger import Ledger
+from importer.web.messages import words_of
 from importer.web.options import WebOptions, refuse_unsafe
 from importer.web.pages import Pages
 from importer.web.receiving import Elsewhere, Refused
@@ -87,7 +88,7 @@ def create_app(options: WebOptions) -> Starlette:
     async def not_readable(request: Request, error: Exception) -> Response:
         assert isinstance(error, ImporterError)
         text = renderer.t("refused.503")
-        return renderer.page(request.scope, "error", HTTPStatus.SERVICE_UNAVAILABLE, text=text, more=str(error))
+        return renderer.page(request.scope, "error", HTTPStatus.SERVICE_UNAVAILABLE, text=text, more=words_of(error))
 
     app = Starlette(
         routes=[*_routes(pages), Route("/static/{name}", static, name="static")],

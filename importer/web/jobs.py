@@ -318,7 +318,7 @@ class Jobs:
             if ended is None:
                 deaths += 1
                 if deaths > MOST_DEATHS:
-                    return Ended(ExitCode.OURS, "The process of this run died, again and again.", "Try to go on later.")
+                    return Ended(ExitCode.OURS, "The process of this run died, again and again.", "Resume it later.")
                 await self._nap(float(deaths))
             elif ended.exit_code == ExitCode.BUSY and time.monotonic() - began < PATIENCE:
                 # Most likely the process of a server that died, about to stop.

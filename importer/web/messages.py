@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from importer.checker.findings import Findings
+from importer.errors import ImporterError
 from importer.model import FieldDefinition
 from importer.normaliser.mapping import Mapping
 from importer.settings.options import Settings
@@ -57,7 +58,7 @@ class Reporting(msgspec.Struct, frozen=True, tag="reporting"):
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
-    """`message` is "" where a summary (or the file asked for) was written."""
+    """`message` is "" where a summary (or the file asked for) was written. `advice`: as the page words it."""
 
     exit_code: int
     message: str = ""
@@ -119,6 +120,11 @@ class Checked(msgspec.Struct, frozen=True):
     fields_fault: str = ""
     fault: tuple[str, str] = ("", "")
     locked: bool = False
+
+
+def words_of(error: ImporterError) -> str:
+    """An error as the page shows it: what happened and what to do here."""
+    return f"{error.message} {error.on_page}".strip()
 
 
 def example_key(code: str, column: str) -> str:

@@ -29,7 +29,7 @@ from importer.web.forms import HOW_READ, SEPARATORS, mapping_from, reading_from,
 from importer.web.guard import Guard, Visitor, check_form, visitor_of
 from importer.web.jobs import Jobs, Live
 from importer.web.ledger import Ledger, Line, ended_well
-from importer.web.messages import Checked, Look
+from importer.web.messages import Checked, Look, words_of
 from importer.web.options import WebOptions
 from importer.web.passwords import LONGEST
 from importer.web.receiving import Admit, Elsewhere, Received, Refused, form, receive
@@ -355,7 +355,7 @@ class Pages:
         try:
             fit(mapping, [sight.column for sight in look.columns])
         except ImporterError as error:
-            faults.append(str(error))
+            faults.append(words_of(error))
         upload = msgspec.structs.replace(upload, reading=reading)
         if faults:
             return self._columns_page(request, upload, look, mapping, faults, 422)
@@ -557,9 +557,9 @@ class Pages:
             files=files,
             causes=causes[:_MOST_CAUSES],
             more_causes=causes[_MOST_CAUSES:],
-            codes=summary.codes if summary is not None else (),
+            codes=views.code_views(summary.codes) if summary is not None else [],
             details=views.details(t, run, summary, self._owner(run)),
-            notes=summary.notes if summary is not None else (),
+            notes=views.report_notes(run.progress, summary.notes) if summary is not None else [],
             resumable=not run.finished,
             locked=self._locked(run.record.source, upload, wish),
             mendable=open_rows > 0 and bool(files),

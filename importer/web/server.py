@@ -51,10 +51,10 @@ def _only_one(options: WebOptions) -> Iterator[None]:
         try:
             stack.enter_context(Lock(options.folder, "serve"))
         except Busy as error:
-            holder = error.message.partition(" is already")[0]
             raise Busy(
-                f"{holder} serves the page for this reports folder already.",
+                f"{error.holder} serves the page for this reports folder already.",
                 "Stop it first, or use another --reports-dir.",
+                holder=error.holder,
             ) from None
         yield
 

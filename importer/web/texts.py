@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 ENGLISH: dict[str, str] = {
     "name": "importer",
     "skip": "Skip to the content",
@@ -45,7 +43,7 @@ ENGLISH: dict[str, str] = {
     "runs.state": "State",
     "runs.rows": "Outcome of its rows",
     "runs.command_line": "command line",
-    "runs.more": "The {n} newest are shown. Whoever keeps this page can list all: `importer runs`.",
+    "runs.more": "The {n} newest are shown.",
     "files.file": "File",
     "files.size": "Size",
     "files.came": "Came in",
@@ -273,6 +271,26 @@ ENGLISH: dict[str, str] = {
     "file.results.csv": "Every row with its outcome",
     "file.summary.html": "The summary as a page",
     "file.summary.json": "The summary for programs",
+    # -- why a run stopped, by exit code
+    "stopped.1": "Stopped by an internal error.",
+    "stopped.2": "Stopped: the settings of this server need a correction.",
+    "stopped.4": "Stopped: the API refused the credentials or the permission.",
+    "stopped.5": "Stopped by a temporary problem (outage, rate limit, network).",
+    "stopped.6": "Stopped: too many rows failed.",
+    "stopped.7": "Stopped: the journal or the disk failed.",
+    "stopped.8": "Stopped: the file cannot be read.",
+    "stopped.9": "Stopped: the file has changed since the import began.",
+    "stopped.10": "Stopped at the time that was set for it.",
+    "stopped.11": "Stopped: another process is using this import.",
+    "stopped.130": "Interrupted.",
+    "stopped.other": "Stopped.",
+    "stopped.open.one": "1 row still to do.",
+    "stopped.open": "{n} rows still to do.",
+    # -- preferences against those of the organisation
+    "field.unknown": "The organisation has no preference “{name}”.",
+    "field.near": "Did you mean “{name}”?",
+    "field.disabled": "The preference “{name}” is disabled in the organisation: its values would be refused.",
+    "field.mandatory": "The preference “{name}” is mandatory in the organisation, and no column sets it.",
     # -- sign-in
     "sign_in.title": "Sign in",
     "sign_in.name": "Name",
@@ -328,63 +346,6 @@ ENGLISH: dict[str, str] = {
     "refused.busy": "This import goes on already.",
 }
 
-#: The pipeline speaks to people at a terminal; here its options have names on the page.
-_TERMINAL = (
-    (
-        r"Set IMPORTER_SOURCE_PASSWORD, or save it without a password\.",
-        "Type its password here, or save it without one and upload that.",
-    ),
-    (r"Set IMPORTER_SOURCE_PASSWORD, or unpack it", "Type its password here, or unpack it"),
-    (r"Check IMPORTER_SOURCE_PASSWORD\.", "Type it again, or unpack it and upload what is inside."),
-    (r"Name the one to read with --sheet NAME", "Name the one to read under “How the file is read”"),
-    (r"say with --country \(such as --country IN\)", "say under “Country”"),
-    (r"the --country given", "the country given"),
-    (r"use --blank clear if empty cells mean 'remove it'", "say that an empty cell removes the value"),
-    (r", or name it in a mapping\b", ", or choose below what it becomes"),
-    (
-        r"or give a shorter preference name or `ignored` in a mapping",
-        "or give a shorter name below, or ignore the column",
-    ),
-    (r" ?Run `importer map FILE`, edit what it writes, and pass it with --mapping\.", ""),
-    (r"map the others to `ignored`", "ignore the others"),
-    (r"Go on with `importer resume`\.", "It can go on."),
-    (r"Type `importer resume [^`]*` to go on with it, or add --restart to begin anew\.", "It can go on."),
-    (r"`importer retry [^`]*`", "“Try those rows again”"),
-    (r"so --resubmit cannot tell which rows", "so it does not say which rows"),
-    (
-        r"Give annotated\.xlsx or results\.csv of the earlier run, or leave out --resubmit\.",
-        "Mend one of the files that the report offers, or upload this one on the first page.",
-    ),
-    (
-        r"or name its encoding with --encoding \(such as --encoding cp1252\)",
-        "or name its encoding under “How the file is read”",
-    ),
-    (r"stopped by `--max-errors` or the canary", "stopped because too many rows failed"),
-    (r"Stopped by `--max-errors` or the canary", "Stopped because too many rows failed"),
-    (r"the time set by `--until` or `--max-duration` came", "the time that was set for it is over"),
-    (r"the limit of --max-errors", "the limit that was set"),
-    (
-        r"(?<=[Cc]heck )IMPORTER_USERNAME and IMPORTER_PASSWORD(, or the client key| \(or the client key\))",
-        "the credentials",
-    ),
-    (r"[Gg]o on with `importer resume`(?= once)", "let it go on"),
-    (r"go on with `importer resume`", "let it go on"),
-    (r"then(?: type)? `importer resume[^`]*`", "then let it go on"),
-    (r"`importer resume` goes on", "it can go on"),
-    (r"type `importer resume[^`]*`, or run the new one with --restart", "let it go on, or upload the new one"),
-    (r"--base-url", "the address of the target"),
-    (r"a lower --rate", "a lower rate"),
-    (r" Set a smaller --batch-size to spare the extra requests\.", ""),
-    (r" \(importer check --online lists them\)", ""),
-    (r"by --(?:limit|skip-rows)", "as the server was told"),
-    (r"another --reports-dir", "another folder of reports"),
-    (r"--country", "the country"),
-    (r"--header-row", "the row of the column names"),
-    (r"--encoding", "the encoding"),
-    (r"--delimiter", "the delimiter"),
-    (r"--sheet", "the sheet"),
-)
-
 
 class Texts:
     """`t("key", name=…)`: a text; `t.n("key", count)`: the one for so many."""
@@ -402,11 +363,3 @@ class Texts:
 
     def has(self, key: str) -> bool:
         return key in self._table
-
-    def said(self, text: str) -> str:
-        """A sentence of the pipeline's, in the words of the page."""
-        for pattern, words in _TERMINAL:
-            text = re.sub(pattern, words, text)
-        # What a terminal shows as typed.
-        text = re.sub(r"`([^`]+)`", r"“\1”", text)
-        return text.strip()

@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 
 from importer.capillary.codes import lookup
-from importer.checker.findings import Findings, compare_fields
+from importer.checker.findings import FieldFinding, Findings, compare_fields
 from importer.checker.text import duration
 from importer.errors import ExitCode
 from importer.journal import Run
-from importer.model import IDENTIFIERS, Cause, RunSummary, Status
+from importer.journal.records import Progress
+from importer.model import IDENTIFIERS, Cause, CodeCount, RunSummary, Status
 from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, Mapping, misspelt
 from importer.reporter.console import FILE_WORDS, headline, took
 from importer.system.clock import stamp
@@ -172,7 +173,7 @@ def _causes_so_far(codes: Counts) -> list[CauseView]:
     for code, count in codes.items():
         if code:
             entry = lookup(code)
-            rows[(entry.meaning, entry.advice)] += count
+            rows[(entry.meaning, entry.on_page)] += count
     return [CauseView(_sentence(text), advice, count) for (text, advice), count in rows.most_common(_MOST_CAUSES)]
 
 
@@ -202,7 +203,7 @@ def cause_views(t: Texts, causes: Iterable[Cause]) -> list[CauseView]:
     for cause in causes:
         key = "report.examples" if cause.rows <= len(cause.example_rows) else "report.examples_such"
         examples = t(key, rows=", ".join(map(str, cause.example_rows))) if cause.example_rows else ""
-        found.append(CauseView(_sentence(cause.text), cause.advice, cause.rows, examples))
+        found.append(CauseView(_sentence(cause.text), cause.on_page or cause.advice, cause.rows, examples))
     return found
 
 
@@ -233,7 +234,28 @@ def headline_of(t: Texts, run: Run, summary: RunSummary | None, state: str) -> s
     if state in ("paused", "stopped") and summary.exit_code == ExitCode.INTERRUPTED:
         # Somebody wanted it so: "interrupted" would sound like an accident.
         return t.n("report.paused" if state == "paused" else "report.stopped", summary.rows.unprocessed)
-    return t.said(headline(summary))
+    if summary.exit_code in (ExitCode.OK, ExitCode.ROWS):
+        return headline(summary)
+    key = f"stopped.{summary.exit_code}"
+    return f"{t(key if t.has(key) else 'stopped.other')} {t.n('stopped.open', summary.rows.unprocessed)}"
+
+
+def report_notes(progress: Progress, notes: Iterable[str]) -> list[str]:
+    """A report's notes. The journal holds why the run stopped in the page's words too."""
+    stopped, on_page = progress.stopped, progress.stopped_on_page
+    return [on_page if on_page is not None and note == stopped else note for note in notes]
+
+
+class CodeView(msgspec.Struct, frozen=True):
+    code: str
+    meaning: str
+    advice: str
+    rows: int
+
+
+def code_views(codes: Iterable[CodeCount]) -> list[CodeView]:
+    """The codes of a report in the catalogue's words for the page: the report has those for the command line."""
+    return [CodeView(code.code, lookup(code.code).meaning, lookup(code.code).on_page, code.rows) for code in codes]
 
 
 # ---------------------------------------------------------------------------------------------------- columns
@@ -262,7 +284,7 @@ def column_rows(t: Texts, look: Look, mapping: Mapping) -> list[ColumnRow]:
     wrong_names = {}
     if look.fields:
         names = [use.preference for use in mapping.preferences]
-        wrong_names = {fault.preference: fault.message for fault in compare_fields(names, look.fields)}
+        wrong_names = {fault.preference: _field_words(t, fault) for fault in compare_fields(names, look.fields)}
     found = []
     for sight, use in zip(look.columns, mapping.columns, strict=True):
         remarks = []
@@ -290,6 +312,11 @@ def column_rows(t: Texts, look: Look, mapping: Mapping) -> list[ColumnRow]:
     return found
 
 
+def _field_words(t: Texts, found: FieldFinding) -> str:
+    near = f" {t('field.near', name=found.nearest)}" if found.nearest else ""
+    return t(f"field.{found.fault}", name=found.preference) + near
+
+
 def _kind(field: str) -> str:
     return {PREFERENCE: "preference", VALUE: "value", "ignored": "ignored"}.get(field, "field")
 
@@ -315,7 +342,7 @@ def problem_views(checked: Checked, found: Findings) -> list[ProblemView]:
     return [
         ProblemView(
             _sentence(problem.meaning),
-            problem.advice,
+            lookup(problem.code).on_page,
             problem.column,
             f"{problem.rows:,}",
             checked.examples.get(example_key(problem.code, problem.column), ()),
@@ -325,7 +352,7 @@ def problem_views(checked: Checked, found: Findings) -> list[ProblemView]:
 
 
 def check_notes(t: Texts, checked: Checked, found: Findings) -> list[str]:
-    notes = [field.message for field in found.fields]
+    notes = [_field_words(t, field) for field in found.fields]
     if checked.fields_fault:
         notes.append(t("columns.fields_unknown", why=checked.fields_fault))
     repeats = found.repeats

@@ -44,6 +44,7 @@ from importer.web.messages import (
     Sight,
     Told,
     example_key,
+    words_of,
 )
 from importer.world import Stopper, World
 
@@ -172,7 +173,7 @@ def look(job: Job, world: World) -> Look:
             )
     except ImporterError as error:
         sheets = error.sheets if isinstance(error, SourceError) else ()
-        fault = (error.message, error.advice)
+        fault = (error.message, error.on_page)
         return Look(fault=fault, sheets=sheets, locked=_locked(error), fields=fields, fields_fault=fields_fault)
 
 
@@ -194,7 +195,7 @@ def _fields(settings: Settings, world: World) -> tuple[tuple[FieldDefinition, ..
     try:
         return organisation_fields(settings, world), ""
     except ImporterError as error:
-        return None, str(error)
+        return None, words_of(error)
 
 
 def checked(job: Job, world: World) -> Checked:
@@ -208,10 +209,10 @@ def checked(job: Job, world: World) -> Checked:
         except ImporterError as error:
             if error.exit_code not in (ExitCode.SETTINGS, ExitCode.REFUSED, ExitCode.TROUBLE):
                 raise
-            fields_fault = str(error)
+            fields_fault = words_of(error)
             found = check(job.path, msgspec.structs.replace(settings, online=False), world)
     except ImporterError as error:
-        return Checked(fault=(error.message, error.advice), fields_fault=fields_fault, locked=_locked(error))
+        return Checked(fault=(error.message, error.on_page), fields_fault=fields_fault, locked=_locked(error))
     return Checked(found, _examples(problems), fields_fault)
 
 
@@ -287,7 +288,7 @@ def main() -> None:
     try:
         ended = Ended(carry_out(job, World(_environ(job), teller, stopper=stopper)))
     except ImporterError as error:
-        ended = Ended(int(error.exit_code), error.message, error.advice, _locked(error))
+        ended = Ended(int(error.exit_code), error.message, error.on_page, _locked(error))
     except Exception:
         # As on the command line: the place is told, the values are not.
         kind, _, trace = sys.exc_info()

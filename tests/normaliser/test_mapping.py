@@ -170,7 +170,7 @@ def test_no_identifier() -> None:
     with pytest.raises(SourceError) as caught:
         propose(["Moblie No", "Brand"])
     text = str(caught.value)
-    assert "`Moblie No` and `Brand`" in text and "looks like a misspelt `mobile`" in text and "Rename" in text
+    assert "“Moblie No” and “Brand”" in text and "looks like a misspelt “mobile”" in text and "Rename" in text
 
 
 def test_no_preference() -> None:
@@ -236,7 +236,7 @@ def test_the_written_file_explains_itself(tmp_path: Path) -> None:
 def test_a_sheet_that_cannot_be_mapped_yet_gets_its_file(tmp_path: Path) -> None:
     """`map` is where mistakes are mended, so it writes them down; as it is, the file is refused for them."""
     text = to_toml(sketch(["Phone", "Mobile", "Favourite brand of shoes", "City"]))
-    assert "# To be mended here before it can be used: `Phone` and `Mobile` would all feed `mobile`" in text
+    assert "# To be mended here before it can be used: “Phone” and “Mobile” would all feed “mobile”" in text
     assert "# The next name has 24 characters, at most 20 are allowed." in text
     with pytest.raises(SettingsError, match="`Phone` and `Mobile`"):
         _load(tmp_path, text)

@@ -97,12 +97,12 @@ def test_a_canary_larger_than_a_batch_or_than_the_sheet() -> None:
 def test_max_duration_stops_with_10_in_time_and_what_flies_lands() -> None:
     result = ran(
         customers(100_000),
-        limits_of=lambda now: Limits(deadline=now + 60.0, deadline_word="--max-duration"),
+        limits_of=lambda now: Limits(deadline=now + 60.0, deadline_word="its end"),
         at_once=2000,
         **SLOW,
     )
     assert result.exit_code is ExitCode.TIME
-    assert result.stop is not None and "--max-duration" in result.stop.message
+    assert result.stop is not None and result.stop.message == "The run reached its end."
     assert 60.0 <= result.seconds <= 61.0
     assert result.wire.left[-1] <= result.wire.left[0] + 60.0
     assert len(result.scribe.outcomes) == 100 * result.requests

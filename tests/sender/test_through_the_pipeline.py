@@ -270,7 +270,7 @@ def test_until_stops_with_10_and_the_run_can_be_resumed(tmp_path: Path, zone: Zo
         early.wall = lambda: now
         half = run(str(source), settings(sandbox, reports, until=local, concurrency=1), early)
         assert half.exit_code == ExitCode.TIME
-        assert f"--until {local}" in half.notes[0]
+        assert local in half.notes[0]
         assert half.rows.unknown == half.rows.failed == 0
         assert half.rows.succeeded == 10 * len(sandbox.state.requests)
         assert half.rows.succeeded + half.rows.unprocessed == 5000

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
-
 import importer.web
-from importer.capillary.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES
-from importer.errors import EXIT_MEANINGS, ExitCode
-from importer.normaliser.codes import OWN_CODES
+from importer.capillary.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, own_codes
+from importer.errors import ExitCode
+from importer.journal.records import Progress
+from importer.normaliser.codes import ON_PAGE, OWN_CODES
 from importer.web.texts import ENGLISH, Texts
+from importer.web.views import report_notes
 
 PAGE = Path(importer.web.__file__).parent
 TEMPLATES = sorted((PAGE / "templates").glob("*.j2"))
@@ -47,54 +49,122 @@ def test_every_text_is_used() -> None:
 def _made(key: str) -> bool:
     """Keys that modules put together from a beginning and a word."""
     return key.startswith(
-        ("check.blank_", "use.", "outcome.", "action.", "file.", "separator.", "setting.", "step.", "role.")
+        (
+            "check.blank_",
+            "use.",
+            "outcome.",
+            "action.",
+            "file.",
+            "separator.",
+            "setting.",
+            "step.",
+            "role.",
+            "stopped.",
+            "field.",
+        )
     )
 
 
-def test_the_words_of_the_terminal_become_those_of_the_page() -> None:
-    """Nobody on the page is told to type an option."""
+#: What only a terminal can do something with.
+TERMINAL = re.compile(r"--[a-z]|IMPORTER_|\bimporter (?:run|check|map|resume|retry|report|serve|doctor|purge|codes)")
+
+
+def test_no_code_names_an_option_on_the_page() -> None:
+    """The page shows every code's meaning and advice without options, variables or commands."""
+    for entry in (*ITEM_CODES.values(), *REQUEST_CODES.values(), *RUN_CODES.values(), *own_codes().values()):
+        assert not TERMINAL.search(entry.meaning), entry.code
+        assert not TERMINAL.search(entry.on_page), entry.code
+    assert set(ON_PAGE) <= set(OWN_CODES)
+
+
+def test_every_exit_code_has_a_headline() -> None:
+    """A run that stopped says why in the page's own words."""
     t = Texts()
-    for meaning, advice, _ in OWN_CODES.values():
-        for text in (meaning, advice):
-            assert "--" not in t.said(text) and "`importer" not in t.said(text), text
-    assert t.said("Go on with `importer resume`.") == "It can go on."
-    for entry in (*ITEM_CODES.values(), *REQUEST_CODES.values(), *RUN_CODES.values()):
-        for text in (entry.meaning, entry.advice):
-            assert "--" not in t.said(text) and "importer " not in t.said(text), text
-    for code, meaning in EXIT_MEANINGS.items():
-        said = t.said(f"Stopped: {meaning.split(';')[0]}.")
-        assert "--" not in said, code
+    for code in ExitCode:
+        assert code in (ExitCode.OK, ExitCode.ROWS) or t.has(f"stopped.{code.value}"), code
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (
-            "Look at the report; go on with `importer resume` once the reason is gone.",
-            "Look at the report; let it go on once the reason is gone.",
-        ),
-        (
-            "Check IMPORTER_USERNAME and IMPORTER_PASSWORD (or the client key), then go on with `importer resume`.",
-            "Check the credentials, then let it go on.",
-        ),
-        (
-            "Something is wrong with all: look at the failed rows, then `importer resume`.",
-            "Something is wrong with all: look at the failed rows, then let it go on.",
-        ),
-        ("50 rows failed or unknown: the limit of --max-errors.", "50 rows failed or unknown: the limit that was set."),
-        (
-            "Make room or repair the disk, then type `importer resume 20261124-0200-a-7f3a`, which writes them.",
-            "Make room or repair the disk, then let it go on, which writes them.",
-        ),
-        (
-            "Save the sheet as 'CSV UTF-8', or name its encoding with --encoding (such as --encoding cp1252).",
-            "Save the sheet as 'CSV UTF-8', or name its encoding under “How the file is read”.",
-        ),
-    ],
-)
-def test_what_stopped_a_run_is_told_without_the_terminal(text: str, said: str) -> None:
-    """Whoever reads it here has a button, and never saw a prompt."""
-    assert Texts().said(text) == said
+def test_no_text_names_an_option() -> None:
+    """The catalogue itself speaks of buttons and fields."""
+    for key, text in ENGLISH.items():
+        assert not TERMINAL.search(text) and "`" not in text, key
+
+
+#: Raised before the page serves, to the person who starts it in a terminal, or by faces of their own.
+ELSEWHERE = ("cli", "nightly", "sandbox", "settings", "telemetry", "library.py")
+AT_START = ("command.py", "options.py", "server.py", "users.py")
+
+
+def test_every_error_that_the_page_can_show_has_words_for_it() -> None:
+    """Advice that names an option, a variable or a command has a wording for the page; a message names none."""
+    root = Path(importer.__file__).parent
+    modules = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(root.rglob("*.py"))}
+    errors = _error_classes(modules.values())
+    seen = 0
+    wrong = []
+    for path, module in modules.items():
+        at = path.relative_to(root)
+        if at.parts[0] in ELSEWHERE or (at.parts[0] == "web" and at.name in AT_START):
+            continue
+        constants = _constants(module)
+        for call in ast.walk(module):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id not in errors:
+                continue
+            seen += 1
+            given = {word.arg for word in call.keywords}
+            message, advice = _parts(call, constants)
+            if TERMINAL.search(message) or (TERMINAL.search(advice) and "on_page" not in given):
+                wrong.append(f"{at}:{call.lineno}")
+            on_page = " ".join(_text(word.value, constants) for word in call.keywords if word.arg == "on_page")
+            if TERMINAL.search(on_page) or "`" in on_page:
+                wrong.append(f"{at}:{call.lineno} (on_page)")
+    assert wrong == []
+    assert seen > 100
+
+
+def _error_classes(modules: Iterable[ast.Module]) -> set[str]:
+    """`ImporterError` and all that derive from it, and the reader's own refusal, which becomes one."""
+    classes = [node for module in modules for node in ast.walk(module) if isinstance(node, ast.ClassDef)]
+    found = {"ImporterError", "Refused"}
+    while more := {c.name for c in classes if found & {getattr(b, "id", "") for b in c.bases}} - found:
+        found |= more
+    return found
+
+
+def _constants(module: ast.Module) -> dict[str, str]:
+    """Names of texts in a module, and what they hold: also those that a function chooses from."""
+    found: dict[str, str] = {}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            found[name] = f"{found.get(name, '')} {_text(node.value, {})}"
+    return found
+
+
+def _text(node: ast.expr, constants: dict[str, str]) -> str:
+    """Every literal of an expression, and of the constants that it names."""
+    parts = []
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+            parts.append(inner.value)
+        elif isinstance(inner, ast.Name):
+            parts.append(constants.get(inner.id, ""))
+    return "".join(parts)
+
+
+def _parts(call: ast.Call, constants: dict[str, str]) -> tuple[str, str]:
+    """Message and advice; a `Stop` has its exit code before them."""
+    texts = [argument for argument in call.args if "ExitCode" not in ast.unparse(argument)]
+    message = "".join(_text(argument, {}) for argument in texts[:1])
+    return message, " ".join(_text(argument, constants) for argument in texts[1:])
+
+
+def test_a_stop_is_shown_in_the_words_of_the_page() -> None:
+    """The journal keeps both wordings; a run of an older version shows the one it has."""
+    stopped = "Stopped. Resume with `importer resume`."
+    notes = (stopped, "A note.")
+    assert report_notes(Progress(stopped=stopped, stopped_on_page="Stopped."), notes) == ["Stopped.", "A note."]
+    assert report_notes(Progress(stopped=stopped), notes) == [stopped, "A note."]
 
 
 def test_plural() -> None:
