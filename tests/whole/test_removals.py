@@ -1,4 +1,4 @@
-"""The list of handlings that the tests miss when they are taken out: it fits the program as it stands."""
+"""The list of removals matches the program, and taking a handling out is noticed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from functools import cache
 
 import pytest
 
-from tests.whole.removals import REMOVALS, ROOT, Removal, selection, unmissed
+from tests.support.patches import ROOT, Misfit, apply
+from tests.whole.removals import REMOVALS, Removal, selection, unnoticed
 
 
 @cache
@@ -17,28 +18,39 @@ def functions_of(path: str) -> set[str]:
 
 
 @pytest.mark.parametrize("removal", REMOVALS, ids=lambda removal: removal.what)
-def test_what_is_taken_out_is_there_once_and_its_tests_exist(removal: Removal) -> None:
-    """A list that no longer fits proves nothing: who changes a handling changes its entry too."""
-    text = (ROOT / removal.where).read_text(encoding="utf-8")
-    assert text.count(removal.old) == 1
+def test_a_removal_matches_once_and_its_tests_exist(removal: Removal) -> None:
+    """A list that does not match proves nothing: a change of a handling changes its entry too."""
+    path, patched = apply(removal.scope, removal.old, removal.new)
     assert removal.new != removal.old
-    compile(text.replace(removal.old, removal.new), removal.where, "exec")
+    compile(patched, path, "exec")
     assert removal.tests
     for test in selection(removal.tests):
-        path, _, name = test.partition("::")
-        assert functions_of(path) and (not name or name in functions_of(path)), test
+        file, _, name = test.partition("::")
+        assert functions_of(file) and (not name or name in functions_of(file)), test
 
 
-def test_each_has_its_own_name() -> None:
+def test_names_are_unique() -> None:
     assert len({removal.what for removal in REMOVALS}) == len(REMOVALS)
 
 
-def test_taking_out_is_noticed_and_only_what_is_tested_is() -> None:
-    """One that a test misses, and one that no test beside it can: the list is no rubber stamp."""
-    missed = Removal(
-        "yes", "importer/sender/retry.py", "MAX_ATTEMPTS = 5", "MAX_ATTEMPTS = 9", ("test_figures::test_patience",)
-    )
-    blind = Removal(
-        "no", "importer/sender/retry.py", "MAX_ATTEMPTS = 5", "MAX_ATTEMPTS = 9", ("test_figures::test_429",)
-    )
-    assert unmissed([missed, blind]) == [blind]
+@pytest.mark.parametrize(
+    ("scope", "old", "new", "message"),
+    [
+        ("BackOff.delay", "1234", "1", "matches 0 times in sender.retry.BackOff.delay, also: nowhere else"),
+        ("BackOff.delay", "...", "1", "matches"),
+        ("BackOff.succeeded", "self._breaker.answered()", "", "also: sender."),
+        ("BackOff.nothing", "1", "2", "BackOff.nothing names nothing"),
+        ("__init__", "1", "2", "__init__ names "),
+        ("MAX_ATTEMPTS", "5", "...", "more wildcards"),
+    ],
+)
+def test_a_patch_that_does_not_match_once_is_an_error(scope: str, old: str, new: str, message: str) -> None:
+    with pytest.raises(Misfit, match=message.replace(".", r"\.")):
+        apply(scope, old, new)
+
+
+def test_only_what_a_test_beside_it_covers_is_noticed() -> None:
+    """One removal that a test notices, and one that no test beside it can notice: the check can fail."""
+    noticed = Removal("yes", "MAX_ATTEMPTS", "5", "9", ("test_figures::test_patience",))
+    blind = Removal("no", "MAX_ATTEMPTS", "5", "9", ("test_figures::test_429",))
+    assert unnoticed([noticed, blind]) == [blind]
