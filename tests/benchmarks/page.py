@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 
 from importer.sandbox import EmbeddedSandbox
-from tests.support.page import Server, Visitor, ended, import_file
-from tests.web.test_uploads import MEBIBYTE, peak
+from importer.web.options import MEBIBYTE
+from tests.support.page import Server, Visitor, ended, import_file, peak
 
 USERS, SECONDS, LONGEST_MS, MOST_MIB = 20, 20.0, 200.0, 300
 

@@ -152,9 +152,10 @@ class Stages:
         setattr(owner, name, timed)
 
     def install(self) -> None:
+        import importer.sender.sender
+
         import importer.capillary.client
         import importer.runs.report
-        import importer.sender.sender
         from importer.chunker.batches import Chunker
         from importer.chunker.lanes import Lanes
         from importer.chunker.pacer import Pacer

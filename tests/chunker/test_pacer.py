@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import heapq
 import random
 
@@ -26,6 +25,7 @@ from importer.chunker.pacer import (
 )
 from importer.model import Rate
 from importer.settings.options import read_rate
+from tests.support.sending import most_in_a_window
 
 
 class Clock:
@@ -54,10 +54,6 @@ def departures(
         pace.departed()
         left.append(clock.now)
     return left
-
-
-def most_in_a_window(left: list[float], window: float) -> int:
-    return max(bisect.bisect_left(left, at + window) - index for index, at in enumerate(left))
 
 
 @pytest.mark.parametrize("handshake", [0.0, 0.03, 0.3, 0.9])

@@ -16,7 +16,7 @@ import pytest
 from importer.chunker.pacer import MemoryStore, Pacer, PaceState
 from importer.chunker.shared_rate import SharedStore, shared_slots, state_folder
 from importer.settings.options import read_rate
-from tests.chunker.test_pacer import most_in_a_window
+from tests.support.sending import most_in_a_window
 
 PROCESS = """
 import json, sys, time

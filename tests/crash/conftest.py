@@ -8,10 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support.crashes import Zygote, cannot_trace
-
-Zygotes = queue.SimpleQueue[Zygote]
-AT_ONCE = 2
+from tests.support.crashes import AT_ONCE, Zygote, Zygotes, cannot_trace
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,7 @@ import msgspec
 import pytest
 
 from importer.errors import ExitCode
-from tests.crash.conftest import AT_ONCE, Zygotes
-from tests.support.crashes import CALLS, Case, Point, Thread
+from tests.support.crashes import AT_ONCE, CALLS, Case, Point, Thread, Zygotes
 
 #: All points, or so few of them that everybody's tests stay fast: every n-th, spread over the whole run.
 EVERY = os.environ.get("IMPORTER_EVERY_CRASH_POINT") == "1"

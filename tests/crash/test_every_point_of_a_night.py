@@ -9,8 +9,7 @@ from typing import Self
 
 import pytest
 
-from tests.crash.conftest import AT_ONCE, Zygotes
-from tests.support.crashes import BATCH, CALLS, CONCURRENCY, Case, Point
+from tests.support.crashes import AT_ONCE, BATCH, CALLS, CONCURRENCY, Case, Point, Zygotes
 
 EVERY = os.environ.get("IMPORTER_EVERY_CRASH_POINT") == "1"
 

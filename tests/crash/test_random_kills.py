@@ -14,8 +14,7 @@ import pytest
 from importer.journal import Journal
 from importer.model import RunSummary
 from importer.sandbox import SandboxOptions
-from tests.crash.conftest import Zygotes
-from tests.support.crashes import Case
+from tests.support.crashes import Case, Zygotes
 from tests.support.runs import results, sheet, violations
 
 EVERY = os.environ.get("IMPORTER_EVERY_CRASH_POINT") == "1"

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -22,24 +21,14 @@ from importer.journal import (
     Journal,
     Progress,
     Run,
-    RunRecord,
     Scribe,
     databases,
     file_system_of,
 )
 from importer.journal.schema import STATUSES
 from importer.journal.scribe import GAP, LONELY
-from importer.model import Batch, Customer, Outcome, Status
-from tests.support.journals import Opener
-
-
-def record(run_id: str = "20260101-0200-rows-0001", **more: object) -> RunRecord:
-    base = RunRecord(run_id, "/rows.csv", "ab" * 32, 100, "", "https://api", "till", 1, {"rate": 1}, {}, b"", "0")
-    return msgspec.structs.replace(base, **more)
-
-
-def batch(batch_id: int, *rows: int) -> Batch:
-    return Batch(batch_id, tuple(Customer(row, mobile="919999999999") for row in rows))
+from importer.model import Outcome, Status
+from tests.support.journals import Opener, batch, record
 
 
 def attempt(number: int, batch_id: int) -> Attempt:

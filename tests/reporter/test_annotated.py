@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
@@ -12,64 +10,18 @@ import pytest
 import xlsxwriter
 import xlwt
 from openpyxl.comments import Comment
-from openpyxl.styles import Alignment, Font, PatternFill
-from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.styles import Font
 from openpyxl.worksheet.table import Table
-from openpyxl.worksheet.worksheet import Worksheet
 
 from importer.capillary.codes import lookup
 from importer.model import RESULT_COLUMNS, Outcome, Status
-from importer.normaliser.mapping import propose
 from importer.reader import SourceOptions, open_source
-from importer.reporter import Written, annotated
-from tests.support.reporting import by_row, mapping, read_csv, write_files
+from importer.reporter import annotated
+from tests.support.reporting import AT, by_row, mapping, outcomes, read_csv, uploaded, write_files
+from tests.support.reporting import failed_row as failed
+from tests.support.reporting import report_on as report
 
-AT = 1_795_399_200_123
 RED, AMBER, NONE = "FFF4B6B0", "FFFFE69A", "00000000"
-
-
-def uploaded(path: Path, change: Callable[[Worksheet], None] = lambda sheet: None) -> Path:
-    """A workbook with what people have in theirs: a title, formats, widths, formulas, a validation, a second sheet."""
-    book = openpyxl.Workbook()
-    sheet = book.active
-    assert sheet is not None
-    sheet.title = "Customers"
-    sheet["A1"] = "Preferences of October"
-    sheet["A1"].font = Font(size=18, bold=True, color="FF0000FF")
-    sheet.append([])
-    sheet.append(["Mobile", "E-mail", "Store Code", "Brand", "Points"])
-    for n in range(6):
-        sheet.append([919844000000 + n, f"a{n}@example.com", "S1", "Puma", None])
-        sheet.cell(4 + n, 1).number_format = "0"
-        sheet.cell(4 + n, 5).value = f"=A{4 + n}*2"
-    sheet["D4"].fill = PatternFill("solid", start_color="FF00FF00")
-    sheet["D5"].alignment = Alignment(horizontal="right")
-    sheet.column_dimensions["B"].width = 33
-    validation = DataValidation(type="list", formula1='"Puma,Nike"')
-    validation.add("D4:D9")
-    sheet.add_data_validation(validation)
-    other = book.create_sheet("Rates")
-    other["A1"], other["A2"], other["A3"] = datetime.date(2026, 3, 9), 0.5, "=A2*2"
-    other["A2"].number_format = "0.0%"
-    hidden = book.create_sheet("Notes")
-    hidden.sheet_state = "hidden"
-    change(sheet)
-    book.save(path)
-    return path
-
-
-def report(folder: Path, path: Path, outcomes: list[Outcome]) -> Written:
-    with open_source(path, SourceOptions(sheet="Customers")) as source:
-        return write_files(folder, source, outcomes, propose(source.columns))
-
-
-def outcomes(**status: Outcome) -> list[Outcome]:
-    """All rows succeeded but those given as `r5=…`."""
-    return [status.get(f"r{n}", Outcome(n, Status.SUCCEEDED, "1000", attempts=1, at=AT)) for n in range(4, 10)]
-
-
-def failed(row: int, code: str, **more: object) -> Outcome:
-    return Outcome(row, Status.FAILED, code, attempts=1, at=AT, **more)  # type: ignore[arg-type]
 
 
 def colour(cell: openpyxl.cell.Cell) -> str:

@@ -9,41 +9,14 @@ from pathlib import Path
 import pytest
 
 from importer.capillary.codes import lookup
-from importer.model import Cause, CodeCount, Outcome, RequestCounts, RowCounts, RunSummary, Status, Stretch
+from importer.model import Cause, Outcome, RowCounts, Status, Stretch
 from importer.reporter import write_summary
 from importer.reporter.page import page
 from importer.reporter.timeline import Timeline
-from tests.support.reporting import summary
+from tests.support.reporting import AT, summary, timeline
+from tests.support.reporting import failed_summary as failed
 
 FILES = ("results.csv", "failed.xlsx", "summary.html", "summary.json")
-AT = 1_795_399_200_000
-
-
-def failed(**changes: object) -> RunSummary:
-    entry = lookup("816")
-    return summary(
-        **{
-            "exit_code": 3,
-            "rows": RowCounts(read=120, succeeded=80, failed=21, rejected=17, unknown=2),
-            "requests": RequestCounts(sent=9, retried=4, split=1, throttled=2),
-            "codes": (CodeCount("816", entry.meaning, entry.advice, 21),),
-            "causes": (Cause("21 rows failed: <b>customer</b> not found.", "Check & mend.", 21, (4, 9, 12)),),
-            "repairs": {"spaces_removed": 31},
-            "notes": ("The sheet “Notes” is hidden.",),
-            "reports": {
-                name: f"/r/run/{name}" for name in ("results.csv", "failed.xlsx", "summary.html", "summary.json")
-            },
-            **changes,
-        }
-    )
-
-
-def timeline(seconds: int = 30) -> Timeline:
-    found = Timeline()
-    for second in range(seconds):
-        status = Status.FAILED if second % 5 == 0 else Status.SUCCEEDED
-        found.see([Stretch(Outcome(2, status, "816", attempts=1, at=AT + second * 1000), 100)])
-    return found
 
 
 class Seen(HTMLParser):

@@ -12,10 +12,9 @@ import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
 from importer.reporter.page import page
-from tests.reporter.test_annotated import failed as failed_row
-from tests.reporter.test_annotated import outcomes, report, uploaded
-from tests.reporter.test_page import failed, timeline
-from tests.support.reporting import Sheet, mapping, write_files
+from tests.support.reporting import Sheet, failed_row, mapping, outcomes, timeline, uploaded, write_files
+from tests.support.reporting import failed_summary as failed
+from tests.support.reporting import report_on as report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OFFICE = shutil.which("soffice") or shutil.which("libreoffice")

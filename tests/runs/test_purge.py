@@ -15,8 +15,7 @@ from importer.runs.listing import list_runs
 from importer.runs.purge import Purged, purge, purged_text
 from importer.sandbox import EmbeddedSandbox
 from importer.world import World
-from tests.runs.test_resume import half_a_run, stopped_after
-from tests.support.runs import Program, settings, sheet, world
+from tests.support.runs import Program, half_a_run, settings, sheet, stopped_after, world
 
 DAY = 86_400.0
 

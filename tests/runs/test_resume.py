@@ -19,7 +19,6 @@ import pytest
 
 from importer.errors import Busy, ExitCode, SettingsError, SourceChanged
 from importer.journal import Journal
-from importer.model import RunSummary
 from importer.pipeline import report, resume, retry, run
 from importer.reader import open_source
 from importer.runs.locks import Lock
@@ -27,9 +26,11 @@ from importer.runs.record import identity_of
 from importer.sandbox import EmbeddedSandbox, SandboxOptions, SandboxState
 from importer.world import World
 from tests.support.runs import (
+    HALVED,
     Listener,
     Program,
     accepted_rows,
+    half_a_run,
     results,
     rows_written,
     settings,
@@ -39,14 +40,6 @@ from tests.support.runs import (
     violations,
     world,
 )
-
-#: Rows of a run that is stopped after a few: so many that it cannot end before it hears of that.
-HALVED = 200
-
-
-def half_a_run(sandbox: EmbeddedSandbox, folder: Path, rows: int = HALVED, after: int = 25) -> RunSummary:
-    source = sheet(folder / "rows.csv", rows)
-    return run(str(source), settings(sandbox, folder / "reports"), stopped_after(after, sandbox, folder))
 
 
 def settled(state: SandboxState) -> None:

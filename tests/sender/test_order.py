@@ -5,63 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Sequence
-from typing import Any
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importer.capillary.wire import encode_body, encode_customer
 from importer.errors import ExitCode, Stop
 from importer.model import Customer, Rate, Status
 from importer.pipeline import Stages
-from importer.sandbox import SandboxOptions, create_app
-from tests.support.sending import TILL, Rig, customers, ran, virtually
-
-Accounts = list[tuple[tuple[str, ...], tuple[tuple[str, str], ...]]]
-
-
-def accounts(state: Any) -> Accounts:
-    """Every account of a sandbox: what it is known by, and its preferences."""
-    return sorted((tuple(sorted(a.keys)), tuple(sorted(a.fields.items()))) for a in state.accounts)
-
-
-def one_by_one(found: Sequence[Customer]) -> Accounts:
-    """The state after the rows were sent one by one, by nobody but this test."""
-
-    async def send() -> Accounts:
-        app = create_app(SandboxOptions())
-        transport = httpx.ASGITransport(app)
-        headers = {"Authorization": TILL.header, "Content-Type": "application/json"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test", headers=headers) as http:
-            for customer in found:
-                body = encode_body([encode_customer(customer)])
-                response = await http.post("/v1.1/customer/preferences?format=json", content=body)
-                assert b'"true"' in response.content
-        return accounts(app.state.sandbox)
-
-    return asyncio.run(send())
-
-
-def sheet(chance: random.Random, rows: int, people: int) -> list[Customer]:
-    """A sheet in which few customers return often, by one identifier or several; some rows link two of them."""
-    found = []
-    for row in range(2, 2 + rows):
-        person = chance.randrange(people)
-        other = chance.randrange(people) if chance.random() < 0.1 else person
-        kinds = chance.sample(["mobile", "email", "external_id", "user_id"], chance.choice([1, 1, 2, 3]))
-        values = {
-            "mobile": f"9198765{person:05d}",
-            "email": f"{chance.choice(['p', 'P'])}{other}@example.com",
-            "external_id": f"X{person}",
-            "user_id": f"{other}",
-        }
-        fields = (("Color", f"row {row}"), (f"Field {chance.randrange(3)}", f"row {row}"))
-        found.append(Customer(row, **{kind: values[kind] for kind in kinds}, custom_fields=fields))
-    return found
-
+from tests.support.sending import Rig, accounts, chained, customers, one_by_one, ran, virtually
 
 FAULTS = (
     "503", "502-after", "reset", "reset-after", "close", "close-after", "html-after", "empty-after", "truncated",
@@ -77,7 +30,7 @@ def test_the_final_state_is_that_of_rows_sent_one_by_one(
 ) -> None:
     """Random repeats and chains, latency, faults and splits: state as one by one, no customer twice in flight."""
     chance = random.Random(seed)
-    found = sheet(chance, rows=chance.randint(1, 120), people=people)
+    found = chained(chance, rows=chance.randint(1, 120), people=people)
     faults = [f"{number}:{chance.choice(FAULTS)}" for number in range(2, 40) if chance.random() < 0.25]
     latency = tuple(round(chance.uniform(0, 3), 2) for _ in range(7))
     result = ran(
@@ -178,7 +131,7 @@ def test_a_hot_customer_does_not_stall_the_rest() -> None:
 @pytest.mark.parametrize("rate", [None, Rate(600, 60.0, "600/minute")])
 def test_rows_of_one_customer_never_share_a_batch(rate: Rate | None) -> None:
     """In one request the server's order is nobody's promise."""
-    found = sheet(random.Random(5), rows=200, people=20)
+    found = chained(random.Random(5), rows=200, people=20)
     result = ran(found, rate=rate)
     assert result.state.repeats == 0
     assert accounts(result.state) == one_by_one(found)

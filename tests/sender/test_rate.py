@@ -21,9 +21,8 @@ from importer.pipeline import run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.settings.options import Settings, read_rate
 from importer.world import World
-from tests.chunker.test_pacer import most_in_a_window
-from tests.sender.test_stopping import sheet
-from tests.support.sending import Ran, Rig, customers, virtually
+from tests.support.runs import sheet
+from tests.support.sending import Ran, Rig, customers, most_in_a_window, virtually
 
 
 async def at_once(rate: str, processes: int, seconds: int) -> list[Ran]:
@@ -114,7 +113,7 @@ def test_seconds_at_50_a_second_never_exceed_them(tmp_path: Path, monkeypatch: p
     wire = Wire(monkeypatch)
     with EmbeddedSandbox(SandboxOptions(latency=(0.2,), rate_limit="50/second")) as sandbox:
         one = settings(sandbox.base_url, tmp_path, "50/second", 6.0)
-        run(str(sheet(tmp_path, 500)), one, World(environ(tmp_path), clock=wire.clock))
+        run(str(sheet(tmp_path / "sheet.csv", 500)), one, World(environ(tmp_path), clock=wire.clock))
         arrived = [record.at for record in sandbox.state.requests]
     assert len(arrived) == len(wire.times) > 2
     assert most_in_a_window(wire.times, 1.0) <= 50
@@ -130,7 +129,11 @@ def test_two_runs_with_one_key_share_its_rate(tmp_path: Path) -> None:
             folder = tmp_path / name
             folder.mkdir()
             one = settings(sandbox.base_url, folder, "50/second", 4.0)
-            runs.append(threading.Thread(target=run, args=(str(sheet(folder, 500)), one, World(environ(tmp_path)))))
+            runs.append(
+                threading.Thread(
+                    target=run, args=(str(sheet(folder / "sheet.csv", 500)), one, World(environ(tmp_path)))
+                )
+            )
         for thread in runs:
             thread.start()
         for thread in runs:

@@ -28,10 +28,9 @@ from importer.sender.feed import ROWS_AT_ONCE, Selection, SheetFeed
 from importer.settings.options import Settings
 from importer.system.clock import seconds_until
 from importer.world import World
-from tests.sender.test_order import accounts, one_by_one
-from tests.sender.test_order import sheet as chained
 from tests.support.fault_server import closed_port
 from tests.support.runs import Program, settings, sheet, stopped_after, world
+from tests.support.sending import accounts, chained, one_by_one
 
 
 def test_a_server_that_is_away_for_longer_than_max_outage_ends_the_run_with_5(tmp_path: Path) -> None:

@@ -16,9 +16,8 @@ from importer.model import Customer, RunSummary, Store
 from importer.pipeline import resume, run
 from importer.sandbox import EmbeddedSandbox
 from importer.sender.unchanged import Hasher, Ledger
-from tests.journal.test_journal import batch, record
-from tests.runs.test_resume import stopped_after
-from tests.support.runs import Listener, results, settings, sheet, statuses, world
+from tests.support.journals import batch, record
+from tests.support.runs import Listener, results, settings, sheet, statuses, stopped_after, world
 
 Row = tuple[str, str, str]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import queue
 import re
 import select
 import shutil
@@ -262,3 +263,9 @@ def _sheet(path: Path) -> None:
             if row == 9:
                 name = "C8"
             writer.writerow([mobile, name, f"colour {row}"])
+
+
+Zygotes = queue.SimpleQueue[Zygote]
+
+
+AT_ONCE = 2

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from importer.journal import Journal
+from importer.journal import Journal, RunRecord
+from importer.model import Batch, Customer
 
 Opener = Callable[[], Journal]
 
@@ -97,3 +99,12 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
         return lambda: Journal.open(tmp_path / "reports")
     database: str = request.getfixturevalue("database")
     return lambda: Journal.open(tmp_path / "reports", database)
+
+
+def record(run_id: str = "20260101-0200-rows-0001", **more: object) -> RunRecord:
+    base = RunRecord(run_id, "/rows.csv", "ab" * 32, 100, "", "https://api", "till", 1, {"rate": 1}, {}, b"", "0")
+    return msgspec.structs.replace(base, **more)
+
+
+def batch(batch_id: int, *rows: int) -> Batch:
+    return Batch(batch_id, tuple(Customer(row, mobile="919999999999") for row in rows))

@@ -173,3 +173,12 @@ def ended(visitor: Visitor, run: str) -> httpx.Response:
 def serving(folder: Path, *options: str, **environ: str) -> Iterator[Server]:
     with Server(folder, *options, **environ) as server:
         yield server
+
+
+def peak(server: Server) -> int:
+    """The most memory that the server's own process has held, in bytes."""
+    assert server.process is not None
+    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) * 1024

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import openpyxl
 import pandas as pd
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.worksheet import Worksheet
 
 from importer import reporter
+from importer.capillary.codes import lookup
 from importer.model import (
+    Cause,
+    CodeCount,
     Outcome,
     Problem,
     RateSummary,
@@ -20,12 +27,15 @@ from importer.model import (
     RowCounts,
     RunSummary,
     SourceSummary,
+    Status,
     Stretch,
     TargetSummary,
 )
-from importer.normaliser.mapping import ColumnUse, Mapping
+from importer.normaliser.mapping import ColumnUse, Mapping, propose
+from importer.reader import SourceOptions, open_source
 from importer.reporter import Written
 from importer.reporter.rows import Rows
+from importer.reporter.timeline import Timeline
 from importer.row_block import RowBlock
 
 
@@ -122,3 +132,77 @@ def summary(**changes: object) -> RunSummary:
         "reports": {},
     }
     return RunSummary(**{**usual, **changes})  # type: ignore[arg-type]
+
+
+AT = 1_795_399_200_123
+
+
+def uploaded(path: Path, change: Callable[[Worksheet], None] = lambda sheet: None) -> Path:
+    """A workbook with what people have in theirs: a title, formats, widths, formulas, a validation, a second sheet."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Customers"
+    sheet["A1"] = "Preferences of October"
+    sheet["A1"].font = Font(size=18, bold=True, color="FF0000FF")
+    sheet.append([])
+    sheet.append(["Mobile", "E-mail", "Store Code", "Brand", "Points"])
+    for n in range(6):
+        sheet.append([919844000000 + n, f"a{n}@example.com", "S1", "Puma", None])
+        sheet.cell(4 + n, 1).number_format = "0"
+        sheet.cell(4 + n, 5).value = f"=A{4 + n}*2"
+    sheet["D4"].fill = PatternFill("solid", start_color="FF00FF00")
+    sheet["D5"].alignment = Alignment(horizontal="right")
+    sheet.column_dimensions["B"].width = 33
+    validation = DataValidation(type="list", formula1='"Puma,Nike"')
+    validation.add("D4:D9")
+    sheet.add_data_validation(validation)
+    other = book.create_sheet("Rates")
+    other["A1"], other["A2"], other["A3"] = datetime.date(2026, 3, 9), 0.5, "=A2*2"
+    other["A2"].number_format = "0.0%"
+    hidden = book.create_sheet("Notes")
+    hidden.sheet_state = "hidden"
+    change(sheet)
+    book.save(path)
+    return path
+
+
+def report_on(folder: Path, path: Path, outcomes: list[Outcome]) -> Written:
+    with open_source(path, SourceOptions(sheet="Customers")) as source:
+        return write_files(folder, source, outcomes, propose(source.columns))
+
+
+def outcomes(**status: Outcome) -> list[Outcome]:
+    """All rows succeeded but those given as `r5=…`."""
+    return [status.get(f"r{n}", Outcome(n, Status.SUCCEEDED, "1000", attempts=1, at=AT)) for n in range(4, 10)]
+
+
+def failed_row(row: int, code: str, **more: object) -> Outcome:
+    return Outcome(row, Status.FAILED, code, attempts=1, at=AT, **more)  # type: ignore[arg-type]
+
+
+def failed_summary(**changes: object) -> RunSummary:
+    entry = lookup("816")
+    return summary(
+        **{
+            "exit_code": 3,
+            "rows": RowCounts(read=120, succeeded=80, failed=21, rejected=17, unknown=2),
+            "requests": RequestCounts(sent=9, retried=4, split=1, throttled=2),
+            "codes": (CodeCount("816", entry.meaning, entry.advice, 21),),
+            "causes": (Cause("21 rows failed: <b>customer</b> not found.", "Check & mend.", 21, (4, 9, 12)),),
+            "repairs": {"spaces_removed": 31},
+            "notes": ("The sheet “Notes” is hidden.",),
+            "reports": {
+                name: f"/r/run/{name}" for name in ("results.csv", "failed.xlsx", "summary.html", "summary.json")
+            },
+            **changes,
+        }
+    )
+
+
+def timeline(seconds: int = 30) -> Timeline:
+    found = Timeline()
+    for second in range(seconds):
+        status = Status.FAILED if second % 5 == 0 else Status.SUCCEEDED
+        found.see([Stretch(Outcome(2, status, "816", attempts=1, at=AT + second * 1000), 100)])
+    return found

@@ -17,6 +17,7 @@ import msgspec
 from importer.journal import Journal
 from importer.model import Outcome, RunSummary, Status
 from importer.observer import Silent
+from importer.pipeline import run
 from importer.sandbox import EmbeddedSandbox, SandboxState
 from importer.settings.options import Settings, read_rate
 from importer.world import World
@@ -212,3 +213,12 @@ def _applied(state: SandboxState) -> list[tuple[str, dict[str, str]]]:
     with state.store.lock:
         found = connection.execute("SELECT body_sha256, accepted FROM requests").fetchall()
     return [(body, fields) for body, blob in found for _, fields in msgspec.json.decode(blob) if "Colour" in fields]
+
+
+#: Rows of a run that is stopped after a few: so many that it cannot end before it hears of that.
+HALVED = 200
+
+
+def half_a_run(sandbox: EmbeddedSandbox, folder: Path, rows: int = HALVED, after: int = 25) -> RunSummary:
+    source = sheet(folder / "rows.csv", rows)
+    return run(str(source), settings(sandbox, folder / "reports"), stopped_after(after, sandbox, folder))

@@ -7,6 +7,7 @@ millisecond, and a run that can go nowhere any more is an error instead of a han
 from __future__ import annotations
 
 import asyncio
+import bisect
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import httpx
 
 from importer.capillary.client import Client, ClientOptions
 from importer.capillary.credentials import Basic, Credentials
+from importer.capillary.wire import encode_body, encode_customer
 from importer.chunker.batches import MAX_BYTES, Chunker
 from importer.chunker.lanes import Lanes
 from importer.chunker.pacer import Pacer, SlotStore
@@ -300,3 +302,50 @@ class Rig:
 def ran(found: Sequence[Customer], **settings: Any) -> Ran:
     """Sends customers to a sandbox in virtual time. Settings: those of `Rig`; the sandbox's stand in `options`."""
     return virtually(Rig(**settings).send(found))
+
+
+def most_in_a_window(left: list[float], window: float) -> int:
+    return max(bisect.bisect_left(left, at + window) - index for index, at in enumerate(left))
+
+
+Accounts = list[tuple[tuple[str, ...], tuple[tuple[str, str], ...]]]
+
+
+def accounts(state: Any) -> Accounts:
+    """Every account of a sandbox: what it is known by, and its preferences."""
+    return sorted((tuple(sorted(a.keys)), tuple(sorted(a.fields.items()))) for a in state.accounts)
+
+
+def one_by_one(found: Sequence[Customer]) -> Accounts:
+    """The state after the rows were sent one by one, by nobody but this test."""
+
+    async def send() -> Accounts:
+        app = create_app(SandboxOptions())
+        transport = httpx.ASGITransport(app)
+        headers = {"Authorization": TILL.header, "Content-Type": "application/json"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test", headers=headers) as http:
+            for customer in found:
+                body = encode_body([encode_customer(customer)])
+                response = await http.post("/v1.1/customer/preferences?format=json", content=body)
+                assert b'"true"' in response.content
+        return accounts(app.state.sandbox)
+
+    return asyncio.run(send())
+
+
+def chained(chance: random.Random, rows: int, people: int) -> list[Customer]:
+    """A chained in which few customers return often, by one identifier or several; some rows link two of them."""
+    found = []
+    for row in range(2, 2 + rows):
+        person = chance.randrange(people)
+        other = chance.randrange(people) if chance.random() < 0.1 else person
+        kinds = chance.sample(["mobile", "email", "external_id", "user_id"], chance.choice([1, 1, 2, 3]))
+        values = {
+            "mobile": f"9198765{person:05d}",
+            "email": f"{chance.choice(['p', 'P'])}{other}@example.com",
+            "external_id": f"X{person}",
+            "user_id": f"{other}",
+        }
+        fields = (("Color", f"row {row}"), (f"Field {chance.randrange(3)}", f"row {row}"))
+        found.append(Customer(row, **{kind: values[kind] for kind in kinds}, custom_fields=fields))
+    return found

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.support.browser import QUIET, chromium
 from tests.support.page import ROOT, SAMPLES, Server, until
-from tests.web.conftest import QUIET, chromium
 
 PICTURES = ROOT / ".images"
 #: Slow enough to be caught about the middle.

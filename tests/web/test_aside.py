@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from importer.web.users import add_user
+from tests.support.browser import axe, context_of, wide_enough
 from tests.support.page import Server, Visitor, import_file, until
-from tests.web.test_flow import axe, context_of, wide_enough
 
 PASSWORD = "a long enough password"
 

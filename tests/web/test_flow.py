@@ -6,17 +6,14 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import axe_playwright_python
 import openpyxl
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, Page, expect
 
 from importer.sandbox import EmbeddedSandbox
+from tests.support.browser import Watcher, axe, context_of, wide_enough
 from tests.support.page import SAMPLES, Server
-
-AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 
 
 class Turnstile:
@@ -62,46 +59,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
                 yield running
             finally:
                 running.turnstile.open()
-
-
-class Watcher:
-    """Keeps what must not happen on any page: errors on the console, requests to anywhere else."""
-
-    def __init__(self, page: Page, origin: str) -> None:
-        self.faults: list[str] = []
-        self._place = urlsplit(origin).netloc
-        page.on("console", self._console)
-        page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        page.on("request", self._request)
-
-    def _console(self, message: ConsoleMessage) -> None:
-        # A form that is refused with 422 is told so on the console by the browser itself.
-        if message.type in ("error", "warning") and "422" not in message.text:
-            self.faults.append(f"console: {message.text}")
-
-    def _request(self, request: Request) -> None:
-        if urlsplit(request.url).netloc != self._place:
-            self.faults.append(f"left the origin: {request.url}")
-
-
-def axe(page: Page) -> list[str]:
-    """What axe-core finds, of all its rules. It is put into the page past the page's own policy."""
-    page.evaluate(AXE.read_text(encoding="utf-8") + "; null")
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)")
-    return [
-        f"{page.url}: {v['id']}: {v['nodes'][0]['html'][:200]} {v['nodes'][0].get('failureSummary', '')}" for v in found
-    ]
-
-
-def context_of(browser: Browser, **settings: object) -> BrowserContext:
-    made = browser.new_context(reduced_motion="reduce", accept_downloads=True, **settings)  # type: ignore[arg-type]
-    made.set_default_timeout(60_000)
-    return made
-
-
-def wide_enough(page: Page) -> bool:
-    """Nothing is wider than the screen: nobody scrolls sideways."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def mend(report: Path, mended: Path) -> None:

@@ -15,9 +15,9 @@ from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.settings.options import Settings
 from importer.web.messages import Job
 from importer.web.passwords import Passwords
+from tests.support.browser import Watcher, axe, context_of, wide_enough
 from tests.support.page import Server, Visitor, ended, form_of, prepare, start, until
 from tests.support.runs import rows_written
-from tests.web.test_flow import Watcher, axe, context_of, wide_enough
 
 SECRET = "kanari-Ünlock-me"
 WRONG = "kanari-wrong"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import io
 import os
-import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msoffcrypto.format.ooxml import OOXMLFile
 
+from importer.web.options import MEBIBYTE
 from importer.web.receiving import safe_name
-from tests.support.page import SAMPLES, Server, Visitor, form_of
-
-MEBIBYTE = 1024 * 1024
+from tests.support.page import SAMPLES, Server, Visitor, form_of, peak
 
 
 @pytest.fixture(scope="module")
@@ -206,15 +204,6 @@ def test_a_setting_that_cannot_be_understood_is_told(visitor: Visitor) -> None:
     fields = form_of(visitor.settled(address).text)
     answer = visitor.post(f"{address}/mapping", {**fields, "country": "India"})
     assert answer.status_code == 422 and "two letters" in answer.text
-
-
-def peak(server: Server) -> int:
-    """The most memory that the server's own process has held, in bytes."""
-    assert server.process is not None
-    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found is not None
-    return int(found[1]) * 1024
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured by /proc")
