@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import xlsxwriter
 
@@ -67,7 +68,8 @@ def _row(number: int) -> list[str]:
 
 def _make(folder: Path, rows: int) -> dict[str, Path]:
     files = {"csv": folder / "plain.csv", "quoted": folder / "quoted.csv", "xlsx": folder / "sheet.xlsx"}
-    for name, quoting in (("csv", csv.QUOTE_MINIMAL), ("quoted", csv.QUOTE_ALL)):
+    styles: tuple[tuple[str, Any], ...] = (("csv", csv.QUOTE_MINIMAL), ("quoted", csv.QUOTE_ALL))
+    for name, quoting in styles:
         with files[name].open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, quoting=quoting)
             writer.writerow(HEADER)

@@ -24,9 +24,9 @@ from pathlib import Path
 
 from importer.journal import Attempt, Change, Progress
 from importer.model import Batch, Customer, Outcome, Status
-from importer.runs.job import begin
 from importer.settings.options import Settings
 from importer.world import World
+from tests.support.runs import begun
 
 ROWS = 1_000_000
 HEADER = ("Mobile", "Email", "Customer ID", "Store Code", "Favourite Brand", "Favourite Color", "Shoe Size", "City")
@@ -50,7 +50,7 @@ def write(path: Path, rows: int) -> None:
 def keep(sheet: Path, settings: Settings, rows: int) -> None:
     """The journal of a run that has ended: every row with its outcome, every twentieth refused."""
     world = World({"IMPORTER_USERNAME": "till", "IMPORTER_PASSWORD": "till"})
-    with begin(str(sheet), settings, world, spooled=False) as job:
+    with begun(str(sheet), settings, world) as job:
         journal, key = job.journal, job.run.key
         changes: list[Change] = []
         for number in range(1, rows // BATCH + 1):

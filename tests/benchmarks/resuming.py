@@ -19,10 +19,10 @@ from pathlib import Path
 
 from importer.journal import Attempt, Change, Progress
 from importer.model import Batch, Customer, Outcome, Status
-from importer.runs.job import begin
 from importer.sandbox import EmbeddedSandbox
 from importer.settings.options import Settings
 from importer.world import World
+from tests.support.runs import begun
 
 ROWS = 1_000_000
 MOST_SECONDS = 20.0
@@ -43,7 +43,7 @@ def _sheet(path: Path, rows: int) -> None:
 
 def _journal(sheet: Path, settings: Settings, world: World, rows: int) -> int:
     """The journal of a run that was killed: nine tenths of the rows have their outcome. Returns its size."""
-    with begin(str(sheet), settings, world, spooled=False) as job:
+    with begun(str(sheet), settings, world) as job:
         journal, key = job.journal, job.run.key
         done = rows * 9 // 10 // BATCH
         changes: list[Change] = []

@@ -22,7 +22,7 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,7 +136,7 @@ class Stages:
     """CPU seconds spent inside the functions of each stage, by wrapping them."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
 
     def wrap(self, owner: Any, name: str, stage: str) -> None:
         inner = getattr(owner, name)
@@ -152,9 +152,8 @@ class Stages:
         setattr(owner, name, timed)
 
     def install(self) -> None:
-        import importer.sender.sender
-
         import importer.capillary.client
+        import importer.pipeline
         import importer.runs.report
         from importer.chunker.batches import Chunker
         from importer.chunker.lanes import Lanes
@@ -162,7 +161,7 @@ class Stages:
         from importer.journal import Journal
         from importer.normaliser.normaliser import Normaliser
         from importer.sender.feed import SheetFeed
-        from importer.sender.unchanged import Watch
+        from importer.sender.settlement import Settlement
 
         inner = SheetFeed.portions
 
@@ -176,7 +175,7 @@ class Stages:
                     return
                 yield portion
 
-        SheetFeed.portions = portions  # type: ignore[method-assign]
+        SheetFeed.portions = portions  # type: ignore[assignment]
         self.wrap(Normaliser, "__call__", "  of it: normalise")
         self.wrap(Lanes, "add", "lanes")
         self.wrap(Lanes, "done", "lanes")
@@ -184,9 +183,9 @@ class Stages:
         self.wrap(Pacer, "slot", "pace")
         self.wrap(Pacer, "may_leave", "pace")
         self.wrap(importer.capillary.client, "decode_answer", "decode")
-        self.wrap(importer.sender.sender, "reconcile", "reconcile")
+        self.wrap(importer.pipeline, "decide", "reconcile")
         self.wrap(Journal, "write", "journal")
-        self.wrap(Watch, "written", "journal")
+        self.wrap(Settlement, "settle", "settle")
         self.wrap(importer.runs.report, "write_files", "report")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import unicodedata
+from collections.abc import Sequence
 
 import msgspec
 from hypothesis import given, settings
@@ -31,7 +32,7 @@ NOON = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
 
 
 def _findings(
-    rows: list[tuple[str, ...]],
+    rows: Sequence[tuple[str, ...]],
     columns: tuple[str, ...] = COLUMNS,
     *,
     fields: list[FieldDefinition] | None = None,

@@ -57,7 +57,7 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    pytest.importorskip("mfusepy", reason="mfusepy or libfuse is missing", exc_type=(ImportError, OSError))
+    pytest.importorskip("mfusepy", reason="mfusepy or libfuse is missing", exc_type=(ImportError, OSError))  # type: ignore[arg-type]
     mount = tmp_path / "disk"
     mount.mkdir()
     found = Disk(mount)
@@ -95,7 +95,7 @@ def lost_in_cuts(disk: Disk, folder: Path, synchronous: str) -> list[tuple[int, 
         wanted = 0
         for number in range(CUTS):
             with more:
-                assert more.wait_for(lambda wanted=wanted: acknowledged >= wanted, 60), "the writer does not come on"
+                assert more.wait_for(lambda wanted=wanted: acknowledged >= wanted, 60), "no progress"  # type: ignore[misc]
             # Between two acknowledgements as well: the writer does not wait for the cut.
             place = folder / f"{synchronous}-{number}"
             place.mkdir()

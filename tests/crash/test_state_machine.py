@@ -25,9 +25,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from importer.errors import Busy, ImporterError, JournalError
 from importer.journal import Change, Journal
 from importer.model import RunSummary, Status
-from importer.pipeline import World, resume, run
+from importer.pipeline import resume, run
 from importer.sandbox import SandboxOptions, create_app
 from importer.settings.options import Settings, read_rate
+from importer.world import World
 from tests.support.runs import results, sheet
 
 ROWS = 24
@@ -204,7 +205,7 @@ class Importing(RuleBasedStateMachine):
                 raise JournalError("killed")
             machine._write(journal, changes, key)
 
-        Journal.write = write  # type: ignore[method-assign]
+        Journal.write = write  # type: ignore[assignment]
 
     def teardown(self) -> None:
         try:

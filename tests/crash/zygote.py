@@ -44,7 +44,7 @@ def child(order: dict[str, Any]) -> None:
             wait_at(order["fifo"])
             work(scribe)
 
-        journal.Scribe._work = gated  # type: ignore[method-assign]
+        journal.Scribe._work = gated  # type: ignore[assignment]
     elif order["gate"] == "main":
         wait_at(order["fifo"])
     try:

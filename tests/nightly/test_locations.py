@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,7 @@ class SFTPServer:
                 super().posix_rename(oldpath, newpath)
 
         def files(channel: Any) -> asyncssh.SFTPServer:
-            return Files(channel, chroot=str(self.root))
+            return Files(channel, chroot=os.fsencode(self.root))
 
         self._server = await asyncssh.create_server(
             Login, "127.0.0.1", 0, server_host_keys=[self.host_key], sftp_factory=files

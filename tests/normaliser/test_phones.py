@@ -20,7 +20,7 @@ from importer.normaliser.phones import (
     trunk_prefix,
 )
 
-COUNTRIES = ("IN", "TH", "ID", "AE", "SA", "US", "CA", "GB", "DE", "IT")
+COUNTRIES: tuple[str, ...] = ("IN", "TH", "ID", "AE", "SA", "US", "CA", "GB", "DE", "IT")
 COUNTRIES += ("FR", "ES", "MX", "BR", "CN", "RU", "KZ", "ZA", "CI", "SG")
 NUMBERS_PER_COUNTRY = 5_000
 

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 
 from importer.errors import SourceError
-from importer.reader import open_source, workbook
+from importer.reader import SourceOptions, open_source
 from importer.reader.workbook import WorkbookSource
 
 
@@ -74,7 +74,7 @@ def test_rows_can_be_left_unread(large: Path) -> None:
 def test_it_gets_no_secret(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in its environment nor on its command line."""
     monkeypatch.setenv("IMPORTER_PASSWORD", "canary-4711")
-    with open_source(large, workbook.SourceOptions(password="canary-4712")) as source:
+    with open_source(large, SourceOptions(password="canary-4712")) as source:
         seen = b"".join(Path(f"/proc/{_child(source)}/{name}").read_bytes() for name in ("environ", "cmdline"))
     assert b"workbook_child" in seen
     assert b"canary" not in seen

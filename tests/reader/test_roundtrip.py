@@ -18,7 +18,8 @@ import xlwt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importer.reader import cell_text, ods, xls, xlsx
+from importer.reader import cell_text, ods, xls
+from importer.reader.sheet_xml import SheetReader
 from importer.reader.workbook_child import marked
 from importer.reader.workbook_messages import Rows as Block
 from importer.reader.xlsx import Workbook
@@ -162,7 +163,7 @@ def test_the_three_parsers_agree(rows: list[list[Any]]) -> None:
     workbook = Workbook(stream)
     member = workbook.sheets[0].member
     fast = _flat(list(marked(workbook.rows(workbook.sheets[0]), [])))
-    reader = xlsx.SheetReader(workbook._shared_strings(), workbook._formats())
+    reader = SheetReader(workbook._shared_strings(), workbook._formats())
     parsed = [reader.parsed_row(element) for element in workbook._elements(member, "row", "sheetData")]
     assert _flat(list(marked([block for block in parsed if block], []))) == fast
     stream.seek(0)
@@ -204,7 +205,7 @@ def test_xls(rows: list[list[Any]]) -> None:
 def test_ods(rows: list[list[Any]]) -> None:
     """OpenDocument keeps text and numbers."""
     stream = io.BytesIO()
-    pd.DataFrame(rows, columns=HEADER, dtype=object).to_excel(stream, index=False, engine="odf")
+    pd.DataFrame(rows, columns=HEADER, dtype=object).to_excel(stream, index=False, engine="odf")  # type: ignore[arg-type]
     workbook = ods.Workbook(stream)
     assert _flat(list(marked(workbook.rows(workbook.sheets[0][0]), []))) == [(1, HEADER), *_expected(rows)]
 

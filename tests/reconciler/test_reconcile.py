@@ -64,7 +64,7 @@ class ModelServer:
         kinds = self.chance.sample(["mobile", "email", "external_id", "user_id"], self.chance.randint(1, 4))
         # Mobiles that differ in their first digits only are the hard ones.
         tail = f"{self.chance.randint(0, 9)}48764{row:02d}"
-        values = {
+        values: dict[str, Any] = {
             "mobile": self.chance.choice(["91", "44", ""]) + f"77{tail}",
             "email": f"Row{row}@Example.com",
             "external_id": f"X-{row}",

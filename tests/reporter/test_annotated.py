@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -24,7 +25,7 @@ from tests.support.reporting import report_on as report
 RED, AMBER, NONE = "FFF4B6B0", "FFFFE69A", "00000000"
 
 
-def colour(cell: openpyxl.cell.Cell) -> str:
+def colour(cell: Any) -> str:
     return str(cell.fill.start_color.rgb)
 
 
@@ -207,7 +208,7 @@ def test_a_workbook_that_cannot_be_marked_still_gets_its_other_reports(
         raise KeyError("no such part")
 
     path = uploaded(tmp_path / "u.xlsx")
-    monkeypatch.setattr(annotated.openpyxl, "load_workbook", stumble)
+    monkeypatch.setattr(openpyxl, "load_workbook", stumble)
     written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
     assert list(written.reports) == ["results.csv", "failed.xlsx"]
     assert "could not be made" in written.notes[0]
@@ -245,13 +246,13 @@ def test_a_workbook_of_another_kind_has_its_cells_marked(tmp_path: Path) -> None
     written = report(tmp_path / "run", tmp_path / "u.xls", outcomes)
     assert any("without its looks" in note for note in written.notes)
     marked = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")
-    cells = marked["Customers"]
-    assert [cells.cell(4, n).value for n in range(1, 14)] == [*table[0], *RESULT_COLUMNS]
-    assert (cells["C5"].value, cells["C5"].data_type, cells["C7"].value, cells["C7"].data_type) == (
+    page = marked["Customers"]
+    assert [page.cell(4, n).value for n in range(1, 14)] == [*table[0], *RESULT_COLUMNS]
+    assert (page["C5"].value, page["C5"].data_type, page["C7"].value, page["C7"].data_type) == (
         *("007", "s", "=1+1", "s"),
     )
-    assert [cells.cell(row, 6).value for row in (5, 6, 7)] == ["succeeded", "failed", "failed"]
-    assert colour(cells["A7"]) == RED
+    assert [page.cell(row, 6).value for row in (5, 6, 7)] == ["succeeded", "failed", "failed"]
+    assert colour(page["A7"]) == RED
     with open_source(tmp_path / "run" / "annotated.xlsx") as source:
         assert source.columns == table[0]
         (block,) = source.blocks()

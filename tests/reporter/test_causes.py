@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from importer.masking import masked
 from importer.model import Cause, Outcome, Status, Stretch
 from importer.reporter import console_text, log_line, write_summary
-from importer.reporter.causes import masked
 from importer.reporter.timeline import Timeline
 from tests.support.reporting import Sheet, mapping, summary, write_files
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from importer.capillary.codes import lookup
@@ -60,7 +61,7 @@ def test_a_run_with_failures_says_what_failed_why_and_what_to_do() -> None:
 def test_causes_take_the_place_of_bare_codes() -> None:
     """Where the data prove a cause, it is told instead of the code."""
     cause = Cause("20 rows failed: customer not found. All of them have 11 digits.", "Add the digit.", 20, (17, 18))
-    text = console_text(failed().__class__(**{**_fields(failed()), "causes": (cause,)}))
+    text = console_text(msgspec.structs.replace(failed(), causes=(cause,)))
     assert "All of them have 11 digits. E.g. rows 17, 18." in " ".join(text.split())
     assert "→ Add the digit." in text
     assert "20 rows: customer not found" not in text

@@ -120,7 +120,7 @@ def test_failed_rows_succeed_once_they_are_mended(terminal: Terminal, sandbox: E
     else:
         book = openpyxl.load_workbook(failed)
         for row in book.active.iter_rows(min_row=2):
-            row[0].value = row[0].value.replace("code-816+", "mended-xlsx-")
+            row[0].value = str(row[0].value).replace("code-816+", "mended-xlsx-")
         book.save(failed)
     ended = terminal.type("run", failed, "--base-url", sandbox.base_url, "--json")
     assert (ended.code, ended.json["rows"]["succeeded"]) == (0, len(rows))

@@ -326,7 +326,8 @@ def test_fails_twice_and_then_succeeds(identifier: str) -> None:
     """`-x2` counts the attempts of that very identifier, and what follows a plus is another customer."""
 
     async def test(client: Client) -> None:
-        sent = customer(**{"email" if "@" in identifier else "external_id": identifier})
+        name: Any = {"email" if "@" in identifier else "external_id": identifier}
+        sent = customer(**name)
         codes = [await client.code(sent) for _ in range(4)]
         assert [code is None for code in codes] == [False, False, True, True]
         assert await client.code(customer(external_id="code-521-x2+another")) == 521

@@ -45,7 +45,7 @@ def test_answers_do_not_wait_for_acknowledgements() -> None:
     """Twenty requests on one connection take far less than twenty times the 40 ms of a delayed ACK: with those no
     twenty ever do, without them some do on the busiest machine."""
     with EmbeddedSandbox() as sandbox, httpx.Client(base_url=sandbox.base_url, headers=TILL, trust_env=False) as http:
-        took = []
+        took: list[float] = []
         while len(took) < 50 and min(took, default=1.0) >= 0.4:
             for n in range(20):
                 http.post(POST, json=body(customer(external_id=f"A{n}")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+from typing import Any
 
 import httpx
 import pytest
@@ -114,9 +115,9 @@ def test_a_hot_customer_does_not_stall_the_rest() -> None:
         rig = Rig(options={"latency": (0.1,)}, concurrency=8)
 
         async def watch(stages: Stages) -> None:
+            scribe: Any = stages.settlement._scribe
             while True:
                 await asyncio.sleep(0.5)
-                scribe = stages.settlement._scribe
                 if not done and all(row in scribe.outcomes for row in range(20_000, 20_500)):
                     done.append(len(scribe.outcomes) - 500)
                     stages.engine.stop(Stop(ExitCode.INTERRUPTED, "enough"))

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pandas as pd
@@ -52,7 +53,7 @@ def test_a_server_that_is_away_for_longer_than_max_outage_ends_the_run_with_5(tm
     [({"batch_limit": 3}, {"1060"}), ({"max_bytes": 1000}, {"413", "HTTP 413"})],
     ids=["1060", "413"],
 )
-def test_a_limit_that_was_learnt_holds_after_a_resume(tmp_path: Path, limits: dict[str, int], codes: set[str]) -> None:
+def test_a_limit_that_was_learnt_holds_after_a_resume(tmp_path: Path, limits: dict[str, Any], codes: set[str]) -> None:
     """1060 and 413 are journalled: the process that goes on does not run into them again."""
     with EmbeddedSandbox(SandboxOptions(**limits)) as sandbox:
         reports = tmp_path / "reports"

@@ -6,7 +6,7 @@ import asyncio
 import bisect
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import httpx
 import pytest
@@ -24,7 +24,7 @@ from tests.support.sending import Answerer, Ran, customers, fresh, magic, ran
 FAST = read_rate("600/minute")
 
 
-def scripted(faults: dict[int, httpx.Response | Exception]) -> Answerer:
+def scripted(faults: Mapping[int, httpx.Response | Exception]) -> Answerer:
     """Answers of our own for some requests; the sandbox answers the others."""
 
     async def answer(request: httpx.Request, number: int) -> httpx.Response | None:

@@ -772,7 +772,7 @@ def _ods(path: Path) -> None:
     frame = pd.DataFrame(
         {"mobile": ["007", 917744876415], "brand": [1.5, "x"], "day": [dt.date(2026, 3, 9), MOMENT], "ok": [True, "NA"]}
     )
-    frame.to_excel(path, index=False, engine="odf")
+    frame.to_excel(path, index=False, engine="odf")  # type: ignore[arg-type]
 
 
 _add(

@@ -56,7 +56,7 @@ class _Controller(Controller):
     """On whatever port is free: one that is looked for first may be somebody else's by the time it is used."""
 
     def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]
+        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
         with socket.create_connection((self.hostname, self.port), 60) as trial:
             trial.recv(1024)
 

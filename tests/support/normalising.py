@@ -21,7 +21,8 @@ def block_of(
 
 def normalise(normaliser: Normaliser, blocks: Iterable[RowBlock]) -> Normalised:
     """Everything that the normaliser makes of a source."""
-    customers, problems, repairs, blanks = [], [], [], {}
+    customers, problems, repairs = [], [], []
+    blanks: dict[str, int] = {}
     for made in [*[normaliser(block) for block in blocks], normaliser.finish()]:
         customers += made.customers
         problems += made.problems

@@ -54,7 +54,11 @@ def apply(name: str, old: str, new: str) -> tuple[Path, str]:
         raise Misfit(_misfit(scope, pattern, len(matches)))
     (match,) = matches
     filled = _Filled(match.taken)
-    put = [filled.visit(after)] if as_expression else filled.statements(_statements(after))
+    put = (
+        [filled.visit(after)]
+        if isinstance(after, ast.expr) and as_expression
+        else filled.statements(_statements(after))
+    )
     kept = getattr(match.parent, match.field)
     if match.start < 0:
         changed = put[0]
@@ -163,7 +167,7 @@ def _match(pattern: Any, node: Any) -> tuple[Any, ...] | None:
         return () if type(pattern) is type(node) and pattern == node else None
     if type(pattern) is not type(node):
         return None
-    if isinstance(pattern, ast.Dict):
+    if isinstance(pattern, ast.Dict) and isinstance(node, ast.Dict):
         return _match_list(_pairs(pattern), _pairs(node))
     taken: tuple[Any, ...] = ()
     for field in pattern._fields:
@@ -207,12 +211,14 @@ class _Pair(ast.AST):
     """An entry of a dict."""
 
     _fields = ("key", "value")
-    key: ast.expr | None
-    value: ast.expr
+
+    def __init__(self, key: ast.expr | None, value: ast.expr) -> None:
+        super().__init__()
+        self.key, self.value = key, value
 
 
 def _pairs(node: ast.Dict) -> list[_Pair]:
-    return [_Pair(key=key, value=value) for key, value in zip(node.keys, node.values, strict=True)]
+    return [_Pair(key, value) for key, value in zip(node.keys, node.values, strict=True)]
 
 
 # ---------------------------------------------------------------------------------------------------- replacing

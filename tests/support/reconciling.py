@@ -25,7 +25,7 @@ class Case:
     said: Sequence[str]
 
 
-def sent(row: int = 2, **identifiers: str) -> Customer:
+def sent(row: int = 2, **identifiers: Any) -> Customer:
     return Customer(row, **identifiers)
 
 
@@ -33,7 +33,7 @@ def yes(mobile: str = "", email: str = "", external_id: str = "", user_id: str =
     return ItemStatus(mobile, email, external_id, user_id, success=True, code="200")
 
 
-def no(code: str = "1012", **identifiers: str) -> ItemStatus:
+def no(code: str = "1012", **identifiers: Any) -> ItemStatus:
     return ItemStatus(success=False, code=code, **identifiers)
 
 

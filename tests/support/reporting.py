@@ -99,7 +99,7 @@ def read_csv(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def read_xlsx(path: Path) -> list[list[str]]:
+def read_xlsx(path: Path) -> list[list[Any]]:
     book = openpyxl.load_workbook(path)
     try:
         return [

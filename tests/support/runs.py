@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,10 @@ from importer.journal import Journal
 from importer.model import Outcome, RunSummary, Status
 from importer.observer import Silent
 from importer.pipeline import run
+from importer.reader import open_source
+from importer.runs.job import Job, begin, options_of
+from importer.runs.record import choose_mapping
+from importer.runs.target import target_of
 from importer.sandbox import EmbeddedSandbox, SandboxState
 from importer.settings.options import Settings, read_rate
 from importer.world import World
@@ -222,3 +227,14 @@ HALVED = 200
 def half_a_run(sandbox: EmbeddedSandbox, folder: Path, rows: int = HALVED, after: int = 25) -> RunSummary:
     source = sheet(folder / "rows.csv", rows)
     return run(str(source), settings(sandbox, folder / "reports"), stopped_after(after, sandbox, folder))
+
+
+@contextmanager
+def begun(path: str, settings: Settings, world: World) -> Iterator[Job]:
+    """A run that begins, up to its first row."""
+    with (
+        target_of(settings, world) as target,
+        open_source(path, options_of(settings, world)) as source,
+        begin(source, choose_mapping(source, settings), settings, target, world, spooled=False) as job,
+    ):
+        yield job

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -243,7 +243,7 @@ class Rig:
     seed: int = 1
     at_once: int = 500
     inner: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda transport: transport
-    during: Callable[[Stages], Awaitable[None]] | None = None
+    during: Callable[[Stages], Coroutine[Any, Any, None]] | None = None
     limits_of: Callable[[float], Limits] | None = None
     #: Another server than the sandbox, over real sockets and in real time.
     base_url: str = ""
@@ -334,13 +334,13 @@ def one_by_one(found: Sequence[Customer]) -> Accounts:
 
 
 def chained(chance: random.Random, rows: int, people: int) -> list[Customer]:
-    """A chained in which few customers return often, by one identifier or several; some rows link two of them."""
+    """A sheet in which few customers return often, by one identifier or several; some rows link two of them."""
     found = []
     for row in range(2, 2 + rows):
         person = chance.randrange(people)
         other = chance.randrange(people) if chance.random() < 0.1 else person
         kinds = chance.sample(["mobile", "email", "external_id", "user_id"], chance.choice([1, 1, 2, 3]))
-        values = {
+        values: dict[str, Any] = {
             "mobile": f"9198765{person:05d}",
             "email": f"{chance.choice(['p', 'P'])}{other}@example.com",
             "external_id": f"X{person}",

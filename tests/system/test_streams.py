@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,8 @@ def test_a_full_stdout_is_told_once(terminal: Terminal) -> None:
 def test_the_stand_in_is_not_behind_a_proxy(terminal: Terminal) -> None:
     """The first command of the README ended with 5 where a proxy is set, or showed the proxy the sheet."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
-    proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
+    proxies: dict[str, Any] = dict.fromkeys(
+        ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"), "http://127.0.0.1:9"
+    )
     ended = terminal.start("run", "a.csv", "--sandbox", "--max-outage", "1s", no_proxy="", NO_PROXY="", **proxies)
     assert ended.code == 0, ended

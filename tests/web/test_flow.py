@@ -53,7 +53,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with EmbeddedSandbox() as sandbox:
         environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
         options = ("--base-url", sandbox.base_url, "--batch-size", "10", "--rate", "100/second")
-        with Place(tmp_path_factory.mktemp("page"), *options, **environ) as running:
+        running = Place(tmp_path_factory.mktemp("page"), *options, **environ)
+        with running:
             running.turnstile = Turnstile(sandbox)
             try:
                 yield running
@@ -73,8 +74,8 @@ def mend(report: Path, mended: Path) -> None:
         for name in ("E-mail ID", "Customer ID", "Store Code"):
             cells[name].value = None
         cells["Favourite brand"].value = "Puma"
-        for cell, name in zip(row, header, strict=True):
-            if name is None:  # a remark beside the table
+        for cell, title in zip(row, header, strict=True):
+            if title is None:  # a remark beside the table
                 cell.value = None
     book.save(mended)
 

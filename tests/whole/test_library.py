@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -80,7 +81,7 @@ def test_a_run_of_a_frame_that_stopped_is_resumed_from_its_spool(terminal: Termi
     people = pd.DataFrame({"Mobile": [f"9197744{n:05}" for n in range(40)], "Colour": "Blue"})
     with EmbeddedSandbox(SandboxOptions(latency=(0.03,))) as sandbox:
         terminal.credentials(sandbox)
-        words = {"base_url": sandbox.base_url, "batch_size": 1, "concurrency": 1}
+        words: dict[str, Any] = {"base_url": sandbox.base_url, "batch_size": 1, "concurrency": 1}
         stopped = run(people, **words, max_duration=datetime.timedelta(seconds=0.2))
         assert stopped.exit_code == 10
         (spool,) = (terminal.folder / "reports" / ".spool").iterdir()

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -138,7 +139,7 @@ def test_each_way_to_fail_stands_on_its_own_row(terminal: Terminal) -> None:
     terminal.type("run", SAMPLES / "messy.xlsx", "--sandbox")
     page = openpyxl.load_workbook(SAMPLES / "messy.xlsx")["Customers"]
     rows = table(terminal.run_folder() / "results.csv")
-    found = {}
+    found: dict[Any, Any] = {}
     for row in rows:
         cells = [cell.value for cell in page[int(row["_row"])]]
         assert row["E-mail ID"] == (cells[1] or ""), "the row stands on its own number"
