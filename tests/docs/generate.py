@@ -1,16 +1,19 @@
-"""The parts of README.md that the program says itself: `python -m tests.docs.generate` writes them between their marks.
+"""The parts of README and manual that the program itself prints: `python -m tests.docs.generate` writes them.
 
-A part is opened by `<!-- generated: name -->` and closed by `<!-- /generated -->`; the tests compare.
+A part begins with `<!-- generated: name -->` and ends with `<!-- /generated -->`. The tests compare them.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -20,41 +23,74 @@ from importer.cli.main import cli
 from importer.errors import EXIT_MEANINGS, ExitCode
 from importer.normaliser.damage import REPAIRS
 from importer.sandbox import FAULTS, SHAPES, magic_markdown
-from importer.settings.options import OPTIONS
+from importer.settings.options import OPTIONS, Option
 from importer.telemetry.metrics import metrics_table
+from tests.architecture.test_imports import FLOORS
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+MANUAL = ROOT / "importer" / "manual"
+#: The manual's topics in reading order.
+TOPICS = (
+    *("getting-started", "sheets", "reports", "resuming", "options", "settings", "codes", "sandbox", "page"),
+    *("nightly", "schedulers", "library", "performance", "architecture", "decisions"),
+)
+FILES = (README, *(MANUAL / f"{topic}.md" for topic in TOPICS))
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- /generated -->)", re.DOTALL)
+_RUN_ID = re.compile(r"\d{8}-\d{4}-(\w+)-[0-9a-f]{4}")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a pipe in a cell is escaped."""
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
+def all_commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command by name, in the order of the command line's help."""
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None, name
+        yield name, command
+
+
 def commands() -> str:
     rows = []
-    for name, command in cli.commands.items():
-        words = " ".join(
-            param.make_metavar(click.Context(command)) for param in command.params if isinstance(param, click.Argument)
-        )
-        rows.append((f"`{f'{name} {words}'.strip()}`", (command.help or "").partition("\n\n")[0].replace("\n", " ")))
+    for name, command in all_commands():
+        context = click.Context(command)
+        words = " ".join(p.make_metavar(context) for p in command.params if isinstance(p, click.Argument))
+        first = re.sub(r"\s+", " ", (command.help or "").strip().partition("\n\n")[0])
+        rows.append((f"`{f'{name} {words}'.strip()}`", first))
     return table(("command", "does"), rows)
 
 
+def declares(param: click.Parameter, option: Option) -> bool:
+    """Whether a command's parameter is made from this setting of the table."""
+    return isinstance(param, click.Option) and f"--{option.name}" in param.opts and option.help in (param.help or "")
+
+
 def options() -> str:
-    rows = [
-        (
-            f"`--{option.name}{f' {option.metavar}' if option.metavar else ''}`",
-            option.shown,
-            option.help,
-            ", ".join(option.commands),
-        )
-        for option in OPTIONS
-    ]
-    return table(("option", "default", "", "taken by"), rows)
+    rows = []
+    for option in OPTIONS:
+        takers = [name for name, command in all_commands() if any(declares(p, option) for p in command.params)]
+        declared = f"--{option.name}{f' {option.metavar}' if option.metavar else ''}"
+        rows.append((f"`{declared}`", option.shown, option.help, ", ".join(takers)))
+    return table(("option", "default", "meaning", "commands"), rows)
+
+
+def own_options() -> str:
+    """Options that are not settings: each is declared at its command."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, command in all_commands():
+        context = click.Context(command, info_name=name)
+        for param in command.params:
+            record = param.get_help_record(context) if isinstance(param, click.Option) else None
+            if record is not None and not any(declares(param, option) for option in OPTIONS):
+                found.setdefault((record[0], re.sub(r"\s+", " ", record[1])), []).append(name)
+    rows = [(f"`{declared}`", text, ", ".join(names)) for (declared, text), names in found.items()]
+    return table(("option", "meaning", "commands"), rows)
 
 
 def exit_codes() -> str:
@@ -67,70 +103,97 @@ def repairs() -> str:
 
 _HAPPENS = {
     Next.SUCCESS: "succeeded",
-    Next.WARNING: "told",
+    Next.WARNING: "succeeded, with a warning",
     Next.ROW: "failed",
-    Next.AGAIN: "tried again",
-    Next.ALONE: "asked again alone",
+    Next.AGAIN: "sent again",
+    Next.ALONE: "sent again alone",
     Next.HALVE: "smaller batches",
     Next.REFUSED: "the run stops (4)",
     Next.SETTINGS: "the run stops (2)",
     Next.RENEW: "a new token, else the run stops (4)",
-    Next.SLOW: "pause, slower",
+    Next.SLOW: "pause, then slower",
     Next.ITEMS: "the items decide",
 }
 
 
 def codes(entries: Iterable[CodeEntry]) -> str:
-    """Codes of a customer: what happens with its row, and who can do something about it."""
+    """Codes of a customer: what happens to the row, and who can act."""
     rows = [(f"`{e.code}`", e.meaning, _HAPPENS[e.klass], e.advice, e.who) for e in entries]
-    return table(("code", "meaning", "what happens", "what to do", "who"), rows)
+    return table(("code", "meaning", "result", "what to do", "who"), rows)
 
 
 def request_codes() -> str:
     rows = [(f"`{e.code}`", e.meaning, _HAPPENS[e.klass], e.advice) for e in REQUEST_CODES.values()]
-    return table(("code", "meaning", "what happens", "what to do"), rows)
+    return table(("code", "meaning", "result", "what to do"), rows)
 
 
 def own_words(entries: Iterable[CodeEntry]) -> str:
-    """Words of ours: the status of the row says what happened."""
+    """The importer's codes: the status of the row already gives the result."""
     return table(("code", "meaning", "what to do"), [(f"`{e.code}`", e.meaning, e.advice) for e in entries])
 
 
-def helps() -> str:
-    """Each command's --help, as on a terminal of 80 columns."""
-    parts = []
-    for name, command in (("", cli), *cli.commands.items()):
-        context = click.Context(command, info_name=f"importer {name}".strip(), terminal_width=80)
-        context.help_option_names = ["-h", "--help"]
-        parts.append(f"```text\n$ importer {f'{name} ' if name else ''}--help\n{command.get_help(context)}\n```\n")
-    return "\n".join(parts)
-
-
 def shapes() -> str:
-    return table(("word", "the answer"), [(f"`{word}`", text) for word, text in SHAPES.items()])
+    return table(("word", "answer"), [(f"`{word}`", text) for word, text in SHAPES.items()])
 
 
 def faults() -> str:
-    return table(("kind", "the request"), [(f"`{kind}`", text) for kind, (text, _) in FAULTS.items()])
+    return table(("kind", "request"), [(f"`{kind}`", text) for kind, (text, _) in FAULTS.items()])
 
 
-def messy() -> str:
-    """What the second sample's run prints. Its id, its time and how many requests it took differ from run to run."""
-    with tempfile.TemporaryDirectory() as place:
-        shutil.copytree(ROOT / "samples", Path(place) / "samples")
-        words = [sys.executable, "-m", "importer", "run", "samples/messy.xlsx", "--sandbox", "--rate", "1000/second"]
-        done = subprocess.run(words, cwd=place, capture_output=True, text=True, check=False)
-    assert done.returncode == 3, done.stderr
-    text = re.sub(r"\d{8}-\d{4}-messy-[0-9a-f]{4}", "20261123-0200-messy-7f3a", done.stdout)
-    text = re.sub(r"(7f3a, ).*requests.*", r"\g<1>4.4 s, 8 requests, 3 of them again", text)
-    return f"```text\n{text}```\n"
+@functools.cache
+def printed(sample: str, exit_code: int) -> str:
+    """The summary of a sample's run. Run ID, time and number of requests differ from run to run: they are replaced."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "samples", Path(folder) / "samples")
+        words = [sys.executable, "-m", "importer", "run", f"samples/{sample}", "--sandbox", "--rate", "1000/second"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == exit_code, done.stderr
+    lines = _RUN_ID.sub(r"20261123-0200-\1-7f3a", done.stdout).splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        if line.startswith("  run "):
+            line = re.sub(r"7f3a, [\d.]+ s", "7f3a, 4.4 s", line)
+            line = re.sub(r"\d+ requests?", "8 requests", line)
+            lines[number] = re.sub(
+                r"(requests\D+)\d+( retry\b)?", lambda m: m[1] + ("3 retries" if m[2] else "3"), line
+            )
+    return f"```text\n{''.join(lines)}```\n"
+
+
+def settings_file() -> str:
+    """The sample settings file, as its script writes it."""
+    text: str = runpy.run_path(str(ROOT / "samples" / "make_samples.py"))["settings_file"]()
+    return f"```toml\n{text}```\n"
+
+
+def summary_of(topic: str) -> str:
+    """The sentence below a topic's title."""
+    return (MANUAL / f"{topic}.md").read_text(encoding="utf-8").split("\n\n")[1].replace("\n", " ")
+
+
+def topics() -> str:
+    return "".join(f"- [{topic}](importer/manual/{topic}.md): {summary_of(topic)}\n" for topic in TOPICS)
+
+
+def packages() -> str:
+    """Packages and modules from the top down, with the first line of their docstrings."""
+    rows = []
+    for name in FLOORS:
+        path = ROOT / "importer" / name
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        rows.append((f"`{name}`", text.partition("\n\n")[0].replace("\n", " ")))
+    return table(("package", "content"), rows)
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "messy": messy,
+    "first": lambda: printed("customers.xlsx", 0),
+    "messy": lambda: printed("messy.xlsx", 3),
+    "topics": topics,
     "commands": commands,
     "options": options,
+    "own-options": own_options,
     "exit-codes": exit_codes,
+    "settings-file": settings_file,
     "repairs": repairs,
     "item-codes": lambda: codes(ITEM_CODES.values()),
     "request-codes": request_codes,
@@ -140,18 +203,24 @@ PARTS: dict[str, Callable[[], str]] = {
     "shapes": shapes,
     "faults": faults,
     "metrics": metrics_table,
-    "help": helps,
+    "packages": packages,
 }
 
 
 def parts_of(text: str) -> dict[str, str]:
-    """What stands between the marks, by name."""
+    """The generated parts of a file, by name."""
     return {match[2]: match[3] for match in _PART.finditer(text)}
 
 
+def without_parts(text: str) -> str:
+    """What people wrote."""
+    return _PART.sub("", text)
+
+
 def main() -> None:
-    text = README.read_text(encoding="utf-8")
-    README.write_text(_PART.sub(lambda m: m[1] + PARTS[m[2]]() + m[4], text), encoding="utf-8")
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        path.write_text(_PART.sub(lambda m: m[1] + PARTS[m[2]]() + m[4], text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The schedulers' examples of the README: each is read by what would read it, as far as that can be had."""
+"""The manual's examples for schedulers: each is read by the program that would read it, if it is installed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from importer.nightly.profile import check_profile
 from importer.settings.options import load
 from importer.settings.schema import FILE, schema
 
-README = Path(__file__).parents[2] / "README.md"
+MANUAL = Path(__file__).parents[2] / "importer" / "manual"
+NIGHTLY, SCHEDULERS = ((MANUAL / name).read_text(encoding="utf-8") for name in ("nightly.md", "schedulers.md"))
 
 
 def example(name: str) -> str:
-    """The block of the README under the mark of a file's name."""
-    text = README.read_text(encoding="utf-8")
-    match = re.search(rf"<!-- file: {re.escape(name)} -->\n```\w*\n(.*?)```\n", text, re.DOTALL)
+    """The block of the manual below the mark of a file's name."""
+    match = re.search(rf"<!-- file: {re.escape(name)} -->\n```\w*\n(.*?)```\n", SCHEDULERS + NIGHTLY, re.DOTALL)
     assert match is not None, name
     return match[1]
 
@@ -162,10 +162,9 @@ def test_the_task_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
         assert type(error.value) is expected, ended
 
 
-def test_the_profile_of_the_readme(tmp_path: Path) -> None:
-    """It is a file of settings without a mistake, but for what this machine does not have."""
-    text = README.read_text(encoding="utf-8")
-    match = re.search(r"```toml\n(\[profiles\.brand-a\]\n.*?)```", text, re.DOTALL)
+def test_the_profile_of_the_manual(tmp_path: Path) -> None:
+    """A settings file without a mistake, except for files that this machine does not have."""
+    match = re.search(r"```toml\n(\[profiles\.brand-a\]\n.*?)```", NIGHTLY, re.DOTALL)
     assert match is not None
     file = tmp_path / "importer.toml"
     file.write_text(match[1])

@@ -1,4 +1,4 @@
-"""Figures: what Prometheus's own parser reads, what the README's alert rules make of it, what OpenTelemetry gets."""
+"""Figures: what Prometheus's own parser reads, what the manual's alert rules make of it, what OpenTelemetry gets."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_run_by_hand_has_figures_too(house: House, monkeypatch: pytest.MonkeyP
 
 
 def firing(prom: Path, at: float) -> set[str]:
-    """The alerts of the README that fire on a scrape: their expressions are of one form."""
+    """The alerts of the manual that fire on a scrape: their expressions are of one form."""
     found = set()
     samples = scraped(prom)
     for rule in yaml.safe_load(example("alerts.yaml"))["groups"][0]["rules"]:
@@ -126,10 +126,10 @@ def test_the_alerts_fire_after_a_night_that_failed(house: House, prom: Path) -> 
     assert firing(prom, now + 27 * 3600) == {"ImporterNotSeen"}
     house.look(NIGHT + datetime.timedelta(days=1))
     now = house.clock.wall() / 1000
-    assert firing(prom, now) == {"ImporterNightWentWrong", "ImporterFileMissing"}
+    assert firing(prom, now) == {"ImporterNightlyFailed", "ImporterFileMissing"}
 
 
-@pytest.mark.parametrize("alert", ["ImporterNightWentWrong", "ImporterFileMissing", "ImporterNotSeen"])
+@pytest.mark.parametrize("alert", ["ImporterNightlyFailed", "ImporterFileMissing", "ImporterNotSeen"])
 def test_the_alerts_fire_in_prometheus(house: House, prom: Path, alert: str) -> None:
     """The same rules and a real file of metrics, judged by Prometheus's own tool; and none fires after a good night."""
     promtool = shutil.which("promtool")
@@ -145,8 +145,8 @@ def test_the_alerts_fire_in_prometheus(house: House, prom: Path, alert: str) -> 
 
 #: What the rules say of the profile.
 SUMMARIES = {
-    "ImporterNightWentWrong": "The nightly load of brand-a went wrong; its log and reports say why.",
-    "ImporterFileMissing": "The file of brand-a has not come.",
+    "ImporterNightlyFailed": "The nightly load of brand-a failed; its log and reports have the reason.",
+    "ImporterFileMissing": "The file of brand-a is missing.",
     "ImporterNotSeen": "The nightly load of brand-a has not run for 26 hours.",
 }
 
