@@ -1,7 +1,6 @@
-"""Makes the files of this folder: invented customers, a fixed seed, the same bytes every time.
+"""Write the files of this folder: invented customers from a fixed seed, the same bytes every time.
 
-`python samples/make_samples.py [FOLDER]`, where the importer is installed. What it writes is kept in the repository, so
-that nobody needs to run it first; the tests hold that the two agree.
+`python samples/make_samples.py [FOLDER]`, with the importer installed. Its output is committed, and a test compares it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from xlsxwriter.worksheet import Worksheet
 from importer.settings.options import OPTIONS
 
 SEED = 20261123
-#: Stands as the time of making in the workbooks: the clock would make every run differ.
+#: Creation time in the workbooks: with the clock's time, every run would differ.
 MADE = datetime(2026, 11, 23)
 
 HEADER = (
@@ -49,7 +48,7 @@ BRANDS = ("Puma", "Nike", "Adidas", "Levi's", "Fabindia", "H&M", "Uniqlo", "Bata
 COLOURS = ("Blue", "Black", "White", "Green", "Maroon", "Mustard", "Grey")
 SIZES = ("XS", "S", "M", "L", "XL", "XXL")
 
-#: What each setting that a file may hold can look like, as TOML.
+#: An example of each setting, as TOML.
 EXAMPLES = {
     "base-url": '"https://eu.api.capillarytech.com"',
     "cluster": '"eu"',
@@ -104,19 +103,18 @@ EXAMPLES = {
 }
 
 SETTINGS_HEAD = """\
-# Settings of the importer. It reads `importer.toml` in the folder that it is started in.
+# Settings of the importer. It reads `importer.toml` in the current folder.
 #
-# What is typed on the command line comes first, then the environment (IMPORTER_BATCH_SIZE …), then this file (a
-# profile before what stands above the profiles), then the default. Credentials do not belong here: they come from
-# IMPORTER_USERNAME with IMPORTER_PASSWORD, or IMPORTER_CLIENT_KEY with IMPORTER_CLIENT_SECRET; each secret also as
-# …_FILE or …_COMMAND.
+# The command line comes first, then the environment (IMPORTER_BATCH_SIZE …), then this file (a profile before the
+# settings above the profiles), then the default. Do not put credentials here: they come from IMPORTER_USERNAME and
+# IMPORTER_PASSWORD, or IMPORTER_CLIENT_KEY and IMPORTER_CLIENT_SECRET, each also as …_FILE or …_COMMAND.
 #
-# Every setting, with its default; take the # away from the line that sets it.
+# Every setting with its default. Remove the # to set one.
 
 """
 
 SETTINGS_PROFILES = """\
-# Profiles: `importer run customers.xlsx --profile production`. What a profile does not say is taken from above.
+# Profiles: `importer run customers.xlsx --profile production`. Settings that a profile does not have come from above.
 
 [profiles.production]
 base-url = "https://eu.api.capillarytech.com"
@@ -135,11 +133,11 @@ Cell = str | int | None
 
 
 class Digits(int):
-    """A number that its format shows with leading zeros: six digits, as in `000042`."""
+    """A number whose format shows six digits with leading zeros, for example `000042`."""
 
 
 class Invented:
-    """Customers who do not exist, one after the other, no mobile or e-mail twice."""
+    """Invented customers, one after the other; no mobile or e-mail occurs twice."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)  # noqa: S311 - invented data, nothing to guess
@@ -147,7 +145,7 @@ class Invented:
         self._number = 0
 
     def mobile(self) -> str:
-        """Twelve digits: the country code and a number of a series that India's numbering plan knows."""
+        """Twelve digits: the country code and a number of a series in India's numbering plan."""
         while True:
             mobile = (
                 "91" + self.chance.choice(("98", "99", "97", "96", "81", "70")) + f"{self.chance.randrange(10**8):08}"
@@ -162,7 +160,7 @@ class Invented:
         return f"{first}.{last}{self._number}@{self.chance.choice(('example.com', 'example.org', 'example.net'))}"
 
     def typed(self, mobile: str) -> Cell:
-        """As people type it: a number, or text with a plus and blanks, or with dashes."""
+        """A mobile as people type it: a number, or text with a plus and spaces, or with dashes."""
         kind = self.chance.random()
         if kind < 0.55:
             return int(mobile)
@@ -173,7 +171,7 @@ class Invented:
         return mobile
 
     def preferences(self) -> list[Cell]:
-        """At least one of the four is set."""
+        """Four cells, at least one of them set."""
         cells: list[Cell] = [
             self.chance.choice(BRANDS),
             self.chance.choice(COLOURS) if self.chance.random() < 0.85 else None,
@@ -185,7 +183,7 @@ class Invented:
         return cells
 
     def row(self) -> list[Cell]:
-        """A customer: most have a mobile and an e-mail, some only one identifier."""
+        """A customer's row: most have a mobile and an e-mail, some only one identifier."""
         mobile, email, store = self.typed(self.mobile()), self.email(), self.chance.choice(STORES)
         self._number += 1
         customer_id = Digits(self._number) if self.chance.random() < 0.7 else f"C-{self._number:05}"
@@ -202,7 +200,7 @@ class Invented:
 
 
 def customers() -> list[list[Cell]]:
-    """500 rows that all can succeed; 24 of them are a customer again, further down, who has changed a preference."""
+    """500 rows that can all succeed; 24 of them repeat a customer further down, with a changed preference."""
     invented = Invented(SEED)
     rows = [invented.row() for _ in range(476)]
     for _ in range(24):
@@ -214,7 +212,7 @@ def customers() -> list[list[Cell]]:
 
 
 def messy() -> list[list[Cell]]:
-    """120 rows of which about a third cannot succeed, in the ways that sheets and servers have."""
+    """120 rows, about a third of which cannot succeed, with the usual problems of sheets and servers."""
     invented = Invented(SEED + 1)
     chance = invented.chance
 
@@ -225,17 +223,17 @@ def messy() -> list[list[Cell]]:
         return row
 
     bad = [
-        # Mobiles that lost their last digit, and one that lost six in a CSV opened in Excel.
+        # Mobiles without their last digit, and two that Excel cut when it opened a CSV.
         *(broken(mobile=int(invented.mobile()[:-1])) for _ in range(8)),
         *(broken(mobile="9.17745E+11") for _ in range(2)),
-        # E-mails that are none.
+        # Invalid e-mail addresses.
         *(broken(email=email) for email in ("asha.iyer.example.com", "ravi@@example.com", "meera @example", "none")),
-        # Nobody, and nothing.
+        # No identifier, and no preference.
         *(broken() for _ in range(3)),
         *([invented.typed(invented.mobile()), invented.email(), None, None, *[None] * 4] for _ in range(3)),
-        # A lookup that found nothing.
+        # A failed lookup.
         *(broken(mobile=int(invented.mobile()), brand="#N/A") for _ in range(2)),
-        # What only the server can know: the sandbox's test identifiers call its answers up.
+        # Refused by the server: the sandbox's test identifiers trigger the answers.
         *(broken(email=f"code-816+{name.lower()}@sandbox.test") for name in FIRST[:6]),
         *(broken(email=f"code-1012+{name.lower()}@sandbox.test") for name in FIRST[:2]),
         broken(email="code-618@sandbox.test"),
@@ -246,7 +244,7 @@ def messy() -> list[list[Cell]]:
         broken(customer_id="code-999999"),
         broken(customer_id="yes-816"),
     ]
-    # These come to a good end: asked again, or with a warning beside the success.
+    # These succeed in the end: sent again, or with a warning.
     odd = [
         broken(customer_id="code-521-x1"),
         broken(customer_id="code-999999-x2"),
@@ -260,7 +258,7 @@ def messy() -> list[list[Cell]]:
 
 
 def long_rows() -> Iterator[list[str]]:
-    """One preference a row, one to four rows a customer."""
+    """One preference per row, one to four rows per customer."""
     invented = Invented(SEED + 2)
     names = HEADER[BRAND:]
     for _ in range(60):
@@ -271,7 +269,7 @@ def long_rows() -> Iterator[list[str]]:
 
 
 def write_workbook(path: Path, rows: Sequence[Sequence[Cell]], title: str = "") -> None:
-    """A visible sheet of customers and a hidden one of notes."""
+    """Write a visible sheet of customers and a hidden one of notes."""
     book = xlsxwriter.Workbook(str(path))
     book.set_properties({"created": MADE, "title": "Customer preferences", "comments": "Invented data"})
     bold = book.add_format({"bold": True, "bg_color": "#DDE6F0", "bottom": 1})
@@ -315,7 +313,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Cell]])
 
 
 def settings_file() -> str:
-    """Every setting that a file may hold, in the words of the program's own table."""
+    """Return the text of `importer.toml` with every setting, explained by the program's table of options."""
     parts = [SETTINGS_HEAD]
     for option in OPTIONS:
         if option.name in EXAMPLES:
