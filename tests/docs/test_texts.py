@@ -12,13 +12,17 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from importer.model import RESULT_COLUMNS, Status
 from importer.normaliser.mapping import load
-from importer.settings.options import OPTIONS
+from importer.settings.options import FILE_OPTIONS, OPTIONS
 from tests.docs.generate import FILES, MANUAL, PARTS, README, ROOT, TOPICS, all_commands, parts_of, without_parts
 
 TEXTS = {path: path.read_text(encoding="utf-8") for path in FILES}
+#: For those who work on the program: not in a package.
+GUIDES = (*sorted((ROOT / ".github").glob("*.md")), ROOT / ".changes" / "README.md")
+FRAGMENTS = sorted((ROOT / ".changes" / "unreleased").iterdir())
 ALL = "\n".join(TEXTS.values())
 COMMANDS = dict(all_commands())
 
@@ -146,9 +150,14 @@ def test_every_link_resolves(path: Path) -> None:
         assert (ROOT / name).exists(), name
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_options_that_are_not_in_files_are_named() -> None:
+    (line,) = re.findall(r"(?m)^Not in the file: (.*?)\. See", TEXTS[MANUAL / "options.md"])
+    assert set(re.findall(r"`--([a-z-]+)`", line)) == {option.name for option in OPTIONS if option not in FILE_OPTIONS}
+
+
+@pytest.mark.parametrize("path", (*FILES, *GUIDES, *FRAGMENTS), ids=lambda path: path.name)
 def test_no_old_word_is_written(path: Path) -> None:
-    found = [match[0] for match in _OLD.finditer(without_parts(TEXTS[path]))]
+    found = [match[0] for match in _OLD.finditer(without_parts(path.read_text(encoding="utf-8")))]
     assert found == []
 
 
@@ -175,6 +184,30 @@ def test_the_command_for_the_schema_prints_a_file() -> None:
     (line,) = re.findall(r"(?m)^python3 (-c .*)$", TEXTS[MANUAL / "settings.md"])
     done = subprocess.run([sys.executable, *shlex.split(line)], capture_output=True, text=True, check=True)
     assert Path(done.stdout.strip()).is_file()
+
+
+def test_the_guides_name_files_and_modules_that_exist() -> None:
+    for path in GUIDES:
+        text = path.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            assert (path.parent / target).is_file(), target
+        for name in re.findall(r"(?<![\w/.])(?:samples|tests|importer)/[\w./]*\w", text):
+            assert (ROOT / name).exists(), name
+        for name in re.findall(r"python -m (tests\.[\w.]*[a-z])\b(?!\.NAME)", text):
+            assert importlib.util.find_spec(name), name
+
+
+@pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.name)
+def test_a_changelog_fragment_has_its_name_and_text(path: Path) -> None:
+    assert re.fullmatch(r"\d+-[a-z0-9-]+\.(added|changed|fixed|removed|security)\.md", path.name)
+    assert re.fullmatch(r"[A-Z].*\.\n", path.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_hooks_download_nothing() -> None:
+    """They run the tools of the virtual environment."""
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    assert all(hook["entry"].startswith(".venv/bin/") for hook in repositories[0]["hooks"])
 
 
 def test_figures_come_from_benchmarks_of_the_tree() -> None:
