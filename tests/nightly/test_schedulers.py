@@ -1,4 +1,4 @@
-"""The manual's examples for schedulers: each is read by the program that would read it, if it is installed."""
+"""The examples for schedulers, each read by its scheduler's own parser where one is available."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_the_task_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_profile_of_the_manual(tmp_path: Path) -> None:
-    """A settings file without a mistake, except for files that this machine does not have."""
+    """A valid file of settings, except for files and folders that this machine does not have."""
     match = re.search(r"```toml\n(\[profiles\.brand-a\]\n.*?)```", NIGHTLY, re.DOTALL)
     assert match is not None
     file = tmp_path / "importer.toml"
