@@ -182,7 +182,7 @@ class Night:
                     if journal.shared:
                         stack.enter_context(hold(journal, self._reports, name))
             except Busy as error:
-                holder = error.message.partition(" is already")[0]
+                holder = error.holder or "Another process"
                 whose = self._settings.profile or "this folder"
                 raise Busy(f"{holder} is already the nightly of {whose}.", "It goes on by itself.") from None
             except ImporterError as error:

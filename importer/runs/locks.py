@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import re
 import socket
 import time
 from pathlib import Path
@@ -18,10 +17,13 @@ import sqlalchemy as sa
 
 from importer.errors import Busy, JournalError
 from importer.journal import Journal
+from importer.model import to_json
 from importer.system.process import birth_of
 
 #: How often, and after how many seconds, a lock that somebody has is tried again.
 _LOOKS, _A_LOOK = 5, 0.01
+#: A lock file is smaller.
+_MOST_BYTES = 4096
 
 
 def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractContextManager[object]:
@@ -46,20 +48,25 @@ def holder_here(journal: Journal, reports: Path, name: str) -> Holder | None:
     if not lock.is_held():
         return None
     try:
-        lines = lock.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        holder = _read_holder(lock.path.read_bytes())
     except OSError:
         return None
-    found = re.fullmatch(r"Process (\d+) on (.+) \(since .+\)", lines[0]) if len(lines) == 2 else None
-    if found is None or found[2] != socket.gethostname() or birth_of(int(found[1])) != lines[1]:
+    if holder is None or holder.host != socket.gethostname() or birth_of(holder.pid) != holder.birth:
         return None
-    return Holder(int(found[1]), lines[1])
+    return holder
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """A process of this machine, as `processes.stop` wants it named."""
+    """The process that holds a lock, as the lock file keeps it (JSON). `birth`: as `system.process.stop` checks it."""
 
     pid: int
+    host: str
+    since: str
     birth: str
+
+    @property
+    def text(self) -> str:
+        return f"Process {self.pid} on {self.host} (since {self.since})"
 
 
 class Lock:
@@ -95,14 +102,13 @@ class Lock:
         try:
             _take(file)
         except OSError:
-            told = os.read(file, 400).decode("utf-8", "replace").splitlines()
-            holder = told[0] if told else "another process"
+            holder = _read_holder(os.read(file, _MOST_BYTES))
             os.close(file)
-            raise _busy(holder) from None
+            raise _busy(holder.text if holder else "") from None
         try:
             os.ftruncate(file, 0)
-            holder = _holder(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime()))
-            os.write(file, f"{holder}\n{birth_of(os.getpid())}".encode())
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())
+            os.write(file, to_json(Holder(os.getpid(), socket.gethostname(), since, birth_of(os.getpid()))))
         except OSError as error:
             os.close(file)
             raise _unwritable(self.path.parent, error) from error
@@ -145,7 +151,7 @@ class DatabaseLock:
             holder = connection.execute(sa.text(_HOLDER), {"key": self._key & 0xFFFFFFFFFFFFFFFF}).one_or_none()
             connection.close()
         if holder is None:
-            raise _busy("another process")
+            raise _busy("")
         raise _busy(f"Process {holder.name.removeprefix('importer ')} (since {holder.since})")
 
     def __exit__(
@@ -185,9 +191,15 @@ def _unwritable(folder: Path, error: OSError) -> JournalError:
     )
 
 
-def _holder(since: str) -> str:
-    return f"Process {os.getpid()} on {socket.gethostname()} (since {since})"
+def _read_holder(content: bytes) -> Holder | None:
+    """None for a lock file of an older version, which named its holder in prose."""
+    try:
+        return msgspec.json.decode(content, type=Holder)
+    except msgspec.DecodeError:
+        return None
 
 
 def _busy(holder: str) -> Busy:
-    return Busy(f"{holder} is already on this source and target.", "Wait for it, or stop it first.", holder=holder)
+    """`holder` "": not known."""
+    who = holder or "Another process"
+    return Busy(f"{who} is already on this source and target.", "Wait for it, or stop it first.", holder=holder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -86,8 +87,25 @@ def test_nobody_is_turned_away_by_a_look(journal: Journal, tmp_path: Path) -> No
 def test_a_lock_that_is_held_is_still_refused(journal: Journal, tmp_path: Path) -> None:
     with another_process(tmp_path) as other, pytest.raises(Busy) as told, hold(journal, tmp_path, "work"):
         pass
-    assert told.value.message.startswith(f"Process {other.pid} on ")
+    assert told.value.holder.startswith(f"Process {other.pid} on ")
+    assert told.value.holder in told.value.message
     assert "\n" not in told.value.message
+
+
+@pytest.mark.parametrize("content", ["", "Process 7 on host (since 2026-11-24 02:00:00)\n7 boot", '{"pid": "7"}'])
+def test_a_lock_file_that_names_no_holder(journal: Journal, tmp_path: Path, content: str) -> None:
+    """An older version wrote the holder in prose: the lock is held, by a process that is not known."""
+    lock = Lock(tmp_path / ".locks", "work")
+    lock.path.parent.mkdir()
+    lock.path.write_text(content)
+    with lock.path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert holder_here(journal, tmp_path, "work") is None
+        with pytest.raises(Busy) as told, lock:
+            pass
+    assert (told.value.holder, told.value.message.partition(" is")[0]) == ("", "Another process")
+    with lock:
+        assert holder_here(journal, tmp_path, "work") is not None
 
 
 def test_the_lock_in_the_database_is_seen_from_outside(database: str, tmp_path: Path) -> None:
