@@ -24,9 +24,11 @@ from importer.checker.check import check
 from importer.checker.text import findings_text
 from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, JournalError, SettingsError, worse
 from importer.model import RunSummary, to_json
-from importer.nightly.doctor import examine, line_text, worst_of
-from importer.nightly.night import Night, NightReport, night_text
+from importer.nightly.doctor import check_text, examine, worst_of
+from importer.nightly.load import NightlyLoad
 from importer.nightly.profile import check_profile
+from importer.nightly.state import LoadReport
+from importer.nightly.text import load_text
 from importer.normaliser.mapping import sketch, to_toml
 from importer.normaliser.samples import Looks
 from importer.observer import Silent
@@ -281,15 +283,15 @@ def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool,
     json_lines = settings.log_format == "json" or not (settings.log_format or sys.stderr.isatty())
     plain = msgspec.structs.replace(settings, log_format="", log_file="", metrics_file="")
     with _world(True, plain, json_lines and not quiet) as world:
-        night = Night(
+        night = NightlyLoad(
             settings, world, _night_log(settings, None if quiet else sys.stderr, world, mistakes), mistakes=mistakes
         )
 
-        def show(found: NightReport) -> None:
+        def show(found: LoadReport) -> None:
             if as_json:
                 _print(to_json(found))
             elif not quiet:
-                _print(night_text(found))
+                _print(load_text(found))
 
         if stays and not mistakes:
             sys.exit(night.watch(show))
@@ -308,7 +310,7 @@ def doctor_command(config: str | None, as_json: bool, **given: str | None) -> No
     for line in examine(_typed(given), Path(config) if config else None, _plain_world()):
         lines.append(line)
         if not as_json:
-            _print(line_text(line))
+            _print(check_text(line))
     if as_json:
         _print(to_json(lines))
     sys.exit(worst_of(lines))

@@ -1,13 +1,12 @@
-"""Staging: files taken from an inbox, kept for their run until everything about them is done, and a profile's memory.
+"""The folder of a profile below the reports: files taken from the inbox, and what is remembered between loads.
 
-A claim is a folder with the file's own copy and a note of what it was in the inbox. It is there as long as the file is
-not delivered, so that whatever dies in between, the next night knows what to go on with.
+A claim is a folder with the copy of a file and a note of its name and mark in the inbox. It exists until the file is
+delivered: whenever the process dies, the next load continues from the claims.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import hashlib
 import os
 import re
@@ -18,22 +17,19 @@ import msgspec
 
 from importer.errors import JournalError
 from importer.model import to_json
-from importer.nightly.locations import Entry, Place
-from importer.settings.options import DATE, Nightly
-from importer.system.clock import local_time
+from importer.nightly.location import Entry, Location
+from importer.nightly.state import Memory
 from importer.system.files import private_folder, write_whole
 
-#: Begins with a dot, as no file that is taken does.
+#: Hidden: no file that is taken has such a name.
 _NOTE = ".claim.json"
-#: Bytes kept free on the disk, so that what was told can be remembered when it is full: a notice would be sent again
-#: by every start.
-_ROOM = 65_536
-#: Days of files that are remembered as arrived.
-_REMEMBERED = 60
+#: Bytes reserved on the disk for the memory: on a full disk, a load that cannot remember its notice would send it again
+#: at every start.
+_RESERVED = 65_536
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A file that was taken: what it is called and was in the inbox, and where its copy lies."""
+    """A file that was taken: its name, size and mark in the inbox, and the folder of its copy. `taken_at` in ms."""
 
     name: str
     size: int
@@ -46,80 +42,64 @@ class Claim(msgspec.Struct, frozen=True):
     def path(self) -> Path:
         return Path(self.folder) / self.name
 
-
-class Seen(msgspec.Struct, frozen=True):
-    """How a file in the inbox looked, and since when it has looked so (milliseconds)."""
-
-    size: int
-    mark: str
-    since: int
+    @property
+    def entry(self) -> Entry:
+        return Entry(self.name, self.size, self.mark)
 
 
-class Memory(msgspec.Struct):
-    """What a profile remembers from one look to the next. `told`: the state that people were told of last."""
-
-    seen: dict[str, Seen] = {}
-    arrived: dict[str, str] = {}
-    level: int = 0
-    reasons: tuple[str, ...] = ()
-    told_level: int = 0
-    told_reasons: tuple[str, ...] = ()
-
-    def arrive(self, day: str, name: str) -> None:
-        self.arrived[day] = name
-        for old in sorted(self.arrived)[:-_REMEMBERED]:
-            del self.arrived[old]
-
-
-def word_of(profile: str) -> str:
-    """What a profile's folder is called."""
+def folder_name(profile: str) -> str:
     return re.sub(r"[^\w.-]", "_", profile) or "default"
 
 
-class Desk:
-    """The folder of a profile under the reports: its claims and its memory."""
+class ProfileFolder:
+    """The claims and the memory of a profile."""
 
     def __init__(self, reports_dir: Path, profile: str) -> None:
-        self.folder = reports_dir.resolve() / ".nightly" / word_of(profile)
+        self.folder = reports_dir.resolve() / ".nightly" / folder_name(profile)
+        self._memory = self.folder / "memory.json"
+        self._reserve = self.folder / "room"
         private_folder(self.folder)
+
+    # ------------------------------------------------------------------------------------------------ the memory
 
     def memory(self) -> Memory:
         try:
-            return msgspec.json.decode((self.folder / "memory.json").read_bytes(), type=Memory)
+            return msgspec.json.decode(self._memory.read_bytes(), type=Memory)
         except FileNotFoundError:
             return Memory()
         except (OSError, msgspec.DecodeError) as error:
             raise JournalError(
-                f"{self.folder / 'memory.json'} is damaged or cannot be read.", "Remove it: files are looked at anew."
+                f"{self._memory} is damaged or unreadable.",
+                "Remove it. The next load then checks again whether files are complete.",
             ) from error
 
     def remember(self, memory: Memory) -> None:
-        """Raises `JournalError` where even the kept room does not suffice."""
-        path = self.folder / "memory.json"
+        """Raises `JournalError` when the disk is full and the reserved space does not suffice."""
         try:
-            write_whole(path, to_json(memory))
+            write_whole(self._memory, to_json(memory))
         except JournalError:
             with contextlib.suppress(OSError):
-                (self.folder / "room").unlink(missing_ok=True)
+                self._reserve.unlink(missing_ok=True)
             try:
-                write_whole(path, to_json(memory))
+                write_whole(self._memory, to_json(memory))
             except JournalError as error:
-                raise JournalError(f"{path} cannot be written.", "Make room on the disk.") from error
+                raise JournalError(f"Cannot write {self._memory}.", "Make room on the disk.") from error
 
-    def keep_room(self) -> None:
-        """Takes it, if it is there to be taken."""
-        path = self.folder / "room"
-        if path.exists():
+    def reserve_space(self) -> None:
+        """Reserve space for the memory, if the disk has it."""
+        if self._reserve.exists():
             return
         try:
-            with path.open("xb") as file:
-                os.posix_fallocate(file.fileno(), 0, _ROOM)
-            path.chmod(0o600)
+            with self._reserve.open("xb") as file:
+                os.posix_fallocate(file.fileno(), 0, _RESERVED)
+            self._reserve.chmod(0o600)
         except OSError:
-            path.unlink(missing_ok=True)
+            self._reserve.unlink(missing_ok=True)
+
+    # ------------------------------------------------------------------------------------------------ the claims
 
     def claims(self) -> list[Claim]:
-        """In name order. What was not taken whole goes."""
+        """The claims, oldest first. Incomplete ones are removed."""
         found = []
         for folder in sorted(self.folder.iterdir()):
             if not folder.is_dir() or folder.name.startswith("."):
@@ -136,16 +116,19 @@ class Desk:
                 self.release(claim)
         return sorted(found, key=lambda claim: (claim.taken_at, claim.name))
 
-    def take(self, place: Place, entry: Entry, marker: str, at: int) -> Claim | None:
-        """Copies a file of the inbox here; None when it changed meanwhile. Raises `Unreachable`, and `JournalError`
-        when the disk is full."""
+    def take(self, inbox: Location, entry: Entry, marker: str, at: int) -> Claim | None:
+        """Copy a file of the inbox; None when it changed during the copy. `marker`: the end of its marker's name.
+
+        Raises `LocationUnreachable`, and `JournalError` when the disk is full.
+        """
         word = hashlib.sha256(f"{entry.name}\0{entry.size}\0{entry.mark}\0{at}".encode()).hexdigest()[:16]
         folder = self.folder / word
         private_folder(folder)
+        marker = entry.name + marker if marker else ""
         claim = Claim(entry.name, entry.size, entry.mark, marker, at, str(folder))
         try:
-            place.fetch(entry.name, claim.path)
-            if place.look(entry.name) != entry or claim.path.stat().st_size != entry.size:
+            inbox.fetch(entry.name, claim.path)
+            if inbox.entry(entry.name) != entry or claim.path.stat().st_size != entry.size:
                 shutil.rmtree(folder, ignore_errors=True)
                 return None
             write_whole(folder / _NOTE, to_json(claim))
@@ -155,59 +138,6 @@ class Desk:
         return claim
 
     def release(self, claim: Claim) -> None:
-        # The note goes first: a folder without one is swept away, a note without its file likewise.
+        # The note first: `claims` removes a folder without a note, or with a note and no file.
         (Path(claim.folder) / _NOTE).unlink(missing_ok=True)
         shutil.rmtree(claim.folder, ignore_errors=True)
-
-
-# ---------------------------------------------------------------------------------------------------- names and days
-
-
-def day_in(name: str, pattern: str) -> str | None:
-    """The day that a name speaks of (ISO), "" where the pattern has no date; None: the name does not fit."""
-    form = DATE.search(pattern)
-    before, after = (pattern[: form.start()], pattern[form.end() :]) if form else (pattern, "")
-    middle = "(.+?)" if form else ""
-    match = re.fullmatch(_as_regex(before) + middle + _as_regex(after), name)
-    if match is None:
-        return None
-    if form is None:
-        return ""
-    written = form[1] or "%Y-%m-%d"
-    try:
-        day = datetime.datetime.strptime(match[1], written)
-    except ValueError:
-        return None
-    return day.date().isoformat() if day.strftime(written) == match[1] else None
-
-
-def _as_regex(pattern: str) -> str:
-    return "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
-
-
-def expected_day(nightly: Nightly, wall: int, time_zone: str) -> tuple[str, str]:
-    """(the day by which arrivals are remembered, the name of the file that is expected)."""
-    today = local_time(wall, time_zone).date()
-    form = DATE.search(nightly.pattern)
-    if form is None:
-        return today.isoformat(), nightly.pattern
-    day = today - datetime.timedelta(days=1) if nightly.expect_date == "yesterday" else today
-    return day.isoformat(), nightly.pattern[: form.start()] + day.strftime(form[1] or "%Y-%m-%d") + (
-        nightly.pattern[form.end() :]
-    )
-
-
-def past(clock_time: str, wall: int, time_zone: str) -> bool:
-    """Whether the clocks of the zone show that time of today, or later."""
-    return local_time(wall, time_zone).strftime("%H:%M") >= clock_time
-
-
-def in_window(nightly: Nightly, until: str, wall: int, time_zone: str) -> bool:
-    """Whether a run may begin now: from `not-before` on, to `until`."""
-    if not nightly.not_before:
-        return True
-    now = local_time(wall, time_zone).strftime("%H:%M")
-    end = until or "24:00"
-    if nightly.not_before < end:
-        return nightly.not_before <= now < end
-    return now >= nightly.not_before or now < end

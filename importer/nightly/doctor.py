@@ -1,4 +1,4 @@
-"""The doctor: whether everything that a night needs is there, line by line, each well or with what to do."""
+"""The doctor: checks what a nightly load needs, and says how to fix what fails."""
 
 from __future__ import annotations
 
@@ -16,70 +16,74 @@ from importer.checker.check import greet
 from importer.chunker.shared_rate import glance
 from importer.errors import ExitCode, ImporterError, worse
 from importer.journal import Journal
-from importer.nightly.locations import Access, Unreachable, open_place
+from importer.nightly.location import LocationUnreachable
+from importer.nightly.locations import LocationName, open_location
 from importer.nightly.profile import check_profile
+from importer.nightly.remote import LocationAccess
 from importer.runs.target import target_of
 from importer.settings.options import Settings
+from importer.system.text import counted
 from importer.world import World
 
-#: Free space below which a night may not find room for its copies and reports.
+#: Bytes of free disk space below which copies and reports of a load may not fit.
 LEAST_FREE = 512 * 1024 * 1024
-#: Seconds that the clock may differ from the server's, whose Date is cut to the second.
+#: Seconds by which the clock may differ from the server's Date header, which has no fraction.
 MOST_DRIFT = 30.0
 
 
-class Line(msgspec.Struct, frozen=True):
-    """One thing that was looked at. `exit_code` 0: well."""
+class DoctorCheck(msgspec.Struct, frozen=True):
+    """One check and its result. `exit_code` 0: OK."""
 
     name: str
     text: str
     exit_code: int = 0
 
     @property
-    def well(self) -> bool:
+    def ok(self) -> bool:
         return self.exit_code == ExitCode.OK
 
 
-def examine(given: Mapping[str, str | None], file: Path | None, world: World) -> Iterator[Line]:
-    """Looks at one thing after the other, each told as soon as it is known. Nothing is sent but a question."""
+def examine(given: Mapping[str, str | None], file: Path | None, world: World) -> Iterator[DoctorCheck]:
+    """Make the checks one by one. Nothing is changed: the server gets one question, or two with OAuth."""
     settings, mistakes = check_profile(given, world.environ, file)
     for mistake in mistakes:
-        yield Line("settings", mistake, int(ExitCode.SETTINGS))
+        yield DoctorCheck("settings", mistake, int(ExitCode.SETTINGS))
     if not mistakes:
-        yield Line("settings", "no mistake")
+        yield DoctorCheck("settings", "valid")
     if settings is None:
         return
-    rate = _rate(settings, world)  # before our own question takes a slot
+    rate = _rate(settings, world)  # before the question to the server, which uses the rate too
     yield from _server(settings, world)
     yield rate
     yield _disk(Path(settings.reports_dir))
-    yield _told("journal", lambda: _journal(settings))
-    yield from _places(settings, world)
+    yield _checked("journal", lambda: _journal(settings))
+    yield from _locations(settings, world)
     if settings.nightly.notices:
-        yield Line("notices", f"{len(settings.nightly.notices)} set; told when the state changes")
+        count = counted(len(settings.nightly.notices), "address", "addresses")
+        yield DoctorCheck("notices", f"{count}; a notice is sent when the state changes")
 
 
-def worst_of(lines: list[Line]) -> int:
+def worst_of(checks: list[DoctorCheck]) -> int:
     worst = 0
-    for line in lines:
-        worst = worse(worst, line.exit_code)
+    for check in checks:
+        worst = worse(worst, check.exit_code)
     return worst
 
 
-def line_text(line: Line) -> str:
-    return f"{'ok ' if line.well else 'NOT'}  {line.name:<12} {line.text}\n"
+def check_text(check: DoctorCheck) -> str:
+    return f"{'OK' if check.ok else 'FAIL':<5}{check.name:<12} {check.text}\n"
 
 
-def _told(name: str, work: Callable[[], str]) -> Line:
+def _checked(name: str, work: Callable[[], str]) -> DoctorCheck:
     try:
-        return Line(name, work())
+        return DoctorCheck(name, work())
     except ImporterError as error:
-        return Line(name, str(error), int(error.exit_code))
+        return DoctorCheck(name, str(error), int(error.exit_code))
 
 
-def _server(settings: Settings, world: World) -> Iterator[Line]:
+def _server(settings: Settings, world: World) -> Iterator[DoctorCheck]:
     if settings.sandbox:
-        yield Line("credentials", "the stand-in's own")
+        yield DoctorCheck("credentials", "those of the sandbox")
         return
     try:
         with target_of(settings, world) as target:
@@ -87,88 +91,94 @@ def _server(settings: Settings, world: World) -> Iterator[Line]:
             greeting = asyncio.run(greet(target, settings, world))
             answered = world.wall()
     except ImporterError as error:
-        yield Line("credentials", str(error), int(error.exit_code))
+        yield DoctorCheck("credentials", f"could not fetch the field list. {error}", int(error.exit_code))
         return
-    yield Line("credentials", f"{target.base_url} takes those of {target.credentials.name}")
-    yield _clock(greeting.server_date, asked, answered)
+    yield DoctorCheck("credentials", f"{target.base_url} accepts those of {target.credentials.name}")
+    yield clock_check(greeting.server_date, asked, answered)
 
 
-def _clock(server_date: str, asked: int, answered: int) -> Line:
+def clock_check(server_date: str, asked: int, answered: int) -> DoctorCheck:
+    """Compare the clocks by the Date header of an answer, and when it was asked and answered (milliseconds)."""
     moment = email.utils.parsedate_tz(server_date)
     if moment is None:
-        return Line("clock", "the server does not tell its time")
+        return DoctorCheck("clock", "not compared: the server sends no date")
     theirs = email.utils.mktime_tz(moment) * 1000
-    # Their time was cut to the second somewhere between our question and their answer.
+    # The server read its clock between question and answer, and cut the time to the second.
     early, late = (asked - theirs - 1000) / 1000, (answered - theirs) / 1000
     drift = early if early > 0 else min(late, 0.0)
     if abs(drift) <= MOST_DRIFT:
-        return Line("clock", "agrees with the server's")
-    return Line(
+        return DoctorCheck("clock", "agrees with the server's")
+    return DoctorCheck(
         "clock",
-        f"is {abs(drift):.0f} s {'ahead of' if drift > 0 else 'behind'} the server's. Let NTP set it: until, "
-        "not-before and the stamps of the reports follow it.",
+        f"{abs(drift):.0f} s {'ahead of' if drift > 0 else 'behind'} the server's. Set it by NTP: until, not-before "
+        "and the times in reports depend on it.",
         int(ExitCode.SETTINGS),
     )
 
 
-def _rate(settings: Settings, world: World) -> Line:
+def _rate(settings: Settings, world: World) -> DoctorCheck:
     word = settings.rate.word
     if settings.sandbox:
-        return Line("rate", f"{word}, the stand-in's alone")
+        return DoctorCheck("rate", f"{word}, used by the sandbox only")
     try:
         name = from_environment(world.environ, settings.credentials).name
     except ImporterError:
-        return Line("rate", f"{word}; who shares it is known once the credentials are")
+        return DoctorCheck("rate", f"{word}; not known whether it is shared, because the credentials are missing")
     state = glance(world.environ, f"{settings.base_url} {name}")
     now = world.clock()
     if state is None or state.slot <= now:
-        return Line("rate", f"{word}; no other process of this machine uses the key now")
-    slowed = "" if state.share >= 1 else f", slowed to {state.share:.0%} by the server's 429"
-    return Line("rate", f"{word}, shared with another process of this machine that sends now{slowed}")
+        return DoctorCheck("rate", f"{word}; no other process of this machine is using it")
+    slowed = "" if state.share >= 1 else f", reduced to {state.share:.0%} after 429 answers"
+    return DoctorCheck("rate", f"{word}, shared with another process of this machine that is sending{slowed}")
 
 
-def _disk(reports: Path) -> Line:
-    there = reports.resolve()
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Line(
+def _disk(reports: Path) -> DoctorCheck:
+    existing = reports.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return DoctorCheck(
             "disk",
-            f"{there} cannot be written. Give it to this user, or choose another reports-dir.",
+            f"cannot write to {existing}. Make it a directory that this user may write to, or choose another "
+            "reports-dir.",
             int(ExitCode.JOURNAL),
         )
-    free = shutil.disk_usage(there).free
-    text = f"{free / 1024**3:,.1f} GiB free at {there}"
+    free = shutil.disk_usage(existing).free
+    text = f"{free / 1024**3:,.1f} GiB free at {existing}"
     if free >= LEAST_FREE:
-        return Line("disk", text)
-    return Line("disk", f"{text}. Make room: copies, reports and the journal need it.", int(ExitCode.JOURNAL))
+        return DoctorCheck("disk", text)
+    return DoctorCheck("disk", f"{text}. Make room for copies, reports and the journal.", int(ExitCode.JOURNAL))
 
 
 def _journal(settings: Settings) -> str:
     reports = Path(settings.reports_dir)
     if not settings.database and not (reports / "journal.db").exists():
-        return f"is made in {reports} by the first run"
+        return f"the first run creates it in {reports}"
     with Journal.open(reports, settings.database or None) as journal:
         journal.check()
-        return f"{journal.where} is whole"
+        return f"{journal.where} is intact"
 
 
-def _places(settings: Settings, world: World) -> Iterator[Line]:
+def _locations(settings: Settings, world: World) -> Iterator[DoctorCheck]:
     nightly = settings.nightly
-    access = Access(world.environ, nightly.key_file, nightly.known_hosts)
+    access = LocationAccess(world.environ, nightly.key_file, nightly.known_hosts)
+    names: tuple[LocationName, ...] = ("inbox", "done", "failed", "outbox")
+    for name in names:
+        if address := getattr(nightly, name):
+            yield _location(name, address, access)
 
-    def reached(word: str, address: str) -> str:
-        place = open_place(address, access)
+
+def _location(name: LocationName, address: str, access: LocationAccess) -> DoctorCheck:
+    def reach() -> str:
+        location = open_location(address, access)
         try:
-            count = len(place.list())
-        except Unreachable as error:
-            if word == "inbox" or not isinstance(error.__cause__, FileNotFoundError):
+            files = counted(len(location.list()), "file")
+        except LocationUnreachable as error:
+            if name == "inbox" or not isinstance(error.__cause__, FileNotFoundError):
                 raise
-            return f"{place.shown} is made when something is put there"
+            return f"{location.shown} is created with its first file"
         finally:
-            place.close()
-        return f"{place.shown} is reached, {count} file{'' if count == 1 else 's'} in it"
+            location.close()
+        return f"{location.shown} is reachable; {files}"
 
-    for word in ("inbox", "done", "failed", "outbox"):
-        if address := getattr(nightly, word):
-            yield _told(word, lambda word=word, address=address: reached(word, address))  # type: ignore[misc]
+    return _checked(name, reach)

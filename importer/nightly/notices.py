@@ -1,4 +1,4 @@
-"""Notices: a title and a text to addresses of apprise. The only door to apprise; needs the extra `notify`."""
+"""Notices to addresses of apprise. Only this module imports apprise. Needs the extra `notify`."""
 
 from __future__ import annotations
 
@@ -10,57 +10,57 @@ from typing import Any
 import msgspec
 
 from importer.errors import SettingsError
-from importer.nightly.locations import expanded
+from importer.nightly.location import expanded
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """How many addresses took a notice, and what is told of those that did not: never the address, it holds keys."""
+class NoticeResult(msgspec.Struct, frozen=True):
+    """How many addresses accepted a notice, and why others did not. An address may hold keys and is never shown."""
 
-    taken: int = 0
+    accepted: int = 0
     failures: tuple[str, ...] = ()
 
 
-def send(addresses: Sequence[str], title: str, text: str, environ: Mapping[str, str]) -> Sent:
-    """Tries every address; raises nothing."""
-    taken = 0
+def send(addresses: Sequence[str], subject: str, body: str, environ: Mapping[str, str]) -> NoticeResult:
+    """Try every address. Raises nothing."""
+    accepted = 0
     failures = []
     for number, address in enumerate(addresses, start=1):
         name = f"notice {number} ({_kind(address)})"
         try:
-            found = _apprise()
+            service = _apprise()
             parts = expanded(address, environ).split()
-            failures += [f"{name}: the address is not understood" for part in parts if not found.add(part)]
+            failures += [f"{name}: not a valid address" for part in parts if not service.add(part)]
         except SettingsError as error:
             failures.append(f"{name}: {error}")
             continue
-        if not len(found):
+        if not len(service):
             continue
         try:
-            well = bool(found.notify(body=text, title=title, body_format="text"))
+            is_accepted = bool(service.notify(body=body, title=subject, body_format="text"))
         except Exception as error:
-            # Each service fails in its own way; what it says may hold the address.
+            # Each service raises its own exceptions, and their text may hold the address.
             failures.append(f"{name}: {type(error).__name__}")
             continue
-        if well:
-            taken += 1
+        if is_accepted:
+            accepted += 1
         else:
-            failures.append(f"{name}: it was not taken")
-    return Sent(taken, tuple(failures))
+            failures.append(f"{name}: the service did not accept it")
+    return NoticeResult(accepted, tuple(failures))
 
 
-def understood(address: str, environ: Mapping[str, str]) -> bool:
-    """Whether every address in the text is one that apprise knows. Raises `SettingsError`."""
-    found = _apprise()
-    return all(found.add(one) for one in expanded(address, environ).split())
+def is_valid_address(address: str, environ: Mapping[str, str]) -> bool:
+    """Whether apprise knows every address in the text. Raises `SettingsError`."""
+    service = _apprise()
+    return all(service.add(one) for one in expanded(address, environ).split())
 
 
 def _apprise() -> Any:
     try:
-        # An extra: most installations tell nobody.
+        # An extra: most installations send no notices.
         import apprise
     except ImportError:
         raise SettingsError(
-            "Notices need more than is installed.", "Type: pip install 'capillary-importer[notify]'"
+            "Notices need an extra that is not installed.", "Run: pip install 'capillary-importer[notify]'"
         ) from None
     # It logs addresses with their keys.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from importer.errors import ImporterError
-from importer.nightly.locations import expanded
-from importer.nightly.notices import understood
+from importer.nightly.location import expanded
+from importer.nightly.notices import is_valid_address
 from importer.normaliser.mapping import load as load_mapping
 from importer.settings.options import Nightly, Reading, Settings, read_all
 
@@ -116,7 +116,7 @@ def _nights(values: Mapping[str, float], at: Callable[..., str]) -> Iterator[str
 
 def _notice(address: str, where: str, environ: Mapping[str, str]) -> Iterator[str]:
     try:
-        if not understood(address, environ):
+        if not is_valid_address(address, environ):
             yield f"{where}: a notice's address is not understood. See apprise's documentation for how to write it."
     except ImporterError as error:
         yield f"{where}: {error}"

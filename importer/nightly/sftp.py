@@ -1,4 +1,4 @@
-"""SFTP by fsspec, with the server's key checked: fsspec alone takes any key it is shown. Needs the extra `sftp`."""
+"""SFTP with a check of the server's key, which fsspec alone does not make. Needs the extra `sftp`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from fsspec.implementations.sftp import SFTPFileSystem
 
 from importer.errors import SettingsError
 
-#: Seconds for the connection, the server's greeting and the login.
-PATIENCE = 20.0
-#: Seconds after which a connection says that it is still there.
+#: Seconds for the connection, for the server's greeting and for the login.
+CONNECT_TIMEOUT = 20.0
+#: Seconds without an answer after which a request fails.
+ANSWER_TIMEOUT = 120.0
+#: Seconds between keep-alive messages.
 KEEP_ALIVE = 30
 
 
 class CheckedSFTP(SFTPFileSystem):  # type: ignore[misc] # fsspec ships no types
-    """Connects only to servers whose key stands in the file of known hosts."""
+    """Connect only to servers whose key is in the file of known hosts."""
 
     cachable = False
 
@@ -32,24 +34,23 @@ class CheckedSFTP(SFTPFileSystem):  # type: ignore[misc] # fsspec ships no types
             self.client.load_host_keys(self._known_hosts)
         else:
             self.client.load_system_host_keys()
-        self.client.connect(
-            self.host, timeout=PATIENCE, banner_timeout=PATIENCE, auth_timeout=PATIENCE, **self.ssh_kwargs
-        )
+        timeouts = {f"{what}timeout": CONNECT_TIMEOUT for what in ("", "banner_", "auth_")}
+        self.client.connect(self.host, **timeouts, **self.ssh_kwargs)
         self.ftp = self.client.open_sftp()
         transport, channel = self.client.get_transport(), self.ftp.get_channel()
         if transport is not None:
-            # Servers and firewalls drop who says nothing while a file's run goes on.
+            # Servers and firewalls drop a connection that is idle during a run.
             transport.set_keepalive(KEEP_ALIVE)
         if channel is not None:
-            # A server that falls silent must not hold the night.
-            channel.settimeout(6 * PATIENCE)
+            # A server that stops answering must not block the nightly load.
+            channel.settimeout(ANSWER_TIMEOUT)
 
 
 def connect(login: dict[str, Any], *, key_file: str, known_hosts: str) -> CheckedSFTP:
-    """A connection of its own. Raises what paramiko raises, and `SettingsError` for files that are not there."""
+    """A new connection. Raises paramiko's exceptions, and `SettingsError` for a file that does not exist."""
     for word, path in (("key-file", key_file), ("known-hosts", known_hosts)):
         if path and not Path(path).expanduser().is_file():
-            raise SettingsError(f"{word}: there is no file {path}.", "Correct the path.")
+            raise SettingsError(f"{word}: {path} does not exist or is not a file.", "Correct the path.")
     more: dict[str, Any] = {}
     if key_file:
         more["key_filename"] = str(Path(key_file).expanduser())

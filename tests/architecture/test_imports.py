@@ -46,6 +46,7 @@ PURE = (
     *("model", "errors", "masking", "observer", "normaliser", "reconciler", "row_block"),
     *("chunker.lanes", "chunker.batches", "chunker.pacer", "sender.stop_rules", "sender.retry", "sender.work"),
     *("capillary.codes", "capillary.wire", "capillary.triage", "checker.findings", "checker.text", "checker.repeats"),
+    *("nightly.inbox", "nightly.state", "nightly.text"),
     *("system.text", "system.formula_guard", "system.encodings"),
 )
 #: Nothing that touches the outside belongs into the pure modules.
@@ -71,7 +72,7 @@ DOORS = {
     "uvicorn": ("sandbox", "web"),
     "phonenumbers": ("normaliser.phones", "checker.findings"),
     "email_validator": ("normaliser.emails",),
-    "fsspec": ("nightly.locations", "nightly.sftp"),
+    "fsspec": ("nightly.remote", "nightly.sftp"),
     "paramiko": ("nightly.sftp",),
     "apprise": ("nightly.notices",),
     "structlog": ("telemetry.log",),
@@ -79,7 +80,7 @@ DOORS = {
 }
 #: The parsing child lives for one file and loads the parser of that file only: each costs time and memory. What the
 #: extras bring is loaded where it is used: most installations have none of them.
-LATE = ("reader.workbook_child", "nightly.locations", "nightly.notices", "telemetry.metrics")
+LATE = ("reader.workbook_child", "nightly.remote", "nightly.notices", "telemetry.metrics")
 
 
 def name_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""`nightly` and `doctor` as they are typed."""
+"""`nightly` and `doctor` on the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import importer.nightly.doctor
 from importer.chunker.shared_rate import shared_slots
 from importer.cli.main import main
 from importer.errors import ExitCode
-from importer.nightly.doctor import Line, examine, worst_of
+from importer.nightly.doctor import DoctorCheck, examine, worst_of
 from importer.sandbox import EmbeddedSandbox
 from importer.world import World
 from tests.support.fault_server import closed_port
@@ -22,7 +22,7 @@ from tests.support.nightly import House, receiver, sheet
 
 
 class Typed:
-    """Commands in this process, with the house's environment."""
+    """Commands in this process, with the environment of the fixture."""
 
     def __init__(self, house: House, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
         self.house = house
@@ -48,18 +48,18 @@ def typed(house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 def test_nightly_ends_with_the_worst_code(typed: Typed, house: House) -> None:
-    """3 of the one file and 8 of the other: 8; both are told on stdout, the events on stderr."""
+    """3 for one file and 8 for the other: 8. Both are on stdout, the log on stderr."""
     (house.inbox / "a.csv").write_text(sheet(0, bad=1))
     (house.inbox / "b.csv").write_bytes(b"\x00\x01" * 50)
     code, out, err = typed("nightly")
     assert code == ExitCode.SOURCE
     assert out.startswith("a.csv: Finished: 29 of 30 rows succeeded")
     assert "b.csv: " in out
-    assert {"run ends", "night ends"} <= {json.loads(line)["event"] for line in err.splitlines()}
+    assert {"run ends", "load ends"} <= {json.loads(line)["event"] for line in err.splitlines()}
 
 
 def test_nightly_for_programs(typed: Typed, house: House) -> None:
-    """One JSON document on stdout; `--quiet` says nothing else."""
+    """One JSON document on stdout. `--quiet` prints nothing else."""
     (house.inbox / "a.csv").write_text(sheet(0))
     code, out, err = typed("nightly", "--json", "--quiet")
     document: dict[str, Any] = json.loads(out)
@@ -68,7 +68,7 @@ def test_nightly_for_programs(typed: Typed, house: House) -> None:
 
 
 def test_nightly_with_mistakes_in_its_profile_sends_nothing(typed: Typed, house: House) -> None:
-    """2, and all of them."""
+    """Exit code 2, and all mistakes."""
     house.settings |= {"rate": "fast", "pattern": "{x}"}
     code, _, err = typed("nightly")
     assert code == ExitCode.SETTINGS
@@ -79,9 +79,9 @@ def test_nightly_with_mistakes_in_its_profile_sends_nothing(typed: Typed, house:
     assert "no inbox" in err
 
 
-def test_mistakes_of_a_profile_are_told_to_whom_it_names(typed: Typed, house: House) -> None:
-    """Somebody changed the file in the afternoon: at night nobody watches the exit code. Told once, and when it is well
-    again."""
+def test_mistakes_in_a_profile_are_notified(typed: Typed, house: House) -> None:
+    """The file was changed in the afternoon, and at night nobody watches the exit code. One notice, and one when the
+    profile is valid again."""
     (house.inbox / "a.csv").write_text(sheet(0))
     with receiver() as (address, posted):
         house.settings |= {"notices": [f"json://{address}/hook"], "rate": "fast", "log-file": "/no/such/folder/x.log"}
@@ -93,16 +93,16 @@ def test_mistakes_of_a_profile_are_told_to_whom_it_names(typed: Typed, house: Ho
         house.settings |= {"rate": "100/second", "log-file": str(house.folder / "x.log")}
         assert typed("nightly")[0] == 0
         titles = [json.loads(body)["title"] for _, body in posted]
-        assert titles == ["importer brand-a: went wrong", "importer brand-a: is well again"]
+        assert titles == ["importer brand-a: nightly load failed", "importer brand-a: nightly load is OK again"]
         message = json.loads(posted[0][1])["message"]
         assert "rate" in message
-        # Who reads it stands in no folder of that machine.
+        # The recipient does not know the working directory.
         where = message.partition("Reports: ")[2].strip()
         assert Path(where).is_absolute(), message
 
 
-def test_the_doctor_finds_all_well(typed: Typed, house: House) -> None:
-    """0, each line ok; for programs the same as JSON."""
+def test_the_doctor_when_all_is_ok(typed: Typed, house: House) -> None:
+    """Exit code 0, each line OK; the same as JSON."""
     (house.inbox / "a.csv").write_text(sheet(0))
     house.settings |= {"outbox": str(house.inbox / "outbox"), "notices": ["json://127.0.0.1/x"]}
     (house.inbox / "outbox").mkdir()
@@ -110,21 +110,21 @@ def test_the_doctor_finds_all_well(typed: Typed, house: House) -> None:
     code, out, _ = typed("doctor")
     assert code == 0
     lines = out.splitlines()
-    assert all(line.startswith("ok ") for line in lines)
-    assert "no other process of this machine" in lines[3], "its own question is none"
+    assert all(line.startswith("OK ") for line in lines)
+    assert "no other process of this machine" in lines[3], "the doctor's own question does not count"
     names = [line.split()[1] for line in lines]
     assert names == ["settings", "credentials", "clock", "rate", "disk", "journal", "inbox", "outbox", "notices"]
     code, out, _ = typed("doctor", "--json")
     assert (code, len(json.loads(out))) == (0, 9)
 
 
-def doctor(house: House) -> dict[str, Line]:
+def doctor(house: House) -> dict[str, DoctorCheck]:
     world = World(house.environ, wall=lambda: time.time_ns() // 1_000_000)
     return {line.name: line for line in examine({"profile": "brand-a"}, house.toml, world)}
 
 
-def test_the_doctor_says_what_to_do(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A line for each thing that is wrong, and the worst code."""
+def test_the_doctor_says_how_to_fix_it(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A line for each problem, and the worst exit code."""
     house.environ["IMPORTER_PASSWORD"] = "forgotten"
     house.settings |= {"outbox": str(tmp_path / "in-the-way"), "done": str(tmp_path / "not-yet")}
     (tmp_path / "in-the-way").touch()
@@ -144,44 +144,44 @@ def test_the_doctor_says_what_to_do(house: House, monkeypatch: pytest.MonkeyPatc
     }
     assert {name: line.exit_code for name, line in lines.items()} == expected
     assert "Make room" in lines["disk"].text
-    assert "is made when" in lines["done"].text
+    assert "is created with its first file" in lines["done"].text
     assert worst_of(list(lines.values())) == ExitCode.JOURNAL
 
 
-def test_the_doctor_sees_reports_that_cannot_be_kept(house: House) -> None:
-    """Something else stands where their folder should be."""
+def test_the_doctor_finds_a_reports_folder_that_cannot_be_written(house: House) -> None:
+    """There is a file in its place."""
     (house.folder / "reports").write_text("in the way")
     lines = doctor(house)
-    assert (lines["disk"].exit_code, "cannot be written" in lines["disk"].text) == (ExitCode.JOURNAL, True)
+    assert (lines["disk"].exit_code, "cannot write to" in lines["disk"].text) == (ExitCode.JOURNAL, True)
 
 
 def test_the_doctor_without_a_server(house: House) -> None:
-    """Trouble that passes is told as such."""
+    """A temporary problem: exit code 5."""
     with closed_port() as port:
         house.settings["base-url"] = f"http://127.0.0.1:{port}"
         assert doctor(house)["credentials"].exit_code == ExitCode.TROUBLE
 
 
 def test_the_doctor_compares_clocks(house: House) -> None:
-    """Against the server's own Date, whatever second it was cut to."""
-    for drift, well in ((0, True), (-120_000, False), (120_000, False)):
+    """With the Date header of the server, which has no fraction of a second."""
+    for drift, ok in ((0, True), (-120_000, False), (120_000, False)):
         world = World(house.environ, wall=lambda drift=drift: time.time_ns() // 1_000_000 + drift)  # type: ignore[misc]
         lines = {line.name: line for line in examine({"profile": "brand-a"}, house.toml, world)}
-        assert lines["clock"].well is well
-        assert well or ("ahead" if drift > 0 else "behind") in lines["clock"].text
+        assert lines["clock"].ok is ok
+        assert ok or ("ahead" if drift > 0 else "behind") in lines["clock"].text
 
 
-def test_the_doctor_sees_who_shares_the_rate(house: House, sandbox: EmbeddedSandbox) -> None:
-    """Another process of this machine that sends with the key now."""
+def test_the_doctor_finds_who_shares_the_rate(house: House, sandbox: EmbeddedSandbox) -> None:
+    """Another process of this machine that is sending with the same key."""
     assert "no other process" in doctor(house)["rate"].text
     store = shared_slots(house.environ, f"{sandbox.base_url} sandbox-till")
     later = time.monotonic() + 60
     store.update(lambda state: type(state)(slot=later, share=0.7))
-    assert "slowed to 70%" in doctor(house)["rate"].text
+    assert "reduced to 70%" in doctor(house)["rate"].text
 
 
-def test_the_doctor_tells_the_mistakes_of_the_file(house: House) -> None:
-    """With their lines; what depends on them is not tried."""
+def test_the_doctor_lists_the_mistakes_of_the_file(house: House) -> None:
+    """With their lines. Checks that depend on the settings are not made."""
     house.settings["rate"] = "fast"
     lines = doctor(house)
     assert list(lines) == ["settings"]

@@ -1,4 +1,4 @@
-"""A month of nights, some of each kind that goes wrong: what is told, where files lie, every row set exactly once."""
+"""A month of nightly loads with every kind of failure: notices, files, and every row set exactly once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.support.nightly import House, Mailbox, mobiles, receiver, sheet, unti
 from tests.support.runs import rows_written
 
 FIRST = datetime.date(2026, 11, 1)
-NIGHTS = 30
+DAYS = 30
 
 
 class Month:
-    """The nights, and what people should have been told by now."""
+    """The loads, and the notices and files expected by now."""
 
     def __init__(self, house: House, sandbox: EmbeddedSandbox) -> None:
         self.house = house
@@ -33,58 +33,58 @@ class Month:
         self.waiting: list[str] = []
 
     def name(self, day: datetime.date) -> str:
-        """The file of a night holds the day before."""
+        """A file holds the day before."""
         return f"customers-{day - datetime.timedelta(days=1)}.csv"
 
     def drop(self, day: datetime.date, bad: int = 0) -> Path:
-        """The night's file, complete, in the inbox."""
+        """Put the file of the day into the inbox, complete."""
         first = day.toordinal() * 100
         path = self.house.inbox / self.name(day)
         path.write_text(sheet(first, bad=bad))
         self.expected |= {str(9_000_000_000 + first + n) for n in range(30 - bad)}
         return path
 
-    def look(self, day: datetime.date, at: str, code: int, state: str, *whats: str, told: str = "") -> None:
+    def look(self, day: datetime.date, at: str, code: int, state: str, *whats: str, notice: str = "") -> None:
         found = self.house.look(day, at)
         facts = (found.exit_code, found.state, *(file.what for file in found.files))
         assert facts == (code, state, *whats), (day, at, found)
-        if told:
-            self.notices.append(f"importer brand-a: {told}")
+        if notice:
+            self.notices.append(f"importer brand-a: {notice}")
 
     def settled(self) -> None:
-        """Files lie where they should, and every row that was to be set is set, once."""
+        """Each file is where it should be."""
         assert self.house.files("inbox") == sorted(self.waiting)
         assert self.house.files("inbox/done") == sorted(self.done)
         assert self.house.files("inbox/failed") == sorted(self.failed)
 
-    # ------------------------------------------------------------------------------------------------ the nights
+    # ------------------------------------------------------------------------------------------------ the days
 
     def usual(self, day: datetime.date) -> None:
         self.drop(day)
-        self.look(day, "02:00", 0, "well", "imported")
+        self.look(day, "02:00", 0, "ok", "imported")
         self.done.append(self.name(day))
 
     def missing(self, day: datetime.date) -> None:
-        """Nothing comes: an alarm past 04:00, once; the next night's file makes it well again."""
-        self.look(day, "02:00", 0, "well")
-        self.look(day, "04:10", ExitCode.SOURCE, "critical", told="went wrong")
+        """No file arrives: one notice after 04:00. The next day's file ends the state."""
+        self.look(day, "02:00", 0, "ok")
+        self.look(day, "04:10", ExitCode.SOURCE, "critical", notice="nightly load failed")
         self.look(day, "05:00", ExitCode.SOURCE, "critical")
 
-    def after_trouble(self, day: datetime.date) -> None:
+    def after_problem(self, day: datetime.date) -> None:
         self.drop(day)
-        self.look(day, "02:00", 0, "well", "imported", told="is well again")
+        self.look(day, "02:00", 0, "ok", "imported", notice="nightly load is OK again")
         self.done.append(self.name(day))
 
     def half_written(self, day: datetime.date) -> None:
-        """A file that grows is left alone until it has stopped growing."""
+        """A growing file is not taken until it stops growing."""
         path = self.drop(day)
         whole = path.read_text()
         path.write_text(whole[:200])
         self.house.clock.meanwhile = lambda: path.write_text(whole)
-        self.look(day, "02:00", 0, "well")
+        self.look(day, "02:00", 0, "ok")
         self.house.clock.meanwhile = None
         assert self.house.files("inbox") == [path.name]
-        self.look(day, "02:10", 0, "well", "imported")
+        self.look(day, "02:10", 0, "ok", "imported")
         self.done.append(path.name)
 
     def repeated(self, day: datetime.date) -> None:
@@ -92,32 +92,32 @@ class Month:
         before = len(self.sandbox.state.requests)
         yesterday = self.house.inbox / "done" / self.name(day - datetime.timedelta(days=1))
         (self.house.inbox / self.name(day)).write_bytes(yesterday.read_bytes())
-        self.look(day, "02:00", 0, "well", "repeated")
+        self.look(day, "02:00", 0, "ok", "repeated")
         assert len(self.sandbox.state.requests) == before
         self.done.append(self.name(day))
 
     def outage(self, day: datetime.date) -> None:
-        """The server is down past the window: stopped at 06:00, gone on with the next night, before its file."""
+        """The server is down until the window closes at 06:00. The next load resumes the run before its new file."""
         self.drop(day)
         self.sandbox.state.faults = parse_script(["1-:503"])
-        self.look(day, "05:58:59.3", ExitCode.TIME, "critical", "stopped", told="went wrong")
+        self.look(day, "05:58:59.3", ExitCode.TIME, "critical", "stopped", notice="nightly load failed")
         self.sandbox.state.faults = ()
         self.waiting.append(self.name(day))
 
     def after_outage(self, day: datetime.date) -> None:
         self.drop(day)
-        self.look(day, "02:00", 0, "well", "resumed", "imported", told="is well again")
+        self.look(day, "02:00", 0, "ok", "resumed", "imported", notice="nightly load is OK again")
         self.done += [*self.waiting, self.name(day)]
         self.waiting.clear()
 
     def killed(self, day: datetime.date) -> None:
-        """kill -9 in the middle of a request: nothing is told, for nobody is left to tell it."""
+        """kill -9 during a request: no notice, because no process is left to send it."""
         self.drop(day)
         sent = len(self.sandbox.state.requests)
         self.sandbox.state.faults = parse_script([f"{sent + 2}:hang"])
         process = self.house.start(day, "02:00")
         until(lambda: len(self.sandbox.state.requests) == sent + 2)
-        # Its answer may have come and be on its way to the disk: then the first request would rightly go again.
+        # Until the first answer is in the journal, a resumed run would send its rows again.
         until(lambda: rows_written(self.house.folder / "reports") == 10)
         process.send_signal(signal.SIGKILL)
         process.wait(250)
@@ -126,63 +126,63 @@ class Month:
 
     def after_kill(self, day: datetime.date) -> None:
         self.drop(day)
-        self.look(day, "02:00", 0, "well", "resumed", "imported")
+        self.look(day, "02:00", 0, "ok", "resumed", "imported")
         self.done += [*self.waiting, self.name(day)]
         self.waiting.clear()
 
     def bad_credential(self, day: datetime.date) -> None:
-        """Two files wait; the first is refused, the second is not even tried."""
+        """The server refuses the credentials. Two loads, one notice."""
         self.drop(day)
         self.house.environ["IMPORTER_PASSWORD"] = "forgotten"
         before = len(self.sandbox.state.accepted)
-        self.look(day, "02:00", ExitCode.REFUSED, "critical", "stopped", told="went wrong")
-        # The second start of the night finds it no better, and says nothing new.
+        self.look(day, "02:00", ExitCode.REFUSED, "critical", "stopped", notice="nightly load failed")
+        # The state is the same: no second notice.
         self.look(day, "03:00", ExitCode.REFUSED, "critical", "stopped")
         assert len(self.sandbox.state.accepted) == before
         self.house.environ["IMPORTER_PASSWORD"] = "sandbox"
         self.waiting.append(self.name(day))
 
     def full_disk(self, day: datetime.date) -> None:
-        """No room for the copy: nothing is sent, the file stays."""
+        """No room for the copy: nothing is sent, and the file stays."""
         path = self.drop(day)
         path.write_text(path.read_text() + "\n" * 20_000)
         before = len(self.sandbox.state.requests)
         with no_file_larger_than(16_384):
-            self.look(day, "02:00", ExitCode.JOURNAL, "critical", told="went wrong")
+            self.look(day, "02:00", ExitCode.JOURNAL, "critical", notice="nightly load failed")
         assert len(self.sandbox.state.requests) == before
         self.waiting.append(path.name)
 
     def after_full_disk(self, day: datetime.date) -> None:
         self.drop(day)
-        self.look(day, "02:00", 0, "well", "imported", "imported", told="is well again")
+        self.look(day, "02:00", 0, "ok", "imported", "imported", notice="nightly load is OK again")
         self.done += [*self.waiting, self.name(day)]
         self.waiting.clear()
 
     def unreadable(self, day: datetime.date) -> None:
         path = self.house.inbox / self.name(day)
         path.write_bytes(b"\x00\x01\x02" * 500)
-        self.look(day, "02:00", ExitCode.SOURCE, "critical", "unreadable", told="went wrong")
+        self.look(day, "02:00", ExitCode.SOURCE, "critical", "unreadable", notice="nightly load failed")
         self.failed += [path.name, f"{path.name}.why.txt"]
 
     def some_bad_rows(self, day: datetime.date) -> None:
-        """One row in 30 is above the warning, below critical."""
+        """One row in 30 is above `warning` and below `critical`."""
         self.drop(day, bad=1)
-        self.look(day, "02:00", ExitCode.ROWS, "warning", "imported", told="went wrong for some rows")
+        self.look(day, "02:00", ExitCode.ROWS, "warning", "imported", notice="some rows were not imported")
         self.done.append(self.name(day))
 
     def sent_again(self, day: datetime.date) -> None:
-        """A corrected file of yesterday under its old name beside tonight's: nothing in done is overwritten."""
+        """A corrected file of yesterday under its old name, and today's: no file in done is overwritten."""
         corrected = self.house.inbox / self.name(day - datetime.timedelta(days=1))
         first = day.toordinal() * 100 + 50
         corrected.write_text(sheet(first))
         self.expected |= {str(9_000_000_000 + first + n) for n in range(30)}
         self.drop(day)
-        self.look(day, "02:00", 0, "well", "imported", "imported", told="is well again")
+        self.look(day, "02:00", 0, "ok", "imported", "imported", notice="nightly load is OK again")
         self.done += [corrected.name.replace(".csv", ".2.csv"), self.name(day)]
 
 
-def test_a_month_of_nights(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
-    """After each night state, notices and exit codes are those expected; nothing is imported twice, nothing lost."""
+def test_a_month_of_loads(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
+    """After each load the state, the notices and the exit code are as expected. No row is lost or imported twice."""
     with Mailbox() as mailbox, receiver() as (address, posted):
         house = House(
             tmp_path,
@@ -200,7 +200,7 @@ def test_a_month_of_nights(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
         month = Month(house, sandbox)
         special = {
             4: month.missing,
-            5: month.after_trouble,
+            5: month.after_problem,
             7: month.half_written,
             9: month.repeated,
             11: month.outage,
@@ -212,13 +212,13 @@ def test_a_month_of_nights(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
             20: month.full_disk,
             21: month.after_full_disk,
             23: month.unreadable,
-            24: month.after_trouble,
+            24: month.after_problem,
             26: month.some_bad_rows,
             27: month.sent_again,
         }
-        for night in range(1, NIGHTS + 1):
-            day = FIRST + datetime.timedelta(days=night)
-            special.get(night, month.usual)(day)
+        for number in range(1, DAYS + 1):
+            day = FIRST + datetime.timedelta(days=number)
+            special.get(number, month.usual)(day)
             month.settled()
             assert [str(mail["Subject"]) for mail in mailbox.mails] == month.notices, day
             assert len(posted) == len(month.notices)
@@ -234,12 +234,12 @@ def test_a_month_of_nights(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
     assert not any(number in log for number in month.expected)
 
 
-# ---------------------------------------------------------------------------------------------------- their parts
+# ---------------------------------------------------------------------------------------------------- the disk
 
 
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
-    """The kernel refuses to let any file grow beyond it, as a full disk does."""
+    """The kernel refuses to let a file grow larger, as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

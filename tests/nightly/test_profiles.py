@@ -1,4 +1,4 @@
-"""Profiles: every mistake at once with its line, secrets refused, and the JSON Schema that editors read."""
+"""Profiles: every mistake at once with its line, no secrets, and the JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ notices = ["mailto://importer:hunter2@mail.example.com"]
 """
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str]]:
+def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str]]:
     with pytest.raises(SystemExit) as ended:
         main(list(words))
     assert isinstance(ended.value.code, int)
@@ -39,10 +39,10 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str
 def test_seven_mistakes_are_seven_messages_each_with_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`check --profile` tells them all, what to do about each, and repeats no secret. It ends with 2."""
+    """`check --profile` lists them all with advice, and shows no secret. It ends with 2."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "importer.toml").write_text(MISTAKES)
-    code, lines = told(capsys, "check", "--profile", "night")
+    code, lines = checked(capsys, "check", "--profile", "night")
     assert code == 2
     assert len(lines) == 7
     words = {
@@ -71,14 +71,14 @@ def test_seven_mistakes_are_seven_messages_each_with_its_line(
     ],
 )
 def test_a_line_is_found_however_it_is_written(tmp_path: Path, text: str, line: int) -> None:
-    """TOML has several ways to say the same."""
+    """TOML has several ways to write the same."""
     (tmp_path / "importer.toml").write_text(text)
     _, mistakes = check_profile({"profile": "night"}, {}, tmp_path / "importer.toml")
     assert f"importer.toml, line {line}: rate = " in "\n".join(mistakes)
 
 
-def test_what_is_not_there_is_told_with_the_line_of_its_profile(tmp_path: Path) -> None:
-    """A target that is missing has no line of its own."""
+def test_what_is_missing_has_the_line_of_its_profile(tmp_path: Path) -> None:
+    """A missing target has no line itself."""
     (tmp_path / "importer.toml").write_text('# mine\n[profiles.night]\ncountry = "IN"\n')
     _, mistakes = check_profile({"profile": "night"}, {}, tmp_path / "importer.toml")
     assert len(mistakes) == 1
@@ -104,16 +104,16 @@ def test_what_is_not_there_is_told_with_the_line_of_its_profile(tmp_path: Path) 
         ),
     ],
 )
-def test_one_mistake_is_told_once(tmp_path: Path, text: str, mistakes: tuple[str, ...]) -> None:
-    """What is only missing because of it is no mistake of its own."""
+def test_one_mistake_is_reported_once(tmp_path: Path, text: str, mistakes: tuple[str, ...]) -> None:
+    """What is missing only because of it is not another mistake."""
     file = tmp_path / "importer.toml"
     file.write_text(text)
-    _, told = check_profile({"profile": "night"}, {}, file)
-    assert told == [mistake.format(file=file) for mistake in mistakes]
+    _, found = check_profile({"profile": "night"}, {}, file)
+    assert found == [mistake.format(file=file) for mistake in mistakes]
 
 
-def test_mistakes_between_values_are_told_where_they_stand(house: House) -> None:
-    """Values that are well each by itself."""
+def test_mistakes_between_values_have_a_line(house: House) -> None:
+    """Each value is valid by itself."""
     house.settings |= {
         "done": str(house.inbox),
         "warning": "20%",
@@ -146,16 +146,16 @@ def test_mistakes_between_values_are_told_where_they_stand(house: House) -> None
 
 
 def test_a_profile_without_a_mistake(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    """0, and what more could be looked at."""
-    code, lines = told(capsys, "check", "--profile", "brand-a", "--config", str(house.toml))
+    """Exit code 0, and which command checks more."""
+    code, lines = checked(capsys, "check", "--profile", "brand-a", "--config", str(house.toml))
     assert code == 0
     assert "doctor" in lines[0]
 
 
 def test_check_with_nothing_to_check(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a source nor a profile: 2."""
+    """Neither a source nor a profile: exit code 2."""
     monkeypatch.delenv("IMPORTER_PROFILE", raising=False)
-    assert told(capsys, "check")[0] == 2
+    assert checked(capsys, "check")[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -174,8 +174,8 @@ def test_check_with_nothing_to_check(capsys: pytest.CaptureFixture[str], monkeyp
         ('repeat = "always"', "skip, import"),
     ],
 )
-def test_a_value_that_cannot_be(tmp_path: Path, line: str, words: str) -> None:
-    """Told with what it could be, and without what may be secret."""
+def test_an_invalid_value(tmp_path: Path, line: str, words: str) -> None:
+    """Reported with what is valid, and without what may be secret."""
     (tmp_path / "importer.toml").write_text(line + "\n")
     _, mistakes = check_profile({}, {}, tmp_path / "importer.toml")
     (mistake,) = (mistake for mistake in mistakes if "line 1" in mistake)
@@ -184,7 +184,7 @@ def test_a_value_that_cannot_be(tmp_path: Path, line: str, words: str) -> None:
 
 
 def test_the_schema_in_the_package_is_the_tables() -> None:
-    """`python -m importer.settings.schema` writes it anew."""
+    """`python -m importer.settings.schema` writes it."""
     assert FILE.read_bytes() == to_json(schema())
 
 
@@ -199,8 +199,8 @@ def test_the_schema_takes_what_the_program_takes() -> None:
             jsonschema.validate(wrong, schema())
 
 
-def test_where_files_come_from_and_who_is_told_is_no_part_of_a_run(house: House) -> None:
-    """The journal keeps a run's settings; an address with a key in it does not belong there."""
+def test_nightly_settings_are_not_part_of_a_run(house: House) -> None:
+    """The journal keeps the settings of a run. An address may hold a key and is not among them."""
     house.settings |= {"notices": ["json://127.0.0.1/topsecretkey"]}
     (house.inbox / "a.csv").write_text("Mobile,Brand\n9000000001,x\n")
     house.look()
@@ -208,7 +208,7 @@ def test_where_files_come_from_and_who_is_told_is_no_part_of_a_run(house: House)
 
 
 def test_settings_keep_their_defaults() -> None:
-    """Nothing of the nightly load changes a run."""
+    """The settings of the nightly load do not change a run."""
     assert load({}, {}, None) == Settings()
 
 
@@ -234,10 +234,10 @@ def test_credentials_by_another_name(house: House) -> None:
         ("database", "mongodb://x", "postgresql://"),
     ],
 )
-def test_what_no_file_could_be_loaded_with_is_told_before_one_comes(
+def test_a_setting_that_would_fail_every_file_is_a_mistake(
     house: House, monkeypatch: pytest.MonkeyPatch, field: str, place: str, words: str
 ) -> None:
-    """An encoding that nobody knows sent the file to `failed`."""
+    """An unknown encoding would move each file to `failed`."""
     monkeypatch.chdir(house.folder)
     (house.folder / "a.csv").write_text("Mobile\n")
     house.settings[field] = place

@@ -34,24 +34,24 @@ def example(name: str) -> str:
 
 
 def understood(words: list[str]) -> None:
-    """The command line takes these words."""
+    """The command line accepts these words."""
     assert words[0].endswith("importer") and words[1] == "nightly"
     cli.commands["nightly"].make_context("nightly", words[2:], help_option_names=["-h", "--help"])
 
 
 def test_the_line_of_cron() -> None:
-    """Five fields that cron takes, then a command of ours."""
+    """Five fields that cron accepts, then an importer command."""
     fields = example("crontab").split(maxsplit=5)
     for field, most in zip(fields[:5], (59, 23, 31, 12, 7), strict=True):
         assert re.fullmatch(r"\*(/\d+)?|\d+(-\d+)?", field)
         assert all(int(number) <= most for number in re.findall(r"\d+", field))
-    assert "%" not in fields[5]  # cron would take it for the end of the line
+    assert "%" not in fields[5]  # for cron the end of the line
     words = shlex.split(fields[5])
     understood(words[next(i for i, word in enumerate(words) if word.endswith("/importer") and i > 2) :])
 
 
 def test_the_units_of_systemd(tmp_path: Path) -> None:
-    """`systemd-analyze verify` finds nothing to say."""
+    """`systemd-analyze verify` finds no problem."""
     service, timer = example("importer-nightly@.service"), example("importer-nightly@.timer")
     command = re.search(r"(?m)^ExecStart=(.*)$", service)
     assert command is not None
@@ -60,7 +60,7 @@ def test_the_units_of_systemd(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")
-    # It wants the program to be there.
+    # It checks that the program exists.
     (tmp_path / "importer-nightly@.service").write_text(
         service.replace("/opt/importer/bin/importer", str(Path(sys.executable)))
     )
@@ -82,7 +82,7 @@ def test_the_units_of_systemd(tmp_path: Path) -> None:
 
 
 def test_the_cron_job_of_kubernetes(tmp_path: Path) -> None:
-    """Its shell turns 3 and 11 into success and passes everything else on; what no retry mends fails at once."""
+    """Its shell turns 3 and 11 into success and passes on other codes. A code that no retry fixes fails at once."""
     job = yaml.safe_load(example("cronjob.yaml"))
     assert (job["apiVersion"], job["kind"]) == ("batch/v1", "CronJob")
     spec = job["spec"]["jobTemplate"]["spec"]
@@ -93,7 +93,7 @@ def test_the_cron_job_of_kubernetes(tmp_path: Path) -> None:
     understood(shlex.split(command))
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     assert mounted == {volume["name"] for volume in spec["template"]["spec"]["volumes"]}
-    assert spec["template"]["spec"]["restartPolicy"] == "Never"  # podFailurePolicy wants it
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"  # podFailurePolicy requires it
     fatal = spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]
     for code in (0, 1, 3, 5, 10, 11, 130):
         (tmp_path / "importer").write_text(f"#!/bin/sh\nexit {code}\n")
@@ -101,7 +101,7 @@ def test_the_cron_job_of_kubernetes(tmp_path: Path) -> None:
         done = subprocess.run(["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, check=False)
         assert done.returncode == (0 if code in (0, 3, 11) else code)
         assert (done.returncode in fatal) == (code == 1)
-    # A pod that has to go: the importer hears of it, and the shell ends with what it ends with.
+    # When the pod is stopped, the shell passes the signal to the importer and ends with its exit code.
     (tmp_path / "importer").write_text(
         "#!/bin/sh\ntrap 'exit 130' TERM\necho begun\nwhile :; do /bin/sleep 0.01; done\n"
     )
@@ -113,8 +113,8 @@ def test_the_cron_job_of_kubernetes(tmp_path: Path) -> None:
 
 
 def test_the_task_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit codes become success, retry or failure. Airflow itself brings 200 packages: what the example takes of it
-    is stood in for, under the names of Airflow 3."""
+    """Exit codes become success, retry or failure. Airflow needs 200 packages, so the names of Airflow 3 that the
+    example uses are replaced."""
 
     class AirflowException(Exception):
         pass

@@ -1,4 +1,4 @@
-"""A house with an inbox, a clock that is passed in, a real sandbox, and receivers of mail and webhooks."""
+"""A folder with an inbox and settings, a clock that tests set, and receivers of mail and webhooks."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from zoneinfo import ZoneInfo
 
 from aiosmtpd.controller import Controller
 
-from importer.nightly.night import Night, NightReport
+from importer.nightly.load import NightlyLoad
 from importer.nightly.profile import check_profile
+from importer.nightly.state import LoadReport
 from importer.sandbox import EmbeddedSandbox
 from importer.telemetry.log import Log, open_log
 from importer.world import World
@@ -32,11 +33,11 @@ ZONE = ZoneInfo("Asia/Kolkata")
 
 
 class Clock:
-    """Wall time that stands still until a test sets it; to sleep is to set it ahead."""
+    """A wall clock that tests set. Sleeping sets it forward."""
 
     def __init__(self) -> None:
         self._at = 0
-        #: What happens in the world while somebody sleeps.
+        #: Called while the load sleeps.
         self.meanwhile: Callable[[], object] | None = None
 
     def set(self, day: datetime.date, clock_time: str) -> None:
@@ -53,7 +54,7 @@ class Clock:
 
 
 class _Controller(Controller):
-    """On whatever port is free: one that is looked for first may be somebody else's by the time it is used."""
+    """Listens on a port that the kernel chooses: a port looked up first may be in use by then."""
 
     def _trigger_server(self) -> None:
         self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
@@ -62,7 +63,7 @@ class _Controller(Controller):
 
 
 class Mailbox:
-    """A real SMTP server that keeps what it is given."""
+    """A real SMTP server that keeps the mails it gets."""
 
     def __init__(self) -> None:
         self.mails: list[email.message.EmailMessage] = []
@@ -87,7 +88,7 @@ class Mailbox:
 
 @contextmanager
 def receiver(status: int = 200) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """(host:port, [(path, body)]) of a server that takes what is posted."""
+    """(host:port, [(path, body)]) of a server that keeps what is posted."""
     found: list[tuple[str, bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -109,7 +110,7 @@ def receiver(status: int = 200) -> Iterator[tuple[str, list[tuple[str, bytes]]]]
 
 
 class House:
-    """A folder with `importer.toml`, an inbox and what nightly makes of it."""
+    """A folder with `importer.toml`, an inbox, and the files of the nightly load."""
 
     def __init__(self, folder: Path, base_url: str, **more: object) -> None:
         self.folder = folder
@@ -140,31 +141,31 @@ class House:
         path.write_text("\n".join(["[profiles.brand-a]", *lines, ""]))
         return path
 
-    def night(self, log: Log | None = None, stopper: Any = None) -> Night:
+    def nightly(self, log: Log | None = None, stopper: Any = None) -> NightlyLoad:
         settings, mistakes = check_profile({"profile": "brand-a"}, self.environ, self.toml)
         assert settings is not None and not mistakes, mistakes
         world = World(self.environ, wall=self.clock.wall)
         if stopper is not None:
             world.stopper = stopper
-        return Night(settings, world, log or Log(), self.clock.sleep)
+        return NightlyLoad(settings, world, log or Log(), self.clock.sleep)
 
     def look(
         self,
         day: datetime.date | None = None,
         clock_time: str = "02:00",
         breaks: Callable[[], object] | None = None,
-    ) -> NightReport:
-        """One `nightly --once` at that time. `breaks`: what happens once its settings were found to be right."""
+    ) -> LoadReport:
+        """One `nightly --once` at that time. `breaks` is called once the settings are read and valid."""
         if day is not None:
             self.clock.set(day, clock_time)
         log = open_log(stream=None, form="json", file=str(self.folder / "nightly.log"), wall=self.clock.wall)
-        night = self.night(log)
+        load = self.nightly(log)
         if breaks is not None:
             breaks()
-        return night.once()
+        return load.once()
 
     def start(self, day: datetime.date, clock_time: str) -> subprocess.Popen[bytes]:
-        """The same in a process of its own, to be killed."""
+        """The same in another process, to be killed."""
         self.clock.set(day, clock_time)
         script = (
             "import sys; from pathlib import Path; from tests.support.nightly import House; "
@@ -183,7 +184,7 @@ class House:
         assert settings is not None and not mistakes
         clock = Clock()
         clock._at = at
-        Night(settings, World(os.environ, wall=clock.wall), Log(), clock.sleep).once()
+        NightlyLoad(settings, World(os.environ, wall=clock.wall), Log(), clock.sleep).once()
 
     def files(self, name: str) -> list[str]:
         folder = self.folder / name
@@ -191,7 +192,7 @@ class House:
 
 
 def sheet(first: int, rows: int = 30, bad: int = 0) -> str:
-    """A CSV of customers who are nobody else's; the last `bad` rows have no usable mobile."""
+    """A CSV of customers numbered from `first`. The last `bad` rows have no valid mobile."""
     lines = ["Mobile,Favourite brand"]
     lines += [f"{9_000_000_000 + first + n},brand {(first + n) % 7}" for n in range(rows - bad)]
     lines += [f"12,brand {n}" for n in range(bad)]
@@ -199,12 +200,12 @@ def sheet(first: int, rows: int = 30, bad: int = 0) -> str:
 
 
 def mobiles(sandbox: EmbeddedSandbox) -> list[str]:
-    """Every mobile that was accepted, as often as it was."""
+    """The mobile of each accepted row, in order."""
     return [identifiers["mobile"] for identifiers, _ in sandbox.state.accepted]
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Waits for another process or thread; only one that hangs takes longer than two minutes."""
+    """Wait for another process or thread. Only one that hangs takes longer than two minutes."""
     limit = time.monotonic() + 120
     while not true():
         assert time.monotonic() < limit

@@ -1,0 +1,356 @@
+"""The nightly load of one profile. `NightlyLoad._load` lists what happens, in order.
+
+Unfinished runs are resumed first, then complete files of the inbox are imported and delivered. Each step returns a
+record (`Step`); `state` folds the records into the report, the state of the profile and its memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from importer.errors import Busy, ExitCode, ImporterError, SettingsError, worse
+from importer.journal import Journal, Run
+from importer.nightly.claims import Claim, ProfileFolder, folder_name
+from importer.nightly.inbox import Inbox, Seen, day_of, in_window, missing_file, read_inbox
+from importer.nightly.locations import Locations
+from importer.nightly.metrics import write_metrics
+from importer.nightly.notices import send
+from importer.nightly.one_file import FileLoader
+from importer.nightly.remote import LocationAccess
+from importer.nightly.state import (
+    ENDS_THE_LOAD,
+    REASONS,
+    FileResult,
+    LoadReport,
+    Memory,
+    Step,
+    due_notice,
+    held_back,
+    in_state,
+    notified,
+    remembered,
+    report_of,
+    state_after,
+    with_later,
+    with_state,
+)
+from importer.nightly.text import missing_text, notice_body, notice_subject
+from importer.runs.locks import Lock, hold
+from importer.runs.purge import purge
+from importer.settings.options import Settings
+from importer.system.clock import seconds_until
+from importer.telemetry.log import Log
+from importer.telemetry.log_observer import Watch
+from importer.world import World
+
+#: Seconds between loads of `--watch`, and after a load that ended early.
+WATCH_EVERY, WATCH_AFTER_PROBLEM = 60.0, 600.0
+#: Seconds of a run after which connections to the locations may be lost.
+STALE_AFTER = 60.0
+
+
+class NightlyLoad:
+    """The nightly load of one profile. `sleep` waits seconds, or until the process is asked to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        world: World,
+        log: Log,
+        sleep: Callable[[float], object] | None = None,
+        mistakes: Sequence[str] = (),
+    ) -> None:
+        """`mistakes`: of the settings. With one, the load does nothing but report them: it runs unattended."""
+        if not settings.nightly.inbox and not mistakes:
+            raise SettingsError("There is no inbox.", "Set inbox in a profile of importer.toml, or add --inbox PLACE.")
+        self._settings = settings
+        self._nightly = settings.nightly
+        self._mistakes = mistakes
+        self._log = log.bind(profile=settings.profile)
+        self._woken = threading.Event()
+        self._sleep = sleep or self._woken.wait
+        watch = Watch(self._log, world.observer, world.clock)
+        self._world = msgspec.structs.replace(world, observer=watch)
+        self._reports = Path(settings.reports_dir)
+        access = LocationAccess(world.environ, self._nightly.key_file, self._nightly.known_hosts)
+        self._locations = Locations(self._nightly, access)
+        self._files = FileLoader(settings, self._world, watch, self._locations)
+        #: Event → the fact that was logged last: `--watch` loads 1,440 times a day.
+        self._logged: dict[str, object] = {}
+
+    def once(self) -> LoadReport:
+        """Load every complete file. Raises `Busy` when another process runs the nightly load of the profile."""
+        self._listen()
+        with self._exclusive() as blocked:
+            return self._load(blocked, settles=True)
+
+    def watch(self, show: Callable[[LoadReport], None]) -> int:
+        """Load once a minute until the process is asked to stop. Returns the worst exit code."""
+        worst: int = ExitCode.OK
+        self._listen()
+        with self._exclusive() as blocked:
+            while not self._world.stopper.asked:
+                found = self._load(blocked, settles=False)
+                if found.files or self._is_news("shown", (found.exit_code, found.notes, found.missing)):
+                    show(found)
+                worst = worse(worst, found.exit_code)
+                if blocked is not None:
+                    break
+                if not self._world.stopper.asked:
+                    ended_early = found.exit_code and ExitCode(found.exit_code) in ENDS_THE_LOAD
+                    self._sleep(WATCH_AFTER_PROBLEM if ended_early else WATCH_EVERY)
+        return worst
+
+    def _load(self, blocked: ImporterError | None, *, settles: bool) -> LoadReport:
+        """What happens in a load, in order. `blocked`: why it can only report. `settles`: new files are waited for."""
+        memory, steps = self._load_files(blocked, settles)
+        found = report_of(self._settings.profile, steps)
+        state = state_after(memory.state, found, warning=self._nightly.warning, critical=self._nightly.critical)
+        found = with_state(found, state)
+        memory, notice = self._notify(in_state(memory, state), found)
+        later = [notice, *self._remember(memory, purges=blocked is None, notes=found.notes)]
+        found = with_later(found, later)
+        found = with_later(found, [self._write_metrics(found, [*steps, *later])])
+        self._locations.close()
+        self._log_end(found, always=settles)
+        return found
+
+    # ------------------------------------------------------------------------------------------------ the files
+
+    def _load_files(self, blocked: ImporterError | None, settles: bool) -> tuple[Memory, list[Step]]:
+        """(the memory after the steps, the steps)."""
+        memory, steps = Memory(), []
+        try:
+            folder = ProfileFolder(self._reports, self._settings.profile)
+            folder.reserve_space()
+            memory = folder.memory()
+            if blocked is not None:
+                raise blocked
+            for step in self._steps(folder, memory.seen, settles):
+                steps.append(step)  # noqa: PERF402 - an error later must not lose the steps before it
+            steps += self._expected(remembered(memory, steps), steps)
+            if self._world.stopper.asked:
+                steps.append(Step(ExitCode.INTERRUPTED))
+        except ImporterError as error:
+            steps.append(self._problem(error))
+        except Exception as error:
+            # An unattended load must report its own errors too. Only the kind: the text may hold a cell.
+            steps.append(self._problem(ImporterError(f"Internal error: {type(error).__name__}.", "Please report it.")))
+        return remembered(memory, steps), steps
+
+    def _steps(self, folder: ProfileFolder, seen: dict[str, Seen], settles: bool) -> Iterator[Step]:
+        settings, wall = self._settings, self._world.wall
+        now = wall()
+        closes = now + int(seconds_until(settings.until, now, settings.time_zone) * 1000) if settings.until else None
+        self._world.closes = closes
+        is_open = in_window(self._nightly, settings.until, now, settings.time_zone)
+        results: list[FileResult] = []
+
+        def held() -> ExitCode | None:
+            asked = self._world.stopper.asked
+            return held_back(stopping=asked, in_window=is_open, results=results, closes=closes, now=wall())
+
+        for claim in folder.claims():
+            # Again: the process that took the file may have died before it could remember the arrival.
+            yield self._arrival(claim)
+            if (code := held()) is not None:
+                yield Step(code)
+                continue
+            yield (step := self._load_file(folder, claim))
+            results += step.files
+        inbox = Inbox(seen=seen)
+        for inbox in self._listings(folder, seen, settles and is_open):
+            yield Step(seen=inbox.seen)
+        yield Step(incomplete=inbox.incomplete)
+        for entry in inbox.complete:
+            if (code := held()) is not None:
+                yield Step(code, left=(entry.name,))
+                continue
+            taken = folder.take(self._locations.get("inbox"), entry, self._nightly.marker, wall())
+            yield Step(taken=entry.name)
+            if taken is None:
+                self._log.info("file changed during the copy", file=entry.name)
+                yield Step(left=(entry.name,))
+                continue
+            yield self._arrival(taken)
+            yield (step := self._load_file(folder, taken))
+            results += step.files
+
+    def _listings(self, folder: ProfileFolder, seen: dict[str, Seen], settles: bool) -> Iterator[Inbox]:
+        """One listing of the inbox, or two: new files get the time to settle once."""
+        claimed = {claim.entry for claim in folder.claims()}
+
+        def listing(seen: dict[str, Seen]) -> Inbox:
+            entries = self._locations.get("inbox").list()
+            return read_inbox(entries, seen, claimed, self._nightly, self._world.wall())
+
+        yield (inbox := listing(seen))
+        if inbox.incomplete and settles and not self._nightly.marker and self._nightly.settle:
+            self._sleep(self._nightly.settle)
+            yield (inbox := listing(inbox.seen))
+        if self._is_news("file is not complete", inbox.incomplete):
+            for name in inbox.incomplete:
+                self._log.info("file is not complete", file=name)
+
+    def _arrival(self, claim: Claim) -> Step:
+        day = day_of(claim.name, claim.taken_at, self._nightly, self._settings.time_zone)
+        return Step(arrived=(day, claim.name))
+
+    def _load_file(self, folder: ProfileFolder, claim: Claim) -> Step:
+        """Import or resume one file, then deliver it."""
+        began = self._world.clock()
+        result, run = self._files.load(claim)
+        self._listen()  # the run has listened itself
+        if self._world.clock() - began >= STALE_AFTER:
+            self._locations.close()
+        problem = Step()
+        try:
+            result = self._files.deliver(folder, claim, result)
+        except ImporterError as error:
+            # The claim is kept: the next load delivers it.
+            problem = self._problem(error)
+        log = self._log.info if result.exit_code == ExitCode.OK else self._log.warning
+        log(
+            "file ends",
+            file=claim.name,
+            run=result.run_id,
+            what=result.what,
+            exit_code=result.exit_code,
+            moved_to=result.moved_to,
+            text=result.message,
+        )
+        return msgspec.structs.replace(
+            problem,
+            exit_code=worse(problem.exit_code, result.exit_code),
+            files=(result,),
+            runs=(run,) if run is not None else (),
+        )
+
+    def _expected(self, memory: Memory, steps: Sequence[Step]) -> list[Step]:
+        """A step for the expected file when it is missing past its time."""
+        missing = missing_file(
+            self._nightly,
+            self._world.wall(),
+            self._settings.time_zone,
+            arrived=memory.arrived,
+            incomplete=[name for step in steps for name in step.incomplete],
+            left=[name for step in steps for name in step.left],
+        )
+        if missing is None:
+            return []
+        if self._is_news("file is missing", missing):
+            self._log.error("file is missing", file=missing.name, expected_by=self._nightly.expect_by)
+        text = missing_text(missing, self._nightly.expect_by)
+        return [Step(ExitCode.SOURCE, missing=missing.name, notes=(text,))]
+
+    # ------------------------------------------------------------------------------------------------ after the files
+
+    def _notify(self, memory: Memory, found: LoadReport) -> tuple[Memory, Step]:
+        """Notify of a change of state; once more at the next load when no address accepted the notice."""
+        notice = due_notice(memory.notified, memory.state)
+        if notice is None:
+            return memory, Step()
+        if not self._nightly.notices:
+            return notified(memory), Step()
+        subject = notice_subject(self._settings.profile, notice)
+        sent = send(self._nightly.notices, subject, notice_body(found, self._shown_reports()), self._world.environ)
+        for failure in sent.failures:
+            self._log.error("notice not sent", text=failure)
+        if sent.accepted:
+            self._log.info("notice sent", text=subject, accepted=sent.accepted)
+            memory = notified(memory)
+        notes = tuple(f"Could not send a notice: {failure}." for failure in sent.failures)
+        return memory, Step(notified=sent.accepted, failed_notices=len(sent.failures), notes=notes)
+
+    def _shown_reports(self) -> str:
+        if self._nightly.outbox and self._locations.is_open("outbox"):
+            shown = self._locations.get("outbox").shown
+        else:
+            shown = str(self._reports)
+        # Absolute: the recipient does not know the working directory.
+        return shown if "://" in shown else str(Path(shown).resolve())
+
+    def _remember(self, memory: Memory, *, purges: bool, notes: Iterable[str]) -> list[Step]:
+        """Write the memory, and delete this profile's old runs as `importer purge` does."""
+        try:
+            ProfileFolder(self._reports, self._settings.profile).remember(memory)
+            if purges and self._nightly.retention:
+                purge(self._settings, self._nightly.retention, self._world, self._is_own)
+        except ImporterError as error:
+            return [self._problem(error, notes)]
+        return []
+
+    def _is_own(self, run: Run) -> bool:
+        return run.finished and run.record.settings.get("profile", "") == self._settings.profile
+
+    def _write_metrics(self, found: LoadReport, steps: Sequence[Step]) -> Step:
+        own = self._reports / ".nightly" / f"{folder_name(self._settings.profile)}.prom"
+        path = Path(self._settings.metrics_file or own)
+        wrong = write_metrics(path, found, steps, self._world.environ, self._world.wall())
+        if not wrong:
+            return Step()
+        self._log.error("metrics not written", text=wrong)
+        return Step(notes=(f"Metrics: {wrong}",))
+
+    # ------------------------------------------------------------------------------------------------ the shell
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[ImporterError | None]:
+        """One nightly load of a profile at a time, on all machines that share a database. Raises `Busy`.
+
+        Yields why the load can only report: mistakes of the settings, or a lock that cannot be taken. These are not
+        raised, because an unattended load reports by notice.
+        """
+        name = f"nightly {self._settings.profile}"
+        blocked: ImporterError | None = None
+        if self._mistakes:
+            blocked = SettingsError("\n".join(self._mistakes), "Correct the settings. Until then, nothing is loaded.")
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(Lock(self._reports / ".locks", name))
+                if self._settings.database:
+                    journal = stack.enter_context(Journal.open(self._reports, self._settings.database))
+                    if journal.shared:
+                        stack.enter_context(hold(journal, self._reports, name))
+            except Busy as error:
+                holder = error.holder or "Another process"
+                whose = f"profile {self._settings.profile}" if self._settings.profile else "this folder"
+                raise Busy(
+                    f"{holder} is already running the nightly load of {whose}.",
+                    "No action is needed: that process loads the files.",
+                    holder=error.holder,
+                ) from None
+            except ImporterError as error:
+                blocked = blocked or error
+            yield blocked
+
+    def _listen(self) -> None:
+        """Wake a sleeping load when the process is asked to stop."""
+        self._world.stopper.listen(self._woken.set)
+
+    def _problem(self, error: ImporterError, notes: Iterable[str] = ()) -> Step:
+        """The error as a step. It is logged, unless it is among these notes."""
+        if str(error) not in notes:
+            self._log.error("problem", exit_code=int(error.exit_code), text=str(error))
+        return Step(error.exit_code, reasons=(REASONS.get(error.exit_code, "error"),), notes=(str(error),))
+
+    def _log_end(self, found: LoadReport, *, always: bool) -> None:
+        if always or found.files or self._is_news("load ends", (found.exit_code, found.missing, found.waiting)):
+            self._log.info(
+                "load ends",
+                exit_code=found.exit_code,
+                state=found.state,
+                files=len(found.files),
+                waiting=len(found.waiting),
+                missing=found.missing,
+            )
+
+    def _is_news(self, event: str, fact: object) -> bool:
+        """Whether the fact differs from the one logged last for the event."""
+        before, self._logged[event] = self._logged.get(event), fact
+        return before != fact

@@ -1,0 +1,197 @@
+"""One file's way: its run, its reports into the outbox, the file into done or failed.
+
+The process may die after any step. The file stays in the inbox until its run has ended, and its claim exists until
+everything is delivered; repeating a step does no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from importer.capillary.credentials import from_environment
+from importer.errors import ExitCode, ImporterError, SettingsError
+from importer.journal import Journal, Run
+from importer.model import RunSummary
+from importer.nightly.claims import Claim, ProfileFolder
+from importer.nightly.locations import Locations
+from importer.nightly.state import FINISHED, FileResult, RunEnd, result_of
+from importer.pipeline import report, resume, run
+from importer.reporter import headline, read_summary
+from importer.runs.record import PACE
+from importer.settings.options import Settings
+from importer.system.files import write_whole
+from importer.telemetry.log_observer import Watch
+from importer.world import World
+
+#: Beside a file in `failed`: NAME.why.txt says why it is there.
+_WHY = "why.txt"
+
+Action = Literal["import", "resume", "deliver", "hold"]
+
+
+def action_for(known: Run | None) -> Action:
+    """What to do with a claimed file, by the newest run of it."""
+    if known is None:
+        return "import"
+    if not known.finished:
+        # Resumed automatically, a run that max-errors stopped would send the failing rows again at every load.
+        return "hold" if known.exit_code == ExitCode.TOO_MANY_ERRORS else "resume"
+    return "deliver" if known.exit_code in FINISHED else "import"
+
+
+def is_same_import(run: Run, profile: str, key_name: str) -> bool:
+    """Whether a run of the same content counts as an import of the profile: another profile feeds other fields, and
+    other credentials may be another organisation's. `key_name` "": the sandbox."""
+    if run.record.settings.get("profile", "") not in ("", profile):
+        return False
+    return not key_name or run.record.key_name == key_name
+
+
+class FileLoader:
+    """Loads and delivers the claimed files of a profile."""
+
+    def __init__(self, settings: Settings, world: World, watch: Watch, locations: Locations) -> None:
+        """`watch`: the observer of `world`, which also logs the end of each run."""
+        self._settings = settings
+        self._world = world
+        self._watch = watch
+        self._locations = locations
+        self._reports = Path(settings.reports_dir)
+
+    # ------------------------------------------------------------------------------------------------ the run
+
+    def load(self, claim: Claim) -> tuple[FileResult, RunEnd | None]:
+        """Run the file, or resume its run. Raises nothing: the result has the exit code."""
+        try:
+            return self._load(claim)
+        except ImporterError as error:
+            what = "unreadable" if error.exit_code is ExitCode.SOURCE else "stopped"
+            return FileResult(claim.name, what, int(error.exit_code), message=str(error)), None
+        except Exception as error:
+            # Only the kind of error: its text may hold a cell.
+            message = f"Internal error: {type(error).__name__}."
+            return FileResult(claim.name, "stopped", int(ExitCode.OURS), message=message), None
+
+    def _load(self, claim: Claim) -> tuple[FileResult, RunEnd | None]:
+        path = str(claim.path)
+        with self._journal() as journal:
+            known = journal.of_source(path)
+            earlier = self._earlier_import(journal, claim) if known is None else None
+        if earlier is not None:
+            message = f"The same content was imported in run {earlier.record.run_id}. It was not imported again."
+            return FileResult(claim.name, "repeated", int(ExitCode.OK), message=message), None
+        action = action_for(known)
+        if known is None or action == "import":
+            return self._ended(claim, "imported", run(path, self._settings, self._world))
+        run_id = known.record.run_id
+        if action == "hold":
+            return self._held(claim, run_id), None
+        if action == "resume":
+            pace = {name: getattr(self._settings, name) for name in PACE}
+            return self._ended(claim, "resumed", resume(run_id, self._settings, pace, self._world))
+        summary = self._summary_of(run_id)
+        return result_of(claim.name, "delivered", summary, headline(summary)), None
+
+    def _ended(self, claim: Claim, what: str, summary: RunSummary) -> tuple[FileResult, RunEnd]:
+        self._watch.ended(summary)
+        end = RunEnd(summary, self._watch.paused_seconds, self._world.wall())
+        return result_of(claim.name, what, summary, headline(summary)), end
+
+    def _held(self, claim: Claim, run_id: str) -> FileResult:
+        if not self._is_in_inbox(claim):
+            message = f"max-errors stopped run {run_id}, and the file was removed or replaced. The run is closed."
+            return FileResult(claim.name, "given up", int(ExitCode.OK), message=message)
+        message = (
+            f"max-errors stopped run {run_id}. Check its reports, then run `importer resume {run_id}`, or remove or "
+            "replace the file."
+        )
+        return FileResult(claim.name, "held", int(ExitCode.TOO_MANY_ERRORS), message=message)
+
+    def _is_in_inbox(self, claim: Claim) -> bool:
+        """Whether the inbox still has the file that was taken, unchanged."""
+        return self._locations.get("inbox").entry(claim.name) == claim.entry
+
+    def _summary_of(self, run_id: str) -> RunSummary:
+        try:
+            return read_summary(self._reports / run_id)
+        except SettingsError:
+            return report(run_id, self._settings, self._world)
+
+    def _earlier_import(self, journal: Journal, claim: Claim) -> Run | None:
+        """The newest run of the profile with the same content."""
+        settings = self._settings
+        if settings.nightly.repeat == "import":
+            return None
+        with claim.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        target = "sandbox" if settings.sandbox else settings.base_url
+        for found in journal.imported(target, digest):
+            key = "" if settings.sandbox else from_environment(self._world.environ, settings.credentials).name
+            if is_same_import(found, settings.profile, key):
+                return found
+        return None
+
+    def _journal(self) -> Journal:
+        return Journal.open(self._reports, self._settings.database or None)
+
+    # ------------------------------------------------------------------------------------------------ the delivery
+
+    def deliver(self, folder: ProfileFolder, claim: Claim, result: FileResult) -> FileResult:
+        """Put the reports into the outbox, move the file, and keep its copy with its run.
+
+        A file whose run is to be resumed stays where it is, and so does its claim.
+        """
+        code = ExitCode(result.exit_code)
+        if result.run_id and self._settings.nightly.outbox:
+            self._put_reports(result.run_id)
+        if code not in FINISHED and code is not ExitCode.SOURCE:
+            return result
+        to, name = (
+            ("", "") if result.what == "given up" else self._move(claim, "done" if code in FINISHED else "failed")
+        )
+        if code is ExitCode.SOURCE and name:
+            why = claim.path.with_name(f".{_WHY}")
+            write_whole(why, f"{result.message}\n".encode())
+            self._locations.get("failed").put(why, f"{name}.{_WHY}")
+        self._close_run(claim, keep_copy=code is not ExitCode.SOURCE)
+        folder.release(claim)
+        return msgspec.structs.replace(result, moved_to=f"{to}/{name}" if name else to)
+
+    def _put_reports(self, run_id: str) -> None:
+        folder = self._reports / run_id
+        names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        # The summary last: where it is, every file that it names is there.
+        for name in sorted(names, key=lambda name: name == "summary.json"):
+            self._locations.get("outbox").put(folder / name, f"{run_id}/{name}")
+
+    def _move(self, claim: Claim, to: Literal["done", "failed"]) -> tuple[str, str]:
+        """Move the file out of the inbox: (location, new name). The name is "" when it is not in the inbox, both are
+        "" when the inbox has another file of that name."""
+        inbox, location = self._locations.get("inbox"), self._locations.get(to)
+        if inbox.entry(claim.name) is None:
+            return to, ""
+        if not self._is_in_inbox(claim):
+            return "", ""
+        # The marker first: alone, it would mark the next file of that name as complete.
+        if claim.marker and inbox.entry(claim.marker) is not None:
+            inbox.move(claim.marker, location)
+        return to, inbox.move(claim.name, location)
+
+    def _close_run(self, claim: Claim, *, keep_copy: bool) -> None:
+        """Finish the file's run for good, and move the copy of the file into the run's folder."""
+        with self._journal() as journal:
+            known = journal.of_source(str(claim.path))
+            if known is None:
+                return
+            if not known.finished:
+                journal.abandon(known.key)
+            if keep_copy:
+                source = (self._reports / known.record.run_id / "source").resolve()
+                source.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # The journal first: a claim without its file is removed, and nothing would correct the journal later.
+                journal.relocate(known, str(source / claim.name))
+                claim.path.replace(source / claim.name)

@@ -1,0 +1,145 @@
+"""Notices: when one is sent, to whom, and what it says."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from importer.errors import ExitCode
+from importer.nightly.inbox import MissingFile
+from importer.nightly.state import FileResult, LoadReport
+from importer.nightly.text import load_text, missing_text, notice_body, notice_subject
+from importer.sandbox import EmbeddedSandbox
+from tests.support.fault_server import closed_port
+from tests.support.nightly import House, Mailbox, mobiles, receiver, sheet
+from tests.support.small_disk import make_room, mounted
+
+DAY = datetime.date(2026, 11, 24)
+
+
+def test_the_text_of_a_notice() -> None:
+    """The reasons, the files from the worst on, notes, and what waits. Identifiers are masked."""
+    files = (
+        FileResult("a.csv", "imported", ExitCode.OK, message="All 30 rows are done."),
+        FileResult("b.csv", "unreadable", ExitCode.SOURCE, message="No rows.", causes=("919000000001: wrong",)),
+    )
+    found = LoadReport(
+        "brand-a", files=files, reasons=("missing", "unreadable"), waiting=("c.csv",), notes=("A note.",)
+    )
+    assert notice_body(found, "/reports").splitlines() == [
+        "The expected file is missing.",
+        "A file could not be read.",
+        "",
+        "b.csv: No rows.",
+        "  - 91******0001: wrong",
+        "",
+        "a.csv: All 30 rows are done.",
+        "",
+        "A note.",
+        "",
+        "Still in the inbox: c.csv",
+        "",
+        "Reports: /reports",
+    ]
+    assert notice_body(LoadReport("brand-a"), "/reports").splitlines()[0] == "All rows were imported."
+
+
+def test_the_subject_of_a_notice() -> None:
+    assert notice_subject("brand-a", "failed") == "importer brand-a: nightly load failed"
+    assert notice_subject("", "OK again") == "importer: nightly load is OK again"
+
+
+def test_the_text_on_the_command_line() -> None:
+    """A line for each file, waiting file and note."""
+    found = LoadReport(
+        "", files=(FileResult("a.csv", "imported", 0, message="Done."),), waiting=("b.csv",), notes=("X.",)
+    )
+    assert load_text(found) == "a.csv: Done.\nStill in the inbox: b.csv\nX.\n"
+    assert load_text(LoadReport("")) == "Nothing to do.\n"
+    text = missing_text(MissingFile("2026-11-23", "c.csv", True), "04:00")
+    assert text == "c.csv is in the inbox but not complete. It was expected by 04:00."
+
+
+def test_a_notice_that_cannot_be_sent_is_sent_by_the_next_load(house: House) -> None:
+    """It changes no outcome. It is sent again until an address accepts it. Keys in addresses are never shown."""
+    (house.inbox / "a.csv").write_bytes(b"\x00\x01" * 50)
+    with closed_port() as port:
+        house.settings["notices"] = [f"json://127.0.0.1:{port}/topsecretkey"]
+        found = house.look(DAY)
+    assert (found.exit_code, found.notified) == (ExitCode.SOURCE, 0)
+    assert any("Could not send a notice" in note for note in found.notes)
+    assert not any("topsecret" in note for note in found.notes)
+    assert "topsecret" not in (house.folder / "nightly.log").read_text()
+    with receiver() as (address, posted):
+        house.settings["notices"] = [f"json://{address}/hook"]
+        house.look(DAY, "02:10")
+        house.look(DAY, "02:20")
+    assert len(posted) == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    with mounted(tmp_path / "small", "400k") as folder:
+        yield folder
+
+
+def test_a_full_disk_is_notified_once(house: House, sandbox: EmbeddedSandbox, small_disk: Path) -> None:
+    """The reserved space lets the load remember its notice. Once there is room again, a second notice says so."""
+    house.settings["reports-dir"] = str(small_disk / "reports")
+    # Small batches: the journal alone must fill the disk, even when eight batches share each commit.
+    house.settings["batch-size"] = 2
+    (house.inbox / "a.csv").write_text(sheet(0, rows=3000))
+    with Mailbox() as mailbox:
+        house.settings["notices"] = [mailbox.address]
+        for clock_time in ("02:00", "02:10", "02:20"):
+            assert house.look(DAY, clock_time).exit_code == ExitCode.JOURNAL
+        assert [str(mail["Subject"]) for mail in mailbox.mails] == ["importer brand-a: nightly load failed"]
+        make_room(small_disk)
+        assert house.look(DAY, "02:30").exit_code == 0
+        assert [str(mail["Subject"]) for mail in mailbox.mails][1:] == ["importer brand-a: nightly load is OK again"]
+    assert len(set(mobiles(sandbox))) == 3000
+    assert house.files("inbox/done") == ["a.csv"]
+
+
+def test_a_reports_folder_that_cannot_be_written(house: House, sandbox: EmbeddedSandbox) -> None:
+    """A read-only disk, or a file in its place: not even the lock can be taken. Only the notice is sent."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    with Mailbox() as mailbox:
+        house.settings["notices"] = [mailbox.address]
+        watching = house.nightly()
+        found = house.look(DAY, breaks=lambda: (house.folder / "reports").write_text("in the way"))
+        assert found.exit_code == ExitCode.JOURNAL
+        assert len(set(found.notes)) == len(found.notes)
+        assert [str(mail["Subject"]) for mail in mailbox.mails] == ["importer brand-a: nightly load failed"]
+        shown: list[LoadReport] = []
+        assert watching.watch(shown.append) == ExitCode.JOURNAL
+        assert len(shown) == 1
+    assert mobiles(sandbox) == []
+
+
+def test_a_notice_gives_the_causes(house: House) -> None:
+    """The file, its headline, the causes of rows not imported, and where the reports are. No customer's number."""
+    with Mailbox() as mailbox:
+        house.settings["notices"] = [mailbox.address]
+        (house.inbox / "a.csv").write_text(sheet(0, bad=10))
+        found = house.look(DAY)
+    assert (found.exit_code, found.state, found.notified) == (ExitCode.ROWS, "critical", 1)
+    (mail,) = mailbox.mails
+    text = mail.get_content()
+    assert mail["Subject"] == "importer brand-a: nightly load failed"
+    assert "a.csv: Finished: 20 of 30 rows succeeded, 10 need attention." in text
+    assert "too short" in text or "short" in text
+    assert str(house.folder / "reports") in text
+    assert "90000000" not in text
+
+
+def test_the_share_of_rows_decides_the_state(house: House) -> None:
+    """Below `warning` the state is OK. The exit code stays 3."""
+    house.settings |= {"warning": "5%", "critical": "50%"}
+    for bad, state in ((1, "ok"), (2, "warning"), (15, "critical")):
+        (house.inbox / f"{bad}.csv").write_text(sheet(bad * 100, bad=bad))
+        found = house.look(DAY)
+        assert (found.exit_code, found.state) == (ExitCode.ROWS, state)

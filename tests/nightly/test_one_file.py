@@ -1,0 +1,213 @@
+"""One file: imported, resumed, repeated, held, delivered, also when the process dies in between."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import msgspec
+import pytest
+
+from importer.errors import ExitCode
+from importer.journal import Run
+from importer.nightly.local import LocalFolder
+from importer.nightly.location import Location
+from importer.nightly.one_file import action_for, is_same_import
+from importer.pipeline import resume, run
+from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.sandbox.faults import parse_script
+from tests.support.nightly import House, mobiles, sheet
+
+DAY = datetime.date(2026, 11, 24)
+NEXT = DAY + datetime.timedelta(days=1)
+
+
+def known(*, finished: bool, exit_code: int | None, **record: object) -> Run:
+    """A run of the journal of which a decision reads these fields."""
+    return cast(Run, SimpleNamespace(finished=finished, exit_code=exit_code, record=SimpleNamespace(**record)))
+
+
+@pytest.mark.parametrize(
+    ("run", "action"),
+    [
+        (None, "import"),
+        # The process was killed, or the run stopped and can be resumed.
+        (known(finished=False, exit_code=None), "resume"),
+        (known(finished=False, exit_code=ExitCode.TROUBLE), "resume"),
+        (known(finished=False, exit_code=ExitCode.TOO_MANY_ERRORS), "hold"),
+        (known(finished=True, exit_code=ExitCode.OK), "deliver"),
+        (known(finished=True, exit_code=ExitCode.ROWS), "deliver"),
+        (known(finished=True, exit_code=ExitCode.SOURCE), "import"),
+    ],
+)
+def test_what_is_done_with_a_claimed_file(run: Run | None, action: str) -> None:
+    """By the newest run of it."""
+    assert action_for(run) == action
+
+
+@pytest.mark.parametrize(
+    ("profile", "key_name", "own_key", "same"),
+    [
+        ("brand-a", "till", "till", True),
+        ("", "till", "till", True),
+        ("brand-b", "till", "till", False),
+        ("brand-a", "other", "till", False),
+        ("brand-a", "other", "", True),
+    ],
+)
+def test_whether_an_import_is_the_profiles_own(profile: str, key_name: str, own_key: str, same: bool) -> None:
+    """Of the same profile or of none, with the same credentials. The sandbox has no organisations."""
+    run = known(finished=True, exit_code=0, settings={"profile": profile}, key_name=key_name)
+    assert is_same_import(run, "brand-a", own_key) is same
+
+
+def test_another_profiles_import_is_not_a_repeat(house: House, sandbox: EmbeddedSandbox) -> None:
+    """The same content feeds other fields there. A run without a profile counts."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    load = house.nightly()
+    other = msgspec.structs.replace(load._settings, profile="brand-b")
+    run(str(house.inbox / "a.csv"), other, load._world)
+    assert [file.what for file in house.look(DAY).files] == ["imported"]
+    by_hand = msgspec.structs.replace(load._settings, profile="")
+    (house.folder / "b.csv").write_text(sheet(100))
+    run(str(house.folder / "b.csv"), by_hand, load._world)
+    (house.inbox / "b.csv").write_text(sheet(100))
+    assert [file.what for file in house.look(DAY).files] == ["repeated"]
+
+
+def test_the_same_content_is_imported_again_on_request(house: House, sandbox: EmbeddedSandbox) -> None:
+    """`repeat = "import"`."""
+    for name in ("a.csv", "b.csv"):
+        (house.inbox / name).write_text(sheet(0))
+    house.settings["repeat"] = "import"
+    assert [file.what for file in house.look(DAY).files] == ["imported", "imported"]
+    assert len(mobiles(sandbox)) == 60
+
+
+def test_a_kill_between_run_and_delivery(house: House, sandbox: EmbeddedSandbox) -> None:
+    """The next load does not import the file again; it delivers reports and file."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    house.settings["outbox"] = str(house.folder / "outbox")
+    load = house.nightly()
+    house.clock.set(DAY, "02:00")
+
+    class Death(BaseException):
+        pass
+
+    def dies(*_: object) -> None:
+        raise Death
+
+    load._files.deliver = dies  # type: ignore[method-assign,assignment]
+    with pytest.raises(Death):
+        load.once()
+    assert house.files("inbox") == ["a.csv"]
+    found = house.look(DAY, "02:10")
+    assert [(file.what, file.moved_to) for file in found.files] == [("delivered", "done/a.csv")]
+    assert len(mobiles(sandbox)) == 30
+    assert len(list((house.folder / "outbox").glob("*/summary.json"))) == 1
+
+
+def test_an_unreachable_outbox(house: House) -> None:
+    """Exit code 5. The file stays until its reports are delivered, and is not imported again."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    outbox = house.folder / "outbox"
+    house.settings["outbox"] = str(outbox)
+    found = house.look(DAY, breaks=lambda: outbox.write_text("in the way"))
+    assert (found.exit_code, found.state, house.files("inbox")) == (ExitCode.TROUBLE, "critical", ["a.csv"])
+    outbox.unlink()
+    found = house.look(DAY, "02:10")
+    assert [(file.what, file.moved_to) for file in found.files] == [("delivered", "done/a.csv")]
+    assert found.state == "ok"
+
+
+def test_a_file_that_is_replaced_before_its_run_is_resumed(house: House, sandbox: EmbeddedSandbox) -> None:
+    """Both are imported, the older first. The newer one is not moved in its place."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    sandbox.state.faults = parse_script(["1-:503"])
+    house.settings |= {"until": "06:00"}
+    assert house.look(DAY, "05:58:59.7").exit_code == ExitCode.TIME
+    sandbox.state.faults = ()
+    (house.inbox / "a.csv").write_text(sheet(100))
+    found = house.look(NEXT)
+    assert [(file.what, file.moved_to) for file in found.files] == [("resumed", ""), ("imported", "done/a.csv")]
+    assert (house.inbox / "done" / "a.csv").read_text() == sheet(100)
+    assert len(set(mobiles(sandbox))) == 60
+
+
+def test_a_run_that_max_errors_stopped_is_not_resumed_automatically(tmp_path: Path) -> None:
+    """It waits for a person. Once resumed by hand, it is delivered."""
+    with EmbeddedSandbox(SandboxOptions(customers=frozenset({"strangers"}))) as strangers:
+        house = House(tmp_path, strangers.base_url, **{"max-errors": "5", "concurrency": 1})
+        (house.inbox / "a.csv").write_text(sheet(0))
+        found = house.look(DAY)
+        assert [(file.what, file.exit_code) for file in found.files] == [("stopped", ExitCode.TOO_MANY_ERRORS)]
+        sent = len(strangers.state.requests)
+        (house.inbox / "b.csv").write_text(sheet(0, bad=30))
+        found = house.look(DAY, "02:10")
+        assert [(file.what, file.exit_code) for file in found.files] == [
+            ("held", ExitCode.TOO_MANY_ERRORS),
+            ("imported", ExitCode.ROWS),
+        ]
+        assert (found.exit_code, len(strangers.state.requests)) == (ExitCode.TOO_MANY_ERRORS, sent)
+        load = house.nightly()
+        resume(None, load._settings, {"max_errors": None}, load._world)
+        found = house.look(DAY, "02:20")
+        assert [(file.what, file.moved_to) for file in found.files] == [("delivered", "done/a.csv")]
+
+
+def test_a_held_file_can_be_replaced(tmp_path: Path) -> None:
+    """Its run is closed, its reports stay, and the new file is imported."""
+    with EmbeddedSandbox(SandboxOptions(customers=frozenset({"strangers"}))) as strangers:
+        house = House(tmp_path, strangers.base_url, **{"max-errors": "5", "concurrency": 1})
+        (house.inbox / "a.csv").write_text(sheet(0))
+        (stopped,) = house.look(DAY).files
+        (house.inbox / "a.csv").write_text(sheet(0, bad=30))
+        found = house.look(DAY, "02:10")
+        assert [(file.what, file.moved_to) for file in found.files] == [("given up", ""), ("imported", "done/a.csv")]
+        assert (tmp_path / "reports" / stopped.run_id / "source" / "a.csv").read_text() == sheet(0)
+        assert house.look(DAY, "02:20").files == ()
+
+
+def test_the_marker_is_moved_before_its_file(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a kill between the two moves, no marker is left that would mark tomorrow's incomplete file."""
+    house.settings["marker"] = ".ok"
+    for name in ("a.csv", "a.csv.ok"):
+        (house.inbox / name).write_text(sheet(0))
+    moves: list[str] = []
+    move = LocalFolder.move
+
+    class Death(BaseException):
+        pass
+
+    def dies(self: LocalFolder, name: str, to: Location) -> str:
+        if moves:
+            raise Death
+        moves.append(name)
+        return move(self, name, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFolder, "move", dies)
+        with pytest.raises(Death):
+            house.look(DAY)
+    assert house.files("inbox") == ["a.csv"]
+    assert [file.what for file in house.look(DAY, "02:10").files] == ["delivered"]
+    assert (house.files("inbox"), house.files("inbox/done")) == ([], ["a.csv", "a.csv.ok"])
+
+
+def test_files_named_like_the_importers_own(house: House) -> None:
+    """A claim's note and a memory have such names."""
+    for name in ("claim.json", "why.txt", "memory.json", "room"):
+        (house.inbox / name).write_text(sheet(0) if name == "claim.json" else "\0")
+    whats = {file.name: file.what for file in house.look(DAY).files}
+    assert whats == {
+        "claim.json": "imported",
+        "memory.json": "unreadable",
+        "room": "unreadable",
+        "why.txt": "unreadable",
+    }
+    assert house.files("inbox/failed") == sorted(
+        name for kind in ("memory.json", "room", "why.txt") for name in (kind, f"{kind}.why.txt")
+    )
+    assert (house.inbox / "failed" / "why.txt").read_text() == "\0"
