@@ -6,7 +6,6 @@ The settings' table knows what a value may be; here is what values must be to ea
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -26,8 +25,8 @@ def check_profile(
 ) -> tuple[Settings | None, list[str]]:
     """The settings, None where they cannot be built, and every mistake."""
     reading = read_all(given, environ, file)
-    mistakes = list(reading.mistakes)
-    if not any("no such profile" in mistake for mistake in mistakes):
+    mistakes = [str(mistake) for mistake in reading.mistakes]
+    if not _wrong(reading, "profile"):
         # Else it would be the rest of the file that is looked at, and its lacks are not the mistake.
         mistakes += _between(reading, environ)
     return (reading.settings() if not reading.mistakes else None), mistakes
@@ -40,9 +39,9 @@ def _between(reading: Reading, environ: Mapping[str, str]) -> Iterator[str]:
     def at(*fields: str) -> str:
         """Where the last of these stands."""
         found = [reading.origins[field] for field in fields if field in reading.origins]
-        return found[-1] if found else reading.origins.get("profiles", "the settings")
+        return str(found[-1] if found else reading.origins.get("profiles", "the settings"))
 
-    if not values.get("base_url") and not values.get("sandbox") and not _wrong(reading, "base-url", "cluster"):
+    if not values.get("base_url") and not values.get("sandbox") and not _wrong(reading, "base_url", "cluster"):
         yield f"{at()}: no target is given. Add base-url or cluster, or sandbox = true to try it without."
     if mapping := values.get("mapping"):
         yield from _raised(at("mapping"), lambda: load_mapping(Path(mapping)))
@@ -60,9 +59,9 @@ def _between(reading: Reading, environ: Mapping[str, str]) -> Iterator[str]:
         yield from _notice(address, at("notices"), environ)
 
 
-def _wrong(reading: Reading, *keys: str) -> bool:
-    """Whether a mistake of one of these was told already."""
-    return any(re.search(rf": {key}\b", mistake) for key in keys for mistake in reading.mistakes)
+def _wrong(reading: Reading, *fields: str) -> bool:
+    """Whether one of these already has a mistake."""
+    return any(mistake.field in fields for mistake in reading.mistakes)
 
 
 def _raised(where: str, work: Callable[[], object]) -> Iterator[str]:

@@ -619,17 +619,42 @@ _NOT_IN_FILES = {"profile", "restart", "resubmit", "output", "online"}
 FILE_OPTIONS = tuple(option for option in OPTIONS if option.field not in _NOT_IN_FILES)
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where a setting was given: in a line of a file, or under the name of an option or environment variable."""
+
+    name: str = ""
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        if not self.file:
+            return self.name
+        line = f"{self.file}, line {self.line}" if self.line else self.file
+        return f"{line}: {self.name}" if self.name else line
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """A setting that cannot be used. `field`: as in `Settings`; "" where no setting has that name."""
+
+    field: str
+    where: Origin | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}" if self.where is not None else self.text
+
+
 class Reading(msgspec.Struct, frozen=True):
-    """What was found, by field; where each value stands, to be told with a mistake; and every mistake."""
+    """The values found, the origin of each, both by field; and every mistake."""
 
     values: dict[str, Any]
-    origins: dict[str, str]
-    mistakes: list[str]
+    origins: dict[str, Origin]
+    mistakes: list[Mistake]
 
     def settings(self) -> Settings:
         """Raises `SettingsError` with every mistake at once, a line each."""
         if self.mistakes:
-            raise SettingsError("\n".join(self.mistakes), "Correct it and try again.")
+            raise SettingsError("\n".join(map(str, self.mistakes)), "Correct it and try again.")
         return self.rest()
 
     def rest(self) -> Settings:
@@ -672,9 +697,9 @@ def with_reports(settings: Settings) -> Settings:
 
 def read_all(given: Mapping[str, str | None], environ: Mapping[str, str], file: Path | None = None) -> Reading:
     """The same with every mistake told, and nothing raised for what can be told beside others."""
-    mistakes: list[str] = []
+    mistakes: list[Mistake] = []
     profile = given.get("profile") or environ.get("IMPORTER_PROFILE") or ""
-    origins: dict[str, str] = {}
+    origins: dict[str, Origin] = {}
     values: dict[str, Any] = {"profile": profile}
     for where, found in (
         ("", _from_file(file, profile, mistakes, origins)),
@@ -687,19 +712,20 @@ def read_all(given: Mapping[str, str | None], environ: Mapping[str, str], file: 
             if where == "":
                 layer[field] = text
                 continue
-            label = option.variable if where == "environment" else f"--{option.name}"
-            origins[field] = label
+            origin = Origin(option.variable if where == "environment" else f"--{option.name}")
+            origins[field] = origin
             try:
                 layer[field] = option.read(text)
             except ValueError as error:
-                mistakes.append(f"{label}: {_described(text, error)}.")
+                mistakes.append(Mistake(field, origin, f"{_described(text, error)}."))
         _merge(values, layer)
     rate, burst = values.get("rate", Settings().rate), values.get("burst", 1)
     if burst > 1 and burst > rate.count / 2:
-        mistakes.append(
+        text = (
             f"--burst {burst} is more than half of --rate {rate.word}. "
             "What may leave at once is taken off the rate: choose a smaller burst."
         )
+        mistakes.append(Mistake("burst", None, text))
     return Reading(values, origins, mistakes)
 
 
@@ -750,31 +776,35 @@ def _merge(values: dict[str, Any], layer: dict[str, Any]) -> None:
     values.update(layer)
 
 
-def _from_file(file: Path | None, profile: str, mistakes: list[str], origins: dict[str, str]) -> dict[str, Any]:
+def _from_file(
+    file: Path | None, profile: str, mistakes: list[Mistake], origins: dict[str, Origin]
+) -> dict[str, Any]:
     path = file if file is not None else Path(DEFAULT_FILE)
     if file is None and not path.is_file():
         if profile:
-            mistakes.append(f"--profile {profile}: there is no {DEFAULT_FILE} in this folder.")
+            text = f"there is no {DEFAULT_FILE} in this folder."
+            mistakes.append(Mistake("profile", Origin(f"--profile {profile}"), text))
         return {}
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        document = tomllib.loads(text)
+        content = path.read_text(encoding="utf-8-sig")
+        document = tomllib.loads(content)
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror}).", "Check --config.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is no TOML: {error}.", "Correct that line.") from None
     profiles = document.pop("profiles", {})
     if not isinstance(profiles, dict):
-        at = f"{path}, line {_line_of(text, '', 'profiles')}"
+        at = f"{path}, line {_line_of(content, '', 'profiles')}"
         raise SettingsError(f"{at}: profiles is no table.", "Write each profile as [profiles.NAME].")
     if profile and profile not in profiles:
         names = ", ".join(profiles) or "none"
-        mistakes.append(f"--profile {profile}: {path} has no such profile (it has: {names}).")
+        text = f"{path} has no such profile (it has: {names})."
+        mistakes.append(Mistake("profile", Origin(f"--profile {profile}"), text))
     if profile in profiles:
-        origins["profiles"] = f"{path}, line {_line_of(text, profile, '')}: [profiles.{profile}]"
+        origins["profiles"] = Origin(f"[profiles.{profile}]", str(path), _line_of(content, profile, ""))
     values: dict[str, Any] = {}
     for name, table in {"": document, **profiles}.items():
-        layer, places = _read_table(path, text, name, table, mistakes)
+        layer, places = _read_table(path, content, name, table, mistakes)
         if name in ("", profile):
             _merge(values, layer)
             origins.update(places)
@@ -782,27 +812,28 @@ def _from_file(file: Path | None, profile: str, mistakes: list[str], origins: di
 
 
 def _read_table(
-    path: Path, text: str, name: str, table: Any, mistakes: list[str]
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values of a table, and where each stands."""
+    path: Path, content: str, name: str, table: Any, mistakes: list[Mistake]
+) -> tuple[dict[str, Any], dict[str, Origin]]:
+    """The values of a table and their origins."""
     layer: dict[str, Any] = {}
-    places: dict[str, str] = {}
+    places: dict[str, Origin] = {}
     if not isinstance(table, dict):
-        mistakes.append(f"{path}: [profiles.{name}] is no table.")
+        mistakes.append(Mistake("profiles", Origin(file=str(path)), f"[profiles.{name}] is no table."))
         return layer, places
     for key, value in table.items():
         field = key.replace("-", "_")
-        at = f"{path}, line {_line_of(text, name, key)}"
+        at = Origin(file=str(path), line=_line_of(content, name, key))
         option = _BY_FIELD.get(field)
         if option is None or field in _NOT_IN_FILES:
-            mistakes.append(f"{at}: {_no_table(key) if isinstance(value, dict) else _no_setting(key, field)}")
+            mistakes.append(Mistake("", at, _no_table(key) if isinstance(value, dict) else _no_setting(key, field)))
             continue
         try:
             layer[field] = option.read(_written(value, option))
-            places[field] = f"{at}: {key}"
+            places[field] = msgspec.structs.replace(at, name=key)
         except ValueError as error:
             shown = option.shown.replace("`", "")
-            mistakes.append(f"{at}: {key} = {_described(_written(value, option), error)}. Without the line: {shown}.")
+            text = f"{key} = {_described(_written(value, option), error)}. Without the line: {shown}."
+            mistakes.append(Mistake(field, at, text))
     return layer, places
 
 
