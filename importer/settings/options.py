@@ -776,9 +776,7 @@ def _merge(values: dict[str, Any], layer: dict[str, Any]) -> None:
     values.update(layer)
 
 
-def _from_file(
-    file: Path | None, profile: str, mistakes: list[Mistake], origins: dict[str, Origin]
-) -> dict[str, Any]:
+def _from_file(file: Path | None, profile: str, mistakes: list[Mistake], origins: dict[str, Origin]) -> dict[str, Any]:
     path = file if file is not None else Path(DEFAULT_FILE)
     if file is None and not path.is_file():
         if profile:

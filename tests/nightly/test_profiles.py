@@ -82,7 +82,7 @@ def test_what_is_missing_has_the_line_of_its_profile(tmp_path: Path) -> None:
     (tmp_path / "importer.toml").write_text('# mine\n[profiles.night]\ncountry = "IN"\n')
     _, mistakes = check_profile({"profile": "night"}, {}, tmp_path / "importer.toml")
     assert len(mistakes) == 1
-    assert "importer.toml, line 2: [profiles.night]: no target" in mistakes[0]
+    assert "importer.toml, line 2: [profiles.night]: there is no target" in mistakes[0]
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_mistakes_between_values_have_a_line(house: House) -> None:
     for words in (
         "done is the inbox itself",
         "warning (20%) is above critical (10%)",
-        "not-before is until itself",
+        "not-before equals until",
         "end with .prom",
         "no folder /no/such/folder",
         "nowhere.toml",
         "ONCALL is not set",
-        "address is not understood",
+        "address is not valid",
         "there is no file /no/such/key",
         "BUCKET is not set",
     ):
