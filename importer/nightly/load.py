@@ -6,18 +6,18 @@ record (`Step`); `state` folds the records into the report, the state of the pro
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from importer.errors import Busy, ExitCode, ImporterError, SettingsError, worse
-from importer.journal import Journal, Run
+from importer.errors import ExitCode, ImporterError, SettingsError, worse
+from importer.journal import Run
 from importer.nightly.claims import Claim, ProfileFolder, folder_name
 from importer.nightly.inbox import Inbox, Seen, day_of, in_window, missing_file, read_inbox
 from importer.nightly.locations import Locations
+from importer.nightly.lock import exclusive
 from importer.nightly.metrics import write_metrics
 from importer.nightly.notices import send
 from importer.nightly.one_file import FileLoader
@@ -40,7 +40,6 @@ from importer.nightly.state import (
     with_state,
 )
 from importer.nightly.text import missing_text, notice_body, notice_subject
-from importer.runs.locks import Lock, hold
 from importer.runs.purge import purge
 from importer.settings.options import Settings
 from importer.system.clock import seconds_until
@@ -67,7 +66,7 @@ class NightlyLoad:
     ) -> None:
         """`mistakes`: of the settings. With one, the load does nothing but report them: it runs unattended."""
         if not settings.nightly.inbox and not mistakes:
-            raise SettingsError("There is no inbox.", "Set inbox in a profile of importer.toml, or add --inbox PLACE.")
+            raise SettingsError("There is no inbox.", "Set inbox in a profile of importer.toml, or add --inbox.")
         self._settings = settings
         self._nightly = settings.nightly
         self._mistakes = mistakes
@@ -86,14 +85,14 @@ class NightlyLoad:
     def once(self) -> LoadReport:
         """Load every complete file. Raises `Busy` when another process runs the nightly load of the profile."""
         self._listen()
-        with self._exclusive() as blocked:
+        with exclusive(self._settings, self._mistakes) as blocked:
             return self._load(blocked, settles=True)
 
     def watch(self, show: Callable[[LoadReport], None]) -> int:
         """Load once a minute until the process is asked to stop. Returns the worst exit code."""
         worst: int = ExitCode.OK
         self._listen()
-        with self._exclusive() as blocked:
+        with exclusive(self._settings, self._mistakes) as blocked:
             while not self._world.stopper.asked:
                 found = self._load(blocked, settles=False)
                 if found.files or self._is_news("shown", (found.exit_code, found.notes, found.missing)):
@@ -107,7 +106,10 @@ class NightlyLoad:
         return worst
 
     def _load(self, blocked: ImporterError | None, *, settles: bool) -> LoadReport:
-        """What happens in a load, in order. `blocked`: why it can only report. `settles`: new files are waited for."""
+        """A load, in order: files, state, notice, memory, metrics.
+
+        `blocked`: why the load can only report. `settles`: wait once for new files to settle.
+        """
         memory, steps = self._load_files(blocked, settles)
         found = report_of(self._settings.profile, steps)
         state = state_after(memory.state, found, warning=self._nightly.warning, critical=self._nightly.critical)
@@ -139,7 +141,7 @@ class NightlyLoad:
         except ImporterError as error:
             steps.append(self._problem(error))
         except Exception as error:
-            # An unattended load must report its own errors too. Only the kind: the text may hold a cell.
+            # Only the kind of error: its text may hold a cell.
             steps.append(self._problem(ImporterError(f"Internal error: {type(error).__name__}.", "Please report it.")))
         return remembered(memory, steps), steps
 
@@ -297,40 +299,10 @@ class NightlyLoad:
         self._log.error("metrics not written", text=wrong)
         return Step(notes=(f"Metrics: {wrong}",))
 
-    # ------------------------------------------------------------------------------------------------ the shell
-
-    @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[ImporterError | None]:
-        """One nightly load of a profile at a time, on all machines that share a database. Raises `Busy`.
-
-        Yields why the load can only report: mistakes of the settings, or a lock that cannot be taken. These are not
-        raised, because an unattended load reports by notice.
-        """
-        name = f"nightly {self._settings.profile}"
-        blocked: ImporterError | None = None
-        if self._mistakes:
-            blocked = SettingsError("\n".join(self._mistakes), "Correct the settings. Until then, nothing is loaded.")
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(Lock(self._reports / ".locks", name))
-                if self._settings.database:
-                    journal = stack.enter_context(Journal.open(self._reports, self._settings.database))
-                    if journal.shared:
-                        stack.enter_context(hold(journal, self._reports, name))
-            except Busy as error:
-                holder = error.holder or "Another process"
-                whose = f"profile {self._settings.profile}" if self._settings.profile else "this folder"
-                raise Busy(
-                    f"{holder} is already running the nightly load of {whose}.",
-                    "No action is needed: that process loads the files.",
-                    holder=error.holder,
-                ) from None
-            except ImporterError as error:
-                blocked = blocked or error
-            yield blocked
+    # ------------------------------------------------------------------------------------------------ helpers
 
     def _listen(self) -> None:
-        """Wake a sleeping load when the process is asked to stop."""
+        # A request to stop ends the sleep.
         self._world.stopper.listen(self._woken.set)
 
     def _problem(self, error: ImporterError, notes: Iterable[str] = ()) -> Step:

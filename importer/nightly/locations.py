@@ -14,15 +14,15 @@ from importer.settings.options import Nightly
 LocationName = Literal["inbox", "done", "failed", "outbox"]
 
 
-def open_location(address: str, access: LocationAccess, beside: Location | None = None) -> Location:
-    """Open a folder or an address. With `beside` on the same server, both share a connection, so a move is a rename.
+def open_location(address: str, access: LocationAccess, sibling: Location | None = None) -> Location:
+    """Open a folder or an address. With `sibling` on the same server, both share a connection, so a move is a rename.
 
     Raises `SettingsError` for an invalid address, `LocationUnreachable` when the server does not answer.
     """
     match = re.match(r"([a-z0-9]+)://", address)
     if match is None or match[1] == "file":
         return LocalFolder(Path(expanded(address.removeprefix("file://"), access.environ)))
-    shared = beside.system_for(address) if isinstance(beside, RemoteFolder) else None
+    shared = sibling.system_for(address) if isinstance(sibling, RemoteFolder) else None
     return RemoteFolder(match[1], address, access, system=shared)
 
 

@@ -80,8 +80,8 @@ def test_nightly_with_mistakes_in_its_profile_sends_nothing(typed: Typed, house:
 
 
 def test_mistakes_in_a_profile_are_notified(typed: Typed, house: House) -> None:
-    """The file was changed in the afternoon, and at night nobody watches the exit code. One notice, and one when the
-    profile is valid again."""
+    """The file was changed in the afternoon, and the load runs unattended. One notice, and one when the profile is
+    valid again."""
     (house.inbox / "a.csv").write_text(sheet(0))
     with receiver() as (address, posted):
         house.settings |= {"notices": [f"json://{address}/hook"], "rate": "fast", "log-file": "/no/such/folder/x.log"}

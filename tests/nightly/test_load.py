@@ -156,15 +156,15 @@ def test_a_file_whose_load_was_killed_is_not_missing(house: House) -> None:
 def test_watch_loads_until_it_is_stopped(house: House, sandbox: EmbeddedSandbox) -> None:
     """Once a minute. A file is complete once a later load finds it unchanged. The exit code is the worst one."""
     stopper = Stopper()
-    looks = 0
+    loads = 0
     (house.inbox / "a.csv").write_text(sheet(0))
 
     def meanwhile() -> None:
-        nonlocal looks
-        looks += 1
-        if looks == 2:
+        nonlocal loads
+        loads += 1
+        if loads == 2:
             (house.inbox / "b.csv").write_bytes(b"\x00\x01" * 50)
-        if looks == 5:
+        if loads == 5:
             stopper.ask()
 
     house.clock.set(DAY, "02:00")
@@ -181,16 +181,16 @@ def test_watch_loads_until_it_is_stopped(house: House, sandbox: EmbeddedSandbox)
 def test_watch_reports_a_missing_file_once(house: House) -> None:
     """Not once a minute. The next day's missing file is reported again."""
     stopper = Stopper()
-    looks = 0
+    loads = 0
     house.settings |= {"pattern": "customers-{date}.csv", "expect-by": "04:00"}
     (house.inbox / "customers-2026-11-20.csv.part").write_text(sheet(0))
 
     def meanwhile() -> None:
-        nonlocal looks
-        looks += 1
-        if looks == 20:
+        nonlocal loads
+        loads += 1
+        if loads == 20:
             house.clock.set(NEXT, "04:01")
-        if looks == 40:
+        if loads == 40:
             stopper.ask()
 
     house.clock.set(DAY, "03:55")

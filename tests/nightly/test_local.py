@@ -17,12 +17,12 @@ def test_a_file_renamed_during_the_listing(house: House, monkeypatch: pytest.Mon
     """Its sender renames it: it is left out, and the listing succeeds."""
     (house.inbox / "a.csv").write_text(sheet(0))
     (house.inbox / "b.csv").write_text(sheet(100))
-    look = LocalFolder.entry
+    entry = LocalFolder.entry
 
     def late(self: LocalFolder, name: str) -> Entry | None:
         if name == "b.csv":
             (self.path / name).rename(self.path / "c.csv.part")
-        return look(self, name)
+        return entry(self, name)
 
     monkeypatch.setattr(LocalFolder, "entry", late)
     assert [entry.name for entry in LocalFolder(house.inbox).list()] == ["a.csv"]

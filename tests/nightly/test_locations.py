@@ -146,8 +146,8 @@ def test_an_sftp_password_comes_from_the_environment(house: House, sftp: SFTPSer
     """With any characters."""
     house.environ |= {"SFTP_PASSWORD": "p@ss/word", "SFTP_HOST": f"127.0.0.1:{sftp.port}"}
     access = LocationAccess(house.environ, known_hosts=str(sftp.known_hosts))
-    place = open_location("sftp://loader:${SFTP_PASSWORD}@${SFTP_HOST}/outgoing", access)
-    assert place.list() == []
+    location = open_location("sftp://loader:${SFTP_PASSWORD}@${SFTP_HOST}/outgoing", access)
+    assert location.list() == []
     house.environ["SFTP_PASSWORD"] = "forgotten"
     with pytest.raises(LocationDenied) as error:
         open_location("sftp://loader:${SFTP_PASSWORD}@${SFTP_HOST}/outgoing", access)
@@ -224,16 +224,16 @@ def test_a_connection_lost_during_a_run(house: House, sftp: SFTPServer, monkeypa
 def test_a_server_without_extensions(house: House, sftp: SFTPServer, tmp_path: Path) -> None:
     """Reports are replaced there too."""
     sftp.old = True
-    place = open_location(
+    location = open_location(
         f"sftp://loader@127.0.0.1:{sftp.port}/reports",
         LocationAccess(house.environ, str(sftp.key_file), str(sftp.known_hosts)),
     )
     for content in ("one", "two"):
         (tmp_path / "report").write_text(content)
-        place.put(tmp_path / "report", "run/report")
+        location.put(tmp_path / "report", "run/report")
         assert (sftp.root / "reports" / "run" / "report").read_text() == content
     assert [path.name for path in (sftp.root / "reports" / "run").iterdir()] == ["report"]
-    place.close()
+    location.close()
 
 
 @pytest.fixture
