@@ -103,11 +103,11 @@ class FileLoader:
 
     def _held(self, claim: Claim, run_id: str) -> FileResult:
         if not self._is_in_inbox(claim):
-            message = f"max-errors stopped run {run_id}, and the file was removed or replaced. The run is closed."
+            message = f"Too many rows of run {run_id} failed, and the file was removed or replaced. The run is closed."
             return FileResult(claim.name, "given up", int(ExitCode.OK), message=message)
         message = (
-            f"max-errors stopped run {run_id}. Check its reports, then run `importer resume {run_id}`, or remove or "
-            "replace the file."
+            f"Too many rows of run {run_id} failed. Check its reports, then run `importer resume {run_id}`, or remove "
+            "or replace the file."
         )
         return FileResult(claim.name, "held", int(ExitCode.TOO_MANY_ERRORS), message=message)
 

@@ -53,8 +53,8 @@ class FileResult(msgspec.Struct, frozen=True):
     """How one file ended.
 
     `what`: imported; resumed; delivered (its run had ended before); repeated (the same content was imported before);
-    unreadable; stopped; held (its run stopped by max-errors and waits for a person); given up (the same, and the file
-    was removed or replaced). `moved_to` "": not moved.
+    unreadable; stopped; held (max-errors or the canary stopped its run, which waits for a person); given up (the same,
+    and the file was removed or replaced). `moved_to` "": not moved.
     """
 
     name: str

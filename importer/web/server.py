@@ -52,7 +52,7 @@ def _only_one(options: WebOptions) -> Iterator[None]:
             stack.enter_context(Lock(options.folder, "serve"))
         except Busy as error:
             raise Busy(
-                f"{error.holder} serves the page for this reports folder already.",
+                f"{error.holder or 'Another process'} serves the page for this reports folder already.",
                 "Stop it first, or use another --reports-dir.",
                 holder=error.holder,
             ) from None
