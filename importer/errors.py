@@ -1,6 +1,6 @@
 """Errors grouped by what happens next, and the exit codes they end with.
 
-Each says what is wrong, where, and what to type next. A row that failed is no error: it is an `Outcome`.
+Each says what is wrong, where, and what to do next. A failed row is not an error: it is an `Outcome`.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ EXIT_MEANINGS: dict[ExitCode, str] = {
 }
 
 
-#: From bad to worst: what keeps a scheduler from going on comes last.
+#: From best to worst: what stops a scheduler comes last.
 _BADNESS = (0, 3, 10, 6, 5, 130, 9, 8, 11, 4, 2, 7, 1)
 
 
 def badness(code: int) -> int:
-    """The more, the worse."""
+    """The rank of an exit code; higher is worse."""
     return _BADNESS.index(int(code))
 
 
 def worse(one: int, other: int) -> int:
-    """Of two exit codes the one that several runs together end with."""
+    """The exit code of several runs together: the worse of two."""
     return max(int(one), int(other), key=badness)
 
 
@@ -86,9 +86,9 @@ class SourceError(ImporterError):
         on_page: str | None = None,
     ) -> None:
         super().__init__(message, advice, on_page=on_page)
-        #: A password would open it, or another one.
+        #: A password, or another password, would open it.
         self.locked = locked
-        #: Those of which one must be named.
+        #: The sheets of which one must be named.
         self.sheets = sheets
 
 
@@ -99,7 +99,7 @@ class SettingsError(ImporterError):
 
 
 class SourceChanged(ImporterError):
-    """The source is not what the run began with."""
+    """The source has changed since the run began."""
 
     exit_code = ExitCode.CHANGED
 
@@ -115,13 +115,13 @@ class Busy(ImporterError):
 
 
 class JournalError(ImporterError):
-    """The journal or its disk failed: nothing may be sent that cannot be written down."""
+    """The journal or its disk failed. Nothing is sent that cannot be recorded."""
 
     exit_code = ExitCode.JOURNAL
 
 
 class Stop(ImporterError):
-    """The run stops before its end, whole and resumable. Raised by the sending side only."""
+    """The run stops before its last row and can be resumed. Raised only while requests are sent."""
 
     def __init__(self, exit_code: ExitCode, message: str, advice: str = "", *, on_page: str | None = None) -> None:
         super().__init__(message, advice, on_page=on_page)

@@ -14,7 +14,7 @@ import msgspec
 
 
 class Status(StrEnum):
-    """What became of a row. The words are a contract: people filter reports by them."""
+    """The outcome of a row. The words are a contract: people filter reports by them."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -23,16 +23,16 @@ class Status(StrEnum):
     UNPROCESSED = "unprocessed"
     UNKNOWN = "unknown"
 
-    #: As it equals its word, so it is hashed; and in C, for it is done by the million.
+    #: str's C-level hash: this is a hot path.
     __hash__ = str.__hash__
 
 
 #: The identifiers of a customer, in the API's order.
 IDENTIFIERS = ("mobile", "email", "external_id", "user_id")
-#: Every field of the API that a column can feed besides a preference.
+#: Every field of the API that a column can feed, apart from preferences.
 FIELDS = (*IDENTIFIERS, "store.code", "store.id")
 
-#: What we append to the source's columns in every report, in this order. A reader ignores names that begin with `_`.
+#: The columns that every report appends to the source's, in this order. The reader ignores names that begin with `_`.
 RESULT_COLUMNS = (
     "_sheet",
     "_row",
@@ -63,7 +63,7 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
 
 
 class Repair(msgspec.Struct, frozen=True, gc=False):
-    """A cell whose damage could be undone with certainty: what it said and what is sent instead."""
+    """A cell that was fixed because its original value is unambiguous: the cell and what is sent instead."""
 
     row_number: int
     column: str
@@ -110,7 +110,7 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
         return tuple(found)
 
 
-#: How often a batch is sent at most when its answers stay away.
+#: How often a batch is sent at most if no answer arrives.
 MAX_ATTEMPTS = 5
 
 
@@ -139,7 +139,7 @@ class Work(msgspec.Struct, frozen=True):
 
 
 class ItemStatus(msgspec.Struct, frozen=True, gc=False):
-    """The server's word on one customer. `success` is None when it said nothing we can read as yes or no."""
+    """The server's answer for one customer. `success` is None if it is neither a known yes nor a known no."""
 
     mobile: str = ""
     email: str = ""
@@ -181,7 +181,7 @@ class FieldDefinition(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What became of one row. `at` is UTC, milliseconds since 1970. An empty `advice` means the catalogue's."""
+    """The outcome of one row. `at` is UTC, milliseconds since 1970. An empty `advice` means the catalogue's."""
 
     row_number: int
     status: Status
@@ -196,7 +196,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """Rows whose numbers follow each other and whose outcomes differ in the number only; `outcome` is the first's.
+    """Consecutive rows with the same outcome; `outcome` is that of the first row.
 
     A million rows are a few thousand answers: what is the same for all rows of one is looked at once.
     """
@@ -306,9 +306,9 @@ class RunSummary(msgspec.Struct, frozen=True):
     rate: RateSummary
     duration_seconds: float
     reports: Mapping[str, str]
-    #: Cells whose damage was undone, by code of the repair.
+    #: Cells that were fixed, by code of the fix.
     repairs: Mapping[str, int] = {}
-    #: What a person should know besides: encoding found, blank rows left out, columns ignored, a limit learned.
+    #: Further facts: encoding found, blank rows ignored, columns ignored, a limit learned.
     notes: tuple[str, ...] = ()
 
 

@@ -3,7 +3,7 @@
 Identifiers that stood together in a row belong to one customer from then on: after (mobile 1, e-mail x), a row with
 mobile 1 and a row with e-mail x are the same customer, though they share nothing. So each identifier has a queue, and a
 row that names several joins their queues to one: it waits in each, and what follows waits in the joined one behind it.
-A row that is not sent (it has its outcome, or is left out) joins them just so and then goes nowhere. Pure.
+A row that is not sent (it has its outcome, or is skipped) joins them in the same way and is not sent itself. Pure.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Iterator, Sequence
 
 from importer.model import Customer
 
-#: Two mobiles with the same last digits may be one number with and without its country code: they wait for each other.
+#: Mobiles with the same last digits may be one number with and without its country code: they wait for each other.
 _MOBILE_TAIL = 10
-#: How many identifiers are remembered, at least, once nobody waits in their queue. Bounds the memory; rows of one
-#: customer that are linked only by a row further back than that may be out together.
+#: How many identifiers are remembered at least after their queues are empty. Bounds the memory: rows of one customer
+#: that only a row further back links may be in flight together.
 REMEMBERED = 100_000
-#: Identifiers that are forgotten with each row: to forget them all at once would stop everybody for 40 ms.
+#: Identifiers that are forgotten with each row: forgetting all at once would stop the event loop for 40 ms.
 _SWEPT = 16
 
 
 def keys_of(customer: Customer) -> list[int]:
-    """A number for each identifier. (A collision makes two customers wait for each other, and nothing else.)"""
+    """A number for each identifier. A collision only makes two customers wait for each other."""
     keys = []
     if customer.mobile:
         keys.append(hash((0, customer.mobile[-_MOBILE_TAIL:])))
@@ -51,14 +51,14 @@ class Lanes:
         #: Row numbers in each queue, and the queues of each row inside.
         self._queues: dict[int, deque[int]] = {}
         self._inside: dict[int, tuple[Customer | None, tuple[int, ...]]] = {}
-        #: Rows that only link go by numbers that no sheet has.
+        #: Rows that only link have numbers that no sheet has.
         self._next_link = -1
         self._held: set[int] = set()
         self._ready: deque[Customer] = deque()
         self._waiting = 0
 
     def __len__(self) -> int:
-        """Customers inside that nobody has taken yet."""
+        """Customers that have not been taken yet."""
         return self._waiting + len(self._ready)
 
     @property
@@ -72,23 +72,23 @@ class Lanes:
             self._waiting += 1
 
     def hold(self, customer: Customer) -> None:
-        """A customer that an earlier process took: it is out already, and nobody can take it again."""
+        """A customer that an earlier process took: it is in flight and cannot be taken again."""
         self._enter(customer.row_number, customer, self._queues_of(keys_of(customer)))
         self._held.add(customer.row_number)
 
     def link(self, keys: Sequence[int]) -> None:
-        """A row that is not sent: its identifiers are one customer's from here on all the same."""
+        """A row that is not sent: its identifiers belong to one customer from here on."""
         queues = self._queues_of(keys)
         if len(queues) == 1:
             return
-        # What follows waits in one of the queues: it must not go before those who wait in the others.
+        # Later rows wait in one of the queues: they must not be sent before rows that wait in the others.
         number = self._next_link
         self._next_link -= 1
         if self._enter(number, None, queues):
             self._heads_behind(number)
 
     def take(self) -> Iterator[Customer]:
-        """Ready customers, oldest first; whoever stops iterating leaves the rest."""
+        """Ready customers, oldest first; a caller that stops iterating leaves the rest."""
         while self._ready:
             yield self._ready.popleft()
 
@@ -97,13 +97,13 @@ class Lanes:
         self._ready.appendleft(customer)
 
     def done(self, customer: Customer) -> None:
-        """The customer has its outcome: whoever waited behind it alone is ready now."""
+        """The customer has its outcome: rows that waited only for it are ready now."""
         self._held.discard(customer.row_number)
         if heads := self._heads_behind(customer.row_number):
             self._free(heads)
 
     def _free(self, heads: set[int]) -> None:
-        """Of rows that head a queue now, those that head all of theirs are ready; one that only links is gone."""
+        """Rows that are first in all of their queues are ready; a row that only links is removed."""
         links: list[int] = []
         self._look_at(heads, links)
         for link in links:
@@ -121,7 +121,7 @@ class Lanes:
                 self._ready.append(customer)
 
     def _heads_behind(self, row_number: int) -> set[int]:
-        """Takes a row out of its queues; tells who heads them now."""
+        """Remove a row from its queues; return the rows that are first in them now."""
         _, queues = self._inside.pop(row_number)
         followers: set[int] = set()
         for number in queues:
@@ -134,7 +134,7 @@ class Lanes:
         return followers
 
     def _enter(self, row_number: int, customer: Customer | None, queues: tuple[int, ...]) -> bool:
-        """Puts a row at the end of its queues; tells whether it heads all of them."""
+        """Put a row at the end of its queues; return whether it is first in all of them."""
         self._inside[row_number] = (customer, queues)
         first = True
         for number in queues:
@@ -188,7 +188,7 @@ class Lanes:
         self._joined = [{}, *self._joined[:2]]
 
     def _forget(self, most: int) -> None:
-        """So many of the oldest go, but for queues in which somebody waits."""
+        """Forget so many of the oldest identifiers, except those of queues in which a row waits."""
         for _ in range(min(most, len(self._oldest))):
             key, number = self._oldest.popitem()
             known_since = key in self._young or key in self._old

@@ -1,13 +1,13 @@
-"""The pacer: when the next request may leave. One slot a request (GCRA), and a pause for everybody on 429. Pure logic.
+"""The pacer: when the next request may be sent. One slot per request (GCRA), one pause for all on 429. Pure logic.
 
 The state is one small record behind `SlotStore`, so that several processes that share a key can share it; the clock
 is passed in and must be monotonic.
 
 The arithmetic, for N requests a unit and a burst of b: slots are T = unit · (1 + GUARD) / (N − b + 1) apart, and a
-request may leave up to (b − 1) · T + slack before its slot, where the slack makes up for a timer that woke late. Any
+request may be sent up to (b − 1) · T + slack before its slot, where the slack makes up for a timer that woke late. Any
 window of W then holds at most floor((W + slack) / T) + b requests, and for W = unit at most N as long as the slack is
-smaller than GUARD · unit; what lies between the two is the room for jitter on the way to the server. A request that
-left too late for that room moves the slots that follow.
+smaller than GUARD · unit; the difference is the room for jitter on the way to the server. A request that is sent too
+late for that room moves the slots that follow.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from importer.model import Rate
 
 #: Shares of the unit: how much wider than even the slots are, and how much lateness may be made up.
 GUARD, SLACK = 0.016, 0.005
-#: Share of the unit by which a request may leave later than its slot without moving those that follow.
+#: Share of the unit by which a request may be later than its slot without moving the slots that follow.
 TOLERATED = 0.003
 #: Never make up more than this many seconds, or a minute's slack becomes a burst within a second.
 MOST_SLACK = 0.05
 #: A 429 without Retry-After: seconds, doubling up to.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-#: What a server may ask of us at most, seconds.
+#: The longest pause that a server may ask for, seconds.
 MOST_ASKED = 15 * 60.0
 #: On a 429 the rate shrinks to this share of itself, never below the floor, and grows back by a step every few seconds.
 SHRINK, FLOOR, GROW, GROW_EVERY = 0.7, 0.05, 0.05, 10.0
@@ -46,7 +46,7 @@ class PaceState(msgspec.Struct, frozen=True):
 
 
 class SlotStore(Protocol):
-    """Where the state lives: read, change and write it back as one step, also among processes."""
+    """Where the state is kept: read, changed and written back as one step, also between processes."""
 
     def update(self, change: Callable[[PaceState], PaceState]) -> PaceState: ...
 
@@ -63,17 +63,17 @@ class MemoryStore:
 
 
 def grant(state: PaceState, now: float, rate: Rate, burst: int) -> tuple[PaceState, float]:
-    """The new state and the moment at which the request that asks now may leave."""
+    """The new state, and the moment at which a request that asks now may be sent."""
     per_unit = max(rate.count - burst + 1, 1e-9) * state.share
     interval = rate.unit * (1 + GUARD) / per_unit
     early = (burst - 1) * interval + min(SLACK * rate.unit, MOST_SLACK, interval)
     leave = max(now, state.slot - early, state.not_before)
-    # A request that leaves later than its slot moves the slots that follow: what was not used is gone, not saved up.
+    # A request later than its slot moves the slots that follow: unused capacity is not saved up.
     return msgspec.structs.replace(state, slot=max(state.slot, leave) + interval), leave
 
 
 def grown(state: PaceState, now: float) -> PaceState:
-    """The rate grows back, a step for each quiet stretch since it last changed."""
+    """The rate grows back, one step for each interval without a 429."""
     if state.share >= 1.0:
         return state
     steps = int((now - state.changed) / GROW_EVERY)
@@ -85,7 +85,7 @@ def grown(state: PaceState, now: float) -> PaceState:
 
 
 class Pacer:
-    """Grants slots, and pauses everybody. `rate` None: as fast as the server answers, but a 429 still pauses."""
+    """Grants slots and pauses all requests. `rate` None: as fast as the server answers; a 429 still pauses."""
 
     def __init__(
         self,
@@ -104,12 +104,12 @@ class Pacer:
         self._pause_began = float("-inf")
         self._slot_after = 0.0
         self._interval = 0.0
-        #: Requests that have departed and are not yet written, and whether one waits for the slot it was given.
+        #: Requests that were sent but are not on the wire yet, and whether one waits for its slot.
         self._on_the_way = 0
         self._waiting = False
 
     def slot(self) -> float:
-        """Reserves the next slot: the moment, on the clock, at which the request may leave."""
+        """Reserve the next slot: the moment, on the clock, at which the request may be sent."""
         now = self._clock()
         leave = now
 
@@ -128,33 +128,33 @@ class Pacer:
         return leave
 
     def wait(self) -> float:
-        """The seconds that a request would wait which asked now. It takes no slot."""
+        """Seconds that a request would wait now. Takes no slot."""
         now = self._clock()
         state = grown(self._store.update(lambda state: state), now)
         leave = grant(state, now, self.rate, self.burst)[1] if self.rate is not None else state.not_before
         return max(leave - now, 0.0)
 
     def may_leave(self, leave: float) -> float:
-        """A pause may have begun since the slot was given: the moment at which the request may leave now."""
+        """The moment at which the request may be sent: a pause may have begun since it got its slot."""
         state = self._store.update(lambda state: state)
         return max(leave, state.not_before)
 
     def departed(self) -> None:
-        """The request for which the last slot was given leaves now. One that is late (its timer woke late, the machine
-        was busy) would come too close before those that follow: they move."""
+        """The request with the last slot is sent now. If it is late (its timer woke late, the machine was busy), the
+        slots that follow move, or the next request would come too soon after it."""
         self._on_the_way += 1
         self._waiting = False
         if self.rate is None:
             return
         late = self._clock() - TOLERATED * self.rate.unit + self._interval - self._slot_after
         if late > 0:
-            # Added, for other processes may have slots already that were counted from ours.
+            # Added: other processes may already have slots that were counted from this one.
             self._store.update(lambda state: msgspec.structs.replace(state, slot=state.slot + late))
 
     def written(self) -> None:
-        """A request that departed goes over the wire now, or never will. Where a connection had to be made for it, that
-        is long after its slot (300 ms, say, with TLS and a far server): what follows over connections that stand keeps
-        its distance from it and from those that are still on the way."""
+        """A request that was sent is on the wire now, or never will be. If it needed a new connection, that is long
+        after its slot (300 ms with TLS and a distant server): requests that follow on open connections keep their
+        distance from it and from those that are not on the wire yet."""
         self._on_the_way -= 1
         if self.rate is None:
             return
@@ -169,9 +169,9 @@ class Pacer:
         self._pauses_in_a_row = 0
 
     def throttled(self, sent_at: float, retry_after: float | None) -> float:
-        """The server said 429 to a request that left at `sent_at`: pause everybody, go on slower. Returns the seconds.
+        """The server answered 429 to a request sent at `sent_at`: pause all requests and send slower. Returns seconds.
 
-        Requests that were in flight when the pause began bring the same message again: it counts once.
+        Requests in flight when the pause began get the same answer: it counts once.
         """
         now = self._clock()
         fresh = sent_at >= self._pause_began
@@ -180,7 +180,7 @@ class Pacer:
             self._pauses_in_a_row += 1
         if retry_after is None:
             seconds = min(FIRST_PAUSE * 2.0 ** (self._pauses_in_a_row - 1), LONGEST_PAUSE)
-            # Jitter upwards only: waiting less than the server's silence asks for helps nobody.
+            # Jitter upwards only: a shorter wait would get the next 429.
             seconds = min(seconds * (1 + 0.25 * self._jitter()), LONGEST_PAUSE)
         else:
             seconds = min(max(retry_after, 0.0), MOST_ASKED)
@@ -199,8 +199,8 @@ class Pacer:
         return seconds
 
     def asked(self, seconds: float) -> float:
-        """The server wants to be left alone for so many seconds (nothing is left of the rate, or it is away for a
-        while): pause without slowing down. Returns the seconds."""
+        """The server asks for a pause (the rate is used up, or it is unavailable for a while): pause without slowing
+        down. Returns the seconds."""
         seconds = min(max(seconds, 0.0), MOST_ASKED)
         until = self._clock() + seconds
         self._store.update(lambda state: msgspec.structs.replace(state, not_before=max(state.not_before, until)))

@@ -1,7 +1,7 @@
 """Slots shared by all processes of this machine that use a key: one row in SQLite, updated once a grant.
 
-(A bucket behind a file lock starves whoever is unlucky; a row updated per grant was measured to be fair.) The clock is
-the machine's monotonic clock, which all processes share until a restart, so the rows carry the boot they belong to.
+A row updated once per grant is fair; a bucket behind a file lock starved some processes when measured. The clock is the
+machine's monotonic clock, which all processes share until a restart, so each row names its boot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from importer.system.sqlite import to_wal
 
 
 def shared_slots(environ: Mapping[str, str], key: str) -> SlotStore:
-    """The shared store of a key; where the machine gives no place for one, this process's own."""
+    """The shared store of a key; this process's own where the machine offers no folder for one."""
     try:
         return SharedStore(state_folder(environ) / "rates.db", hashlib.sha256(key.encode()).hexdigest())
     except (OSError, sqlite3.Error):
@@ -27,7 +27,7 @@ def shared_slots(environ: Mapping[str, str], key: str) -> SlotStore:
 
 
 def glance(environ: Mapping[str, str], key: str) -> PaceState | None:
-    """The state of a key as processes of this machine share it, None where nobody has used it."""
+    """The state of a key as the processes of this machine share it; None if it was never used."""
     path = state_folder(environ) / "rates.db"
     if not path.is_file():
         return None
@@ -35,13 +35,13 @@ def glance(environ: Mapping[str, str], key: str) -> PaceState | None:
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
-    """Where programs of a user keep state: XDG_STATE_HOME, else ~/.local/state."""
+    """The folder for the state of a user's programs: XDG_STATE_HOME, else ~/.local/state."""
     base = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".local" / "state")
     return Path(base) / "capillary-importer"
 
 
 class SharedStore:
-    """A `SlotStore` in SQLite. Not synced to the disk: after a power cut the machine's clock starts anew anyway."""
+    """A `SlotStore` in SQLite. It is not synced to the disk: the machine's clock restarts after a power cut."""
 
     def __init__(self, path: Path, key: str) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ class SharedStore:
         try:
             self._alone.state = self._shared(change)
         except sqlite3.Error:
-            # The place where the rate is shared fails (a full disk, say): this process keeps to it alone.
+            # The shared file fails, for example on a full disk: this process keeps the rate by itself.
             return self._alone.update(change)
         return self._alone.state
 

@@ -1,8 +1,8 @@
-"""The reconciler: a batch and its answer become one verdict per customer. Pure.
+"""A batch and its answer become one verdict per customer. Pure.
 
-The rule: by position where the counts agree and no echoed identifier contradicts; else by an identifier that fits one
-customer only; else the customer is asked again, alone. Only `item_status.success` decides, and only when its code does
-not say the opposite. What cannot be attributed is never guessed.
+Items match customers by position if the counts agree and no echoed identifier contradicts, else by an identifier that
+fits one customer only. A customer without a match is asked again, alone. Only `item_status.success` decides, and only
+if its code does not say the opposite.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Verdict(StrEnum):
     FAILED = "failed"
     AGAIN = "again"  # the server was busy with this customer: again later
     ALONE = "alone"  # 999999: again alone, twice, then it has failed
-    CONTRADICTION = "contradiction"  # yes and no at once: again alone, then unknown
-    UNATTRIBUTED = "unattributed"  # no answer that is surely this customer's: again alone, then unknown
+    CONTRADICTION = "contradiction"  # success with a code that means failure: again alone, then unknown
+    UNATTRIBUTED = "unattributed"  # no answer that certainly belongs to this customer: again alone, then unknown
     TOO_MANY = "too many"  # 1060: smaller batches
     REFUSED = "refused"  # credentials or permission: the run stops, the row has not failed
 
 
 class Ruling(msgspec.Struct, frozen=True, gc=False):
-    """A verdict with the server's words for it."""
+    """A verdict with the server's code, message and warnings."""
 
     verdict: Verdict
     code: str = ""
@@ -63,7 +63,7 @@ def reconcile(customers: Sequence[Customer], items: Sequence[ItemStatus]) -> lis
 
 
 def rule(item: ItemStatus) -> Ruling:
-    """What an item says of the customer that it surely belongs to."""
+    """The verdict of an item, for the customer to which it belongs."""
     entry = ITEM_CODES.get(item.code)
     if item.success is True:
         sound = entry is None or entry.klass in (Next.SUCCESS, Next.WARNING)
@@ -76,18 +76,20 @@ def rule(item: ItemStatus) -> Ruling:
 
 
 def _in_order(customers: Sequence[Customer], items: Sequence[ItemStatus]) -> bool:
-    """Whether each item may be the customer's at its place: nothing it echoes says otherwise."""
+    """Whether each item may belong to the customer at its position: no echoed identifier contradicts."""
     changed = [index for index, item in enumerate(items) if not _as_sent(customers[index], item)]
     if not changed:
         return True
-    # An identifier that came back otherwise than it was sent, or unasked (the stored customer's), and that fits another
-    # customer of this batch: the items may have changed places.
-    places = _Places(customers)
-    return all(_may_be(customers[index], items[index]) and places.fitting(items[index]) <= {index} for index in changed)
+    # An identifier that came back changed, or that was not sent (the stored customer's), and that fits another customer
+    # of this batch: the items may be in another order.
+    positions = _Positions(customers)
+    return all(
+        _may_be(customers[index], items[index]) and positions.fitting(items[index]) <= {index} for index in changed
+    )
 
 
 def _as_sent(customer: Customer, item: ItemStatus) -> bool:
-    """Whether what is echoed is, to the letter, what was sent: so with nearly every item, and so without any index."""
+    """Whether the echo equals what was sent. Nearly every item does, so this needs no index."""
     return (
         item.mobile in ("", customer.mobile)
         and item.email in ("", customer.email)
@@ -97,7 +99,7 @@ def _as_sent(customer: Customer, item: ItemStatus) -> bool:
 
 
 def _may_be(customer: Customer, item: ItemStatus) -> bool:
-    """Whether no identifier that was sent comes back as another."""
+    """Whether no identifier that was sent comes back as another one."""
     return (
         (not (item.mobile and customer.mobile) or same_mobile(customer.mobile, item.mobile))
         and (not (item.email and customer.email) or customer.email.lower() == item.email.lower())
@@ -107,22 +109,22 @@ def _may_be(customer: Customer, item: ItemStatus) -> bool:
 
 
 def _by_identifier(customers: Sequence[Customer], items: Sequence[ItemStatus]) -> list[ItemStatus | None]:
-    """For each customer the one item that fits it and nobody else; None where there is none, or more than one."""
-    places = _Places(customers)
+    """For each customer the one item that fits only it; None if there is none, or more than one."""
+    positions = _Positions(customers)
     found: list[ItemStatus | None] = [None] * len(customers)
-    spoilt: set[int] = set()
+    ambiguous: set[int] = set()
     for item in items:
-        fitting = places.fitting(item)
+        fitting = positions.fitting(item)
         for index in fitting:
-            # An item that fits two customers is nobody's, and spoils the certainty of both.
+            # An item that fits two customers belongs to neither, and neither is certain any more.
             if len(fitting) > 1 or found[index] is not None:
-                spoilt.add(index)
+                ambiguous.add(index)
             found[index] = item
-    return [None if index in spoilt else item for index, item in enumerate(found)]
+    return [None if index in ambiguous else item for index, item in enumerate(found)]
 
 
-class _Places:
-    """Which customers of a batch the identifiers of an item fit."""
+class _Positions:
+    """Finds the customers of a batch that an item's identifiers fit."""
 
     def __init__(self, customers: Sequence[Customer]) -> None:
         self._ids: dict[tuple[str, str], set[int]] = {}
@@ -134,16 +136,16 @@ class _Places:
                 self._ids.setdefault((kind, value), set()).add(index)
 
     def fitting(self, item: ItemStatus) -> set[int]:
-        """The customers of whom an identifier of the item speaks."""
+        """The positions of customers with an identifier of the item."""
         near = self._tails.get(_digits(item.mobile)[-_SHORTEST_NUMBER:], [])
         found = {index for index, mobile in near if same_mobile(mobile, item.mobile)}
-        found |= self._ids.get(("email", item.email.lower()), _NOBODY)
-        found |= self._ids.get(("external_id", item.external_id), _NOBODY)
-        found |= self._ids.get(("user_id", item.user_id), _NOBODY)
+        found |= self._ids.get(("email", item.email.lower()), _NONE)
+        found |= self._ids.get(("external_id", item.external_id), _NONE)
+        found |= self._ids.get(("user_id", item.user_id), _NONE)
         return found
 
 
-_NOBODY: set[int] = set()
+_NONE: set[int] = set()
 
 
 def same_mobile(sent: str, echoed: str) -> bool:

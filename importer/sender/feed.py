@@ -1,7 +1,7 @@
-"""The feed: a source's blocks, normalised, as customers for the lanes and outcomes for rows that need no sending.
+"""The feed: a source's blocks, normalised, as customers for the lanes and outcomes for rows that are not sent.
 
-Reading and normalising happen in a thread of their own, a portion ahead of the sending. Of rows that are not sent, such
-as those that an earlier process brought to an outcome, only the identifiers are read: they may link others.
+A separate thread reads and normalises, one portion ahead of the sending. Of rows that are not sent, like those with an
+outcome from an earlier process, only the identifiers are read: they may link other rows.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ ROWS_AT_ONCE = 2000
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which rows are to be sent. A byte per row number: 1 in `decided` where a row has its outcome, 1 in `left_out`
-    where it is not to be sent although it has none (None: no such row)."""
+    """Which rows are sent. A byte per row number: 1 in `decided` if a row has its outcome, 1 in `left_out` if it is not
+    sent although it has none (None: no such row)."""
 
     skip_rows: int = 0
     limit: int = 0
     decided: bytearray = bytearray()
     left_out: bytearray | None = None
-    #: Leave out what an earlier report of ours, uploaded again, calls closed.
+    #: Skip the rows that an uploaded report of an earlier run calls closed.
     resubmit: bool = False
 
 
 class SheetFeed:
     """Portions of a source, in the sheet's order. Counts rows on the way.
 
-    `so_far`: given when the rows are to be sent. Repairs are counted from there on, and rows that are not sent tell
-    what they link. `sift`: leaves out what need not be sent after all.
+    `so_far`: given if the rows are sent. Repairs are counted from there, and rows that are not sent report what they
+    link. `sift`: takes unchanged customers out of a portion.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SheetFeed:
                 yield portion
 
     def portions(self) -> Iterator[Portion]:
-        """The same without threads."""
+        """The portions, read in the calling thread."""
         for block in self._source.blocks(ROWS_AT_ONCE):
             row_numbers = block.frame.index.to_numpy()
             order = np.arange(self.rows, self.rows + len(row_numbers))
@@ -101,14 +101,14 @@ class SheetFeed:
         self._repaired_to = max(before, read_to)
 
     def _count_decided(self, block: RowBlock, row_numbers: np.ndarray, decided: np.ndarray) -> None:
-        """The repairs of rows that a process sent which ended before it could write their number down."""
+        """The repairs of rows that an earlier process sent without recording their number."""
         uncounted = decided & (row_numbers > self._repaired_to)
         if uncounted.any():
             self._count(self._normaliser.repairs_of(_only(block, uncounted)), 0)
 
     def _links(self, block: RowBlock, row_numbers: np.ndarray, order: np.ndarray, keep: np.ndarray) -> list[list[int]]:
-        """What the rows that are not sent tell the lanes. No more than the lanes would remember: of nine tenths of a
-        sheet that were sent before, only those near to a row that is still to be sent."""
+        """The links between identifiers in rows that are not sent. Only as far back as the lanes remember: in a sheet
+        that was mostly sent before, only rows near one that is still to be sent."""
         if not self._near_open(row_numbers):
             return []
         selection = self._selection
@@ -119,7 +119,7 @@ class SheetFeed:
         return [keys for keys in map(keys_of, customers) if len(keys) > 1]
 
     def _near_open(self, row_numbers: np.ndarray) -> bool:
-        """Whether a row that may be sent stands among these or not far behind them."""
+        """Whether one of these rows, or one not far behind them, may be sent."""
         first, last = int(row_numbers[0]), int(row_numbers[-1]) + REMEMBERED
         for marks in (self._selection.decided, self._selection.left_out or b""):
             if last < len(marks) and marks.find(0, first, last) < 0:
@@ -129,7 +129,7 @@ class SheetFeed:
     def _chosen(
         self, row_numbers: np.ndarray, order: np.ndarray, closed: frozenset[int]
     ) -> tuple[np.ndarray, list[tuple[np.ndarray, str]]]:
-        """Which rows are to be sent, and those that are not with the reason."""
+        """The rows that are sent, and the others with the reason."""
         selection = self._selection
         reasons: list[tuple[np.ndarray, str]] = []
         sent = np.ones(len(row_numbers), dtype=bool)
@@ -165,7 +165,7 @@ class SheetFeed:
     def customers_of(self, wanted: set[int]) -> dict[int, Customer]:
         """The customers whose first row is wanted, by that row: for batches that are sent again as they were.
 
-        `wanted` holds every row of those customers, and no other row is normalised.
+        `wanted` holds every row of those customers; no other row is normalised.
         """
         found: dict[int, Customer] = {}
         last = max(wanted, default=0)
@@ -186,7 +186,7 @@ class SheetFeed:
 
 
 def rejections(problems: Iterable[Problem], at: int) -> list[Outcome]:
-    """One outcome per row from all of its problems: the first one's code, everyone's words."""
+    """One outcome per row from all of its problems: the code of the first, the messages of all."""
     by_row: dict[int, list[Problem]] = {}
     for problem in problems:
         by_row.setdefault(problem.row_number, []).append(problem)
@@ -205,7 +205,7 @@ def rejections(problems: Iterable[Problem], at: int) -> list[Outcome]:
 
 
 def _marked(marks: bytearray, row_numbers: np.ndarray) -> np.ndarray:
-    """Which of these rows have their byte set; rows beyond the end have not."""
+    """Which of these rows have their byte set; rows beyond the end do not."""
     if not len(marks):
         return np.zeros(len(row_numbers), dtype=bool)
     found = np.frombuffer(marks, dtype=np.uint8)

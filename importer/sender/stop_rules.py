@@ -29,7 +29,7 @@ _HANDLED = (Next.SLOW, Next.RENEW, Next.REFUSED, Next.SETTINGS, Next.HALVE, Next
 
 
 class _Root(msgspec.Struct):
-    """A first batch, followed through its splits. `parts`: of it, still on their way."""
+    """A first batch, followed through its splits. `parts`: its batches that are not settled yet."""
 
     customers: int
     parts: int = 1

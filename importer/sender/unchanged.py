@@ -21,15 +21,15 @@ from importer.model import Customer, Outcome, Status
 from importer.reconciler.decide import Decided
 from importer.sender.work import Portion
 
-#: Bytes of a hash: the journal has to stay small. A changed row is taken for unchanged once in 2**48 times; that two
-#: identifiers share a hash only makes a customer be sent again.
+#: Bytes of a hash, which the journal stores per row. A changed row is taken for unchanged once in 2**48 cases; if two
+#: identifiers share a hash, a customer is only sent again.
 SIZE = 6
-#: In place of the hash of what was sent: it was no plain success.
+#: Instead of the hash of what was sent: the outcome was not a plain success.
 _NOTHING = bytes(SIZE)
 
 
 class Hasher:
-    """The bytes for each customer. The key keeps hashes of one journal from being compared with another's."""
+    """Makes fingerprints. The key makes those of different journals differ."""
 
     def __init__(self, key: bytes) -> None:
         # SipHash, which pandas has for whole columns, takes 16 characters.
@@ -50,14 +50,14 @@ class Hasher:
 
 
 class Ledger:
-    """Answers whether customers were last sent the same. `sent`: the bytes of all outcomes, oldest first."""
+    """Knows what customers were last sent. `sent`: the fingerprints of all outcomes, oldest first."""
 
     def __init__(self, sent: Iterable[bytes]) -> None:
         numbers, starts, lengths = _apart(list(sent))
         is_name = np.ones(len(numbers), dtype=bool)
         is_name[starts] = False
         contents = np.repeat(numbers[starts], lengths)[is_name]
-        # Of entries with one name the last one counts: found first when everything stands backwards.
+        # Of entries with one name the last one counts: it is found first in reverse order.
         self._names, at = np.unique(numbers[is_name][::-1], return_index=True)
         self._contents = contents[::-1][at]
 
@@ -65,14 +65,14 @@ class Ledger:
         return len(self._names)
 
     def knows(self, entries: Sequence[bytes]) -> list[bool]:
-        """For each customer's bytes: whether all its identifiers were last sent exactly this."""
+        """For each fingerprint: whether all its identifiers were last sent exactly this."""
         if not len(self._names) or not entries:
             return [False] * len(entries)
         numbers, starts, lengths = _apart(entries)
         places = np.minimum(np.searchsorted(self._names, numbers), len(self._names) - 1)
         same = self._names[places] == numbers
         same &= self._contents[places] == np.repeat(numbers[starts], lengths)
-        # The first number of each is no name.
+        # The first number of each is the content.
         same[starts] = True
         return [bool(known) for known in np.logical_and.reduceat(same, starts)]
 
@@ -89,8 +89,8 @@ def _apart(entries: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def sent_before(journal: Journal, run: Run) -> Iterator[bytes]:
     """What other runs have sent to the target of this one, oldest first.
 
-    A run that was given up while the answer to a batch was missing may have changed customers that nobody knows: what
-    it and the runs before it were told no longer counts.
+    A run that was abandoned while the answer to a batch was missing may have changed unknown customers: its answers and
+    those of the runs before it no longer count.
     """
     others = [other for other in journal.runs() if other.record.base_url == run.record.base_url]
     counted = []

@@ -11,14 +11,14 @@ from importer.model import Customer, MaxErrors, Outcome
 
 
 class Feed(Protocol):
-    """Customers in the sheet's order, in bounded portions; rows that need no sending come as outcomes."""
+    """Customers in the sheet's order, in bounded portions; rows that are not sent come as outcomes."""
 
     def __aiter__(self) -> AsyncIterator[Portion]: ...
 
 
 class Portion(msgspec.Struct, frozen=True):
-    """`links`: the lanes' keys of each row that is not sent, and may say of others that they are one customer.
-    `repairs`: how many there were in all rows up to and with the row `repaired_to` (0: not counted)."""
+    """`links`: the lanes' keys of each row that is not sent but may link others to one customer. `repairs`: how many
+    there were in all rows up to and including the row `repaired_to` (0: not counted)."""
 
     customers: list[Customer]
     outcomes: list[Outcome]
@@ -28,7 +28,7 @@ class Portion(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """When to stop of our own accord. `deadline` on the monotonic clock."""
+    """When the run stops by itself. `deadline` on the monotonic clock; `deadline_word`: the option that set it."""
 
     max_errors: MaxErrors | None = None
     canary: int = 0

@@ -208,13 +208,13 @@ def check(reconciler: Any) -> None:
     """Raises AssertionError, or whatever the reconciler raises, when it does not keep the rule."""
     for case in CASES:
         check_case(reconciler, case)
-    index = reconciler._Places
-    reconciler._Places = None
+    index = reconciler._Positions
+    reconciler._Positions = None
     try:
         for items in ORDINARY:
             check_case(reconciler, Case("ordinary", [ALL, B], items, [OK, NO]))
     finally:
-        reconciler._Places = index
+        reconciler._Positions = index
     (ruling,) = reconciler.reconcile([A], [ItemStatus(success=True, code="91009", message="m", warnings=("w",))])
     assert (ruling.code, ruling.message, ruling.warnings) == ("91009", "m", ("w",))
     (ruling,) = reconciler.reconcile([A], [ItemStatus(mobile=M2, success=True, code="200", message="m")])
