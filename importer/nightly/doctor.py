@@ -91,7 +91,7 @@ def _server(settings: Settings, world: World) -> Iterator[DoctorCheck]:
             greeting = asyncio.run(greet(target, settings, world))
             answered = world.wall()
     except ImporterError as error:
-        yield DoctorCheck("credentials", f"could not fetch the field list. {error}", int(error.exit_code))
+        yield DoctorCheck("credentials", str(error), int(error.exit_code))
         return
     yield DoctorCheck("credentials", f"{target.base_url} accepts those of {target.credentials.name}")
     yield clock_check(greeting.server_date, asked, answered)
