@@ -16,7 +16,7 @@ from importer.capillary.client import Client
 from importer.chunker.batches import Chunker
 from importer.chunker.lanes import Lanes
 from importer.errors import ExitCode, ImporterError, SourceError, Stop
-from importer.journal import Journal, Progress, Scribe
+from importer.journal import Journal, RunProgress, Scribe
 from importer.model import Batch, RunSummary, Work
 from importer.reader import open_source
 from importer.reconciler.decide import decide, halved
@@ -129,7 +129,7 @@ def _carry_out(job: Job) -> RunSummary:
 class Sent(msgspec.Struct, frozen=True):
     """A run after its sending. `stop`: None when every row has its outcome."""
 
-    progress: Progress
+    progress: RunProgress
     stop: ImporterError | None
     rows_read: int
 

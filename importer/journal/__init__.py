@@ -3,7 +3,7 @@
 from importer.journal.changes import Change
 from importer.journal.databases import file_system_of
 from importer.journal.journal import Journal
-from importer.journal.records import Attempt, Kept, OpenBatch, Progress, Run, RunRecord
+from importer.journal.records import Attempt, Kept, OpenBatch, Run, RunProgress, RunRecord
 from importer.journal.schema import SCHEMA_VERSION
 from importer.journal.scribe import Scribe
 
@@ -14,8 +14,8 @@ __all__ = [
     "Journal",
     "Kept",
     "OpenBatch",
-    "Progress",
     "Run",
+    "RunProgress",
     "RunRecord",
     "Scribe",
     "file_system_of",

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from importer.errors import JournalError
 from importer.journal.entries import entries_of, pack, pack_rows
-from importer.journal.records import Attempt, Progress
+from importer.journal.records import Attempt, RunProgress
 from importer.journal.schema import ATTEMPTS, BATCHES, OUTCOMES, ROWS, RUNS
 from importer.model import Batch, Outcome
 
@@ -75,7 +75,7 @@ class Change(msgspec.Struct, frozen=True):
     settled: tuple[int, ...] = ()
     harmless: tuple[int, ...] = ()
     doubtful: tuple[int, ...] = ()
-    progress: Progress | None = None
+    progress: RunProgress | None = None
     #: By row number, what the ledger keeps beside its outcome.
     sent: Mapping[int, bytes] = {}
 

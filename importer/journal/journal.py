@@ -22,7 +22,7 @@ from importer.errors import JournalError
 from importer.journal.changes import Change, apply
 from importer.journal.databases import Errors, damaged, postgresql, sqlite
 from importer.journal.entries import joined, outcome_of, pack, unpack_rows, unpack_sent
-from importer.journal.records import Attempt, Kept, OpenBatch, Progress, Run, RunRecord
+from importer.journal.records import Attempt, Kept, OpenBatch, Run, RunProgress, RunRecord
 from importer.journal.schema import (
     ATTEMPTS,
     BATCHES,
@@ -114,9 +114,9 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------------ runs
 
-    def create(self, record: RunRecord, identity: str, progress: Progress | None = None) -> Run:
+    def create(self, record: RunRecord, identity: str, progress: RunProgress | None = None) -> Run:
         """A new run. `identity` names its source and target: two runs with the same one must not go on at once."""
-        progress = progress or Progress()
+        progress = progress or RunProgress()
         with self.errors(), self._connection.begin():
             result = self._connection.execute(
                 RUNS.insert().values(
@@ -205,7 +205,7 @@ class Journal:
             Run(
                 row.id,
                 msgspec.msgpack.decode(row.record, type=RunRecord),
-                msgspec.msgpack.decode(row.progress, type=Progress) if row.progress else Progress(),
+                msgspec.msgpack.decode(row.progress, type=RunProgress) if row.progress else RunProgress(),
                 row.finished_at,
                 row.exit_code,
                 row.finished,
@@ -213,7 +213,7 @@ class Journal:
             for row in rows
         ]
 
-    def finish(self, key: int, at: int, exit_code: int, finished: bool, progress: Progress) -> None:
+    def finish(self, key: int, at: int, exit_code: int, finished: bool, progress: RunProgress) -> None:
         """The run ended, for good or for now."""
         with self.errors(), self._connection.begin():
             self._connection.execute(

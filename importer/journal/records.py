@@ -35,7 +35,7 @@ class Kept(msgspec.Struct, frozen=True):
     requests: RequestCounts
 
 
-class Progress(msgspec.Struct, frozen=True):
+class RunProgress(msgspec.Struct, frozen=True):
     """What changes while a run goes on and no other table tells: limits that the server taught, seconds spent."""
 
     batch_size: int = 0
@@ -57,7 +57,7 @@ class Run(msgspec.Struct, frozen=True):
 
     key: int
     record: RunRecord
-    progress: Progress
+    progress: RunProgress
     finished_at: int | None
     exit_code: int | None
     finished: bool

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from importer.errors import SettingsError, SourceError
-from importer.journal import Journal, Progress, Run
+from importer.journal import Journal, Run, RunProgress
 from importer.model import Status
 from importer.normaliser.mapping import Mapping as ColumnMapping
 from importer.normaliser.phones import PhoneReader
@@ -44,7 +44,7 @@ class Job(msgspec.Struct, frozen=True):
     world: World
     left_out: bytearray | None = None
 
-    def run_with(self, progress: Progress) -> Run:
+    def run_with(self, progress: RunProgress) -> Run:
         """The run as it stands after its sending."""
         return msgspec.structs.replace(self.run, progress=progress)
 
@@ -75,7 +75,7 @@ def begin(
             spooled=spooled,
         )
         known = _note_if_known(journal, source, target.name, world)
-        run = journal.create(record, identity, Progress(notes=known))
+        run = journal.create(record, identity, RunProgress(notes=known))
         yield Job(journal, run, source, mapping, settings, target, world)
 
 

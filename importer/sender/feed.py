@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from importer.chunker.lanes import REMEMBERED, keys_of
-from importer.journal import Progress
+from importer.journal import RunProgress
 from importer.model import Customer, Outcome, Problem, Repair, Status
 from importer.normaliser.normaliser import Normalised, Normaliser
 from importer.reader import Source
@@ -53,7 +53,7 @@ class SheetFeed:
         selection: Selection,
         wall: Callable[[], int],
         rows_read: Callable[[int], None] = lambda _: None,
-        so_far: Progress | None = None,
+        so_far: RunProgress | None = None,
         sift: Callable[[Portion], Portion] = lambda portion: portion,
     ) -> None:
         self._source = source

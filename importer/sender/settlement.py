@@ -13,7 +13,7 @@ import msgspec
 from importer.capillary.triage import RequestFailed
 from importer.chunker.batches import Chunker
 from importer.errors import ExitCode, ImporterError
-from importer.journal import Attempt, Change, Progress, Scribe
+from importer.journal import Attempt, Change, RunProgress, Scribe
 from importer.model import Batch, Outcome, Reply, Work
 from importer.observer import Silent
 from importer.reconciler.decide import Decision, FollowUp
@@ -47,7 +47,7 @@ class Settlement:
         chunker: Chunker,
         observer: Silent,
         clock: Callable[[], float],
-        progress: Progress,
+        progress: RunProgress,
         next_attempt: int = 1,
     ) -> None:
         self._scribe = scribe
@@ -64,7 +64,7 @@ class Settlement:
         self._learnt = False
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> RunProgress:
         self._progress = msgspec.structs.replace(
             self._progress,
             batch_size=self._chunker.batch_size,

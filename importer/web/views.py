@@ -14,7 +14,7 @@ from importer.checker.findings import FieldFinding, Findings, compare_fields
 from importer.checker.text import duration
 from importer.errors import ExitCode
 from importer.journal import Run
-from importer.journal.records import Progress
+from importer.journal.records import RunProgress
 from importer.model import IDENTIFIERS, Cause, CodeCount, RunSummary, Status
 from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, Mapping, misspelt
 from importer.reporter.console import FILE_WORDS, headline, took
@@ -240,7 +240,7 @@ def headline_of(t: Texts, run: Run, summary: RunSummary | None, state: str) -> s
     return f"{t(key if t.has(key) else 'stopped.other')} {t.n('stopped.open', summary.rows.unprocessed)}"
 
 
-def report_notes(progress: Progress, notes: Iterable[str]) -> list[str]:
+def report_notes(progress: RunProgress, notes: Iterable[str]) -> list[str]:
     """A report's notes. The journal holds why the run stopped in the page's words too."""
     stopped, on_page = progress.stopped, progress.stopped_on_page
     return [on_page if on_page is not None and note == stopped else note for note in notes]

@@ -22,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from importer.journal import Attempt, Change, Progress
+from importer.journal import Attempt, Change, RunProgress
 from importer.model import Batch, Customer, Outcome, Status
 from importer.settings.options import Settings
 from importer.world import World
@@ -68,7 +68,7 @@ def keep(sheet: Path, settings: Settings, rows: int) -> None:
                 journal.write(changes, key)
                 changes.clear()
         journal.write(changes, key)
-        journal.finish(key, BEGAN + rows * 6, 3, True, Progress(sending_seconds=rows * 0.006))
+        journal.finish(key, BEGAN + rows * 6, 3, True, RunProgress(sending_seconds=rows * 0.006))
 
 
 def _outcome(row: int) -> Outcome:

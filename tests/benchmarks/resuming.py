@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from importer.journal import Attempt, Change, Progress
+from importer.journal import Attempt, Change, RunProgress
 from importer.model import Batch, Customer, Outcome, Status
 from importer.sandbox import EmbeddedSandbox
 from importer.settings.options import Settings
@@ -51,7 +51,7 @@ def _journal(sheet: Path, settings: Settings, world: World, rows: int) -> int:
             numbers = range(2 + (number - 1) * BATCH, 2 + number * BATCH)
             batch = Batch(number, tuple(Customer(row, mobile="1") for row in numbers))
             # The reader was ahead of what was sent, and its count of repairs is written down now and then.
-            progress = Progress(repaired_to=rows) if number == done else None
+            progress = RunProgress(repaired_to=rows) if number == done else None
             changes.append(Change(opened=((batch, 0),), progress=progress))
             if number <= done:
                 attempt = Attempt(number, number, 1_700_000_000_000, 250, BATCH, 200, "200", f"{number:036}")

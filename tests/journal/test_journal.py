@@ -19,8 +19,8 @@ from importer.journal import (
     Attempt,
     Change,
     Journal,
-    Progress,
     Run,
+    RunProgress,
     Scribe,
     databases,
     file_system_of,
@@ -126,7 +126,7 @@ def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finishe
         assert journal.unfinished("this work") is None
         second = journal.create(record("b"), "this work")
         assert journal.imported_whole("https://api", "ab" * 32) is None
-        journal.finish(second.key, 5, 0, True, Progress(batch_size=3))
+        journal.finish(second.key, 5, 0, True, RunProgress(batch_size=3))
         assert journal.unfinished("this work") is None
         whole = journal.imported_whole("https://api", "ab" * 32)
         assert whole is not None and (whole.record.run_id, whole.progress.batch_size) == ("b", 3)
@@ -139,7 +139,7 @@ def test_a_run_of_a_part_is_no_import_of_the_file(opener: Opener, left_out: str)
     """The nightly load skips what was imported before: the rows beyond --limit would have been seen by no run."""
     with opener() as journal:
         run = journal.create(record(settings={left_out: 7}), "this work")
-        journal.finish(run.key, 5, 0, True, Progress())
+        journal.finish(run.key, 5, 0, True, RunProgress())
         assert journal.imported_whole("https://api", "ab" * 32) is None
         assert journal.imported("https://api", "ab" * 32) == []
 

@@ -17,7 +17,7 @@ import pytest
 
 from importer.chunker.lanes import REMEMBERED
 from importer.errors import ExitCode
-from importer.journal import Journal, Progress
+from importer.journal import Journal, RunProgress
 from importer.model import IDENTIFIERS, Customer
 from importer.normaliser.mapping import propose
 from importer.normaliser.normaliser import Normaliser
@@ -180,7 +180,7 @@ def test_rows_far_before_the_first_that_is_open_are_not_even_normalised() -> Non
         Watched(propose(["mobile", "email", "Colour"])),
         Selection(decided=decided),
         lambda: 0,
-        so_far=Progress(repaired_to=len(decided)),
+        so_far=RunProgress(repaired_to=len(decided)),
     )
     assert [customer.row_number for portion in feed.portions() for customer in portion.customers] == [its_row]
     assert its_row - REMEMBERED - ROWS_AT_ONCE <= min(read) <= its_row - REMEMBERED

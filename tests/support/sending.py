@@ -22,7 +22,7 @@ from importer.chunker.batches import MAX_BYTES, Chunker
 from importer.chunker.lanes import Lanes
 from importer.chunker.pacer import Pacer, SlotStore
 from importer.errors import ImporterError
-from importer.journal import Attempt, Change, Progress
+from importer.journal import Attempt, Change, RunProgress
 from importer.model import Batch, Customer, Outcome, Rate, Status, Work
 from importer.observer import Silent
 from importer.pipeline import Stages, send_rows
@@ -110,7 +110,7 @@ class MemoryScribe:
         self.seen: dict[int, Batch] = {}
         self.doubt: dict[int, bool] = {}
         self.attempts: list[Attempt] = []
-        self.progress = Progress()
+        self.progress = RunProgress()
 
     async def write(self, change: Change) -> None:
         await asyncio.sleep(0.001)
@@ -208,7 +208,7 @@ class Ran:
     state: SandboxState
     wire: Wire
     watcher: Watcher
-    progress: Progress
+    progress: RunProgress
     chunker: Chunker
     seconds: float
 
@@ -290,7 +290,7 @@ class Rig:
                 clock=loop.time,
                 sleep=asyncio.sleep,
             )
-            settlement = Settlement(scribe, chunker, watcher, loop.time, Progress())  # type: ignore[arg-type]
+            settlement = Settlement(scribe, chunker, watcher, loop.time, RunProgress())  # type: ignore[arg-type]
             stages = Stages(lanes, chunker, client, admission, rules, settlement, engine)
             other = asyncio.create_task(self.during(stages)) if self.during else None
             stop = await send_rows(ListFeed(found, self.at_once), list(self.again), stages)

@@ -10,7 +10,7 @@ from pathlib import Path
 import importer.web
 from importer.capillary.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, own_codes
 from importer.errors import ExitCode
-from importer.journal.records import Progress
+from importer.journal.records import RunProgress
 from importer.normaliser.codes import ON_PAGE, OWN_CODES
 from importer.web.texts import ENGLISH, Texts
 from importer.web.views import report_notes
@@ -163,8 +163,8 @@ def test_a_stop_is_shown_in_the_words_of_the_page() -> None:
     """The journal keeps both wordings; a run of an older version shows the one it has."""
     stopped = "Stopped. Resume with `importer resume`."
     notes = (stopped, "A note.")
-    assert report_notes(Progress(stopped=stopped, stopped_on_page="Stopped."), notes) == ["Stopped.", "A note."]
-    assert report_notes(Progress(stopped=stopped), notes) == [stopped, "A note."]
+    assert report_notes(RunProgress(stopped=stopped, stopped_on_page="Stopped."), notes) == ["Stopped.", "A note."]
+    assert report_notes(RunProgress(stopped=stopped), notes) == [stopped, "A note."]
 
 
 def test_plural() -> None:
