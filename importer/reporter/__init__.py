@@ -1,8 +1,17 @@
-"""The reporter: journal + source → files for people and programs. The only door to XlsxWriter."""
+"""Journal and source → files for people and programs.
 
-from importer.reporter.console import console_text, headline, log_line
-from importer.reporter.reports import Written, write_files
-from importer.reporter.summary import SUMMARY_FILES, read_summary, write_summary
+The exports are fetched on first use: a command that prints a summary does not load the libraries that write reports.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importer.reporter.console import console_text, headline, log_line
+    from importer.reporter.reports import Written, write_files
+    from importer.reporter.summary import SUMMARY_FILES, read_summary, write_summary
 
 __all__ = [
     "SUMMARY_FILES",
@@ -14,3 +23,20 @@ __all__ = [
     "write_files",
     "write_summary",
 ]
+
+_HOMES = {
+    "SUMMARY_FILES": "importer.reporter.summary",
+    "Written": "importer.reporter.reports",
+    "console_text": "importer.reporter.console",
+    "headline": "importer.reporter.console",
+    "log_line": "importer.reporter.console",
+    "read_summary": "importer.reporter.summary",
+    "write_files": "importer.reporter.reports",
+    "write_summary": "importer.reporter.summary",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

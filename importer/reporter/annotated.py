@@ -79,13 +79,12 @@ class Annotations:
         self._cells: dict[int, list[str]] | None = None
         #: Row number → what stands beside it then, so that it fails again unless it is mended.
         self._beside: dict[int, list[str]] = {}
-        self._wanted = source.kind == "workbook"
-        if self._wanted:
-            size = _size(Path(source.path))
-            if size is None:
-                self._cells = {}
-            elif size > MOST_XML:
-                self._wanted, self.note = False, _TOO_LARGE
+        self._wanted = True
+        size = _size(Path(source.path))
+        if size is None:
+            self._cells = {}
+        elif size > MOST_XML:
+            self._wanted, self.note = False, _TOO_LARGE
 
     def see(self, block: Block) -> None:
         if not self._wanted:

@@ -8,19 +8,22 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Map
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from importer.capillary.codes import lookup
 from importer.model import RESULT_COLUMNS, Cause, CodeCount, RowCounts, Status, Stretch
 from importer.normaliser.mapping import Mapping
-from importer.reporter.annotated import Annotations
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
 from importer.reporter.rows import Block, Rows, blocks, result_cells
 from importer.reporter.timeline import Timeline
-from importer.reporter.workbook_table import SHEET_COLUMNS, WorkbookTable
 from importer.system.files import Aside, private_folder, told
+
+if TYPE_CHECKING:
+    from importer.reporter.annotated import Annotations
+    from importer.reporter.workbook_table import WorkbookTable
 
 #: Rows that are still open: they go into the failed file, to be mended and uploaded as it is.
 OPEN = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN, Status.UNPROCESSED})
@@ -54,11 +57,12 @@ def write_files(
     codes: Counter[str] = Counter()
     with told(folder), _few_collections() as collect_now:
         results, failed = _Results(folder, source), _Failed(folder, source)
-        annotations = Annotations(source, mapping)
+        annotations = _annotations(source, mapping)
         try:
             for block in blocks(source, outcomes):
                 failed.add(block, results.add(block))
-                annotations.see(block)
+                if annotations is not None:
+                    annotations.see(block)
                 finder.see(block)
                 collect_now()
                 for stretch in block.stretches:
@@ -73,7 +77,9 @@ def write_files(
         finally:
             results.discard()
             failed.discard()
-    notes = (*failed.notes, *([annotations.note] if annotations.note and failed.any else []))
+    notes = failed.notes
+    if annotations is not None and annotations.note and failed.any:
+        notes = (*notes, annotations.note)
     return Written(_counts(statuses), _code_counts(codes), finder.causes(), reports, notes, finder.timeline)
 
 
@@ -174,16 +180,28 @@ class _Failed:
     def _begin(self) -> CsvTable:
         aside = self._asides["failed.csv"] = Aside(self._folder, "failed.csv")
         self._csv = CsvTable(aside.path, self._header, self._source.sheet)
-        if self._source.kind == "workbook" and len(self._header) <= SHEET_COLUMNS:
-            aside = self._asides["failed.xlsx"] = Aside(self._folder, "failed.xlsx")
-            self._book = WorkbookTable(aside.path, self._header, self._source.sheet, aside.scratch)
+        if self._source.kind == "workbook":
+            from importer.reporter.workbook_table import SHEET_COLUMNS, WorkbookTable
+
+            if len(self._header) <= SHEET_COLUMNS:
+                aside = self._asides["failed.xlsx"] = Aside(self._folder, "failed.xlsx")
+                self._book = WorkbookTable(aside.path, self._header, self._source.sheet, aside.scratch)
         return self._csv
 
 
-def _publish_annotated(folder: Path, annotations: Annotations) -> dict[str, str]:
+def _annotations(source: Rows, mapping: Mapping) -> Annotations | None:
+    """None where the source is not a workbook."""
+    if source.kind != "workbook":
+        return None
+    from importer.reporter.annotated import Annotations
+
+    return Annotations(source, mapping)
+
+
+def _publish_annotated(folder: Path, annotations: Annotations | None) -> dict[str, str]:
     aside = Aside(folder, "annotated.xlsx")
     try:
-        if annotations.write(aside.path):
+        if annotations is not None and annotations.write(aside.path):
             aside.publish()
             return {"annotated.xlsx": str(aside.target)}
         aside.target.unlink(missing_ok=True)

@@ -11,14 +11,16 @@ from collections.abc import Mapping as Map
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from importer.capillary.codes import lookup
 from importer.errors import SourceChanged
 from importer.model import Outcome, Status, Stretch
-from importer.row_block import RowBlock
+
+if TYPE_CHECKING:
+    from importer.row_block import RowBlock
 
 
 class Rows(Protocol):
