@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +17,28 @@ from importer.errors import JournalError, SettingsError
 from importer.system.sqlite import to_wal
 
 
-class Errors:
-    """Turns the database's errors into ours, in words."""
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sa.exc.DBAPIError | sqlite3.Error):
-            driver = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-            word = str(driver).strip().splitlines()[0] if str(driver).strip() else type(driver).__name__
-            if "malformed" in word or "not a database" in word:
-                raise damaged(self._where) from error
-            if not isinstance(driver, sqlite3.Error):
-                advice = "See that the database runs, can be reached and lets us in, then give the command again."
-                on_page = "Ask the administrator of this page to check the database."
-            elif "full" in word or "I/O" in word:
-                advice = "Make room or repair the disk, then type `importer resume`."
-                on_page = "Make room or repair the disk, then resume the import."
-            else:
-                advice = "Check the disk and the file's permissions, then type `importer resume`."
-                on_page = "Check the disk and the file's permissions, then resume the import."
-            raise JournalError(f"The journal {self._where} failed: {word}.", advice, on_page=on_page) from error
-        if isinstance(error, msgspec.DecodeError | OSError):
-            raise damaged(self._where) from error
+@contextmanager
+def database_errors(where: str) -> Iterator[None]:
+    """Raise the database's errors as `JournalError`, in words. `where`: the journal, as messages name it."""
+    try:
+        yield
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        driver = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        word = str(driver).strip().splitlines()[0] if str(driver).strip() else type(driver).__name__
+        if "malformed" in word or "not a database" in word:
+            raise damaged(where) from error
+        if not isinstance(driver, sqlite3.Error):
+            advice = "Check that the database runs, is reachable and accepts the credentials, then repeat the command."
+            on_page = "Ask the administrator of this page to check the database."
+        elif "full" in word or "I/O" in word:
+            advice = "Free space or repair the disk, then resume with `importer resume`."
+            on_page = "Free space or repair the disk, then resume the import."
+        else:
+            advice = "Check the disk and the permissions of the file, then resume with `importer resume`."
+            on_page = "Check the disk and the permissions of the file, then resume the import."
+        raise JournalError(f"The journal {where} failed: {word}.", advice, on_page=on_page) from error
+    except (msgspec.DecodeError, OSError) as error:
+        raise damaged(where) from error
 
 
 def damaged(where: str) -> JournalError:

@@ -8,7 +8,7 @@ power cut) or PostgreSQL by URL. It holds no cell of the sheet: rows are known b
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -20,9 +20,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from importer.errors import JournalError
 from importer.journal.changes import Change, apply
-from importer.journal.databases import Errors, damaged, postgresql, sqlite
+from importer.journal.databases import damaged, database_errors, postgresql, sqlite
 from importer.journal.entries import joined, outcome_of, pack, unpack_rows, unpack_sent
-from importer.journal.records import Attempt, Kept, OpenBatch, Run, RunProgress, RunRecord
+from importer.journal.records import Attempt, OpenBatch, PurgedCounts, Run, RunProgress, RunRecord
 from importer.journal.schema import (
     ATTEMPTS,
     BATCHES,
@@ -75,9 +75,9 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def errors(self) -> Errors:
+    def errors(self) -> AbstractContextManager[None]:
         """Around whatever uses the database: its errors become `JournalError`."""
-        return Errors(self.where)
+        return database_errors(self.where)
 
     @property
     def shared(self) -> bool:
@@ -317,7 +317,7 @@ class Journal:
 
     def purge(self, run: Run) -> None:
         """Deletes what is known of the run's rows, and keeps the counts. The run cannot go on after that."""
-        kept = Kept({status.value: n for status, n in self.counts(run.key).items()}, self.requests(run.key))
+        kept = PurgedCounts({status.value: n for status, n in self.counts(run.key).items()}, self.requests(run.key))
         progress = pack(msgspec.structs.replace(run.progress, purged=kept))
         if not self.shared:
             # Freed pages are overwritten, not only given back.

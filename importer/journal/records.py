@@ -28,7 +28,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     retry_of: str = ""
 
 
-class Kept(msgspec.Struct, frozen=True):
+class PurgedCounts(msgspec.Struct, frozen=True):
     """What is left of a run whose rows were purged: how many had which outcome, and what that took."""
 
     rows: dict[str, int]
@@ -49,7 +49,7 @@ class RunProgress(msgspec.Struct, frozen=True):
     stopped: str = ""
     #: The same as the page words it; None in a journal of before.
     stopped_on_page: str | None = None
-    purged: Kept | None = None
+    purged: PurgedCounts | None = None
 
 
 class Run(msgspec.Struct, frozen=True):

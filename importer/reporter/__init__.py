@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from importer.reporter.console import console_text, headline, log_line
-    from importer.reporter.reports import Written, write_files
-    from importer.reporter.summary import SUMMARY_FILES, read_summary, write_summary
+    from importer.reporter.row_reports import WrittenReports, write_files
+    from importer.reporter.summary_files import SUMMARY_FILES, read_summary, write_summary
 
 __all__ = [
     "SUMMARY_FILES",
-    "Written",
+    "WrittenReports",
     "console_text",
     "headline",
     "log_line",
@@ -25,14 +25,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "SUMMARY_FILES": "importer.reporter.summary",
-    "Written": "importer.reporter.reports",
+    "SUMMARY_FILES": "importer.reporter.summary_files",
+    "WrittenReports": "importer.reporter.row_reports",
     "console_text": "importer.reporter.console",
     "headline": "importer.reporter.console",
     "log_line": "importer.reporter.console",
-    "read_summary": "importer.reporter.summary",
-    "write_files": "importer.reporter.reports",
-    "write_summary": "importer.reporter.summary",
+    "read_summary": "importer.reporter.summary_files",
+    "write_files": "importer.reporter.row_reports",
+    "write_summary": "importer.reporter.summary_files",
 }
 
 

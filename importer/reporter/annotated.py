@@ -25,10 +25,10 @@ from openpyxl.worksheet.worksheet import Worksheet
 from importer.capillary.codes import lookup
 from importer.model import IDENTIFIERS, RESULT_COLUMNS, Outcome, Status
 from importer.normaliser.mapping import Mapping
-from importer.reporter.rows import Block, Rows, advice_of, message_of, result_cells
+from importer.reporter.rows import ReportBlock, ReportSource, advice_of, message_of, result_cells
 from importer.reporter.workbook_table import CELL_CHARACTERS
 
-#: Rows times columns, the result columns among them: keeps the whole process under 300 MiB.
+#: ReportSource times columns, the result columns among them: keeps the whole process under 300 MiB.
 MOST_CELLS = 350_000
 #: A comment costs 19 KiB while the workbook is saved. Beyond these, the columns at the right tell the same.
 MOST_COMMENTS = 2_000
@@ -69,7 +69,7 @@ _PARTS = re.compile(r"xl/(worksheets/[^/]+|sharedStrings)\.xml", re.IGNORECASE)
 class Annotations:
     """Collects the outcomes of a workbook small enough to be marked; `write` then marks a copy of it."""
 
-    def __init__(self, source: Rows, mapping: Mapping) -> None:
+    def __init__(self, source: ReportSource, mapping: Mapping) -> None:
         self._source, self._mapping = source, mapping
         self._outcomes: list[Outcome] = []
         self._blank: dict[int, frozenset[str]] = {}
@@ -86,7 +86,7 @@ class Annotations:
         elif size > MOST_XML:
             self._wanted, self.note = False, _TOO_LARGE
 
-    def see(self, block: Block) -> None:
+    def see(self, block: ReportBlock) -> None:
         if not self._wanted:
             return
         width = len(self._source.columns) + len(RESULT_COLUMNS)

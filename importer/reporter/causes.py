@@ -22,7 +22,7 @@ from importer.capillary.codes import CodeEntry, Next, lookup
 from importer.masking import masked
 from importer.model import Cause, Status
 from importer.normaliser.mapping import Mapping
-from importer.reporter.rows import Block
+from importer.reporter.rows import ReportBlock
 from importer.reporter.timeline import Timeline
 from importer.system.text import counted, percent
 
@@ -280,7 +280,7 @@ class CauseFinder:
         self._thinned = False
         self.timeline = Timeline()
 
-    def see(self, block: Block) -> None:
+    def see(self, block: ReportBlock) -> None:
         wrong: dict[tuple[str, str], list[int]] = {}
         for n, outcome in block.other.items():
             if outcome.status in WRONG:
@@ -305,7 +305,7 @@ class CauseFinder:
         self._looked_at += len(good)
         self.timeline.see(block.stretches)
 
-    def _good_positions(self, block: Block) -> Sequence[int]:
+    def _good_positions(self, block: ReportBlock) -> Sequence[int]:
         """The rows that succeeded, as far as they are looked at: all, or a part."""
         step = 1 if self._looked_at < _LOOKED_AT else _THINNED
         self._thinned = self._thinned or step > 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from importer.row_block import RowBlock
 
 
-class Rows(Protocol):
+class ReportSource(Protocol):
     """What a report needs of a source."""
 
     @property
@@ -39,7 +39,7 @@ class Rows(Protocol):
     def blocks(self, rows: int = ...) -> Iterator[RowBlock]: ...
 
 
-class Block(msgspec.Struct):
+class ReportBlock(msgspec.Struct):
     """Rows that follow each other: `cells` holds one list for each source column, `stretches` their outcomes.
 
     `other`: position → outcome of the rows that did not succeed, few as a rule. `overflow`: position → the cells of a
@@ -53,7 +53,7 @@ class Block(msgspec.Struct):
     overflow: dict[int, list[str]]
 
 
-def blocks(source: Rows, stretches: Iterable[Stretch], rows: int = 2000) -> Iterator[Block]:
+def blocks(source: ReportSource, stretches: Iterable[Stretch], rows: int = 2000) -> Iterator[ReportBlock]:
     """Every row of the source exactly once; one without an outcome is `unprocessed`.
 
     An outcome for a row that the source does not have means that this is not the source of the run.
@@ -65,7 +65,7 @@ def blocks(source: Rows, stretches: Iterable[Stretch], rows: int = 2000) -> Iter
         if not _cover(found, row_numbers):
             found = _with_open_rows(source, row_numbers, found)
         other = _other(found)
-        yield Block(
+        yield ReportBlock(
             row_numbers,
             block.cells.columns,
             found,
@@ -110,7 +110,7 @@ class _Coming:
         return found
 
 
-def _with_open_rows(source: Rows, row_numbers: Sequence[int], stretches: Sequence[Stretch]) -> list[Stretch]:
+def _with_open_rows(source: ReportSource, row_numbers: Sequence[int], stretches: Sequence[Stretch]) -> list[Stretch]:
     """The outcomes, and `unprocessed` between them for rows that have none."""
     known = {outcome.row_number: outcome for stretch in stretches for outcome in stretch.outcomes()}
     strange = known.keys() - set(row_numbers)
@@ -196,7 +196,7 @@ def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outco
     return found
 
 
-def _not_in(source: Rows, outcome: Outcome) -> SourceChanged:
+def _not_in(source: ReportSource, outcome: Outcome) -> SourceChanged:
     return SourceChanged(
         f"The run has an outcome for row {outcome.row_number}, which {source.path} does not have.",
         "Put back the file that the run began with, then type `importer report` again.",

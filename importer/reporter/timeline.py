@@ -14,7 +14,7 @@ _MOST_SLICES = 2000
 _TAIL = 0.05
 
 
-class Window(msgspec.Struct, frozen=True):
+class AnswerWindow(msgspec.Struct, frozen=True):
     """From `first` to `last` (milliseconds, UTC) `answered` rows got an answer, `count` of the `all` of a group."""
 
     first: int
@@ -70,7 +70,7 @@ class Timeline:
         self.answered += rows
         self.latest = max(self.latest, at)
 
-    def window(self, code: str) -> Window | None:
+    def window(self, code: str) -> AnswerWindow | None:
         """The time that holds nearly all rows with this code."""
         mine = sorted((at, counts[code]) for at, counts in self._slices.items() if counts[code])
         if not mine:
@@ -84,7 +84,7 @@ class Timeline:
         first, last = mine[0][0], mine[-1][0]
         answered = sum(counts.total() for at, counts in self._slices.items() if first <= at <= last)
         count = sum(count for _, count in mine)
-        return Window(first * self.width, (last + 1) * self.width, count, everything, answered)
+        return AnswerWindow(first * self.width, (last + 1) * self.width, count, everything, answered)
 
     def slices(self, most: int) -> list[Slice]:
         """At most so many slices of equal width, from the first answer to the last."""

@@ -40,7 +40,7 @@ _ORIGIN, _CELLS = "origin", "cells"
 _KEYS = {kind: f"{kind:<16}" for kind in (*IDENTIFIERS, _ORIGIN, _CELLS)}
 
 
-class Rows(msgspec.Struct, frozen=True):
+class RowGroup(msgspec.Struct, frozen=True):
     """How many, the first of them by number, and how many by code (of the later run; for fixed rows the earlier's)."""
 
     rows: int
@@ -48,7 +48,7 @@ class Rows(msgspec.Struct, frozen=True):
     codes: dict[str, int]
 
 
-class Side(msgspec.Struct, frozen=True):
+class ComparedRun(msgspec.Struct, frozen=True):
     """One of the two runs."""
 
     run_id: str
@@ -62,13 +62,13 @@ class Comparison(msgspec.Struct, frozen=True):
     `not_tried`: rows that failed and that the later run left out, did not reach, or does not hold.
     """
 
-    earlier: Side
-    later: Side
+    earlier: ComparedRun
+    later: ComparedRun
     by: str
-    fixed: Rows
-    still_failing: Rows
-    newly_failing: Rows
-    not_tried: Rows
+    fixed: RowGroup
+    still_failing: RowGroup
+    newly_failing: RowGroup
+    not_tried: RowGroup
 
 
 class _Count:
@@ -83,9 +83,9 @@ class _Count:
         if len(self._examples) < _EXAMPLES:
             self._examples.append(row)
 
-    def rows(self) -> Rows:
+    def rows(self) -> RowGroup:
         codes = sorted(self._codes.items(), key=lambda item: (-item[1], item[0]))
-        return Rows(self._rows, tuple(self._examples), dict(codes))
+        return RowGroup(self._rows, tuple(self._examples), dict(codes))
 
 
 class _Counts:
@@ -94,8 +94,8 @@ class _Counts:
 
     def comparison(self, earlier: Run, later: Run, by: str) -> Comparison:
         return Comparison(
-            _side(earlier),
-            _side(later),
+            _compared_run(earlier),
+            _compared_run(later),
             by,
             self.fixed.rows(),
             self.still.rows(),
@@ -104,8 +104,8 @@ class _Counts:
         )
 
 
-def _side(run: Run) -> Side:
-    return Side(run.record.run_id, run.record.source, stamp(run.record.started_at))
+def _compared_run(run: Run) -> ComparedRun:
+    return ComparedRun(run.record.run_id, run.record.source, stamp(run.record.started_at))
 
 
 def in_order(one: Run, other: Run) -> tuple[Run, Run]:

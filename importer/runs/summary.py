@@ -11,7 +11,7 @@ from importer.journal import Run
 from importer.model import RateSummary, RequestCounts, RowCounts, RunSummary, SourceSummary, TargetSummary
 from importer.normaliser.mapping import misspelt
 from importer.reader import Source
-from importer.reporter import SUMMARY_FILES, Written
+from importer.reporter import SUMMARY_FILES, WrittenReports
 from importer.runs.record import mapping_of
 from importer.settings.options import Settings
 from importer.system.clock import stamp
@@ -28,7 +28,7 @@ def exit_code_of(rows: RowCounts, stop: ImporterError | None) -> ExitCode:
 
 def summarise(
     run: Run,
-    written: Written,
+    written: WrittenReports,
     requests: RequestCounts,
     source: Source,
     exit_code: ExitCode,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from importer.capillary import codes
 from importer.errors import JournalError, SourceChanged
 from importer.model import RESULT_COLUMNS, Outcome, Problem, RunSummary, Status
-from importer.reporter import Written, workbook_table, write_summary
+from importer.reporter import WrittenReports, workbook_table, write_summary
 from importer.system import files as files_module
 from importer.system.formula_guard import unguard
 from tests.support.reporting import Sheet, by_row, mapping, read_csv, read_xlsx, summary, write_files
@@ -309,6 +309,6 @@ def test_summary_json_holds_the_documented_names(tmp_path: Path) -> None:
 def test_the_csv_reads_with_the_plain_csv_module(tmp_path: Path) -> None:
     """Quotes, commas and line ends inside cells survive."""
     nasty = 'a "quoted", b\r\nc\rd\ne'
-    written: Written = write_files(tmp_path, Sheet(COLUMNS, [("91", nasty)]), [ok(2)], MAPPING)
+    written: WrittenReports = write_files(tmp_path, Sheet(COLUMNS, [("91", nasty)]), [ok(2)], MAPPING)
     with Path(written.reports["results.csv"]).open(encoding="utf-8-sig", newline="") as file:
         assert next(csv.DictReader(file))["Favourite brand"] == nasty

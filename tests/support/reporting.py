@@ -33,8 +33,8 @@ from importer.model import (
 )
 from importer.normaliser.mapping import ColumnUse, Mapping, propose
 from importer.reader import SourceOptions, open_source
-from importer.reporter import Written
-from importer.reporter.rows import Rows
+from importer.reporter import WrittenReports
+from importer.reporter.rows import ReportSource
 from importer.reporter.timeline import Timeline
 from importer.row_block import RowBlock
 
@@ -65,7 +65,9 @@ class Sheet:
             yield RowBlock(frame, tuple(problem for problem in self._problems if problem.row_number in numbers))
 
 
-def write_files(folder: Path, source: Rows, outcomes: Iterable[Outcome], columns: Mapping, **options: Any) -> Written:
+def write_files(
+    folder: Path, source: ReportSource, outcomes: Iterable[Outcome], columns: Mapping, **options: Any
+) -> WrittenReports:
     """The reports of outcomes that stand one by one: neighbours that share theirs go in together, as a journal's do."""
     return reporter.write_files(folder, source, stretches(outcomes), columns, **options)
 
@@ -167,7 +169,7 @@ def uploaded(path: Path, change: Callable[[Worksheet], None] = lambda sheet: Non
     return path
 
 
-def report_on(folder: Path, path: Path, outcomes: list[Outcome]) -> Written:
+def report_on(folder: Path, path: Path, outcomes: list[Outcome]) -> WrittenReports:
     with open_source(path, SourceOptions(sheet="Customers")) as source:
         return write_files(folder, source, outcomes, propose(source.columns))
 

@@ -22,7 +22,7 @@ def write_summary(
 ) -> None:
     """The JSON is written last: where it stands, all that it names is whole.
 
-    `timeline`: `Written.timeline`, for the chart. `facts`: name → value, further lines about the sending.
+    `timeline`: `WrittenReports.timeline`, for the chart. `facts`: name → value, further lines about the sending.
     """
     private_folder(folder)
     write_whole(folder / "summary.html", page(summary, timeline, facts).encode())

@@ -17,7 +17,7 @@ from importer.model import RESULT_COLUMNS, Cause, CodeCount, RowCounts, Status, 
 from importer.normaliser.mapping import Mapping
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
-from importer.reporter.rows import Block, Rows, blocks, result_cells
+from importer.reporter.rows import ReportBlock, ReportSource, blocks, result_cells
 from importer.reporter.timeline import Timeline
 from importer.system.files import Aside, private_folder, told
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from importer.reporter.annotated import Annotations
     from importer.reporter.workbook_table import WorkbookTable
 
-#: Rows that are still open: they go into the failed file, to be mended and uploaded as it is.
+#: ReportSource that are still open: they go into the failed file, to be mended and uploaded as it is.
 OPEN = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN, Status.UNPROCESSED})
 
 
-class Written(msgspec.Struct, frozen=True):
+class WrittenReports(msgspec.Struct, frozen=True):
     """What the pass over the source found, and where the files are (name → path)."""
 
     counts: RowCounts
@@ -43,13 +43,13 @@ class Written(msgspec.Struct, frozen=True):
 
 def write_files(
     folder: Path,
-    source: Rows,
+    source: ReportSource,
     outcomes: Iterable[Stretch],
     mapping: Mapping,
     *,
     country: str | None = None,
     show_identifiers: bool = False,
-) -> Written:
+) -> WrittenReports:
     """Write `results.csv` and, when there is an open row, `failed.csv` or `failed.xlsx`. Bounded memory."""
     private_folder(folder)
     finder = CauseFinder(source.columns, mapping, country=country, show_identifiers=show_identifiers)
@@ -80,7 +80,7 @@ def write_files(
     notes = failed.notes
     if annotations is not None and annotations.note and failed.any:
         notes = (*notes, annotations.note)
-    return Written(_counts(statuses), _code_counts(codes), finder.causes(), reports, notes, finder.timeline)
+    return WrittenReports(_counts(statuses), _code_counts(codes), finder.causes(), reports, notes, finder.timeline)
 
 
 @contextmanager
@@ -108,11 +108,11 @@ def _few_collections() -> Iterator[Callable[[], None]]:
 class _Results:
     """Every row, in the source's order."""
 
-    def __init__(self, folder: Path, source: Rows) -> None:
+    def __init__(self, folder: Path, source: ReportSource) -> None:
         self._aside = Aside(folder, "results.csv")
         self._table = CsvTable(self._aside.path, [*source.columns, *RESULT_COLUMNS], source.sheet)
 
-    def add(self, block: Block) -> list[str]:
+    def add(self, block: ReportBlock) -> list[str]:
         return self._table.add(block.cells, block.stretches)
 
     def publish(self) -> dict[str, str]:
@@ -132,7 +132,7 @@ class _Failed:
     cut or shifted.
     """
 
-    def __init__(self, folder: Path, source: Rows) -> None:
+    def __init__(self, folder: Path, source: ReportSource) -> None:
         self._folder, self._source = folder, source
         self._header = [*source.columns, *RESULT_COLUMNS]
         self._csv: CsvTable | None = None
@@ -140,7 +140,7 @@ class _Failed:
         self._asides: dict[str, Aside] = {}
         self.notes: tuple[str, ...] = ()
 
-    def add(self, block: Block, lines: list[str]) -> None:
+    def add(self, block: ReportBlock, lines: list[str]) -> None:
         for position, outcome in block.other.items():
             if outcome.status not in OPEN:
                 continue
@@ -189,7 +189,7 @@ class _Failed:
         return self._csv
 
 
-def _annotations(source: Rows, mapping: Mapping) -> Annotations | None:
+def _annotations(source: ReportSource, mapping: Mapping) -> Annotations | None:
     """None where the source is not a workbook."""
     if source.kind != "workbook":
         return None
