@@ -1,4 +1,4 @@
-"""The summary of a run in words: for a person at a terminal of 80 columns, and as one line for a log."""
+"""The summary of a run as text: for a terminal of 80 columns, and as one line for a log."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import textwrap
 from pathlib import Path
 
 from importer.capillary.codes import Next, lookup
-from importer.errors import EXIT_MEANINGS, ExitCode
+from importer.errors import ExitCode
 from importer.model import Cause, CodeCount, RowCounts, RunSummary
 from importer.system.text import counted, typed_place
 
 WIDTH = 80
-#: More codes than these stand in the summary page only.
+#: Further codes, causes and notes are in summary.html only.
 _MOST_CODES, _MOST_CAUSES, _MOST_NOTES = 6, 5, 8
 
 _RESUMABLE = frozenset(
@@ -27,94 +27,104 @@ _RESUMABLE = frozenset(
     }
 )
 
-#: What each outcome word means to somebody who reads it for the first time.
-STATUS_WORDS: dict[str, str] = {
-    "succeeded": "set, and confirmed by the server",
-    "failed": "refused by the server",
-    "rejected": "not sent: something in the row is wrong",
-    "skipped": "left out on request",
-    "unprocessed": "not reached before the run stopped",
-    "unknown": "sent, but without an answer that can be trusted",
+#: How a run stopped, by exit code.
+_STOPPED: dict[int, str] = {
+    ExitCode.OURS: "Stopped by an internal error",
+    ExitCode.SETTINGS: "Stopped: a setting is not valid",
+    ExitCode.REFUSED: "Stopped: credentials or permission refused",
+    ExitCode.TROUBLE: "Stopped by a temporary problem (outage, rate limit, network)",
+    ExitCode.TOO_MANY_ERRORS: "Stopped: too many rows failed",
+    ExitCode.JOURNAL: "Stopped: the journal or the disk failed",
+    ExitCode.SOURCE: "Stopped: the source cannot be read or mapped",
+    ExitCode.CHANGED: "Stopped: the source has changed since the run began",
+    ExitCode.TIME: "Stopped at the set time",
+    ExitCode.BUSY: "Stopped: another process is using this run",
+    ExitCode.INTERRUPTED: "Interrupted",
 }
 
-#: The files of a run, in the order in which they are named.
+#: The meaning of each outcome word.
+STATUS_WORDS: dict[str, str] = {
+    "succeeded": "set and confirmed by the server",
+    "failed": "refused by the server",
+    "rejected": "not sent: the row has a problem",
+    "skipped": "not sent, as requested",
+    "unprocessed": "not reached before the run stopped",
+    "unknown": "sent, but the result could not be confirmed",
+}
+
+#: The files of a run, in the order in which they are listed.
 FILE_WORDS: dict[str, str] = {
-    "results.csv": "every row, with what became of it",
-    "failed.csv": "the rows to mend and upload again",
-    "failed.xlsx": "the rows to mend and upload again",
-    "annotated.xlsx": "your workbook with the outcomes, guilty cells marked",
-    "summary.html": "this summary as a page",
+    "results.csv": "every row with its result",
+    "failed.csv": "rows to fix and import again",
+    "failed.xlsx": "rows to fix and import again",
+    "annotated.xlsx": "your workbook with results, problem cells highlighted",
+    "summary.html": "this summary as a web page",
     "summary.json": "this summary for programs",
-    "bundle.zip": "for a ticket with the vendor: all masked",
+    "bundle.zip": "masked data for a support ticket with the vendor",
 }
 
 
 def headline(summary: RunSummary) -> str:
-    """What happened, in one sentence."""
+    """Return what happened, in one sentence."""
     rows = summary.rows
     if rows.read == 0:
         return "The sheet has no rows."
     open_rows = rows.failed + rows.rejected + rows.unknown + rows.unprocessed
     if summary.exit_code == ExitCode.OK and not open_rows:
         if rows.skipped == rows.read:
-            return f"{_all(rows.read, past=True)} left out on request; nothing was sent."
-        return f"{_all(rows.read)} done." if not rows.skipped else _done_and_left_out(rows)
-    # 0 with open rows: resume had nothing to do, and tells what became of them.
+            return f"Nothing to send: {_all(rows.read)} skipped."
+        if rows.skipped:
+            return f"Done: {_rows(rows.succeeded)} succeeded, {rows.skipped:,} skipped."
+        return "The only row succeeded." if rows.read == 1 else f"All {_rows(rows.read)} succeeded."
+    # 0 with open rows: there was nothing to resume, and the summary of the finished run is shown.
     if summary.exit_code in (ExitCode.OK, ExitCode.ROWS):
         needs = "needs" if open_rows == 1 else "need"
         return f"Finished: {rows.succeeded:,} of {_rows(rows.read)} succeeded, {open_rows:,} {needs} attention."
-    known = summary.exit_code in set(ExitCode)
-    why = EXIT_MEANINGS[ExitCode(summary.exit_code)].split(";")[0] if known else f"exit code {summary.exit_code}"
-    stopped = f"S{why[1:]}" if why.startswith("stopped ") else f"Stopped: {why}"
-    return f"{stopped}. {_rows(rows.unprocessed)} still to do."
+    stopped = _STOPPED.get(summary.exit_code, f"Stopped with exit code {summary.exit_code}")
+    return f"{stopped}. {counted(rows.unprocessed, 'row remains', 'rows remain')}."
 
 
-def _all(rows: int, past: bool = False) -> str:
-    if rows == 1:
-        return "The only row was" if past else "The only row is"
-    return f"All {_rows(rows)} {'were' if past else 'are'}"
-
-
-def _done_and_left_out(rows: RowCounts) -> str:
-    return f"All is done: {_rows(rows.succeeded)} succeeded, {rows.skipped:,} left out on request."
+def _all(rows: int) -> str:
+    return "the only row was" if rows == 1 else f"all {_rows(rows)} were"
 
 
 def next_steps(summary: RunSummary, place: str | None = None) -> list[tuple[str, str]]:
-    """(what to do, the command that does it), most important first. `place`: the options that lead to the run; what
-    can be told of them without is the folder, by where the reports are."""
+    """Return (what to do, the command that does it), most important first. `place`: the options that lead to the run;
+    None: those that follow from the folder of the reports."""
     steps = []
     if place is None:
         place = typed_place(_near(str(Path(next(iter(summary.reports.values()), "reports/run/file")).parent.parent)))
     base_url = summary.target.base_url
     target = " --sandbox" if base_url == "sandbox" else f" --base-url {shlex.quote(base_url)}" if base_url else ""
     if summary.exit_code in _RESUMABLE:
-        steps.append(("Go on where it stopped:", f"importer resume {summary.run_id}{place}"))
+        steps.append(("Resume where it stopped:", f"importer resume {summary.run_id}{place}"))
     failed = summary.reports.get("failed.xlsx") or summary.reports.get("failed.csv")
     if failed and summary.rows.failed + summary.rows.rejected:
         name = Path(failed).name
-        marked = " (or those marked in annotated.xlsx, with --resubmit)" if "annotated.xlsx" in summary.reports else ""
-        steps.append(
-            (
-                f"Mend the cells in {name}, save it and upload it, with the same options{marked}:",
-                f"importer run {shlex.quote(_near(failed))}{target}{place}",
-            )
-        )
+        words = f"Fix the rows in {name} and import it again with the same options"
+        if "annotated.xlsx" in summary.reports:
+            words += " (or fix the highlighted cells in annotated.xlsx and import that with --resubmit)"
+        steps.append((f"{words}:", f"importer run {shlex.quote(_near(failed))}{target}{place}"))
+    retry = f"importer retry {summary.run_id}{place}"
     if summary.rows.unprocessed and summary.exit_code not in _RESUMABLE:
-        steps.append(("Send the open rows, once the reason is mended:", f"importer retry {summary.run_id}{place}"))
+        steps.append(("Fix the cause, then send the open rows:", retry))
     elif summary.rows.unknown or any(_again(code) for code in summary.codes):
-        steps.append(("Try the open rows again as they are:", f"importer retry {summary.run_id}{place}"))
+        steps.append(("Retry the open rows unchanged:", retry))
     return steps
 
 
 def console_text(summary: RunSummary, place: str | None = None) -> str:
-    """For a person, as `next_steps`; every line fits 80 columns, except a path or command that is longer by itself."""
+    """Return the summary for a terminal. Lines have at most 80 columns, except for long paths and commands.
+
+    `place`: as in `next_steps`.
+    """
     sections = [_head(summary), _rows_section(summary)]
     sections += [_why(summary), _notes(summary), _files(summary), _next(summary, place)]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
 def log_line(summary: RunSummary) -> str:
-    """One line of key=value for logs."""
+    """Return one line of key=value for logs."""
     counts = " ".join(f"{name}={getattr(summary.rows, name)}" for name in RowCounts.__struct_fields__)
     return (
         f"run={summary.run_id} exit={summary.exit_code} {counts} requests={summary.requests.sent} "
@@ -137,49 +147,46 @@ def _rows_section(summary: RunSummary) -> list[str]:
             lines.append(f"  {count:>{width},}  {name:<12} {words}")
     repaired = sum(summary.repairs.values())
     if repaired:
-        lines += _wrap(f"{counted(repaired, 'cell')} repaired on the way: {repairs_words(summary)}", "  ")
+        lines += _wrap(f"{counted(repaired, 'cell')} fixed automatically: {repairs_words(summary)}", "  ")
     return lines
 
 
 def _why(summary: RunSummary) -> list[str]:
+    """The causes; in a summary without causes, the codes."""
     if summary.causes:
-        lines = ["Why, and what to do"]
-        for cause in summary.causes[:_MOST_CAUSES]:
-            lines += _wrap(f"• {cause.text}{examples(cause)}", "  ", "    ")
-            lines += _wrap(f"→ {cause.advice}", "    ", "      ") if cause.advice else []
-        left = len(summary.causes) - _MOST_CAUSES
-    elif summary.codes:
-        lines = ["Why, and what to do"]
-        for code in summary.codes[:_MOST_CODES]:
-            lines += _wrap(f"• {_rows(code.rows)}: {code.meaning} (code {code.code})", "  ", "    ")
-            lines += _wrap(f"→ {code.advice}", "    ", "      ") if code.advice else []
-        left = len(summary.codes) - _MOST_CODES
+        entries = [(f"{cause.text} {examples(cause)}".strip(), cause.advice) for cause in summary.causes]
+        most = _MOST_CAUSES
     else:
-        return []
-    if left > 0:
-        lines.append(f"  … and {left:,} more in the summary page.")
-    return lines
+        entries = [(f"{_rows(code.rows)}: {code.meaning} (code {code.code})", code.advice) for code in summary.codes]
+        most = _MOST_CODES
+    lines = ["Causes and fixes"] if entries else []
+    for text, advice in entries[:most]:
+        lines += _wrap(f"• {text}", "  ", "    ")
+        lines += _wrap(f"→ {advice}", "    ", "      ") if advice else []
+    return [*lines, *_more(len(entries) - most)]
+
+
+def _more(count: int) -> list[str]:
+    return [f"  … and {count:,} more in summary.html"] if count > 0 else []
 
 
 def examples(cause: Cause) -> str:
-    """Every row where there are few, else some."""
+    """Return the rows of a cause as a sentence: all where they are few, else some."""
     if not cause.example_rows:
         return ""
     numbers = ", ".join(map(str, cause.example_rows))
     if cause.rows > len(cause.example_rows):
-        return f" E.g. rows {numbers}."
-    return f" Row{'s' if cause.rows > 1 else ''} {numbers}."
+        return f"Example rows: {numbers}."
+    return f"Row{'s' if cause.rows > 1 else ''} {numbers}."
 
 
 def _notes(summary: RunSummary) -> list[str]:
     if not summary.notes:
         return []
-    lines = ["Good to know"]
+    lines = ["Notes"]
     for note in summary.notes[:_MOST_NOTES]:
         lines += _wrap(f"• {note}", "  ", "    ")
-    if len(summary.notes) > _MOST_NOTES:
-        lines.append(f"  … and {len(summary.notes) - _MOST_NOTES:,} more in the summary page.")
-    return lines
+    return [*lines, *_more(len(summary.notes) - _MOST_NOTES)]
 
 
 def _files(summary: RunSummary) -> list[str]:
@@ -197,11 +204,11 @@ def _next(summary: RunSummary, place: str | None) -> list[str]:
     lines: list[str] = []
     for words, command in next_steps(summary, place):
         lines += [*_wrap(words, "  "), f"    {command}"]
-    return ["Next", *lines] if lines else []
+    return ["Next steps", *lines] if lines else []
 
 
 def repairs_words(summary: RunSummary) -> str:
-    """What was repaired, by kind. The underscores of a code are the only thing between it and English."""
+    """Return the automatic fixes by kind, with counts. A kind reads as English once its underscores are spaces."""
     return ", ".join(f"{code.replace('_', ' ')} ({count:,})" for code, count in summary.repairs.items())
 
 
@@ -214,7 +221,7 @@ def _rows(count: int) -> str:
 
 
 def took(summary: RunSummary) -> str:
-    """How long it was, and how many requests."""
+    """Return the duration and the number of requests."""
     seconds = summary.duration_seconds
     if seconds < 60:
         took = f"{seconds:.1f} s"
@@ -223,12 +230,13 @@ def took(summary: RunSummary) -> str:
     else:
         took = f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
     requests = counted(summary.requests.sent, "request")
-    again = f", {summary.requests.retried:,} of them again" if summary.requests.retried else ""
-    return f"{took}, {requests}{again}"
+    retried = summary.requests.retried
+    retries = f" ({counted(retried, 'retry', 'retries')})" if retried else ""
+    return f"{took}, {requests}{retries}"
 
 
 def _near(path: str) -> str:
-    """The shorter of the path as it is and the path from here."""
+    """Return the shorter of the path and the path relative to the current directory."""
     try:
         return min(path, os.path.relpath(path), key=len)
     except ValueError:  # another drive

@@ -1,4 +1,4 @@
-"""The summary as a page for people who have never seen the tool: self-contained, for screens and paper."""
+"""The summary as a self-contained HTML page, for screen and print."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from importer.reporter.console import FILE_WORDS, STATUS_WORDS, examples, headli
 from importer.reporter.timeline import Slice, Timeline
 from importer.system.text import counted, percent
 
-#: Status → colour on light and on dark paper. They differ in lightness too, for eyes that do not tell red from green.
+#: Status → colour in the light and in the dark theme. They differ in lightness too, for colour-blind readers.
 _COLOURS = {
     "succeeded": ("#2e7d4f", "#5fbf87"),
     "failed": ("#c0392b", "#ff8a7a"),
@@ -30,8 +30,8 @@ _BAR, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 0, 900, 2, 150
 _MOST_SLICES = 120
 
 
-class _Outcomes(msgspec.Struct):
-    """One status: a stretch of the bar and a line of the table."""
+class _StatusRow(msgspec.Struct):
+    """One status: a segment of the bar and a row of the table."""
 
     name: str
     words: str
@@ -45,7 +45,7 @@ class _Outcomes(msgspec.Struct):
 
 
 class _Bar(msgspec.Struct):
-    """One slice of time, as it is drawn."""
+    """One time slice, as it is drawn."""
 
     when: str
     succeeded: int
@@ -61,8 +61,8 @@ class _Bar(msgspec.Struct):
 
 
 def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[str, str] | None = None) -> str:
-    """HTML. `facts`: further lines for what was sent, such as settings or the slowest answer."""
-    outcomes = _outcomes(summary)
+    """Return the HTML. `timeline`: for the chart. `facts`: name → value, further rows about the sending."""
+    outcomes = _status_rows(summary)
     slices = timeline.slices(_MOST_SLICES) if timeline is not None else []
     slices = slices if len(slices) > 1 else []
     seconds = (slices[1].at - slices[0].at) // 1000 if slices else 0
@@ -85,7 +85,7 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
         slices_troubles=sum(part.troubles for part in slices),
         achieved=f"{summary.rate.achieved:g}/{summary.rate.configured.partition('/')[2]}",
         facts=facts or {},
-        examples=lambda cause: examples(cause).strip(),
+        examples=examples,
         files=[
             (name, quote(name), FILE_WORDS.get(name, ""))
             for name in sorted(summary.reports, key=lambda name: (*FILE_WORDS, name).index(name))
@@ -95,14 +95,14 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
 
 
 def _linked(words: str, summary: RunSummary) -> list[tuple[str, str]]:
-    """A sentence in pieces with the addresses of the files it names, to be opened from where it is read."""
+    """Return a sentence in pieces, with a link for each report that it names."""
     names = "|".join(map(re.escape, summary.reports))
     pieces = re.split(f"({names})", words) if names else [words]
     return [(piece, quote(piece) if piece in summary.reports else "") for piece in pieces]
 
 
 def _when(summary: RunSummary) -> str:
-    """`24 Nov 2026, 02:00:00 to 02:31:04 UTC`; the second day only where it is another."""
+    """Return `24 Nov 2026, 02:00:00 to 02:31:04 UTC`, with the second date where it differs."""
     began, ended = (datetime.fromisoformat(text) for text in (summary.started_at, summary.finished_at))
     day = "" if began.date() == ended.date() else f"{ended.day} {ended:%b %Y}, "
     return f"{began.day} {began:%b %Y, %H:%M:%S} to {day}{ended:%H:%M:%S} UTC"
@@ -120,17 +120,17 @@ def _template() -> jinja2.Template:
     return environment.get_template("summary.html.j2")
 
 
-def _outcomes(summary: RunSummary) -> list[_Outcomes]:
+def _status_rows(summary: RunSummary) -> list[_StatusRow]:
     rows = summary.rows
-    found: list[_Outcomes] = []
+    found: list[_StatusRow] = []
     x = 0.0
     for name, words in STATUS_WORDS.items():
         count = getattr(rows, name)
-        # A sliver that is there must be seen: one row in a million is why somebody looks.
+        # Even one row in a million must be visible.
         width = max(_BAR * count / rows.read, 3.0) if count else 0.0
         share = percent(count, rows.read) if rows.read else ""
         light, dark = _COLOURS[name]
-        found.append(_Outcomes(name, words, count, f"{count:,}", share, light, dark, x, width))
+        found.append(_StatusRow(name, words, count, f"{count:,}", share, light, dark, x, width))
         x += width
     scale = _BAR / x if x else 1.0
     for outcome in found:
@@ -174,9 +174,9 @@ def _time_label(slices: Sequence[Slice]) -> str:
     empty = sum(not part.succeeded and not part.wrong for part in slices)
     text = (
         f"{counted(rows, 'row was', 'rows were')} answered between {_clock(slices[0].at)} and {_clock(slices[-1].at)} "
-        f"UTC, most at {_clock(best.at)}; in {empty:,} of {counted(len(slices), 'slice')} of time none was"
+        f"UTC, most at {_clock(best.at)}; {empty:,} of {counted(len(slices), 'time slice')} had no answer"
     )
-    return text + (f"; {counted(troubles, 'request')} brought no word on any row" if troubles else "")
+    return text + (f"; {counted(troubles, 'request')} without a result" if troubles else "")
 
 
 def _clock(at: int) -> str:

@@ -1,4 +1,4 @@
-"""Root causes: every pattern is found where it is, and nothing is said where there is none."""
+"""Root causes: every pattern is found where it is, and none is claimed where there is none."""
 
 from __future__ import annotations
 
@@ -129,26 +129,26 @@ def mostly_short(n: int, row: list[str]) -> bool:
 
 
 STORIES: list[tuple[Change, str, str, str]] = [
-    (short, "816", "All of them have a mobile with 11 digits in “Mobile”, where 100 % of", "may lack a digit, as"),
-    (without_code, "1042", "All of them have a mobile with 10 digits", "may lack 2 digits or be of another country"),
-    (too_long, "1042", "All of them have a mobile with 13 digits", "may have 1 digit too many or be of"),
-    (no_mobile, "1015", "All of them have no digits in “Mobile”, which none of the rows that succeeded has.", ""),
-    (abroad, "1006", "All of them have a number in “Mobile” that begins with 9715, which none", "country"),
-    (domain, "1002", "All of them have an e-mail of the same domain in “E-mail” (g********e), which none", ""),
-    (store, "1004", "All of them have the same store in “Store Code” (B****1), which", "For whoever keeps the stores"),
-    (value, "1035", "All of them have the same value in “Brand” (S********d), which none", ""),
-    (no_store, "1004", "All of them have nothing in “Store Code”, which none", ""),
-    (stretch, "816", "All of them stand in rows 202 to 261 of the sheet (one block without another row between).", ""),
-    (broken_stretch, "816", "All of them stand in rows 202 to 261 of the sheet (60 rows in all).", ""),
+    (short, "816", "All of them have a mobile with 11 digits in “Mobile”, while 100 % of", "may lack a digit, as"),
+    (without_code, "1042", "All of them have a mobile with 10 digits", "may lack 2 digits or belong to another"),
+    (too_long, "1042", "All of them have a mobile with 13 digits", "may have 1 extra digit or belong to"),
+    (no_mobile, "1015", "All of them have no digits in “Mobile”, while none of the rows that succeeded do.", ""),
+    (abroad, "1006", "All of them have a number in “Mobile” that begins with 9715, while none", "country"),
+    (domain, "1002", "All of them have an e-mail of the same domain in “E-mail” (g********e), while none", ""),
+    (store, "1004", "All of them have the same store in “Store Code” (B****1), while", "maintains the store data"),
+    (value, "1035", "All of them have the same value in “Brand” (S********d), while none", ""),
+    (no_store, "1004", "All of them have no value in “Store Code”, while none", ""),
+    (stretch, "816", "All of them are in rows 202 to 261 of the sheet (one unbroken block).", ""),
+    (broken_stretch, "816", "All of them are in rows 202 to 261 of the sheet (60 rows in total).", ""),
     (mostly_short, "816", " of them have a mobile with 11 digits", "may lack a digit"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "code", "text", "advice"), STORIES, ids=[entry[0].__name__ for entry in STORIES])
-def test_the_story_of_a_failing_sheet_is_told(
+def test_the_cause_of_a_failing_sheet_is_found(
     tmp_path: Path, change: Change, code: str, text: str, advice: str
 ) -> None:
-    """Twelve sheets with a known story: the sentence names it, and the advice fits."""
+    """Twelve sheets with a known cause: the sentence names it, and the advice fits."""
     (cause,) = story(tmp_path, change, code)
     assert text in cause.text
     assert advice in cause.advice
@@ -162,19 +162,19 @@ def test_the_story_of_a_failing_sheet_is_told(
     ("change", "code", "advice"),
     [
         (short, "mobile_too_short", "One digit is missing in “Mobile”, as happens when Excel"),
-        (without_code, "mobile_without_country", "2 digits are missing in “Mobile”. If it is the country code"),
-        (too_long, "mobile_too_long", "Take the digits too many (1) off the numbers in “Mobile”"),
-        (too_long, "mobile_of_another_country", "may have 1 digit too many or be of another country"),
+        (without_code, "mobile_without_country", "2 digits are missing in “Mobile”. If they are the country code"),
+        (too_long, "mobile_too_long", "Remove 1 extra digit from the numbers in “Mobile”"),
+        (too_long, "mobile_of_another_country", "may have 1 extra digit or belong to another country"),
     ],
 )
-def test_a_length_says_more_of_a_number_that_is_none(tmp_path: Path, change: Change, code: str, advice: str) -> None:
-    """What our own check refused is no number of any country; what was sent is one, and may just be a foreign one."""
+def test_a_length_proves_more_of_an_invalid_number(tmp_path: Path, change: Change, code: str, advice: str) -> None:
+    """A rejected number is not valid anywhere. A number that was sent is valid, and may be a foreign one."""
     (cause,) = story(tmp_path, change, code, status=Status.REJECTED)
     assert advice in cause.advice
 
 
-def test_ids_that_lost_their_zeros_are_told_by_their_length(tmp_path: Path) -> None:
-    """The second thing that Excel destroys: nothing is found under what is left of the id."""
+def test_ids_that_lost_their_zeros_are_found_by_their_length(tmp_path: Path) -> None:
+    """Excel drops leading zeros, and the server does not know what is left of the id."""
     rows = [[f"{n * 7919 % 10**7:08}", "Puma" if n % 3 else "Nike"] for n in range(ROWS)]
     for n in filter(scattered, range(ROWS)):
         rows[n][0] = rows[n][0][1:]
@@ -184,34 +184,34 @@ def test_ids_that_lost_their_zeros_are_told_by_their_length(tmp_path: Path) -> N
     ]
     uses = mapping(Member_No="external_id", Brand="preference")
     (cause,) = write_files(tmp_path, Sheet(("Member No", "Brand"), rows), outcomes, uses).causes
-    assert "All of them have an id with 7 characters in “Member No”, where 100 % of the rows that" in cause.text
-    assert "lost zeros at their beginning" in cause.advice
+    assert "All of them have an id with 7 characters in “Member No”, while 100 % of the rows that" in cause.text
+    assert "lost leading zeros" in cause.advice
 
 
-def test_an_outage_is_told_by_its_time(tmp_path: Path) -> None:
-    """What the server lacks passes with time: rows without an answer between two moments, and none elsewhere."""
+def test_an_outage_is_found_by_its_time(tmp_path: Path) -> None:
+    """Rows without an answer between two moments, and none elsewhere."""
     (cause,) = story(tmp_path, stretch, "no_answer", status=Status.UNKNOWN)
     assert "All of them were last tried between 02:00:20 and 02:00:26 UTC" in cause.text
     assert "0 other rows" in cause.text
-    assert "a plain retry can help" in cause.advice
+    assert "Retrying unchanged can help." in cause.advice
 
 
-def test_two_causes_under_one_code_are_both_told(tmp_path: Path) -> None:
-    """Neither explains the most of it; each is told with its count, and the advice says for whom it is."""
+def test_two_causes_under_one_code_are_both_found(tmp_path: Path) -> None:
+    """Neither explains most of the rows. Each has its count, and the advice says which rows it is for."""
 
     def mixed(n: int, row: list[str]) -> bool:
         return store(n, row) if n % 2 else short(n, row)
 
     (cause,) = story(tmp_path, mixed)
     assert re.search(r"\d\d of them have a mobile with 11 digits in “Mobile”", cause.text)
-    assert re.search(r"\d\d of them have the same store in “Store Code” \(B\*{4}1\), which none", cause.text)
+    assert re.search(r"\d\d of them have the same store in “Store Code” \(B\*{4}1\), while none", cause.text)
     assert cause.advice.startswith("The numbers in “Mobile” may lack a digit")
-    assert "For the others: Check the identifier" in cause.advice
+    assert "For the other rows: Check the identifier" in cause.advice
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_nothing_is_said_that_the_data_do_not_prove(tmp_path: Path, seed: int) -> None:
-    """Twelve sheets whose rows fail for no reason that the sheet shows: the count, the code, and not a word more."""
+def test_nothing_is_claimed_that_the_data_do_not_prove(tmp_path: Path, seed: int) -> None:
+    """Sheets whose rows fail for no visible reason: only the count and the code."""
     chance = random.Random(1000 + seed)
     share = (0.01, 0.02, 0.05, 0.1, 0.3, 0.6)[seed % 6]
     causes = story(tmp_path, lambda n, row: chance.random() < share, seed=seed)
@@ -220,7 +220,7 @@ def test_nothing_is_said_that_the_data_do_not_prove(tmp_path: Path, seed: int) -
 
 
 def test_no_comparison_without_rows_that_succeeded(tmp_path: Path) -> None:
-    """When all rows fail alike there is nothing to hold them against."""
+    """When all rows fail there is nothing to compare them with."""
     (cause,) = story(tmp_path, lambda n, row: True)
     assert cause.text == "600 rows (100 %) failed: customer not found (code 816)."
 
@@ -236,8 +236,8 @@ def test_a_trait_that_the_good_rows_share_is_no_cause(tmp_path: Path) -> None:
     assert cause.text.endswith("(code 816).")
 
 
-def test_codes_and_guilty_columns_are_told_apart(tmp_path: Path) -> None:
-    """Each group by itself, the largest first, with the column that is at fault."""
+def test_codes_and_problem_columns_are_separate_groups(tmp_path: Path) -> None:
+    """The largest group is first, and each names its problem column."""
     outcomes = [
         Outcome(2, Status.REJECTED, "no_identifier", columns=("Mobile", "E-mail")),
         Outcome(3, Status.FAILED, "816", attempts=1, at=AT),
@@ -246,12 +246,13 @@ def test_codes_and_guilty_columns_are_told_apart(tmp_path: Path) -> None:
     source = Sheet(COLUMNS, [("1", "", "", "", "")] * 3)
     first, second = write_files(tmp_path, source, outcomes, MAPPING).causes
     assert first.text.startswith("2 rows (66.7 %) failed: customer not found (code 816).")
-    assert second.text == "1 row (33.3 %) was rejected for “Mobile”: the row names no customer (code no_identifier)."
+    assert second.text.startswith("1 row (33.3 %) was rejected because of “Mobile”: ")
+    assert second.text.endswith(" (code no_identifier).")
     assert (second.rows, second.example_rows) == (1, (2,))
 
 
 def test_identifiers_are_shown_in_full_only_on_request(tmp_path: Path) -> None:
-    """Masked unless somebody asks for them."""
+    """They are masked by default."""
     rows = [(f"91984400{n:04}", "", "S9" if n < 9 else f"S{n}", "", "") for n in range(100)]
     outcomes = [
         Outcome(n + 2, Status.FAILED if n < 9 else Status.SUCCEEDED, "1004" if n < 9 else "1000") for n in range(100)
@@ -264,7 +265,7 @@ def test_identifiers_are_shown_in_full_only_on_request(tmp_path: Path) -> None:
 
 
 def test_memory_stays_bounded_when_every_value_and_code_is_different(tmp_path: Path) -> None:
-    """A million different values or codes must not be kept: the group is told without a pattern."""
+    """A million different values or codes are not kept: the group has no pattern."""
     count = 12_000
     rows = [(f"91{n:010}", f"a@d{n}.example", f"S{n}", f"b{n}", "") for n in range(count)]
     outcomes = [Outcome(n + 2, Status.FAILED, str(n) if n % 2 else "816", attempts=1, at=AT) for n in range(count)]
@@ -274,7 +275,7 @@ def test_memory_stays_bounded_when_every_value_and_code_is_different(tmp_path: P
 
 
 def test_no_cell_shows_in_console_or_summary(tmp_path: Path) -> None:
-    """Canaries in every column and in the server's words, in rows of every kind: only the rows' reports carry them."""
+    """Canaries in every column and in the server's messages: only the reports by row contain them."""
     statuses = [Status.FAILED, Status.REJECTED, Status.UNKNOWN, Status.UNPROCESSED, Status.SUCCEEDED]
     rows, outcomes = [], []
     for n in range(100):

@@ -1,4 +1,4 @@
-"""The summary in words: it fits a terminal, says what to do next, and tells no secret."""
+"""The summary as text: it fits a terminal, names the next steps and shows no secret."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def failed() -> RunSummary:
         codes=(code("816", 20), code("999999", 1), code("no_identifier", 17)),
         reports=REPORTS,
         repairs={"spaces_removed": 31},
-        notes=("The sheet “Notes” is hidden and was left out.",),
+        notes=("The sheet “Notes” is hidden and was ignored.",),
     )
 
 
-def test_a_run_that_went_well_is_told_in_one_screen() -> None:
-    """What happened, how many, where the reports are; nothing to do, so nothing is suggested."""
+def test_a_run_without_failures_fits_one_screen() -> None:
+    """What happened, counts, and where the reports are. There are no next steps."""
     text = console_text(summary(reports=REPORTS))
-    assert text.startswith("All 500 rows are done.\n")
+    assert text.startswith("All 500 rows succeeded.\n")
     assert "500  succeeded" in text
     assert f"Reports in {FOLDER}" in text
     assert "Next" not in text
@@ -46,10 +46,10 @@ def test_a_run_that_went_well_is_told_in_one_screen() -> None:
 
 
 def test_a_run_with_failures_says_what_failed_why_and_what_to_do() -> None:
-    """Counts, meanings, advice, the file to mend and the command that sends it."""
+    """Counts, meanings, advice, the file to fix and the command that imports it."""
     text = console_text(failed())
     assert text.startswith("Finished: 80 of 120 rows succeeded, 40 need attention.\n")
-    for words in ("21  failed", "17  rejected", "2  unknown", "31 cells repaired", "spaces removed (31)"):
+    for words in ("21  failed", "17  rejected", "2  unknown", "31 cells fixed automatically", "spaces removed (31)"):
         assert words in text
     assert "20 rows: customer not found (code 816)" in text
     assert "Check the identifier" in text
@@ -59,32 +59,32 @@ def test_a_run_with_failures_says_what_failed_why_and_what_to_do() -> None:
 
 
 def test_causes_take_the_place_of_bare_codes() -> None:
-    """Where the data prove a cause, it is told instead of the code."""
+    """Where the data prove a cause, it is shown instead of the code."""
     cause = Cause("20 rows failed: customer not found. All of them have 11 digits.", "Add the digit.", 20, (17, 18))
     text = console_text(msgspec.structs.replace(failed(), causes=(cause,)))
-    assert "All of them have 11 digits. E.g. rows 17, 18." in " ".join(text.split())
+    assert "All of them have 11 digits. Example rows: 17, 18." in " ".join(text.split())
     assert "→ Add the digit." in text
     assert "20 rows: customer not found" not in text
 
 
 @pytest.mark.parametrize("stopped", [4, 5, 6, 7, 10, 130])
-def test_a_stop_that_can_be_resumed_ends_with_the_command_that_goes_on(stopped: int) -> None:
-    """Nobody must look up how to go on."""
+def test_a_resumable_stop_ends_with_the_command_that_resumes_it(stopped: int) -> None:
+    """The reader does not need the manual to resume."""
     text = console_text(summary(exit_code=stopped, rows=RowCounts(read=500, succeeded=100, unprocessed=400)))
-    assert re.match("Stopped(:| on| by) (?!stopped)", text)
+    assert re.match("(Stopped(:| at| by) |Interrupted)", text)
     assert text.endswith("    importer resume 20261123-0200-customers-7f3a\n")
-    assert "400 rows still to do" in " ".join(text.split())
+    assert "400 rows remain." in " ".join(text.split())
 
 
 def test_every_exit_code_has_its_sentence() -> None:
-    """No code of the contract is told as a bare number, and an unknown one does not crash."""
+    """Every code of the contract has a sentence, and an unknown code does not crash."""
     for exit_code in [*ExitCode, 99]:
         assert console_text(summary(exit_code=int(exit_code)))
     assert "99" in console_text(summary(exit_code=99))
 
 
 def test_it_fits_eighty_columns() -> None:
-    """Long advice, long notes and large numbers wrap; only a path or command may be longer by itself."""
+    """Long advice, long notes and large numbers wrap. Only a path or a command may be longer."""
     large = RowCounts(read=1_000_000, succeeded=900_000, failed=99_999, unknown=1)
     text = console_text(
         summary(
@@ -98,12 +98,12 @@ def test_it_fits_eighty_columns() -> None:
         )
     )
     assert max(len(line) for line in text.splitlines() if not line.startswith("    importer ")) <= 80
-    assert "… and 1 more in the summary page." in text
-    assert "2 h 2 min, 10,000 requests, 3 of them again" in text
+    assert "… and 1 more in summary.html" in text
+    assert "2 h 2 min, 10,000 requests (3 retries)" in text
 
 
 def test_the_next_command_survives_a_path_with_blanks() -> None:
-    """It can be copied into a shell as it stands."""
+    """It works as pasted into a shell."""
     reports = {"failed.csv": "my reports/run 1/failed.csv"}
     assert "importer run 'my reports/run 1/failed.csv'" in console_text(
         summary(exit_code=3, rows=SOME_WRONG, reports=reports)
@@ -111,33 +111,35 @@ def test_the_next_command_survives_a_path_with_blanks() -> None:
 
 
 def test_the_next_commands_find_the_run() -> None:
-    """`importer resume RUN` said that there is no such run where its reports are not in `reports`."""
+    """They name the folder of the reports and the journal where these are not the default."""
     reports = {"failed.csv": "my reports/run 1/failed.csv"}
     stopped = summary(exit_code=4, rows=SOME_WRONG, reports=reports)
     assert "importer resume 20261123-0200-customers-7f3a --reports-dir 'my reports'\n" in console_text(stopped)
     assert ("--base-url https://eu.api.capillarytech.com --reports-dir 'my reports'\n") in console_text(stopped)
     assert "--reports-dir" not in console_text(summary(exit_code=4, rows=SOME_WRONG, reports=REPORTS))
-    # Where no report could be written it is known from what was typed.
+    # Where no report could be written, the options that were typed say where the run is.
     place = " --reports-dir r --database postgresql://h/d"
     assert f"importer resume 20261123-0200-customers-7f3a{place}\n" in console_text(summary(exit_code=7), place)
 
 
 def test_rows_that_a_mistake_of_settings_left_open_are_sent_by_a_retry() -> None:
-    """2 cannot be resumed: a redirect in the middle left 400 rows without a word on how to send them."""
+    """Exit code 2 cannot be resumed, for example after a redirect: the open rows need a retry."""
     rows = RowCounts(read=500, succeeded=100, unprocessed=400)
     assert console_text(summary(exit_code=2, rows=rows)).endswith("    importer retry 20261123-0200-customers-7f3a\n")
 
 
-def test_a_finished_run_with_open_rows_is_not_told_as_done() -> None:
-    """`resume` of it ends with 0, and said "All 500 rows are done." of a run that had done 100."""
+def test_a_finished_run_with_open_rows_is_not_reported_as_done() -> None:
+    """`resume` of it ends with 0. The headline counts its 400 open rows."""
     rows = RowCounts(read=500, succeeded=100, failed=10, unprocessed=390)
     assert console_text(summary(rows=rows)).startswith("Finished: 100 of 500 rows succeeded, 400 need attention.")
 
 
-def test_a_sheet_without_rows_and_a_run_that_skipped_all_are_told_as_such() -> None:
-    """Neither is a success that somebody should believe in without a look."""
+def test_a_sheet_without_rows_and_a_run_that_skipped_all_say_so() -> None:
+    """Neither looks like an import that worked."""
     assert console_text(summary(rows=RowCounts())).startswith("The sheet has no rows.")
-    assert console_text(summary(rows=RowCounts(read=3, skipped=3))).startswith("All 3 rows were left out on request")
+    assert console_text(summary(rows=RowCounts(read=3, skipped=3))).startswith(
+        "Nothing to send: all 3 rows were skipped."
+    )
 
 
 def test_one_line_for_logs() -> None:

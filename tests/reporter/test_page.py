@@ -46,16 +46,16 @@ def text_of(html: str) -> str:
 
 
 def test_it_tells_what_happened_why_and_what_to_do() -> None:
-    """The sentence, the counts, the causes with advice, the next command, the files beside it."""
+    """Headline, counts, causes with advice, the next command and the files."""
     text = text_of(page(failed(), timeline()))
     for words in (
         "Finished: 80 of 120 rows succeeded, 40 need attention.",
-        "Cells repaired on the way: spaces removed (31).",
+        "spaces removed (31).",
         "importer run /r/run/failed.xlsx",
         "Check &amp; mend.",
-        "E.g. rows 4, 9, 12.",
+        "Example rows: 4, 9, 12.",
         lookup("816").advice,
-        "Rows answered in 1 s, ",
+        "Rows answered per 1 s",
         "The sheet “Notes” is hidden.",
         "results.csv",
     ):
@@ -78,7 +78,7 @@ def test_nothing_in_it_is_run_or_fetched() -> None:
 
 
 def test_every_picture_has_its_text() -> None:
-    """For those who do not see it: the numbers of the bar, and what the chart shows."""
+    """For screen readers: the numbers of the bar and of the chart."""
     pictures = [attributes for tag, attributes in Seen(page(failed(), timeline())).tags if tag == "svg"]
     assert len(pictures) == 2
     assert [picture["role"] for picture in pictures] == ["img", "img"]
