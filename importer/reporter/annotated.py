@@ -1,8 +1,8 @@
-"""The uploaded workbook itself, marked: guilty cells coloured and commented, the result columns at its right.
+"""`annotated.xlsx`: the source workbook with problem cells highlighted and commented, and the result columns appended.
 
-openpyxl keeps what people would miss (sheets, formats, widths, formulas, validations) at the price of memory: 20,000
-rows of 8 columns with the results took 250 MiB and 6 s. Beyond the limits below, `failed.xlsx` has to do. It writes
-.xlsx only, so of other workbooks (.xls, .xlsb, .ods, encrypted ones) the sheet's cells are marked, as text.
+openpyxl keeps sheets, formats, widths, formulas and validations, but needs memory: 20,000 rows of 8 columns with the
+results took 250 MiB and 6 s. Larger workbooks get `failed.xlsx` only. openpyxl writes .xlsx only: of other workbooks
+(.xls, .xlsb, .ods, encrypted) the cells of the sheet are copied as text and highlighted.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ from importer.normaliser.mapping import Mapping
 from importer.reporter.rows import ReportBlock, ReportSource, advice_of, message_of, result_cells
 from importer.reporter.workbook_table import CELL_CHARACTERS
 
-#: ReportSource times columns, the result columns among them: keeps the whole process under 300 MiB.
+#: Rows times columns, including the result columns. Keeps the process under 300 MiB.
 MOST_CELLS = 350_000
-#: A comment costs 19 KiB while the workbook is saved. Beyond these, the columns at the right tell the same.
+#: A comment needs 19 KiB while the workbook is saved. The result columns say the same as the comments.
 MOST_COMMENTS = 2_000
-#: Of XML in all sheets together, for what the other sheets hold.
+#: Bytes of XML in all sheets together, because openpyxl loads every sheet.
 MOST_XML = 16 * 1024 * 1024
 
-_CELLS_ONLY = "annotated.xlsx holds the cells of the sheet, without its looks: only .xlsx workbooks keep theirs."
-_TOO_LARGE = "The workbook is too large to be marked and keep its looks; failed.xlsx holds the open rows."
+_CELLS_ONLY = "annotated.xlsx has the cells of the sheet without formatting: only .xlsx workbooks keep theirs."
+_TOO_LARGE = "There is no annotated.xlsx because the workbook is too large; failed.xlsx has the open rows."
 
-#: Colours that no palette offers: where an earlier report left them, they are ours.
-_GUILTY = PatternFill("solid", start_color="FFF4B6B0")
-_WARNED = PatternFill("solid", start_color="FFFFE69A")
+#: These colours are in no palette: in a source they come from an earlier report.
+_PROBLEM = PatternFill("solid", start_color="FFF4B6B0")
+_WARNING = PatternFill("solid", start_color="FFFFE69A")
 _NO_FILL = PatternFill()
-#: Begins our part of a comment.
+#: Begins the part of a comment that a report wrote.
 _MARK = "importer: "
 _WIDTHS = {"_message": 44, "_advice": 60, "_warnings": 14, "_request_id": 18, "_at": 26}
 _COLOURED = {
-    Status.FAILED: _GUILTY,
-    Status.REJECTED: _GUILTY,
-    Status.UNKNOWN: _WARNED,
+    Status.FAILED: _PROBLEM,
+    Status.REJECTED: _PROBLEM,
+    Status.UNKNOWN: _WARNING,
     Status.UNPROCESSED: None,
     Status.SKIPPED: None,
 }
-#: What is lost → the parts of a workbook that tell of it, and what must stand in them.
+#: What openpyxl drops → the parts of a workbook that hold it; below, also the bytes that identify it.
 _NOT_CARRIED = {
     "macros": re.compile(r".*vbaproject\.bin$", re.IGNORECASE),
     "pictures": re.compile(r"xl/media/", re.IGNORECASE),
@@ -67,7 +67,7 @@ _PARTS = re.compile(r"xl/(worksheets/[^/]+|sharedStrings)\.xml", re.IGNORECASE)
 
 
 class Annotations:
-    """Collects the outcomes of a workbook small enough to be marked; `write` then marks a copy of it."""
+    """Collects the outcomes of a workbook that is small enough; `write` then writes its annotated copy."""
 
     def __init__(self, source: ReportSource, mapping: Mapping) -> None:
         self._source, self._mapping = source, mapping
@@ -75,9 +75,9 @@ class Annotations:
         self._blank: dict[int, frozenset[str]] = {}
         self._comments = 0
         self.note = ""
-        #: Row number → its cells, of a workbook that cannot be marked itself.
+        #: Row number → its cells, of a workbook that openpyxl cannot load.
         self._cells: dict[int, list[str]] | None = None
-        #: Row number → what stands beside it then, so that it fails again unless it is mended.
+        #: Row number → cells beyond its columns: they make the row fail again until it is fixed.
         self._beside: dict[int, list[str]] = {}
         self._wanted = True
         size = _size(Path(source.path))
@@ -105,39 +105,39 @@ class Annotations:
             self._blank[block.row_numbers[position]] = frozenset(empty)
 
     def write(self, path: Path) -> bool:
-        """Whether there is an annotated workbook; if not, `note` may say why."""
+        """Return whether there is an annotated workbook; if not, `note` may say why."""
         if not self._wanted:
             return False
         try:
             with warnings.catch_warnings():
-                # What openpyxl leaves out is told below, in words for people.
+                # What openpyxl drops is in `note`.
                 warnings.simplefilter("ignore")
                 book, sheet = self._loaded() if self._cells is None else self._copied(self._cells)
-        except Exception:  # openpyxl raises whatever it stumbles upon; the other reports must not suffer for it
-            self.note = "annotated.xlsx could not be made of this workbook; failed.xlsx holds the open rows."
+        except Exception:  # openpyxl raises many types; the other reports must still be written
+            self.note = "There is no annotated.xlsx for this workbook; failed.xlsx has the open rows."
             return False
         self._mark(sheet)
         lost = "" if self._cells is not None else _lost(Path(self._source.path), book)
         if self._cells is not None:
             self.note = _CELLS_ONLY
         elif lost:
-            self.note = f"annotated.xlsx is without the workbook's {lost}: keep your own copy."
+            self.note = f"annotated.xlsx does not contain the workbook's {lost}: keep your own copy."
         if self._comments > MOST_COMMENTS:
             self.note = (
-                f"annotated.xlsx has comments on the first {MOST_COMMENTS:,} of its coloured cells; "
-                "its columns _message and _advice tell all."
+                f"annotated.xlsx has comments on its first {MOST_COMMENTS:,} highlighted cells; "
+                "the columns _message and _advice cover every row."
             )
         book.active = book.sheetnames.index(sheet.title)
         book.save(path)
         return True
 
     def _loaded(self) -> tuple[openpyxl.Workbook, Worksheet]:
-        with Path(self._source.path).open("rb") as file:  # a path would be judged by its name
+        with Path(self._source.path).open("rb") as file:  # openpyxl judges a path by its extension
             book = openpyxl.load_workbook(file, keep_links=False)
         return book, book[self._source.sheet]
 
     def _copied(self, cells: dict[int, list[str]]) -> tuple[openpyxl.Workbook, Worksheet]:
-        """A workbook of the cells as they were read, each in its row."""
+        """Return a new workbook with the cells as they were read, each in its row."""
         book = openpyxl.Workbook()
         sheet = book.worksheets[0]
         sheet.title = re.sub(r"[\\*?:/\[\]]", " ", self._source.sheet)[:31] or sheet.title
@@ -145,7 +145,7 @@ class Annotations:
         for row, values in [(self._source.header_row, self._source.columns), *cells.items()]:
             for column, text in enumerate(values, 1):
                 if len(text) > CELL_CHARACTERS:
-                    raise ValueError("openpyxl would cut it")
+                    raise ValueError("openpyxl would truncate it")
                 if text:
                     _put(sheet.cell(row, column), text, style)
         return book, sheet
@@ -165,30 +165,30 @@ class Annotations:
                 if text or again:
                     _put(sheet.cell(outcome.row_number, column), text, style)
             if outcome.status is not Status.SUCCEEDED or outcome.warnings:
-                self._blame(sheet, outcome, names, result["_status"])
+                self._highlight(sheet, outcome, names, result["_status"])
         for row, words in self._beside.items():
             for column, word in enumerate(words, max(columns) + 1):
                 _put(sheet.cell(row, column), word, style)
         _make_filterable(sheet, header, max([header, *(outcome.row_number for outcome in self._outcomes)]))
 
-    def _blame(self, sheet: Worksheet, outcome: Outcome, names: dict[str, int], status: int) -> None:
-        fill = _WARNED if outcome.status is Status.SUCCEEDED else _COLOURED[outcome.status]
+    def _highlight(self, sheet: Worksheet, outcome: Outcome, names: dict[str, int], status: int) -> None:
+        fill = _WARNING if outcome.status is Status.SUCCEEDED else _COLOURED[outcome.status]
         if fill is None:
             return
-        guilty = [names[name] for name in self._guilty(outcome) if name in names]
+        problems = [names[name] for name in self._problem_columns(outcome) if name in names]
         text = f"{message_of(outcome) or '; '.join(outcome.warnings)}. {advice_of(outcome)} (code {outcome.code})"
-        for column in guilty or [status]:
+        for column in problems or [status]:
             cell = sheet.cell(outcome.row_number, column)
             _fill(cell, fill)
             if not isinstance(cell, MergedCell):
                 self._comments += 1
                 if self._comments <= MOST_COMMENTS:
                     _comment(cell, text)
-        if guilty:
+        if problems:
             _fill(sheet.cell(outcome.row_number, status), fill)
 
-    def _guilty(self, outcome: Outcome) -> Sequence[str]:
-        """The columns that the outcome names, else those that its code is about, as far as the row fills them."""
+    def _problem_columns(self, outcome: Outcome) -> Sequence[str]:
+        """Return the columns that the outcome names, else the filled columns that its code is about."""
         if outcome.columns:
             return outcome.columns
         code = outcome.warnings[0] if outcome.status is Status.SUCCEEDED else outcome.code
@@ -200,7 +200,7 @@ class Annotations:
 
 
 def _size(path: Path) -> int | None:
-    """Of the XML in an .xlsx workbook; None for any other kind. By what it is, never by its name."""
+    """Return the bytes of XML in an .xlsx workbook, None for any other kind. Judged by content, not by name."""
     try:
         with zipfile.ZipFile(path) as archive:
             if "xl/workbook.xml" not in archive.namelist():
@@ -211,7 +211,7 @@ def _size(path: Path) -> int | None:
 
 
 def _lost(path: Path, book: openpyxl.Workbook) -> str:
-    """What openpyxl does not carry over, and pictures unless Pillow is there: by the parts of the file."""
+    """Return what openpyxl does not carry over, as a list in words. Pictures need Pillow."""
     kept = any(getattr(sheet, "_images", ()) for sheet in book.worksheets)
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
@@ -231,7 +231,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _result_positions(sheet: Worksheet, header: int, names: dict[str, int]) -> dict[str, int]:
-    """Where the result columns stand: where an earlier report put them, else right of everything."""
+    """Return the positions of the result columns: those of an earlier report, else right of all cells."""
     result = {}
     following = _last_column(sheet) + 1
     neighbour = sheet.cell(header, max(place for place in names.values() if place is not None))
@@ -246,7 +246,7 @@ def _result_positions(sheet: Worksheet, header: int, names: dict[str, int]) -> d
 
 
 def _head(cell: Any, like: Any) -> None:
-    """The looks of the sheet's own header, and bold in any case."""
+    """Copy the style of the sheet's own header, in bold."""
     cell._style = copy(like._style)
     font: Font = copy(like.font)
     font.b = True
@@ -254,14 +254,14 @@ def _head(cell: Any, like: Any) -> None:
 
 
 def _last_column(sheet: Worksheet) -> int:
-    """The last column that says something; formats alone can reach to the edge of the sheet."""
+    """Return the last column with a value. Formats alone can reach the edge of the sheet."""
     return max((column for (_, column), cell in sheet._cells.items() if cell.value is not None), default=1)
 
 
 def _clean(sheet: Worksheet) -> None:
-    """Takes off the marks of an earlier report: what has been mended must not stay red."""
-    ours = {_GUILTY.start_color.rgb, _WARNED.start_color.rgb}
-    for cell in sheet._cells.values():  # the public iterators would make a cell for every place of the grid
+    """Remove the highlights and comments of an earlier report: fixed cells must not keep them."""
+    ours = {_PROBLEM.start_color.rgb, _WARNING.start_color.rgb}
+    for cell in sheet._cells.values():  # the public iterators create a cell for every position of the grid
         if isinstance(cell, MergedCell):
             continue
         if cell.comment is not None and _MARK in cell.comment.text:
@@ -271,7 +271,7 @@ def _clean(sheet: Worksheet) -> None:
 
 
 def _put(cell: Any, text: str, style: Any) -> None:
-    """As text, whatever it looks like. The style is shared: one of its own for each cell doubles the memory."""
+    """Write the cell as text. The style is shared: one per cell doubles the memory."""
     if not isinstance(cell, MergedCell):
         cell.value = ILLEGAL_CHARACTERS_RE.sub("", text) or None
         cell.data_type = "s" if text else "n"
@@ -279,7 +279,7 @@ def _put(cell: Any, text: str, style: Any) -> None:
 
 
 def _text_style(sheet: Worksheet) -> Any:
-    """The style of a text cell, registered with the workbook."""
+    """Return the style of a text cell, registered with the workbook."""
     cell: Any = Cell(sheet, 1, 1)
     cell.number_format = "@"
     return cell._style
@@ -291,19 +291,19 @@ def _fill(cell: Any, fill: PatternFill) -> None:
 
 
 def _comment(cell: Cell, text: str) -> None:
-    """Ours below what somebody may have written there; without a text, theirs alone."""
-    theirs, author = "", "importer"
+    """Write a comment below the user's own; without a text, keep only the user's."""
+    own, author = "", "importer"
     if cell.comment is not None:
-        theirs, author = cell.comment.text.partition(_MARK)[0].strip(), cell.comment.author or author
-    parts = [theirs] if theirs else []
+        own, author = cell.comment.text.partition(_MARK)[0].strip(), cell.comment.author or author
+    parts = [own] if own else []
     if text:
         parts.append(_MARK + ILLEGAL_CHARACTERS_RE.sub("", text))
     cell.comment = Comment("\n\n".join(parts), author, height=140, width=320) if parts else None
 
 
 def _make_filterable(sheet: Worksheet, header: int, last: int) -> None:
-    """The header stays in sight, and rows can be filtered by what became of them."""
+    """Freeze the header and add a filter, for example by `_status`."""
     frozen = re.match(r"[A-Z]+", sheet.freeze_panes or "A")
     sheet.freeze_panes = f"{frozen[0] if frozen else 'A'}{header + 1}"
-    if not sheet.tables:  # a table has a filter of its own, and two in one place make the workbook unreadable
+    if not sheet.tables:  # a table has its own filter; a second one makes the workbook unreadable
         sheet.auto_filter.ref = f"A{header}:{get_column_letter(sheet.max_column)}{last}"

@@ -1,7 +1,7 @@
 """A report as CSV: UTF-8 with a BOM, and no cell that a spreadsheet program would run.
 
-The csv module quotes cell by cell; here a whole column is looked at in one go, and only one that holds a character that
-matters is gone through. That, and the rows of one answer sharing the end of their lines, halves the time of a report.
+The csv module quotes cell by cell. Here a whole column is searched at once, and only columns with special characters
+are processed by cell. Rows of one answer share the end of their lines. Together this halves the time of a report.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CACHED = 500
 
 
 class CsvTable:
-    """Rows given as the source's columns and their outcomes. `add` tells the lines, for a file of some of them."""
+    """Writes rows, given as the source's columns and their outcomes. `add` returns the lines, for another file."""
 
     def __init__(self, path: Path, header: Sequence[str], sheet: str) -> None:
         self._file = path.open("w", encoding="utf-8-sig", newline="", buffering=1 << 20)
@@ -41,7 +41,7 @@ class CsvTable:
         return lines
 
     def add_line(self, line: str, extra: Sequence[str] = ()) -> None:
-        """A line of another table, made longer than the header by `extra`."""
+        """Write a line of another table, followed by the cells `extra`."""
         self._file.write(f"{line[: -len(_END)]},{_line(extra)}" if extra else line)
 
     def close(self) -> None:
@@ -49,7 +49,7 @@ class CsvTable:
 
 
 class _Ends:
-    """What follows a row's number, as the end of its line: the rows of one answer share it."""
+    """The end of a line after the row number, shared by the rows of one answer."""
 
     def __init__(self, sheet: str) -> None:
         self._sheet = sheet
@@ -79,9 +79,9 @@ def _field(cell: str) -> str:
 
 
 def _column(column: Sequence[str]) -> Sequence[str]:
-    """The fields of a column. A NUL around each cell: at worst, something is found once too often."""
+    """Return the fields of a column. NUL separates the cells in the search; a NUL in a cell only costs time."""
     whole = "\0" + "\0".join(column) + "\0"
-    # One character is found many times faster than two, and most columns have none of them.
+    # Searching one character is much faster than two, and most columns have none of them.
     suspect = any(suspect in whole and "\0" + suspect in whole for suspect in _SUSPECTS)
     if suspect and not _are_numbers(whole, len(column)):
         column = [
@@ -97,7 +97,7 @@ def _column(column: Sequence[str]) -> Sequence[str]:
 
 
 def _are_numbers(whole: str, cells: int) -> bool:
-    """Whether the cells of a column, a NUL around each, are empty, digits, or a plus and digits: mobiles, as a rule."""
+    """Whether all cells, separated by NUL, are empty, digits, or a plus and digits (usually mobiles)."""
     if whole.count("\0") != cells + 1 or "\0+\0" in whole:
         return False
     return whole.replace("\0+", "").replace("\0", "").isdecimal()

@@ -1,4 +1,4 @@
-"""The files of a run: one pass over the source writes results and failed rows, counts, and looks for causes."""
+"""The reports by row: one pass over the source writes results and failed rows, counts outcomes and finds causes."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from importer.reporter.csv_table import CsvTable
 from importer.reporter.rows import ReportBlock, ReportSource, blocks, result_cells
 from importer.reporter.timeline import Timeline
 from importer.system.files import Aside, private_folder, told
+from importer.system.text import counted
 
 if TYPE_CHECKING:
     from importer.reporter.annotated import Annotations
     from importer.reporter.workbook_table import WorkbookTable
 
-#: ReportSource that are still open: they go into the failed file, to be mended and uploaded as it is.
+#: Open rows go into the failed file, which can be fixed and imported as it is.
 OPEN = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN, Status.UNPROCESSED})
 
 
 class WrittenReports(msgspec.Struct, frozen=True):
-    """What the pass over the source found, and where the files are (name → path)."""
+    """What the pass over the source found, and the files (name → path)."""
 
     counts: RowCounts
     codes: tuple[CodeCount, ...]
     causes: tuple[Cause, ...]
     reports: Map[str, str]
     notes: tuple[str, ...] = ()
-    #: When the rows were answered: for the summary page.
+    #: When rows were answered, for the chart of summary.html.
     timeline: Timeline | None = None
 
 
@@ -50,7 +51,7 @@ def write_files(
     country: str | None = None,
     show_identifiers: bool = False,
 ) -> WrittenReports:
-    """Write `results.csv` and, when there is an open row, `failed.csv` or `failed.xlsx`. Bounded memory."""
+    """Write `results.csv` and, for open rows, `failed.csv` or `failed.xlsx`, and `annotated.xlsx`. Bounded memory."""
     private_folder(folder)
     finder = CauseFinder(source.columns, mapping, country=country, show_identifiers=show_identifiers)
     statuses: Counter[Status] = Counter()
@@ -85,9 +86,9 @@ def write_files(
 
 @contextmanager
 def _few_collections() -> Iterator[Callable[[], None]]:
-    """Python looks for cycles among a million outcomes that have none: measured, that was 40 % of the time.
+    """Pause garbage collection: searching a million outcomes without cycles took 40 % of the time.
 
-    Only what is new is looked at, every so many blocks, so that a cycle in somebody's frame cannot pile up either.
+    The youngest generation is still collected every 20 blocks, because a caller's DataFrame may create cycles.
     """
     blocks_seen, was_enabled = 0, gc.isenabled()
 
@@ -126,10 +127,10 @@ class _Results:
 
 
 class _Failed:
-    """The open rows: a workbook for a workbook, else CSV; for what a sheet cannot hold, CSV besides.
+    """The open rows: a workbook for a workbook, otherwise CSV; also CSV for rows that a sheet cannot hold.
 
-    A row with cells that belong to no column keeps them at its end: unmended, it must be refused again, never be sent
-    cut or shifted.
+    A row with more cells than columns keeps them at its end: until it is fixed it must be rejected again, never sent
+    truncated or shifted.
     """
 
     def __init__(self, folder: Path, source: ReportSource) -> None:
@@ -163,11 +164,12 @@ class _Failed:
             self._book.close(at)
             names = ["failed.xlsx", *names] if self._book.left_out else ["failed.xlsx"]
             if self._book.left_out:
-                self.notes = (f"failed.xlsx cannot hold {self._book.left_out:,} of the rows: failed.csv holds all.",)
+                rows = counted(self._book.left_out, "row")
+                self.notes = (f"failed.xlsx is without {rows} that a sheet cannot hold; failed.csv has every row.",)
         for name in ("failed.csv", "failed.xlsx"):
             if name in names:
                 self._asides[name].publish()
-            else:  # an earlier report of this run may have left one
+            else:  # it may be left from an earlier report of this run
                 (self._folder / name).unlink(missing_ok=True)
         return {name: str(self._folder / name) for name in names}
 
@@ -190,7 +192,7 @@ class _Failed:
 
 
 def _annotations(source: ReportSource, mapping: Mapping) -> Annotations | None:
-    """None where the source is not a workbook."""
+    """Return None where the source is not a workbook."""
     if source.kind != "workbook":
         return None
     from importer.reporter.annotated import Annotations
@@ -215,7 +217,7 @@ def _counts(statuses: Map[Status, int]) -> RowCounts:
 
 
 def _code_counts(codes: Counter[str]) -> tuple[CodeCount, ...]:
-    """Most frequent first; the order of equals is fixed, so that the same run gives the same report."""
+    """Return the codes, most frequent first. Ties are sorted by code, so a run always gives the same report."""
     ordered = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
     entries = [(lookup(code), rows) for code, rows in ordered]
     return tuple(CodeCount(entry.code, entry.meaning, entry.advice, rows) for entry, rows in entries)

@@ -1,6 +1,6 @@
-"""The merge: a source's rows, each with its outcome beside it, in blocks of columns.
+"""The merge of a source's rows with their outcomes, in blocks of columns.
 
-Columns, not rows: a million rows are written at the speed of C only when Python touches whole columns at a time.
+Columns, not rows: a million rows are written quickly only when Python handles whole columns at a time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ReportSource(Protocol):
-    """What a report needs of a source."""
+    """What the reports need of a source."""
 
     @property
     def path(self) -> str: ...
@@ -40,10 +40,10 @@ class ReportSource(Protocol):
 
 
 class ReportBlock(msgspec.Struct):
-    """Rows that follow each other: `cells` holds one list for each source column, `stretches` their outcomes.
+    """Consecutive rows. `cells`: one list per source column. `stretches`: their outcomes.
 
-    `other`: position → outcome of the rows that did not succeed, few as a rule. `overflow`: position → the cells of a
-    row that belong to no column.
+    `other`: position → outcome of each row that did not succeed. `overflow`: position → the cells of a row beyond its
+    columns.
     """
 
     row_numbers: Sequence[int]
@@ -54,11 +54,11 @@ class ReportBlock(msgspec.Struct):
 
 
 def blocks(source: ReportSource, stretches: Iterable[Stretch], rows: int = 2000) -> Iterator[ReportBlock]:
-    """Every row of the source exactly once; one without an outcome is `unprocessed`.
+    """Yield every row of the source exactly once; a row without an outcome is `unprocessed`.
 
-    An outcome for a row that the source does not have means that this is not the source of the run.
+    Raises `SourceChanged` for an outcome of a row that the source does not have: it is not the source of the run.
     """
-    coming = _Coming(stretches)
+    coming = _OutcomeQueue(stretches)
     for block in source.blocks(rows):
         row_numbers = block.cells.row_numbers
         found = coming.up_to(row_numbers[-1])
@@ -78,7 +78,7 @@ def blocks(source: ReportSource, stretches: Iterable[Stretch], rows: int = 2000)
 
 
 def _cover(stretches: Sequence[Stretch], row_numbers: Sequence[int]) -> bool:
-    """Whether these are outcomes of just these rows. Both ascend, so where neither has a gap their ends tell it."""
+    """Whether these are the outcomes of exactly these rows. Both ascend; without gaps, comparing the ends suffices."""
     if not stretches:
         return False
     first, last = stretches[0].outcome.row_number, stretches[-1].numbers[-1]
@@ -89,8 +89,8 @@ def _cover(stretches: Sequence[Stretch], row_numbers: Sequence[int]) -> bool:
     return list(chain.from_iterable(stretch.numbers for stretch in stretches)) == list(row_numbers)
 
 
-class _Coming:
-    """The outcomes in the order of the sheet, taken as far as they are wanted."""
+class _OutcomeQueue:
+    """The outcomes in the order of the sheet, taken up to a row number."""
 
     def __init__(self, stretches: Iterable[Stretch]) -> None:
         self._stretches = iter(stretches)
@@ -111,7 +111,7 @@ class _Coming:
 
 
 def _with_open_rows(source: ReportSource, row_numbers: Sequence[int], stretches: Sequence[Stretch]) -> list[Stretch]:
-    """The outcomes, and `unprocessed` between them for rows that have none."""
+    """Return the outcomes, with `unprocessed` for rows that have none."""
     known = {outcome.row_number: outcome for stretch in stretches for outcome in stretch.outcomes()}
     strange = known.keys() - set(row_numbers)
     if strange:
@@ -123,7 +123,7 @@ def _with_open_rows(source: ReportSource, row_numbers: Sequence[int], stretches:
 
 
 def _other(stretches: Sequence[Stretch]) -> dict[int, Outcome]:
-    """The rows that did not succeed, by position."""
+    """Return the outcomes of the rows that did not succeed, by position."""
     found: dict[int, Outcome] = {}
     position = 0
     for stretch in stretches:
@@ -134,7 +134,7 @@ def _other(stretches: Sequence[Stretch]) -> dict[int, Outcome]:
 
 
 def result_cells(outcome: Outcome, sheet: str) -> list[str]:
-    """The result columns of a row, in the order of `model.RESULT_COLUMNS`."""
+    """Return the result columns of a row, in the order of `model.RESULT_COLUMNS`."""
     return [
         sheet,
         str(outcome.row_number),
@@ -150,14 +150,14 @@ def result_cells(outcome: Outcome, sheet: str) -> list[str]:
 
 
 def message_of(outcome: Outcome) -> str:
-    """The server's words, or the catalogue's where it sent none."""
+    """Return the server's message, or the catalogue's meaning where it sent none."""
     if outcome.message or outcome.status is Status.SUCCEEDED:
         return outcome.message
     return lookup(outcome.code).meaning
 
 
 def advice_of(outcome: Outcome) -> str:
-    """What to do about the row; for a success with a warning, about the warning."""
+    """Return what to do about the row; for a success with warnings, about the warnings."""
     if outcome.advice:
         return outcome.advice
     if outcome.status is not Status.SUCCEEDED:
@@ -167,7 +167,7 @@ def advice_of(outcome: Outcome) -> str:
 
 @lru_cache(maxsize=1024)
 def stamp_of(milliseconds: int) -> str:
-    """ISO 8601, UTC; nothing for a row that never came to pass."""
+    """Return ISO 8601 in UTC; "" for 0."""
     if not milliseconds:
         return ""
     text = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
@@ -175,7 +175,7 @@ def stamp_of(milliseconds: int) -> str:
 
 
 def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outcome]) -> dict[int, list[str]]:
-    """What a row has beyond its columns; a word for what a report cannot show (a missing cell, an error)."""
+    """Return the cells of rows beyond their columns, and an instruction where a report cannot show the problem."""
     found: dict[int, list[str]] = {}
     if not block.problems:
         return found
@@ -187,9 +187,9 @@ def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outco
         if problem.column is not None:
             if position not in other or problem.column not in other[position].columns:
                 continue
-            word = f"fill in “{problem.column}” and empty this cell"
+            word = f"fill in “{problem.column}” and clear this cell"
         elif problem.value or problem.code in ("ragged_row", "merged_cells"):
-            word = problem.value or "incomplete: mend this row and empty this cell"
+            word = problem.value or "incomplete: fix this row and clear this cell"
         else:
             continue
         found.setdefault(position, []).append(word)

@@ -1,4 +1,4 @@
-"""The summary of a run as files: `summary.html` for people, `summary.json` for programs."""
+"""`summary.html` for people and `summary.json` for programs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from importer.reporter.page import page
 from importer.reporter.timeline import Timeline
 from importer.system.files import private_folder, write_whole
 
-#: Names of the files that `write_summary` writes: they belong into the summary's `reports`.
+#: The files that `write_summary` writes; they belong in the summary's `reports`.
 SUMMARY_FILES = ("summary.html", "summary.json")
 
 
 def write_summary(
     folder: Path, summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[str, str] | None = None
 ) -> None:
-    """The JSON is written last: where it stands, all that it names is whole.
+    """Write both files, the JSON last: once it exists, every report that it names is complete.
 
-    `timeline`: `WrittenReports.timeline`, for the chart. `facts`: name → value, further lines about the sending.
+    `timeline`: for the chart. `facts`: name → value, further rows about the sending.
     """
     private_folder(folder)
     write_whole(folder / "summary.html", page(summary, timeline, facts).encode())
@@ -30,7 +30,7 @@ def write_summary(
 
 
 def read_summary(folder: Path) -> RunSummary:
-    """The summary as it was written. Raises `SettingsError` where the reports are gone."""
+    """Read `summary.json`. Raises `SettingsError` where the reports were deleted."""
     try:
         return msgspec.json.decode((folder / "summary.json").read_bytes(), type=RunSummary)
     except (OSError, msgspec.DecodeError):

@@ -1,4 +1,4 @@
-"""What was answered when: counts in slices of time that grow wider with the run, so that memory stays bounded."""
+"""Answers over time, counted in slices that grow wider with the run. Bounded memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import msgspec
 from importer.model import Status, Stretch
 
 _MOST_SLICES = 2000
-#: Slices that hold less than this part of a group at either end do not stretch its window.
+#: Slices at either end with less than this share of a group do not widen its window.
 _TAIL = 0.05
 
 
 class AnswerWindow(msgspec.Struct, frozen=True):
-    """From `first` to `last` (milliseconds, UTC) `answered` rows got an answer, `count` of the `all` of a group."""
+    """From `first` to `last` (milliseconds, UTC), `answered` rows were answered, `count` of `all` rows of a group."""
 
     first: int
     last: int
@@ -25,17 +25,17 @@ class AnswerWindow(msgspec.Struct, frozen=True):
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """A stretch of the run: how many rows ended in each way."""
+    """A time slice: how many rows succeeded or not."""
 
     at: int
     succeeded: int
     wrong: int
-    #: Requests that brought no word on any row: pauses asked for, outages, refusals.
+    #: Requests without a result for any row: rate limit, outage, refusal.
     troubles: int = 0
 
 
 class Timeline:
-    """Rows that were sent, by the time of their answer."""
+    """Counts rows that were sent, by the time of their answer."""
 
     def __init__(self) -> None:
         self.width = 1000
@@ -45,13 +45,13 @@ class Timeline:
         self._troubles: Counter[int] = Counter()
 
     def trouble(self, at: int) -> None:
-        """A request that brought no word on any row."""
+        """Count a request without a result for any row."""
         self._troubles[at // self.width] += 1
         while len(self._troubles) > _MOST_SLICES:
             self._widen()
 
     def see(self, stretches: Iterable[Stretch]) -> None:
-        """Succeeded rows count as "", the others by their code."""
+        """Count rows: succeeded ones as "", others by their code."""
         for stretch in stretches:
             outcome = stretch.outcome
             if outcome.status is Status.SUCCEEDED:
@@ -71,7 +71,7 @@ class Timeline:
         self.latest = max(self.latest, at)
 
     def window(self, code: str) -> AnswerWindow | None:
-        """The time that holds nearly all rows with this code."""
+        """Return the time that holds nearly all rows with this code."""
         mine = sorted((at, counts[code]) for at, counts in self._slices.items() if counts[code])
         if not mine:
             return None
@@ -87,7 +87,7 @@ class Timeline:
         return AnswerWindow(first * self.width, (last + 1) * self.width, count, everything, answered)
 
     def slices(self, most: int) -> list[Slice]:
-        """At most so many slices of equal width, from the first answer to the last."""
+        """Return at most so many slices of equal width, from the first answer to the last."""
         if not self._slices:
             return []
         first, last = min([*self._slices, *self._troubles]), max([*self._slices, *self._troubles])

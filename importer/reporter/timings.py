@@ -1,4 +1,4 @@
-"""Timings: what the attempts of a run tell of the server's pace and troubles, in one pass and bounded memory."""
+"""Response times and failed requests of a run, counted in one pass and bounded memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import msgspec
 from importer.capillary.codes import REQUEST_CODES, Next
 from importer.journal import Attempt
 from importer.system.clock import stamp
+from importer.system.text import counted
 
 _SLOWEST, _EXAMPLES, _MOST_KINDS = 10, 5, 50
-#: Where the counted durations are cut, in milliseconds: 12 steps for each tenfold, so a share is right within 21 %.
+#: Durations are counted in steps of a logarithmic scale: 12 for each factor of ten, exact within 21 %.
 _STEPS_PER_TENFOLD = 12
 
 
 class Slow(msgspec.Struct, frozen=True):
-    """An answer that took long."""
+    """A slow answer."""
 
     elapsed_ms: int
     at: str
@@ -30,10 +31,10 @@ class Slow(msgspec.Struct, frozen=True):
 
 
 class Timings:
-    """Sees every attempt once."""
+    """Statistics of attempts."""
 
     def __init__(self, attempts: Iterable[Attempt] = (), on_trouble: Callable[[int], None] = lambda _: None) -> None:
-        """`on_trouble` is told when each request was sent that brought no word on any row."""
+        """`on_trouble`: called with the time of each request that brought no result for any row."""
         self.count = 0
         self._total = 0
         self._longest: list[tuple[int, int, Attempt]] = []
@@ -67,7 +68,7 @@ class Timings:
         return [_slow(attempt) for _, _, attempt in sorted(self._longest, reverse=True)]
 
     def share(self, part: float) -> int:
-        """The milliseconds within which this part of the answers came, from above."""
+        """Return the milliseconds within which this share of the answers arrived, rounded up to a step."""
         seen = 0
         for step in sorted(self._steps):
             seen += self._steps[step]
@@ -76,22 +77,21 @@ class Timings:
         return 0
 
     def facts(self) -> dict[str, str]:
-        """Lines for the summary page."""
+        """Return rows for summary.html."""
         if not self.count:
             return {}
         half, most = (_seconds(self.share(part)) for part in (0.5, 0.95))
-        found = {"Answers came": f"half of them within {half}, 95 % within {most}"}
+        found = {"Response time": f"50 % within {half}, 95 % within {most}"}
         for number, slow in enumerate(self.slowest[:3]):
-            name = ("Slowest answer", "second slowest", "third slowest")[number]
-            customers = f"{slow.customers:,} customer" + ("" if slow.customers == 1 else "s")
-            words = [_seconds(slow.elapsed_ms), slow.at, customers]
+            name = ("Slowest answer", "Second slowest", "Third slowest")[number]
+            words = [_seconds(slow.elapsed_ms), slow.at, counted(slow.customers, "customer")]
             words.append(f"HTTP {slow.http_status}" if slow.http_status else "no answer")
             words += [f"request id {slow.request_id}"] if slow.request_id else []
             found[name] = ", ".join(words)
         return found
 
     def document(self) -> dict[str, Any]:
-        """All of it, for programs."""
+        """Return all statistics, for programs."""
         return {
             "requests": self.count,
             "mean_ms": round(self._total / self.count) if self.count else 0,
@@ -116,13 +116,13 @@ def _slow(attempt: Attempt) -> Slow:
 
 
 def _is_trouble(attempt: Attempt) -> bool:
-    """Whether the answer was none of the kind that holds an item for each customer."""
+    """Whether the answer is not of the kind that has an item per customer."""
     entry = REQUEST_CODES.get(attempt.code)
     return entry is None or entry.klass is not Next.ITEMS
 
 
 def _step(milliseconds: int) -> int:
-    """The step that holds a duration; 10 ** (step / _STEPS_PER_TENFOLD) is its upper end."""
+    """Return the step of a duration; 10 ** (step / _STEPS_PER_TENFOLD) is its upper end."""
     step = 0
     while 10 ** (step / _STEPS_PER_TENFOLD) < milliseconds:
         step += 1

@@ -1,4 +1,4 @@
-"""A report as a workbook: every cell typed as text, so that nothing is run, rounded or stripped of its zeros."""
+"""A report as a workbook: every cell is text, so no program runs it, rounds it or drops its zeros."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SHEET_COLUMNS = 16_384
 CELL_CHARACTERS = 32_767
 
 _WIDEST, _NARROWEST = 60, 8
-#: So many rows decide how wide a column is.
+#: The first rows decide the widths of the columns.
 _MEASURED_ROWS = 200
 
 
 class WorkbookTable:
-    """Rows written as they come, in constant memory. `add` tells which it could not hold."""
+    """Writes rows in constant memory. `left_out` counts those that a sheet cannot hold."""
 
     def __init__(self, path: Path, header: Sequence[str], sheet: str, scratch: Path) -> None:
         self._book = xlsxwriter.Workbook(
@@ -53,7 +53,7 @@ class WorkbookTable:
                 self._begin()
 
     def close(self, at: int) -> None:
-        """`at` (milliseconds, UTC) stands as the time it was made: the same run gives the same bytes."""
+        """Finish the file. `at` (milliseconds, UTC) is its creation time, so a run always gives the same bytes."""
         if not self._begun:
             self._begin()
         self._sheet.autofilter(0, 0, self._next - 1, len(self._header) - 1)
@@ -64,11 +64,11 @@ class WorkbookTable:
     def _named(self, sheet: str) -> xlsxwriter.worksheet.Worksheet:
         try:
             return self._book.add_worksheet(sheet or "failed")
-        except XlsxWriterException:  # a name that only other programs permit
+        except XlsxWriterException:  # the name is valid in other programs only
             return self._book.add_worksheet("failed")
 
     def _begin(self) -> None:
-        """Widths must be known before the first row, so the first rows wait for each other."""
+        """Write the header and the waiting rows: the widths must be known before the first row."""
         for position, name in enumerate(self._header):
             longest = max([len(name) + 3, *(len(row[position]) for row in self._waiting)])
             self._sheet.set_column(position, position, min(max(longest + 1, _NARROWEST), _WIDEST), self._text)
@@ -90,7 +90,7 @@ class WorkbookTable:
 
 
 def _fits(cell: str) -> bool:
-    """XlsxWriter takes `<r>…</r>` for markup of its own and would write it raw; Excel counts UTF-16 units."""
+    """Whether a sheet can hold the cell. Excel counts UTF-16 units; XlsxWriter writes `<r>…</r>` as raw markup."""
     if len(cell) > CELL_CHARACTERS // 2 and len(cell.encode("utf-16-le")) // 2 > CELL_CHARACTERS:
         return False
     return not (cell.startswith("<r>") and cell.endswith("</r>"))

@@ -150,7 +150,7 @@ def test_a_workbook_too_large_to_keep_its_looks_comes_as_failed_rows_only(
     monkeypatch.setattr(annotated, name, limit)
     written = report(tmp_path / "run", uploaded(tmp_path / "u.xlsx"), outcomes(r5=failed(5, "816")))
     assert list(written.reports) == ["results.csv", "failed.xlsx"]
-    assert "failed.xlsx holds the open rows" in written.notes[0]
+    assert "failed.xlsx has the open rows" in written.notes[0]
 
 
 def test_more_comments_than_memory_bears_give_way_to_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_more_comments_than_memory_bears_give_way_to_colours(tmp_path: Path, mon
     path = uploaded(tmp_path / "u.xlsx")
     wrong = {f"r{row}": failed(row, "1004") for row in (4, 5, 6, 7)}
     written = report(tmp_path / "run", path, outcomes(**wrong))
-    assert "comments on the first 2 of" in written.notes[0]
+    assert "comments on its first 2" in written.notes[0]
     sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
     assert [colour(sheet[f"C{row}"]) for row in (4, 5, 6, 7)] == [RED] * 4
     assert [sheet[f"C{row}"].comment is not None for row in (4, 5, 6, 7)] == [True, True, False, False]
@@ -176,7 +176,7 @@ def test_what_it_cannot_keep_is_said(tmp_path: Path) -> None:
         archive.writestr("xl/media/image1.png", b"picture")
     written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
     assert "annotated.xlsx" in written.reports
-    assert "without the workbook's macros and pictures" in written.notes[0]
+    assert "does not contain the workbook's macros and pictures" in written.notes[0]
 
 
 @pytest.mark.filterwarnings("error")
@@ -194,7 +194,7 @@ def test_what_excel_alone_can_hold_is_named_and_no_warning_of_a_library_is_heard
         archive.writestr("xl/ctrlProps/ctrlProp1.xml", b"<formControlPr/>")
     written = report(tmp_path / "run", tmp_path / "u.xlsx", [failed(n, "816") for n in range(2, 8)])
     assert written.notes == (
-        "annotated.xlsx is without the workbook's buttons and other controls, shapes and text boxes and sparklines: "
+        "annotated.xlsx does not contain the workbook's buttons and other controls, shapes and text boxes and sparklines: "
         "keep your own copy.",
     )
 
@@ -211,7 +211,7 @@ def test_a_workbook_that_cannot_be_marked_still_gets_its_other_reports(
     monkeypatch.setattr(openpyxl, "load_workbook", stumble)
     written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
     assert list(written.reports) == ["results.csv", "failed.xlsx"]
-    assert "could not be made" in written.notes[0]
+    assert "no annotated.xlsx for this workbook" in written.notes[0]
 
 
 def test_uploaded_again_it_has_the_same_columns_and_rows(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_workbook_of_another_kind_has_its_cells_marked(tmp_path: Path) -> None
     book.save(str(tmp_path / "u.xls"))
     outcomes = [Outcome(5, Status.SUCCEEDED, "1000", at=AT), failed(6, "merged_cells"), failed(7, "816")]
     written = report(tmp_path / "run", tmp_path / "u.xls", outcomes)
-    assert any("without its looks" in note for note in written.notes)
+    assert any("without formatting" in note for note in written.notes)
     marked = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")
     page = marked["Customers"]
     assert [page.cell(4, n).value for n in range(1, 14)] == [*table[0], *RESULT_COLUMNS]

@@ -168,7 +168,7 @@ def test_what_a_sheet_cannot_hold_comes_as_csv_besides(tmp_path: Path, monkeypat
     assert len(read_xlsx(tmp_path / "failed.xlsx")) == 4
     assert len(read_csv(tmp_path / "failed.csv")) == 6
     assert list(written.reports) == ["results.csv", "failed.xlsx", "failed.csv", "annotated.xlsx"]
-    assert "failed.csv holds all" in written.notes[0]
+    assert "failed.csv has every row" in written.notes[0]
 
 
 @pytest.mark.parametrize("cell", ["x" * 32_768, "😀" * 16_384, "<r><t>x</t></r>"])
@@ -181,7 +181,7 @@ def test_a_cell_that_a_sheet_cannot_hold_sends_its_row_to_the_csv(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("value", "extra"), [("blue,green", "blue,green"), ("", "incomplete: mend this row and empty this cell")]
+    ("value", "extra"), [("blue,green", "blue,green"), ("", "incomplete: fix this row and clear this cell")]
 )
 def test_a_ragged_row_is_ragged_again_in_the_failed_file(tmp_path: Path, value: str, extra: str) -> None:
     """Cut or filled to the header's length it would be accepted on the next upload, with its cells wrong."""
@@ -205,7 +205,7 @@ def test_an_error_in_a_cell_is_refused_again_too(tmp_path: Path) -> None:
     write_files(tmp_path, source, [rejected, bad(3)], MAPPING)
     width = len(COLUMNS) + len(RESULT_COLUMNS)
     _, first, second = read_xlsx(tmp_path / "failed.xlsx")
-    assert first[width:] == ["fill in “Favourite brand” and empty this cell"]
+    assert first[width:] == ["fill in “Favourite brand” and clear this cell"]
     assert second[width:] == [""], "not at fault: the column is not read"
 
 

@@ -168,7 +168,7 @@ def test_the_failed_workbook_mended_by_hand_succeeds(terminal: Terminal) -> None
     columns = {str(cell.value): cell.column for cell in page[1] if cell.value is not None}
     for place in range(2, page.max_row + 1):
         for column in range(len(columns) + 1, page.max_column + 1):
-            page.cell(place, column).value = None  # "fill in … and empty this cell"
+            page.cell(place, column).value = None  # "fill in … and clear this cell"
         page.cell(place, columns["Mobile No."]).value = None
         page.cell(place, columns["Customer ID"]).value = None
         page.cell(place, columns["E-mail ID"]).value = f"mended{place}@example.com"
