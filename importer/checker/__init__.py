@@ -1,1 +1,1 @@
-"""Everything but sending: findings by row and column, repeated customers, the online check."""
+"""`check`: everything but sending. Problems by row and column, repeated customers, the online check."""

@@ -1,4 +1,4 @@
-"""Checking: the whole road of a row up to the sending, which is left out."""
+"""`check`: reads and normalises every row, and sends nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import msgspec
 from importer.capillary.client import Client
 from importer.capillary.codes import Next
 from importer.capillary.triage import RequestFailed
-from importer.checker.findings import Findings, Gatherer, problem_row
+from importer.checker.findings import PROBLEM_COLUMNS, Findings, Gatherer, problem_row
 from importer.errors import ExitCode, SettingsError, Stop
 from importer.model import FieldDefinition, Problem
 from importer.reader import open_source
@@ -27,14 +27,14 @@ from importer.runs.target import Target, target_of
 from importer.settings.options import Settings
 from importer.world import World
 
-#: Nothing waits for a check, so its blocks may be as large as memory likes.
+#: Large blocks are fast, and no sender waits for the first one.
 ROWS_AT_ONCE = 10_000
-#: Seconds that the question for the fields waits for its turn; without them everything else can still be checked.
+#: The longest wait for a free request, in seconds.
 PATIENCE = 20.0
 
 
 def check(path: str, settings: Settings, world: World) -> Findings:
-    """Reads everything, sends nothing. Raises `ImporterError` where the source cannot be read or mapped."""
+    """Check a source. Raises `ImporterError` where it cannot be read or mapped."""
     fields = organisation_fields(settings, world) if settings.online else None
     password = world.environ.get("IMPORTER_SOURCE_PASSWORD") or None
     with (
@@ -43,7 +43,7 @@ def check(path: str, settings: Settings, world: World) -> Findings:
     ):
         check_resubmit(source, settings)
         mapping = choose_mapping(source, settings)
-        # An organisation that has defined nothing yet says nothing of our columns.
+        # An organisation without defined fields does not restrict the columns.
         normaliser = normaliser_of(mapping, settings, fields or None)
         gatherer = Gatherer(mapping, blank=settings.blank)
         for block in _chosen(source.blocks(ROWS_AT_ONCE), settings):
@@ -65,11 +65,11 @@ def check(path: str, settings: Settings, world: World) -> Findings:
 def _about(fields: tuple[FieldDefinition, ...] | None) -> tuple[str, ...]:
     if fields is None or fields:
         return ()
-    return ("The organisation has no preference fields defined, so the columns' names could not be checked.",)
+    return ("Column names were not checked: the organisation has no preferences defined.",)
 
 
 def _chosen(blocks: Iterator[RowBlock], settings: Settings) -> Iterator[RowBlock]:
-    """The rows that a run with the same --skip-rows, --limit and --resubmit would take."""
+    """Yield the rows that a run with the same --skip-rows, --limit and --resubmit would read."""
     first, last = settings.skip_rows, settings.skip_rows + settings.limit if settings.limit else None
     seen = 0
     for block in blocks:
@@ -87,21 +87,21 @@ def _chosen(blocks: Iterator[RowBlock], settings: Settings) -> Iterator[RowBlock
 
 
 def organisation_fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
-    """The preferences that the organisation has defined. Raises `ImporterError` where it cannot be asked."""
+    """Return the preferences that the organisation has defined. Raises `ImporterError`."""
     with target_of(settings, world) as target:
         return asyncio.run(greet(target, settings, world)).fields
 
 
 class Greeting(msgspec.Struct, frozen=True):
-    """What a server that takes the credentials told. `server_date`: its Date header."""
+    """The answer of a server that accepts the credentials. `server_date`: its Date header."""
 
     fields: tuple[FieldDefinition, ...]
     server_date: str
 
 
 async def greet(target: Target, settings: Settings, world: World) -> Greeting:
-    """The organisation's fields, and with them whether the credentials work: one request, with OAuth two. It counts
-    towards the key's rate, which a run may be using up."""
+    """Fetch the organisation's fields, which also tries the credentials: one request, with OAuth two. It counts towards
+    the rate of the key, which a run may be using."""
     admission = admission_of(target, settings, world)
     if (wait := admission.wait()) > PATIENCE:
         raise Stop(
@@ -132,7 +132,7 @@ async def greet(target: Target, settings: Settings, world: World) -> Greeting:
 
 @contextmanager
 def _problems_file(output: str, source: str) -> Iterator[Any]:
-    """A function that writes problems as CSV, for their owner alone; it does nothing where no file was asked for."""
+    """Yield a function that writes problems to a private CSV file, or does nothing without `output`."""
     if not output:
         yield lambda _: None
         return
@@ -150,7 +150,7 @@ def _problems_file(output: str, source: str) -> Iterator[Any]:
         ) from None
     with os.fdopen(file, "w", encoding="utf-8-sig", newline="") as stream:
         table = csv.writer(stream)
-        table.writerow(["row", "column", "value", "code", "message", "advice"])
+        table.writerow(PROBLEM_COLUMNS)
 
         def write(problems: Sequence[Problem]) -> None:
             table.writerows(problem_row(problem) for problem in problems)

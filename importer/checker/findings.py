@@ -1,4 +1,4 @@
-"""What `check` tells: gathered block by block in bounded memory, told as a record, as text, and as rows of a CSV."""
+"""The findings of `check`, gathered block by block in bounded memory, as a record and as rows of a CSV."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from importer.system.formula_guard import guard
 
 #: Rows named per problem or repair.
 EXAMPLES = 5
-#: Preferences of a long sheet that are told one by one.
+#: The most preferences of a long sheet that are listed.
 _MOST_NAMES = 200
 PROBLEM_COLUMNS = ("row", "column", "value", "code", "message", "advice")
 
@@ -40,12 +40,12 @@ class ColumnFinding(msgspec.Struct, frozen=True):
     is_list: bool = False
     list_like: int = 0
     separator: str = ""
-    #: The field whose name this column misspells, so it seems.
+    #: The field whose name this column seems to misspell.
     looks_like: str = ""
 
 
 class NameFinding(msgspec.Struct, frozen=True):
-    """A preference that the rows of a long sheet name."""
+    """A preference that rows of a long sheet set."""
 
     preference: str
     rows: int
@@ -70,7 +70,7 @@ class RepairCount(msgspec.Struct, frozen=True):
 
 
 class FieldFinding(msgspec.Struct, frozen=True):
-    """Where the sheet and the organisation's fields disagree: `unknown`, `disabled` or `mandatory`."""
+    """A mismatch of the sheet with the organisation's fields: `unknown`, `disabled` or `mandatory`."""
 
     preference: str
     fault: str
@@ -104,12 +104,13 @@ class Findings(msgspec.Struct, frozen=True):
 
     @property
     def customers(self) -> int:
-        """How many are changed: the records of one who occurs more than once count once."""
+        """The number of different customers: repeated ones count once."""
         return self.records - self.repeats.records + self.repeats.customers
 
 
 class Gatherer:
-    """`add` each block with what the normaliser made of it (its `finish` without a block), then `findings`."""
+    """Gathers findings: `add` each block with its normalised rows (`finish` of the normaliser without a block), then
+    `findings`."""
 
     def __init__(self, mapping: Mapping, *, blank: str = "skip") -> None:
         self._mapping = mapping
@@ -156,10 +157,10 @@ class Gatherer:
         fields: Sequence[FieldDefinition] | None = None,
         notes: Iterable[str] = (),
     ) -> Findings:
-        """Ends the gathering. `fields`: the organisation's, when asked for."""
+        """Return the findings. `fields`: the organisation's, where they were fetched."""
         repeats = self._repeats.count()
         self._repeats.close()
-        # One customer's records never share a request, so the busiest one sets a floor.
+        # Records of one customer never share a request: the customer with the most sets a minimum.
         requests = max(-(-self._records // batch_size), repeats.most)
         seconds = max(0, requests - 1) * rate.unit / rate.count
         ends = now.astimezone(datetime.UTC) + datetime.timedelta(seconds=seconds)
@@ -246,7 +247,7 @@ class _Tally:
 
 
 def _by_code(prefixes: Counter[str]) -> Counter[str]:
-    """Beginnings of mobiles → their country codes, so that there are only a few."""
+    """Count mobile prefixes by country code, which keeps the counter small."""
     codes: Counter[str] = Counter()
     for prefix, count in prefixes.items():
         codes[calling_code(prefix)] += count
@@ -254,7 +255,7 @@ def _by_code(prefixes: Counter[str]) -> Counter[str]:
 
 
 def _by_region(prefixes: Counter[str]) -> dict[str, int]:
-    """`IN` → how many. Countries that share a code are told together, as `US/CA …` cannot be told by it."""
+    """Return mobiles by country, as `IN +91` → count. Countries with one code, like US and CA, count as one."""
     regions: Counter[str] = Counter()
     for code, count in _by_code(prefixes).items():
         names = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code), ()) if code else ()
@@ -263,7 +264,7 @@ def _by_region(prefixes: Counter[str]) -> dict[str, int]:
 
 
 def compare_fields(names: Iterable[str], fields: Sequence[FieldDefinition]) -> tuple[FieldFinding, ...]:
-    """The preferences that a sheet sets against those that the organisation has: told once, with the nearest name."""
+    """Compare the preferences that a sheet sets with the organisation's; suggest the nearest name for unknown ones."""
     known = {field.name: field for field in fields}
     usable = [field.name for field in fields if not field.is_disabled]
     folded = {name.casefold(): name for name in usable}
@@ -280,16 +281,16 @@ def compare_fields(names: Iterable[str], fields: Sequence[FieldDefinition]) -> t
             message += f" Did you mean `{near}`?" if near else ""
             found.append(FieldFinding(name, "unknown", message, near))
         elif field.is_disabled:
-            message = f"The preference `{name}` is disabled in the organisation: its values would be refused."
+            message = f"The preference `{name}` is disabled in the organisation: the server would refuse its values."
             found.append(FieldFinding(name, "disabled", message))
     for field in fields:
         if field.is_mandatory and not field.is_disabled and field.name not in given:
-            message = f"The preference `{field.name}` is mandatory in the organisation, and no column sets it."
+            message = f"No column sets the preference `{field.name}`, which is mandatory in the organisation."
             found.append(FieldFinding(field.name, "mandatory", message))
     return tuple(found)
 
 
 def problem_row(problem: Problem) -> tuple[str, ...]:
-    """A row of the CSV of `check --output`, under `PROBLEM_COLUMNS`. It holds the cell: keep the file private."""
+    """Return a row of `check --output`, in the order of `PROBLEM_COLUMNS`. It contains the cell's value."""
     texts = (problem.column or "", problem.value, problem.code, problem.message, problem.advice)
     return (str(problem.row_number), *map(guard, texts))

@@ -1,7 +1,6 @@
-"""Customers that occur more than once in a sheet, counted exactly in memory that does not grow with it.
+"""Customers that occur more than once in a sheet, counted exactly in bounded memory.
 
-Identifiers are remembered as 64-bit hashes, in a temporary file without a name once there are many, and compared a
-bucket at a time.
+Identifiers are stored as 64-bit hashes, in an unnamed temporary file once there are many, and compared by bucket.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from importer.model import Customer
 
 _ENTRY = np.dtype([("hash", "<i8"), ("order", "<u4"), ("row", "<u4")])
-#: Entries kept in memory before they go to the file.
+#: Entries in memory before they are written to the file.
 _WAITING = 65_536
 _BUCKETS = 64
 _EXAMPLES = 3
@@ -29,7 +28,7 @@ Entries = NDArray[np.void]
 
 
 class Repeats(msgspec.Struct, frozen=True):
-    """Records that share an identifier, in chains too, are one customer. `most`: the records of the busiest one."""
+    """Records that share identifiers, also indirectly, are one customer. `most`: the most records of one customer."""
 
     customers: int = 0
     records: int = 0
@@ -38,13 +37,13 @@ class Repeats(msgspec.Struct, frozen=True):
 
 
 class RepeatCounter:
-    """Fed with the customers in the sheet's order; `count` at the end, then `close`."""
+    """`add` the customers in the order of the sheet, then `count`, then `close`."""
 
     def __init__(self) -> None:
         self._records = 0
         self._waiting: list[Entries] = []
         self._file: IO[bytes] | None = None
-        #: Per bucket, where its entries begin in the file and how many there are.
+        #: By bucket, the offsets and counts of its entries in the file.
         self._places: list[list[tuple[int, int]]] = [[] for _ in range(_BUCKETS)]
 
     def add(self, customers: Sequence[Customer]) -> None:
@@ -61,7 +60,7 @@ class RepeatCounter:
             if not any(values):
                 continue
             entries = np.empty(count, dtype=_ENTRY)
-            # One text is another customer as mobile than as external id.
+            # The same text as a mobile and as an external id is not the same customer.
             entries["hash"] = np.fromiter(map(hash, values), dtype="<i8", count=count) ^ np.int64(kind << 40)
             entries["order"], entries["row"] = order, rows
             if "" in values:
@@ -77,7 +76,7 @@ class RepeatCounter:
         return _grouped(earlier, later) if len(earlier) else Repeats()
 
     def close(self) -> None:
-        """Gives back what is remembered."""
+        """Free the memory and the file."""
         self._waiting.clear()
         if self._file is not None:
             self._file.close()
@@ -116,14 +115,14 @@ def _joined(parts: Sequence[Entries]) -> Entries:
 
 
 def _same(entries: Entries) -> tuple[Entries, Entries]:
-    """Neighbouring entries of one identifier, in the sheet's order."""
+    """Return pairs of neighbouring entries of one identifier, in the order of the sheet."""
     entries = entries[np.argsort(entries["hash"], kind="stable")]
     at = np.flatnonzero(entries["hash"][1:] == entries["hash"][:-1])
     return entries[at], entries[at + 1]
 
 
 def _grouped(earlier: Entries, later: Entries) -> Repeats:
-    """Joins the pairs to customers. Sized by the records that repeat, not by the sheet."""
+    """Join pairs to customers. Memory grows with the repeated records, not with the sheet."""
     orders, first = np.unique(np.concatenate([earlier["order"], later["order"]]), return_index=True)
     rows = np.concatenate([earlier["row"], later["row"]])[first]
     parent = list(range(len(orders)))

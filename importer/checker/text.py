@@ -1,4 +1,4 @@
-"""The findings of `check` in words, for a terminal of 80 columns."""
+"""The findings of `check` as text, for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_PROBLEMS, _MOST_REPAIRS, _MOST_NOTES, _MOST_NAMES = 20, 12, 10, 20
 
 
 def findings_text(findings: Findings, *, zone: datetime.tzinfo | None = None) -> str:
-    """What would happen, what would not, and why. `zone`: where "it would end at" is told for; None: this machine's."""
+    """Return the findings as text. `zone`: of the expected end; None: this machine's."""
     parts = [_head(findings, zone), _columns(findings), _problems(findings), _repairs(findings), _more(findings)]
     return "\n\n".join([part for part in parts if part]) + "\n"
 
@@ -29,15 +29,15 @@ def _head(findings: Findings, zone: datetime.tzinfo | None) -> str:
     if findings.records:
         ready = f"{counted(findings.sendable_rows, 'row')} can be sent"
         if findings.customers != findings.sendable_rows:
-            ready += f", of {counted(findings.customers, 'customer')}"
+            ready += f" ({counted(findings.customers, 'customer')})"
         ends = datetime.datetime.strptime(findings.ends_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
         ready += (
-            f", in {counted(findings.requests, 'request')}: at {findings.rate} that takes {_at_least(findings.seconds)}"
-            f" and would end at {ends.astimezone(zone):%H:%M on %d %b} if it began now."
+            f" in {counted(findings.requests, 'request')}. At {findings.rate} this takes {_at_least(findings.seconds)};"
+            f" started now, it would end at {ends.astimezone(zone):%H:%M on %d %b}."
         )
         lines.append(_wrap(ready))
     if findings.rejected_rows:
-        lines.append(_wrap(f"{counted(findings.rejected_rows, 'row')} would be rejected; see below."))
+        lines.append(_wrap(f"{counted(findings.rejected_rows, 'row')} would be rejected."))
     if not findings.records:
         lines.append("Nothing can be sent.")
     return "\n".join(lines)
@@ -58,27 +58,27 @@ def _columns(findings: Findings) -> str:
 
 
 def _becomes(column: ColumnFinding) -> str:
-    samples = ", such as " + " | ".join([_short(sample, 24) for sample in column.samples]) if column.samples else ""
+    samples = ", e.g. " + " | ".join([_short(sample, 24) for sample in column.samples]) if column.samples else ""
     if column.becomes == PREFERENCE:
         name = "preference" if column.preference == column.column else f"preference `{column.preference}`"
         return name + (" (a list)" if column.is_list else "") + samples
-    words = {IGNORED: "not sent", NAME: "names the preference", VALUE: "the preference's value"}
+    words = {IGNORED: "not sent", NAME: "name of the preference", VALUE: "value of the preference"}
     return words.get(column.becomes, column.becomes) + (samples if column.becomes == VALUE else "")
 
 
 def _remarks(column: ColumnFinding, blank: str) -> list[str]:
     remarks = []
     if column.blank:
-        what = "left as they are" if blank == "skip" else "the preference is cleared"
+        what = "not sent" if blank == "skip" else "the preference is cleared"
         remarks.append(f"{counted(column.blank, 'empty cell')}: {what}")
     if column.list_like and not column.is_list:
         remarks.append(
-            f"{counted(column.list_like, 'cell looks like a list', 'cells look like lists')} (parted by "
-            f"{_separator(column.separator)}), sent as one text; `importer map` can mark the column as a list"
+            f"{counted(column.list_like, 'cell looks like a list', 'cells look like lists')} (separated by "
+            f"{_separator(column.separator)}) but would be sent as one text: mark the column as a list in the mapping"
         )
     if column.looks_like:
-        taken = "left out" if column.becomes == IGNORED else "taken as a preference"
-        remarks.append(f"looks like a misspelt `{column.looks_like}`; it is {taken}")
+        taken = "not sent" if column.becomes == IGNORED else "sent as a preference"
+        remarks.append(f"looks like a misspelt `{column.looks_like}`, but is {taken}")
     return remarks
 
 
@@ -99,12 +99,12 @@ def _problems(findings: Findings) -> str:
 def _repairs(findings: Findings) -> str:
     if not findings.repairs:
         return ""
-    lines = ["Repaired, since the cell proves what it was:"]
+    lines = ["Fixed automatically (the original value is unambiguous):"]
     for repair in findings.repairs[:_MOST_REPAIRS]:
         cells = _rows(repair.cells, repair.example_rows, "cell")
         lines.append(_wrap(f"`{repair.column}`: {repair.meaning} ({cells})", "  "))
     if len(findings.repairs) > _MOST_REPAIRS:
-        lines.append(f"  and {counted(len(findings.repairs) - _MOST_REPAIRS, 'more kind')} of repair")
+        lines.append(f"  and {counted(len(findings.repairs) - _MOST_REPAIRS, 'more kind')} of fix")
     return "\n".join(lines)
 
 
@@ -116,8 +116,8 @@ def _more(findings: Findings) -> str:
         lines.append(
             _wrap(
                 f"{counted(repeats.customers, 'customer')} {'occurs' if repeats.customers == 1 else 'occur'} more than"
-                f" once, in {repeats.records:,} records together; they are sent in the sheet's order, the last one"
-                f" wins ({examples}).",
+                f" once ({repeats.records:,} records in total: {examples}). Their rows are sent in the order of the"
+                f" sheet, so the last value wins.",
                 "- ",
                 "  ",
             )
@@ -135,7 +135,7 @@ def _at_least(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`6 s`, `12 min`, `2 h 47 min`."""
+    """Return `6 s`, `12 min` or `2 h 47 min`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -167,7 +167,7 @@ def _wrap(text: str, lead: str = "", follow: str | None = None) -> str:
 
 
 def _width(text: str) -> int:
-    """Columns that a terminal gives the text."""
+    """Return the width of the text on a terminal."""
     return sum(
         0
         if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf")
@@ -179,7 +179,7 @@ def _width(text: str) -> int:
 
 
 def _fit(text: str, width: int) -> str:
-    """Exactly this wide: cut with an ellipsis, or filled up."""
+    """Return the text at exactly this width: truncated with an ellipsis, or padded."""
     text = _plain(text)
     if _width(text) > width:
         while _width(text) > width - 1:
@@ -194,5 +194,5 @@ def _short(text: str, longest: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line, and nothing that a terminal would obey."""
+    """Return the text as one line without control characters."""
     return " ".join("".join([" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text]).split())

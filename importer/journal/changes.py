@@ -1,4 +1,4 @@
-"""What is written down while a run goes on, as changes that stand or fall whole, and the statements they become."""
+"""Changes that a run writes while it sends, each in one transaction, and the SQL statements for them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from importer.model import Batch, Outcome
 
 
 class _Statement:
-    """A statement of every batch: SQLite's driver takes it straight, at a tenth of what the layer above costs."""
+    """A frequent statement. SQLite's driver executes it directly, at a tenth of SQLAlchemy's cost."""
 
     def __init__(self, statement: sa.Insert | sa.Update | sa.Select[Any]) -> None:
         compiled = statement.compile(dialect=SQLiteDialect(paramstyle="qmark"))
         self._statement, self._text = statement, str(compiled)
-        #: The names of the values, in the order in which they are given.
+        #: The names of the values, in their order.
         self._names = tuple(compiled.positiontup or ())
 
     def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -33,7 +33,7 @@ class _Statement:
             connection.execute(self._statement, [dict(zip(self._names, row, strict=True)) for row in rows])
 
     def first(self, connection: Connection, values: tuple[Any, ...]) -> Sequence[Any] | None:
-        """The first row that a query finds for these values."""
+        """Return the first row that a query finds for these values."""
         if connection.dialect.paramstyle == "qmark":
             found: tuple[Any, ...] | None = _driver(connection).execute(self._text, values).fetchone()
             return found
@@ -41,7 +41,7 @@ class _Statement:
 
 
 def _driver(connection: Connection) -> Any:
-    """SQLite's own connection beneath."""
+    """Return the driver's own connection."""
     return connection.connection.driver_connection
 
 
@@ -51,7 +51,7 @@ _SETTLE = _Statement(
     .where(BATCHES.c.run == sa.bindparam("of_run"), BATCHES.c.batch_id == sa.bindparam("of_batch"))
     .values(rows=sa.null())
 )
-#: The entry nearest before a row, or at it.
+#: The last entry that begins before a row or at it.
 _BEFORE = _Statement(
     sa.select(OUTCOMES.c.row_number, ROWS)
     .where(OUTCOMES.c.run == sa.bindparam("of_run"), OUTCOMES.c.row_number <= sa.bindparam("row"))
@@ -62,11 +62,11 @@ _BEFORE = _Statement(
 
 
 class Change(msgspec.Struct, frozen=True):
-    """Something to write down: what belongs together stands or falls together.
+    """A change that is written in one transaction.
 
-    `opened`: batches that are about to be sent, with the attempts that their customers had before. `attempt`: one
-    sending. `outcomes` with `settled`: the batches whose rows have their outcome now, or stand in an opened batch.
-    `harmless`: batches that the server certainly has not applied. `doubtful`: such batches that are about to be sent.
+    `opened`: batches that are about to be sent, with their customers' earlier attempts. `attempt`: one sending.
+    `settled`: batches whose rows have their outcome now or are in an opened batch. `harmless`: batches that the server
+    has certainly not applied. `doubtful`: harmless batches that are about to be sent again.
     """
 
     opened: tuple[tuple[Batch, int], ...] = ()
@@ -76,12 +76,12 @@ class Change(msgspec.Struct, frozen=True):
     harmless: tuple[int, ...] = ()
     doubtful: tuple[int, ...] = ()
     progress: RunProgress | None = None
-    #: By row number, what the ledger keeps beside its outcome.
+    #: Row number → fingerprint of what its customer was sent.
     sent: Mapping[int, bytes] = {}
 
 
 def apply(changes: Sequence[Change], connection: Connection, key: int) -> None:
-    """Writes changes of a run, within a transaction: what is of one kind in all of them goes by one statement."""
+    """Write changes of a run, with one statement for each kind. Within a transaction."""
     if opened := [_batch_row(key, batch, attempts) for change in changes for batch, attempts in change.opened]:
         _OPEN.execute(connection, opened)
     if tried := [(key, *msgspec.structs.astuple(change.attempt)) for change in changes if change.attempt is not None]:
@@ -102,7 +102,7 @@ def apply(changes: Sequence[Change], connection: Connection, key: int) -> None:
 
 
 def _batch_row(key: int, batch: Batch, attempts: int) -> tuple[Any, ...]:
-    """The values of a batch that is about to be sent, in the order of the table's columns."""
+    """Return the values of an opened batch, in the order of the table's columns."""
     return (key, batch.batch_id, batch.split_from, batch.alone, attempts, pack_rows(batch.customers), True)
 
 
@@ -111,7 +111,7 @@ def _entries(change: Change, key: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _refuse_second_outcomes(connection: Connection, entries: Sequence[tuple[Any, ...]]) -> None:
-    """A row has one outcome for ever. The primary key sees to the first row of an entry only."""
+    """Raise where a row already has an outcome. The primary key covers the first row of an entry only."""
     for key, first, *_, rows in entries:
         before = _BEFORE.first(connection, (key, first + rows - 1))
         if before is not None and sum(before) > first:

@@ -1,4 +1,4 @@
-"""The databases that can hold a journal: SQLite in a local file, or PostgreSQL; and their errors in words."""
+"""The databases of a journal: SQLite in a local file, or PostgreSQL. Their errors become `JournalError`."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def sqlite(path: Path) -> Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # The driver's own transactions leave out CREATE TABLE: a kill between two of them would leave half a journal.
+        # The driver's own transactions exclude CREATE TABLE: a kill would leave a part of the tables.
         immediate = connection.get_execution_options().get("writes_first")
         with closing(connection.connection.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
@@ -107,7 +107,7 @@ def postgresql(url: str) -> Engine:
 
 
 def file_system_of(path: Path) -> str:
-    """The type of file system a path lies on, "" where the platform does not tell."""
+    """Return the type of the file system of a path, "" where the platform does not provide it."""
     if not _MOUNTS.exists():
         return ""
     where, best, kind = str(path.resolve()), "", ""

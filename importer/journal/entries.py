@@ -1,4 +1,4 @@
-"""Outcomes as the journal keeps them: one entry for a stretch of rows that share theirs, what is rare in it packed."""
+"""Outcomes as the journal stores them: one entry for consecutive rows with the same outcome, rare fields packed."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _NOTHING_MORE = _More()
 
 
 def pack_rows(customers: Sequence[Customer]) -> bytes:
-    """The row numbers of each customer of a batch. Most have one row: the property would take twice as long."""
+    """Return the row numbers of each customer of a batch. Most have one row: the property would take twice as long."""
     return pack([customer.row_numbers if customer.also_rows else (customer.row_number,) for customer in customers])
 
 
 def entries_of(
     key: int, outcomes: Sequence[Outcome], number: int | None, sent: Mapping[int, bytes]
 ) -> Iterator[tuple[Any, ...]]:
-    """The values of outcomes in the order of the table's columns: one entry for neighbours that share theirs."""
+    """Yield the values of outcomes in the order of the table's columns, one entry for neighbours with the same."""
     for outcome, rows in _stretches(sorted(outcomes, key=_ROW_NUMBER)):
         more = None
         if outcome.message or outcome.advice or outcome.columns or outcome.warnings or number is None:
@@ -56,8 +56,8 @@ def entries_of(
 
 
 def _stretches(in_order: Sequence[Outcome]) -> Iterator[tuple[Outcome, int]]:
-    """The first of each stretch, and how many rows it has. Written out: it runs for every row, and a comparison of
-    tuples made for each takes three times as long."""
+    """Yield the first outcome of each stretch and its number of rows. Written out, because comparing tuples takes three
+    times as long, for every row."""
     first, rows = in_order[0], 0
     for one in in_order:
         if (
@@ -78,7 +78,7 @@ def _stretches(in_order: Sequence[Outcome]) -> Iterator[tuple[Outcome, int]]:
 
 
 def joined(stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """First row and length of stretches in order, those that follow each other without a gap as one."""
+    """Yield first row and length of stretches, adjacent ones joined."""
     first = rows = 0
     for begins, more in stretches:
         if rows and begins == first + rows:
@@ -94,7 +94,7 @@ def joined(stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 def outcome_of(
     row: int, answer: tuple[str, int], status: int, code: str | None, attempts: int, more: bytes | None
 ) -> Outcome:
-    """An outcome of the table's columns and of the answer that decided it."""
+    """Return an outcome from the table's columns and the answer that decided it."""
     extra = _unpack_more(more) if more else _NOTHING_MORE
     request_id, at = answer
     return Outcome(

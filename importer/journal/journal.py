@@ -1,8 +1,8 @@
-"""The journal: the durable record of runs, batches, attempts and outcomes. The only truth; reports are made from it.
+"""The journal: the durable record of runs, batches, attempts and outcomes. All reports are made from it.
 
-Every change that promises something is committed and synced before the run moves on: a batch before it is sent, an
-outcome before its customer's next row may go. SQLite (WAL, synchronous=FULL: NORMAL loses acknowledged commits in a
-power cut) or PostgreSQL by URL. It holds no cell of the sheet: rows are known by number, messages name columns.
+A batch is committed and synced before it is sent, an outcome before its customer's next row is sent. SQLite (WAL,
+synchronous=FULL, because NORMAL loses acknowledged commits in a power cut) or PostgreSQL by URL. The journal contains
+no cell of the sheet: rows are known by number, messages name columns.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NO_ANSWER = ("", 0)
 
 
 class Journal:
-    """One connection that writes, used by one thread at a time. Raises `JournalError`."""
+    """One connection, used by one thread at a time. Raises `JournalError`."""
 
     def __init__(self, engine: Engine, where: str) -> None:
         self._engine = engine
@@ -59,7 +59,7 @@ class Journal:
 
     @classmethod
     def open(cls, reports_dir: Path, database: str | None = None) -> Journal:
-        """The journal beside the reports, or the one that `database` names (`postgresql://…`, `sqlite:///…`)."""
+        """Open the journal in the folder of the reports, or the `database` (`postgresql://…`, `sqlite:///…`)."""
         if database and not database.startswith("sqlite:///"):
             return cls(postgresql(database), sa.make_url(database).render_as_string(hide_password=True))
         path = Path(database.removeprefix("sqlite:///")) if database else reports_dir / "journal.db"
@@ -76,16 +76,16 @@ class Journal:
         self.close()
 
     def errors(self) -> AbstractContextManager[None]:
-        """Around whatever uses the database: its errors become `JournalError`."""
+        """Context in which errors of the database become `JournalError`."""
         return database_errors(self.where)
 
     @property
     def shared(self) -> bool:
-        """Whether several machines may use it."""
+        """Whether several machines can use it."""
         return self._engine.dialect.name != "sqlite"
 
     def another_connection(self) -> Connection:
-        """For a lock that lives as long as a connection."""
+        """Return a new connection, for a lock that lasts as long as its connection."""
         return self._engine.connect()
 
     def _prepare(self) -> None:
@@ -95,7 +95,7 @@ class Journal:
                     raise damaged(self.where)
         found = self._version()
         if found is None or found in MIGRATIONS:
-            # Whole or not at all, and one process at a time: the version stands in the same transaction as the tables.
+            # One transaction for tables and version, and one process at a time.
             self._connection.execution_options(writes_first=True)
             with self._connection.begin():
                 make_or_migrate(self._connection)
@@ -115,7 +115,7 @@ class Journal:
     # ------------------------------------------------------------------------------------------------ runs
 
     def create(self, record: RunRecord, identity: str, progress: RunProgress | None = None) -> Run:
-        """A new run. `identity` names its source and target: two runs with the same one must not go on at once."""
+        """Add a run. `identity` names its source and target: one process at a time may use them."""
         progress = progress or RunProgress()
         with self.errors(), self._connection.begin():
             result = self._connection.execute(
@@ -134,7 +134,7 @@ class Journal:
         return Run(int(key[0]), record, progress, None, None, False)
 
     def runs(self) -> list[Run]:
-        """All runs, newest first."""
+        """Return all runs, newest first."""
         return self._select(sa.select(RUNS).order_by(RUNS.c.id.desc()))
 
     def run(self, run_id: str) -> Run | None:
@@ -142,21 +142,21 @@ class Journal:
         return found[0] if found else None
 
     def unfinished(self, identity: str) -> Run | None:
-        """The newest run of this source and target, if something of it is left to do."""
+        """Return the newest run of this source and target if it can be resumed."""
         found = self._select(sa.select(RUNS).where(RUNS.c.identity == identity).order_by(RUNS.c.id.desc()).limit(1))
         return found[0] if found and not found[0].finished else None
 
     def identity(self, key: int) -> str:
-        """The name of a run's work, as it was given to `create`."""
+        """Return the identity that was given to `create`."""
         with self.errors(), self._connection.begin():
             return str(self._connection.execute(sa.select(RUNS.c.identity).where(RUNS.c.id == key)).scalar())
 
     def in_use(self, source: str) -> bool:
-        """Whether a run that is not finished reads this file."""
+        """Whether an unfinished run reads this file."""
         return any(run.record.source == source for run in self._select(sa.select(RUNS).where(~RUNS.c.finished)))
 
     def imported_whole(self, base_url: str, sha256: str) -> Run | None:
-        """The newest run of the same content to the same target in which every row succeeded."""
+        """Return the newest run of this content to this target in which every row succeeded."""
         found = self._select(sa.select(RUNS).where(RUNS.c.source_sha256 == sha256).order_by(RUNS.c.id.desc()))
         for run in found:
             if run.finished and run.exit_code == 0 and run.record.base_url == base_url and not _partial(run):
@@ -164,14 +164,13 @@ class Journal:
         return None
 
     def of_source(self, place: str) -> Run | None:
-        """The newest run that began with the file at this place."""
+        """Return the newest run of the file at this path."""
         query = sa.select(RUNS).where(RUNS.c.identity.startswith(place + " · ", autoescape=True))
         found = self._select(query.order_by(RUNS.c.id.desc()).limit(1))
         return found[0] if found else None
 
     def imported(self, base_url: str, sha256: str) -> list[Run]:
-        """The runs that went through the same content for the same target, whatever became of its rows, from the newest
-        on."""
+        """Return the runs that read this content to the end for this target, newest first."""
         found = self._select(sa.select(RUNS).where(RUNS.c.source_sha256 == sha256).order_by(RUNS.c.id.desc()))
         return [
             run
@@ -180,7 +179,7 @@ class Journal:
         ]
 
     def check(self) -> None:
-        """Raises `JournalError` where the database says that it is damaged."""
+        """Raise `JournalError` where the database is damaged."""
         if self._engine.dialect.name != "sqlite":
             return
         with self.errors(), self._connection.begin():
@@ -193,7 +192,7 @@ class Journal:
             )
 
     def relocate(self, run: Run, source: str) -> None:
-        """The file of a run that ended has been moved; its identity, the place where it began, stays."""
+        """Store the new path of a run's file after it was moved. The identity keeps the old path."""
         record = msgspec.structs.replace(run.record, source=source)
         with self.errors(), self._connection.begin():
             self._connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(record=pack(record)))
@@ -214,7 +213,7 @@ class Journal:
         ]
 
     def finish(self, key: int, at: int, exit_code: int, finished: bool, progress: RunProgress) -> None:
-        """The run ended, for good or for now."""
+        """Store the end of a run. `finished`: it cannot be resumed."""
         with self.errors(), self._connection.begin():
             self._connection.execute(
                 RUNS.update()
@@ -223,19 +222,20 @@ class Journal:
             )
 
     def abandon(self, key: int) -> None:
-        """A run that is not to be resumed: another began anew in its place."""
+        """Mark a run that another one replaces: it is not resumed."""
         with self.errors(), self._connection.begin():
             self._connection.execute(RUNS.update().where(RUNS.c.id == key).values(finished=True))
 
     # ------------------------------------------------------------------------------------------------ reading
 
     def outcomes(self, key: int) -> Iterator[Outcome]:
-        """Every outcome of a run, by row number."""
+        """Yield every outcome of a run, by row number."""
         for stretch in self.stretches(key):
             yield from stretch.outcomes()
 
     def stretches(self, key: int) -> Iterator[Stretch]:
-        """The same, neighbours that share their outcome together: much faster, as the rows of a request do."""
+        """Yield every outcome, neighbours with the same outcome together. That is much faster: most rows of a request
+        share theirs."""
         columns = OUTCOMES.c
         query = sa.select(
             columns.row_number,
@@ -255,11 +255,11 @@ class Journal:
                         yield Stretch(outcome_of(first, answer, *same), rows)
 
     def _partitions(self, query: sa.Select[Any]) -> Iterator[Sequence[Any]]:
-        """The rows of a large answer, some thousand at a time. Within a transaction."""
+        """Yield the rows of a large result in parts. Within a transaction."""
         if self.shared:
             yield from self._connection.execute(query, execution_options={"yield_per": 5000}).partitions()
             return
-        # Straight from the driver: to make records of its rows takes as long as to fetch them.
+        # From the driver: SQLAlchemy's records take as long again as the query.
         compiled = query.compile(self._engine, compile_kwargs={"literal_binds": True})
         with closing(self._connection.connection.cursor()) as cursor:
             cursor.execute(str(compiled))
@@ -267,14 +267,14 @@ class Journal:
                 yield rows
 
     def _answers(self, key: int, attempts: Collection[int]) -> dict[int, tuple[str, int]]:
-        """Request id and time of the answer of each of these attempts. Within a transaction."""
+        """Return request id and time of the answer, by attempt. Within a transaction."""
         columns = ATTEMPTS.c
         query = sa.select(columns.number, columns.request_id, columns.at + columns.elapsed_ms)
         query = query.where(columns.run == key, columns.number.in_(attempts))
         return {number: (request_id, at) for number, request_id, at in self._connection.execute(query)}
 
     def decided(self, key: int, statuses: Iterable[Status] = STATUSES) -> bytearray:
-        """A byte per row number: 1 where the row has an outcome of these statuses."""
+        """Return a byte per row number: 1 where the row has an outcome of these statuses."""
         numbers = [STATUS_NUMBER[status] for status in statuses]
         query = sa.select(OUTCOMES.c.row_number, ROWS).where(OUTCOMES.c.run == key)
         found = bytearray()
@@ -287,7 +287,7 @@ class Journal:
         return found
 
     def deciding(self, key: int, statuses: Iterable[Status]) -> Iterator[tuple[int, str, int]]:
-        """(row number, code, number of the attempt that decided) of every row of these statuses that was sent."""
+        """Yield (row number, code, deciding attempt) of every sent row with one of these statuses."""
         query = (
             sa.select(OUTCOMES.c.row_number, ROWS, OUTCOMES.c.code, OUTCOMES.c.attempt)
             .where(
@@ -303,7 +303,7 @@ class Journal:
                     yield row, code or "", attempt
 
     def decided_by(self, key: int, attempts: Iterable[int]) -> dict[int, list[int]]:
-        """The rows that each of these attempts decided."""
+        """Return the rows that each of these attempts decided."""
         found: dict[int, list[int]] = {attempt: [] for attempt in attempts}
         query = (
             sa.select(OUTCOMES.c.attempt, OUTCOMES.c.row_number, ROWS)
@@ -316,11 +316,11 @@ class Journal:
         return found
 
     def purge(self, run: Run) -> None:
-        """Deletes what is known of the run's rows, and keeps the counts. The run cannot go on after that."""
+        """Delete the run's outcomes, attempts and batches, and keep its counts. It cannot be resumed afterwards."""
         kept = PurgedCounts({status.value: n for status, n in self.counts(run.key).items()}, self.requests(run.key))
         progress = pack(msgspec.structs.replace(run.progress, purged=kept))
         if not self.shared:
-            # Freed pages are overwritten, not only given back.
+            # Overwrite freed pages.
             self._connection.connection.cursor().execute("PRAGMA secure_delete=ON")
         with self.errors(), self._connection.begin():
             for table in (OUTCOMES, ATTEMPTS, BATCHES):
@@ -335,8 +335,8 @@ class Journal:
         return {STATUSES[status]: int(count) for status, count in rows}
 
     def requests(self, key: int) -> RequestCounts:
-        """Sent: every attempt. Throttled: those answered 429. Retried: the same batch once more, not for a 429. Split:
-        batches that went on in parts."""
+        """Count requests. Sent: all attempts. Throttled: answered with 429. Retried: a batch sent again, not after
+        429. Split: batches that were sent in parts."""
         slowed = sa.func.sum(sa.case((ATTEMPTS.c.code == "429", 1), else_=0))
         by_batch = (
             sa.select(sa.func.count().label("made"), slowed.label("slowed"))
@@ -357,7 +357,7 @@ class Journal:
         return RequestCounts(int(sent or 0), int(retried or 0), int(split or 0), int(throttled or 0))
 
     def open_batches(self, key: int) -> list[OpenBatch]:
-        """Batches whose rows have no outcome, in the order they were formed."""
+        """Return the batches whose rows have no outcome, in the order of their ids."""
         made = (
             sa.select(ATTEMPTS.c.batch_id, sa.func.count().label("made"))
             .where(ATTEMPTS.c.run == key)
@@ -398,7 +398,7 @@ class Journal:
         return found or 0
 
     def attempts(self, key: int) -> Iterator[Attempt]:
-        """Every attempt of a run, in the order of time."""
+        """Yield every attempt of a run, by number."""
         query = sa.select(ATTEMPTS).where(ATTEMPTS.c.run == key).order_by(ATTEMPTS.c.number)
         with self.errors(), self._connection.begin():
             for row in self._connection.execute(query, execution_options={"yield_per": 5000}):
@@ -411,8 +411,8 @@ class Journal:
         return bytes(found or b"")
 
     def sent(self, key: int) -> Iterator[bytes]:
-        """What the customers of a run were sent (see ledger.py), in the order of the sheet: that of sending, too, for
-        rows of one customer."""
+        """Yield the fingerprints of sent customers (see sender/unchanged.py), in the order of the sheet. Rows of one
+        customer are sent in that order."""
         query = sa.select(OUTCOMES.c.sent, OUTCOMES.c.rows).where(OUTCOMES.c.run == key, OUTCOMES.c.sent.is_not(None))
         with self.errors(), self._connection.begin():
             result = self._connection.execute(
@@ -425,11 +425,11 @@ class Journal:
                     yield from unpack_sent(sent)
 
     def write(self, changes: Sequence[Change], key: int) -> None:
-        """Applies changes in one transaction, and returns when they are on the disk."""
+        """Apply changes in one transaction; returns when they are on the disk."""
         with self.errors(), self._connection.begin():
             apply(changes, self._connection, key)
 
 
 def _partial(run: Run) -> bool:
-    """Rows were left out as asked, so that the file still has some that no run has seen."""
+    """Whether the run read only part of the file, by --limit or --skip-rows."""
     return bool(run.record.settings.get("limit") or run.record.settings.get("skip_rows"))

@@ -1,4 +1,4 @@
-"""What the journal knows of runs, batches and attempts, as records."""
+"""Runs, batches and attempts as records of the journal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importer.model import RequestCounts
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """What a run began with, all that resume needs to read the source again the same way. No secret, no cell."""
+    """What a run began with: all that is needed to resume it. Without secrets and cells."""
 
     run_id: str
     source: str
@@ -29,23 +29,23 @@ class RunRecord(msgspec.Struct, frozen=True):
 
 
 class PurgedCounts(msgspec.Struct, frozen=True):
-    """What is left of a run whose rows were purged: how many had which outcome, and what that took."""
+    """What stays of a purged run: rows by outcome, and requests."""
 
     rows: dict[str, int]
     requests: RequestCounts
 
 
 class RunProgress(msgspec.Struct, frozen=True):
-    """What changes while a run goes on and no other table tells: limits that the server taught, seconds spent."""
+    """What changes during a run and is in no other table, like limits learned from the server."""
 
     batch_size: int = 0
     max_bytes: int = 0
     sending_seconds: float = 0.0
     notes: tuple[str, ...] = ()
     repairs: dict[str, int] = {}
-    #: The last row whose repairs are in there: who goes on reads some rows again.
+    #: The last row whose repairs are counted. A resumed run reads some rows again.
     repaired_to: int = 0
-    #: Why the run ended before its last row, in words; empty when it did not.
+    #: Why the run stopped before its last row, as text; "" when it did not.
     stopped: str = ""
     #: The same as the page words it; None in a journal of before.
     stopped_on_page: str | None = None
@@ -53,7 +53,7 @@ class RunProgress(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A run as the journal knows it. `finished`: nothing is left to resume."""
+    """A run as the journal stores it. `finished`: it cannot be resumed."""
 
     key: int
     record: RunRecord
@@ -77,7 +77,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class OpenBatch(msgspec.Struct, frozen=True):
-    """A batch whose rows have no outcome yet: it is sent again as it was."""
+    """A batch whose rows have no outcome yet. It is sent again unchanged."""
 
     batch_id: int
     split_from: int | None

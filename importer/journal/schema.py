@@ -1,4 +1,4 @@
-"""The journal's tables, and how those of an older version become those of this one."""
+"""The journal's tables and their migrations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from importer.model import Status
 
 SCHEMA_VERSION = 3
-#: Statuses as the journal stores them: a byte a row. The order is for ever.
+#: Statuses by the number that the journal stores. The order must never change.
 STATUSES = tuple(Status)
 STATUS_NUMBER = {status: number for number, status in enumerate(STATUSES)}
 
@@ -21,7 +21,7 @@ META = sa.Table(
     "meta",
     METADATA,
     sa.Column("schema_version", sa.Integer, nullable=False),
-    # For the hashes of the ledger.
+    # For the fingerprints of what customers were sent (see sender/unchanged.py).
     sa.Column("ledger_key", sa.LargeBinary),
 )
 
@@ -48,9 +48,9 @@ BATCHES = sa.Table(
     sa.Column("split_from", sa.Integer),
     sa.Column("alone", sa.Boolean, nullable=False),
     sa.Column("attempts_before", sa.Integer, nullable=False),
-    # Row numbers of each customer (msgpack); emptied once every row has its outcome, to stay small.
+    # Row numbers of each customer (msgpack). Cleared once every row has its outcome, to save space.
     sa.Column("rows", sa.LargeBinary),
-    # Whether the server may have applied it: true from before it is sent until an answer says otherwise.
+    # Whether the server may have applied it: true from before it is sent until an answer rules it out.
     sa.Column("doubt", sa.Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -78,23 +78,23 @@ OUTCOMES = sa.Table(
     sa.Column("status", sa.SmallInteger, nullable=False),
     sa.Column("code", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False),
-    # The attempt that decided; its request id and time stand there once for all rows of the request.
+    # The attempt that decided. Its request id and time are stored once for all rows of the request.
     sa.Column("attempt", sa.Integer),
-    # What only few rows have: message, advice, columns, warnings, time (msgpack).
+    # Rare fields: message, advice, columns, warnings, time (msgpack).
     sa.Column("more", sa.LargeBinary),
-    # What the customers were sent, as hashes (see ledger.py), in the order of their first rows (msgpack).
+    # Fingerprints of what the customers were sent, in the order of their first rows (msgpack).
     sa.Column("sent", sa.LargeBinary),
-    # How many rows, this one and those that follow, have this same outcome: a request's rows mostly stand together, and
-    # one entry for them all costs a tenth of one for each. Empty in an entry of version 2: one row, `sent` as it is.
+    # The number of consecutive rows with this outcome: rows of a request are mostly neighbours, and one entry for all
+    # costs a tenth of one for each. NULL in an entry of version 2: one row, with one unpacked fingerprint in `sent`.
     sa.Column("rows", sa.Integer),
     sqlite_with_rowid=False,
 )
 
 
-#: How many rows an entry of `outcomes` speaks for.
+#: The number of rows of an entry of `outcomes`.
 ROWS = sa.func.coalesce(OUTCOMES.c.rows, sa.literal_column("1"))
 
-#: What makes the tables of a version into those of the next.
+#: Version → the columns that its tables lack for the next version.
 MIGRATIONS: dict[int, tuple[sa.Column[Any], ...]] = {
     1: (META.c.ledger_key, OUTCOMES.c.sent),
     2: (OUTCOMES.c.rows,),
@@ -102,15 +102,15 @@ MIGRATIONS: dict[int, tuple[sa.Column[Any], ...]] = {
 
 
 def version_of(connection: Connection) -> int | None:
-    """The version of the tables, None where there are none yet. Within a transaction."""
+    """Return the version of the tables, None where there are none yet. Within a transaction."""
     if not sa.inspect(connection).has_table("meta"):
         return None
     return int(connection.execute(sa.select(META.c.schema_version)).scalar() or 0)
 
 
 def make_or_migrate(connection: Connection) -> None:
-    """Makes the tables, or those of an older version into today's. Another process may have done it meanwhile: it looks
-    again first. Within a transaction that writes: whole or not at all."""
+    """Create or migrate the tables. Checks the version again, because another process may have done it meanwhile.
+    Within one writing transaction."""
     version = version_of(connection)
     if version is None:
         METADATA.create_all(connection)

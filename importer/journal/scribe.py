@@ -1,4 +1,4 @@
-"""The scribe: writes the journal for the event loop, in a thread of its own."""
+"""The scribe: writes the journal for the event loop, in its own thread."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from importer.errors import JournalError
 from importer.journal.changes import Change
 from importer.journal.journal import Journal
 
-#: How long a commit waits for others to come along, seconds. A commit costs as much CPU as all that a batch writes, and
-#: no request waits for it: the next batches are written down before their slots come.
+#: How long a commit waits for further changes, in seconds. A commit costs as much CPU as all changes of a batch, and no
+#: request waits for it, because the next batches are written before their turn.
 GAP = 0.003
-#: After so many commits of one change nobody is expected any more, and none waits: a run of one request at a time.
+#: After so many commits of a single change, commits stop waiting: the run sends one request at a time.
 LONELY = 8
 
 
 class Scribe:
-    """Writes changes from the event loop: a thread of its own, and one commit for all that wait at the time."""
+    """Writes changes from the event loop in its own thread, with one commit for all that are waiting."""
 
     def __init__(self, journal: Journal, key: int, pause: Callable[[float], None] = time.sleep) -> None:
         """`pause` is called by the thread."""
@@ -36,8 +36,8 @@ class Scribe:
         self._thread.start()
 
     async def write(self, change: Change) -> None:
-        """Returns when the change is on the disk. Raises `JournalError`, and then for ever: a failed sync is never
-        repeated, for the kernel may have dropped what it could not write."""
+        """Return when the change is on the disk. After a `JournalError` every call raises it: a failed sync is not
+        repeated, because the kernel may have dropped the data."""
         future = self._loop.create_future()
         self._queue.put((change, future))
         await future
@@ -73,7 +73,7 @@ class Scribe:
             except JournalError as error:
                 self._error = error
             except Exception as error:
-                # Whatever it was, those who wait must not wait for ever.
+                # Waiting callers must get an answer in any case.
                 self._error = JournalError(f"The journal failed: {type(error).__name__}.", "Please report it.")
                 self._error.__cause__ = error
             self._loop.call_soon_threadsafe(_resolve, [future for _, future in batch], self._error)

@@ -1,1 +1,1 @@
-"""The life of a run: begin, resume, retry, report, verify, compare, purge."""
+"""The life of a run: begin, resume, retry, report, verify, compare and purge."""

@@ -1,6 +1,6 @@
-"""The bundle: what the vendor needs for a ticket, in one file, without anything of a customer's.
+"""`bundle.zip`: what the vendor needs for a support ticket, without customer data.
 
-The journal keeps no payloads, so requests are made again from the source; identifiers and values are masked in them.
+The journal keeps no payloads. Requests are built again from the source, with identifiers and values masked.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ from importer.system.clock import stamp
 from importer.system.files import Aside, told
 
 NAME = "bundle.zip"
-#: So many pairs for each code, and so many customers of a request.
+#: The most pairs per code, and customers per request.
 _PAIRS, _CUSTOMERS = 2, 200
 _LIBRARIES = ("httpx", "msgspec", "pandas", "sqlalchemy", "openpyxl", "phonenumbers")
-#: Settings that say where things lie on this machine, or could hold a password.
+#: Settings that name paths of this machine or may contain a password.
 _LEFT_OUT = frozenset({"mapping", "reports_dir", "database", "output", "profile"})
 
 _README = """\
-What happened in one run of capillary-importer, for a ticket with the vendor of the API.
+One run of capillary-importer, for a support ticket with the vendor of the API.
 
-run.json      the run: versions, settings, counts, which column fed which field
-codes.json    the codes that rows failed with, how many rows, and which pairs show them
-pairs/        for each code, requests and what was answered, by request id
-timings.json  how long answers took, the slowest of them, and the requests that brought no item status
+run.json      the run: versions, settings, counts, fields and preferences
+codes.json    the codes of failed rows, with row counts and the pairs that show them
+pairs/        requests and answers of each code, with request ids
+timings.json  response times, the slowest answers, and requests without an item status
 
-Nothing here is a customer's: identifiers are masked (91******6415), letters of values are x and digits 9, and what the
-server repeated of them is ***. Requests were made again from the sheet, their customers in the sheet's order.
+There is no customer data here. Identifiers are masked (91******6415), letters of values are x, digits are 9, and
+*** replaces both in the server's messages. Requests were built again from the sheet, with customers in its order.
 """
 
 
 class _Pair(msgspec.Struct):
-    """A request and what was said of each of its customers."""
+    """A request, and the answer for each of its customers."""
 
     code: str
     request: dict[str, Any]
@@ -65,7 +65,7 @@ class _Pair(msgspec.Struct):
 def write_bundle(
     journal: Journal, run: Run, source: Source, summary: RunSummary, timings: Timings, folder: Path
 ) -> Path:
-    """`bundle.zip` in the run's folder. Raises `JournalError` where it cannot be written."""
+    """Write `bundle.zip` to the run's folder. Raises `JournalError` where it cannot be written."""
     pairs = _pairs(journal, run, source)
     files: dict[str, bytes] = {"README.txt": _README.encode()}
     files["run.json"] = to_json(_about(run, summary, source))
@@ -90,7 +90,7 @@ def write_bundle(
 
 
 def _pairs(journal: Journal, run: Run, source: Source) -> list[_Pair]:
-    """The first requests of each code, made again."""
+    """Return the first requests of each code, built again."""
     chosen: dict[str, list[int]] = defaultdict(list)
     for _, code, attempt in journal.deciding(run.key, (Status.FAILED, Status.UNKNOWN)):
         if len(chosen[code]) < _PAIRS and attempt not in chosen[code]:
@@ -136,7 +136,7 @@ def _pair(
     body = encode_body(encode_customer(masked_customer(customer)) for customer in customers)
     notes = []
     if attempt.customers > len(customers):
-        notes.append(f"Of {attempt.customers} customers that were sent, the answer decided those shown here.")
+        notes.append(f"Of the {attempt.customers} customers sent, only those that this answer decided are shown.")
     if decided > _CUSTOMERS:
         notes.append(f"Only the first {_CUSTOMERS} rows are shown.")
     return _Pair(
@@ -160,7 +160,7 @@ def _pair(
 
 
 def _item(outcome: Outcome, scrub: Scrubber) -> dict[str, Any]:
-    """What was said of a customer, and what we made of it."""
+    """Return the answer for a customer, and the outcome derived from it."""
     return {
         "row": outcome.row_number,
         "outcome": outcome.status.value,
@@ -222,7 +222,7 @@ def _version(library: str) -> str:
 
 
 def _zip(path: Path, files: Mapping[str, bytes], at: int) -> None:
-    """The same content gives the same bytes: the run's end stands as the time of every file."""
+    """Write the archive. Each file has the time of the run's end, so the same content gives the same bytes."""
     moment = datetime.fromtimestamp(at / 1000, UTC)
     date = (max(moment.year, 1980), moment.month, moment.day, moment.hour, moment.minute, moment.second)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,8 +1,8 @@
-"""Comparing: what became, in a later run, of the rows that an earlier one left open; and what it left open itself.
+"""Comparison of two runs: which failed rows of the earlier run the later one fixed, and which rows fail newly.
 
-Runs of the same source are compared row by row. Else (the failed rows, mended and uploaded, are another source) a row
-is found again by its identifiers, as they are sent; where these were what was wrong, by what our report wrote beside
-it, or by its cells. Of the earlier run only the failed rows are held, as hashes.
+Runs of the same source are compared by row number. A fixed and imported failed file is another source: its rows are
+matched by their identifiers as sent, by the `_row` and `_at` that a report wrote beside them, or by their cells. Only
+the failed rows of the earlier run are kept in memory, as hashes.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from importer.runs.record import mapping_of
 from importer.settings.options import Settings
 from importer.system.clock import stamp
 
-#: Rows that need attention. Those that a run did not reach are open too, but nothing failed with them.
+#: Rows that need attention. Unprocessed rows are open too, but did not fail.
 _WRONG = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN})
 _EXAMPLES = 10
 _ROWS_AT_ONCE = 5000
-#: A row must set something to be a customer; here only who it is matters.
+#: A customer needs at least one field; only its identifiers matter here.
 _ANYTHING = (("any", "any"),)
-#: By what a row is known; hashed apart, for a mobile is no external id. A hash key has sixteen characters.
+#: What rows are matched by, each with its own hash key of 16 characters: a mobile never equals an external id.
 _ORIGIN, _CELLS = "origin", "cells"
 _KEYS = {kind: f"{kind:<16}" for kind in (*IDENTIFIERS, _ORIGIN, _CELLS)}
 
 
 class RowGroup(msgspec.Struct, frozen=True):
-    """How many, the first of them by number, and how many by code (of the later run; for fixed rows the earlier's)."""
+    """Row count, first row numbers, and counts by code of the later run (of the earlier one for fixed rows)."""
 
     rows: int
     example_rows: tuple[int, ...]
@@ -49,7 +49,7 @@ class RowGroup(msgspec.Struct, frozen=True):
 
 
 class ComparedRun(msgspec.Struct, frozen=True):
-    """One of the two runs."""
+    """One of the two compared runs."""
 
     run_id: str
     source: str
@@ -57,9 +57,9 @@ class ComparedRun(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """`by`: `row`, or `identifiers`. Row numbers of `newly_failing` are the later run's, all others the earlier's.
+    """`by`: `row` or `identifiers`. Row numbers are the earlier run's, except those of `newly_failing`.
 
-    `not_tried`: rows that failed and that the later run left out, did not reach, or does not hold.
+    `not_tried`: failed rows that the later run skipped, did not reach or does not contain.
     """
 
     earlier: ComparedRun
@@ -109,7 +109,7 @@ def _compared_run(run: Run) -> ComparedRun:
 
 
 def in_order(one: Run, other: Run) -> tuple[Run, Run]:
-    """The earlier run and the later one, in whichever order they were named."""
+    """Return the earlier and the later of two runs."""
     return (one, other) if (one.record.started_at, one.key) <= (other.record.started_at, other.key) else (other, one)
 
 
@@ -123,7 +123,7 @@ def same_rows(earlier: Run, later: Run) -> bool:
 def by_row(
     earlier: Run, outcomes_before: Iterator[Outcome], later: Run, outcomes_after: Iterator[Outcome]
 ) -> Comparison:
-    """Both runs' outcomes side by side; neither is held in memory."""
+    """Compare outcomes by row number, without keeping either run in memory."""
     counts = _Counts()
     tagged = merge(
         ((outcome.row_number, 0, outcome) for outcome in outcomes_before),
@@ -145,7 +145,7 @@ def by_row(
 
 
 def by_identifiers(journal: Journal, earlier: Run, source: Source, later: Run, later_source: Source) -> Comparison:
-    """A customer's rows of both runs, whatever sheet they stand in."""
+    """Compare rows of different sheets by customer."""
     counts = _Counts()
     rows, codes, names, row_hashes = _failed(journal, earlier, source)
     hashes = np.unique(row_hashes["hash"])
@@ -181,7 +181,7 @@ _PAIR = np.dtype([("hash", "u8"), ("row", "i4")])
 
 
 def _failed(journal: Journal, run: Run, source: Source) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
-    """The run's failed rows: numbers, codes (as places in a list of names), and (hash of an identifier, which row)."""
+    """Return the run's failed rows: numbers, codes (indexes into a list of names), and (hash, index of the row)."""
     rows: list[np.ndarray] = []
     codes: list[np.ndarray] = []
     pairs: list[np.ndarray] = []
@@ -208,7 +208,7 @@ def _joined(parts: Sequence[np.ndarray], dtype: str | np.dtype) -> np.ndarray:
 
 
 def _places(hashes: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each one stands among the sorted hashes, and whether it does."""
+    """Return the position of each hash among the sorted hashes, and whether it is there."""
     if not len(hashes):
         return np.zeros(len(found), "i8"), np.zeros(len(found), bool)
     places = np.minimum(np.searchsorted(hashes, found), len(hashes) - 1)
@@ -216,9 +216,9 @@ def _places(hashes: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _hashes(block: RowBlock, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """For each kind of knowing a row: the positions of the rows that can be known so, and its hash.
+    """Yield, for each kind of match, the positions of the rows that have it and their hashes.
 
-    Each identifier alone: a row that was rejected for its e-mail can still be found by its mobile.
+    Each identifier counts alone: a row that was rejected because of its e-mail still matches by its mobile.
     """
     settings = msgspec.convert(run.record.settings, Settings)
     positions = {int(row): n for n, row in enumerate(block.frame.index)}
@@ -238,13 +238,13 @@ def _hashes(block: RowBlock, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]
 
 def _hashed(values: Map[int, str], positions: Map[int, int], kind: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     if values:
-        texts = np.array([*values.values(), ""], dtype=object)[:-1]  # never taken for an array of characters
+        texts = np.array([*values.values(), ""], dtype=object)[:-1]  # or numpy makes it an array of characters
         found = pd.util.hash_array(texts, hash_key=_KEYS[kind], categorize=False)
         yield np.array([positions[row] for row in values]), found
 
 
 def _paired(source: Source, outcomes: Iterator[Outcome]) -> Iterator[tuple[RowBlock, list[Outcome | None]]]:
-    """The source's blocks, each row with its outcome, if it has one."""
+    """Yield the source's blocks, with the outcome of each row or None."""
     coming = next(outcomes, None)
     for block in source.blocks(_ROWS_AT_ONCE):
         found: list[Outcome | None] = []
@@ -256,11 +256,11 @@ def _paired(source: Source, outcomes: Iterator[Outcome]) -> Iterator[tuple[RowBl
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """For a terminal of 80 columns."""
+    """Return the comparison for a terminal of 80 columns."""
     lines = [
         f"earlier  {comparison.earlier.run_id}  {comparison.earlier.started_at}",
         f"later    {comparison.later.run_id}  {comparison.later.started_at}",
-        "compared by " + ("row" if comparison.by == "row" else "the customers' identifiers"),
+        "compared by " + ("row number" if comparison.by == "row" else "customer"),
         "",
     ]
     parts = (

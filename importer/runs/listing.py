@@ -1,4 +1,4 @@
-"""Listing: the runs of a journal with their counts, for people and programs."""
+"""The runs of a journal with their counts, for `importer runs`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from importer.system.clock import stamp
 
 
 class RunLine(msgspec.Struct, frozen=True):
-    """A run in the list. `exit_code` None: it is going on, or its process died."""
+    """A run in the list. `exit_code` None: it is running, or its process was killed."""
 
     run_id: str
     source: str
@@ -27,7 +27,7 @@ class RunLine(msgspec.Struct, frozen=True):
 
 
 def list_runs(settings: Settings) -> list[RunLine]:
-    """Newest first."""
+    """Return the runs, newest first."""
     with Journal.open(Path(settings.reports_dir), settings.database or None) as journal:
         lines = []
         for run in journal.runs():
@@ -49,16 +49,17 @@ def list_runs(settings: Settings) -> list[RunLine]:
 
 
 def runs_text(runs: list[RunLine]) -> str:
+    """Return the list as a table for a terminal."""
     if not runs:
-        return "There are no runs yet. Begin with `importer run FILE`.\n"
+        return "There are no runs yet. Start one with `importer run FILE`.\n"
     width = max(len(run.run_id) for run in runs)
-    lines = [f"{'run':<{width}}  {'ended':<9} {'succeeded':>9} {'failed':>7} {'rejected':>8} {'other':>7}"]
+    lines = [f"{'run':<{width}}  {'ended':<13} {'succeeded':>9} {'failed':>7} {'rejected':>8} {'other':>7}"]
     for run in runs:
         other = sum(run.rows[s] for s in ("skipped", "unknown", "unprocessed"))
         counts = f"{run.rows['succeeded']:>9,} {run.rows['failed']:>7,} {run.rows['rejected']:>8,} {other:>7,}"
-        lines.append(f"{run.run_id:<{width}}  {_state(run):<9} {counts}")
+        lines.append(f"{run.run_id:<{width}}  {_state(run):<13} {counts}")
     if any(run.resumable for run in runs):
-        lines.append("\n`importer resume RUN` goes on with one that is open.")
+        lines.append("\nResume an open run with `importer resume RUN`.")
     return "\n".join(lines) + "\n"
 
 
@@ -67,4 +68,4 @@ def _state(run: RunLine) -> str:
         return "open"
     if run.resumable:
         return f"open ({run.exit_code})"
-    return {ExitCode.OK: "well", ExitCode.ROWS: "with rows"}.get(ExitCode(run.exit_code), str(run.exit_code))
+    return {ExitCode.OK: "OK", ExitCode.ROWS: "with failures"}.get(ExitCode(run.exit_code), str(run.exit_code))

@@ -1,4 +1,4 @@
-"""Purging: what old runs know of persons goes (reports, spooled input, uploads, what became of rows); counts stay."""
+"""Deletion of the personal data of old runs: reports, copies of piped input, uploads and outcomes. Counts stay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from importer.world import World
 
 
 class Purged(msgspec.Struct, frozen=True):
-    """The runs that were purged, and those old ones that were left with the reason."""
+    """The purged runs, and the old runs that were kept, with the reason."""
 
     runs: tuple[str, ...]
     rows: int
@@ -29,8 +29,8 @@ class Purged(msgspec.Struct, frozen=True):
 def purge(
     settings: Settings, older_than: float, world: World, chosen: Callable[[Run], bool] = lambda _: True
 ) -> Purged:
-    """Runs (those that are chosen) whose last sign of life is older than so many seconds. What can be repeated comes
-    first: a purge that was interrupted is completed by the next one."""
+    """Purge the chosen runs whose end, or start, is older than so many seconds. The next purge completes one that was
+    interrupted: the files of a run are deleted before its rows in the journal."""
     reports = Path(settings.reports_dir)
     before = world.wall() - round(older_than * 1000)
     done: list[str] = []
@@ -47,7 +47,7 @@ def purge(
             ):
                 continue
             if run.record.run_id in needed:
-                left[run.record.run_id] = "an unfinished retry needs it"
+                left[run.record.run_id] = "an unfinished retry needs its outcomes"
                 continue
             try:
                 with hold(journal, reports, journal.identity(run.key)):
@@ -74,7 +74,7 @@ def _purge(journal: Journal, run: Run, reports: Path) -> None:
 
 
 def _purge_spool(journal: Journal, reports: Path, before: int) -> None:
-    """Input that no run came of: its process was killed first."""
+    """Delete old copies of piped input without a run: their process was killed first."""
     folder = reports / ".spool"
     with told(folder):
         for path in folder.iterdir() if folder.is_dir() else ():
@@ -83,8 +83,7 @@ def _purge_spool(journal: Journal, reports: Path, before: int) -> None:
 
 
 def _purge_uploads(journal: Journal, reports: Path, before: int) -> None:
-    """Files that came in by the page: those whose runs are purged, and old ones that no run came of. With each goes
-    what was found out about it, for that holds cells too."""
+    """Delete uploads of the web page: those of purged runs, and old ones without a run, each with its folder."""
     needed: set[Path] = set()
     used: set[Path] = set()
     for run in journal.runs():
@@ -99,7 +98,8 @@ def _purge_uploads(journal: Journal, reports: Path, before: int) -> None:
 
 
 def purged_text(purged: Purged) -> str:
+    """Return the result for a terminal."""
     what = f"{counted(len(purged.runs), 'run')} with {counted(purged.rows, 'row')}"
-    lines = [f"Purged {what}; their counts stay in `importer runs`."]
-    lines += [f"Left {run_id}: {reason}." for run_id, reason in purged.left.items()]
+    lines = [f"Purged {what}. `importer runs` still shows their counts."]
+    lines += [f"Kept {run_id}: {reason}." for run_id, reason in purged.left.items()]
     return "\n".join(lines) + "\n"

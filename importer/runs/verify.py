@@ -1,4 +1,4 @@
-"""Verifying: what the server holds now, compared with what a run sent to it, customer by customer."""
+"""`verify`: reads preferences back from the server and compares them with what a run sent."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from importer.world import World
 
 FILE = "differences.csv"
 _COLUMNS = ("_row", "field", "sent", "found", "difference")
-#: So many differences are told on a console; all stand in the file.
-_MOST_TOLD = 10
+#: The most differences on a console. The file has all.
+_MOST_SHOWN = 10
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """`field` "" when the server does not know the customer at all. No value: those stand in the file only."""
+    """`field` "" where the server does not know the customer. Values are only in the file."""
 
     row_number: int
     customer: str
@@ -47,6 +47,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
+    """The result of `verify`. `report`: the path of `differences.csv`."""
+
     run_id: str
     rows: int
     customers: int
@@ -60,7 +62,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class _Expected:
-    """A customer that is asked for, and what the rows of the run have left it with, in the sheet's order."""
+    """A customer to ask for. `fields`: preference → (last sent value, its row)."""
 
     def __init__(self, customer: Customer) -> None:
         self.customer = customer
@@ -76,8 +78,7 @@ class _Expected:
 def verify(
     run_id: str | None, settings: Settings, given: Mapping[str, object], world: World, sample: int | None = None
 ) -> Verified:
-    """All customers of the run that succeeded, or so many of their rows: the same ones each time. Raises
-    `ImporterError`."""
+    """Verify the rows of a run that succeeded, all or a sample. Raises `ImporterError`."""
     reports = Path(settings.reports_dir)
     with Journal.open(reports, settings.database or None) as journal:
         run = find(journal, run_id)
@@ -103,14 +104,14 @@ def _chosen(succeeded: bytearray, run: Run, sample: int | None) -> set[int] | No
     if sample is None:
         return None
     rows = [row for row, mark in enumerate(succeeded) if mark]
-    # By the sheet's content: whoever looks again looks at the same rows, after a retry too, and nobody chooses them.
+    # Seeded with the sheet's content: the same rows each time, also after a retry.
     return set(random.Random(run.record.source_sha256).sample(rows, min(sample, len(rows))))  # noqa: S311 - no secret
 
 
 def _expected(
     source: Source, run: Run, settings: Settings, succeeded: bytearray, chosen: set[int] | None, world: World
 ) -> list[_Expected]:
-    """What the chosen customers must hold. A later row of such a customer counts too, chosen or not."""
+    """Return what the chosen customers must have. Later rows of such a customer count too, chosen or not."""
     found: list[_Expected] = []
     by_name: dict[tuple[str, str], _Expected] = {}
     for customer in _customers(source, run, settings, succeeded, world):
@@ -127,7 +128,7 @@ def _expected(
 
 
 def _customers(source: Source, run: Run, settings: Settings, succeeded: bytearray, world: World) -> Iterator[Customer]:
-    """Those of the rows that succeeded, in the sheet's order."""
+    """Yield the customers of the rows that succeeded, in the order of the sheet."""
     normaliser = normaliser_of(mapping_of(run), settings)
     others = bytearray(1 - mark for mark in succeeded)
     for portion in SheetFeed(source, normaliser, Selection(decided=others), world.wall).portions():
@@ -142,7 +143,7 @@ def _customers(source: Source, run: Run, settings: Settings, succeeded: bytearra
 async def _ask_all(
     expected: list[_Expected], settings: Settings, target: Target, world: World
 ) -> list[dict[str, str] | None]:
-    """What the server holds for each, asked at the rate of sending."""
+    """Return what the server has for each customer; None where it does not know the customer."""
     found: list[dict[str, str] | None] = [None] * len(expected)
     waiting = iter(range(len(expected)))
     options = client_options_of(target, settings)
@@ -157,7 +158,7 @@ async def _ask_all(
                 world.observer.rows_read(1)
 
         try:
-            # One at first: wrong credentials cost one request, not one for every connection.
+            # One request first: wrong credentials cost one request, not one per connection.
             for number in waiting:
                 found[number] = await _ask(client, admission, expected[number])
                 break
@@ -177,7 +178,7 @@ async def _ask_all(
 
 
 async def _ask(client: Client, admission: Admission, expected: _Expected) -> dict[str, str] | None:
-    """One question, until it is answered. Raises `Stop` and `Stopping`."""
+    """Ask for one customer until the server answers. Raises `Stop` and `Stopping`."""
     attempts = 0
     while True:
         asked = await admission.ask(lambda written: client.preferences(expected.kind, expected.value, written))
@@ -211,50 +212,54 @@ async def _ask(client: Client, admission: Admission, expected: _Expected) -> dic
 
 
 def _compared(run: Run, expected: list[_Expected], found: list[dict[str, str] | None], reports: Path) -> Verified:
-    differences: list[Difference] = []
-    lines: list[tuple[str, ...]] = []
-    agree = 0
-    for customer, holds in zip(expected, found, strict=True):
-        name = (masked_mobile if customer.kind == "mobile" else masked)(customer.value)
-        before = len(differences)
-        if holds is None:
-            differences.append(Difference(customer.row_number, name, "", "the server does not know the customer"))
-            lines.append((str(customer.row_number), "", "", "", differences[-1].what))
-        else:
-            # The server is free to write the names of preferences in its own case.
-            known = {key.casefold(): value for key, value in holds.items()}
-            for field, (sent, row_number) in customer.fields.items():
-                value = known.get(field.casefold(), "")
-                if value.strip() == sent.strip():
-                    continue
-                what = "another value" if value else "no value"
-                differences.append(Difference(row_number, name, field, what))
-                lines.append((str(row_number), field, sent, value, what))
-        agree += len(differences) == before
+    """Compare, and write `differences.csv`."""
+    by_customer = [_lines(customer, has) for customer, has in zip(expected, found, strict=True)]
+    lines = [line for lines in by_customer for line in lines]
     folder = reports / run.record.run_id
     private_folder(folder)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
-    writer.writerows([guard(cell) for cell in line] for line in lines)
+    for difference, sent, value in lines:
+        cells = (str(difference.row_number), difference.field, sent, value, difference.what)
+        writer.writerow([guard(cell) for cell in cells])
     write_whole(folder / FILE, b"\xef\xbb\xbf" + text.getvalue().encode())
     rows = len({row for customer in expected for _, row in customer.fields.values()})
-    return Verified(run.record.run_id, rows, len(expected), agree, tuple(differences), str(folder / FILE))
+    agree = by_customer.count([])
+    return Verified(
+        run.record.run_id, rows, len(expected), agree, tuple(difference for difference, *_ in lines), str(folder / FILE)
+    )
+
+
+def _lines(customer: _Expected, has: dict[str, str] | None) -> list[tuple[Difference, str, str]]:
+    """Return (difference, sent value, found value) for a customer. `has`: what the server has."""
+    name = (masked_mobile if customer.kind == "mobile" else masked)(customer.value)
+    if has is None:
+        return [(Difference(customer.row_number, name, "", "the server does not know the customer"), "", "")]
+    # The server may change the case of preference names.
+    values = {key.casefold(): value for key, value in has.items()}
+    lines = []
+    for field, (sent, row_number) in customer.fields.items():
+        value = values.get(field.casefold(), "")
+        if value.strip() != sent.strip():
+            what = "another value" if value else "no value"
+            lines.append((Difference(row_number, name, field, what), sent, value))
+    return lines
 
 
 def verified_text(verified: Verified) -> str:
-    """For a console: which rows and fields, no values."""
+    """Return the result for a console: rows and fields, without values."""
     lines = [
-        f"Asked for {counted(verified.customers, 'customer')} of the run {verified.run_id}: "
-        f"{counted(verified.agree, 'holds', 'hold')} what was sent, "
-        f"{counted(verified.customers - verified.agree, 'does', 'do')} not."
+        f"Verified {counted(verified.customers, 'customer')} of run {verified.run_id}: "
+        f"{counted(verified.agree, 'matches', 'match')}, "
+        f"{counted(verified.customers - verified.agree, 'differs', 'differ')}."
     ]
-    for found in verified.differences[:_MOST_TOLD]:
+    for found in verified.differences[:_MOST_SHOWN]:
         field = f"`{found.field}`: " if found.field else ""
         lines.append(f"  row {found.row_number:,}, {found.customer}: {field}{found.what}")
-    left = len(verified.differences) - _MOST_TOLD
+    left = len(verified.differences) - _MOST_SHOWN
     if left > 0:
         lines.append(f"  and {left:,} more")
     if verified.differences:
-        lines.append(f"All differences, with what was sent and found: {verified.report}")
+        lines.append(f"All differences with sent and found values: {verified.report}")
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""What `check` tells: right counts with examples, in 80 columns, as JSON, and without a cell in any message."""
+"""The findings of `check`: exact counts with examples, in 80 columns, as JSON, without cells in messages."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_counts_and_examples() -> None:
 
 
 def test_columns() -> None:
-    """What each becomes, samples, blanks of the rows that are sent, list-like cells, slips."""
+    """The field, samples, empty cells of rows that are sent, list-like cells, misspelt names."""
     by_name = {column.column: column for column in _findings(ROWS).columns}
     assert by_name["Mobile"].becomes == "mobile" and by_name["Mobile"].samples == ()
     brand = by_name["Brand"]
@@ -95,14 +95,14 @@ def test_columns() -> None:
     assert by_name["Remark"].blank == 1
 
 
-def test_a_slip_is_told() -> None:
-    """A misspelt header is taken as a preference, and said to be."""
+def test_a_misspelt_header_is_reported() -> None:
+    """It is sent as a preference, and the findings say so."""
     found = _findings([("a@b.com", "x")], ("Email", "Moblie No"))
     assert found.columns[1].looks_like == "mobile"
-    assert "looks like a misspelt `mobile`; it is taken as a preference" in findings_text(found)
+    assert "looks like a misspelt `mobile`, but is sent as a preference" in findings_text(found)
 
 
-def test_the_busiest_customer_sets_a_floor() -> None:
+def test_the_customer_with_the_most_rows_sets_a_minimum_of_requests() -> None:
     """Records of one customer never share a request."""
     assert _findings([(A, "", "x", "y", "z")] * 5, batch_size=100).requests == 5
 
@@ -141,27 +141,29 @@ def test_the_organisations_fields() -> None:
             "Favorite Brand",
         ),
         FieldFinding(
-            "Color", "disabled", "The preference `Color` is disabled in the organisation: its values would be refused."
+            "Color",
+            "disabled",
+            "The preference `Color` is disabled in the organisation: the server would refuse its values.",
         ),
         FieldFinding("city", "unknown", "The organisation has no preference `city`. Did you mean `City`?", "City"),
         FieldFinding("Zodiac", "unknown", "The organisation has no preference `Zodiac`."),
         FieldFinding(
-            "Size", "mandatory", "The preference `Size` is mandatory in the organisation, and no column sets it."
+            "Size", "mandatory", "No column sets the preference `Size`, which is mandatory in the organisation."
         ),
     )
     assert "no preference `Remark`" in findings_text(_findings(ROWS, fields=fields))
 
 
 def test_the_text() -> None:
-    """The sentences a person acts on."""
+    """The sentences that people act on."""
     text = findings_text(_findings(ROWS), zone=datetime.UTC)
     for part in (
         "customers.csv: 7 rows.",
-        "5 rows can be sent, of 3 customers, in 3 requests: at 1/minute that takes 2 min",
+        "5 rows can be sent (3 customers) in 3 requests. At 1/minute this takes 2 min or more",
         "12:02 on 23 Nov",
         "2 rows would be rejected",
-        "1 empty cell: left as they are",
-        "2 cells look like lists (parted by `;`)",
+        "1 empty cell: not sent",
+        "2 cells look like lists (separated by `;`)",
         "`Mobile`: the mobile has too few digits (2 rows: 4, 5)",
         "(1 cell: row 3)",
         "1 customer occurs more than once",
@@ -172,7 +174,7 @@ def test_the_text() -> None:
 
 
 def test_json_and_csv() -> None:
-    """One document; a CSV row under every heading, in which no cell runs."""
+    """One JSON document, and CSV rows in which no program runs a cell."""
     document = msgspec.json.decode(msgspec.json.encode(_findings(ROWS)))
     assert document["rows"] == 7 and document["problems"][0]["code"] == "mobile_too_short"
     made = Normaliser(propose(COLUMNS))(block_of(COLUMNS, ROWS))
@@ -202,7 +204,7 @@ _CELLS = st.text(max_size=12)
     st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=1),
 )
 def test_the_text_fits_any_sheet(rows: list[tuple[str, str, str]], names: list[str]) -> None:
-    """At most 80 columns, and nothing that a terminal would obey, whatever the cells and headers hold."""
+    """At most 80 columns and no control characters, whatever the cells and headers contain."""
     columns = ("Mobile", "Brand", *names)
     if len({name.casefold() for name in columns}) < 3:
         return

@@ -1,4 +1,4 @@
-"""Customers that occur more than once: counted exactly, chains included, on disk or not."""
+"""Customers that occur more than once are counted exactly, in memory and on disk."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def test_counted_as_by_hand(identifiers: list[tuple[str, str, str, str]], size: 
 
 
 def test_on_disk_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looked at a part at a time, the count does not change."""
+    """The count by bucket is the same."""
     customers = [Customer(2 + at, mobile=str(at % 700), email=f"{at // 2}@X.com") for at in range(1_500)]
     expected = _count(customers)
     monkeypatch.setattr(repeats, "_WAITING", 300)
     assert _count(customers, 90) == expected
 
 
-def test_what_is_told() -> None:
+def test_counts_and_example_rows() -> None:
     """How many, in how many records, and the rows of some; an e-mail's case does not make another customer."""
     customers = [Customer(2, email="A@b.com"), Customer(3, mobile="1"), Customer(5, email="a@B.com", mobile="1")]
     assert _count(customers) == Repeats(1, 3, 3, ((2, 3, 5),))

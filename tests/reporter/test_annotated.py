@@ -194,8 +194,8 @@ def test_what_excel_alone_can_hold_is_named_and_no_warning_of_a_library_is_heard
         archive.writestr("xl/ctrlProps/ctrlProp1.xml", b"<formControlPr/>")
     written = report(tmp_path / "run", tmp_path / "u.xlsx", [failed(n, "816") for n in range(2, 8)])
     assert written.notes == (
-        "annotated.xlsx does not contain the workbook's buttons and other controls, shapes and text boxes and sparklines: "
-        "keep your own copy.",
+        "annotated.xlsx does not contain the workbook's buttons and other controls, shapes and text boxes and "
+        "sparklines: keep your own copy.",
     )
 
 

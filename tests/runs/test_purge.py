@@ -116,7 +116,7 @@ def test_the_command(tmp_path: Path) -> None:
         assert program.run("run", "rows.csv", "--base-url", sandbox.base_url)[0] == 0
         assert program.run("purge", "--older-than", "soon")[0] == ExitCode.SETTINGS
         code, out, err = program.run("purge", "--older-than", "90d")
-        assert (code, out) == (0, "Purged 0 runs with 0 rows; their counts stay in `importer runs`.\n"), err
+        assert (code, out) == (0, "Purged 0 runs with 0 rows. `importer runs` still shows their counts.\n"), err
         code, out, err = program.run("verify", "--json", "--sample", "3")
         assert (code, json.loads(out)["customers"]) == (0, 3), err
         code, out, err = program.run("purge", "--older-than", "0.001s", "--json")
