@@ -146,7 +146,7 @@ def _problems_file(output: str, source: str) -> Iterator[Any]:
         raise SettingsError(
             f"{output} cannot be written ({error.strerror}).",
             "Choose another file for --output.",
-            on_page="Make room on the disk.",
+            on_page="Free space on the disk.",
         ) from None
     with os.fdopen(file, "w", encoding="utf-8-sig", newline="") as stream:
         table = csv.writer(stream)

@@ -43,8 +43,8 @@ def database_errors(where: str) -> Iterator[None]:
 
 def damaged(where: str) -> JournalError:
     return JournalError(
-        f"The journal {where} is damaged or is no journal.",
-        "Restore it from a backup, or use another --reports-dir; the reports of earlier runs stay as they are.",
+        f"The journal {where} is damaged or not a journal.",
+        "Restore it from a backup, or use another --reports-dir. Existing reports are not affected.",
         on_page="Ask the administrator of this page to restore it from a backup.",
     )
 
@@ -66,8 +66,8 @@ def sqlite(path: Path) -> Engine:
     kind = file_system_of(path)
     if kind in _NETWORK_FILE_SYSTEMS:
         raise JournalError(
-            f"The journal {path} lies on a network file system ({kind}), where SQLite is not safe.",
-            "Choose a local --reports-dir, or a --database postgresql://….",
+            f"The journal {path} is on a network file system ({kind}), where SQLite can lose data.",
+            "Choose a --reports-dir on a local disk, or use --database postgresql://….",
             on_page="Ask the administrator of this page to move the folder of reports to a local disk.",
         )
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 30})
@@ -101,7 +101,7 @@ def postgresql(url: str) -> Engine:
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise SettingsError(
             "The database of the journal cannot be used.",
-            "Give --database a postgresql:// address and install the extra 'capillary-importer[postgres]'.",
+            "Pass --database postgresql://… and install the extra 'capillary-importer[postgres]'.",
             on_page="Ask the administrator of this page to check the address of the database.",
         ) from error
 

@@ -8,7 +8,7 @@ no cell of the sheet: rows are known by number, messages name columns.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -16,26 +16,21 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
 
-from importer.errors import JournalError
 from importer.journal.changes import Change, apply
-from importer.journal.databases import damaged, database_errors, postgresql, sqlite
+from importer.journal.connection import JournalConnection
+from importer.journal.databases import damaged, postgresql, sqlite
 from importer.journal.entries import joined, outcome_of, pack, unpack_rows, unpack_sent
 from importer.journal.records import Attempt, OpenBatch, PurgedCounts, Run, RunProgress, RunRecord
 from importer.journal.schema import (
     ATTEMPTS,
     BATCHES,
     META,
-    MIGRATIONS,
     OUTCOMES,
     ROWS,
     RUNS,
-    SCHEMA_VERSION,
     STATUS_NUMBER,
     STATUSES,
-    make_or_migrate,
-    version_of,
 )
 from importer.model import Outcome, RequestCounts, Status, Stretch
 
@@ -43,19 +38,8 @@ _ATTEMPT, _ALL_BUT_ROWS = itemgetter(2), itemgetter(2, 3, 4, 5, 6)
 _NO_ANSWER = ("", 0)
 
 
-class Journal:
-    """One connection, used by one thread at a time. Raises `JournalError`."""
-
-    def __init__(self, engine: Engine, where: str) -> None:
-        self._engine = engine
-        self.where = where
-        with self.errors():
-            self._connection = engine.connect()
-            try:
-                self._prepare()
-            except BaseException:
-                self.close()
-                raise
+class Journal(JournalConnection):
+    """Writes and reads runs, batches, attempts and outcomes. Raises `JournalError`."""
 
     @classmethod
     def open(cls, reports_dir: Path, database: str | None = None) -> Journal:
@@ -64,53 +48,6 @@ class Journal:
             return cls(postgresql(database), sa.make_url(database).render_as_string(hide_password=True))
         path = Path(database.removeprefix("sqlite:///")) if database else reports_dir / "journal.db"
         return cls(sqlite(path), str(path))
-
-    def close(self) -> None:
-        self._connection.close()
-        self._engine.dispose()
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def errors(self) -> AbstractContextManager[None]:
-        """Context in which errors of the database become `JournalError`."""
-        return database_errors(self.where)
-
-    @property
-    def shared(self) -> bool:
-        """Whether several machines can use it."""
-        return self._engine.dialect.name != "sqlite"
-
-    def another_connection(self) -> Connection:
-        """Return a new connection, for a lock that lasts as long as its connection."""
-        return self._engine.connect()
-
-    def _prepare(self) -> None:
-        if self._engine.dialect.name == "sqlite":
-            with self._connection.begin():
-                if self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
-                    raise damaged(self.where)
-        found = self._version()
-        if found is None or found in MIGRATIONS:
-            # One transaction for tables and version, and one process at a time.
-            self._connection.execution_options(writes_first=True)
-            with self._connection.begin():
-                make_or_migrate(self._connection)
-            self._connection.execution_options(writes_first=False)
-            found = self._version()
-        if found != SCHEMA_VERSION:
-            raise JournalError(
-                f"The journal {self.where} has version {found}; this importer reads version {SCHEMA_VERSION}.",
-                "Use the importer that made it, or another --reports-dir.",
-                on_page="Ask the administrator of this page to use the version that made it.",
-            )
-
-    def _version(self) -> int | None:
-        with self._connection.begin():
-            return version_of(self._connection)
 
     # ------------------------------------------------------------------------------------------------ runs
 
@@ -157,11 +94,7 @@ class Journal:
 
     def imported_whole(self, base_url: str, sha256: str) -> Run | None:
         """Return the newest run of this content to this target in which every row succeeded."""
-        found = self._select(sa.select(RUNS).where(RUNS.c.source_sha256 == sha256).order_by(RUNS.c.id.desc()))
-        for run in found:
-            if run.finished and run.exit_code == 0 and run.record.base_url == base_url and not _partial(run):
-                return run
-        return None
+        return next((run for run in self.imported(base_url, sha256) if run.exit_code == 0), None)
 
     def of_source(self, place: str) -> Run | None:
         """Return the newest run of the file at this path."""
@@ -177,19 +110,6 @@ class Journal:
             for run in found
             if run.finished and run.exit_code in (0, 3) and run.record.base_url == base_url and not _partial(run)
         ]
-
-    def check(self) -> None:
-        """Raise `JournalError` where the database is damaged."""
-        if self._engine.dialect.name != "sqlite":
-            return
-        with self.errors(), self._connection.begin():
-            found = self._connection.execute(sa.text("PRAGMA quick_check(1)")).scalar()
-        if found != "ok":
-            raise JournalError(
-                f"The journal {self.where} is damaged.",
-                "Restore it, or use another --reports-dir.",
-                on_page="Ask the administrator of this page to restore it from a backup.",
-            )
 
     def relocate(self, run: Run, source: str) -> None:
         """Store the new path of a run's file after it was moved. The identity keeps the old path."""
@@ -337,22 +257,9 @@ class Journal:
     def requests(self, key: int) -> RequestCounts:
         """Count requests. Sent: all attempts. Throttled: answered with 429. Retried: a batch sent again, not after
         429. Split: batches that were sent in parts."""
-        slowed = sa.func.sum(sa.case((ATTEMPTS.c.code == "429", 1), else_=0))
-        by_batch = (
-            sa.select(sa.func.count().label("made"), slowed.label("slowed"))
-            .where(ATTEMPTS.c.run == key)
-            .group_by(ATTEMPTS.c.batch_id)
-            .subquery()
-        )
-        again = by_batch.c.made - by_batch.c.slowed - 1
-        totals = sa.select(
-            sa.func.sum(by_batch.c.made),
-            sa.func.sum(sa.case((again > 0, again), else_=0)),
-            sa.func.sum(by_batch.c.slowed),
-        )
         parts = sa.select(sa.func.count(sa.distinct(BATCHES.c.split_from))).where(BATCHES.c.run == key)
         with self.errors(), self._connection.begin():
-            sent, retried, throttled = self._connection.execute(totals).one()
+            sent, retried, throttled = self._connection.execute(_attempt_totals(key)).one()
             split = self._connection.execute(parts).scalar()
         return RequestCounts(int(sent or 0), int(retried or 0), int(split or 0), int(throttled or 0))
 
@@ -384,18 +291,14 @@ class Journal:
             ]
 
     def last_batch_id(self, key: int) -> int:
-        with self.errors(), self._connection.begin():
-            found = self._connection.execute(
-                sa.select(sa.func.max(BATCHES.c.batch_id)).where(BATCHES.c.run == key)
-            ).scalar()
-        return found or 0
+        return self._last(sa.select(sa.func.max(BATCHES.c.batch_id)).where(BATCHES.c.run == key))
 
     def last_attempt(self, key: int) -> int:
+        return self._last(sa.select(sa.func.max(ATTEMPTS.c.number)).where(ATTEMPTS.c.run == key))
+
+    def _last(self, query: sa.Select[Any]) -> int:
         with self.errors(), self._connection.begin():
-            found = self._connection.execute(
-                sa.select(sa.func.max(ATTEMPTS.c.number)).where(ATTEMPTS.c.run == key)
-            ).scalar()
-        return found or 0
+            return self._connection.execute(query).scalar() or 0
 
     def attempts(self, key: int) -> Iterator[Attempt]:
         """Yield every attempt of a run, by number."""
@@ -428,6 +331,23 @@ class Journal:
         """Apply changes in one transaction; returns when they are on the disk."""
         with self.errors(), self._connection.begin():
             apply(changes, self._connection, key)
+
+
+def _attempt_totals(key: int) -> sa.Select[Any]:
+    """The query for the sent, retried and throttled requests of a run."""
+    slowed = sa.func.sum(sa.case((ATTEMPTS.c.code == "429", 1), else_=0))
+    by_batch = (
+        sa.select(sa.func.count().label("made"), slowed.label("slowed"))
+        .where(ATTEMPTS.c.run == key)
+        .group_by(ATTEMPTS.c.batch_id)
+        .subquery()
+    )
+    again = by_batch.c.made - by_batch.c.slowed - 1
+    return sa.select(
+        sa.func.sum(by_batch.c.made),
+        sa.func.sum(sa.case((again > 0, again), else_=0)),
+        sa.func.sum(by_batch.c.slowed),
+    )
 
 
 def _partial(run: Run) -> bool:

@@ -221,5 +221,5 @@ def _window(timeline: Timeline, code: str, group: _Group) -> Finding | None:
 
 def _who(entry: CodeEntry, group: _Group) -> str:
     retry = entry.klass in (Next.AGAIN, Next.ALONE) or group.statuses[Status.UNKNOWN] == group.rows
-    helps = f"Retrying unchanged {'can' if retry else 'will not'} help."
-    return f"Who can fix it: {_WHO.get(entry.who, entry.who)}. {helps}" if entry.who else helps
+    helps = f"retrying unchanged {'can' if retry else 'will not'} help."
+    return f"For {_WHO.get(entry.who, entry.who)}; {helps}" if entry.who else helps.capitalize()

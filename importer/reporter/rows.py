@@ -198,7 +198,7 @@ def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outco
 
 def _not_in(source: ReportSource, outcome: Outcome) -> SourceChanged:
     return SourceChanged(
-        f"The run has an outcome for row {outcome.row_number}, which {source.path} does not have.",
-        "Put back the file that the run began with, then type `importer report` again.",
+        f"The run has a result for row {outcome.row_number}, which {source.path} does not contain.",
+        "Put the original file back, then run `importer report` again.",
         on_page="Upload the file again to import it.",
     )

@@ -35,7 +35,7 @@ def read_summary(folder: Path) -> RunSummary:
         return msgspec.json.decode((folder / "summary.json").read_bytes(), type=RunSummary)
     except (OSError, msgspec.DecodeError):
         raise SettingsError(
-            f"The reports of the run {folder.name} are gone.",
-            "`importer runs` tells what became of its rows.",
+            f"The reports of run {folder.name} were deleted.",
+            "`importer runs` still shows its counts.",
             on_page="",
         ) from None

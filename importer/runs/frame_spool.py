@@ -1,6 +1,6 @@
-"""A DataFrame spooled: written as CSV beside the reports, for its owner alone, so that a run of it can be resumed.
+"""Private copies of DataFrames as CSV, from which runs can be resumed.
 
-What is written is the text that the reader makes of each cell: a frame and a workbook that show the same are the same.
+A copy has the text that the reader makes of each cell, so a frame and a workbook with the same cells are equal.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from importer.errors import JournalError, SourceError
 from importer.reader import open_source
 from importer.runs.spool import sync_folder
 
-#: How the file is written, in the words of the settings.
+#: The format of the file, as values of the settings.
 ENCODING, DELIMITER, HEADER_ROW = "utf-8", ",", 1
 
 
 def spool_frame(frame: pd.DataFrame, reports_dir: Path) -> Path:
-    """Named by its content: the same frame again is the same source. Raises `SourceError` where it is no sheet."""
+    """Write the copy and return its path, named by its content: the same frame again is the same source.
+
+    Raises `SourceError` where the frame is not a valid sheet.
+    """
     folder = reports_dir / ".spool"
     aside = folder / f".frame-{os.getpid()}"
     with open_source(frame) as source:
@@ -35,7 +38,7 @@ def spool_frame(frame: pd.DataFrame, reports_dir: Path) -> Path:
                 blank, row = [""] * len(source.columns), HEADER_ROW
                 for block in source.blocks():
                     for number, *cells in block.frame.itertuples(name=None):
-                        # Blank rows are no rows, but they are counted.
+                        # Blank rows are skipped, but keep their numbers.
                         table.writerows([blank] * (number - row - 1))
                         table.writerow(cells)
                         row = number
@@ -47,7 +50,9 @@ def spool_frame(frame: pd.DataFrame, reports_dir: Path) -> Path:
             sync_folder(folder)
         except UnicodeEncodeError:
             aside.unlink(missing_ok=True)
-            raise SourceError("The DataFrame holds text that is no Unicode.", "Decode its cells first.") from None
+            raise SourceError(
+                "The DataFrame contains text that is not valid Unicode.", "Decode its cells first."
+            ) from None
         except OSError as error:
             raise JournalError(
                 f"{folder} cannot be written ({error.strerror}).", "Choose another reports_dir."

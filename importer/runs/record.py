@@ -1,4 +1,4 @@
-"""Runs: how one begins, which one goes on, and what it remembers of its settings. Nothing is sent here."""
+"""The record of a run: what it stores when it begins, and how it is found and read again."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from importer.system.text import typed_place
 
 _USUAL = Settings()
 
-#: What may be given anew when a run goes on: its pace and when it stops; for a retry, also how it begins and on whose
-#: behalf.
+#: Settings that may change when a run is resumed: pace and stop; in a retry also the canary and the attribution.
 PACE = (
     *("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration", "time_zone"),
     *("canary", "gzip", "attribution_type", "attribution_code"),
@@ -29,18 +28,18 @@ PACE = (
 
 
 def choose_mapping(source: Source, settings: Settings) -> Mapping:
-    """The mapping that the user wrote, else the one that the header names say. Raises `SourceError`."""
+    """Return the mapping of the settings, else one proposed from the header. Raises `SourceError`."""
     if settings.mapping:
         return fit(load(Path(settings.mapping)), source.columns)
     return propose(source.columns)
 
 
 def check_resubmit(source: Source, settings: Settings) -> None:
-    """`--resubmit` for a sheet that says nothing of an earlier run would send all of it. Raises `SourceError`."""
+    """Raise `SourceError` for `--resubmit` of a sheet without results of an earlier run: all of it would be sent."""
     if settings.resubmit and source.header.status is None:
         raise SourceError(
-            f"{source.name} has no column _status, so it does not say which rows are still open.",
-            "Give annotated.xlsx or results.csv of the earlier run, or leave out --resubmit.",
+            f"{source.name} has no column _status, which says which rows are still open.",
+            "Import annotated.xlsx or results.csv of the earlier run, or omit --resubmit.",
             on_page="Fix one of the files that the report offers, or upload this one on the first page.",
         )
 
@@ -56,13 +55,13 @@ def source_options(settings: Settings, password: str | None) -> SourceOptions:
 
 
 def identity_of(source: Source, base_url: str, spooled: bool) -> str:
-    """What makes two runs the same work: the file by its place (by its content if piped), the sheet, the target."""
+    """Return what two runs of the same work share: path of the file (its content if piped), sheet and target."""
     where = source.sha256 if spooled else str(Path(source.path).resolve())
     return f"{where} · {source.sheet} · {base_url}"
 
 
 def identity_of_record(record: RunRecord) -> str:
-    """The same for a run that began before, without opening its source."""
+    """Return the identity of an earlier run, without opening its source."""
     where = record.source_sha256 if record.spooled else record.source
     return f"{where} · {record.sheet} · {record.base_url}"
 
@@ -78,7 +77,7 @@ def new_record(
     spooled: bool = False,
     retry_of: str = "",
 ) -> RunRecord:
-    """What a new run remembers. Its id tells day, minute and file; four hex digits keep two of a minute apart."""
+    """Return the record of a new run. Its id has the minute, the file and four random hex digits."""
     moment = datetime.datetime.fromtimestamp(at / 1000, datetime.UTC)
     word = re.sub(r"[^a-z0-9]+", "-", Path(source.name).name.split(".")[0].lower()).strip("-")[:40] or "rows"
     return RunRecord(
@@ -90,7 +89,7 @@ def new_record(
         base_url=base_url,
         key_name=key_name,
         started_at=at,
-        # Where the nightly load takes its files from and whom it tells is no part of the run.
+        # The locations and recipients of the nightly load are not part of the run.
         settings=msgspec.to_builtins(msgspec.structs.replace(settings, nightly=Nightly())),
         parser=dict(source.settings),
         mapping=msgspec.msgpack.encode(mapping),
@@ -101,7 +100,7 @@ def new_record(
 
 
 def refuse_unfinished(journal: Journal, identity: str, sha256: str, settings: Settings, restart: bool) -> None:
-    """An unfinished run of the same source and target is resumed, not begun again. Raises `Busy`."""
+    """Raise `Busy` where the source and target have an unfinished run. With `restart`, a new run replaces it."""
     unfinished = journal.unfinished(identity)
     if unfinished is None:
         return
@@ -109,33 +108,33 @@ def refuse_unfinished(journal: Journal, identity: str, sha256: str, settings: Se
         journal.abandon(unfinished.key)
         return
     run_id = unfinished.record.run_id
-    changed = "" if unfinished.record.source_sha256 == sha256 else " (the file has changed since)"
+    changed = "" if unfinished.record.source_sha256 == sha256 else ", and the file has changed since"
     raise Busy(
-        f"The run {run_id} of this source and target is not finished{changed}.",
-        f"Type `importer resume {run_id}{_place(settings)}` to go on with it, or add --restart to begin anew.",
+        f"Run {run_id} of this source and target is not finished{changed}.",
+        f"Resume it with `importer resume {run_id}{_place(settings)}`, or start a new run with --restart.",
         on_page="Resume that import.",
     )
 
 
 def find(journal: Journal, run_id: str | None, *, unfinished: bool = False) -> Run:
-    """The named run, else the newest (`unfinished`: rather one that is not finished). Raises `SettingsError`."""
+    """Return the named run, else the newest (`unfinished`: an unfinished one first). Raises `SettingsError`."""
     if run_id:
         found = journal.run(run_id)
         if found is None:
-            raise SettingsError(f"There is no run {run_id}.", "`importer runs` lists them.", on_page="")
+            raise SettingsError(f"There is no run {run_id}.", "List the runs with `importer runs`.", on_page="")
         if found.progress.purged is not None:
             raise SettingsError(
-                f"The rows of the run {run_id} were purged.", "`importer runs` has its counts.", on_page=""
+                f"The rows of run {run_id} were purged.", "Its counts are in `importer runs`.", on_page=""
             )
         return found
     runs = [run for run in journal.runs() if run.progress.purged is None]
     if not runs:
-        raise SettingsError("There is no run yet.", "Begin with `importer run FILE`.", on_page="Upload a file.")
+        raise SettingsError("There is no run yet.", "Start one with `importer run FILE`.", on_page="Upload a file.")
     return next((run for run in runs if unfinished and not run.finished), runs[0])
 
 
 def settings_of(run: Run, given: dict[str, Any]) -> Settings:
-    """The run's own settings, with what was given anew. Raises `SettingsError` for what cannot be changed."""
+    """Return the run's own settings, changed by those of `given` that may change."""
     settings = msgspec.convert(run.record.settings, Settings)
     return msgspec.structs.replace(settings, **{name: value for name, value in given.items() if name in PACE})
 
@@ -145,12 +144,12 @@ def mapping_of(run: Run) -> Mapping:
 
 
 def check_unchanged(run: Run, source: Source, settings: Settings = _USUAL) -> None:
-    """By content, never by date. `settings`: with what was typed of where the run lies. Raises `SourceChanged`."""
+    """Raise `SourceChanged` where the content differs. `settings`: the folder and journal that were typed."""
     if source.sha256 != run.record.source_sha256:
         raise SourceChanged(
-            f"{source.name} is not the file that the run {run.record.run_id} began with.",
-            f"Put the old file back and type `importer resume {run.record.run_id}{_place(settings)}`, "
-            "or run the new one with --restart.",
+            f"{source.name} has changed since run {run.record.run_id} began.",
+            f"Put the old file back and resume with `importer resume {run.record.run_id}{_place(settings)}`, "
+            "or import the new one with --restart.",
             on_page="Put the old file back and resume the import, or upload the new one.",
         )
 
@@ -160,6 +159,6 @@ def _place(settings: Settings) -> str:
 
 
 def forget_spool(journal: Journal, run: Run) -> None:
-    """What came by a pipe goes once nobody can resume from it."""
+    """Delete the copy of a piped source once no run can be resumed from it."""
     if run.record.spooled and not journal.in_use(run.record.source):
         Path(run.record.source).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Reporting: journal and source → the files of a run, and how it ended is written down."""
+"""Writes the reports of a run from journal and source, and stores how it ended."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def end(
     *,
     show_identifiers: bool = False,
 ) -> RunSummary:
-    """The reports of a run that has ended, for good or for now; then its end is written down. Raises `JournalError`."""
+    """Write the reports of a run that ended or stopped, then store its end. Raises `JournalError`."""
     at = world.wall()
     stopped = f"{stop.message} {stop.advice}".strip() if stop is not None else ""
     stopped_on_page = f"{stop.message} {stop.on_page}".strip() if stop is not None else None
@@ -42,11 +42,11 @@ def end(
     try:
         summary = _write(journal, run, source, stop, None, at, folder, show_identifiers)
     except Unwritten as error:
-        # The run has not ended yet. `importer report` would write the files and leave it open, in its next one's way.
+        # The run stays open: `importer report` would write the files, but only `resume` also ends the run.
         raise Unwritten(
-            f"{error.message} No row is lost: what was sent is in the journal.",
-            f"Make space or repair the disk, then type `importer resume {run.record.run_id}`, which writes them.",
-            on_page="Make space or repair the disk, then resume the import, which writes them.",
+            f"{error.message} No row is lost: the journal has all results.",
+            f"Free space or repair the disk, then write them with `importer resume {run.record.run_id}`.",
+            on_page="Free space or repair the disk, then resume the import to write them.",
         ) from error
     finished = (stop is None and not summary.rows.unprocessed) or _nothing_came_of_it(stop, summary.rows)
     journal.finish(run.key, at, summary.exit_code, finished, run.progress)
@@ -58,7 +58,7 @@ def end(
 def again(
     journal: Journal, run: Run, source: Source, world: World, folder: Path, *, show_identifiers: bool = False
 ) -> RunSummary:
-    """The reports once more, for somebody who looks, perhaps while another process is on the run."""
+    """Write the reports again, possibly while another process is using the run."""
     if run.finished_at is not None and run.exit_code is not None:
         code = ExitCode(run.exit_code)
         return _write(journal, run, source, None, code, run.finished_at, folder, show_identifiers)
@@ -66,15 +66,15 @@ def again(
 
 
 def with_bundle(journal: Journal, run: Run, source: Source, summary: RunSummary, folder: Path) -> RunSummary:
-    """A summary that names, besides its reports, a bundle for a support ticket, which is written now."""
+    """Write a bundle for a support ticket; return the summary with it among the reports."""
     timings = Timings(journal.attempts(run.key))
     path = write_bundle(journal, run, source, summary, timings, folder / run.record.run_id)
     return msgspec.structs.replace(summary, reports={**summary.reports, path.name: str(path)})
 
 
 def nothing_left(journal: Journal, run: Run, folder: Path, world: World) -> RunSummary:
-    """A finished run that was to be resumed: said so, with the summary of then. All is well."""
-    text = f"The run {run.record.run_id} is finished: nothing is left to resume."
+    """Return the summary of a finished run that was to be resumed, with a note and exit code 0."""
+    text = f"Run {run.record.run_id} is already finished."
     world.observer.noted(text)
     forget_spool(journal, run)
     before = read_summary(folder / run.record.run_id)
@@ -108,13 +108,13 @@ def _write(
 
 
 def _facts(journal: Journal, run: Run, source: Source, timeline: Timeline | None) -> dict[str, str]:
-    """What the page tells besides: how the server answered, and with which settings it was asked."""
+    """Return further rows for summary.html: response times, settings, parser and columns."""
     attempts = journal.attempts(run.key)
     facts = (Timings(attempts, timeline.trouble) if timeline is not None else Timings(attempts)).facts()
     facts["Settings"] = changed(msgspec.convert(run.record.settings, Settings))
     words = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
     read = [f"{name.replace('_', ' ')} {words.get(value, value)}" for name, value in source.settings.items() if value]
-    facts["The sheet was read with"] = ", ".join(read) or "nothing to be found out"
+    facts["Read with"] = ", ".join(read) or "no settings"
     uses = [f"{use.column} → {use.preference or use.field}" for use in mapping_of(run).columns]
     facts["Columns"] = ", ".join(uses)
     facts["Importer"] = run.record.version
@@ -122,18 +122,18 @@ def _facts(journal: Journal, run: Run, source: Source, timeline: Timeline | None
 
 
 def _nothing_came_of_it(stop: ImporterError | None, rows: RowCounts) -> bool:
-    """A run that ended on its settings before any row was answered: there is nothing to resume, only to correct."""
+    """Whether wrong settings stopped the run before any row was answered: there is nothing to resume."""
     wrong_settings = stop is not None and stop.exit_code is ExitCode.SETTINGS
     return wrong_settings and not (rows.succeeded or rows.failed or rows.unknown)
 
 
 def _outcomes_now(journal: Journal, run: Run) -> Iterator[Stretch]:
-    """What the journal knows, and `unknown` for rows that were sent and never answered."""
+    """Return the outcomes of the journal, and `unknown` for rows that were sent but not answered."""
     doubtful = {batch.batch_id: batch for batch in journal.open_batches(run.key) if batch.doubt}
     known = journal.stretches(run.key)
     if not doubtful:
         return known
-    # Those that a dead process sent last may not have been written down.
+    # The last attempts of a killed process may be missing.
     last = {attempt.batch_id: attempt for attempt in journal.attempts(run.key) if attempt.batch_id in doubtful}
     unanswered = sorted(
         (

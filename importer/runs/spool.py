@@ -1,4 +1,4 @@
-"""The spool: what has no place of its own is kept, for its owner alone, so that a run of it can be resumed."""
+"""The spool: private copies of piped sources, from which runs can be resumed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 from importer.errors import JournalError
 
 STANDARD_INPUT = "-"
-#: Below the reports folder: where the page keeps what it needs, and in it the files that come in, each in a folder.
+#: In the folder of the reports: the files of the web page, and its uploads, each in its own folder.
 PAGE, UPLOADS = ".web", ".web/uploads"
 
 
 @contextmanager
 def spooled(source: str, reports_dir: Path, keep: bool = True) -> Iterator[tuple[str, bool]]:
-    """(path, whether it was spooled). What is kept stays until its run has ended well: the pipeline deletes it then."""
+    """Yield (path, whether it is a copy). A kept copy is deleted when its run is finished."""
     if source != STANDARD_INPUT:
         yield source, False
         return
@@ -34,7 +34,7 @@ def spooled(source: str, reports_dir: Path, keep: bool = True) -> Iterator[tuple
             os.fsync(file.fileno())
         path = aside
         if keep:
-            # By its content: the same rows piped again are the same source.
+            # Named by content: the same rows piped again are the same source.
             with aside.open("rb") as file:
                 path = folder / ("stdin-" + hashlib.file_digest(file, "sha256").hexdigest()[:16])
             aside.replace(path)
@@ -53,7 +53,7 @@ def spooled(source: str, reports_dir: Path, keep: bool = True) -> Iterator[tuple
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes a rename in the folder last."""
+    """Sync a folder, so that a rename in it is durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

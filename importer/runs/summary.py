@@ -1,4 +1,4 @@
-"""The summary: what a run's journal and reports add up to. Pure."""
+"""The summary of a run, from its journal and reports. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from importer.system.clock import stamp
 
 
 def exit_code_of(rows: RowCounts, stop: ImporterError | None) -> ExitCode:
-    """How the run ended, for schedulers."""
+    """Return the exit code of a run."""
     if stop is not None:
         return stop.exit_code
     if rows.unprocessed:
@@ -35,7 +35,7 @@ def summarise(
     at: int,
     folder: Path,
 ) -> RunSummary:
-    """The document `summary.json`."""
+    """Return the document `summary.json`."""
     record, progress = run.record, run.progress
     settings = msgspec.convert(record.settings, Settings)
     spent = progress.sending_seconds
@@ -55,7 +55,7 @@ def summarise(
         causes=written.causes,
         rate=RateSummary(
             settings.rate.word,
-            # The first ones leave at once: what follows them is what the time was needed for.
+            # The burst is sent at once and needs no time.
             round(max(requests.sent - settings.burst, 0) * settings.rate.unit / spent, 1) if spent > 0 else 0.0,
         ),
         duration_seconds=round((at - record.started_at) / 1000, 3),
@@ -68,7 +68,7 @@ def summarise(
 def _mapping_notes(run: Run) -> list[str]:
     mapping = mapping_of(run)
     notes = [
-        f"Column “{column}” looks like a misspelt “{field}”; it was taken as a preference."
+        f"Column “{column}” looks like a misspelt “{field}”, but was sent as a preference."
         for column, field in misspelt(mapping)
     ]
     if mapping.ignored:

@@ -16,7 +16,7 @@ from importer.world import World
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where the customers go and as whom. `name` stands for it in the journal: the sandbox's port changes."""
+    """A server and credentials. `name`: how the journal names it, because the port of a sandbox changes."""
 
     base_url: str
     name: str
@@ -24,16 +24,16 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def rate_key(self) -> str:
-        """What the rate belongs to: whoever asks the same server as the same user shares it."""
+        """Return what the rate belongs to: server and user."""
         return f"{self.base_url} {self.credentials.name}"
 
 
 @contextmanager
 def target_of(settings: Settings, world: World) -> Iterator[Target]:
-    """The API that the settings name, or a stand-in that lives as long as the run. Raises `SettingsError`."""
+    """Yield the API of the settings, or a sandbox for the time of the run. Raises `SettingsError`."""
     if bool(settings.attribution_type) != bool(settings.attribution_code):
         raise SettingsError(
-            "The attribution has a type or a code, but not both.",
+            "The attribution needs both a type and a code.",
             "Give --attribution-type and --attribution-code together, or neither.",
             on_page="Ask the administrator of this page to set both, or neither.",
         )
@@ -45,6 +45,6 @@ def target_of(settings: Settings, world: World) -> Iterator[Target]:
     else:
         raise SettingsError(
             "No target is given.",
-            "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it without.",
+            "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it out.",
             on_page="Ask the administrator of this page to set the address of the API.",
         )

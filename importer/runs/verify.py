@@ -85,7 +85,7 @@ def verify(
         own = settings_of(run, dict(given))
         if own.sandbox:
             raise SettingsError(
-                f"The run {run.record.run_id} went to a stand-in that ended with it.", "Verify a run against the API."
+                f"Run {run.record.run_id} used a sandbox, which ended with the run.", "Verify a run against the API."
             )
         succeeded = journal.decided(run.key, (Status.SUCCEEDED,))
     chosen = _chosen(succeeded, run, sample)

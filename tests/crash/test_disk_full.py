@@ -110,7 +110,7 @@ def test_a_disk_that_is_full_when_the_reports_are_written(small_disk: Path, tmp_
         # And now it is.
         code, out, err = program.run("resume", "--json")
         assert (code, len(sandbox.state.requests)) == (0, sent), err
-        assert "nothing is left to resume" in err
+        assert "is already finished" in err
         code, _, err = program.run("report", run_id)
         assert code == 0, err
         assert (small_disk / run_id / "results.csv").read_bytes() == files["results.csv"]

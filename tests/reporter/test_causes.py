@@ -193,7 +193,7 @@ def test_an_outage_is_found_by_its_time(tmp_path: Path) -> None:
     (cause,) = story(tmp_path, stretch, "no_answer", status=Status.UNKNOWN)
     assert "All of them were last tried between 02:00:20 and 02:00:26 UTC" in cause.text
     assert "0 other rows" in cause.text
-    assert "Retrying unchanged can help." in cause.advice
+    assert "retrying unchanged can help." in cause.advice
 
 
 def test_two_causes_under_one_code_are_both_found(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_resume_of_a_finished_run_says_so_and_ends_well(tmp_path: Path) -> None:
             assert again.exit_code == ExitCode.OK
             assert again.rows == done.rows
             assert isinstance(watched.observer, Listener)
-            assert watched.observer.said == [f"The run {done.run_id} is finished: nothing is left to resume."]
+            assert watched.observer.said == [f"Run {done.run_id} is already finished."]
         assert len(sandbox.state.requests) == sent
 
 

@@ -175,7 +175,7 @@ def test_resume_of_a_finished_run_says_so(terminal: Terminal) -> None:
     assert terminal.type("resume", terminal.run_folder().name, "--json").code == 0
     ended = terminal.type("resume")
     assert ended.code == 0
-    assert "nothing is left to resume" in ended.err
+    assert "is already finished" in ended.err
 
 
 def test_json_is_one_document_and_talk_goes_to_stderr(terminal: Terminal) -> None:
