@@ -260,13 +260,13 @@ def _last_column(sheet: Worksheet) -> int:
 
 def _clean(sheet: Worksheet) -> None:
     """Remove the highlights and comments of an earlier report: fixed cells must not keep them."""
-    ours = {_PROBLEM.start_color.rgb, _WARNING.start_color.rgb}
+    marks = {_PROBLEM.start_color.rgb, _WARNING.start_color.rgb}
     for cell in sheet._cells.values():  # the public iterators create a cell for every position of the grid
         if isinstance(cell, MergedCell):
             continue
         if cell.comment is not None and _MARK in cell.comment.text:
             _comment(cell, "")
-        if cell.has_style and cell.fill.start_color.rgb in ours:
+        if cell.has_style and cell.fill.start_color.rgb in marks:
             cell.fill = _NO_FILL
 
 

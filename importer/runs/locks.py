@@ -1,4 +1,4 @@
-"""Locks: one process on a run, and on a source and target. The kernel frees them when the process dies."""
+"""Locks: one process at a time uses a source and target. The kernel frees the lock of a process that dies."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from importer.journal import Journal
 from importer.model import to_json
 from importer.system.process import birth_of
 
-#: How often, and after how many seconds, a lock that somebody has is tried again.
+#: How often, and after how many seconds, to try again to take a held lock.
 _LOOKS, _A_LOOK = 5, 0.01
-#: A lock file is smaller.
+#: The most bytes of a lock file.
 _MOST_BYTES = 4096
 
 
 def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractContextManager[object]:
-    """The lock of a run's work: in the database where machines share one, else beside the reports."""
+    """Return the lock of a run's work: in the database where machines share one, else in the folder of the reports."""
     if journal.shared:
         return DatabaseLock(journal, name)
     return Lock(reports / ".locks", name)
 
 
 def is_held(journal: Journal, reports: Path, name: str) -> bool:
-    """Whether some process holds the lock. Nobody is turned away by the look."""
+    """Whether a process holds the lock. Looking never makes another process fail."""
     if journal.shared:
         return DatabaseLock(journal, name).is_held()
     return Lock(reports / ".locks", name).is_held()
 
 
 def holder_here(journal: Journal, reports: Path, name: str) -> Holder | None:
-    """The process of this machine that holds the lock; None where nobody does, or on another machine."""
+    """Return the process of this machine that holds the lock; None where there is none here."""
     if journal.shared:
         return None
     lock = Lock(reports / ".locks", name)
@@ -70,7 +70,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class Lock:
-    """An exclusive lock on a name, told to others with who holds it. Raises `Busy` when somebody does."""
+    """An exclusive lock on a name, whose file names its holder. Raises `Busy` where it is held."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / (hashlib.sha256(name.encode()).hexdigest()[:24] + ".lock")
@@ -78,14 +78,14 @@ class Lock:
         self._file: int | None = None
 
     def is_held(self) -> bool:
-        """Found out by trying: the kernel's own list is there on Linux only, and there it leaves out the holders in
-        other containers and those on file systems whose devices go by two numbers."""
+        """Whether a process holds the lock, found by trying it. The kernel's list of locks exists on Linux only, and
+        misses holders in other containers and on some file systems."""
         try:
             file = os.open(self.path, os.O_RDONLY)
         except OSError:
             return False
         try:
-            # Shared, so that two who look do not see each other.
+            # Shared, so two processes that look do not block each other.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return True
@@ -119,17 +119,17 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
-            # The file stays: to remove it would let two processes lock two files of one name.
+            # The file stays: without it two processes could lock two files of one name.
             os.close(self._file)
             self._file = None
 
 
 class DatabaseLock:
-    """The same in PostgreSQL: the server frees it when the connection of a dead process ends."""
+    """The same in PostgreSQL. The server frees the lock when the connection of a dead process ends."""
 
     def __init__(self, journal: Journal, name: str) -> None:
         self._journal = journal
-        # Signed, as the server wants it.
+        # The server expects a signed number.
         self._key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
         self._connection: sa.Connection | None = None
 
@@ -143,7 +143,7 @@ class DatabaseLock:
             connection = self._journal.another_connection().execution_options(isolation_level="AUTOCOMMIT")
             taken = connection.execute(sa.select(sa.func.pg_try_advisory_lock(self._key))).scalar()
             if taken:
-                # Who holds it stands in the name of the connection, which ends with it. The server cuts at 63 bytes.
+                # The name of the connection names the holder. The server truncates it to 63 bytes.
                 text = f"importer {os.getpid()} on {socket.gethostname()}"[:63]
                 connection.execute(sa.select(sa.func.set_config("application_name", text, False)))
                 self._connection = connection
@@ -158,7 +158,7 @@ class DatabaseLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._connection is not None:
-            # Closed for good, not given back to a pool: the lock and the name go with it.
+            # Not returned to a pool: the lock and the name must end with the connection.
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
@@ -174,7 +174,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 
 
 def _take(file: int) -> None:
-    """Takes the lock. Who looks whether it is held has it for a moment: that is waited for. Raises `OSError`."""
+    """Take the lock. A process that looks holds it for a moment, so try some times. Raises `OSError`."""
     for _ in range(_LOOKS):
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -186,13 +186,13 @@ def _take(file: int) -> None:
 def _unwritable(folder: Path, error: OSError) -> JournalError:
     return JournalError(
         f"{folder} cannot be written ({error.strerror}).",
-        "Make room, or choose another --reports-dir.",
+        "Free space, or choose another --reports-dir.",
         on_page="Ask the administrator of this page to check the disk and the folder of reports.",
     )
 
 
 def _read_holder(content: bytes) -> Holder | None:
-    """None for a lock file of an older version, which named its holder in prose."""
+    """Return None for a lock file of an older version, which named its holder in prose."""
     try:
         return msgspec.json.decode(content, type=Holder)
     except msgspec.DecodeError:
@@ -200,6 +200,6 @@ def _read_holder(content: bytes) -> Holder | None:
 
 
 def _busy(holder: str) -> Busy:
-    """`holder` "": not known."""
+    """`holder`: "" where it is not known."""
     who = holder or "Another process"
-    return Busy(f"{who} is already on this source and target.", "Wait for it, or stop it first.", holder=holder)
+    return Busy(f"{who} is using this source and target.", "Wait until it ends, or stop it.", holder=holder)
