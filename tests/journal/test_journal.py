@@ -1,4 +1,4 @@
-"""The journal: what it writes down stays, stays small, and what it cannot read it refuses in words."""
+"""The journal keeps what it stores, stays small, and reports what it cannot read."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_what_was_written_is_read_back_by_the_next_process(opener: Opener) -> No
 
 
 def test_neighbours_that_share_their_outcome_are_read_together(opener: Opener) -> None:
-    """A gap in the rows, another answer, or another word ends a stretch; so many rows are no end."""
+    """A gap in the rows, another answer or another message ends a stretch; its length does not."""
     with opener() as journal:
         run = journal.create(record(), "this work")
         succeed(journal, run, 1, [2, 3, 5, 6, 9])
@@ -86,7 +86,7 @@ def test_neighbours_that_share_their_outcome_are_read_together(opener: Opener) -
 
 
 def test_a_change_stands_or_falls_as_one(opener: Opener) -> None:
-    """A row that has an outcome cannot get a second one, and what was to be written with it is not written either."""
+    """A row cannot get a second outcome, and the rest of that change is not written either."""
     with opener() as journal:
         run = journal.create(record(), "this work")
         journal.write([Change(outcomes=[Outcome(2, Status.SUCCEEDED)])], run.key)
@@ -104,7 +104,7 @@ def test_a_change_stands_or_falls_as_one(opener: Opener) -> None:
 
 
 def test_entries_that_overlap_are_damage(opener: Opener) -> None:
-    """Nobody writes such a thing; where it stands all the same no report is made of it."""
+    """The importer never writes it. If it is there, no report is made."""
     with opener() as journal:
         run = journal.create(record(), "this work")
         journal.write([Change(outcomes=[Outcome(row, Status.SUCCEEDED) for row in (2, 3, 4)])], run.key)
@@ -136,7 +136,7 @@ def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finishe
 
 @pytest.mark.parametrize("left_out", ["limit", "skip_rows"])
 def test_a_run_of_a_part_is_no_import_of_the_file(opener: Opener, left_out: str) -> None:
-    """The nightly load skips what was imported before: the rows beyond --limit would have been seen by no run."""
+    """The nightly load skips imported files: rows beyond --limit would never be imported."""
     with opener() as journal:
         run = journal.create(record(settings={left_out: 7}), "this work")
         journal.finish(run.key, 5, 0, True, RunProgress())
@@ -145,7 +145,7 @@ def test_a_run_of_a_part_is_no_import_of_the_file(opener: Opener, left_out: str)
 
 
 def test_statuses_keep_their_numbers() -> None:
-    """A journal of yesterday says the same today."""
+    """A journal of an older version reads the same."""
     assert [(number, status.value) for number, status in enumerate(STATUSES)] == [
         (0, "succeeded"),
         (1, "failed"),
@@ -168,7 +168,7 @@ def test_a_row_that_succeeded_takes_at_most_60_bytes(tmp_path: Path) -> None:
 def test_many_waiting_changes_are_one_commit_and_none_returns_before_it_is_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While one commit syncs, all that arrive wait for the next one together."""
+    """Changes that arrive during a commit share the next one."""
     commits: list[int] = []
     first, go_on = threading.Event(), threading.Event()
     write = Journal.write
@@ -202,7 +202,7 @@ def test_many_waiting_changes_are_one_commit_and_none_returns_before_it_is_on_th
 
 
 def test_a_commit_waits_a_moment_for_others_only_where_others_come(tmp_path: Path) -> None:
-    """A sync is dear, so those who come within 3 ms share one. Who comes alone, again and again, waits for nobody."""
+    """A sync is expensive: changes within 3 ms share one. Single changes in a row do not wait."""
     pauses: list[float] = []
     rows = itertools.count(2)
 
@@ -236,7 +236,7 @@ def test_a_commit_waits_a_moment_for_others_only_where_others_come(tmp_path: Pat
 
 
 def test_a_journal_that_failed_once_writes_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sync that failed is not repeated: the kernel may have dropped what it could not write."""
+    """A failed sync is not repeated: the kernel may have dropped the data."""
     calls: list[int] = []
 
     def broken(journal: Journal, changes: Sequence[Change], key: int) -> None:
@@ -276,7 +276,7 @@ def _long_journal(folder: Path) -> Path:
 
 @pytest.mark.parametrize("damage", ["no database", "cut off", "flipped", "a page of zeros"])
 def test_a_damaged_journal_is_refused_in_words(tmp_path: Path, damage: str) -> None:
-    """Never read as if nothing were wrong, never an error of ours."""
+    """Neither read as valid nor an internal error."""
     path = _long_journal(tmp_path)
     content = bytearray(path.read_bytes())
     match damage:
@@ -316,7 +316,7 @@ def test_the_file_system_of_a_path_is_that_of_its_innermost_mount(
 
 
 def test_the_journal_is_its_owners_alone(tmp_path: Path) -> None:
-    """Under any umask: the file and what SQLite writes beside it."""
+    """Under any umask: the file and SQLite's other files."""
     before = os.umask(0)
     try:
         with Journal.open(tmp_path / "reports") as journal:
@@ -330,14 +330,14 @@ def test_the_journal_is_its_owners_alone(tmp_path: Path) -> None:
 
 
 def test_every_commit_is_synced(tmp_path: Path) -> None:
-    """WAL with synchronous=FULL: with NORMAL a power cut takes acknowledged commits away."""
+    """WAL with synchronous=FULL: with NORMAL a power cut loses acknowledged commits."""
     with Journal.open(tmp_path) as journal:
         assert journal._connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert journal._connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
 def test_two_processes_that_begin_at_once_make_one_journal(tmp_path: Path) -> None:
-    """Threads with a connection each stand in for processes: nobody fails, nobody makes tables twice."""
+    """Threads with their own connections act as processes: none fails or creates the tables twice."""
     failed: list[BaseException] = []
 
     def begin() -> None:

@@ -24,7 +24,7 @@ from tests.support.runs import Program, results, settings, sheet, statuses, worl
 
 
 def test_a_run_killed_on_one_machine_goes_on_from_the_database(database: str, tmp_path: Path) -> None:
-    """Nothing but the database and the source is needed; no journal lies beside the reports."""
+    """Only the database and the source are needed; there is no journal in the folder of the reports."""
     # From the sixth on it says nothing: the run cannot come to its end before it is killed.
     with EmbeddedSandbox(SandboxOptions(latency=(0.03,), faults=("6-:hang-after",))) as sandbox:
         program = Program(tmp_path, sandbox)
@@ -46,7 +46,7 @@ def test_a_run_killed_on_one_machine_goes_on_from_the_database(database: str, tm
 
 
 def test_nights_of_one_profile_on_two_machines(database: str, tmp_path: Path) -> None:
-    """One at a time, wherever; what one imported the other does not import again."""
+    """One at a time on any machine; a file that one imported is not imported again by another."""
     with EmbeddedSandbox() as sandbox:
         houses = []
         for name in ("one", "two"):
@@ -70,7 +70,7 @@ def test_nights_of_one_profile_on_two_machines(database: str, tmp_path: Path) ->
 
 
 def test_the_lock_in_the_database_names_who_holds_it_and_ends_with_its_process(database: str, tmp_path: Path) -> None:
-    """Two processes, perhaps on two machines: the second one is told of the first."""
+    """Two processes, possibly on two machines: the second one reports the first."""
     text = "import sys\nfrom pathlib import Path\nfrom importer.journal import Journal\n"
     text += "from importer.runs.locks import hold\n"
     text += "hold(Journal.open(Path(), sys.argv[1]), Path(), 'work').__enter__()\nprint(flush=True)\nsys.stdin.read()"

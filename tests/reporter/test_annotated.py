@@ -1,4 +1,4 @@
-"""annotated.xlsx: the uploaded workbook as it was, with the marks, and fit to be uploaded again."""
+"""annotated.xlsx: the source workbook with highlights, which can be imported again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def colour(cell: Any) -> str:
 
 
 def test_it_keeps_what_people_have_in_their_workbooks(tmp_path: Path) -> None:
-    """Sheets and their order, hidden ones, formats, widths, formulas, validations, read back from both."""
+    """Sheets and their order, hidden sheets, formats, widths, formulas and validations are in both."""
     path = uploaded(tmp_path / "u.xlsx")
     written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
     assert "annotated.xlsx" in written.reports
@@ -54,8 +54,8 @@ def test_it_keeps_what_people_have_in_their_workbooks(tmp_path: Path) -> None:
     assert after["Rates"]["A3"].value == "=A2*2"
 
 
-def test_the_guilty_cell_is_coloured_and_commented_and_no_other(tmp_path: Path) -> None:
-    """What the outcome names; else what its code is about, as far as the row fills it; else the status."""
+def test_only_the_problem_cell_is_highlighted_and_commented(tmp_path: Path) -> None:
+    """The columns that the outcome names, else filled columns of its code, else the status."""
     path = uploaded(tmp_path / "u.xlsx", lambda sheet: sheet.__setitem__("B7", None))
     report(
         tmp_path / "run",
@@ -96,7 +96,7 @@ def test_the_guilty_cell_is_coloured_and_commented_and_no_other(tmp_path: Path) 
 
 
 def test_result_columns_are_appended_under_a_frozen_and_filterable_header(tmp_path: Path) -> None:
-    """The same words as in results.csv, beside the same rows."""
+    """The same values as in results.csv, in the same rows."""
     path = uploaded(tmp_path / "u.xlsx")
     report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
     sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
@@ -109,8 +109,8 @@ def test_result_columns_are_appended_under_a_frozen_and_filterable_header(tmp_pa
     assert sheet.auto_filter.ref == "A3:O9"
 
 
-def test_an_annotated_workbook_that_was_mended_is_marked_anew(tmp_path: Path) -> None:
-    """Columns are reused, old marks go, and people's own comments stay."""
+def test_an_annotated_workbook_that_was_fixed_is_highlighted_again(tmp_path: Path) -> None:
+    """Columns are reused, old highlights are removed, and the user's own comments stay."""
     path = uploaded(tmp_path / "u.xlsx", lambda sheet: setattr(sheet["A5"], "comment", Comment("ask Ravi", "Asha")))
     report(tmp_path / "one", path, outcomes(r5=failed(5, "816"), r6=failed(6, "1004")))
     first = openpyxl.load_workbook(tmp_path / "one" / "annotated.xlsx")["Customers"]
@@ -126,7 +126,7 @@ def test_an_annotated_workbook_that_was_mended_is_marked_anew(tmp_path: Path) ->
 
 
 def test_a_sheet_with_a_table_keeps_its_own_filter(tmp_path: Path) -> None:
-    """Two filters in one place make Excel call the file damaged."""
+    """Excel reports two filters in one place as damage."""
     path = uploaded(tmp_path / "u.xlsx", lambda sheet: sheet.add_table(Table(displayName="T", ref="A3:E9")))
     report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
     sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
@@ -135,7 +135,7 @@ def test_a_sheet_with_a_table_keeps_its_own_filter(tmp_path: Path) -> None:
 
 
 def test_formats_that_reach_to_the_edge_of_the_sheet_do_not_push_the_results_there(tmp_path: Path) -> None:
-    """The result columns follow the last column that says something."""
+    """The result columns follow the last column with a value."""
     path = uploaded(tmp_path / "u.xlsx", lambda sheet: setattr(sheet["XFD4"], "font", Font(bold=True)))
     report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
     sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
@@ -154,7 +154,7 @@ def test_a_workbook_too_large_to_keep_its_looks_comes_as_failed_rows_only(
 
 
 def test_more_comments_than_memory_bears_give_way_to_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All guilty cells are coloured, the first are commented, the summary says so; mended, the colours go as well."""
+    """All problem cells are highlighted, the first are commented, and the notes say so. Fixed cells lose both."""
     monkeypatch.setattr(annotated, "MOST_COMMENTS", 2)
     path = uploaded(tmp_path / "u.xlsx")
     wrong = {f"r{row}": failed(row, "1004") for row in (4, 5, 6, 7)}
@@ -169,7 +169,7 @@ def test_more_comments_than_memory_bears_give_way_to_colours(tmp_path: Path, mon
 
 
 def test_what_it_cannot_keep_is_said(tmp_path: Path) -> None:
-    """Macros never are carried over; who mends the marked workbook must know that it is not the whole of theirs."""
+    """Macros are never carried over, and the notes say so."""
     path = uploaded(tmp_path / "u.xlsx")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("xl/vbaProject.bin", b"macros")
@@ -181,7 +181,7 @@ def test_what_it_cannot_keep_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_what_excel_alone_can_hold_is_named_and_no_warning_of_a_library_is_heard(tmp_path: Path) -> None:
-    """Sparklines, text boxes, buttons, slicers: told in one sentence, not by openpyxl on the reader's terminal."""
+    """Sparklines, text boxes, buttons and slicers are in one note, without warnings of openpyxl on the terminal."""
     book = xlsxwriter.Workbook(str(tmp_path / "u.xlsx"))
     sheet = book.add_worksheet("Customers")
     sheet.write_row(0, 0, ["Mobile", "Brand"])
@@ -202,7 +202,7 @@ def test_what_excel_alone_can_hold_is_named_and_no_warning_of_a_library_is_heard
 def test_a_workbook_that_cannot_be_marked_still_gets_its_other_reports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """openpyxl may stumble where the reader does not."""
+    """openpyxl may fail where the reader does not."""
 
     def stumble(*_: object, **__: object) -> None:
         raise KeyError("no such part")
@@ -215,7 +215,7 @@ def test_a_workbook_that_cannot_be_marked_still_gets_its_other_reports(
 
 
 def test_uploaded_again_it_has_the_same_columns_and_rows(tmp_path: Path) -> None:
-    """The reader leaves the result columns out; what remains is what was uploaded."""
+    """The reader ignores the result columns; the rest equals the source."""
     path = uploaded(tmp_path / "u.xlsx", lambda sheet: sheet.delete_cols(5))
     report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
     tables = []
@@ -227,13 +227,13 @@ def test_uploaded_again_it_has_the_same_columns_and_rows(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["u.csv", "u.xls", "upload"])
 def test_a_workbook_is_marked_whatever_its_name(tmp_path: Path, name: str) -> None:
-    """It was read by its content, and then not marked by its name."""
+    """The format is judged by content, not by name."""
     written = report(tmp_path / "run", uploaded(tmp_path / "u.xlsx").rename(tmp_path / name), outcomes())
     assert "annotated.xlsx" in written.reports
 
 
 def test_a_workbook_of_another_kind_has_its_cells_marked(tmp_path: Path) -> None:
-    """Of an .xls or .ods there was no annotated.xlsx. In it an unmended row fails again, and only that."""
+    """An .xls or .ods gets annotated.xlsx too. In it, a row that was not fixed fails again, and no other row."""
     book = xlwt.Workbook()
     sheet = book.add_sheet("Customers")
     table = [("Mobile", "E-mail", "Brand"), ("919844000001", "", "007"), ("919844000002", "", "x"), ("1", "", "=1+1")]
@@ -260,7 +260,7 @@ def test_a_workbook_of_another_kind_has_its_cells_marked(tmp_path: Path) -> None
 
 
 def test_merged_cells_leave_a_word_in_the_failed_file(tmp_path: Path) -> None:
-    """Uploaded unmended the rows were sent with the value in the first of them only."""
+    """Imported without a fix, the rows must not be sent with the value in the first row only."""
     path = uploaded(tmp_path / "u.xlsx", lambda sheet: sheet.merge_cells("D5:D6"))
     report(tmp_path / "run", path, outcomes(r5=failed(5, "merged_cells"), r6=failed(6, "merged_cells")))
     with open_source(tmp_path / "run" / "failed.xlsx") as source:
@@ -269,7 +269,7 @@ def test_merged_cells_leave_a_word_in_the_failed_file(tmp_path: Path) -> None:
 
 
 def test_a_csv_has_no_annotated_workbook(tmp_path: Path) -> None:
-    """There is nothing whose looks could be kept."""
+    """There is no formatting to keep."""
     path = tmp_path / "u.csv"
     path.write_text("Mobile,Brand\n919844000000,Puma\n")
     with open_source(path) as source:

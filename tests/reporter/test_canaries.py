@@ -79,7 +79,7 @@ def test_rows_that_end_in_every_way(terminal: Terminal, parrot: str) -> None:
 def test_runs_that_stop_and_go_on(
     terminal: Terminal, parrot: str, mode: str, options: Sequence[str], code: int
 ) -> None:
-    """Whatever stops a run, its reason repeats nothing; nor does what goes on, with rows unprocessed before."""
+    """The reason of a stop repeats no cell, and neither does the resumed run."""
     path = write_csv(terminal.folder / "sheet.csv", HEADER, *ROWS)
     Parrot.mode = mode
     small = ("--batch-size", "10", "--concurrency", "1")

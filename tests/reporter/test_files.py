@@ -1,4 +1,4 @@
-"""The files of a run: what stands in them, beside which row, and that they are whole, private and harmless."""
+"""The files of a run: their content by row, and that they are complete, private and harmless."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_warning_on_a_success_comes_with_what_to_do_about_it(tmp_path: Path) -
 
 
 def test_the_failed_file_holds_the_open_rows_only_and_the_codes_are_counted(tmp_path: Path) -> None:
-    """Failed, rejected, unknown and unprocessed rows can be uploaded again; the rest must not be."""
+    """Failed, rejected, unknown and unprocessed rows can be imported again; the rest must not be."""
     outcomes = [
         ok(2),
         bad(3),
@@ -105,7 +105,7 @@ def test_the_failed_file_holds_the_open_rows_only_and_the_codes_are_counted(tmp_
 
 
 def test_no_failed_file_when_nothing_is_open_and_one_of_before_goes(tmp_path: Path) -> None:
-    """After a resume that succeeded, a stale failed file would be uploaded by somebody."""
+    """After a successful resume, a stale failed file could be imported by mistake."""
     write_files(tmp_path, sheet(2, "workbook"), [bad(2), ok(3)], MAPPING)
     assert (tmp_path / "failed.xlsx").exists()
     written = write_files(tmp_path, sheet(2, "workbook"), [ok(2), ok(3)], MAPPING)
@@ -114,7 +114,7 @@ def test_no_failed_file_when_nothing_is_open_and_one_of_before_goes(tmp_path: Pa
 
 
 def test_a_source_without_rows_gives_a_results_file_with_a_header(tmp_path: Path) -> None:
-    """Nothing in, nothing out, and no crash."""
+    """A header without rows is a valid report."""
     written = write_files(tmp_path, sheet(0), [], MAPPING)
     assert read_csv(tmp_path / "results.csv") == [[*COLUMNS, *RESULT_COLUMNS]]
     assert written.counts.read == 0
@@ -122,7 +122,7 @@ def test_a_source_without_rows_gives_a_results_file_with_a_header(tmp_path: Path
 
 @pytest.mark.parametrize("stray", [1, 3, 99])
 def test_an_outcome_for_a_row_the_source_does_not_have_is_refused(tmp_path: Path, stray: int) -> None:
-    """An outcome that is dropped, or put beside another row, would be a lie; no report is written then."""
+    """No report is written: an outcome must not be dropped or assigned to another row."""
     source = Sheet(COLUMNS, [("91", "a"), ("92", "b")], row_numbers=(2, 4))
     with pytest.raises(SourceChanged, match=f"row {stray}"):
         write_files(tmp_path, source, [bad(stray)], MAPPING)
@@ -162,7 +162,7 @@ def test_failed_xlsx_types_every_cell_as_text(tmp_path: Path) -> None:
 
 
 def test_what_a_sheet_cannot_hold_comes_as_csv_besides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No row is lost and none is cut: failed.csv holds all, and the notes say so."""
+    """No row is lost or truncated: failed.csv has every row, and the notes say so."""
     monkeypatch.setattr(workbook_table, "SHEET_ROWS", 3)
     written = write_files(tmp_path, sheet(5, "workbook"), [bad(row) for row in range(2, 7)], MAPPING)
     assert len(read_xlsx(tmp_path / "failed.xlsx")) == 4
@@ -184,7 +184,7 @@ def test_a_cell_that_a_sheet_cannot_hold_sends_its_row_to_the_csv(tmp_path: Path
     ("value", "extra"), [("blue,green", "blue,green"), ("", "incomplete: fix this row and clear this cell")]
 )
 def test_a_ragged_row_is_ragged_again_in_the_failed_file(tmp_path: Path, value: str, extra: str) -> None:
-    """Cut or filled to the header's length it would be accepted on the next upload, with its cells wrong."""
+    """Truncated or padded to the header's length, the next import would accept it with wrong cells."""
     problem = Problem(2, None, value, "ragged_row", "more cells than the header")
     for kind in ("text", "workbook"):
         source = Sheet(COLUMNS, [("91", "a"), ("92", "b")], kind, problems=[problem])  # type: ignore[arg-type]
@@ -245,7 +245,7 @@ def test_files_and_folder_are_their_owners_alone_under_any_umask(tmp_path: Path)
 
 
 def test_a_report_that_fails_half_way_leaves_the_one_before_and_no_trace(tmp_path: Path) -> None:
-    """Whole or absent."""
+    """A report is complete or absent."""
     write_files(tmp_path, sheet(2), [ok(2), ok(3)], MAPPING)
     before = (tmp_path / "results.csv").read_bytes()
     with pytest.raises(SourceChanged):

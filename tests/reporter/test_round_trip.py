@@ -1,4 +1,4 @@
-"""A failed file can be mended and uploaded as it is; unmended, it fails alike."""
+"""A failed file can be fixed and imported as it is; without a fix it fails in the same way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reports as people use them: mended and uploaded again, compared, packed for a ticket, made again."""
+"""The reports as people use them: fixed and imported again, compared, bundled, written again."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def sheet(path: Path, rows: Sequence[Sequence[str]]) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_failed_rows_uploaded_unmended_come_back_cell_by_cell(
+def test_failed_rows_imported_without_a_fix_come_back_cell_by_cell(
     terminal: Terminal, sandbox: EmbeddedSandbox, kind: str
 ) -> None:
     """Any text, through the whole command line twice: formulas, zeros, quotes, newlines, emoji, right-to-left."""
@@ -109,27 +109,27 @@ def test_failed_rows_uploaded_unmended_come_back_cell_by_cell(
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_failed_rows_succeed_once_they_are_mended(terminal: Terminal, sandbox: EmbeddedSandbox, kind: str) -> None:
-    """What was wrong is corrected in the file itself, and nothing else has to be done to it."""
+def test_failed_rows_succeed_once_they_are_fixed(terminal: Terminal, sandbox: EmbeddedSandbox, kind: str) -> None:
+    """Only the wrong cells of the file are corrected."""
     terminal.credentials(sandbox)
     rows = [(f"code-816+{n}", *row) for n, row in enumerate(NASTY)]
     first = terminal.type("run", sheet(terminal.folder / f"a.{kind}", rows), "--base-url", sandbox.base_url, "--json")
     failed = Path(first.json["reports"][f"failed.{kind}"])
     if kind == "csv":
-        failed.write_text(failed.read_text(encoding="utf-8").replace("code-816+", "mended-csv-"), encoding="utf-8")
+        failed.write_text(failed.read_text(encoding="utf-8").replace("code-816+", "fixed-csv-"), encoding="utf-8")
     else:
         book = openpyxl.load_workbook(failed)
         for row in book.active.iter_rows(min_row=2):
-            row[0].value = str(row[0].value).replace("code-816+", "mended-xlsx-")
+            row[0].value = str(row[0].value).replace("code-816+", "fixed-xlsx-")
         book.save(failed)
     ended = terminal.type("run", failed, "--base-url", sandbox.base_url, "--json")
     assert (ended.code, ended.json["rows"]["succeeded"]) == (0, len(rows))
-    found = sandbox.state.preferences_of(external_id=f"mended-{kind}-0")
+    found = sandbox.state.preferences_of(external_id=f"fixed-{kind}-0")
     assert found == {"Favourite colour": "=1+1", "Town": "+919844012345"}
 
 
 def test_the_corrected_copy_sends_only_what_is_still_open(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
-    """annotated.xlsx, one cell mended, uploaded with --resubmit: one row goes out, the others are told as done."""
+    """annotated.xlsx with one fixed cell and --resubmit: one row is sent, the others are skipped."""
     terminal.credentials(sandbox)
     rows = [("E1", "Blue", "Pune"), ("code-816+e2", "Red", "Pune"), ("E3", "Blue", "Agra")]
     first = terminal.type("run", sheet(terminal.folder / "a.xlsx", rows), "--base-url", sandbox.base_url, "--json")
@@ -171,25 +171,25 @@ def test_a_retry_is_compared_row_by_row(terminal: Terminal, sandbox: EmbeddedSan
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_mended_rows_are_found_again_in_another_file(terminal: Terminal, sandbox: EmbeddedSandbox, kind: str) -> None:
-    """By identifiers as they are sent; where the identifier itself was mended, by what our report says of the row."""
+def test_fixed_rows_are_found_again_in_another_file(terminal: Terminal, sandbox: EmbeddedSandbox, kind: str) -> None:
+    """By identifiers as sent; where the identifier itself was fixed, by the result columns of the report."""
     terminal.credentials(sandbox)
     header = ("Mobile", "External id", "Colour")
     rows = [
-        ("98440123", "", "mended mobile"),
-        ("+91 98440-12346", "code-816+c1", "mended id"),
-        ("", "code-1012+c2", "not mended"),
-        ("12", "", "not mended"),
+        ("98440123", "", "fixed mobile"),
+        ("+91 98440-12346", "code-816+c1", "fixed id"),
+        ("", "code-1012+c2", "not fixed"),
+        ("12", "", "not fixed"),
         ("919844012348", "", "good"),
     ]
     source = terminal.folder / f"a.{kind}"
     (write_csv if kind == "csv" else write_xlsx)(source, header, *rows)
     first = terminal.type("run", source, "--base-url", sandbox.base_url, "--json").json
     assert first["rows"]["succeeded"] == 1
-    mended = {"98440123": "919844012345", "code-816+c1": ""}
+    fixed = {"98440123": "919844012345", "code-816+c1": ""}
     failed = Path(first["reports"][f"failed.{kind}"])
     found = table(failed) if kind == "csv" else workbook_rows(failed)
-    lines = [[mended.get(cell.lstrip("'"), cell) for cell in row.values()] for row in found]
+    lines = [[fixed.get(cell.lstrip("'"), cell) for cell in row.values()] for row in found]
     again = terminal.folder / f"b.{kind}"
     extra = ["919844012349", "code-816+new", "new"] + [""] * (len(lines[0]) - 3)
     (write_csv if kind == "csv" else write_xlsx)(again, list(found[0]), *lines, extra)
@@ -211,7 +211,7 @@ def test_mended_rows_are_found_again_in_another_file(terminal: Terminal, sandbox
 
 
 def test_the_bundle_shows_the_request_and_the_answer_of_each_code(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
-    """Made again from the sheet, as it was sent: names, places and forms are there, identifiers and values are not."""
+    """Built again from the sheet: names and structure are there, identifiers and values are not."""
     terminal.credentials(sandbox)
     header = ("Mobile", "External id", "Store code", "Colour")
     rows = [("98765 46415", "", "BLR-014", "Blue 7!"), ("", "code-816+bundle", "", "Red")]

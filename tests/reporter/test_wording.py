@@ -30,7 +30,7 @@ def right(text: str) -> None:
 @pytest.mark.parametrize("status", [status.value for status in Status])
 @pytest.mark.parametrize("exit_code", [0, 3, 5, 130])
 def test_a_summary_of_few_rows(count: int, status: str, exit_code: int) -> None:
-    """On the console, on the page and in a log, whatever became of them."""
+    """On the console, on the page and in a log, for every outcome."""
     code = CodeCount("816", "customer not found", "Look again.", count)
     cause = Cause(f"{counted(count, 'row')} failed.", "Look again.", count, tuple(range(2, 2 + count)))
     found = summary(

@@ -1,4 +1,4 @@
-"""Locks seen from outside: whether somebody has one, who that is, and how a process is asked to stop."""
+"""Locks seen from outside: whether a process holds one, which one, and how it is asked to stop."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ sys.stdin.read()
 
 @contextlib.contextmanager
 def another_process(folder: Path, database: str = "") -> Iterator[subprocess.Popen[str]]:
-    """Another process that has the lock of "work"."""
+    """Another process that holds the lock of "work"."""
     words = [sys.executable, "-c", OTHER, str(folder), database]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
@@ -52,7 +52,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def test_a_held_lock_is_seen_and_that_of_a_dead_process_is_not(journal: Journal, tmp_path: Path) -> None:
-    """Also where the kernel shows no list of locks: it is found out by trying."""
+    """Also where the kernel has no list of locks, by trying the lock."""
     assert not is_held(journal, tmp_path, "work")
     with another_process(tmp_path) as other:
         assert is_held(journal, tmp_path, "work")
@@ -66,7 +66,7 @@ def test_a_held_lock_is_seen_and_that_of_a_dead_process_is_not(journal: Journal,
 
 
 def test_nobody_is_turned_away_by_a_look(journal: Journal, tmp_path: Path) -> None:
-    """Somebody looks without a pause while the lock is taken again and again: it is never refused."""
+    """Another process looks all the time while the lock is taken repeatedly: it is never refused."""
     over = threading.Event()
 
     def look() -> None:
@@ -94,7 +94,7 @@ def test_a_lock_that_is_held_is_still_refused(journal: Journal, tmp_path: Path) 
 
 @pytest.mark.parametrize("content", ["", "Process 7 on host (since 2026-11-24 02:00:00)\n7 boot", '{"pid": "7"}'])
 def test_a_lock_file_that_names_no_holder(journal: Journal, tmp_path: Path, content: str) -> None:
-    """An older version wrote the holder in prose: the lock is held, by a process that is not known."""
+    """An older version wrote the holder as text: the lock is held by an unknown process."""
     lock = Lock(tmp_path / ".locks", "work")
     lock.path.parent.mkdir()
     lock.path.write_text(content)
@@ -109,7 +109,7 @@ def test_a_lock_file_that_names_no_holder(journal: Journal, tmp_path: Path, cont
 
 
 def test_the_lock_in_the_database_is_seen_from_outside(database: str, tmp_path: Path) -> None:
-    """Whatever machine its process is on; to look takes nothing. Nobody here can tell a process there to stop."""
+    """On any machine, without taking the lock. A process on another machine cannot be stopped from here."""
     with Journal.open(tmp_path, database) as journal:
         assert not is_held(journal, tmp_path, "work")
         with another_process(tmp_path, database) as other:
@@ -128,7 +128,7 @@ def test_the_lock_in_the_database_is_seen_from_outside(database: str, tmp_path: 
 
 
 def test_the_holder_is_named_while_it_lives_and_asked_to_stop(journal: Journal, tmp_path: Path) -> None:
-    """By its number and its birth."""
+    """By process id and start time."""
     with another_process(tmp_path) as other:
         holder = holder_here(journal, tmp_path, "work")
         assert holder is not None and holder.pid == other.pid
@@ -141,8 +141,8 @@ def test_the_holder_is_named_while_it_lives_and_asked_to_stop(journal: Journal, 
 def test_a_number_that_went_to_another_process_is_not_asked(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lock tells a number and a birth; a process of that number that was born at another time is left alone, and so
-    is one of another machine."""
+    """The lock names process id and start time. A process with another start time is not stopped, nor one of another
+    machine."""
     asked: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, _: asked.append(pid))
     with another_process(tmp_path) as other:
@@ -159,7 +159,7 @@ def test_a_number_that_went_to_another_process_is_not_asked(
 
 
 def test_a_process_of_somebody_else_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system refuses the signal; that is no error of ours."""
+    """The system refuses the signal, and no error is raised."""
 
     def refuse(_: int, __: int) -> None:
         raise PermissionError
@@ -169,7 +169,7 @@ def test_a_process_of_somebody_else_is_told_apart(monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_proc_the_birth_is_asked_of_ps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS and the BSDs; where there is no ps either, nothing is known and nobody is asked to stop."""
+    """macOS and the BSDs. Without ps, nothing is known and no process is asked to stop."""
     told = subprocess.CompletedProcess([], 0, "Tue Nov 24  09:00:00 2026\n", "")
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError()))
     monkeypatch.setattr(Path, "exists", lambda _: False)

@@ -1,4 +1,4 @@
-"""`purge`: of old runs nothing stays but their counts."""
+"""`purge` deletes everything of old runs except their counts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def purged(sandbox: EmbeddedSandbox, folder: Path, days: float, older_than: floa
 
 
 def test_old_runs_lose_reports_and_rows_and_keep_their_counts(tmp_path: Path) -> None:
-    """Younger ones are left alone; a second purge finds nothing more."""
+    """Newer runs stay, and a second purge finds nothing."""
     with EmbeddedSandbox() as sandbox:
         own = settings(sandbox, tmp_path / "reports")
         source = sheet(tmp_path / "rows.csv", 30, magic={5: "code-1012"}, invalid=[7])
@@ -56,7 +56,7 @@ def test_old_runs_lose_reports_and_rows_and_keep_their_counts(tmp_path: Path) ->
 
 
 def test_nothing_of_a_purged_row_is_left_in_the_journals_file(tmp_path: Path) -> None:
-    """Not even in pages that are free: what the server said may name somebody."""
+    """Not even in free pages: messages of the server may name people."""
     with EmbeddedSandbox() as sandbox:
         own = settings(sandbox, tmp_path / "reports")
         run(str(sheet(tmp_path / "rows.csv", 30, magic={5: "code-1012"})), own, world(sandbox, tmp_path))
@@ -93,7 +93,7 @@ def test_a_run_that_an_unfinished_retry_needs_is_left(tmp_path: Path) -> None:
 
 
 def test_input_that_no_run_came_of_is_purged(tmp_path: Path) -> None:
-    """Its process was killed while it was reading; what is younger may still be read."""
+    """Its process was killed while reading. A newer copy may still be in use."""
     with EmbeddedSandbox() as sandbox:
         own = settings(sandbox, tmp_path / "reports")
         run(str(sheet(tmp_path / "rows.csv", 5)), own, world(sandbox, tmp_path))
@@ -109,7 +109,7 @@ def test_input_that_no_run_came_of_is_purged(tmp_path: Path) -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    """What is no duration is a mistake of usage."""
+    """An invalid duration is a usage error."""
     with EmbeddedSandbox() as sandbox:
         program = Program(tmp_path, sandbox)
         sheet(tmp_path / "rows.csv", 20)

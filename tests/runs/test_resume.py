@@ -1,4 +1,4 @@
-"""Resume, retry, restart and locks: nothing acknowledged is lost, nothing is sent twice that need not be."""
+"""Resume, retry, restart and locks: nothing acknowledged is lost, and nothing is sent again needlessly."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from tests.support.runs import (
 
 
 def settled(state: SandboxState) -> None:
-    """Returns once the server has done what it was sent by a process that was killed."""
+    """Return once the server has applied the requests of a killed process."""
     waits_until(lambda: not state.in_flight)
 
 
@@ -56,7 +56,7 @@ def waits_until(true: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("moment", ["at the first request", "in the middle", "near the end"])
 def test_a_killed_run_goes_on_and_every_row_has_one_outcome(tmp_path: Path, moment: str) -> None:
-    """kill -9 while requests fly: `importer resume` sends what flew again, byte for byte, and first of all."""
+    """kill -9 with requests in flight: `importer resume` sends these again first, byte for byte."""
     enough = {"at the first request": 1, "in the middle": 8, "near the end": 17}[moment]
     # From then on the server applies what it is sent and says nothing: the run cannot come to its end meanwhile.
     with EmbeddedSandbox(SandboxOptions(latency=(0.03,), faults=(f"{enough}-:hang-after",))) as sandbox:
@@ -84,7 +84,7 @@ def test_a_killed_run_goes_on_and_every_row_has_one_outcome(tmp_path: Path, mome
 
 
 def test_what_was_in_flight_goes_again_with_the_same_bytes_and_id_before_anything_else(tmp_path: Path) -> None:
-    """The server applied the batches and the answers were lost: the same requests come again, then the rest."""
+    """The server applied the batches but the answers were lost: the same requests are sent again, then the rest."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.05,), faults=("3-4:hang-after",))) as sandbox:
         program = Program(tmp_path, sandbox)
         sheet(tmp_path / "rows.csv", 80)
@@ -113,7 +113,7 @@ def test_what_was_in_flight_goes_again_with_the_same_bytes_and_id_before_anythin
 
 
 def test_a_stopped_run_goes_on_where_it_was_and_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
-    """Stopped well, nothing is sent twice; the exit code of the end is that of the whole."""
+    """After a clean stop nothing is sent twice. The exit code is that of the whole run."""
     with EmbeddedSandbox() as sandbox:
         half = half_a_run(sandbox, tmp_path)
         assert half.exit_code == ExitCode.INTERRUPTED
@@ -125,7 +125,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_ends_as_if_nothing_had_been(tmp_
 
 
 def test_resume_of_a_finished_run_says_so_and_ends_well(tmp_path: Path) -> None:
-    """Named or not, whatever became of its rows; nothing is sent."""
+    """Named or not, with any outcomes; nothing is sent."""
     with EmbeddedSandbox() as sandbox:
         source = sheet(tmp_path / "rows.csv", 20, magic={5: "code-1012"})
         done = run(str(source), settings(sandbox, tmp_path / "reports"), world(sandbox, tmp_path))
@@ -164,19 +164,19 @@ def test_a_byte_that_changed_in_the_source_ends_with_9_and_nothing_is_sent(tmp_p
         assert resume(None, settings(sandbox, tmp_path / "reports"), {}, world(sandbox, tmp_path)).exit_code == 0
 
 
-def test_run_on_an_unfinished_run_says_to_resume_and_restart_begins_anew(tmp_path: Path) -> None:
+def test_run_on_an_unfinished_run_says_to_resume_and_restart_starts_a_new_one(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         half = half_a_run(sandbox, tmp_path)
         source = str(tmp_path / "rows.csv")
         with pytest.raises(Busy, match=half.run_id) as told:
             run(source, settings(sandbox, tmp_path / "reports"), world(sandbox, tmp_path))
         assert f"importer resume {half.run_id} --reports-dir {tmp_path / 'reports'}`" in told.value.advice
-        anew = run(source, settings(sandbox, tmp_path / "reports", restart=True), world(sandbox, tmp_path))
-        assert anew.run_id != half.run_id
-        assert statuses(anew) == Counter(succeeded=HALVED)
+        newer = run(source, settings(sandbox, tmp_path / "reports", restart=True), world(sandbox, tmp_path))
+        assert newer.run_id != half.run_id
+        assert statuses(newer) == Counter(succeeded=HALVED)
         # The run given up is not the one that `resume` means any more.
         again = resume(None, settings(sandbox, tmp_path / "reports"), {}, world(sandbox, tmp_path))
-        assert again.run_id == anew.run_id
+        assert again.run_id == newer.run_id
 
 
 def test_retry_sends_only_what_is_open_even_when_it_is_killed_itself(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_retry_sends_only_what_is_open_even_when_it_is_killed_itself(tmp_path: P
 
 
 def test_a_resumed_run_may_be_given_another_pace_and_another_place(tmp_path: Path) -> None:
-    """The run keeps its settings, save pace and stop; its reports go where it was found."""
+    """The run keeps its settings except pace and stop, and writes its reports where it was found."""
     with EmbeddedSandbox() as sandbox:
         half = half_a_run(sandbox, tmp_path)
         (tmp_path / "reports").rename(tmp_path / "moved")
@@ -211,7 +211,7 @@ def test_a_resumed_run_may_be_given_another_pace_and_another_place(tmp_path: Pat
 
 
 def test_a_look_at_a_run_changes_nothing_of_it(tmp_path: Path) -> None:
-    """`report` on a run that is not finished leaves it as it is, and tells its end as it was."""
+    """`report` of an unfinished run does not change it, and shows its end as it was."""
     with EmbeddedSandbox() as sandbox:
         half = half_a_run(sandbox, tmp_path)
         with Journal.open(tmp_path / "reports") as journal:
@@ -223,7 +223,7 @@ def test_a_look_at_a_run_changes_nothing_of_it(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_imported_whole_is_told_at_the_start(tmp_path: Path) -> None:
-    """By content, whatever its name; it is sent again all the same."""
+    """Recognised by content, with any name. It is sent again."""
     with EmbeddedSandbox() as sandbox:
         source = sheet(tmp_path / "rows.csv", 20)
         first = run(str(source), settings(sandbox, tmp_path / "reports"), world(sandbox, tmp_path))
@@ -240,10 +240,10 @@ def test_a_file_that_was_imported_whole_is_told_at_the_start(tmp_path: Path) -> 
 
 
 def test_two_processes_on_one_file_one_wins_and_the_other_ends_with_11(tmp_path: Path) -> None:
-    """The other names the first one's process, host and since when; no row is sent twice."""
+    """The other reports the first one's process, host and start time; no row is sent twice."""
     lost = threading.Event()
     with EmbeddedSandbox() as sandbox:
-        # Nobody is answered, and so nobody is through, before one of them has given up.
+        # No request is answered before one of the processes has given up.
         sandbox.state.next_latency = lambda: 0.0 * lost.wait(100)  # type: ignore[method-assign]
         program = Program(tmp_path, sandbox)
         sheet(tmp_path / "rows.csv", 60)
@@ -275,7 +275,7 @@ def test_a_run_that_another_process_is_on_is_not_resumed(tmp_path: Path) -> None
 
 
 def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
-    """The kernel frees it: nothing has to be removed by hand after kill -9."""
+    """The kernel frees it: after kill -9 nothing has to be removed."""
     text = "import os, sys\nfrom pathlib import Path\nfrom importer.runs.locks import Lock\n"
     text += "Lock(Path(sys.argv[1]), 'work').__enter__()\nprint(flush=True)\nos.kill(os.getpid(), 9)"
     process = subprocess.run([sys.executable, "-c", text, str(tmp_path)], capture_output=True)
@@ -288,7 +288,7 @@ def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_kept_for_its_owner_until_its_run_has_ended_well(tmp_path: Path) -> None:
-    """Killed in the middle it can be resumed; once finished, nothing of it is left behind."""
+    """A killed run can be resumed; a finished one leaves no copy behind."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.2,))) as sandbox:
         program = Program(tmp_path, sandbox)
         content = sheet(tmp_path / "rows.csv", 100).read_bytes()
@@ -319,7 +319,7 @@ def test_standard_input_that_no_run_came_of_is_not_kept(tmp_path: Path) -> None:
 
 
 class AsksAtTheEnd(Listener):
-    """Asks the run to stop when nothing is sent any more, as by a Ctrl-C while the reports are written."""
+    """Ask the run to stop after its sending, like Ctrl-C while the reports are written."""
 
     def __init__(self, asked: World) -> None:
         super().__init__()
@@ -330,7 +330,7 @@ class AsksAtTheEnd(Listener):
 
 
 def test_who_asks_for_a_stop_while_the_reports_are_written_gets_them_all_the_same(tmp_path: Path) -> None:
-    """The loop was closed by then, and the run ended with an error of ours."""
+    """The event loop is closed by then, and the run does not end with an internal error."""
     with EmbeddedSandbox() as sandbox:
         asked = world(sandbox, tmp_path)
         asked.observer = AsksAtTheEnd(asked)

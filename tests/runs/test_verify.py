@@ -1,4 +1,4 @@
-"""`verify`: what the server holds now is compared with what a run sent, and no value is told but in the report."""
+"""`verify` compares what the server has with what a run sent, and shows values only in its report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.runs import settings, sheet, world
 
 
 class Shop:
-    """A run that was done, on a sandbox that still stands."""
+    """A finished run, on a sandbox that is still running."""
 
     def __init__(self, sandbox: EmbeddedSandbox, folder: Path) -> None:
         self.sandbox, self.folder = sandbox, folder
@@ -33,7 +33,7 @@ class Shop:
         return verify(self.done.run_id, own, given, world(self.sandbox, self.folder), sample)
 
     def change(self, *rows: int) -> None:
-        """Somebody else gives these customers another colour."""
+        """Another program changes the colour of these customers."""
         source = self.folder / "others.csv"
         with source.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
@@ -53,7 +53,7 @@ def gets(shop: Shop) -> int:
 
 
 def test_what_was_sent_is_there(shop: Shop) -> None:
-    """Rows that failed or were rejected are not asked for; of a customer's rows the last one counts."""
+    """Failed and rejected rows are not verified; of a customer's rows the last one counts."""
     found = shop.verified()
     assert (found.exit_code, found.differences) == (ExitCode.OK, ())
     # 40 rows: one failed, one rejected, and four are the second row of their customer.
@@ -62,7 +62,7 @@ def test_what_was_sent_is_there(shop: Shop) -> None:
 
 
 def test_differences_are_told_by_row_and_field_without_a_value(shop: Shop) -> None:
-    """The console names them, masked; the report, for its owner alone, shows what was sent and what is there."""
+    """The console shows them masked; the private report has sent and found values."""
     shop.change(4, 12)
     found = shop.verified()
     assert found.exit_code == ExitCode.ROWS
@@ -79,7 +79,7 @@ def test_differences_are_told_by_row_and_field_without_a_value(shop: Shop) -> No
 
 
 def test_a_sample_is_the_same_each_time(shop: Shop) -> None:
-    """So many rows, chosen by the run and not by who asks."""
+    """The same rows each time, chosen by the content of the sheet."""
     shop.change(*range(2, 42))
     one, other = shop.verified(sample=5), shop.verified(sample=5)
     assert one.customers == 5
@@ -89,7 +89,7 @@ def test_a_sample_is_the_same_each_time(shop: Shop) -> None:
 
 
 def test_questions_are_paced_like_sending(shop: Shop) -> None:
-    """At 20 a second, five take 0.2 s at least."""
+    """At 20 per second, five requests take at least 0.2 s."""
     began = gets(shop)
     clock = world(shop.sandbox, shop.folder).clock
     before = clock()
@@ -110,7 +110,7 @@ def test_wrong_credentials_cost_one_question_and_end_with_4(shop: Shop) -> None:
 def test_a_server_that_throttles_is_obeyed(tmp_path: Path) -> None:
     options = SandboxOptions(rate_limit="12/0.3s", retry_after="0")
     with EmbeddedSandbox(options) as sandbox:
-        # Its clock stands still until somebody was refused.
+        # Its clock stands still until a request was refused.
         sandbox.state.clock = lambda: float(sandbox.state.throttled)
         own = settings(sandbox, tmp_path / "reports", batch_size=100)
         done = run(str(sheet(tmp_path / "rows.csv", 20)), own, world(sandbox, tmp_path))
