@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line: one module per family of verbs, loaded when a verb is used."""

@@ -150,14 +150,14 @@ def write_figures(path: Path, figures: Figures) -> None:
             Path(aside).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise SettingsError(f"--metrics-file {path} cannot be written ({error.strerror}).", "Choose another.") from None
+        raise SettingsError(f"Cannot write --metrics-file {path} ({error.strerror}).", "Choose another file.") from None
 
 
 def refuse_unwritable(path: str) -> None:
     """Told before a run begins, not when it has ended. Raises `SettingsError`."""
     if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
         why = "Is a directory" if Path(path).is_dir() else "No such file or directory"
-        raise SettingsError(f"--metrics-file {path} cannot be written ({why}).", "Choose another.")
+        raise SettingsError(f"Cannot write --metrics-file {path} ({why}).", "Choose another file.")
 
 
 def record_run(path: str, profile: str, summary: RunSummary, paused: float, at: int, environ: Mapping[str, str]) -> str:

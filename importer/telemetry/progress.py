@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, a line a minute otherwise, on stderr. The only door to tqdm."""
+"""Progress on stderr: a bar on a terminal, otherwise a line per minute. The only door to tqdm."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from tqdm import tqdm
-
 from importer.model import Outcome, Status
 from importer.observer import LINE_EVERY, Silent
+from importer.system.late import late
 from importer.system.text import counted, visible
 
 
 class Progress(Silent):
-    """Rows done, succeeded and failed so far, rate and time left."""
+    """Shows rows done, succeeded and failed, the rate and the time left."""
 
     def __init__(self, stream: TextIO = sys.stderr, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -28,14 +27,14 @@ class Progress(Silent):
         self._name = ""
 
     def begin(self, name: str, rows: int) -> None:
-        """`rows`: how many have their outcome from before."""
+        """`rows`: how many already have their outcome."""
         self._name = name
         self._read = 0
         self._before = rows
         self._counts.clear()
         self._began = self._told = self._clock()
         if self._stream.isatty():
-            self._bar = tqdm(
+            self._bar = late("tqdm", "tqdm")(
                 initial=rows,
                 total=rows,
                 unit=" rows",

@@ -75,7 +75,7 @@ DOORS = {
     "fsspec": ("nightly.remote", "nightly.sftp"),
     "paramiko": ("nightly.sftp",),
     "apprise": ("nightly.notices",),
-    "structlog": ("telemetry.log",),
+    "structlog": ("telemetry.log_lines",),
     "opentelemetry": ("telemetry.metrics",),
 }
 #: The parsing child lives for one file and loads the parser of that file only: each costs time and memory. What the

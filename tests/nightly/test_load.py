@@ -21,7 +21,7 @@ from importer.nightly.claims import Claim, ProfileFolder
 from importer.nightly.location import Entry, Location
 from importer.nightly.state import LoadReport
 from importer.sandbox import EmbeddedSandbox
-from importer.telemetry.log import open_log
+from importer.telemetry.log_lines import open_log
 from importer.world import Stopper
 from tests.support.nightly import Clock, House, Mailbox, mobiles, sheet
 

@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 import yaml
 
-from importer.cli.main import cli
+from importer.cli.main import load_command
 from importer.nightly.profile import check_profile
 from importer.settings.options import load
 from importer.settings.schema import FILE, schema
@@ -36,7 +36,7 @@ def example(name: str) -> str:
 def understood(words: list[str]) -> None:
     """The command line accepts these words."""
     assert words[0].endswith("importer") and words[1] == "nightly"
-    cli.commands["nightly"].make_context("nightly", words[2:], help_option_names=["-h", "--help"])
+    load_command("nightly").make_context("nightly", words[2:], help_option_names=["-h", "--help"])
 
 
 def test_the_line_of_cron() -> None:

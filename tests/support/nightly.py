@@ -26,7 +26,8 @@ from importer.nightly.load import NightlyLoad
 from importer.nightly.profile import check_profile
 from importer.nightly.state import LoadReport
 from importer.sandbox import EmbeddedSandbox
-from importer.telemetry.log import Log, open_log
+from importer.telemetry.log import Log
+from importer.telemetry.log_lines import open_log
 from importer.world import World
 
 ZONE = ZoneInfo("Asia/Kolkata")

@@ -11,7 +11,8 @@ import pytest
 
 from importer.cli.main import main
 from importer.errors import SettingsError
-from importer.telemetry.log import mask, open_log
+from importer.telemetry.log import mask
+from importer.telemetry.log_lines import open_log
 from tests.support.nightly import House, sheet
 
 NIGHT = datetime.date(2026, 11, 24)

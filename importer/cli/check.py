@@ -1,0 +1,124 @@
+"""`importer check`, `map`: what a source holds and which column feeds which field. Nothing is sent."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from importer.checker.check import check
+from importer.checker.text import findings_text
+from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_data, print_error
+from importer.cli.shared import (
+    config_file,
+    config_option,
+    documents,
+    expanded,
+    json_option,
+    quiet_option,
+    settings_of,
+    table_options,
+    typed,
+)
+from importer.errors import ExitCode, ImporterError, SettingsError, worse
+from importer.model import to_json
+from importer.nightly.profile import check_profile
+from importer.normaliser.mapping import sketch, to_toml
+from importer.normaliser.samples import Looks
+from importer.reader import open_source
+from importer.runs.record import source_options
+from importer.runs.spool import spooled
+from importer.world import World
+
+
+@click.command("check", epilog=EXIT_CODES)
+@click.argument("sources", nargs=-1, metavar="SOURCE…")
+@table_options("check")
+@config_option
+@quiet_option
+@json_option
+def check_command(
+    sources: tuple[str, ...], config: str | None, as_json: bool, quiet: bool, **given: str | None
+) -> None:
+    """Check SOURCE without sending anything.
+
+    Reports the problems by row and column, what would be sent, the number of requests and the time at the rate.
+    Without SOURCE but with --profile: checks the settings of that profile.
+    """
+    if not sources:
+        _check_settings(given, config, as_json)
+    settings = settings_of(given, config)
+    files = expanded(sources)
+    worst = 0
+    with documents(as_json, len(files) > 1) as show:
+        for source in files:
+            with spooled(source, Path(settings.reports_dir), keep=False) as (path, _):
+                try:
+                    findings = check(path, settings, World(os.environ))
+                except ImporterError as error:
+                    if len(files) == 1:
+                        raise
+                    print_error(error)
+                    worst = worse(worst, error.exit_code)
+                    continue
+            if show is not None:
+                show(findings)
+            elif not quiet:
+                print_data(findings_text(findings))
+            worst = worse(worst, findings.exit_code)
+    sys.exit(worst)
+
+
+def _check_settings(given: dict[str, str | None], config: str | None, as_json: bool) -> NoReturn:
+    if not (given.get("profile") or os.environ.get("IMPORTER_PROFILE")):
+        raise SettingsError("There is nothing to check.", "Name a SOURCE, or pass --profile.")
+    _, mistakes = check_profile(typed(given), os.environ, config_file(config))
+    if as_json:
+        print_data(to_json({"mistakes": mistakes}))
+    else:
+        for mistake in mistakes:
+            print_data(f"{mistake}\n")
+        if not mistakes:
+            print_data("Settings are valid. `importer doctor` also checks credentials and locations.\n")
+    sys.exit(ExitCode.SETTINGS if mistakes else ExitCode.OK)
+
+
+@click.command("map")
+@click.argument("source", metavar="SOURCE")
+@table_options("map")
+@config_option
+@click.option("--output", "-o", metavar="FILE", help="write the mapping to FILE [default: standard output]")
+def map_command(source: str, config: str | None, output: str | None, **given: str | None) -> None:
+    """Propose a mapping for SOURCE and write it as TOML.
+
+    The mapping says which column feeds which field. Edit it, then pass it to `run` and `check` with --mapping.
+    """
+    settings = settings_of(given, config)
+    with (
+        spooled(source, Path(settings.reports_dir), keep=False) as (path, _),
+        open_source(path, source_options(settings, os.environ.get("IMPORTER_SOURCE_PASSWORD"))) as opened,
+    ):
+        mapping = sketch(opened.columns)
+        looks = Looks(mapping)
+        for block in opened.blocks():
+            looks.add(block)
+        text = to_toml(mapping, looks.looks(), source=opened.name)
+    if output is None:
+        print_data(text.encode())  # byte for byte as in a file
+        return
+    try:
+        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise SettingsError(f"{output} exists already.", "Choose another --output, or remove it first.") from None
+    except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
+        raise SettingsError(
+            f"Cannot write --output {output!r} ({error.strerror}).", "Choose another --output."
+        ) from None
+    with os.fdopen(file, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    click.echo(f"Wrote {output}. Edit it, then: importer check {source} --mapping {output}", err=True)

@@ -1,0 +1,55 @@
+"""`importer manual`: the documentation in the terminal."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import click
+
+from importer.cli.printing import print_data
+from importer.errors import SettingsError
+
+
+@click.command("manual")
+@click.argument("topic", required=False, metavar="[TOPIC]")
+def manual_command(topic: str | None) -> None:
+    """Show the manual, or one topic of it.
+
+    Without TOPIC: lists the topics.
+    """
+    topics = manual_topics()
+    if topic is None:
+        width = max(map(len, topics), default=0)
+        lines = [f"{name:<{width}}  {summary_of(page.read_text('utf-8'))}" for name, page in topics.items()]
+        print_data("\n".join([*lines, "", "Show a topic with `importer manual TOPIC`.", ""]))
+        return
+    page = topics.get(topic.lower().removesuffix(".md"))
+    if page is None:
+        near = difflib.get_close_matches(topic.lower(), topics, 1)
+        raise SettingsError(
+            f"The manual has no topic {topic}.",
+            f"Did you mean {near[0]}?" if near else "`importer manual` lists the topics.",
+        )
+    text = page.read_text("utf-8")
+    if sys.stdout.isatty():
+        click.echo_via_pager(text)
+    else:
+        print_data(text)
+
+
+def manual_topics() -> dict[str, Traversable]:
+    """The pages of the manual by topic, by name."""
+    folder = files("importer") / "manual"
+    pages = folder.iterdir() if folder.is_dir() else iter(())
+    found = {page.name.removesuffix(".md"): page for page in pages if page.name.endswith(".md")}
+    return dict(sorted(found.items()))
+
+
+def summary_of(text: str) -> str:
+    """The first heading of a page, else its first line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    heading = next((line for line in lines if line.startswith("#")), lines[0] if lines else "")
+    return heading.lstrip("#").strip()

@@ -1,0 +1,116 @@
+"""`importer run`, `resume`, `retry`: what sends rows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from importer.cli.printing import EXIT_CODES, print_data, print_error
+from importer.cli.sending import Sending, measured, pace_of, refuse_sources
+from importer.cli.shared import (
+    config_option,
+    documents,
+    expanded,
+    json_option,
+    quiet_option,
+    settings_of,
+    table_options,
+)
+from importer.errors import ImporterError, worse
+from importer.model import RunSummary
+from importer.pipeline import resume, retry, run
+from importer.reporter.console import console_text
+from importer.runs.spool import spooled
+from importer.settings.options import Settings
+from importer.system.text import typed_place
+
+
+@click.command("run", epilog=EXIT_CODES)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
+@table_options("run")
+@config_option
+@quiet_option
+@json_option
+def run_command(sources: tuple[str, ...], config: str | None, as_json: bool, quiet: bool, **given: str | None) -> None:
+    """Import SOURCE and write reports.
+
+    SOURCE is a file (CSV, Excel, OpenDocument), a pattern like 'inbox/*.xlsx', or - for standard input. Each file is
+    a run. The exit code is the worst of all runs.
+    """
+    settings = settings_of(given, config)
+    files = expanded(sources)
+    refuse_sources(files, settings)
+    with Sending(quiet, settings) as world, documents(as_json, len(files) > 1) as show:
+        worst = 0
+        for source in files:
+            with spooled(source, Path(settings.reports_dir)) as (path, was_spooled):
+                work = measured(settings, world, lambda: run(path, settings, world, spooled=was_spooled))
+                code = _end(len(files) > 1, work, show, None if quiet else settings)
+            worst = worse(worst, code)
+            if world.stopper.asked:
+                break
+    sys.exit(worst)
+
+
+@click.command("resume", epilog=EXIT_CODES)
+@click.argument("run_id", required=False, metavar="[RUN]")
+@table_options("resume")
+@config_option
+@quiet_option
+@json_option
+def resume_command(run_id: str | None, config: str | None, as_json: bool, quiet: bool, **given: str | None) -> None:
+    """Resume an unfinished run.
+
+    Without RUN: the newest unfinished run. Rows that have an outcome are not sent again. The run keeps its settings,
+    except for the options below.
+    """
+    settings = settings_of(given, config)
+    with Sending(quiet, settings) as world:
+        work = measured(settings, world, lambda: resume(run_id, settings, pace_of(given, settings), world))
+        with documents(as_json, False) as show:
+            code = _end(False, work, show, None if quiet else settings)
+    sys.exit(code)
+
+
+@click.command("retry", epilog=EXIT_CODES)
+@click.argument("run_id", metavar="RUN")
+@table_options("retry")
+@config_option
+@quiet_option
+@json_option
+def retry_command(run_id: str, config: str | None, as_json: bool, quiet: bool, **given: str | None) -> None:
+    """Send the open rows of RUN again, as a new run.
+
+    Open rows are those that failed, are unknown or unprocessed. The new run keeps the settings of RUN, except for the
+    options below.
+    """
+    settings = settings_of(given, config)
+    with Sending(quiet, settings) as world:
+        work = measured(settings, world, lambda: retry(run_id, settings, pace_of(given, settings), world))
+        with documents(as_json, False) as show:
+            code = _end(False, work, show, None if quiet else settings)
+    sys.exit(code)
+
+
+def _end(
+    several: bool, work: Callable[[], RunSummary], show: Callable[[object], None] | None, settings: Settings | None
+) -> int:
+    """Carry out one run and return its exit code. `show` takes the summary; without it, `settings` print it.
+
+    Of several runs, an error ends only its own.
+    """
+    try:
+        summary = work()
+    except ImporterError as error:
+        if not several:
+            raise
+        print_error(error)
+        return error.exit_code
+    if show is not None:
+        show(summary)
+    elif settings is not None:
+        print_data(console_text(summary, typed_place(settings.reports_dir, settings.database)))
+    return summary.exit_code

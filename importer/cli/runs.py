@@ -1,0 +1,44 @@
+"""`importer runs`, `purge`: the runs of a journal."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from importer.cli.printing import print_data
+from importer.cli.shared import config_option, json_option, settings_of, table_options
+from importer.errors import SettingsError
+from importer.model import to_json
+from importer.runs.listing import list_runs, runs_text
+from importer.runs.purge import purge, purged_text
+from importer.settings.options import read_duration
+from importer.world import World
+
+
+@click.command("runs")
+@table_options("runs")
+@config_option
+@json_option
+def runs_command(config: str | None, as_json: bool, **given: str | None) -> None:
+    """List the runs with their counts, newest first."""
+    found = list_runs(settings_of(given, config))
+    print_data(to_json(found) if as_json else runs_text(found))
+
+
+@click.command("purge")
+@click.option("--older-than", required=True, metavar="TIME", help="runs that ended this long ago or earlier, like 90d")
+@table_options("purge")
+@config_option
+@json_option
+def purge_command(older_than: str, config: str | None, as_json: bool, **given: str | None) -> None:
+    """Delete personal data of old runs.
+
+    Deletes reports, stored input, files from the web page, and the outcomes of rows. `importer runs` keeps the counts.
+    """
+    try:
+        seconds = read_duration(older_than)
+    except ValueError as error:
+        raise SettingsError(f"--older-than: {older_than!r} is not {error}.", "Pass a time like 90d.") from None
+    purged = purge(settings_of(given, config), seconds, World(os.environ))
+    print_data(to_json(purged) if as_json else purged_text(purged))

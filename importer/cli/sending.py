@@ -1,0 +1,114 @@
+"""What commands that send share: signals that stop them, progress, log and metrics."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+import click
+import msgspec
+
+from importer.errors import ExitCode, ImporterError, SettingsError
+from importer.model import RunSummary
+from importer.observer import Silent
+from importer.runs.record import PACE
+from importer.settings.options import Settings
+from importer.system.clock import stamp
+from importer.system.late import late
+from importer.telemetry.log import Log
+from importer.telemetry.log_observer import Watch
+from importer.telemetry.metrics import record_run, refuse_unwritable
+from importer.telemetry.progress import Progress
+from importer.world import Stopper, World
+
+#: Signals that someone sends on purpose.
+_SENT = (signal.SIGINT, signal.SIGTERM)
+#: With SIGHUP, which a closed terminal sends; Windows has none.
+_STOPS = (*_SENT, *(signal.Signals[name] for name in ("SIGHUP",) if name in signal.Signals.__members__))
+
+
+class Sending:
+    """A context: the `World` of a run that a first signal stops and a second one ends at once."""
+
+    def __init__(self, quiet: bool, settings: Settings, json_lines: bool = False) -> None:
+        self._json_lines = json_lines or settings.log_format == "json"
+        refuse_unwritable(settings.metrics_file)
+        shown = Silent() if quiet or settings.log_format else Progress(sys.stderr)
+        self._world = World(os.environ, shown, stopper=Stopper())
+        if settings.log_format or settings.log_file or settings.metrics_file:
+            log = open_settings_log(settings, sys.stderr if settings.log_format else None, self._world)
+            self._world.observer = Watch(log, shown)
+
+    def __enter__(self) -> World:
+        # SIGHUP stays ignored under nohup. A shell's `&` also ignores SIGINT, but only to shield the job from the
+        # keyboard: one that arrives was sent on purpose.
+        heard = [number for number in _STOPS if number in _SENT or signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._stop) for number in heard}
+        return self._world
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        again = self._world.stopper.asked
+        if again and number not in _SENT:
+            # Kernel and shell both send SIGHUP when a terminal closes.
+            return
+        if again or not self._world.stopper.ask():
+            os._exit(ExitCode.INTERRUPTED)
+        text = "Stopping: waiting up to 10 s for in-flight requests. Press Ctrl-C again to stop at once."
+        line = f"\n{text}\n".encode()
+        if self._json_lines:
+            # A program reads each line; a signal handler must not use the log itself.
+            event = {"at": stamp(self._world.wall()), "text": text, "event": "stopping", "level": "info"}
+            line = msgspec.json.encode(event) + b"\n"
+        with suppress(OSError):
+            os.write(2, line)
+
+
+def open_settings_log(settings: Settings, stream: TextIO | None, world: World) -> Log:
+    """The log of these settings. Raises `SettingsError`."""
+    open_log = late("importer.telemetry.log_lines", "open_log")
+    log: Log = open_log(stream=stream, form=settings.log_format, file=settings.log_file, wall=world.wall)
+    return log
+
+
+def measured(settings: Settings, world: World, work: Callable[[], RunSummary]) -> Callable[[], RunSummary]:
+    """The same run; its end also goes to the log and the metrics."""
+
+    def run() -> RunSummary:
+        watch = world.observer if isinstance(world.observer, Watch) else None
+        try:
+            summary = work()
+        except ImporterError as error:
+            if watch is not None:
+                watch.failed(error)
+            raise
+        paused = watch.paused_seconds if watch is not None else 0.0
+        if watch is not None:
+            watch.ended(summary)
+        wrong = record_run(settings.metrics_file, settings.profile, summary, paused, world.wall(), world.environ)
+        if wrong:
+            click.echo(f"importer: {wrong}", err=True)
+        return summary
+
+    return run
+
+
+def pace_of(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """The pace and stop settings that were typed for a run that exists already."""
+    return {name: getattr(settings, name) for name in PACE if given.get(name) is not None}
+
+
+def refuse_sources(sources: Sequence[str], settings: Settings) -> None:
+    """Refuse a log or metrics path that is a source file. Raises `SettingsError`."""
+    for option, path in (("--log-file", settings.log_file), ("--metrics-file", settings.metrics_file)):
+        if path and Path(path).exists() and any(Path(one).exists() and Path(path).samefile(one) for one in sources):
+            raise SettingsError(f"{option} {path} is the source itself.", "Choose another file.")

@@ -1,0 +1,80 @@
+"""What several commands share: options of the table, settings, and JSON documents."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from importer.cli.printing import print_data
+from importer.model import to_json
+from importer.settings.options import OPTIONS, Settings, load, with_reports
+
+Command = Callable[..., Any]
+
+
+def table_options(command: str, without: Sequence[str] = ()) -> Callable[[Command], Command]:
+    """Add every option of the table that this command takes."""
+
+    def decorate(function: Command) -> Command:
+        for option in reversed(OPTIONS):
+            if not option.taken_by(command) or option.name in without:
+                continue
+            text = f"{option.help} [default: {option.shown.replace('`', '')}]"
+            if option.flag:
+                add = click.option(f"--{option.name}", option.field, is_flag=True, default=None, help=text)
+            else:
+                add = click.option(f"--{option.name}", option.field, metavar=option.metavar, help=text)
+            function = add(function)
+        return function
+
+    return decorate
+
+
+#: The file of settings.
+config_option = click.option(
+    "--config", metavar="FILE", help="settings file [default: importer.toml in the current folder]"
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON document on stdout")
+quiet_option = click.option("--quiet", is_flag=True, help="print no progress and no summary")
+
+
+def settings_of(given: dict[str, Any], config: str | None) -> Settings:
+    """The settings of a command. Raises `SettingsError`."""
+    return with_reports(load(typed(given), os.environ, config_file(config)))
+
+
+def config_file(config: str | None) -> Path | None:
+    return Path(config) if config else None
+
+
+def typed(given: dict[str, Any]) -> dict[str, str | None]:
+    """The options that were typed, as text."""
+    return {name: ("true" if value is True else value) for name, value in given.items() if value is not None}
+
+
+def expanded(sources: Sequence[str]) -> list[str]:
+    """The files that patterns match, by name. A pattern that matches nothing stays, to be reported as missing."""
+    found: list[str] = []
+    for source in sources:
+        has_pattern = any(c in source for c in "*?[") and not Path(source).exists()
+        found += (sorted(glob.glob(source)) or [source]) if has_pattern else [source]  # noqa: PTH207 - `**` and absolute patterns
+    return found
+
+
+@contextmanager
+def documents(as_json: bool, several: bool) -> Iterator[Callable[[object], None] | None]:
+    """Collect what --json prints: one document, for several sources a list without those that failed to open."""
+    found: list[object] = []
+    try:
+        yield found.append if as_json else None
+    finally:
+        if as_json and several:
+            print_data(to_json(found))
+        elif found:
+            print_data(to_json(found[0]))
