@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
-import pandas as pd
 
 from importer.model import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Cells(msgspec.Struct, frozen=True):
@@ -36,18 +39,34 @@ class RowBlock(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """Made when it is first asked for: who only copies cells has no use for it."""
+        """Made, and pandas loaded, when it is first asked for: most work needs the cells only."""
         table = self.table
-        if isinstance(table, pd.DataFrame):
+        if not isinstance(table, Cells):
             return table
+        numpy: Any = import_module("numpy")
+        pandas: Any = import_module("pandas")
         # One block of objects, no cell copied or looked at.
-        block = np.empty((len(table.names), len(table.row_numbers)), dtype=object)
+        block = numpy.empty((len(table.names), len(table.row_numbers)), dtype=object)
         for place, cells in enumerate(table.columns):
             block[place] = cells
-        index = pd.Index(np.asarray(table.row_numbers, dtype="int64"))
-        labels = np.empty(len(table.names), dtype=object)
+        index = pandas.Index(numpy.asarray(table.row_numbers, dtype="int64"))
+        labels = numpy.empty(len(table.names), dtype=object)
         labels[:] = table.names
-        return pd.DataFrame(block.T, index=index, columns=labels, dtype=object, copy=False)
+        made: pd.DataFrame = pandas.DataFrame(block.T, index=index, columns=labels, dtype=object, copy=False)
+        return made
+
+    @property
+    def row_numbers(self) -> list[int]:
+        table = self.table
+        return list(table.row_numbers) if isinstance(table, Cells) else table.index.tolist()
+
+    def column(self, name: str) -> list[str]:
+        """The cells of a column, in the order of `row_numbers`."""
+        table = self.table
+        if isinstance(table, Cells):
+            return list(table.columns[table.names.index(name)])
+        found: list[str] = table[name].tolist()
+        return found
 
     @property
     def cells(self) -> Cells:

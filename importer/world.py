@@ -7,11 +7,14 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-import httpx
 import msgspec
 
 from importer.observer import Silent
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class World(msgspec.Struct):

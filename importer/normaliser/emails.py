@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from email_validator import EmailNotValidError, validate_email
-
 from importer.normaliser.damage import Verdict, clean
+from importer.system.late import late
 
 #: The API's limit.
 LONGEST = 255
@@ -63,9 +62,10 @@ def read_email(value: str) -> Verdict:
 
 
 def _syntax_holds(text: str) -> bool:
+    validate_email = late("email_validator", "validate_email")
     try:
         # Addresses of test domains are allowed on purpose: whether a domain exists is for the server to judge.
         validate_email(text, check_deliverability=False, globally_deliverable=False, test_environment=True)
-    except EmailNotValidError:
+    except late("email_validator", "EmailNotValidError"):
         return False
     return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress, repeat
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -26,9 +26,12 @@ from importer.normaliser.mapping import (
     Mapping,
     preference_name,
 )
-from importer.normaliser.phones import PhoneReader
 from importer.normaliser.preferences import Pair, Refused, ValueReader
 from importer.row_block import RowBlock
+from importer.system.late import late
+
+if TYPE_CHECKING:
+    from importer.normaliser.phones import PhoneReader
 
 #: The API's limit on an external id; kept for the other texts too, which have none that is known.
 LONGEST_TEXT = 250
@@ -103,7 +106,9 @@ class Normaliser:
         self._clears = blank == "clear"
         self._definitions = {field.name: field for field in fields or ()}
         self._folded = {field.name.casefold(): field for field in fields or ()}
-        self._phones = PhoneReader(country)
+        self._phones: PhoneReader | None = None
+        if mapping.column_of("mobile") is not None:
+            self._phones = late("importer.normaliser.phones", "PhoneReader")(country)
         self._identifiers = [(kind, column) for kind in IDENTIFIERS if (column := mapping.column_of(kind)) is not None]
         self._uses = {use.column: use for use in mapping.columns if use.field != IGNORED}
         self._readers = [self._reader(use.preference, use) for use in mapping.preferences]
@@ -116,8 +121,8 @@ class Normaliser:
         self._open: _Open | None = None
 
     def __call__(self, block: RowBlock) -> Normalised:
-        rows = _Rows(block.frame.index.tolist())
-        columns = {column: block.frame[column].tolist() for column in self._uses}
+        rows = _Rows(block.row_numbers)
+        columns = {column: block.column(column) for column in self._uses}
         self._take_problems(block.problems, rows, columns)
         identifiers = self._read_identifiers(rows, columns)
         stores = self._read_stores(rows, columns)
@@ -130,8 +135,8 @@ class Normaliser:
         where no row can have two."""
         if len(self._identifiers) < 2:
             return []
-        rows = _Rows(block.frame.index.tolist())
-        columns = {column: block.frame[column].tolist() for _, column in self._identifiers}
+        rows = _Rows(block.row_numbers)
+        columns = {column: block.column(column) for _, column in self._identifiers}
         found = self._read_identifiers(rows, columns)
         return list(map(Customer, rows.rows, *[found.get(kind, repeat("")) for kind in IDENTIFIERS]))
 
@@ -186,7 +191,7 @@ class Normaliser:
         found: dict[str, list[str]] = {}
         for kind, column in self._identifiers:
             values = columns[column]
-            if kind == "mobile":
+            if kind == "mobile" and self._phones is not None:
                 texts, prefix = self._phones.read_column(values), ""
             elif kind == "email":
                 texts, prefix = read_emails(values), ""

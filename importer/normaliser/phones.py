@@ -18,7 +18,7 @@ from typing import NamedTuple
 import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumberDesc, PhoneNumberType, ValidationResult
 
-from importer.errors import SettingsError
+from importer.normaliser.countries import known_country
 from importer.normaliser.damage import Verdict, clean, is_date, whole_number
 
 _SEPARATORS = re.compile(r"[\s().\-‐‑‒–—−/]")
@@ -30,8 +30,6 @@ _SEPARATED = re.compile(r"\+?\d[\d ()-]*\d", re.ASCII)
 _NO_SEPARATORS = {ord(character): None for character in " ()-"}
 #: How long a number without its country code can be; others are wrong in another way.
 _SHORTEST_NATIONAL, _LONGEST_NATIONAL = 7, 11
-#: What people write for a country though ISO 3166 has it otherwise.
-_ALIASES = {"UK": "GB"}
 _MOBILE_TYPES = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
@@ -43,27 +41,17 @@ class _Way(NamedTuple):
     dropped: int = 0
 
 
-def is_country(letters: str) -> bool:
-    """Whether the numbering plan of a country is known by these two letters."""
-    return bool(phonenumbers.country_code_for_region(_ALIASES.get(letters.upper(), letters.upper())))
-
-
 class PhoneReader:
     """Reads the cells of a mobile column for one `--country` (None: every number carries its country code)."""
 
     def __init__(self, country: str | None = None) -> None:
-        self.country = _ALIASES.get(country.upper(), country.upper()) if country else None
+        self.country = known_country(country) if country else None
         self._code = ""
         self._ordinary: Callable[[str], object] | None = None
         self._remembered = lru_cache(maxsize=16_384)(self._read_odd)
         if self.country is None:
             return
-        code = phonenumbers.country_code_for_region(self.country)
-        if not code:
-            raise SettingsError(
-                f"{country!r} is not a country code.", "Give the two letters of ISO 3166, such as IN, TH or AE."
-            )
-        self._code = str(code)
+        self._code = str(phonenumbers.country_code_for_region(self.country))
 
     def read_column(self, values: Sequence[str]) -> list[str | Verdict]:
         """The number where the plain way suffices, else the verdict. Blank cells give ""."""

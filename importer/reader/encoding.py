@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 import msgspec
-from charset_normalizer import from_bytes
 
 from importer.errors import SourceError
 from importer.reader.cell_text import CONTROLS, LOST
 from importer.system.encodings import text_encoding
+from importer.system.late import late
 
 Opener = Callable[[], BinaryIO]
 
@@ -134,6 +134,7 @@ def _detect(name: str, opener: Opener, error: Undecodable) -> Findings:
         # Nearly all of it is UTF-8: the file is damaged, and another encoding would only hide that.
         raise _refusal(name, error, "UTF-8, which the rest of the text is")
     odd_lines = b"\n".join(line for line in re.split(rb"[\r\n]+", error.sample) if not line.isascii())[: 1 << 16]
+    from_bytes = late("charset_normalizer", "from_bytes")
     candidates = [match.encoding for match in from_bytes(odd_lines, cp_isolation=_LIKELY)]
     if sum(byte > 0x7F for byte in odd_lines) < _FEW or "cp1252" in candidates[:2]:
         candidates.insert(0, "cp1252")

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
 from importer.reader.archive import digest, judge
-from importer.reader.frame import FrameSource
 from importer.reader.source import Source, SourceOptions
 from importer.reader.text import open_text
 from importer.reader.workbook import open_workbook
+from importer.system.late import late
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from importer.reader.frame import FrameSource
 
 _FIND_OUT = SourceOptions()
 
 
 def open_source(where: Path | str | pd.DataFrame, options: SourceOptions = _FIND_OUT) -> Source:
     """Open a file or take a frame. Nothing is sent, nothing is written, nothing is guessed silently."""
-    if isinstance(where, pd.DataFrame):
-        return FrameSource(where)
+    if not isinstance(where, Path | str):
+        take: type[FrameSource] = late("importer.reader.frame", "FrameSource")
+        return take(where)
     path = Path(where)
     content = judge(path, options.password)
     known = _digest(path) if options.sha256 else None

@@ -22,6 +22,9 @@ _MEASURED_ROWS = 200
 class WorkbookTable:
     """Writes rows in constant memory. `left_out` counts those that a sheet cannot hold."""
 
+    #: Columns of the widest table.
+    most_columns = SHEET_COLUMNS
+
     def __init__(self, path: Path, header: Sequence[str], sheet: str, scratch: Path) -> None:
         self._book = xlsxwriter.Workbook(
             str(path),

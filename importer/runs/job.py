@@ -11,8 +11,8 @@ import msgspec
 from importer.errors import SettingsError, SourceError
 from importer.journal import Journal, Run, RunProgress
 from importer.model import Status
+from importer.normaliser.countries import known_country
 from importer.normaliser.mapping import Mapping as ColumnMapping
-from importer.normaliser.phones import PhoneReader
 from importer.reader import Source, SourceOptions, open_source
 from importer.runs.locks import hold
 from importer.runs.record import (
@@ -60,7 +60,8 @@ def begin(
     """A new run, written to the journal and locked. Raises `ImporterError` where none can begin."""
     check_resubmit(source, settings)
     # Refused before there is a run, which would be in the way of the next one with the right country.
-    PhoneReader(settings.country or None)
+    if settings.country:
+        known_country(settings.country)
     reports = Path(settings.reports_dir)
     identity = identity_of(source, target.name, spooled)
     with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):

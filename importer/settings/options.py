@@ -21,7 +21,7 @@ import msgspec
 
 from importer.errors import SettingsError
 from importer.model import MaxErrors, Rate
-from importer.normaliser.phones import is_country
+from importer.normaliser.countries import is_country
 from importer.system.encodings import text_encoding
 
 CLUSTERS = {

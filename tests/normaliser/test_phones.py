@@ -9,6 +9,7 @@ import pytest
 from phonenumbers import PhoneNumberType
 
 from importer.errors import SettingsError
+from importer.normaliser import countries
 from importer.normaliser.damage import Verdict
 from importer.normaliser.phones import (
     PhoneReader,
@@ -216,3 +217,8 @@ def test_a_country_that_is_none_is_told() -> None:
     """A wrong --country stops with what to write instead."""
     with pytest.raises(SettingsError, match="two letters"):
         PhoneReader("INDIA")
+
+
+def test_the_table_of_countries_is_that_of_the_numbering_plans() -> None:
+    """Settings are read from the table, so that they need not load the plans."""
+    assert set(phonenumbers.SUPPORTED_REGIONS) == countries.COUNTRIES
