@@ -21,7 +21,6 @@ from importer.model import Batch, RunSummary, Work
 from importer.reader import open_source
 from importer.reconciler.decide import decide, halved
 from importer.reporter import read_summary
-from importer.runs.compare import Comparison, by_identifiers, by_row, in_order, same_rows
 from importer.runs.job import Job, begin, keep_spool, options_of, resume_of, retry_of, source_of
 from importer.runs.record import choose_mapping, find
 from importer.runs.report import again, end, nothing_left, with_bundle
@@ -90,18 +89,6 @@ def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool
         with source_of(known, world) as source:
             summary = again(journal, known, source, world, reports, show_identifiers=settings.show_identifiers)
             return with_bundle(journal, known, source, summary, reports) if bundle else summary
-
-
-def compare(one: str | None, other: str, settings: Settings, world: World) -> Comparison:
-    """Compares two runs of a journal: rows that the later one fixed, rows that still fail, rows that fail newly."""
-    where = Path(settings.reports_dir), settings.database or None
-    with Journal.open(*where) as journal:
-        earlier, later = in_order(find(journal, one), find(journal, other))
-        if same_rows(earlier, later):
-            with Journal.open(*where) as second:  # a connection reads one thing at a time
-                return by_row(earlier, journal.outcomes(earlier.key), later, second.outcomes(later.key))
-        with source_of(earlier, world) as source, source_of(later, world) as later_source:
-            return by_identifiers(journal, earlier, source, later, later_source)
 
 
 # ---------------------------------------------------------------------------------------------------- one run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -76,3 +77,12 @@ class RowBlock(msgspec.Struct, frozen=True, dict=True):
             return table
         columns = [table.iloc[:, place].tolist() for place in range(len(table.columns))]
         return Cells(columns, list(table.columns), table.index.tolist())
+
+    def only(self, keep: Sequence[bool]) -> RowBlock:
+        """The same without the rows that are not to be kept, and without their problems."""
+        cells = self.cells
+        rows = list(compress(cells.row_numbers, keep))
+        kept = frozenset(rows) if self.problems else frozenset()
+        columns = [list(compress(column, keep)) for column in cells.columns]
+        problems = tuple(problem for problem in self.problems if problem.row_number in kept)
+        return RowBlock(Cells(columns, cells.names, rows), problems, self.closed)

@@ -11,10 +11,10 @@ from importer.cli.printing import EXIT_CODES, print_data
 from importer.cli.sending import Sending, pace_of
 from importer.cli.shared import config_option, json_option, quiet_option, settings_of, table_options
 from importer.model import to_json
-from importer.pipeline import compare, report
+from importer.pipeline import report
 from importer.reporter.console import console_text
-from importer.runs.compare import comparison_text
 from importer.runs.verify import verified_text, verify
+from importer.system.late import late
 from importer.system.text import typed_place
 from importer.world import World
 
@@ -48,6 +48,8 @@ def report_command(
     if against is not None:
         if bundle or open_it:
             raise click.UsageError("--against cannot be combined with --bundle or --open.")
+        # Comparing takes arrays, which the reports do without.
+        compare, comparison_text = (late("importer.runs.compare", name) for name in ("compare", "comparison_text"))
         comparison = compare(run_id, against, settings, world)
         print_data(to_json(comparison) if as_json else comparison_text(comparison))
         return

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
 from heapq import merge
 from itertools import groupby
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -25,9 +26,11 @@ from importer.normaliser.normaliser import Normaliser
 from importer.reader import Source
 from importer.reporter.rows import stamp_of
 from importer.row_block import RowBlock
-from importer.runs.record import mapping_of
+from importer.runs.job import source_of
+from importer.runs.record import find, mapping_of
 from importer.settings.options import Settings
 from importer.system.clock import stamp
+from importer.world import World
 
 #: Rows that need attention. Unprocessed rows are open too, but did not fail.
 _WRONG = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN})
@@ -106,6 +109,18 @@ class _Counts:
 
 def _compared_run(run: Run) -> ComparedRun:
     return ComparedRun(run.record.run_id, run.record.source, stamp(run.record.started_at))
+
+
+def compare(one: str | None, other: str, settings: Settings, world: World) -> Comparison:
+    """Compares two runs of a journal: rows that the later one fixed, rows that still fail, rows that fail newly."""
+    where = Path(settings.reports_dir), settings.database or None
+    with Journal.open(*where) as journal:
+        earlier, later = in_order(find(journal, one), find(journal, other))
+        if same_rows(earlier, later):
+            with Journal.open(*where) as second:  # a connection reads one thing at a time
+                return by_row(earlier, journal.outcomes(earlier.key), later, second.outcomes(later.key))
+        with source_of(earlier, world) as source, source_of(later, world) as later_source:
+            return by_identifiers(journal, earlier, source, later, later_source)
 
 
 def in_order(one: Run, other: Run) -> tuple[Run, Run]:

@@ -15,11 +15,11 @@ from importer.reader import Source
 from importer.reporter import read_summary, write_files, write_summary
 from importer.reporter.timeline import Timeline
 from importer.reporter.timings import Timings
-from importer.runs.bundle import write_bundle
 from importer.runs.record import forget_spool, mapping_of
 from importer.runs.summary import exit_code_of, summarise
 from importer.settings.options import Settings, changed
 from importer.system.files import Unwritten
+from importer.system.late import late
 from importer.world import World
 
 
@@ -68,7 +68,9 @@ def again(
 def with_bundle(journal: Journal, run: Run, source: Source, summary: RunSummary, folder: Path) -> RunSummary:
     """Write a bundle for a support ticket; return the summary with it among the reports."""
     timings = Timings(journal.attempts(run.key))
-    path = write_bundle(journal, run, source, summary, timings, folder / run.record.run_id)
+    path = late("importer.runs.bundle", "write_bundle")(
+        journal, run, source, summary, timings, folder / run.record.run_id
+    )
     return msgspec.structs.replace(summary, reports={**summary.reports, path.name: str(path)})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from importer.capillary.client import ClientOptions
 from importer.chunker.batches import MAX_BYTES, Chunker, batch_of
 from importer.chunker.pacer import Pacer
@@ -14,11 +16,15 @@ from importer.runs.target import Target
 from importer.sender.admission import Admission
 from importer.sender.feed import Selection, SheetFeed
 from importer.sender.retry import BackOff, Breaker
-from importer.sender.unchanged import Hasher, Ledger, UnchangedFilter, sent_before
+from importer.sender.unchanged import Hasher, UnchangedFilter, sent_before
 from importer.sender.work import Limits
 from importer.settings.options import Settings
 from importer.system.clock import seconds_until
+from importer.system.late import late
 from importer.world import World
+
+if TYPE_CHECKING:
+    from importer.sender.ledger import Ledger
 
 
 def normaliser_of(
@@ -89,7 +95,8 @@ def unchanged_filter_of(job: Job) -> UnchangedFilter:
     hasher = Hasher(job.journal.ledger_key)
     if not job.settings.only_changed:
         return UnchangedFilter(hasher, None, (), job.world.wall)
-    ledger = Ledger(sent_before(job.journal, job.run))
+    make: type[Ledger] = late("importer.sender.ledger", "Ledger")
+    ledger = make(sent_before(job.journal, job.run))
     return UnchangedFilter(hasher, ledger, job.journal.sent(job.run.key), job.world.wall)
 
 

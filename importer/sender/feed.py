@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
-import numpy as np
-import pandas as pd
 
 from importer.chunker.lanes import REMEMBERED, keys_of
 from importer.journal import RunProgress
@@ -78,20 +76,22 @@ class SheetFeed:
     def portions(self) -> Iterator[Portion]:
         """The portions, read in the calling thread."""
         for block in self._source.blocks(ROWS_AT_ONCE):
-            row_numbers = block.frame.index.to_numpy()
-            order = np.arange(self.rows, self.rows + len(row_numbers))
+            row_numbers, first = block.row_numbers, self.rows
             self.rows += len(row_numbers)
             self._rows_read(len(row_numbers))
-            open_rows = ~_marked(self._selection.decided, row_numbers)
-            sent, skipped = self._chosen(row_numbers, order, block.closed)
-            outcomes = self._left_out(row_numbers, open_rows, skipped)
-            keep = open_rows & sent
+            decided = _marked(self._selection.decided, row_numbers)
+            codes = self._codes(row_numbers, first, block.closed)
+            keep = [not done and not code for done, code in zip(decided, codes, strict=True)]
+            outcomes: list[Outcome] = []
             links: list[list[int]] = []
-            if self._sends and not keep.all():
-                self._count_decided(block, row_numbers, sent & ~open_rows)
-                links = self._links(block, row_numbers, order, keep)
-            normalised = self._normaliser(_only(block, keep))
-            self._count(normalised.repairs, int(row_numbers[-1]) if len(row_numbers) else 0)
+            if not all(keep):
+                outcomes = self._skipped(row_numbers, decided, codes)
+                if self._sends:
+                    self._count_decided(block, [done and not code for done, code in zip(decided, codes, strict=True)])
+                    links = self._links(block, row_numbers, first, keep)
+                block = block.only(keep)
+            normalised = self._normaliser(block)
+            self._count(normalised.repairs, row_numbers[-1] if row_numbers else 0)
             yield self._portion(normalised, outcomes, links)
         yield self._portion(self._normaliser.finish(), [], [])
 
@@ -100,61 +100,59 @@ class SheetFeed:
         self._repairs.update(repair.code for repair in repairs if repair.row_number > before)
         self._repaired_to = max(before, read_to)
 
-    def _count_decided(self, block: RowBlock, row_numbers: np.ndarray, decided: np.ndarray) -> None:
-        """The repairs of rows that an earlier process sent without recording their number."""
-        uncounted = decided & (row_numbers > self._repaired_to)
-        if uncounted.any():
-            self._count(self._normaliser.repairs_of(_only(block, uncounted)), 0)
+    def _count_decided(self, block: RowBlock, decided: list[bool]) -> None:
+        """Count the repairs of rows that an earlier process sent without recording their number."""
+        uncounted = [done and row > self._repaired_to for done, row in zip(decided, block.row_numbers, strict=True)]
+        if any(uncounted):
+            self._count(self._normaliser.repairs_of(block.only(uncounted)), 0)
 
-    def _links(self, block: RowBlock, row_numbers: np.ndarray, order: np.ndarray, keep: np.ndarray) -> list[list[int]]:
+    def _links(self, block: RowBlock, row_numbers: list[int], first: int, keep: list[bool]) -> list[list[int]]:
         """The links between identifiers in rows that are not sent. Only as far back as the lanes remember: in a sheet
         that was mostly sent before, only rows near one that is still to be sent."""
         if not self._near_open(row_numbers):
             return []
         selection = self._selection
-        told = ~keep & (order >= selection.skip_rows - REMEMBERED)
-        if selection.limit:
-            told &= order < selection.skip_rows + selection.limit
-        customers = self._normaliser.known_by(RowBlock(block.frame[told]))
+        least = selection.skip_rows - REMEMBERED
+        limit = selection.skip_rows + selection.limit if selection.limit else first + len(row_numbers)
+        linking = [not sent and least <= order < limit for order, sent in enumerate(keep, start=first)]
+        customers = self._normaliser.known_by(RowBlock(block.only(linking).cells))
         return [keys for keys in map(keys_of, customers) if len(keys) > 1]
 
-    def _near_open(self, row_numbers: np.ndarray) -> bool:
+    def _near_open(self, row_numbers: list[int]) -> bool:
         """Whether one of these rows, or one not far behind them, may be sent."""
-        first, last = int(row_numbers[0]), int(row_numbers[-1]) + REMEMBERED
+        first, last = row_numbers[0], row_numbers[-1] + REMEMBERED
         for marks in (self._selection.decided, self._selection.left_out or b""):
             if last < len(marks) and marks.find(0, first, last) < 0:
                 return False
         return True
 
-    def _chosen(
-        self, row_numbers: np.ndarray, order: np.ndarray, closed: frozenset[int]
-    ) -> tuple[np.ndarray, list[tuple[np.ndarray, str]]]:
-        """The rows that are sent, and the others with the reason."""
+    def _codes(self, row_numbers: list[int], first: int, closed: frozenset[int]) -> list[str]:
+        """The code of each row that is skipped, "" for the others. `first`: the number of rows before these."""
         selection = self._selection
-        reasons: list[tuple[np.ndarray, str]] = []
-        sent = np.ones(len(row_numbers), dtype=bool)
-        if selection.skip_rows:
-            reasons.append((order < selection.skip_rows, "skipped_rows"))
-        if selection.limit:
-            reasons.append((order >= selection.skip_rows + selection.limit, "over_limit"))
-        if selection.left_out is not None:
-            reasons.append((_marked(selection.left_out, row_numbers), "not_chosen"))
-        if selection.resubmit and closed:
-            reasons.append((np.isin(row_numbers, list(closed)), "already_succeeded"))
-        told: list[tuple[np.ndarray, str]] = []
-        for rows, code in reasons:
-            told.append((rows & sent, code))
-            sent &= ~rows
-        return sent, told
+        codes = [""] * len(row_numbers)
 
-    def _left_out(
-        self, row_numbers: np.ndarray, open_rows: np.ndarray, skipped: list[tuple[np.ndarray, str]]
-    ) -> list[Outcome]:
+        def skip(rows: Iterable[object], code: str) -> None:
+            for at, skipped in enumerate(rows):
+                if skipped and not codes[at]:
+                    codes[at] = code
+
+        orders = range(first, first + len(row_numbers))
+        if selection.skip_rows > first:
+            skip((order < selection.skip_rows for order in orders), "skipped_rows")
+        if selection.limit:
+            skip((order >= selection.skip_rows + selection.limit for order in orders), "over_limit")
+        if selection.left_out is not None:
+            skip(_marked(selection.left_out, row_numbers), "not_chosen")
+        if selection.resubmit and closed:
+            skip((row in closed for row in row_numbers), "already_succeeded")
+        return codes
+
+    def _skipped(self, row_numbers: list[int], decided: list[bool], codes: list[str]) -> list[Outcome]:
         at = self._wall()
         return [
-            Outcome(int(row), Status.SKIPPED, code, at=at)
-            for rows, code in skipped
-            for row in row_numbers[rows & open_rows]
+            Outcome(row, Status.SKIPPED, code, at=at)
+            for row, done, code in zip(row_numbers, decided, codes, strict=True)
+            if code and not done
         ]
 
     def _portion(self, normalised: Normalised, outcomes: list[Outcome], links: list[list[int]]) -> Portion:
@@ -173,12 +171,12 @@ class SheetFeed:
         for row in wanted:
             marks[row] = 1
         for block in self._source.blocks(ROWS_AT_ONCE):
-            row_numbers = block.frame.index.to_numpy()
-            if len(row_numbers) and row_numbers[0] > last:
+            row_numbers = block.row_numbers
+            if row_numbers and row_numbers[0] > last:
                 break
             keep = _marked(marks, row_numbers)
-            if keep.any():
-                for customer in self._normaliser(_only(block, keep)).customers:
+            if any(keep):
+                for customer in self._normaliser(block.only(keep)).customers:
                     found[customer.row_number] = customer
         for customer in self._normaliser.finish().customers:
             found[customer.row_number] = customer
@@ -204,18 +202,8 @@ def rejections(problems: Iterable[Problem], at: int) -> list[Outcome]:
     ]
 
 
-def _marked(marks: bytearray, row_numbers: np.ndarray) -> np.ndarray:
+def _marked(marks: bytearray, row_numbers: list[int]) -> list[bool]:
     """Which of these rows have their byte set; rows beyond the end do not."""
-    if not len(marks):
-        return np.zeros(len(row_numbers), dtype=bool)
-    found = np.frombuffer(marks, dtype=np.uint8)
-    inside = row_numbers < len(found)
-    return np.where(inside, found[np.minimum(row_numbers, len(found) - 1)], 0).astype(bool)
-
-
-def _only(block: RowBlock, keep: np.ndarray) -> RowBlock:
-    if keep.all():
-        return block
-    frame: pd.DataFrame = block.frame[keep]
-    kept = set(frame.index.tolist()) if block.problems else set()
-    return RowBlock(frame, tuple(problem for problem in block.problems if problem.row_number in kept), block.closed)
+    if not row_numbers or row_numbers[0] >= len(marks):
+        return [False] * len(row_numbers)
+    return [row < len(marks) and marks[row] != 0 for row in row_numbers]

@@ -9,31 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
-from pandas.util import hash_array
 
 from importer.capillary.wire import encode_customer
 from importer.chunker.lanes import keys_of
 from importer.journal import Journal, Run
 from importer.model import Customer, Outcome, Status
 from importer.reconciler.decide import Decided
+from importer.sender.siphash import HASH_BYTES, siphash
 from importer.sender.work import Portion
+from importer.system.late import late
 
-#: Bytes of a hash, which the journal stores per row. A changed row is taken for unchanged once in 2**48 cases; if two
-#: identifiers share a hash, a customer is only sent again.
-SIZE = 6
+if TYPE_CHECKING:
+    from importer.sender.ledger import Ledger
+
+#: Texts from which pandas is faster, its loading included.
+_BY_COLUMN = 2_000
 #: Instead of the hash of what was sent: the outcome was not a plain success.
-_NOTHING = bytes(SIZE)
+_NOTHING = bytes(HASH_BYTES)
 
 
 class Hasher:
     """Makes fingerprints. The key makes those of different journals differ."""
 
     def __init__(self, key: bytes) -> None:
-        # SipHash, which pandas has for whole columns, takes 16 characters.
-        self._key = key.hex()[:16]
+        # SipHash takes 16 characters.
+        self._key = key.hex()[:16].encode()
 
     def __call__(self, customers: Sequence[Customer]) -> list[bytes]:
         texts: list[bytes | str] = []
@@ -41,49 +44,14 @@ class Hasher:
         for customer in customers:
             texts.append(encode_customer(customer))
             texts += [f"{kind} {value}" for kind, value in customer.identifiers]
-            ends.append(SIZE * len(texts))
-        if not texts:
-            return []
-        numbers = hash_array(np.array(texts, dtype=object), hash_key=self._key, categorize=False).astype("<u8")
-        hashes = numbers.view(np.uint8).reshape(-1, 8)[:, :SIZE].tobytes()
+            ends.append(HASH_BYTES * len(texts))
+        if len(texts) < _BY_COLUMN:
+            hashes = b"".join(
+                siphash(self._key, text if isinstance(text, bytes) else text.encode())[:HASH_BYTES] for text in texts
+            )
+        else:
+            hashes = late("importer.sender.ledger", "hash_texts")(self._key, texts)
         return [hashes[begin:end] for begin, end in pairwise((0, *ends))]
-
-
-class Ledger:
-    """Knows what customers were last sent. `sent`: the fingerprints of all outcomes, oldest first."""
-
-    def __init__(self, sent: Iterable[bytes]) -> None:
-        numbers, starts, lengths = _apart(list(sent))
-        is_name = np.ones(len(numbers), dtype=bool)
-        is_name[starts] = False
-        contents = np.repeat(numbers[starts], lengths)[is_name]
-        # Of entries with one name the last one counts: it is found first in reverse order.
-        self._names, at = np.unique(numbers[is_name][::-1], return_index=True)
-        self._contents = contents[::-1][at]
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def knows(self, entries: Sequence[bytes]) -> list[bool]:
-        """For each fingerprint: whether all its identifiers were last sent exactly this."""
-        if not len(self._names) or not entries:
-            return [False] * len(entries)
-        numbers, starts, lengths = _apart(entries)
-        places = np.minimum(np.searchsorted(self._names, numbers), len(self._names) - 1)
-        same = self._names[places] == numbers
-        same &= self._contents[places] == np.repeat(numbers[starts], lengths)
-        # The first number of each is the content.
-        same[starts] = True
-        return [bool(known) for known in np.logical_and.reduceat(same, starts)]
-
-
-def _apart(entries: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All hashes as numbers, where each entry begins among them, and how many it has."""
-    hashes = np.frombuffer(b"".join(entries), dtype=np.uint8).reshape(-1, SIZE)
-    numbers = np.zeros((len(hashes), 8), dtype=np.uint8)
-    numbers[:, :SIZE] = hashes
-    lengths = np.array([len(entry) // SIZE for entry in entries], dtype=np.int64)
-    return numbers.view(np.uint64).ravel(), np.cumsum(lengths) - lengths, lengths
 
 
 def sent_before(journal: Journal, run: Run) -> Iterator[bytes]:
@@ -156,9 +124,9 @@ def remembered(decided: Decided) -> bytes:
     no content, so that the customer is sent again."""
     plain = decided.status is Status.SUCCEEDED and not decided.warnings
     fingerprint = decided.customer.fingerprint
-    return fingerprint if plain else _NOTHING + fingerprint[SIZE:]
+    return fingerprint if plain else _NOTHING + fingerprint[HASH_BYTES:]
 
 
 def _parts(entry: bytes) -> list[bytes]:
     """The hashes of the identifiers."""
-    return [entry[at : at + SIZE] for at in range(SIZE, len(entry), SIZE)]
+    return [entry[at : at + HASH_BYTES] for at in range(HASH_BYTES, len(entry), HASH_BYTES)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from importer.journal import SCHEMA_VERSION, Change, Journal
 from importer.model import Customer, RunSummary, Store
 from importer.pipeline import resume, run
 from importer.sandbox import EmbeddedSandbox
-from importer.sender.unchanged import Hasher, Ledger
+from importer.sender.ledger import Ledger, hash_texts
+from importer.sender.siphash import siphash
+from importer.sender.unchanged import Hasher
 from tests.support.journals import batch, record
 from tests.support.runs import Listener, results, settings, sheet, statuses, stopped_after, world
 
@@ -218,3 +221,11 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date(tmp_path: Path) ->
         with Journal.open(tmp_path / "reports") as journal:
             assert len(journal.runs()) == 3
             assert journal._version() == SCHEMA_VERSION
+
+
+def test_a_few_texts_are_hashed_as_many_are() -> None:
+    """The journal holds hashes of both; runs of a few rows do not load pandas."""
+    key, chance = b"0123456789abcdef", random.Random(1)
+    texts: list[bytes | str] = ["", "a", "é", *(chance.randbytes(chance.randrange(300)) for _ in range(300))]
+    one_by_one = [siphash(key, text.encode() if isinstance(text, str) else text) for text in texts]
+    assert hash_texts(key, texts) == b"".join(one_by_one)
