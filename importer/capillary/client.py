@@ -59,7 +59,10 @@ TOKEN = "/v3/oauth/token/generate"  # noqa: S105 - a path
 
 
 class ClientOptions(msgspec.Struct, frozen=True):
-    """Where and as whom. `connections` bounds the pool; `gzip` compresses requests (undocumented, so off)."""
+    """Where and as whom. `connections` bounds the pool; `gzip` compresses requests (undocumented, so off).
+
+    `direct`: use no proxy, because this process serves the address itself.
+    """
 
     base_url: str
     connections: int = 8
@@ -67,6 +70,7 @@ class ClientOptions(msgspec.Struct, frozen=True):
     gzip: bool = False
     attribution_type: str = ""
     attribution_code: str = ""
+    direct: bool = False
 
 
 class Client:
@@ -105,7 +109,7 @@ class Client:
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(options.deadline, connect=15.0, pool=None),
             follow_redirects=False,
-            transport=transport or _transport(scheme, host, limits, direct=options.base_url in _SERVED_HERE),
+            transport=transport or _transport(scheme, host, limits, options.direct),
             headers={
                 "User-Agent": f"capillary-importer/{__version__}",
                 "Accept": CONTENT_TYPE,
@@ -313,20 +317,6 @@ class _Transport(AiohttpTransport):
 
 async def _tell(*_: object) -> None:
     _WRITTEN.get(lambda: None)()
-
-
-#: Addresses that this process serves itself.
-_SERVED_HERE: set[str] = set()
-
-
-@contextmanager
-def served_here(base_url: str) -> Iterator[None]:
-    """While this lasts the address is a server of this very process, which no proxy can reach, or must see."""
-    _SERVED_HERE.add(base_url)
-    try:
-        yield
-    finally:
-        _SERVED_HERE.discard(base_url)
 
 
 def _transport(scheme: str, host: str, limits: httpx.Limits, direct: bool) -> httpx.AsyncBaseTransport:

@@ -15,6 +15,7 @@ import click
 from importer._version import __version__
 from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_error
 from importer.errors import ExitCode, ImporterError, JournalError
+from importer.system.collection import collection_paused
 from importer.system.streams import close_streams, open_streams
 
 
@@ -61,7 +62,9 @@ class _Verbs(click.Group):
 
 def load_command(name: str) -> click.Command:
     """The command of a verb; loads its module."""
-    command: Any = getattr(import_module(f"importer.cli.{VERBS[name].module}"), f"{name}_command")
+    # Loading makes many objects that live as long as the process.
+    with collection_paused():
+        command: Any = getattr(import_module(f"importer.cli.{VERBS[name].module}"), f"{name}_command")
     assert isinstance(command, click.Command)
     return command
 

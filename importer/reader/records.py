@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gc
 import io
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import TextIO
 
 from importer.errors import SourceError
 from importer.reader.encoding import BLOCK, Opener
+from importer.system.collection import collection_paused
 
 #: The longest cell. Also what stops a quote that is never closed from swallowing the file.
 LONGEST_CELL = 1 << 17
@@ -40,15 +40,11 @@ class Records:
 
     def take(self, rows: int) -> list[list[str]]:
         # Lists of text by the thousand, none of which refers back: looking for cycles would take a third of the time.
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            return list(islice(self._reader, rows))
-        except csv.Error as error:
-            raise self._explained() from error
-        finally:
-            if collecting:
-                gc.enable()
+        with collection_paused():
+            try:
+                return list(islice(self._reader, rows))
+            except csv.Error as error:
+                raise self._explained() from error
 
     def check(self) -> None:
         """Parse all there is and keep nothing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from typing import IO, Any
 
 import msgspec
 
-import importer
 from importer.errors import ImporterError, SourceError
 from importer.model import Problem
 from importer.reader.archive import Content
@@ -23,6 +21,7 @@ from importer.reader.header import SEARCHED_ROWS, Header, find_header_row, read_
 from importer.reader.source import Source, SourceOptions, own_problem
 from importer.reader.workbook_messages import Done, Failed, Job, Message, Opened, Rows
 from importer.row_block import Cells, RowBlock
+from importer.system.process import child_command, child_environ
 
 #: All of the environment that the child is told: it reads hostile files, and has no business with secrets.
 _KEPT_ENVIRONMENT = (
@@ -132,16 +131,12 @@ class _Child:
         self.notes: tuple[str, ...] = ()
         self._decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
-        environment = {key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ}
-        # The child finds this package where we found it, installed or not, and nothing in the current folder.
-        home = str(Path(importer.__file__).resolve().parent.parent)
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "importer.reader.workbook_child"],
+            child_command("importer.reader.workbook_child"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=environment,
+            env=child_environ(os.environ, _KEPT_ENVIRONMENT),
         )
         self._end = weakref.finalize(self, _end, self._process, self._errors)
         try:

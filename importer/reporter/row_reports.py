@@ -19,6 +19,7 @@ from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
 from importer.reporter.rows import ReportBlock, ReportSource, blocks, result_cells
 from importer.reporter.timeline import Timeline
+from importer.system.collection import collection_paused
 from importer.system.files import Aside, private_folder, told
 from importer.system.text import counted
 
@@ -90,7 +91,7 @@ def _few_collections() -> Iterator[Callable[[], None]]:
 
     The youngest generation is still collected every 20 blocks, because a caller's DataFrame may create cycles.
     """
-    blocks_seen, was_enabled = 0, gc.isenabled()
+    blocks_seen = 0
 
     def collect_now() -> None:
         nonlocal blocks_seen
@@ -98,12 +99,8 @@ def _few_collections() -> Iterator[Callable[[], None]]:
         if blocks_seen % 20 == 0:
             gc.collect(0)
 
-    gc.disable()
-    try:
+    with collection_paused():
         yield collect_now
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class _Results:

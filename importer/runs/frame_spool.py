@@ -14,7 +14,7 @@ import pandas as pd
 
 from importer.errors import JournalError, SourceError
 from importer.reader import open_source
-from importer.runs.spool import sync_folder
+from importer.system.files import sync
 
 #: The format of the file, as values of the settings.
 ENCODING, DELIMITER, HEADER_ROW = "utf-8", ",", 1
@@ -47,7 +47,7 @@ def spool_frame(frame: pd.DataFrame, reports_dir: Path) -> Path:
             with aside.open("rb") as written:
                 path = folder / f"frame-{hashlib.file_digest(written, 'sha256').hexdigest()[:16]}.csv"
             aside.replace(path)
-            sync_folder(folder)
+            sync(folder)
         except UnicodeEncodeError:
             aside.unlink(missing_ok=True)
             raise SourceError(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from importer.errors import JournalError
+from importer.system.files import sync
 
 STANDARD_INPUT = "-"
 #: In the folder of the reports: the files of the web page, and its uploads, each in its own folder.
@@ -38,7 +39,7 @@ def spooled(source: str, reports_dir: Path, keep: bool = True) -> Iterator[tuple
             with aside.open("rb") as file:
                 path = folder / ("stdin-" + hashlib.file_digest(file, "sha256").hexdigest()[:16])
             aside.replace(path)
-            sync_folder(folder)
+            sync(folder)
     except OSError as error:
         raise JournalError(
             f"{folder} cannot be written ({error.strerror}).",
@@ -50,12 +51,3 @@ def spooled(source: str, reports_dir: Path, keep: bool = True) -> Iterator[tuple
     finally:
         if not keep:
             path.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Sync a folder, so that a rename in it is durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

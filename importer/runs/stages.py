@@ -41,6 +41,7 @@ def client_options_of(target: Target, settings: Settings) -> ClientOptions:
         gzip=settings.gzip,
         attribution_type=settings.attribution_type,
         attribution_code=settings.attribution_code,
+        direct=target.direct,
     )
 
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import msgspec
 
-from importer.capillary.client import served_here
 from importer.capillary.credentials import Basic, Credentials, from_environment
 from importer.errors import SettingsError
 from importer.sandbox import EmbeddedSandbox
@@ -21,6 +20,8 @@ class Target(msgspec.Struct, frozen=True):
     base_url: str
     name: str
     credentials: Credentials
+    #: Served by this process: no proxy can reach it.
+    direct: bool = False
 
     @property
     def rate_key(self) -> str:
@@ -38,8 +39,8 @@ def target_of(settings: Settings, world: World) -> Iterator[Target]:
             on_page="Ask the administrator of this page to set both, or neither.",
         )
     if settings.sandbox:
-        with EmbeddedSandbox() as sandbox, served_here(sandbox.base_url):
-            yield Target(sandbox.base_url, "sandbox", Basic(sandbox.username, sandbox.password))
+        with EmbeddedSandbox() as sandbox:
+            yield Target(sandbox.base_url, "sandbox", Basic(sandbox.username, sandbox.password), direct=True)
     elif settings.base_url:
         yield Target(settings.base_url, settings.base_url, from_environment(world.environ, settings.credentials))
     else:

@@ -76,6 +76,7 @@ def write_whole(target: Path, content: bytes) -> None:
 
 
 def sync(path: Path) -> None:
+    """Put a file, or the names in a folder, on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Processes: which one a number means, for the machine gives the number of a dead process to another one."""
+"""Processes: starts our own, and tells a process from a later one with the same number."""
 
 from __future__ import annotations
 
@@ -6,24 +6,42 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
+def child_command(module: str) -> list[str]:
+    """The command of a child process that runs a module of this package; its folder holds no modules for it."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def child_environ(environ: Mapping[str, str], kept: Iterable[str] | None = None) -> dict[str, str]:
+    """The environment of such a child: all of `environ`, or the variables in `kept` only.
+
+    The child finds this package where it was found here, installed or not.
+    """
+    home = str(Path(__file__).resolve().parents[2])
+    names = environ if kept is None else [name for name in kept if name in environ]
+    path = os.pathsep.join(filter(None, (home, environ.get("PYTHONPATH", ""))))
+    return {**{name: environ[name] for name in names}, "PYTHONPATH": path}
+
+
 def birth_of(pid: int) -> str:
-    """When a process of this machine began, in a form that only equals itself; "" where that cannot be had."""
+    """When a process of this machine began, in a form that only equals itself; "" where that is unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         # The name, in parentheses, may hold anything; of what follows it, the twentieth field is the start.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return f"{fields[19]} {boot}"
     except (OSError, IndexError):
-        return _birth_told(pid) if not Path("/proc/self/stat").exists() else ""
+        return _birth_by_ps(pid) if not Path("/proc/self/stat").exists() else ""
 
 
-def _birth_told(pid: int) -> str:
-    """Where there is no /proc: macOS and the BSDs."""
+def _birth_by_ps(pid: int) -> str:
+    """For systems without /proc: macOS and the BSDs."""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        told = subprocess.run(
+        listed = subprocess.run(
             ["/bin/ps", "-o", "lstart=", "-p", str(pid)],
             capture_output=True,
             text=True,
@@ -31,12 +49,12 @@ def _birth_told(pid: int) -> str:
             check=False,
             env={"LC_ALL": "C", "TZ": "UTC"},
         )
-        return " ".join(told.stdout.split())
+        return " ".join(listed.stdout.split())
     return ""
 
 
 def stop(pid: int, birth: str) -> bool:
-    """Asks a process to stop well, if it is still the one that was born then and ours to ask."""
+    """Send SIGTERM to a process, if it is still the one with this birth and we may. Returns whether it was sent."""
     if pid <= 1 or not birth or birth_of(pid) != birth:
         return False
     try:

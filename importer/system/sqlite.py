@@ -1,4 +1,4 @@
-"""The one thing that SQLite does not wait for by itself: a new file's change to WAL while others open it."""
+"""Waits where SQLite does not: while a new file changes to WAL and another process opens it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ LONGEST_WAIT = 30.0
 
 
 def to_wal(connection: Any) -> None:
-    """`connection`: a connection or cursor of sqlite3. SQLite answers "locked" at once here, whatever its timeout: we
-    wait, so that two processes that make one file at the same moment both have it."""
+    """Change a database to WAL. `connection`: a connection or cursor of sqlite3.
+
+    SQLite reports a lock at once here, whatever its timeout. Waiting lets two processes create a file together.
+    """
     until = time.monotonic() + LONGEST_WAIT
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
+            # The extended code holds the primary one in its lowest byte.
+            locked = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not locked or time.monotonic() > until:
                 raise
             time.sleep(0.01)

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -18,9 +17,9 @@ from typing import Literal
 
 import msgspec
 
-import importer
 from importer.errors import ExitCode, ImporterError
 from importer.settings.options import Settings
+from importer.system.process import child_command, child_environ
 from importer.web.ledger import Counts, Ledger, ended_well
 from importer.web.messages import Begun, Ended, Job, Message, Noted, Paused, Reporting, Told
 from importer.web.passwords import Passwords
@@ -45,16 +44,13 @@ class Child:
 
     @classmethod
     async def start(cls) -> Child:
-        # The child finds this package where we found it, installed or not, and nothing in the current folder.
-        home = str(Path(importer.__file__).resolve().parent.parent)
-        path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "importer.web.worker"),
+            *child_command("importer.web.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             # What a library says about a cell must not end up in a log.
             stderr=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
+            env=child_environ(os.environ),
             start_new_session=True,
             limit=1 << 20,
         )
