@@ -19,7 +19,8 @@ from importer.checker.findings import Findings
 from importer.model import Rate, RunSummary
 from importer.pipeline import run as run_source
 from importer.runs.frame_spool import DELIMITER, ENCODING, HEADER_ROW, spool_frame
-from importer.settings.options import OPTIONS, Settings, load, with_reports
+from importer.settings.loading import load, with_reports
+from importer.settings.options import OPTIONS, Settings
 from importer.world import World
 
 Source = str | Path | pd.DataFrame

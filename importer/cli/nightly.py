@@ -20,7 +20,8 @@ from importer.nightly.load import NightlyLoad
 from importer.nightly.profile import check_profile
 from importer.nightly.state import LoadReport
 from importer.nightly.text import load_text
-from importer.settings.options import Settings, read_all
+from importer.settings.loading import read_all
+from importer.settings.options import Settings
 from importer.telemetry.log import Log
 from importer.world import World
 

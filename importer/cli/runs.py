@@ -12,7 +12,7 @@ from importer.errors import SettingsError
 from importer.model import to_json
 from importer.runs.listing import list_runs, runs_text
 from importer.runs.purge import purge, purged_text
-from importer.settings.options import read_duration
+from importer.settings.values import read_duration
 from importer.world import World
 
 

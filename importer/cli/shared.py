@@ -13,7 +13,8 @@ import click
 
 from importer.cli.printing import print_data
 from importer.model import to_json
-from importer.settings.options import OPTIONS, Settings, load, with_reports
+from importer.settings.loading import load, with_reports
+from importer.settings.options import OPTIONS, Settings
 
 Command = Callable[..., Any]
 

@@ -10,7 +10,8 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from importer.nightly.location import Entry, is_visible
-from importer.settings.options import DATE, Nightly
+from importer.settings.options import Nightly
+from importer.settings.values import DATE
 from importer.system.clock import local_time
 
 

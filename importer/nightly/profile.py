@@ -14,7 +14,8 @@ from importer.errors import ImporterError
 from importer.nightly.location import expanded
 from importer.nightly.notices import is_valid_address
 from importer.normaliser.mapping import load as load_mapping
-from importer.settings.options import Mistake, Nightly, Origin, Reading, Settings, read_all
+from importer.settings.loading import Mistake, Origin, Reading, read_all
+from importer.settings.options import Nightly, Settings
 
 #: Scheme of an address → the module of its extra.
 _EXTRAS = {"sftp": "paramiko", "s3": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}

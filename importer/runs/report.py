@@ -17,7 +17,8 @@ from importer.reporter.timeline import Timeline
 from importer.reporter.timings import Timings
 from importer.runs.record import forget_spool, mapping_of
 from importer.runs.summary import exit_code_of, summarise
-from importer.settings.options import Settings, changed
+from importer.settings.loading import changed
+from importer.settings.options import Settings
 from importer.system.files import Unwritten
 from importer.system.late import late
 from importer.world import World

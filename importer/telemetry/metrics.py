@@ -19,7 +19,7 @@ import msgspec
 from importer._version import __version__
 from importer.errors import ExitCode, SettingsError
 from importer.model import RowCounts, RunSummary
-from importer.settings.options import read_rate
+from importer.settings.values import read_rate
 
 
 class Metric(msgspec.Struct, frozen=True):

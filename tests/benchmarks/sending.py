@@ -117,7 +117,8 @@ def bare(base_url: str, rows: int) -> float:
 def ours(base_url: str, sheet: Path, folder: Path, rate: str = "1000000/second", **more: Any) -> tuple[float, Any]:
     """Seconds of a whole run: read, normalise, send, reconcile, journal, report."""
     from importer.pipeline import run
-    from importer.settings.options import Settings, read_rate
+    from importer.settings.options import Settings
+    from importer.settings.values import read_rate
     from importer.world import World
 
     settings = Settings(

@@ -24,7 +24,7 @@ from importer.chunker.pacer import (
     grown,
 )
 from importer.model import Rate
-from importer.settings.options import read_rate
+from importer.settings.values import read_rate
 from tests.support.sending import most_in_a_window
 
 

@@ -15,14 +15,14 @@ import pytest
 
 from importer.chunker.pacer import MemoryStore, Pacer, PaceState
 from importer.chunker.shared_rate import SharedStore, shared_slots, state_folder
-from importer.settings.options import read_rate
+from importer.settings.values import read_rate
 from tests.support.sending import most_in_a_window
 
 PROCESS = """
 import json, sys, time
 from pathlib import Path
 from importer.chunker.pacer import Pacer
-from importer.settings.options import read_rate
+from importer.settings.values import read_rate
 from importer.chunker.shared_rate import SharedStore
 told = 0.0
 def clock():

@@ -27,7 +27,8 @@ from importer.journal import Change, Journal
 from importer.model import RunSummary, Status
 from importer.pipeline import resume, run
 from importer.sandbox import SandboxOptions, create_app
-from importer.settings.options import Settings, read_rate
+from importer.settings.options import Settings
+from importer.settings.values import read_rate
 from importer.world import World
 from tests.support.runs import results, sheet
 

@@ -13,7 +13,8 @@ import pytest
 from importer.cli.main import main
 from importer.model import to_json
 from importer.nightly.profile import check_profile
-from importer.settings.options import Settings, load
+from importer.settings.loading import load
+from importer.settings.options import Settings
 from importer.settings.schema import FILE, schema
 from tests.support.nightly import House
 

@@ -19,7 +19,7 @@ import yaml
 
 from importer.cli.main import load_command
 from importer.nightly.profile import check_profile
-from importer.settings.options import load
+from importer.settings.loading import load
 from importer.settings.schema import FILE, schema
 
 MANUAL = Path(__file__).parents[2] / "importer" / "manual"

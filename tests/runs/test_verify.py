@@ -15,7 +15,7 @@ from importer.model import RunSummary
 from importer.pipeline import run
 from importer.runs.verify import Verified, verified_text, verify
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.settings.options import read_rate
+from importer.settings.values import read_rate
 from tests.support.runs import settings, sheet, world
 
 

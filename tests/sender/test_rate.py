@@ -19,7 +19,8 @@ import pytest
 from importer.chunker.pacer import MemoryStore, Pacer
 from importer.pipeline import run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.settings.options import Settings, read_rate
+from importer.settings.options import Settings
+from importer.settings.values import read_rate
 from importer.world import World
 from tests.support.runs import sheet
 from tests.support.sending import Ran, Rig, customers, most_in_a_window, virtually

@@ -20,7 +20,7 @@ from importer.pipeline import Stages
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sender.engine import GRACE
 from importer.sender.work import Limits
-from importer.settings.options import read_rate
+from importer.settings.values import read_rate
 from tests.support.sending import customers, magic, ran
 
 SLOW: dict[str, Any] = {"rate": read_rate("60/minute"), "options": {"latency": (0.3,)}}

@@ -18,7 +18,7 @@ from importer.model import Customer, Status, Work
 from importer.pipeline import Stages
 from importer.sandbox import SandboxState
 from importer.sender.retry import PROBE_EVERY
-from importer.settings.options import read_rate
+from importer.settings.values import read_rate
 from tests.support.sending import Answerer, Ran, customers, fresh, magic, ran
 
 FAST = read_rate("600/minute")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from importer.errors import SettingsError
 from importer.model import MaxErrors, Rate
-from importer.settings.options import load, read_duration, read_errors, read_rate
+from importer.settings.loading import load
+from importer.settings.values import read_duration, read_errors, read_rate
 
 
 @pytest.mark.parametrize(

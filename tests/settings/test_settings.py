@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from importer.errors import SettingsError
-from importer.settings.options import CLUSTERS, OPTIONS, Nightly, Settings, load
+from importer.settings.loading import load
+from importer.settings.options import OPTIONS, Nightly, Settings
+from importer.settings.values import CLUSTERS
 from tests.support.terminal import SAMPLES, Terminal, write_csv
 
 #: Two values of each option that a file may hold, none of them the default, as typed.
@@ -200,9 +202,9 @@ def test_the_file_of_the_folder_is_found_and_another_can_be_named(terminal: Term
         (("--database", "mongodb://user:hunter2@host/x"), "postgresql://"),
         (("--database", "postgresql://user:hunter2@[::1/x"), "postgresql://"),
         (("--database", "postgresql://user:hunter2@host:port/x"), "postgresql://"),
-        (("--reports-dir", "a.csv"), "is no folder"),
-        (("--reports-dir", "a.csv/x"), "is no folder"),
-        (("--reports-dir", "x" * 300), "is no folder"),
+        (("--reports-dir", "a.csv"), "is not a directory"),
+        (("--reports-dir", "a.csv/x"), "is not a directory"),
+        (("--reports-dir", "x" * 300), "is not a directory"),
         (("--metrics-file", "nowhere/a.prom"), "Cannot write --metrics-file nowhere/a.prom "),
         (("--metrics-file", "."), "Cannot write --metrics-file . "),
         (("--log-file", "nowhere/a.log"), "Cannot write --log-file nowhere/a.log "),

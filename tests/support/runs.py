@@ -24,7 +24,8 @@ from importer.runs.job import Job, begin, options_of
 from importer.runs.record import choose_mapping
 from importer.runs.target import target_of
 from importer.sandbox import EmbeddedSandbox, SandboxState
-from importer.settings.options import Settings, read_rate
+from importer.settings.options import Settings
+from importer.settings.values import read_rate
 from importer.world import World
 
 #: Requests cost no time here: nothing in these tests is about the pace.

@@ -18,7 +18,9 @@ import pytest
 from importer.errors import ExitCode
 from importer.pipeline import run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.settings.options import CLUSTERS, OPTIONS, Nightly, load
+from importer.settings.loading import load
+from importer.settings.options import OPTIONS, Nightly
+from importer.settings.values import CLUSTERS
 from importer.system.clock import seconds_until
 from importer.world import World
 from tests.support.fault_server import closed_port

@@ -16,7 +16,8 @@ from importer.model import Customer, Problem
 from importer.normaliser.mapping import propose
 from importer.normaliser.normaliser import Normaliser
 from importer.reader import open_source
-from importer.settings.options import OPTIONS, Settings, load
+from importer.settings.loading import load
+from importer.settings.options import OPTIONS, Settings
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
