@@ -1,4 +1,4 @@
-"""importer puts spreadsheets of customer preferences into Capillary's loyalty platform and accounts for every row.
+"""Imports spreadsheets of customer preferences into Capillary's loyalty platform, with a result for every row.
 
 For programs: `importer.run(source, **settings)` and `importer.check(source, **settings)`; see `importer.library`. They
 are loaded when they are first asked for, so that the command line does not wait for what it does not use.

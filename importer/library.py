@@ -1,4 +1,4 @@
-"""The library: `importer.run` and `importer.check` for programs, with the settings of the command line by name."""
+"""The library: `importer.run` and `importer.check`, with the options of the command line as keyword arguments."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from importer.settings.options import OPTIONS, Settings
 from importer.world import World
 
 Source = str | Path | pd.DataFrame
-#: What a setting may be given as: the text one would type, or a value.
+#: The types of a setting: the text one would type, or a value.
 Value = str | int | float | bool | Path | datetime.timedelta | Rate | None
 
-#: What only a command writes: a program has its own log.
+#: Settings of commands only: a program has its own log.
 _COMMAND_LINE = frozenset({"log_format", "log_file", "metrics_file"})
 
 _Result = TypeVar("_Result")
 
 
 def run(source: Source, *, config: str | Path | None = None, **settings: Value) -> RunSummary:
-    """The main job: read, send, reconcile, report. Raises `ImporterError` where nothing could begin.
+    """Import a source and write reports. Raises `ImporterError` if the run cannot begin.
 
     `source`: a file, or a DataFrame (its header counts as row 1). `settings` are those of `importer run`, by name:
     `run("customers.xlsx", cluster="eu", country="IN", rate="300/minute")`. What is not given comes from the
@@ -49,7 +49,7 @@ def run(source: Source, *, config: str | Path | None = None, **settings: Value) 
 
 
 def check(source: Source, *, config: str | Path | None = None, **settings: Value) -> Findings:
-    """Everything but sending: what would be sent, problems by row and column, time at the rate."""
+    """Check a source without sending: what would be sent, problems by row and column, time at the rate."""
     found = _settings(settings, config, "check")
     world = World(os.environ)
     if isinstance(source, pd.DataFrame):
@@ -72,7 +72,7 @@ def _settings(given: dict[str, Value], config: str | Path | None, command: str) 
 
 
 def _text(value: Value) -> str:
-    """A value as one would type it."""
+    """A value as one types it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime.timedelta):
@@ -83,12 +83,12 @@ def _text(value: Value) -> str:
 
 
 def _as_spooled(settings: Settings) -> Settings:
-    """How a spooled frame is read: nothing is to be found out."""
+    """The settings that read a spooled frame; nothing is left to detect."""
     return msgspec.structs.replace(settings, sheet="", encoding=ENCODING, delimiter=DELIMITER, header_row=HEADER_ROW)
 
 
 def _outside_loops(work: Callable[[], _Result]) -> _Result:
-    """The work, in a thread of its own where this one is inside an event loop, as in a notebook."""
+    """Carry out the work, in another thread if this one runs an event loop, like in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Who watches a run: progress bars, logs, a page. This one shows nothing and is the interface of all."""
+"""The observer of a run: progress bars, logs and the page implement it. This one does nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LINE_EVERY = 60.0
 
 
 class Silent:
-    """Nobody watches."""
+    """An observer that does nothing, and the interface of all others."""
 
     def of_run(self, run_id: str) -> None: ...
     def begin(self, name: str, rows: int) -> None: ...

@@ -1,4 +1,4 @@
-"""The world: what is not pure, passed in: environment, clocks, chance, network, observer, stop."""
+"""The world: everything that is not pure, passed in. Environment, clocks, randomness, network, observer, stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class World(msgspec.Struct):
-    """What is not pure, passed in: the environment, clocks, chance, the network, who watches, who may stop it."""
+    """The environment, clocks, randomness, network, observer and stopper of a run."""
 
     environ: Mapping[str, str]
     observer: Silent = msgspec.field(default_factory=Silent)
@@ -27,24 +27,24 @@ class World(msgspec.Struct):
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
     transport: httpx.AsyncBaseTransport | None = None
-    #: The wall time by which whoever calls wants to be through: one moment for all runs of a night.
+    #: The wall time at which the caller's window closes: the same for all runs of a nightly load.
     closes: int | None = None
     stopper: Stopper = msgspec.field(default_factory=lambda: Stopper())
 
 
 class Stopper:
-    """How a face asks a run to stop; safe to call from a signal handler or another thread."""
+    """Lets a face stop a run; safe to call from a signal handler or another thread."""
 
     def __init__(self) -> None:
         self.asked = False
         self._tell: Callable[[], object] | None = None
 
     def ask(self) -> bool:
-        """Returns whether somebody is there to stop well."""
+        """Ask the run to stop. Returns whether one is listening."""
         self.asked = True
         if self._tell is None:
             return False
-        # A closed loop: the sending is over, and the reports are being written.
+        # RuntimeError: the loop is closed, because sending is over and the reports are being written.
         with suppress(RuntimeError):
             self._tell()
         return True

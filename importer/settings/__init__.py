@@ -1,1 +1,1 @@
-"""Options, files of settings, profiles and their schema."""
+"""Options, settings files, profiles and their schema."""

@@ -1,6 +1,6 @@
-"""The JSON Schema of `importer.toml`, for editors: made from the table of settings.
+"""The JSON Schema of `importer.toml`, for editors, made from the table of options.
 
-The package holds it as `importer.schema.json`; `python -m importer.settings.schema` writes that file anew.
+The package holds it as `importer.schema.json`; `python -m importer.settings.schema` writes that file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("importer.schema.json")
 
 
 def schema() -> dict[str, Any]:
-    """A file holds settings, and profiles that hold the same."""
+    """The schema: settings, and profiles with the same settings."""
     settings = {
         option.name: {
             **schema_of(option),
@@ -31,7 +31,7 @@ def schema() -> dict[str, Any]:
             **settings,
             "profiles": {
                 "type": "object",
-                "description": "Settings by name, for --profile NAME. What one does not say is taken from above.",
+                "description": "Settings by name, for --profile NAME. A profile overrides the settings above.",
                 "additionalProperties": {"type": "object", "properties": settings, "additionalProperties": False},
             },
         },

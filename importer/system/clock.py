@@ -1,4 +1,4 @@
-"""Moments as text, and waiting for a time of day. Milliseconds are UTC, since 1970."""
+"""Moments as text, and the time until a time of day. Milliseconds are UTC, since 1970."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ def stamp(milliseconds: int) -> str:
 
 
 def local_time(now_ms: int, time_zone: str = "") -> datetime.datetime:
-    """The moment as clocks of a zone show it; without one, as this machine's do."""
+    """The moment in a time zone, by default that of this machine."""
     moment = datetime.datetime.fromtimestamp(now_ms / 1000, datetime.UTC)
     return moment.astimezone(zoneinfo.ZoneInfo(time_zone) if time_zone else None)
 
 
 def seconds_until(clock_time: str, now_ms: int, time_zone: str = "") -> float:
-    """Seconds from now until the next time the clocks of a zone (without one: this machine's) show `HH:MM`."""
+    """Seconds until the next `HH:MM` in a time zone, by default that of this machine."""
     now = local_time(now_ms, time_zone)
     if not time_zone:
-        # As this machine's clock shows it: with the offset of now, it would be wrong by the hour that a night may lack.
+        # Local time without an offset: the offset of now would be wrong after a change to or from summer time.
         now = now.replace(tzinfo=None)
     hour, minute = map(int, clock_time.split(":"))
     then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)

@@ -1,18 +1,18 @@
-"""The names of encodings that a sheet may be said to be in: every one of texts that this machine knows. Pure."""
+"""The names of text encodings that Python knows. Pure."""
 
 from __future__ import annotations
 
 import codecs
 
-#: Python's codecs that are none of a whole text: made for host names and source code, or for nothing at all.
+#: Codecs of Python that are not for whole texts, but for host names and source code.
 _NO_TEXTS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
 
 
 def text_encoding(given: str) -> str | None:
-    """The usual name of an encoding however it was written; None where none of texts is called so."""
+    """The usual name of a text encoding in any spelling; None if there is none with this name."""
     try:
         name = codecs.lookup(given).name
-        # Codecs of bytes, such as base64, are found, too, and refuse only this.
+        # Codecs of bytes, like base64, fail only here.
         "".encode(name)
     except (LookupError, TypeError, ValueError):
         return None

@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all, and that only their owner can read.
+"""Writes files whole or not at all, readable by their owner only.
 
-A report is written beside its place, synced, and renamed over what was there; the folder is synced so that a power cut
-cannot undo the rename.
+A report is written to a temporary file, synced and renamed. The folder is synced too: a power cut cannot undo the
+rename.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from pathlib import Path
 
 from importer.errors import JournalError
 
-#: What a crash left behind is removed by a later report, once nobody can still be writing it.
+#: A later report removes what a crash left, when no process can still be writing it.
 _STALE_SECONDS = 24 * 3600
 
 
 class Unwritten(JournalError):
-    """The disk took no report; the journal is well."""
+    """A report could not be written; the journal is OK."""
 
 
 def private_folder(folder: Path) -> None:
-    """The folder exists and is its owner's alone, whatever the umask says; parts of reports that a crash left go."""
+    """Create the folder, accessible to its owner only, and remove old parts of reports that a crash left."""
     with told(folder):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -38,9 +38,9 @@ def private_folder(folder: Path) -> None:
 
 
 class Aside:
-    """One file being written aside. `publish` puts it in its place; `discard` (also after an error) leaves no trace.
+    """A temporary file for one report. `publish` renames it into place; `discard` removes it, also after an error.
 
-    It lies in a folder of its own, so that a writer's scratch files go the same way.
+    It is in its own folder, which also holds a writer's scratch files.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -64,7 +64,7 @@ class Aside:
 
 
 def write_whole(target: Path, content: bytes) -> None:
-    """A small file, whole or not at all."""
+    """Write a small file, whole or not at all."""
     with told(target):
         aside = Aside(target.parent, target.name)
         try:
@@ -86,11 +86,11 @@ def sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """A disk that fails is told as such, and what to do once it works again."""
+    """Turn an `OSError` into `Unwritten`, with advice."""
     try:
         yield
     except OSError as error:
         raise Unwritten(
             f"The reports cannot be written to {path}: {error.strerror or error}.",
-            "Make space or repair the disk, then do the same again.",
+            "Free some space or repair the disk, then try again.",
         ) from error

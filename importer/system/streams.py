@@ -1,4 +1,4 @@
-"""The standard streams, which may be closed, full, or have nobody at the other end."""
+"""The standard streams, which may be closed, full, or without a reader."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 def open_streams() -> None:
-    """What is closed (`2>&-`) leads nowhere from here on. Otherwise the journal could be given number 2, and the next
-    word to people would be written into it."""
+    """Open closed streams (`2>&-`) on the null device. Otherwise the journal could get descriptor 2, and the next
+    message would be written into it."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free: this one.
+            # Takes the lowest free descriptor: this one.
             os.open(os.devnull, os.O_RDWR)
     sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -26,7 +26,7 @@ def open_streams() -> None:
 
 
 class _Talk(io.FileIO):
-    """Progress and talk: where nobody listens any more, the work that they tell of goes on all the same."""
+    """stderr, for progress and messages: without a reader, writing does nothing."""
 
     def write(self, data: Any) -> int:
         try:
@@ -36,7 +36,7 @@ class _Talk(io.FileIO):
 
 
 def close_streams() -> None:
-    """What could not be written until now never will be: the interpreter must not exit with 120 over it."""
+    """Flush stdout, or drop it: the interpreter must not exit with 120 for it."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -44,7 +44,7 @@ def close_streams() -> None:
 
 
 def drop_stdout() -> None:
-    """What goes to stdout from here on goes nowhere."""
+    """Send stdout to the null device from here on."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Wording: numbers in sentences, so that one row is a row and a hundredth is never called none. Pure."""
+"""Numbers in sentences, with the right plural and rounding; text for terminals and shells. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def long(seconds: float) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share, never rounded up to all or down to none."""
+    """A share, never rounded to 100 % or to 0 %."""
     if part == whole:
         return "100 %"
     share = 100 * part / whole
@@ -28,15 +28,15 @@ def percent(part: int, whole: int) -> str:
 
 
 def typed_place(reports_dir: str, database: str = "") -> str:
-    """The options that a command needs to find the runs of this folder and journal, as one types them after it."""
+    """The options, as typed after a command, that find the runs of this folder and journal."""
     place = "" if reports_dir in ("", "reports") else f" --reports-dir {shlex.quote(reports_dir)}"
     return place + (f" --database {shlex.quote(database)}" if database else "")
 
 
-#: What moves a terminal's cursor, colours it or types for people: all control characters but line end and tab.
+#: What moves the cursor of a terminal, colours it or types: all control characters but line end and tab.
 _CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
 
 
 def visible(text: str) -> str:
-    """For a terminal: a name from a sheet or a word of a server may hold anything."""
+    """The text without control characters: a name from a sheet or a server's message may hold any."""
     return text.translate(_CONTROLS)

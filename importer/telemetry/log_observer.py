@@ -1,4 +1,4 @@
-"""Watching: what is seen of a run while it goes on, for the log and the figures, beside what a person watches."""
+"""Logs the events of a run and adds up its pauses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importer.telemetry.log import Log
 
 
 class Watch(Silent):
-    """Passes everything on to `beside`, tells the log, and adds up pauses."""
+    """Writes events to the log, adds up pauses, and passes every event to `beside`."""
 
     def __init__(self, log: Log, beside: Silent | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._whole = log
@@ -54,7 +54,7 @@ class Watch(Silent):
         self._beside.paused(seconds, why)
 
     def ended(self, summary: RunSummary) -> None:
-        """The run came to its end, for good or for now."""
+        """The run ended, finished or stopped."""
         tell = self._log.info if summary.exit_code == ExitCode.OK else self._log.warning
         rows = {name: getattr(summary.rows, name) for name in RowCounts.__struct_fields__}
         tell(
@@ -66,7 +66,7 @@ class Watch(Silent):
         )
 
     def failed(self, error: ImporterError) -> None:
-        """It could not begin, or not be written down."""
+        """The run could not begin, or its journal failed."""
         self._log.error("run fails", exit_code=int(error.exit_code), text=str(error))
 
     def noted(self, text: str) -> None:

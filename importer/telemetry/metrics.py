@@ -1,7 +1,7 @@
-"""Metrics: figures of runs and nights for Prometheus's textfile collector, and by OpenTelemetry (extra `otel`).
+"""Metrics of runs and nightly loads, for Prometheus's textfile collector and OpenTelemetry (extra `otel`).
 
-The file itself remembers the counters: it is read, changed and written whole. It holds no personal data and is readable
-by everybody, because the collector is another user.
+The file keeps the counters: it is read, changed and written whole. It holds no personal data and every user can read
+it, because the collector is another user.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from importer.settings.values import read_rate
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """One family of figures. Every sample carries the profile's name ("" without one) besides these labels."""
+    """A family of samples. Every sample also has the label `profile` ("" without one)."""
 
     name: str
     kind: Literal["counter", "gauge"]
@@ -31,24 +31,24 @@ class Metric(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = ()
 
 
-#: The table, from which the file, the export and the README are made.
+#: The file, the export and the manual are made from this table.
 METRICS: tuple[Metric, ...] = (
-    Metric("importer_runs_total", "counter", "Ends of runs, by exit code; a run that is resumed ends more than once.", ("exit_code",)),
+    Metric("importer_runs_total", "counter", "Ended runs, by exit code; a resumed run ends more than once.", ("exit_code",)),
     Metric("importer_rows_total", "counter", "Rows of finished runs, by outcome.", ("status",)),
     Metric("importer_requests_total", "counter", "Requests of finished runs: first, retried, or throttled (answered 429).", ("result",)),
-    Metric("importer_batches_split_total", "counter", "Batches of finished runs that went on in parts."),
-    Metric("importer_pause_seconds_total", "counter", "Seconds for which the server asked us to pause."),
+    Metric("importer_batches_split_total", "counter", "Batches of finished runs that were split."),
+    Metric("importer_pause_seconds_total", "counter", "Seconds of pauses that the server asked for."),
     Metric("importer_last_run_rows", "gauge", "Rows of the last run, by outcome.", ("status",)),
-    Metric("importer_last_run_duration_seconds", "gauge", "From the first beginning of the last run to its end."),
-    Metric("importer_last_run_rate_used_ratio", "gauge", "Share of the configured rate that the last run used."),
+    Metric("importer_last_run_duration_seconds", "gauge", "Seconds from the first start of the last run to its end."),
+    Metric("importer_last_run_rate_used_ratio", "gauge", "Share of the configured rate that the last run achieved."),
     Metric("importer_last_run_exit_code", "gauge", "Exit code of the last run."),
-    Metric("importer_last_run_timestamp_seconds", "gauge", "When the last run ended."),
-    Metric("importer_last_success_timestamp_seconds", "gauge", "When a run last ended with every row succeeded or skipped."),
-    Metric("importer_nightly_state", "gauge", "State after the last night: 0 well, 1 warning, 2 critical."),
-    Metric("importer_nightly_exit_code", "gauge", "Exit code of the last night."),
-    Metric("importer_nightly_missing_file", "gauge", "1 while the expected file is missing past its time."),
-    Metric("importer_nightly_waiting_files", "gauge", "Files left in the inbox: not complete, or not reached in time."),
-    Metric("importer_nightly_timestamp_seconds", "gauge", "When nightly last looked."),
+    Metric("importer_last_run_timestamp_seconds", "gauge", "Time when the last run ended."),
+    Metric("importer_last_success_timestamp_seconds", "gauge", "Time when a run last ended with every row succeeded or skipped."),
+    Metric("importer_nightly_state", "gauge", "State after the last nightly load: 0 OK, 1 warning, 2 critical."),
+    Metric("importer_nightly_exit_code", "gauge", "Exit code of the last nightly load."),
+    Metric("importer_nightly_missing_file", "gauge", "1 while the expected file is overdue."),
+    Metric("importer_nightly_waiting_files", "gauge", "Files left in the inbox: incomplete, or not reached in time."),
+    Metric("importer_nightly_timestamp_seconds", "gauge", "Time when nightly last checked the inbox."),
     Metric("importer_notices_failed_total", "counter", "Notices that could not be sent."),
 )  # fmt: skip
 
@@ -57,7 +57,7 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class Figures:
-    """Samples by name and labels. `profile` stands in each that is set."""
+    """Samples by name and labels. Each that is set has the label `profile`."""
 
     def __init__(self, profile: str, samples: Mapping[Key, float] | None = None) -> None:
         self.profile = profile
@@ -75,7 +75,7 @@ class Figures:
         return name, (("profile", self.profile), *sorted(labels.items()))
 
     def run_ended(self, summary: RunSummary, paused: float, at: int) -> None:
-        """A run came to an end, for good or for now."""
+        """Add a run that ended, finished or stopped."""
         self.add("importer_runs_total", 1, exit_code=str(summary.exit_code))
         self.add("importer_pause_seconds_total", paused)
         for status in RowCounts.__struct_fields__:
@@ -112,7 +112,7 @@ _LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 
 
 def load_figures(path: Path, profile: str) -> Figures:
-    """What the file said last; a file that is not there, or not ours, says nothing."""
+    """The samples in the file; none if it is missing or foreign."""
     samples: dict[Key, float] = {}
     with contextlib.suppress(OSError, UnicodeDecodeError):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -138,7 +138,7 @@ def exposition(figures: Figures) -> str:
 
 
 def write_figures(path: Path, figures: Figures) -> None:
-    """Whole or not at all: the collector may look at any time. Raises `SettingsError`."""
+    """Write the file whole or not at all: the collector may read it at any time. Raises `SettingsError`."""
     try:
         file, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
@@ -154,15 +154,14 @@ def write_figures(path: Path, figures: Figures) -> None:
 
 
 def refuse_unwritable(path: str) -> None:
-    """Told before a run begins, not when it has ended. Raises `SettingsError`."""
+    """Check the path before a run begins. Raises `SettingsError`."""
     if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
         why = "Is a directory" if Path(path).is_dir() else "No such file or directory"
         raise SettingsError(f"Cannot write --metrics-file {path} ({why}).", "Choose another file.")
 
 
 def record_run(path: str, profile: str, summary: RunSummary, paused: float, at: int, environ: Mapping[str, str]) -> str:
-    """A run that ended by itself, into the file (if one is named) and where OpenTelemetry is told. Returns what went
-    wrong, or ""."""
+    """Record a run that ended: in the file, if there is one, and by OpenTelemetry. Returns the error, or ""."""
     figures = load_figures(Path(path), profile) if path else Figures(profile)
     figures.run_ended(summary, paused, at)
     wrong = export(figures, environ)
@@ -183,8 +182,8 @@ def _plain(text: str) -> str:
 
 
 def metrics_table() -> str:
-    """The table of the README."""
-    lines = ["| metric | kind | labels besides `profile` | meaning |", "|---|---|---|---|"]
+    """The table of the manual."""
+    lines = ["| metric | kind | labels in addition to `profile` | meaning |", "|---|---|---|---|"]
     for metric in METRICS:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
         lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
@@ -195,7 +194,7 @@ def metrics_table() -> str:
 
 
 def export(figures: Figures, environ: Mapping[str, str]) -> str:
-    """Sends the figures where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set. Returns what went wrong, or ""."""
+    """Send the samples to OTEL_EXPORTER_OTLP_ENDPOINT, if it is set. Returns the error, or ""."""
     endpoint = environ.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "")
     if not endpoint and environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         endpoint = environ["OTEL_EXPORTER_OTLP_ENDPOINT"].rstrip("/") + "/v1/metrics"
@@ -209,7 +208,7 @@ def export(figures: Figures, environ: Mapping[str, str]) -> str:
         from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
         from opentelemetry.sdk.resources import Resource
     except ImportError:
-        return "OpenTelemetry needs more than is installed: pip install 'capillary-importer[otel]'"
+        return "OpenTelemetry needs an extra: pip install 'capillary-importer[otel]'"
 
     def observed(name: str) -> Any:
         def observe(_: CallbackOptions) -> Iterable[Observation]:
@@ -233,6 +232,6 @@ def export(figures: Figures, environ: Mapping[str, str]) -> str:
         exporter.shutdown()
         provider.shutdown()
     except Exception as error:
-        # The network's own errors; figures that cannot be sent change no outcome.
-        return f"the figures could not be sent by OpenTelemetry ({type(error).__name__})"
-    return "" if well else "the figures were not taken by OpenTelemetry's receiver"
+        # Errors of the network; metrics that cannot be sent change no outcome.
+        return f"OpenTelemetry could not send the metrics ({type(error).__name__})"
+    return "" if well else "the receiver of OpenTelemetry did not accept the metrics"
