@@ -25,8 +25,7 @@ settings.load_profile("steady")
 
 
 def pytest_configure() -> None:
-    kept = ("IMPORTER_EVERY_CRASH_POINT",)  # how thorough the tests are to be
-    for name in [name for name in os.environ if name.startswith("IMPORTER_") and name not in kept]:
+    for name in [name for name in os.environ if name.startswith("IMPORTER_")]:
         del os.environ[name]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +11,8 @@ import msgspec
 import pytest
 
 from importer.errors import ExitCode
-from tests.support.crashes import AT_ONCE, CALLS, Case, Point, Thread, Zygotes
+from tests.support.crashes import AT_ONCE, CALLS, EXHAUSTIVE, Case, Point, Thread, Zygotes
 
-#: All points, or so few of them that everybody's tests stay fast: every n-th, spread over the whole run.
-EVERY = os.environ.get("IMPORTER_EVERY_CRASH_POINT") == "1"
 THREADS: tuple[Thread, ...] = ("main", "journal")
 
 
@@ -57,9 +54,9 @@ def told(points: list[Point], whole: int, capsys: pytest.CaptureFixture[str]) ->
         print(f"\n{len(points)} of {whole} points: " + ", ".join(f"{n} {name}" for name, n in by_call.items()))
 
 
-@pytest.mark.timeout(900)
-def test_killed_at_every_point_the_run_goes_on_to_the_right_end(
-    zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("step", [pytest.param(9, id="some points"), EXHAUSTIVE])
+def test_a_run_killed_at_any_point_is_resumed_to_the_right_end(
+    zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str], step: int
 ) -> None:
     """SIGKILL before each call; then resume: one outcome a row, `succeeded` exactly where the server accepted, reports
     whole or absent, batches sent twice no more than were in flight, and those with identical bytes."""
@@ -76,14 +73,14 @@ def test_killed_at_every_point_the_run_goes_on_to_the_right_end(
         return wrong + case.violations()
 
     every = points_of(zygotes, tmp_path, CALLS)
-    points = every if EVERY else every[::3]
+    points = every[::step]
     told(points, len(every), capsys)
     assert tried(zygotes, tmp_path, points, check) == {}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.parametrize("step", [pytest.param(17, id="some points"), EXHAUSTIVE])
 def test_a_disk_that_fails_at_any_point_ends_the_run_with_7_or_does_no_harm(
-    zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str], step: int
 ) -> None:
     """EIO and ENOSPC on each write and sync, once: a clean end or 7, nothing acknowledged is lost, resumable."""
 
@@ -99,6 +96,6 @@ def test_a_disk_that_fails_at_any_point_ends_the_run_with_7_or_does_no_harm(
 
     places = points_of(zygotes, tmp_path, ("write", "pwrite64", "fsync", "fdatasync"))
     every = [msgspec.structs.replace(place, action=f"error={error}") for place in places for error in ("ENOSPC", "EIO")]
-    points = every if EVERY else every[::7]
+    points = every[::step]
     told(points, len(every), capsys)
     assert tried(zygotes, tmp_path, points, check) == {}

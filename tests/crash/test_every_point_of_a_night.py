@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
 import pytest
 
-from tests.support.crashes import AT_ONCE, BATCH, CALLS, CONCURRENCY, Case, Point, Zygotes
-
-EVERY = os.environ.get("IMPORTER_EVERY_CRASH_POINT") == "1"
+from tests.support.crashes import AT_ONCE, BATCH, CALLS, CONCURRENCY, EXHAUSTIVE, Case, Point, Zygotes
 
 
 class Night(Case):
@@ -56,9 +53,9 @@ class Night(Case):
         return wrong
 
 
-@pytest.mark.timeout(900)
-def test_killed_at_every_point_the_next_night_goes_on_to_the_right_end(
-    zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("step", [pytest.param(29, id="some points"), EXHAUSTIVE])
+def test_a_nightly_load_killed_at_any_point_is_resumed_by_the_next_to_the_right_end(
+    zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str], step: int
 ) -> None:
     """One run, one outcome a row, reports delivered, the file and its marker moved once, nothing left behind."""
     zygote = zygotes.get()
@@ -67,7 +64,7 @@ def test_killed_at_every_point_the_next_night_goes_on_to_the_right_end(
         assert night.violations() == []
     zygotes.put(zygote)
     every = [Point("main", call, number) for call in CALLS for number in range(1, counts[call] + 1)]
-    points = every if EVERY else every[::13]
+    points = every[::step]
     with capsys.disabled():
         print(f"\n{len(points)} of {len(every)} points of a night")
 

@@ -1,4 +1,4 @@
-"""Files made to harm end as one sentence, within a second and 100 MiB; files that only look huge are read."""
+"""Files made to harm end as one message at little cost; files that only look huge are read."""
 
 from __future__ import annotations
 
@@ -126,57 +126,78 @@ WATCHED = """
 import resource, sys
 from importer.errors import SourceError
 from importer.reader import open_source
-own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 def spent():
     used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
-def yardstick():
+def cost(path):
     begin = spent()
-    for number in range(3_000_000):
-        pass
-    return spent() - begin
-before = yardstick()
-begin = spent()
-try:
-    with open_source(sys.argv[1]) as source:
-        for block in source.blocks():
-            pass
-except SourceError as error:
-    print(error)
-else:
-    print("read")
-used = spent() - begin
-# Seconds of a machine to whose Python a million steps are 20 ms, or of this one where it is faster.
-print(used / max(1, before / 0.06, yardstick() / 0.06))
+    try:
+        with open_source(path) as source:
+            for block in source.blocks():
+                pass
+        said = "read"
+    except SourceError as error:
+        said = str(error)
+    return spent() - begin, said
+file, honest, most = sys.argv[1], sys.argv[2], float(sys.argv[3])
+cost(honest)
+own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+ratios = []
+while len(ratios) < 5 and min(ratios, default=most) >= most:
+    used, said = cost(file)
+    ratios.append(used / cost(honest)[0])
+print(said)
+print(min(ratios))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - own) // 1024)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 """
+#: CPU time that a hostile file may cost, in readings of the honest file beside it. An honest workbook costs 0.14 s on a
+#: machine whose Python counts to a million in 20 ms. A hostile text is given up after 64 MiB; the honest one has 8 MiB.
+MOST = {".xlsx": 7.0, ".zip": 7.0, ".csv": 4.0, ".gz": 4.0}
 
 
-def _watch(file: Path) -> tuple[str, float, int, int]:
-    """What comes of a file, in seconds of work and MiB grown, and the MiB of the child.
+@pytest.fixture(scope="session")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """By suffix: an ordinary file, the measure of what a hostile one may cost."""
+    folder = tmp_path_factory.mktemp("honest")
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in ("mobile", "brand"), *((919800000000 + number, "nike") for number in range(10_000)):
+        sheet.append(row)
+    book.save(folder / "a.xlsx")
+    with gzip.open(folder / "a.csv.gz", "wb", compresslevel=9) as stream:
+        stream.write(b"mobile,brand\n" + b"1,a\n" * (1 << 21))
+    workbook, text = folder / "a.xlsx", folder / "a.csv.gz"
+    return {".xlsx": workbook, ".zip": workbook, ".csv": text, ".gz": text}
 
-    A machine that is slow, or whose caches others use, is slow at counting too: what it needs is measured by that.
+
+def _watch(file: Path, honest: Path, most: float) -> tuple[str, float, int, int]:
+    """The message for a file, its CPU time in readings of the honest file, MiB grown, and MiB of the child.
+
+    Both are read in the same process, one after the other: a slow or busy machine is slow at both. Others can only make
+    a reading dearer, so the cheapest of up to five counts.
     """
-    done = subprocess.run([sys.executable, "-c", WATCHED, str(file)], capture_output=True, text=True, check=True)
-    said, seconds, grown, child = done.stdout.strip().splitlines()
-    return said, float(seconds), int(grown), int(child)
+    words = [sys.executable, "-c", WATCHED, str(file), str(honest), str(most)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    said, ratio, grown, child = done.stdout.strip().splitlines()
+    return said, float(ratio), int(grown), int(child)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_files_cost_nothing(name: str, tmp_path: Path) -> None:
-    """One sentence in under a second, 100 MiB in the child, next to nothing in the main process."""
+def test_hostile_files_cost_nothing(name: str, honest: dict[str, Path], tmp_path: Path) -> None:
+    """One message at the cost of a small file, 100 MiB in the child, next to nothing in the main process."""
     file_name, make, words = HOSTILE[name]
     file = tmp_path / file_name
     make(file)
-    said, seconds, grown, child = _watch(file)
+    most = MOST[file.suffix]
+    said, ratio, grown, child = _watch(file, honest[file.suffix], most)
     assert words in said
-    assert seconds < 1
+    assert ratio < most
     assert grown < 40
     assert child < 100
 
 
-def test_ghost_rows_are_read_in_seconds(tmp_path: Path) -> None:
+def test_ghost_rows_cost_little(honest: dict[str, Path], tmp_path: Path) -> None:
     """A lying dimension and 1,048,576 formatted empty rows: the rows that hold something, and no more."""
     file = tmp_path / "a.xlsx"
     ghosts = (
@@ -189,8 +210,8 @@ def test_ghost_rows_are_read_in_seconds(tmp_path: Path) -> None:
     lie = HEAD.replace(b"<sheetData>", b'<dimension ref="A1:XFD1048576"/><sheetData>')
     _workbook(file, _compressed(iter([lie, HEADER, rows, *ghosts, TAIL])))
     assert read(file) == ([(2, ["1"]), (3, ["2"])], [])
-    _, seconds, grown, child = _watch(file)
-    assert seconds < 6
+    _, ratio, grown, child = _watch(file, honest[".xlsx"], 42)
+    assert ratio < 42
     assert grown < 40
     assert child < 100
 

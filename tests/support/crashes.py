@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import msgspec
+import pytest
 
 from importer.model import RunSummary
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
@@ -269,3 +270,5 @@ Zygotes = queue.SimpleQueue[Zygote]
 
 
 AT_ONCE = 2
+#: Step 1, for tests that try every n-th point of a run: only the full check has time for all of them.
+EXHAUSTIVE = pytest.param(1, id="every point", marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)])

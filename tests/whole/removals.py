@@ -1278,7 +1278,7 @@ class Copy:
 
     def passes(self, tests: Sequence[str], seconds: float) -> bool:
         """Whether the tests pass here; `printed` holds the end of what pytest printed. Raises when they cannot run."""
-        words = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *selection(tests))
+        words = (sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "-p", "no:cacheprovider", *selection(tests))
         environ = {**os.environ, "PYTHONPATH": str(self._root), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(words, cwd=self._root, env=environ, capture_output=True, timeout=seconds)
         self.printed = done.stdout.decode()[-2000:] + done.stderr.decode()[-2000:]
