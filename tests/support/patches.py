@@ -45,13 +45,17 @@ class Found(NamedTuple):
 
 def apply(name: str, old: str, new: str) -> tuple[Path, str]:
     """The file and its new text when `old` becomes `new` in the scope `name`; raises Misfit unless it matches once."""
-    scope = _scope(name)
     before, after = _parsed(old), _parsed(new)
     as_expression = isinstance(before, ast.expr) and isinstance(after, ast.expr)
     pattern = before if as_expression else _statements(before)
+    found = [scope for scope in scopes() if f".{scope.name}".endswith(f".{name}")]
+    if len(found) != 1:
+        names = ", ".join(scope.name for scope in found) or "nothing"
+        raise Misfit(f"{name} names {names}; the code matches in: {_where(pattern)}")
+    (scope,) = found
     matches = list(_matches(pattern, scope.node))
     if len(matches) != 1:
-        raise Misfit(_misfit(scope, pattern, len(matches)))
+        raise Misfit(f"matches {len(matches)} times in {scope.name}; the code matches in: {_where(pattern)}")
     (match,) = matches
     filled = _Filled(match.taken)
     put = (
@@ -73,17 +77,16 @@ def apply(name: str, old: str, new: str) -> tuple[Path, str]:
         setattr(match.parent, match.field, kept)  # the trees are read once, and shared
 
 
-def _misfit(scope: Scope, pattern: Any, count: int) -> str:
-    """What is wrong, and where else the pattern matches: the code may have moved."""
-    elsewhere = {}
-    for other in scopes():
-        if isinstance(other.node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef):
-            times = sum(1 for _ in _matches(pattern, other.node))
-            if times and other.name != scope.name:
-                elsewhere[other.name] = times
-    inner = [name for name in elsewhere if not any(other.startswith(f"{name}.") for other in elsewhere)]
-    places = ", ".join(f"{name} ({elsewhere[name]})" for name in inner) or "nowhere else"
-    return f"matches {count} times in {scope.name}, also: {places}"
+def _where(pattern: ast.expr | list[ast.stmt]) -> str:
+    """The innermost scopes in which a pattern matches, with the number of matches: the code may have moved."""
+    times = {}
+    for scope in scopes():
+        if isinstance(scope.node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            count := sum(1 for _ in _matches(pattern, scope.node))
+        ):
+            times[scope.name] = count
+    inner = [name for name in times if not any(other.startswith(f"{name}.") for other in times)]
+    return ", ".join(f"{name} ({times[name]})" for name in inner) or "nothing"
 
 
 # ---------------------------------------------------------------------------------------------------- scopes
@@ -101,14 +104,6 @@ def scopes() -> tuple[Scope, ...]:
 @cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def _scope(name: str) -> Scope:
-    """The one scope whose dotted name ends with `name`."""
-    found = [scope for scope in scopes() if f".{scope.name}".endswith(f".{name}")]
-    if len(found) != 1:
-        raise Misfit(f"{name} names {', '.join(scope.name for scope in found) or 'nothing'}")
-    return found[0]
 
 
 def _scopes_in(node: ast.AST, name: str, path: Path) -> Iterator[Scope]:

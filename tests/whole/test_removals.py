@@ -36,10 +36,10 @@ def test_names_are_unique() -> None:
 @pytest.mark.parametrize(
     ("scope", "old", "new", "message"),
     [
-        ("BackOff.delay", "1234", "1", "matches 0 times in sender.retry.BackOff.delay, also: nowhere else"),
+        ("BackOff.delay", "1234", "1", "matches 0 times in sender.retry.BackOff.delay; the code matches in: nothing"),
         ("BackOff.delay", "...", "1", "matches"),
-        ("BackOff.succeeded", "self._breaker.answered()", "", "also: sender."),
-        ("BackOff.nothing", "1", "2", "BackOff.nothing names nothing"),
+        ("BackOff.succeeded", "self._breaker.answered()", "", "the code matches in: sender."),
+        ("BackOff.nothing", "1", "2", "BackOff.nothing names nothing; the code matches in: "),
         ("__init__", "1", "2", "__init__ names "),
         ("MAX_ATTEMPTS", "5", "...", "more wildcards"),
     ],
