@@ -177,6 +177,7 @@ def test_imports_stand_at_the_top(name: str) -> None:
         assert name in LATE or node in tree.body or node in for_types_only(tree), f"{name}, line {node.lineno}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", list(DOORS))
 def test_what_touches_the_outside_has_its_doors(library: str) -> None:
     """httpx has one (and the type of a transport, passed in), openpyxl two: reading and writing workbooks."""

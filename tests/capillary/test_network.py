@@ -290,6 +290,7 @@ def test_a_200_without_an_answer_is_asked_once_more_and_then_stops_with_2(body: 
     assert result.scribe.outcomes == {}
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_no_answer_and_never_unpacked_whole() -> None:
     """300 KiB that unpack to 256 MiB: the cap of 16 MiB holds, and memory with it."""
     with FaultServer(bomb(256)) as server:
@@ -301,6 +302,7 @@ def test_a_gzip_bomb_is_no_answer_and_never_unpacked_whole() -> None:
     assert most < 64 << 20
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_in_one_piece_is_never_unpacked_whole() -> None:
     """However large the pieces are in which the network hands the answer over."""
     packed_bomb = gzip.compress(b" " * (256 << 20), 9)

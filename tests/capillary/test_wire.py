@@ -401,6 +401,7 @@ def read_all(body: bytes) -> None:
                 assert isinstance(item.code, str) and isinstance(item.mobile, str)
 
 
+@pytest.mark.slow
 @given(
     hostile_json.map(lambda document: json.dumps({"response": document}).encode())
     | hostile_json.map(json.dumps).map(str.encode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -231,6 +232,7 @@ rows_of_few = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows_of_few, st.integers(0, 2**32), st.integers(1, 6), st.sampled_from([0.0, 0.4]))
 @settings(max_examples=300, deadline=None)
 def test_however_rows_are_taken_and_finished_the_order_is_that_of_the_sheet(

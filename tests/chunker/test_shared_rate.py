@@ -64,6 +64,7 @@ def two_processes(folder: Path, rate: str, seconds: float) -> list[Left]:
     return [json.loads(process.communicate(timeout=250)[0]) for process in processes]
 
 
+@pytest.mark.process
 def test_two_processes_share_the_rate_and_neither_starves(tmp_path: Path) -> None:
     """2,400 a minute between two: never more, and each gets its half. All of it is used as well, if the machine lets
     them: a timer that wakes late loses its slot, and so a busy machine gets another try, and many more."""
@@ -81,6 +82,7 @@ def test_two_processes_share_the_rate_and_neither_starves(tmp_path: Path) -> Non
     raise AssertionError(tries)
 
 
+@pytest.mark.process
 def test_two_processes_together_never_exceed_the_rate_of_a_second(tmp_path: Path) -> None:
     """Also on a busy machine, where timers wake late: what was late is lost, not made up."""
     one, two = two_processes(tmp_path, "100/second", 2.0)

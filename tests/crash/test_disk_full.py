@@ -19,6 +19,8 @@ from importer.sandbox import EmbeddedSandbox
 from tests.support.runs import Program, results, settings, sheet, violations, world
 from tests.support.small_disk import make_room, mounted
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 ROWS = 3000
 #: Of the 2 MB. The journal of ROWS needs many times more, however few commits it makes of them: if all of the eight
 #: batches that are under way at a time shared each commit, there would be 188, of 12 kB or more.

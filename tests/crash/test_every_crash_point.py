@@ -13,6 +13,8 @@ import pytest
 from importer.errors import ExitCode
 from tests.support.crashes import AT_ONCE, CALLS, EXHAUSTIVE, Case, Point, Thread, Zygotes
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 THREADS: tuple[Thread, ...] = ("main", "journal")
 
 

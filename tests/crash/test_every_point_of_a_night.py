@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.crashes import AT_ONCE, BATCH, CALLS, CONCURRENCY, EXHAUSTIVE, Case, Point, Zygotes
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 
 class Night(Case):
     """An inbox with the sheet and its marker, an outbox, and the command that a scheduler starts again and again."""

@@ -20,6 +20,8 @@ from importer.errors import JournalError
 from importer.journal import Journal
 from tests.crash.writer import ROWS
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 ROOT = Path(__file__).parents[2]
 CUTS = 16
 

@@ -17,6 +17,8 @@ from importer.sandbox import SandboxOptions
 from tests.support.crashes import Case, Zygotes
 from tests.support.runs import results, sheet, violations
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 #: A server that fails now and then, before and after it has done its work.
 FAULTS = ("*/23:503", "*/31:reset-after", "*/37:truncated", "*/41:429:retry-after=0", "*/43:missing")
 

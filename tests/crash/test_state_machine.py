@@ -32,6 +32,8 @@ from importer.settings.values import read_rate
 from importer.world import World
 from tests.support.runs import results, sheet
 
+pytestmark = pytest.mark.slow
+
 ROWS = 24
 BASE = Settings(base_url="http://sandbox.test", batch_size=3, concurrency=3, rate=read_rate("5000/second"))
 #: What may happen to a request. `applied-…`: the server does its work before anything goes wrong.

@@ -180,6 +180,7 @@ def test_the_mapping_is_valid(tmp_path: Path) -> None:
     assert found.constants == (("store.code", "BLR-014"),)
 
 
+@pytest.mark.process
 def test_the_command_for_the_schema_prints_a_file() -> None:
     (line,) = re.findall(r"(?m)^python3 (-c .*)$", TEXTS[MANUAL / "settings.md"])
     done = subprocess.run([sys.executable, *shlex.split(line)], capture_output=True, text=True, check=True)

@@ -86,6 +86,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
+@pytest.mark.process
 def test_a_full_disk_is_notified_once(house: House, sandbox: EmbeddedSandbox, small_disk: Path) -> None:
     """The reserved space lets the load remember its notice. Once there is room again, a second notice says so."""
     house.settings["reports-dir"] = str(small_disk / "reports")

@@ -50,6 +50,7 @@ def test_the_line_of_cron() -> None:
     understood(words[next(i for i, word in enumerate(words) if word.endswith("/importer") and i > 2) :])
 
 
+@pytest.mark.process
 def test_the_units_of_systemd(tmp_path: Path) -> None:
     """`systemd-analyze verify` finds no problem."""
     service, timer = example("importer-nightly@.service"), example("importer-nightly@.timer")
@@ -81,6 +82,7 @@ def test_the_units_of_systemd(tmp_path: Path) -> None:
     assert calendar.returncode == 0, calendar.stderr
 
 
+@pytest.mark.process
 def test_the_cron_job_of_kubernetes(tmp_path: Path) -> None:
     """Its shell turns 3 and 11 into success and passes on other codes. A code that no retry fixes fails at once."""
     job = yaml.safe_load(example("cronjob.yaml"))

@@ -62,6 +62,7 @@ def test_what_is_refused(value: str, code: str) -> None:
     assert read_email(value) == Verdict(code=code)
 
 
+@pytest.mark.slow
 @settings(max_examples=1_500, deadline=None)
 @example("a", "b--c.com")
 @example("a", "xn--a.com")

@@ -292,6 +292,7 @@ def _chunks(columns: tuple[str, ...], rows: list[tuple[str, ...]], size: int) ->
     return [block_of(columns, rows[at : at + size], first=2 + at) for at in range(0, len(rows), size)]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.one_of(st.tuples(st.just(WIDE), _WIDE_ROWS), st.tuples(st.just(LONG), _LONG_ROWS)),

@@ -40,6 +40,7 @@ def _numbers(country: str, count: int, rnd: random.Random) -> list[str]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("country", COUNTRIES)
 def test_the_fast_way_agrees_with_the_slow_one(country: str) -> None:
     """100,000 numbers of 20 countries, in eight ways of writing: a column gives what each cell gives alone."""
@@ -181,6 +182,7 @@ def test_what_is_refused(country: str | None, value: str, code: str) -> None:
     assert PhoneReader(country).read(value) == Verdict(code=code)
 
 
+@pytest.mark.slow
 def test_two_whole_readings_are_never_guessed_between() -> None:
     """Where the numbering plan knows the digits as a mobile both with and without the code, the plus must decide."""
     ambiguous = []
@@ -199,6 +201,7 @@ def test_two_whole_readings_are_never_guessed_between() -> None:
     assert ambiguous  # else this test proves nothing
 
 
+@pytest.mark.slow
 def test_a_sheet_of_many_countries() -> None:
     """Numbers written unlike most of their column are read as they would be alone."""
     rnd = random.Random("mixed")

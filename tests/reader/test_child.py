@@ -42,6 +42,7 @@ def _is_gone(process: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_it_ends_with_its_source(large: Path) -> None:
     """Closed, or only forgotten: no process is left behind."""
     with open_source(large) as source:
@@ -63,6 +64,7 @@ def test_a_killed_child_is_an_error_and_no_end_of_the_sheet(large: Path) -> None
                 pass
 
 
+@pytest.mark.slow
 def test_rows_can_be_left_unread(large: Path) -> None:
     """Looking at the first block only, and then at all of them."""
     with open_source(large) as source:

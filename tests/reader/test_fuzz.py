@@ -24,6 +24,8 @@ from importer.reader.workbook_messages import Done, Failed, Job, Message
 from tests.support.corpus import CASES
 from tests.support.reading import rows_of
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 5
 PLAIN = ("mobile,brand,size\r\n" + '917744876415,"ni""ke",S\n007,पुमा,M\r\n' * 6).encode()
 #: (what, first byte place, bytes put there): a change, an insertion, a cut or a doubling.

@@ -183,6 +183,8 @@ def _watch(file: Path, honest: Path, most: float) -> tuple[str, float, int, int]
     return said, float(ratio), int(grown), int(child)
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_cost_nothing(name: str, honest: dict[str, Path], tmp_path: Path) -> None:
     """One message at the cost of a small file, 100 MiB in the child, next to nothing in the main process."""
@@ -197,6 +199,7 @@ def test_hostile_files_cost_nothing(name: str, honest: dict[str, Path], tmp_path
     assert child < 100
 
 
+@pytest.mark.process
 def test_ghost_rows_cost_little(honest: dict[str, Path], tmp_path: Path) -> None:
     """A lying dimension and 1,048,576 formatted empty rows: the rows that hold something, and no more."""
     file = tmp_path / "a.xlsx"

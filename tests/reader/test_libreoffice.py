@@ -16,7 +16,11 @@ PROGRAM = shutil.which("soffice") or shutil.which(
     "soffice", path="/usr/lib/libreoffice/program:/opt/libreoffice/program"
 )
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="LibreOffice is not installed")
+pytestmark = [
+    pytest.mark.skipif(PROGRAM is None, reason="LibreOffice is not installed"),
+    pytest.mark.process,
+    pytest.mark.slow,
+]
 
 ROWS = [
     (2, ["917744876415", "1.5", "2026-03-09", "14:30:00", "true", "917744876416", "0774487641", "007  x", "#N/A"]),

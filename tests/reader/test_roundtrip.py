@@ -12,6 +12,7 @@ from typing import Any
 
 import openpyxl
 import pandas as pd
+import pytest
 import python_calamine
 import xlsxwriter
 import xlwt
@@ -137,6 +138,7 @@ def _write_xlsxwriter(rows: list[list[Any]], stream: io.BytesIO, constant_memory
     book.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(
     st.lists(st.lists(VALUES, min_size=3, max_size=3), min_size=1, max_size=12),

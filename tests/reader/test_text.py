@@ -47,6 +47,7 @@ def test_the_encoding_is_proven_to_the_last_byte(tmp_path: Path) -> None:
         open_source(file)
 
 
+@pytest.mark.slow
 def test_a_letter_cut_by_a_block_is_whole(tmp_path: Path) -> None:
     """Letters of several bytes fall across the blocks that are read; nothing shows of it."""
     words = ["é" * (n % 7) + "x" for n in range(200_000)]

@@ -26,6 +26,7 @@ def test_the_rule(case: Case) -> None:
     check_case(importer.reconciler.reconcile, case)
 
 
+@pytest.mark.slow
 def test_no_mutant_of_the_reconciler_survives() -> None:
     """Each small change of the module is caught by the table: so nothing in it is there for nothing."""
     check(importer.reconciler.reconcile)

@@ -16,6 +16,8 @@ from tests.support.reporting import Sheet, failed_row, mapping, outcomes, timeli
 from tests.support.reporting import failed_summary as failed
 from tests.support.reporting import report_on as report
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OFFICE = shutil.which("soffice") or shutil.which("libreoffice")
 
@@ -70,6 +72,7 @@ def pixels(path: Path) -> list[bytes]:
     return lines
 
 
+@pytest.mark.browser
 @needs_browser
 def test_a_browser_shows_the_page_with_its_bar_in_the_colours_of_the_outcomes(tmp_path: Path) -> None:
     """Drawn, not just parsed: the bar of the outcomes stands there in its proportions, and nothing is complained of."""

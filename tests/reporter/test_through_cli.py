@@ -67,6 +67,7 @@ def sheet(path: Path, rows: Sequence[Sequence[str]]) -> Path:
     return (write_csv if path.suffix == ".csv" else write_xlsx)(path, HEADER, *rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_failed_rows_imported_without_a_fix_come_back_cell_by_cell(
     terminal: Terminal, sandbox: EmbeddedSandbox, kind: str

@@ -51,6 +51,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
+@pytest.mark.process
 def test_a_held_lock_is_seen_and_that_of_a_dead_process_is_not(journal: Journal, tmp_path: Path) -> None:
     """Also where the kernel has no list of locks, by trying the lock."""
     assert not is_held(journal, tmp_path, "work")
@@ -84,6 +85,7 @@ def test_nobody_is_turned_away_by_a_look(journal: Journal, tmp_path: Path) -> No
         looking.join()
 
 
+@pytest.mark.process
 def test_a_lock_that_is_held_is_still_refused(journal: Journal, tmp_path: Path) -> None:
     with another_process(tmp_path) as other, pytest.raises(Busy) as told, hold(journal, tmp_path, "work"):
         pass
@@ -108,6 +110,7 @@ def test_a_lock_file_that_names_no_holder(journal: Journal, tmp_path: Path, cont
         assert holder_here(journal, tmp_path, "work") is not None
 
 
+@pytest.mark.process
 def test_the_lock_in_the_database_is_seen_from_outside(database: str, tmp_path: Path) -> None:
     """On any machine, without taking the lock. A process on another machine cannot be stopped from here."""
     with Journal.open(tmp_path, database) as journal:
@@ -127,6 +130,7 @@ def test_the_lock_in_the_database_is_seen_from_outside(database: str, tmp_path: 
                 assert time.monotonic() < until
 
 
+@pytest.mark.process
 def test_the_holder_is_named_while_it_lives_and_asked_to_stop(journal: Journal, tmp_path: Path) -> None:
     """By process id and start time."""
     with another_process(tmp_path) as other:
@@ -138,6 +142,7 @@ def test_the_holder_is_named_while_it_lives_and_asked_to_stop(journal: Journal, 
     assert not processes.stop(holder.pid, holder.birth)
 
 
+@pytest.mark.process
 def test_a_number_that_went_to_another_process_is_not_asked(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,6 +108,8 @@ def test_input_that_no_run_came_of_is_purged(tmp_path: Path) -> None:
         assert young.exists()
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     """An invalid duration is a usage error."""
     with EmbeddedSandbox() as sandbox:

@@ -54,6 +54,8 @@ def waits_until(true: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["at the first request", "in the middle", "near the end"])
 def test_a_killed_run_goes_on_and_every_row_has_one_outcome(tmp_path: Path, moment: str) -> None:
     """kill -9 with requests in flight: `importer resume` sends these again first, byte for byte."""
@@ -83,6 +85,7 @@ def test_a_killed_run_goes_on_and_every_row_has_one_outcome(tmp_path: Path, mome
         assert sum(request.size for request in first) == sum(len(b.rows) for b in waiting)
 
 
+@pytest.mark.process
 def test_what_was_in_flight_goes_again_with_the_same_bytes_and_id_before_anything_else(tmp_path: Path) -> None:
     """The server applied the batches but the answers were lost: the same requests are sent again, then the rest."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.05,), faults=("3-4:hang-after",))) as sandbox:
@@ -239,6 +242,7 @@ def test_a_file_that_was_imported_whole_is_told_at_the_start(tmp_path: Path) -> 
 # ---------------------------------------------------------------------------------------------------- locks
 
 
+@pytest.mark.process
 def test_two_processes_on_one_file_one_wins_and_the_other_ends_with_11(tmp_path: Path) -> None:
     """The other reports the first one's process, host and start time; no row is sent twice."""
     lost = threading.Event()
@@ -274,6 +278,7 @@ def test_a_run_that_another_process_is_on_is_not_resumed(tmp_path: Path) -> None
         assert len(sandbox.state.requests) == sent
 
 
+@pytest.mark.process
 def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
     """The kernel frees it: after kill -9 nothing has to be removed."""
     text = "import os, sys\nfrom pathlib import Path\nfrom importer.runs.locks import Lock\n"
@@ -287,6 +292,7 @@ def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------------- standard input
 
 
+@pytest.mark.process
 def test_standard_input_is_kept_for_its_owner_until_its_run_has_ended_well(tmp_path: Path) -> None:
     """A killed run can be resumed; a finished one leaves no copy behind."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.2,))) as sandbox:
@@ -309,6 +315,7 @@ def test_standard_input_is_kept_for_its_owner_until_its_run_has_ended_well(tmp_p
         assert (code, json.loads(out)["rows"]["succeeded"]) == (0, 100), err
 
 
+@pytest.mark.process
 def test_standard_input_that_no_run_came_of_is_not_kept(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         program = Program(tmp_path, sandbox)

@@ -54,6 +54,7 @@ def test_answers_do_not_wait_for_acknowledgements() -> None:
         assert min(took) < 0.4
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_until_stopped(number: signal.Signals, tmp_path: Path) -> None:
     """`serve` announces its address once it takes calls, and ends on SIGINT and SIGTERM with its state kept."""

@@ -24,6 +24,7 @@ FAULTS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.integers(1, 40), st.sampled_from([1, 3, 12]), st.sampled_from([1, 2, 7, 40]))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_final_state_is_that_of_rows_sent_one_by_one(

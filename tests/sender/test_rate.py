@@ -50,6 +50,7 @@ async def at_once(rate: str, processes: int, seconds: int) -> list[Ran]:
     return list(await asyncio.gather(*(one.send(rows) for one, rows in zip(runs, found, strict=True))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize(("rate", "seconds"), [("600/minute", 60), ("50/second", 20)])
 def test_the_rate_is_used_and_provokes_no_429(rate: str, seconds: int, processes: int) -> None:
@@ -108,6 +109,7 @@ class Wire:
         return float(self._said.at)
 
 
+@pytest.mark.slow
 def test_seconds_at_50_a_second_never_exceed_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also on a busy machine, where this process and the server wake late: the limit comes before the use of it. What
     we write to the wire holds it to the letter; between there and the server's clock lies its own lateness."""

@@ -221,6 +221,8 @@ def wait_for_requests(sandbox: EmbeddedSandbox, count: int) -> None:
     assert len(sandbox.state.requests) >= count
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_goes_on(
     tmp_path: Path, number: signal.Signals
@@ -248,6 +250,8 @@ def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_go
         assert len(sandbox.state.accepted) == 400
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_stops_the_run_well(tmp_path: Path) -> None:
     """The kernel and the shell both say so, and nobody is there to read what is said."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
@@ -265,6 +269,8 @@ def test_a_terminal_that_is_closed_stops_the_run_well(tmp_path: Path) -> None:
         assert rows["succeeded"] + rows["unprocessed"] == 400
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_who_asks_for_a_hangup_to_be_ignored_is_heard(tmp_path: Path) -> None:
     """`nohup importer run …`: it goes on when the terminal is closed."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.1,))) as sandbox:
@@ -276,6 +282,8 @@ def test_who_asks_for_a_hangup_to_be_ignored_is_heard(tmp_path: Path) -> None:
         assert process.returncode == 0, err.decode()
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_run_in_the_background_of_a_script_heeds_an_interrupt(tmp_path: Path) -> None:
     """A shell's `&` has SIGINT ignored: `kill -INT` stops the run well all the same."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
@@ -291,6 +299,8 @@ def test_a_run_in_the_background_of_a_script_heeds_an_interrupt(tmp_path: Path) 
         assert process.returncode == 130, err.decode()
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_log_of_json_lines_stays_one_when_a_signal_comes(tmp_path: Path) -> None:
     """Whoever takes the log apart line by line stumbles over no word for people."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
@@ -303,6 +313,8 @@ def test_a_log_of_json_lines_stays_one_when_a_signal_comes(tmp_path: Path) -> No
         assert process.returncode == 130 and "stopping" in events, events
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second"),
     [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)],

@@ -190,6 +190,7 @@ def test_rows_far_before_the_first_that_is_open_are_not_even_normalised() -> Non
 # ---------------------------------------------------------------------------------------------------- repairs
 
 
+@pytest.mark.process
 def test_the_count_of_repairs_is_right_after_a_kill(tmp_path: Path) -> None:
     """Rows that were sent before `kill -9` were mended too; each counts once, however often the run goes on."""
     # What the processes to be killed are waiting for never comes.

@@ -92,7 +92,7 @@ def database(postgresql: str) -> Iterator[str]:
     yield postgresql
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     """Opens one and the same journal, again and again."""
     if request.param == "sqlite":

@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.terminal import Terminal, table, write_csv
 
+pytestmark = pytest.mark.process
+
 HEADER = ("Mobile", "Favourite colour")
 GOOD = ("919774487641", "Blue")
 

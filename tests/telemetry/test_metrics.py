@@ -129,6 +129,7 @@ def test_the_alerts_fire_after_a_night_that_failed(house: House, prom: Path) -> 
     assert firing(prom, now) == {"ImporterNightlyFailed", "ImporterFileMissing"}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("alert", ["ImporterNightlyFailed", "ImporterFileMissing", "ImporterNotSeen"])
 def test_the_alerts_fire_in_prometheus(house: House, prom: Path, alert: str) -> None:
     """The same rules and a real file of metrics, judged by Prometheus's own tool; and none fires after a good night."""

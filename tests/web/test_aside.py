@@ -11,6 +11,8 @@ from importer.web.users import add_user
 from tests.support.browser import axe, context_of, wide_enough
 from tests.support.page import Server, Visitor, import_file, until
 
+pytestmark = [pytest.mark.process, pytest.mark.browser]
+
 PASSWORD = "a long enough password"
 
 

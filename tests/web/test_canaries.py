@@ -13,6 +13,8 @@ import pytest
 from tests.support.canaries import CANARY, HEADER, ROWS, Parrot, check_files, parroting, silent
 from tests.support.page import Server, Visitor, ended, import_file, until
 
+pytestmark = pytest.mark.process
+
 #: What is found out of an upload for the pages that show sample cells; it goes with the upload.
 OF_UPLOADS = ("look.json", "check.json", "problems.csv", "mapping.toml")
 LOGGED = ("--log-file", "run.log", "--log-format", "json", "--metrics-file", "figures.prom")

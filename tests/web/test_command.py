@@ -44,6 +44,7 @@ def typed(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.process
 def test_no_public_address_without_sign_in(tmp_path: Path) -> None:
     """It ends with 2, says why and what to do, and has listened nowhere."""
     ended = typed(tmp_path, "--sandbox", "--host", "0.0.0.0")
@@ -52,6 +53,7 @@ def test_no_public_address_without_sign_in(tmp_path: Path) -> None:
     assert not (tmp_path / "reports" / ".web" / "web.db").exists()
 
 
+@pytest.mark.process
 def test_a_user_is_added_with_a_password_from_standard_input(tmp_path: Path) -> None:
     """No option takes it: others could read it in the list of processes."""
     ended = typed(tmp_path, "--add-user", "asha", "--role", "operator", "--users-file", "users", stdin="long enough!\n")

@@ -15,6 +15,8 @@ from importer.sandbox import EmbeddedSandbox
 from tests.support.browser import Watcher, axe, context_of, wide_enough
 from tests.support.page import SAMPLES, Server
 
+pytestmark = [pytest.mark.process, pytest.mark.browser]
+
 
 class Turnstile:
     """Lets as many requests pass the API as it is told to: a run is where it is, for as long as somebody looks."""

@@ -13,6 +13,8 @@ from importer.settings.options import Settings
 from importer.world import World
 from tests.support.page import PACE, SAMPLES, Server, Visitor, ended, import_file, prepare, until
 
+pytestmark = pytest.mark.process
+
 DAY = 86_400.0
 GOOD = b"Mobile,Favourite brand\n" + b"".join(b"9198765%05d,Puma\n" % number for number in range(30))
 

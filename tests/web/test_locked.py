@@ -19,6 +19,8 @@ from tests.support.browser import Watcher, axe, context_of, wide_enough
 from tests.support.page import Server, Visitor, ended, form_of, prepare, start, until
 from tests.support.runs import rows_written
 
+pytestmark = pytest.mark.process
+
 SECRET = "kanari-Ünlock-me"
 WRONG = "kanari-wrong"
 FIELD = 'name="password" type="password" autocomplete="off" required'
@@ -188,6 +190,7 @@ def test_what_is_kept_in_memory_is_shown_by_nothing(tmp_path: Path) -> None:
     assert SECRET not in repr(Job("look", Settings(), password=SECRET))
 
 
+@pytest.mark.browser
 def test_a_protected_file_in_a_browser(browser: Browser, server: Server, tmp_path: Path) -> None:
     """A labelled field of kind password, never part of an address; axe finds nothing; nothing leaves the origin."""
     (tmp_path / "locked.xlsx").write_bytes(locked())

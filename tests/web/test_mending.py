@@ -9,6 +9,7 @@ from html import unescape
 from pathlib import Path
 
 import openpyxl
+import pytest
 
 from importer.normaliser.mapping import ColumnUse, Mapping
 from importer.settings.options import Settings
@@ -54,6 +55,7 @@ def test_mended_rows_are_resubmitted() -> None:
     assert settings_for(mended, Settings()).resubmit
 
 
+@pytest.mark.process
 def test_the_marked_workbook_of_several_sheets_is_checked_at_once(tmp_path: Path) -> None:
     """Which sheet it is was said when its run began."""
     book = openpyxl.Workbook()
@@ -87,6 +89,7 @@ def test_the_marked_workbook_of_several_sheets_is_checked_at_once(tmp_path: Path
         assert "it does not say which rows are still open" in text and "--" not in re.sub(r"<[^>]*>", "", text)
 
 
+@pytest.mark.process
 def test_customers_are_counted_once_and_a_csv_names_its_own_file(tmp_path: Path) -> None:
     """Who starts an import is told how many customers it changes; who mends is sent to the file that is there."""
     sheet = "External ID,Brand\ncode-1012,Puma\n" + "A-1,Puma\nA-2,Nike\nA-1,Bata\nA-1,Levi's\n"
@@ -99,6 +102,7 @@ def test_customers_are_counted_once_and_a_csv_names_its_own_file(tmp_path: Path)
         assert "workbook" not in page
 
 
+@pytest.mark.process
 def test_the_marked_workbook_is_mended_and_uploaded(tmp_path: Path) -> None:
     """Every row is in it, and only those that needed attention are sent again. Its mapping is the run's own."""
     with Server(tmp_path, "--sandbox", *PACE) as server:

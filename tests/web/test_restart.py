@@ -18,6 +18,8 @@ import pytest
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from tests.support.page import Server, Visitor, ended, import_file, until
 
+pytestmark = pytest.mark.process
+
 ROWS = 900
 
 

@@ -46,6 +46,7 @@ def most_too_soon(times: list[float]) -> float:
     )
 
 
+@pytest.mark.process
 def test_runs_of_several_users_share_the_rate_of_their_key(tmp_path: Path) -> None:
     """Two of asha's and one of ravi's at once: what the server saw, the page's own questions too, never exceeds the
     rate in any stretch, and none is left behind."""

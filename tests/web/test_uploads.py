@@ -21,6 +21,8 @@ from importer.web.options import MEBIBYTE
 from importer.web.receiving import safe_name
 from tests.support.page import SAMPLES, Server, Visitor, form_of, peak
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

@@ -178,6 +178,7 @@ def test_resume_of_a_finished_run_says_so(terminal: Terminal) -> None:
     assert "is already finished" in ended.err
 
 
+@pytest.mark.process
 def test_json_is_one_document_and_talk_goes_to_stderr(terminal: Terminal) -> None:
     """A program reads stdout: one JSON document, equal to summary.json."""
     ended = terminal.start("run", str(SAMPLES / "messy.xlsx"), "--sandbox", "--json")
@@ -189,6 +190,7 @@ def test_json_is_one_document_and_talk_goes_to_stderr(terminal: Terminal) -> Non
         assert shown.err == "", command
 
 
+@pytest.mark.process
 def test_quiet_says_nothing(terminal: Terminal) -> None:
     """The exit code and the reports are all there is."""
     ended = terminal.start("run", str(SAMPLES / "messy.xlsx"), "--sandbox", "--quiet")
@@ -211,6 +213,7 @@ def test_several_sources_make_a_run_each_and_the_worst_code(terminal: Terminal) 
     assert terminal.type("check", "z*.csv").code == 8
 
 
+@pytest.mark.process
 def test_standard_input_is_a_source(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
     """`-`: spooled for its owner alone, and resumed after a stop as any file."""
     terminal.credentials(sandbox)
@@ -354,6 +357,7 @@ def test_runs_report_and_retry_follow_a_run(terminal: Terminal) -> None:
     assert (rows["read"], rows["skipped"]) == (120, 83 + 22)
 
 
+@pytest.mark.process
 def test_a_command_starts_quickly_from_a_name_it_does_not_know(terminal: Terminal) -> None:
     """`python -m importer` and `importer` are one; an unknown command is usage."""
     assert terminal.start("nonsense").code == 2

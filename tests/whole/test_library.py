@@ -132,6 +132,7 @@ def test_it_runs_inside_an_event_loop() -> None:
     assert asyncio.run(cell()).exit_code == 0
 
 
+@pytest.mark.process
 def test_importing_the_package_costs_nothing() -> None:
     """`import importer` loads no pandas, no httpx, no SQLAlchemy: they come with the first call."""
     code = "import sys, importer; print([n for n in ('pandas', 'httpx', 'sqlalchemy', 'click') if n in sys.modules])"
