@@ -1,5 +1,4 @@
-"""For all tests: the network beyond this machine is shut off, no setting of the person who runs them is seen, and
-nothing depends on chance or on how busy the machine is."""
+"""For all tests: no network beyond this machine, no settings of the user, no dependence on chance or on load."""
 
 from __future__ import annotations
 
@@ -16,8 +15,7 @@ pytest_plugins = ("tests.support.fixtures", "tests.support.journals")
 
 _LOOPBACK = ("127.0.0.1", "::1")
 
-# The same examples every time, however long they take: what a change did not break must not fail beside it. Other
-# examples than these are tried with --hypothesis-profile=default.
+# The same examples every time: an unrelated change must not make a test fail. The profile `default` tries others.
 settings.register_profile(
     "steady", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -31,7 +29,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _names_stay_here() -> Iterator[None]:
-    """No name but the machine's own is looked up: asking a name server is network too."""
+    """Resolve only the names of this machine: a name server is network too."""
     ask = socket.getaddrinfo
 
     def only_here(host: Any, *rest: Any, **named: Any) -> Any:
@@ -41,7 +39,7 @@ def _names_stay_here() -> Iterator[None]:
         try:
             return ask(host, *rest, **named | {"flags": socket.AI_NUMERICHOST})
         except (socket.gaierror, TypeError):
-            raise socket.gaierror(socket.EAI_NONAME, f"tests look no names up: {name}") from None
+            raise socket.gaierror(socket.EAI_NONAME, f"tests do not resolve names: {name}") from None
 
     patch = pytest.MonkeyPatch()
     patch.setattr(socket, "getaddrinfo", only_here)

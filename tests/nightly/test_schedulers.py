@@ -21,16 +21,9 @@ from importer.cli.main import load_command
 from importer.nightly.profile import check_profile
 from importer.settings.loading import load
 from importer.settings.schema import FILE, schema
+from tests.support.manual import MANUAL, example
 
-MANUAL = Path(__file__).parents[2] / "importer" / "manual"
-NIGHTLY, SCHEDULERS = ((MANUAL / name).read_text(encoding="utf-8") for name in ("nightly.md", "schedulers.md"))
-
-
-def example(name: str) -> str:
-    """The block of the manual below the mark of a file's name."""
-    match = re.search(rf"<!-- file: {re.escape(name)} -->\n```\w*\n(.*?)```\n", SCHEDULERS + NIGHTLY, re.DOTALL)
-    assert match is not None, name
-    return match[1]
+NIGHTLY = (MANUAL / "nightly.md").read_text(encoding="utf-8")
 
 
 def understood(words: list[str]) -> None:

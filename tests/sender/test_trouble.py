@@ -140,6 +140,7 @@ def test_warnings_on_successes_and_the_request_id_stand_beside_the_row() -> None
     assert outcome.request_id == result.state.requests[0].request_id
 
 
+@pytest.mark.slow
 def test_amplification_with_five_percent_of_transient_faults() -> None:
     """Requests sent over batches formed: at most 1.1."""
     kinds = ("503", "reset-after", "502", "close", "truncated", "hang")

@@ -1,4 +1,4 @@
-"""Canaries in every cell, a server that repeats them all, and where they must not be found afterwards."""
+"""Canary values for every cell, a server that repeats them, and a search for them in what a run leaves behind."""
 
 from __future__ import annotations
 

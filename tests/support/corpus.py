@@ -1,4 +1,4 @@
-"""The golden corpus: small nasty files, made by real writers or byte by byte, with what each must give."""
+"""The golden corpus: small difficult files, from real writers or made byte by byte, with the expected rows of each."""
 
 from __future__ import annotations
 

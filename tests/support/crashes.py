@@ -1,7 +1,7 @@
-"""Runs the importer with one of its system calls made to kill it or to fail, lets it go on, and looks at what is left.
+"""Runs the importer, makes one of its system calls kill it or fail, resumes it, and checks the result.
 
-strace does the injecting. It counts calls by thread, so it is attached to one thread alone: the main one, or the one
-that writes the journal.
+strace injects the faults. It counts calls per thread, so it traces one thread only: the main thread, or the one that
+writes the journal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""A server of raw sockets that breaks the rules of HTTP, TCP and TLS on purpose. One behaviour a request.
+"""A server on raw sockets that breaks the rules of HTTP, TCP and TLS on purpose, one behaviour per request.
 
-A behaviour gets the connection and the body that came, and does with the connection what it likes; returning True keeps
-it open for the next request.
+A behaviour gets the connection and the request body. It returns True to keep the connection open for the next request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a sandbox behind a real socket, a terminal, and a folder of nightly loads."""
+"""Fixtures for all tests: a sandbox on a real socket, a terminal, and a folder of nightly loads."""
 
 from __future__ import annotations
 

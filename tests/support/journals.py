@@ -1,4 +1,4 @@
-"""A journal of each kind: SQLite always, PostgreSQL where its server can be started."""
+"""A journal of each kind: SQLite always, PostgreSQL where its server is installed."""
 
 from __future__ import annotations
 

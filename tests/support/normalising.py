@@ -1,4 +1,4 @@
-"""Small sheets for the normaliser's tests."""
+"""Small sheets for the tests of the normaliser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page as its users have it: a server in a process of its own, a browser, and forms filled in without one."""
+"""The page as users have it: a server in another process, and a visitor who fills in forms without a browser."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Server:
 
 
 class Visitor:
-    """Somebody with forms but no browser: cookies kept, tokens sent back."""
+    """A user without a browser: keeps cookies and sends form tokens back."""
 
     def __init__(self, client: Any) -> None:
         self.client = client

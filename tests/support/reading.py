@@ -1,4 +1,4 @@
-"""What a test wants to see of a source: its rows as plain lists."""
+"""The rows of a source as plain lists."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The rule of attribution as a table: what was sent, what came back, what it means for each customer.
+"""The rule of attribution as a table: what was sent, what was answered, and the verdict of each customer.
 
-`check(module)` holds a reconciler to it: the real one, and its mutants, none of which may get through.
+`check(module)` checks a reconciler against it: the real one passes, each of its mutants fails.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A source in memory and a few ways to read the reports back, for the tests of the reporter."""
+"""Sources, outcomes and summaries for the tests of the reporter, and readers of its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs against the stand-in, in this process or in one that can be killed; and what must hold of them afterwards."""
+"""Runs against the sandbox, in this process or in one that can be killed, and the checks that follow."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def sheet(
 
 
 def settings(sandbox: EmbeddedSandbox | None, reports: Path, **more: object) -> Settings:
-    """Small batches, as fast as it goes."""
+    """Small batches at full speed."""
     base = Settings(
         base_url=sandbox.base_url if sandbox is not None else "",
         reports_dir=str(reports),
@@ -69,7 +69,7 @@ def settings(sandbox: EmbeddedSandbox | None, reports: Path, **more: object) -> 
 
 
 class Listener(Silent):
-    """Remembers what was said."""
+    """Keeps the notes."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -106,14 +106,14 @@ class StopsAfter(Listener):
 
 
 def stopped_after(rows: int, sandbox: EmbeddedSandbox, home: Path) -> World:
-    """The world of a run that is stopped well in the middle."""
+    """The world of a run that is stopped in mid-run."""
     found = world(sandbox, home)
     found.observer = StopsAfter(rows, found)
     return found
 
 
 class Program:
-    """The importer in a process of its own."""
+    """The importer in another process."""
 
     def __init__(self, folder: Path, sandbox: EmbeddedSandbox) -> None:
         self.folder = folder
@@ -170,14 +170,14 @@ def statuses(summary: RunSummary) -> Counter[str]:
 
 
 def accepted_rows(state: SandboxState) -> Counter[str]:
-    """How often the stand-in accepted each row, by its own value of `Colour`."""
+    """How often the sandbox accepted each row, by its own value of `Colour`."""
     return Counter(fields["Colour"] for _, fields in state.accepted if "Colour" in fields)
 
 
 def violations(
     state: SandboxState, rows: Sequence[Mapping[str, str]], expected_rows: int, reports: Path, faults: bool = False
 ) -> list[str]:
-    """What is wrong with runs that were interrupted and went on, by what the server holds. Nothing should be.
+    """The errors of runs that were interrupted and resumed, according to the server; empty if all is correct.
 
     In flight at an interruption is what had been sent and whose answer was never written down. `faults`: the server
     spoiled answers, so that rows were rightly asked again in other batches.

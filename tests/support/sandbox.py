@@ -1,4 +1,4 @@
-"""Small helpers for the tests of the sandbox: a client mounted in-process, and customers to send."""
+"""Helpers for the tests of the sandbox: a client in the same process, and customers to send."""
 
 from __future__ import annotations
 

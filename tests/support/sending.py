@@ -1,7 +1,7 @@
-"""What the tests of sending share: a loop whose time is virtual, a journal in memory, and a run against the sandbox.
+"""Helpers for the tests of sending: an event loop in virtual time, a journal in memory, runs against the sandbox.
 
-Nothing here waits: the loop jumps to the next moment at which something happens, so half an hour of outage takes a
-millisecond, and a run that can go nowhere any more is an error instead of a hang.
+Nothing waits: the loop jumps to the next scheduled moment, so half an hour of outage takes a millisecond, and a
+deadlock is an error instead of a hang.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TILL = Basic("sandbox-till", "sandbox")
 
 
 class Stuck(AssertionError):
-    """Everybody waits, and nobody will ever wake them."""
+    """Every task waits, and nothing is scheduled."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

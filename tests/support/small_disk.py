@@ -1,4 +1,4 @@
-"""A disk that is soon full, for tests that may mount one; and room on it again."""
+"""A small disk that tests can fill (root only)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole program as a person runs it: in this process or in one of its own, in a folder of its own."""
+"""The whole program as typed on a command line, in this process or another, in its own folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small writer of binary workbooks, for nobody else writes them without Excel."""
+"""A small writer of binary workbooks (.xlsb): only Excel itself writes them otherwise."""
 
 from __future__ import annotations
 

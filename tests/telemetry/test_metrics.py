@@ -17,7 +17,7 @@ from importer.cli.main import main
 from importer.sandbox import EmbeddedSandbox
 from importer.sandbox.faults import parse_script
 from importer.telemetry.metrics import METRICS, Figures, exposition, load_figures, write_figures
-from tests.nightly.test_schedulers import example
+from tests.support.manual import example
 from tests.support.nightly import House, receiver, sheet
 
 NIGHT = datetime.date(2026, 11, 24)
