@@ -32,7 +32,6 @@ def has_begun(case: Case) -> bool:
         return bool(journal.runs())
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("count", "batch_size", "kills"),
     [

@@ -302,7 +302,6 @@ class Importing(RuleBasedStateMachine):
         self.nothing_forbidden_happened()
 
 
-@pytest.mark.timeout(300)
 def test_whatever_happens_in_whatever_order_the_promises_hold(capsys: pytest.CaptureFixture[str]) -> None:
     """At least 2,000 steps of orders, processes, kills and requests; see the invariants above."""
     Importing.steps = 0
