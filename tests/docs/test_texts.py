@@ -75,6 +75,7 @@ def headings(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines if line[:1] == "#"}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("name", "path"), [(name, path) for path in FILES for name in parts_of(TEXTS[path])])
 def test_a_generated_part_is_what_the_program_prints(name: str, path: Path) -> None:
     """`python -m tests.docs.generate` writes tables and example output."""

@@ -18,6 +18,7 @@ def test_the_corpus_is_large_enough() -> None:
     assert len({case.name for case in CASES}) == len(CASES) >= 60
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_each_file(case: Case, tmp_path: Path) -> None:
     """Rows, numbers, problems and notes are as expected, at the first reading and, in small blocks, at the second."""
