@@ -1,10 +1,10 @@
-"""The application: routes to pages, refusals to words, and what lives as long as the server."""
+"""The application: its pages, its refusals, and what lives as long as the server."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -16,135 +16,121 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from importer.errors import ImporterError
-from importer.web.guard import Guard
-from importer.web.jobs import Jobs
-from importer.web.ledger import Ledger
+from importer.web.guard import Cookies, Guard
+from importer.web.journal_view import JournalView
 from importer.web.messages import words_of
 from importer.web.options import WebOptions, refuse_unsafe
-from importer.web.pages import Pages
-from importer.web.receiving import Elsewhere, Refused
+from importer.web.pages.audit import AuditPage
+from importer.web.pages.check import CheckPages
+from importer.web.pages.columns import ColumnPages
+from importer.web.pages.home import HomePage
+from importer.web.pages.manual import ManualPages
+from importer.web.pages.report import ReportPage
+from importer.web.pages.run import RunPages
+from importer.web.pages.sign_in import SignInPages
+from importer.web.pages.site import Site
+from importer.web.pages.uploads import UploadPages
+from importer.web.receiving import Moved, RequestRefused
 from importer.web.rendering import Renderer
 from importer.web.storage import Storage
+from importer.web.supervisor import Supervisor
 from importer.web.texts import Texts
 from importer.web.users import Users
 
-Handler = Callable[[Request], Awaitable[Response]]
-_CLEAR_EVERY = 6 * 3600.0
+_DELETE_OLD_EVERY = 6 * 3600.0
 
 
 def create_app(options: WebOptions) -> Starlette:
-    """Raises `SettingsError` for what would not be safe. `app.state.jobs` stops what goes on."""
+    """Raises `SettingsError` for what would not be safe. `app.state.runs` stops the runs in progress."""
     refuse_unsafe(options)
     renderer = Renderer(options, Texts())
     storage = Storage(options.folder)
     users = Users(options.users_file) if options.users_file is not None else None
-    ledger = Ledger(options.settings)
-    jobs = Jobs(options.settings, storage, ledger, options.most_runs)
-    pages = Pages(options, storage, users, ledger, jobs, renderer)
+    journal = JournalView(options.settings)
+    runs = Supervisor(storage, journal, options.most_runs)
+    cookies = Cookies(storage.secret(), secure=options.secure)
+    site = Site(options, storage, journal, runs, renderer)
+    uploads, report = UploadPages(site), ReportPage(site)
+    pages = (
+        HomePage(site),
+        AuditPage(site),
+        SignInPages(site, users, cookies),
+        uploads,
+        ColumnPages(site),
+        CheckPages(site),
+        RunPages(site, report),
+        report,
+        ManualPages(site),
+    )
 
     @contextlib.asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
-        await jobs.start()
-        clearing = asyncio.create_task(_clear_away(pages))
+        await runs.start()
+        deleting = asyncio.create_task(_delete_old(uploads))
         try:
             yield
         finally:
-            clearing.cancel()
-            await jobs.close()
-            await ledger.close()
+            deleting.cancel()
+            await runs.close()
+            await journal.close()
             storage.close()
 
     def refuse(scope: Scope, status: int, text: str) -> ASGIApp:
-        """The page for who was turned away: the door, where signing in is what lacks."""
+        """The page for a refused request: the form to sign in, where that is what it needs."""
         if text == "refused.sign_in":
             onward = scope["path"] if scope["method"] == "GET" else "/"
             return renderer.page(scope, "sign_in", status, next=onward)
         return renderer.page(scope, "error", status, text=renderer.t(text))
 
     def guard(app: ASGIApp) -> ASGIApp:
-        pages.guard = Guard(app, options, storage, users, refuse)
-        return pages.guard
+        return Guard(app, options, storage, users, cookies, refuse)
 
     async def static(request: Request) -> Response:
         found = renderer.files.get(request.path_params["name"])
         if found is None:
-            raise Refused(404, "refused.404")
+            raise RequestRefused(404, "refused.404")
         body, kind = found
         return Response(body, media_type=kind, headers={"cache-control": "public, max-age=86400"})
 
     async def refused(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Refused)
+        assert isinstance(error, RequestRefused)
         return _refusal(renderer, request, error.status, error.text)
 
-    async def elsewhere(_: Request, error: Exception) -> Response:
-        assert isinstance(error, Elsewhere)
+    async def moved(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Moved)
         return RedirectResponse(error.path, HTTPStatus.SEE_OTHER)
 
-    async def not_taken(request: Request, error: Exception) -> Response:
+    async def bad_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         text = f"refused.{error.status_code}"
         return _refusal(renderer, request, error.status_code, text if renderer.t.has(text) else "refused.400")
 
-    async def not_readable(request: Request, error: Exception) -> Response:
+    async def unavailable(request: Request, error: Exception) -> Response:
         assert isinstance(error, ImporterError)
         text = renderer.t("refused.503")
         return renderer.page(request.scope, "error", HTTPStatus.SERVICE_UNAVAILABLE, text=text, more=words_of(error))
 
     app = Starlette(
-        routes=[*_routes(pages), Route("/static/{name}", static, name="static")],
+        routes=[*(route for page in pages for route in page.routes()), Route("/static/{name}", static, name="static")],
         middleware=[Middleware(guard)],
         exception_handlers={
-            Refused: refused,
-            Elsewhere: elsewhere,
-            HTTPException: not_taken,
-            ImporterError: not_readable,
+            RequestRefused: refused,
+            Moved: moved,
+            HTTPException: bad_request,
+            ImporterError: unavailable,
         },
         lifespan=life,
     )
-    app.state.jobs = jobs
+    app.state.runs = runs
     return app
-
-
-def _routes(pages: Pages) -> list[Route]:
-    def get(path: str, page: Handler) -> Route:
-        return Route(path, page, methods=["GET"])
-
-    def post(path: str, page: Handler) -> Route:
-        return Route(path, page, methods=["POST"])
-
-    return [
-        get("/", pages.home),
-        get("/audit", pages.audit),
-        get("/sign-in", pages.sign_in_page),
-        post("/sign-in", pages.sign_in),
-        post("/sign-out", pages.sign_out),
-        post("/uploads", pages.receive),
-        get("/uploads/{upload}", pages.columns),
-        post("/uploads/{upload}/reading", pages.read_again),
-        post("/uploads/{upload}/password", pages.unlock),
-        post("/uploads/{upload}/mapping", pages.map),
-        get("/uploads/{upload}/check", pages.check),
-        get("/uploads/{upload}/problems.csv", pages.problems),
-        post("/uploads/{upload}/start", pages.start),
-        get("/uploads/{upload}/run", pages.started),
-        post("/uploads/{upload}/discard", pages.discard),
-        get("/runs/{run}", pages.run),
-        get("/runs/{run}/events", pages.events),
-        post("/runs/{run}/pause", pages.pause),
-        post("/runs/{run}/stop", pages.stop),
-        post("/runs/{run}/resume", pages.resume),
-        post("/runs/{run}/retry", pages.retry),
-        post("/runs/{run}/mended", pages.receive_mended),
-        get("/runs/{run}/files/{name}", pages.file),
-    ]
 
 
 def _refusal(renderer: Renderer, request: Request, status: int, text: str) -> Response:
     return renderer.page(request.scope, "error", status, text=renderer.t(text))
 
 
-async def _clear_away(pages: Pages) -> None:
+async def _delete_old(uploads: UploadPages) -> None:
     while True:
         with contextlib.suppress(ImporterError, OSError):
-            await pages.clear_away()
-        await asyncio.sleep(_CLEAR_EVERY)
+            await uploads.delete_old()
+        await asyncio.sleep(_DELETE_OLD_EVERY)

@@ -9,8 +9,8 @@ import msgspec
 
 from importer.normaliser.mapping import NAME, PREFERENCE, USES, VALUE, ColumnUse, Mapping, preference_name
 from importer.settings.options import OPTIONS, Settings
-from importer.web.messages import Look
-from importer.web.storage import Reading, Upload
+from importer.web.messages import Inspection
+from importer.web.storage import ReadingChoices, Upload
 
 #: What parts the items of a list, as the form names it.
 SEPARATORS = {"": "", "semicolon": ";", "comma": ",", "pipe": "|", "newline": "\n"}
@@ -19,10 +19,10 @@ _READERS = {option.field: option.read for option in OPTIONS}
 HOW_READ = ("sheet", "header_row", "encoding", "delimiter")
 
 
-def mapping_from(fields: Dict[str, str], look: Look) -> Mapping:
+def mapping_from(fields: Dict[str, str], inspection: Inspection) -> Mapping:
     """The columns as the form says, not yet judged: `fit` does that."""
     uses = []
-    for number, sight in enumerate(look.columns):
+    for number, sight in enumerate(inspection.columns):
         field = fields.get(f"field-{number}", "ignored")
         field = field if field in USES else "ignored"
         is_list = field in (PREFERENCE, VALUE) and f"list-{number}" in fields
@@ -35,7 +35,9 @@ def mapping_from(fields: Dict[str, str], look: Look) -> Mapping:
     return Mapping(tuple(uses), (("store.code", store),) if store else ())
 
 
-def reading_from(fields: Dict[str, str], names: tuple[str, ...], before: Reading) -> tuple[Reading, list[str]]:
+def reading_from(
+    fields: Dict[str, str], names: tuple[str, ...], before: ReadingChoices
+) -> tuple[ReadingChoices, list[str]]:
     """What was said of these settings, and a sentence for each that cannot be understood."""
     values = {}
     faults = []
@@ -62,7 +64,7 @@ def settings_for(upload: Upload, base: Settings, mapping: Path | None = None) ->
         country=reading.country,
         blank=reading.blank or base.blank,
         # A marked workbook holds every row: those that are done are left out.
-        resubmit=bool(upload.mends),
+        resubmit=bool(upload.fixes),
     )
 
 

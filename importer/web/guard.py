@@ -1,4 +1,4 @@
-"""The guard before every page: who asks, from where, by which name; and what a browser may do with the answer."""
+"""The guard before every page: host name, origin, cookie and user; and what a browser may do with the answer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from importer.web.options import WebOptions, is_loopback
-from importer.web.receiving import Refused
+from importer.web.receiving import RequestRefused
 from importer.web.storage import Storage
 from importer.web.users import LOCAL, Role, User, Users
 
-#: What needs no sign-in: the door itself and what it is painted with.
+#: What needs no sign-in: the form to sign in, and its styles.
 PUBLIC = ("/sign-in", "/static/")
 _SAFE = ("GET", "HEAD")
 CONTENT_SECURITY_POLICY = (
@@ -30,7 +30,7 @@ CONTENT_SECURITY_POLICY = (
 _HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
-    # Not no-referrer: browsers would then send `Origin: null` with our own forms.
+    # Not no-referrer: browsers would then send `Origin: null` with forms of this page.
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -41,7 +41,7 @@ _HEADERS = {
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """Who asks. `user` None: nobody who has signed in. `token`: what the browser's cookie holds."""
+    """A browser. `user` None: not signed in. `token`: the content of its cookie."""
 
     user: User | None
     token: str
@@ -49,8 +49,36 @@ class Visitor(msgspec.Struct, frozen=True):
     address: str
 
 
+class Cookies:
+    """The cookie of a browser, and the form token that belongs to it."""
+
+    def __init__(self, secret: bytes, *, secure: bool) -> None:
+        self._secret = secret
+        self.secure = secure
+        self._name = "__Host-importer" if secure else "importer"
+
+    def token_in(self, headers: Headers) -> str:
+        """The token that the browser sent, "" where it sent none."""
+        try:
+            found = SimpleCookie(headers.get("cookie", "")).get(self._name)
+        except CookieError:
+            return ""
+        return found.value if found is not None and 20 <= len(found.value) <= 100 else ""
+
+    def header(self, token: str) -> str:
+        return f"{self._name}={token}; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if self.secure else "")
+
+    def form_token(self, token: str) -> str:
+        return hmac.digest(self._secret, token.encode(), "sha256").hex()
+
+    def new(self) -> tuple[str, str]:
+        """A new token and the header that sets it: at sign-in and sign-out."""
+        token = secrets.token_urlsafe(32)
+        return token, self.header(token)
+
+
 class Guard:
-    """Answers what must not reach the pages by itself; the others find a `Visitor` in their scope."""
+    """Refuses what must not reach the pages. Other requests find a `Visitor` in their scope."""
 
     def __init__(
         self,
@@ -58,13 +86,14 @@ class Guard:
         options: WebOptions,
         storage: Storage,
         users: Users | None,
+        cookies: Cookies,
         refuse: Callable[[Scope, int, str], ASGIApp],
     ) -> None:
         self._app = app
         self._options = options
         self._storage = storage
         self._users = users
-        self._secret = storage.secret()
+        self._cookies = cookies
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,40 +101,41 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        token = self._cookie(headers)
+        token = self._cookies.token_in(headers)
         fresh = not token
-        token = token or secrets.token_urlsafe(32)
+        token = token or self._cookies.new()[0]
+        form_token = self._cookies.form_token(token)
         address = (scope.get("client") or ("", 0))[0]
-        scope["visitor"] = Visitor(None, token, self._form_token(token), address)
-        guarded = _Headers(send, self._set_cookie(token) if fresh else "", self._secure)
+        scope["visitor"] = Visitor(None, token, form_token, address)
+        guarded = _Headers(send, self._cookies.header(token) if fresh else "", self._cookies.secure)
         try:
             self._check_name(scope, headers)
             if scope["method"] not in _SAFE:
                 self._check_origin(headers)
             user = self._who(headers, token if not fresh else "", address)
-            scope["visitor"] = Visitor(user, token, self._form_token(token), address)
+            scope["visitor"] = Visitor(user, token, form_token, address)
             if user is None and not scope["path"].startswith(PUBLIC):
-                raise Refused(401, "refused.sign_in")
-        except Refused as refusal:
+                raise RequestRefused(401, "refused.sign_in")
+        except RequestRefused as refusal:
             await self._refuse(scope, refusal.status, refusal.text)(scope, receive, guarded)
             return
         try:
             await self._app(scope, receive, guarded)
         except Exception as error:
-            # As on the command line: the place is told, the values are not.
+            # As on the command line: report the location, never the values.
             where = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{Path(where.filename).name}, line {where.lineno}"
-            sys.stderr.write(f"importer serve: an error of ours: {type(error).__name__} in {place}.\n")
+            location = f"{Path(where.filename).name}, line {where.lineno}"
+            sys.stderr.write(f"importer serve: internal error: {type(error).__name__} in {location}.\n")
             if not guarded.begun:
                 await self._refuse(scope, 500, "refused.500")(scope, receive, guarded)
 
     # ------------------------------------------------------------------------------------------------ checks
 
     def _check_name(self, scope: Scope, headers: Headers) -> None:
-        """A name that is not ours is a page of somebody else that points at us."""
+        """A foreign host name means a page of another site that points at this server (DNS rebinding)."""
         names = headers.getlist("host")
         if len(names) != 1 or not self._is_ours(host_of(names[0]), scope):
-            raise Refused(400, "refused.host")
+            raise RequestRefused(400, "refused.host")
 
     def _is_ours(self, host: str, scope: Scope) -> bool:
         options = self._options
@@ -116,19 +146,19 @@ class Guard:
         return not is_loopback(options.host) and host in (options.host.lower(), (scope.get("server") or ("", 0))[0])
 
     def _check_origin(self, headers: Headers) -> None:
-        """A browser tells where a form was filled in; programs that are no browsers tell nothing."""
+        """A browser sends where a form was filled in; other programs send nothing."""
         site = headers.get("sec-fetch-site", "same-origin")
         origin = headers.get("origin")
         if site not in ("same-origin", "none"):
-            raise Refused(403, "refused.elsewhere")
+            raise RequestRefused(403, "refused.elsewhere")
         if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
-            raise Refused(403, "refused.elsewhere")
+            raise RequestRefused(403, "refused.elsewhere")
 
     def _who(self, headers: Headers, token: str, address: str) -> User | None:
         options = self._options
         if options.proxy_header:
             if address not in options.proxy_addresses:
-                raise Refused(403, "refused.proxy")
+                raise RequestRefused(403, "refused.proxy")
             names = headers.getlist(options.proxy_header)
             if len(names) != 1 or not names[0].strip():
                 return None
@@ -140,37 +170,9 @@ class Guard:
             return self._users.find(name) if signed and signed == self._users.signed(name) else None
         return LOCAL
 
-    # ------------------------------------------------------------------------------------------------ cookies
-
-    @property
-    def _secure(self) -> bool:
-        return self._options.https or bool(self._options.tls_certificate)
-
-    @property
-    def _cookie_name(self) -> str:
-        return "__Host-importer" if self._secure else "importer"
-
-    def _cookie(self, headers: Headers) -> str:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self._cookie_name)
-        except CookieError:
-            return ""
-        return found.value if found is not None and 20 <= len(found.value) <= 100 else ""
-
-    def _set_cookie(self, token: str) -> str:
-        return f"{self._cookie_name}={token}; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if self._secure else "")
-
-    def _form_token(self, token: str) -> str:
-        return hmac.digest(self._secret, token.encode(), "sha256").hex()
-
-    def new_cookie(self) -> tuple[str, str]:
-        """A token that nobody has seen, and the header that gives it to the browser: at sign-in and sign-out."""
-        token = secrets.token_urlsafe(32)
-        return token, self._set_cookie(token)
-
 
 class _Headers:
-    """Sends the answer with our headers; a page that sets one of them itself knows why."""
+    """Sends the answer with the security headers. A page may set one of them itself."""
 
     def __init__(self, send: Send, cookie: str, secure: bool) -> None:
         self._send, self._cookie, self._secure = send, cookie, secure
@@ -190,7 +192,7 @@ class _Headers:
 
 
 def host_of(header: str) -> str:
-    """The name in a Host header, without its port; "" for what is no name."""
+    """The name in a Host header, without its port; "" where it is not valid."""
     try:
         parts = urlsplit(f"//{header}")
         _ = parts.port
@@ -207,6 +209,6 @@ def visitor_of(scope: Scope) -> Visitor:
 
 
 def check_form(visitor: Visitor, fields: dict[str, str]) -> None:
-    """A form that this page did not give to this browser is not taken. Raises `Refused`."""
+    """Raises `RequestRefused` for a form that this page did not give to this browser."""
     if not hmac.compare_digest(fields.get("token", "").encode(), visitor.form_token.encode()):
-        raise Refused(403, "refused.token")
+        raise RequestRefused(403, "refused.token")

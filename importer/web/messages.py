@@ -1,4 +1,4 @@
-"""What the server and its child processes say to each other: a line of JSON each, over the child's own pipes."""
+"""Messages between the server and its worker processes: one line of JSON each, over the worker's own pipes."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ from importer.model import FieldDefinition
 from importer.normaliser.mapping import Mapping
 from importer.settings.options import Settings
 
+#: The file in an upload's folder that holds the result of such a task.
+RESULT_FILES = {"inspect": "inspection.json", "check": "check.json"}
 
-class Job(msgspec.Struct, frozen=True):
-    """Work for a child. `look` and `check` leave a file in `folder`; the others bring a run to its end."""
 
-    kind: Literal["look", "check", "run", "resume", "retry"]
+class WorkerTask(msgspec.Struct, frozen=True):
+    """Work for one process. `inspect` and `check` write a file to `folder`; the others carry a run to its end."""
+
+    kind: Literal["inspect", "check", "run", "resume", "retry"]
     settings: Settings
     path: str = ""
     folder: str = ""
     run_id: str = ""
-    #: A mapping to begin with, as a file: the one of the run whose rows were mended.
+    #: A mapping file to start from: the one of the run whose rows were fixed.
     mapping: str = ""
-    #: Of the file. It goes by the pipe, never by a command line, an environment or a disk.
+    #: Of the source. It travels by the pipe, never by a command line, an environment or a disk.
     password: str = ""
 
     def __repr__(self) -> str:
-        return f"Job({self.kind})"
+        return f"WorkerTask({self.kind})"
 
 
 class Begun(msgspec.Struct, frozen=True, tag="begun"):
-    """The run stands in the journal. `rows`: how many have their outcome from before."""
+    """The run is in the journal. `rows`: how many already had an outcome."""
 
     rows: int
 
 
-class Told(msgspec.Struct, frozen=True, tag="told"):
-    """Since the run began in this process. `codes`: of rows that did not succeed."""
+class RowsCounted(msgspec.Struct, frozen=True, tag="counted"):
+    """Rows since this process took over the run. `codes`: of rows that did not succeed."""
 
     read: int
     statuses: dict[str, int]
@@ -54,24 +57,24 @@ class Noted(msgspec.Struct, frozen=True, tag="noted"):
 
 
 class Reporting(msgspec.Struct, frozen=True, tag="reporting"):
-    """Nothing is sent any more; the reports are being written."""
+    """All requests are done; the reports are being written."""
 
 
-class Ended(msgspec.Struct, frozen=True, tag="ended"):
-    """`message` is "" where a summary (or the file asked for) was written. `advice`: as the page words it."""
+class WorkerEnded(msgspec.Struct, frozen=True, tag="ended"):
+    """`message` is "" where a summary (or the requested file) was written. `advice`: worded for the page."""
 
     exit_code: int
     message: str = ""
     advice: str = ""
-    #: The file is protected, and no password, or a wrong one, was given.
+    #: The source is protected, and the password is missing or wrong.
     locked: bool = False
 
 
-Message = Begun | Told | Paused | Noted | Reporting | Ended
+Message = Begun | RowsCounted | Paused | Noted | Reporting | WorkerEnded
 
 
-class Sight(msgspec.Struct, frozen=True):
-    """A column as `look` saw it. `filled` of `cells` hold something."""
+class InspectedColumn(msgspec.Struct, frozen=True):
+    """A column as the inspection found it. `filled` of its `cells` are not empty."""
 
     column: str
     samples: tuple[str, ...]
@@ -81,8 +84,8 @@ class Sight(msgspec.Struct, frozen=True):
     separator: str
 
 
-class Look(msgspec.Struct, frozen=True):
-    """`look.json`: what a file is, and the mapping that its header names propose. `fault`: why there is nothing."""
+class Inspection(msgspec.Struct, frozen=True):
+    """`inspection.json`: what a file is, and the mapping that its header proposes. `fault`: why it cannot be read."""
 
     name: str = ""
     kind: str = ""
@@ -92,27 +95,27 @@ class Look(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     rows: int = 0
     whole: bool = True
-    columns: tuple[Sight, ...] = ()
+    columns: tuple[InspectedColumn, ...] = ()
     mapping: Mapping = Mapping(())
-    #: None: they could not be asked for, `fields_fault` says why.
+    #: None: the organisation's field list is not available; `fields_fault` says why.
     fields: tuple[FieldDefinition, ...] | None = None
     fields_fault: str = ""
     fault: tuple[str, str] = ("", "")
-    #: Those of which one must be named, where that is the fault.
+    #: The sheets to choose from, where the fault is that none was chosen.
     sheets: tuple[str, ...] = ()
-    #: The file is protected, and no password, or a wrong one, was given.
+    #: The source is protected, and the password is missing or wrong.
     locked: bool = False
 
 
 class Example(msgspec.Struct, frozen=True):
-    """A cell that a problem is about."""
+    """A cell that shows a problem."""
 
     row: int
     value: str
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """`check.json`: the findings, with cells to show for each problem, or why there are none."""
+    """`check.json`: the findings, with example cells for each problem, or why there are none."""
 
     findings: Findings | None = None
     #: By code and column.

@@ -48,6 +48,11 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
         return self.users_file is not None or bool(self.proxy_header)
 
     @property
+    def secure(self) -> bool:
+        """Whether browsers use HTTPS."""
+        return self.https or bool(self.tls_certificate)
+
+    @property
     def folder(self) -> Path:
         """Where uploads, sessions and the audit trail are kept: beside the runs, out of their way."""
         return Path(self.settings.reports_dir) / PAGE

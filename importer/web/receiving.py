@@ -25,7 +25,7 @@ _LONGEST_NAME = 100
 _KEPT_FREE = 256 * 1024 * 1024
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that is not taken. `text`: a key of the catalogue."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -34,7 +34,7 @@ class Refused(Exception):
         self.text = text
 
 
-class Elsewhere(Exception):
+class Moved(Exception):
     """What was asked for has become something else, which is found at this path of ours."""
 
     def __init__(self, path: str) -> None:
@@ -72,19 +72,19 @@ def safe_name(name: str) -> str:
 
 
 async def form(request: Request) -> dict[str, str]:
-    """A form's fields; the last one of a name counts. Raises `Refused`."""
+    """A form's fields; the last one of a name counts. Raises `RequestRefused`."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > _LARGEST_FORM:
-            raise Refused(413, "refused.form_large")
+            raise RequestRefused(413, "refused.form_large")
     if kind != "application/x-www-form-urlencoded":
-        raise Refused(415, "refused.form_kind")
+        raise RequestRefused(415, "refused.form_kind")
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"))
     except ValueError:
-        raise Refused(400, "refused.form_kind") from None
+        raise RequestRefused(400, "refused.form_kind") from None
 
 
 class _Parts:
@@ -128,7 +128,7 @@ class _Parts:
             return
         self._is_file = True
         if self.path is not None:
-            raise Refused(400, "refused.one_file")
+            raise RequestRefused(400, "refused.one_file")
         # The form's token stands before the file: nobody fills the disk without one.
         self._admit(self.fields)
         self.name = safe_name(options[b"filename"].decode("utf-8", "replace"))
@@ -140,7 +140,7 @@ class _Parts:
         if self._is_file:
             self.size += end - start
             if self.size > self._most:
-                raise Refused(413, "refused.large")
+                raise RequestRefused(413, "refused.large")
             assert self.file is not None
             os.write(self.file, data[start:end])
             return
@@ -150,33 +150,33 @@ class _Parts:
     def on_part_end(self) -> None:
         if not self._is_file:
             if len(self.fields) >= 50:
-                raise Refused(400, "refused.form_kind")
+                raise RequestRefused(400, "refused.form_kind")
             self.fields[self._field] = self._text.decode("utf-8", "replace")
 
     def _bounded(self, length: int) -> None:
         if length > _LARGEST_FIELD:
-            raise Refused(413, "refused.form_large")
+            raise RequestRefused(413, "refused.form_large")
 
 
 class Admit(Protocol):
-    """Judges the fields that came before the file; raises `Refused`."""
+    """Judges the fields that came before the file; raises `RequestRefused`."""
 
     def __call__(self, fields: dict[str, str]) -> None: ...
 
 
 async def receive(request: Request, folder: Path, most: int, admit: Admit) -> Received:
-    """The file of a form, streamed into a new folder below `folder`. Raises `Refused`, and leaves nothing then."""
+    """Streams the file of a form to a new folder below `folder`. Raises `RequestRefused` and leaves nothing then."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary or len(boundary) > 200:
-        raise Refused(415, "refused.form_kind")
+        raise RequestRefused(415, "refused.form_kind")
     declared = request.headers.get("content-length", "")
     length = int(declared) if declared.isdecimal() else 0
     if length > most + _LARGEST_FIELD * 10:
-        raise Refused(413, "refused.large")
+        raise RequestRefused(413, "refused.large")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < length + _KEPT_FREE:
-        raise Refused(507, "refused.disk")
+        raise RequestRefused(507, "refused.disk")
     upload_id = secrets.token_hex(8)
     own = folder / upload_id
     parts = _Parts(own, most, admit)
@@ -189,18 +189,18 @@ async def receive(request: Request, folder: Path, most: int, admit: Admit) -> Re
         parser.finalize()
         if parts.path is None or parts.file is None:
             admit(parts.fields)
-            raise Refused(400, "refused.no_file")
+            raise RequestRefused(400, "refused.no_file")
         if not parts.size and parts.name == "file":
-            raise Refused(400, "refused.no_file")
+            raise RequestRefused(400, "refused.no_file")
         await asyncio.to_thread(os.fsync, parts.file)
         whole = True
         return Received(upload_id, parts.name, parts.path.resolve(), parts.size, parts.fields)
     except MultipartParseError:
-        raise Refused(400, "refused.form_kind") from None
+        raise RequestRefused(400, "refused.form_kind") from None
     except ClientDisconnect:
-        raise Refused(400, "refused.broken_off") from None
+        raise RequestRefused(400, "refused.broken_off") from None
     except OSError:
-        raise Refused(507, "refused.disk") from None
+        raise RequestRefused(507, "refused.disk") from None
     finally:
         if parts.file is not None:
             os.close(parts.file)

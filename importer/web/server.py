@@ -40,7 +40,7 @@ def serve(options: WebOptions, announce: Callable[[str], None]) -> None:
         address = f"{scheme}://{host}:{listener.getsockname()[1]}"
         if not is_loopback(options.host) and not (options.tls_certificate or options.https):
             announce("Careful: passwords and customers' data cross the network in the clear. Use --tls-certificate.")
-        server = _Server(app, options, lambda: announce(f"The page is at {address} (Ctrl-C ends it)."))
+        server = _PageServer(app, options, lambda: announce(f"The page is at {address} (Ctrl-C ends it)."))
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
@@ -59,7 +59,7 @@ def _only_one(options: WebOptions) -> Iterator[None]:
         yield
 
 
-class _Server(uvicorn.Server):
+class _PageServer(uvicorn.Server):
     """uvicorn without its log. Pages that stay open are told of the end, so that nobody waits for them."""
 
     def __init__(self, app: Starlette, options: WebOptions, started: Callable[[], None]) -> None:
@@ -83,7 +83,7 @@ class _Server(uvicorn.Server):
                 ssl_keyfile=options.tls_key or None,
             )
         )
-        self._jobs = app.state.jobs
+        self._runs = app.state.runs
         self._tell = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -92,5 +92,5 @@ class _Server(uvicorn.Server):
             self._tell()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._jobs.closing.set()
+        self._runs.closing.set()
         super().handle_exit(sig, frame)

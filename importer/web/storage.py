@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS audit (id INTEGER PRIMARY KEY, at REAL NOT NULL, user
 """
 
 
-class Reading(msgspec.Struct, frozen=True):
+class ReadingChoices(msgspec.Struct, frozen=True):
     """What a person said about how a file is to be read and what its cells mean; "" and 0: find out."""
 
     sheet: str = ""
@@ -48,7 +48,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A file that came in. `mends`: the run whose failed rows it holds, mended."""
+    """A file that came in. `fixes`: the run whose failed rows it holds, fixed."""
 
     id: str
     owner: str
@@ -56,8 +56,8 @@ class Upload(msgspec.Struct, frozen=True):
     path: str
     size: int
     at: float
-    reading: Reading = Reading()
-    mends: str = ""
+    reading: ReadingChoices = ReadingChoices()
+    fixes: str = msgspec.field(default="", name="mends")
     mapped: bool = False
     #: The sheets of which one had to be named.
     sheets: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ ENGLISH: dict[str, str] = {
     "nav": "Pages",
     "nav.home": "Imports",
     "nav.audit": "Audit trail",
+    "nav.manual": "Help",
     "nav.target": "Target",
     "nav.trial": "Trial: a stand-in on this machine",
     "sign_out": "Sign out",
@@ -72,7 +73,7 @@ ENGLISH: dict[str, str] = {
     "outcome.unknown": "unknown",
     "outcome.bar": "Outcome: {words}",
     # -- waiting
-    "wait.look": "Reading {name} …",
+    "wait.inspect": "Reading {name} …",
     "wait.check": "Checking every row of {name} …",
     "wait.start": "Starting the import of {name} …",
     "wait.words": "This page goes on by itself. Without scripts it looks again every few seconds.",
@@ -222,7 +223,7 @@ ENGLISH: dict[str, str] = {
     "run.elsewhere": "This import was begun on the command line, or by another server.",
     "run.elsewhere_stop": "To stop it ends the whole command, after what is on its way has landed. It can go on later.",
     "run.elsewhere_far": "Its process is not on this machine, or not within this server's sight: it can be stopped where it was begun.",
-    "run.said": "{percent} percent done, rows that need attention: {wrong}",
+    "run.announcement": "{percent} percent done, rows that need attention: {wrong}",
     "run.target": "Target",
     "run.began": "Began",
     "run.by": "By",
@@ -319,6 +320,10 @@ ENGLISH: dict[str, str] = {
     "action.resumed": "went on with",
     "action.retried": "tried again",
     "action.downloaded": "downloaded",
+    # -- manual
+    "manual.title": "Manual",
+    "manual.back": "All topics",
+    "manual.none": "The manual is not installed.",
     # -- refusals
     "error.title": "This did not work",
     "error.back": "Back to the imports",

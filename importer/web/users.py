@@ -42,7 +42,7 @@ class User(msgspec.Struct, frozen=True):
     def may_see(self, owner: str) -> bool:
         return self.sees_all or owner == self.name
 
-    def may_steer(self, owner: str) -> bool:
+    def may_control(self, owner: str) -> bool:
         return self.role is Role.OPERATOR or (self.begins and owner == self.name)
 
 

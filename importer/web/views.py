@@ -21,9 +21,9 @@ from importer.reporter.console import FILE_WORDS, headline, took
 from importer.system.clock import stamp
 from importer.system.text import percent
 from importer.web.forms import separator_word
-from importer.web.jobs import Live
-from importer.web.ledger import Counts, Line, total
-from importer.web.messages import Checked, Example, Look, example_key
+from importer.web.journal_view import Counts, RunSnapshot, total
+from importer.web.live_run import LiveRun
+from importer.web.messages import Checked, Example, Inspection, example_key
 from importer.web.texts import Texts
 
 #: The files of a run in the order in which they help.
@@ -72,16 +72,16 @@ def parts(t: Texts, counts: Counts, *, of: int = 0, always: tuple[str, ...] = ()
 # ---------------------------------------------------------------------------------------------------- runs
 
 
-def state_of(line: Line, live: Live | None, wanted: str) -> str:
+def state_of(snapshot: RunSnapshot, live: LiveRun | None, wanted: str) -> str:
     """The run's state as a key of the catalogue."""
     if live is not None:
         if live.state == "reporting" or live.wish.wanted == "running":
             return live.state if live.state != "ended" else "running"
         return "pausing" if live.wish.wanted == "paused" else "stopping"
-    run = line.run
+    run = snapshot.run
     if run.finished and run.exit_code is not None:
         return "done" if run.exit_code == ExitCode.OK else "attention"
-    if line.held:
+    if snapshot.held:
         return "stopping" if wanted == ASKED else "elsewhere"
     if run.finished:
         return "stopped"
@@ -90,7 +90,7 @@ def state_of(line: Line, live: Live | None, wanted: str) -> str:
     return wanted if wanted in ("paused", "stopped") else "stopped"
 
 
-def is_going(state: str) -> bool:
+def in_progress(state: str) -> bool:
     return state in ("waiting", "starting", "running", "reporting", "elsewhere", "pausing", "stopping")
 
 
@@ -106,15 +106,15 @@ class RunRow(msgspec.Struct, frozen=True):
     by: str
 
 
-def run_row(t: Texts, line: Line, live: Live | None, wanted: str, owner: str, rows: int = 0) -> RunRow:
+def run_row(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, wanted: str, owner: str, rows: int = 0) -> RunRow:
     """`rows`: how many the check counted, 0 if nobody did."""
-    record = line.run.record
-    counts = live.counts if live is not None else line.counts
+    record = snapshot.run.record
+    counts = live.counts if live is not None else snapshot.counts
     return RunRow(
         record.run_id,
-        name_of(line.run),
-        state_of(line, live, wanted),
-        parts(t, counts, of=0 if line.run.finished else rows),
+        name_of(snapshot.run),
+        state_of(snapshot, live, wanted),
+        parts(t, counts, of=0 if snapshot.run.finished else rows),
         moment(record.started_at / 1000),
         stamp(record.started_at),
         owner,
@@ -143,13 +143,13 @@ class LiveView(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-def live_view(t: Texts, line: Line, live: Live | None, rows: int, wanted: str = "") -> LiveView:
+def live_view(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, rows: int, wanted: str = "") -> LiveView:
     """`rows`: how many the check counted, 0 if nobody did."""
-    counts = live.counts if live is not None else line.counts
+    counts = live.counts if live is not None else snapshot.counts
     done = total(counts)
     whole = max(rows, done) if rows else 0
     rate = live.rate() if live is not None else 0.0
-    state = state_of(line, live, wanted)
+    state = state_of(snapshot, live, wanted)
     left = ""
     if whole and state == "running":
         left = t("run.left", time=duration((whole - done) / rate)) if rate > 0 else t("run.left_unknown")
@@ -162,7 +162,7 @@ def live_view(t: Texts, line: Line, live: Live | None, rows: int, wanted: str = 
         rate=t("run.rate", rate=f"{rate * 60:,.0f}") if rate > 0 and state == "running" else "",
         pause=t("run.waits", seconds=f"{live.pause:.0f}", why=live.paused_why) if live and live.pause >= 0.5 else "",
         parts=parts(t, counts, of=whole, always=("succeeded", "failed", "rejected")),
-        causes=_causes_so_far(live.told.codes) if live is not None else [],
+        causes=_causes_so_far(live.counted.codes) if live is not None else [],
         notes=live.notes if live is not None else [],
     )
 
@@ -254,7 +254,7 @@ class CodeView(msgspec.Struct, frozen=True):
 
 
 def code_views(codes: Iterable[CodeCount]) -> list[CodeView]:
-    """The codes of a report in the catalogue's words for the page: the report has those for the command line."""
+    """The codes of a report in the catalogue's words for the page: the report has those for the command snapshot."""
     return [CodeView(code.code, lookup(code.code).meaning, lookup(code.code).on_page, code.rows) for code in codes]
 
 
@@ -267,7 +267,7 @@ class Remark(msgspec.Struct, frozen=True):
 
 
 class ColumnRow(msgspec.Struct, frozen=True):
-    """A line of the mapping's table."""
+    """A snapshot of the mapping's table."""
 
     column: str
     samples: tuple[str, ...]
@@ -279,31 +279,31 @@ class ColumnRow(msgspec.Struct, frozen=True):
     remarks: list[Remark]
 
 
-def column_rows(t: Texts, look: Look, mapping: Mapping) -> list[ColumnRow]:
+def column_rows(t: Texts, inspection: Inspection, mapping: Mapping) -> list[ColumnRow]:
     hints = dict(misspelt(mapping))
     wrong_names = {}
-    if look.fields:
+    if inspection.fields:
         names = [use.preference for use in mapping.preferences]
-        wrong_names = {fault.preference: _field_words(t, fault) for fault in compare_fields(names, look.fields)}
+        wrong_names = {fault.preference: _field_words(t, fault) for fault in compare_fields(names, inspection.fields)}
     found = []
-    for sight, use in zip(look.columns, mapping.columns, strict=True):
+    for column, use in zip(inspection.columns, mapping.columns, strict=True):
         remarks = []
         if use.column in hints:
             remarks.append(Remark(t("columns.looks_like", field=t(f"use.{hints[use.column]}")), True))
         if use.field == PREFERENCE and use.preference in wrong_names:
             remarks.append(Remark(wrong_names[use.preference], True))
-        if sight.list_like and not use.is_list and use.field in (PREFERENCE, VALUE):
-            sign = t(f"sign.{sight.separator}") if t.has(f"sign.{sight.separator}") else sight.separator
-            remarks.append(Remark(t.n("columns.list_like", sight.list_like, separator=sign), True))
-        if sight.filled and sight.cells > sight.filled:
-            remarks.append(Remark(t.n("columns.blank", sight.cells - sight.filled)))
+        if column.list_like and not use.is_list and use.field in (PREFERENCE, VALUE):
+            sign = t(f"sign.{column.separator}") if t.has(f"sign.{column.separator}") else column.separator
+            remarks.append(Remark(t.n("columns.list_like", column.list_like, separator=sign), True))
+        if column.filled and column.cells > column.filled:
+            remarks.append(Remark(t.n("columns.blank", column.cells - column.filled)))
         found.append(
             ColumnRow(
-                sight.column,
-                sight.samples,
+                column.column,
+                column.samples,
                 use.field,
                 _kind(use.field),
-                use.preference if use.preference != sight.column else "",
+                use.preference if use.preference != column.column else "",
                 use.is_list,
                 separator_word(use.separator),
                 remarks,
@@ -321,10 +321,19 @@ def _kind(field: str) -> str:
     return {PREFERENCE: "preference", VALUE: "value", "ignored": "ignored"}.get(field, "field")
 
 
-def fields_words(t: Texts, look: Look) -> str:
-    if look.fields is None:
-        return t("columns.fields_unknown", why=look.fields_fault)
-    return t.n("columns.fields_checked", len(look.fields)) if look.fields else t("columns.fields_none")
+def facts(t: Texts, inspection: Inspection) -> list[str]:
+    """Sheet, header row and number of rows."""
+    found = [t("columns.sheet", sheet=inspection.sheet)] if inspection.sheet else []
+    if inspection.columns:
+        found.append(t("columns.header", row=inspection.header_row))
+        found.append(t.n("columns.rows" if inspection.whole else "columns.rows_more", inspection.rows))
+    return found
+
+
+def fields_words(t: Texts, inspection: Inspection) -> str:
+    if inspection.fields is None:
+        return t("columns.fields_unknown", why=inspection.fields_fault)
+    return t.n("columns.fields_checked", len(inspection.fields)) if inspection.fields else t("columns.fields_none")
 
 
 # ---------------------------------------------------------------------------------------------------- check

@@ -1,7 +1,7 @@
-"""A child process of the page: takes one job from its standard input, does it as the command line would, and tells.
+"""A worker process of the page: reads one task from standard input, does it like the command line, reports back.
 
-A process of its own, so that a sheet can neither slow the page down nor take it along when it dies. When the server
-dies, the child's input ends: it stops the run well, and the next server goes on with it.
+A separate process, so a sheet can neither slow the page down nor crash it. When the server dies, the worker's input
+ends: the worker stops the run cleanly, and the next server resumes it.
 """
 
 from __future__ import annotations
@@ -31,32 +31,34 @@ from importer.settings.options import Settings
 from importer.system.files import write_whole
 from importer.system.formula_guard import unguard
 from importer.web.messages import (
+    RESULT_FILES,
     Begun,
     Checked,
-    Ended,
     Example,
-    Job,
-    Look,
+    InspectedColumn,
+    Inspection,
     Message,
     Noted,
     Paused,
     Reporting,
-    Sight,
-    Told,
+    RowsCounted,
+    WorkerEnded,
+    WorkerTask,
     example_key,
     words_of,
 )
 from importer.world import Stopper, World
 
-#: Rows that a look reads: enough to see what columns hold, and soon done.
-ROWS_LOOKED_AT = 20_000
+#: Rows that an inspection reads: enough to show what columns hold, and quick.
+ROWS_INSPECTED = 20_000
 _EXAMPLES = 3
 _LONGEST_EXAMPLE = 80
-_TELL_EVERY = 0.25
+#: Seconds between two counts.
+_COUNT_EVERY = 0.25
 
 
 class Pipe:
-    """The way back. When nobody listens any more, the work goes on to its end in silence."""
+    """The way back to the server. When the server is gone, messages are dropped and the work is finished."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -71,8 +73,8 @@ class Pipe:
                 return
 
 
-class Teller(Silent):
-    """An observer that tells what it sees a few times a second. No cell passes here."""
+class PipeObserver(Silent):
+    """Sends counts to the server a few times a second. No cell passes here."""
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
@@ -81,7 +83,7 @@ class Teller(Silent):
         self._statuses: Counter[str] = Counter()
         self._codes: Counter[str] = Counter()
         self._changed = threading.Event()
-        threading.Thread(target=self._tell, name="teller", daemon=True).start()
+        threading.Thread(target=self._send_counts, name="counts", daemon=True).start()
 
     def begin(self, name: str, rows: int) -> None:  # noqa: ARG002 - the server knows the name
         self._pipe.send(Begun(rows))
@@ -111,35 +113,35 @@ class Teller(Silent):
 
     def flush(self) -> None:
         with self._lock:
-            told = Told(self._read, dict(self._statuses), dict(self._codes.most_common(200)))
-        self._pipe.send(told)
+            counted = RowsCounted(self._read, dict(self._statuses), dict(self._codes.most_common(200)))
+        self._pipe.send(counted)
 
-    def _tell(self) -> None:
+    def _send_counts(self) -> None:
         pause = threading.Event()
         while self._changed.wait():
             self._changed.clear()
             self.flush()
-            pause.wait(_TELL_EVERY)
+            pause.wait(_COUNT_EVERY)
 
 
-# ---------------------------------------------------------------------------------------------------- the jobs
+# ---------------------------------------------------------------------------------------------------- the tasks
 
 
-def look(job: Job, world: World) -> Look:
-    """What the columns are and hold, and what they propose to become. Never raises for what a file does."""
-    fields, fields_fault = _fields(job.settings, world)
+def inspect(task: WorkerTask, world: World) -> Inspection:
+    """The columns with samples, and the mapping their names propose. A fault of the file is part of the result."""
+    fields, fields_fault = _fields(task.settings, world)
     try:
         with open_source(
-            job.path, source_options(job.settings, world.environ.get("IMPORTER_SOURCE_PASSWORD"))
+            task.path, source_options(task.settings, world.environ.get("IMPORTER_SOURCE_PASSWORD"))
         ) as source:
-            mapping = _first_mapping(job, source.columns)
-            # Every column is looked at as if it were a preference, for it may become one.
+            mapping = _first_mapping(task, source.columns)
+            # Sample every column as a preference: it may become one.
             looks = Looks(Mapping(tuple(ColumnUse(column, PREFERENCE, column) for column in source.columns)))
             filled: Counter[str] = Counter()
             rows = 0
             whole = True
             for block in source.blocks(5000):
-                if rows >= ROWS_LOOKED_AT:
+                if rows >= ROWS_INSPECTED:
                     whole = False
                     break
                 rows += len(block.frame)
@@ -147,7 +149,7 @@ def look(job: Job, world: World) -> Look:
                 for column in source.columns:
                     filled[column] += sum(1 for cell in block.frame[column].tolist() if cell.strip())
             seen = looks.looks()
-            return Look(
+            return Inspection(
                 name=source.name,
                 kind=source.kind,
                 sha256=source.sha256,
@@ -157,7 +159,7 @@ def look(job: Job, world: World) -> Look:
                 rows=rows,
                 whole=whole,
                 columns=tuple(
-                    Sight(
+                    InspectedColumn(
                         column,
                         tuple(_short(sample) for sample in seen[column].samples),
                         rows,
@@ -174,43 +176,43 @@ def look(job: Job, world: World) -> Look:
     except ImporterError as error:
         sheets = error.sheets if isinstance(error, SourceError) else ()
         fault = (error.message, error.on_page)
-        return Look(fault=fault, sheets=sheets, locked=_locked(error), fields=fields, fields_fault=fields_fault)
+        return Inspection(fault=fault, sheets=sheets, locked=_locked(error), fields=fields, fields_fault=fields_fault)
 
 
 def _locked(error: ImporterError) -> bool:
     return isinstance(error, SourceError) and error.locked
 
 
-def _first_mapping(job: Job, columns: tuple[str, ...]) -> Mapping:
-    if job.mapping:
+def _first_mapping(task: WorkerTask, columns: tuple[str, ...]) -> Mapping:
+    if task.mapping:
         try:
-            return fit(load(Path(job.mapping)), columns)
+            return fit(load(Path(task.mapping)), columns)
         except ImporterError:
             return sketch(columns)
     return sketch(columns)
 
 
 def _fields(settings: Settings, world: World) -> tuple[tuple[FieldDefinition, ...] | None, str]:
-    """The organisation's fields; a server that cannot be asked is no reason not to look at the file."""
+    """The organisation's fields, or None and why they are not available: the file can be inspected without."""
     try:
         return organisation_fields(settings, world), ""
     except ImporterError as error:
         return None, words_of(error)
 
 
-def checked(job: Job, world: World) -> Checked:
-    """The check of the command line, with cells to show beside each problem."""
-    problems = Path(job.folder) / "problems.csv"
-    settings = msgspec.structs.replace(job.settings, output=str(problems), online=True)
+def checked(task: WorkerTask, world: World) -> Checked:
+    """The check of the command line, with example cells for each problem."""
+    problems = Path(task.folder) / "problems.csv"
+    settings = msgspec.structs.replace(task.settings, output=str(problems), online=True)
     fields_fault = ""
     try:
         try:
-            found = check(job.path, settings, world)
+            found = check(task.path, settings, world)
         except ImporterError as error:
             if error.exit_code not in (ExitCode.SETTINGS, ExitCode.REFUSED, ExitCode.TROUBLE):
                 raise
             fields_fault = words_of(error)
-            found = check(job.path, msgspec.structs.replace(settings, online=False), world)
+            found = check(task.path, msgspec.structs.replace(settings, online=False), world)
     except ImporterError as error:
         return Checked(fault=(error.message, error.on_page), fields_fault=fields_fault, locked=_locked(error))
     return Checked(found, _examples(problems), fields_fault)
@@ -231,46 +233,44 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 1] + "…"
 
 
-def carry_out(job: Job, world: World) -> int:
-    """The job's exit code. Raises `ImporterError` where nothing came of it."""
-    if job.kind == "look":
-        write_whole(Path(job.folder) / "look.json", msgspec.json.encode(look(job, world)))
+def carry_out(task: WorkerTask, world: World) -> int:
+    """Does the task and returns its exit code. Raises `ImporterError` when it has no result."""
+    if task.kind in RESULT_FILES:
+        result = inspect(task, world) if task.kind == "inspect" else checked(task, world)
+        write_whole(Path(task.folder) / RESULT_FILES[task.kind], msgspec.json.encode(result))
         return 0
-    if job.kind == "check":
-        write_whole(Path(job.folder) / "check.json", msgspec.json.encode(checked(job, world)))
-        return 0
-    if job.kind == "run":
-        return run(job.path, job.settings, world).exit_code
-    # Pace and stop are the page's, also of a run that the command line began with others.
-    pace = {name: getattr(job.settings, name) for name in PACE}
-    if job.kind == "retry":
-        return retry(job.run_id, job.settings, pace, world).exit_code
-    return resume(job.run_id, job.settings, pace, world).exit_code
+    if task.kind == "run":
+        return run(task.path, task.settings, world).exit_code
+    # Pace and limits are those of the page, even for a run that the command line began.
+    pace = {name: getattr(task.settings, name) for name in PACE}
+    if task.kind == "retry":
+        return retry(task.run_id, task.settings, pace, world).exit_code
+    return resume(task.run_id, task.settings, pace, world).exit_code
 
 
 # ---------------------------------------------------------------------------------------------------- the process
 
 
-def _environ(job: Job) -> dict[str, str]:
-    """Ours, with the file's password where the reader looks for it: a copy, so that no further process inherits it."""
-    return {**os.environ, **({"IMPORTER_SOURCE_PASSWORD": job.password} if job.password else {})}
+def _environ(task: WorkerTask) -> dict[str, str]:
+    """This environment plus the file's password, as a copy: no further process inherits the password."""
+    return {**os.environ, **({"IMPORTER_SOURCE_PASSWORD": task.password} if task.password else {})}
 
 
 def _obey(stream: BinaryIO, stopper: Stopper, kind: str) -> None:
-    """Waits for a word to stop, or for the end of the server."""
+    """Waits for the request to stop, or for the end of the server."""
     stream.readline()
-    if kind in ("look", "check"):
-        # Nothing of theirs is worth the wait.
+    if kind in RESULT_FILES:
+        # Nothing to finish: end at once.
         os.kill(os.getpid(), signal.SIGTERM)
     try:
         stopper.ask()
     except RuntimeError:
-        return  # the sending is over already
+        return  # the sending has ended
 
 
 def main() -> None:
     os.umask(0o077)
-    os.nice(5)  # the page answers first
+    os.nice(5)  # the page has priority
     commands = os.fdopen(os.dup(0), "rb", buffering=0)
     pipe = Pipe(os.fdopen(os.dup(1), "wb"))
     silence = os.open(os.devnull, os.O_RDWR)
@@ -279,23 +279,23 @@ def main() -> None:
     line = commands.readline()
     if not line.strip():
         return
-    job = msgspec.json.decode(line, type=Job)
+    task = msgspec.json.decode(line, type=WorkerTask)
     stopper = Stopper()
-    threading.Thread(target=_obey, args=(commands, stopper, job.kind), name="obey", daemon=True).start()
-    if job.kind not in ("look", "check"):
+    threading.Thread(target=_obey, args=(commands, stopper, task.kind), name="obey", daemon=True).start()
+    if task.kind not in RESULT_FILES:
         signal.signal(signal.SIGTERM, lambda *_: stopper.ask())
-    teller = Teller(pipe)
+    observer = PipeObserver(pipe)
     try:
-        ended = Ended(carry_out(job, World(_environ(job), teller, stopper=stopper)))
+        ended = WorkerEnded(carry_out(task, World(_environ(task), observer, stopper=stopper)))
     except ImporterError as error:
-        ended = Ended(int(error.exit_code), error.message, error.on_page, _locked(error))
+        ended = WorkerEnded(int(error.exit_code), error.message, error.on_page, _locked(error))
     except Exception:
-        # As on the command line: the place is told, the values are not.
+        # As on the command line: report the location, never the values.
         kind, _, trace = sys.exc_info()
         where = traceback.extract_tb(trace)[-1]
         name = kind.__name__ if kind else "Exception"
-        ended = Ended(
-            ExitCode.OURS, f"An error of ours: {name} in {Path(where.filename).name}, line {where.lineno}.", ""
+        ended = WorkerEnded(
+            ExitCode.OURS, f"Internal error: {name} in {Path(where.filename).name}, line {where.lineno}.", ""
         )
     pipe.send(ended)
 

@@ -93,7 +93,7 @@ def test_without_a_token_every_form_is_403(client: TestClient, run: tuple[str, s
         if method != "POST":
             continue
         for token in ("", "0" * 64, other.token):
-            if path.endswith(("/uploads", "/mended")):
+            if path.endswith(("/uploads", "/fixed")):
                 answer = asha.client.post(path, data={"token": token}, files={"file": ("a.csv", b"Mobile\n1")})
             else:
                 answer = asha.client.post(path, data={"token": token}, follow_redirects=False)
@@ -154,7 +154,7 @@ def test_a_viewer_sees_everything_and_does_nothing(client: TestClient, run: tupl
     vera.get("/")
     for method, path in private(client, run):
         if method == "POST" and path != "/sign-out":
-            sent = {"files": {"file": ("a.csv", b"Mobile\n1")}} if path.endswith(("/uploads", "/mended")) else {}
+            sent = {"files": {"file": ("a.csv", b"Mobile\n1")}} if path.endswith(("/uploads", "/fixed")) else {}
             answer = vera.client.post(path, data={"token": vera.token}, follow_redirects=False, **sent)
             assert answer.status_code == 403, path
 

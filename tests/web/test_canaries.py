@@ -16,7 +16,7 @@ from tests.support.page import Server, Visitor, ended, import_file, until
 pytestmark = pytest.mark.process
 
 #: What is found out of an upload for the pages that show sample cells; it goes with the upload.
-OF_UPLOADS = ("look.json", "check.json", "problems.csv", "mapping.toml")
+OF_UPLOADS = ("inspection.json", "check.json", "problems.csv", "mapping.toml")
 LOGGED = ("--log-file", "run.log", "--log-format", "json", "--metrics-file", "figures.prom")
 SMALL = ("--batch-size", "10", "--concurrency", "1", "--rate", "1000/second")
 

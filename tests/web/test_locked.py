@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.settings.options import Settings
-from importer.web.messages import Job
+from importer.web.messages import WorkerTask
 from importer.web.passwords import Passwords
 from tests.support.browser import Watcher, axe, context_of, wide_enough
 from tests.support.page import Server, Visitor, ended, form_of, prepare, start, until
@@ -116,7 +116,7 @@ def test_rows_are_mended_or_tried_again_with_the_password_typed_again(server: Se
     page = ended(visitor, run)
     assert "37 of 40" in page.text and FIELD in page.text
     mended = protected(visitor.get(f"{run}/files/failed.xlsx").content)
-    upload = visitor.upload("mended.xlsx", mended, path=f"{run}/mended").url.path.removesuffix("/check")
+    upload = visitor.upload("mended.xlsx", mended, path=f"{run}/fixed").url.path.removesuffix("/check")
     assert FIELD in visitor.settled(f"{upload}/check").text
     visitor.post(f"{upload}/password", {"password": SECRET})
     assert "3 rows are ready" in visitor.settled(f"{upload}/check").text
@@ -187,7 +187,7 @@ def test_what_is_kept_in_memory_is_shown_by_nothing(tmp_path: Path) -> None:
     kept.forget_gone()
     assert (kept.of(str(path)), kept.of(str(tmp_path / "b.xlsx"))) == (SECRET, "")
     assert SECRET not in repr(kept)
-    assert SECRET not in repr(Job("look", Settings(), password=SECRET))
+    assert SECRET not in repr(WorkerTask("inspect", Settings(), password=SECRET))
 
 
 @pytest.mark.browser

@@ -17,7 +17,7 @@ from importer.web.views import report_notes
 
 PAGE = Path(importer.web.__file__).parent
 TEMPLATES = sorted((PAGE / "templates").glob("*.j2"))
-SOURCES = sorted(PAGE.glob("*.py"))
+SOURCES = sorted(PAGE.rglob("*.py"))
 
 
 def used_keys() -> set[str]:

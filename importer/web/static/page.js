@@ -6,15 +6,15 @@
 
   const live = document.getElementById("live");
   if (live) {
-    const said = document.getElementById("said");
+    const announcement = document.getElementById("announcement");
     const source = new EventSource(live.dataset.events);
     source.addEventListener("live", (event) => {
-      const told = JSON.parse(event.data);
-      live.innerHTML = told.html;
-      // A screen reader is told every tenth part, not every second.
-      if (said.dataset.step !== told.step) {
-        said.dataset.step = told.step;
-        said.textContent = told.said;
+      const news = JSON.parse(event.data);
+      live.innerHTML = news.html;
+      // Announce every tenth part to screen readers, not every second.
+      if (announcement.dataset.step !== news.step) {
+        announcement.dataset.step = news.step;
+        announcement.textContent = news.announcement;
       }
     });
     source.addEventListener("over", () => {
@@ -25,7 +25,7 @@
 
   const waiting = document.querySelector("[data-wait]");
   if (waiting) {
-    const look = async () => {
+    const reload = async () => {
       try {
         const answer = await fetch(location.href, { headers: { accept: "text/html" } });
         const text = await answer.text();
@@ -38,11 +38,11 @@
           return;
         }
       } catch {
-        // The server is away for a moment.
+        // The server is not reachable for a moment.
       }
-      setTimeout(look, 700);
+      setTimeout(reload, 700);
     };
-    setTimeout(look, 300);
+    setTimeout(reload, 300);
   }
 
   for (const fault of document.querySelectorAll("[data-focus]")) fault.focus();

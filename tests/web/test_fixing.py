@@ -14,11 +14,11 @@ import pytest
 from importer.normaliser.mapping import ColumnUse, Mapping
 from importer.settings.options import Settings
 from importer.web.forms import mapping_from, reading_from, settings_for
-from importer.web.messages import Look, Sight
-from importer.web.storage import Reading, Upload
+from importer.web.messages import InspectedColumn, Inspection
+from importer.web.storage import ReadingChoices, Upload
 from tests.support.page import PACE, SAMPLES, Server, Visitor, ended, form_of, import_file, prepare, start
 
-LOOK = Look(columns=tuple(Sight(name, (), 0, 0, 0, "") for name in ("Phone", "Brands", "Remarks")))
+LOOK = Inspection(columns=tuple(InspectedColumn(name, (), 0, 0, 0, "") for name in ("Phone", "Brands", "Remarks")))
 
 
 def test_a_form_says_what_a_mapping_file_says() -> None:
@@ -42,7 +42,7 @@ def test_a_form_says_what_a_mapping_file_says() -> None:
 
 def test_a_setting_is_read_as_the_command_line_reads_it() -> None:
     """The same readers, the same refusals."""
-    reading, faults = reading_from({"country": "in", "header_row": "x"}, ("country", "header_row"), Reading())
+    reading, faults = reading_from({"country": "in", "header_row": "x"}, ("country", "header_row"), ReadingChoices())
     assert reading.country == "IN"
     assert len(faults) == 1 and "whole number" in faults[0]
 
@@ -50,7 +50,7 @@ def test_a_setting_is_read_as_the_command_line_reads_it() -> None:
 def test_mended_rows_are_resubmitted() -> None:
     """Of a marked workbook only the open rows are sent; of any other file all."""
     plain = Upload("1", "", "a.csv", "/x/a.csv", 1, 0.0)
-    mended = Upload("1", "", "a.csv", "/x/a.csv", 1, 0.0, mends="20261124-0000-a-0000")
+    mended = Upload("1", "", "a.csv", "/x/a.csv", 1, 0.0, fixes="20261124-0000-a-0000")
     assert not settings_for(plain, Settings()).resubmit
     assert settings_for(mended, Settings()).resubmit
 
@@ -77,14 +77,14 @@ def test_the_marked_workbook_of_several_sheets_is_checked_at_once(tmp_path: Path
         for name in ("annotated.xlsx", "failed.xlsx"):
             marked = visitor.get(f"{run}/files/{name}").content
             visitor.get(run)
-            page = visitor.upload(name, marked, f"{run}/mended")
+            page = visitor.upload(name, marked, f"{run}/fixed")
             page = visitor.settled(page.url.path)
             assert "1 row is ready" in page.text, name
         visitor.get(run)
-        page = visitor.upload("m.csv", b"External ID,Brand,_status\nA-9,Puma,failed\n", f"{run}/mended")
+        page = visitor.upload("m.csv", b"External ID,Brand,_status\nA-9,Puma,failed\n", f"{run}/fixed")
         assert "1 row is ready" in visitor.settled(page.url.path).text
         visitor.get(run)
-        page = visitor.upload("m.csv", b"External ID,Brand\nA-9,Puma\n", f"{run}/mended")
+        page = visitor.upload("m.csv", b"External ID,Brand\nA-9,Puma\n", f"{run}/fixed")
         text = visitor.settled(page.url.path).text
         assert "it does not say which rows are still open" in text and "--" not in re.sub(r"<[^>]*>", "", text)
 
@@ -119,7 +119,7 @@ def test_the_marked_workbook_is_mended_and_uploaded(tmp_path: Path) -> None:
         buffer = io.BytesIO()
         book.save(buffer)
         visitor.get(run)
-        page = visitor.upload("mended.xlsx", buffer.getvalue(), f"{run}/mended")
+        page = visitor.upload("mended.xlsx", buffer.getvalue(), f"{run}/fixed")
         address = page.url.path
         assert address.endswith("/check")
         page = visitor.settled(address)

@@ -1,4 +1,4 @@
-"""The journal as the page reads it: from a thread of its own, with counts remembered so that nobody waits for them."""
+"""The journal as the page reads it: from its own thread, with counts cached."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from importer.runs.record import identity_of_record
 from importer.settings.options import Settings
 
 T = TypeVar("T")
-#: Seconds for which the journal's word on a run that goes on is not asked again.
+#: Seconds for which an answer about an unfinished run is cached.
 FRESH = 1.0
 
 Counts = dict[str, int]
 
 
-class Line(msgspec.Struct, frozen=True):
-    """A run in the list. `held`: some process is on it now."""
+class RunSnapshot(msgspec.Struct, frozen=True):
+    """A run and its counts now. `held`: a process is using the run."""
 
     run: Run
     counts: Counts
     held: bool
 
 
-class Ledger:
-    """Every answer is the journal's; what cannot change any more is asked once."""
+class JournalView:
+    """Asks the journal. Answers about finished runs are cached for good."""
 
     def __init__(self, settings: Settings) -> None:
         self.reports = Path(settings.reports_dir)
         self._settings = settings
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._journal: Journal | None = None
         self._closed: dict[tuple[int, int | None, bool], Counts] = {}
         self._open: dict[int, tuple[float, Counts, bool]] = {}
@@ -80,12 +80,12 @@ class Ledger:
         return await self._ask(find)
 
     async def retry_of(self, run_id: str) -> Run | None:
-        """The newest run that tries the rows of this one again."""
+        """The newest run that retries rows of this one."""
         runs = await self._ask(lambda journal: journal.runs())
         return next((run for run in runs if run.record.retry_of == run_id), None)
 
     async def runs(self) -> list[Run]:
-        """All of them, newest first; at most a second old."""
+        """All runs, newest first; at most a second old."""
 
         def find(journal: Journal) -> list[Run]:
             if time.monotonic() - self._runs[0] > FRESH:
@@ -94,16 +94,16 @@ class Ledger:
 
         return await self._ask(find)
 
-    async def line(self, run: Run) -> Line:
-        return await self._ask(lambda journal: self._line(journal, run))
+    async def snapshot(self, run: Run) -> RunSnapshot:
+        return await self._ask(lambda journal: self._snapshot(journal, run))
 
-    async def lines(self, runs: list[Run]) -> list[Line]:
-        return await self._ask(lambda journal: [self._line(journal, run) for run in runs])
+    async def snapshots(self, runs: list[Run]) -> list[RunSnapshot]:
+        return await self._ask(lambda journal: [self._snapshot(journal, run) for run in runs])
 
-    def _line(self, journal: Journal, run: Run) -> Line:
+    def _snapshot(self, journal: Journal, run: Run) -> RunSnapshot:
         known = self._closed.get((run.key, run.finished_at, run.finished)) if run.finished else None
         if known is not None:
-            return Line(run, known, False)
+            return RunSnapshot(run, known, False)
         asked, counts, held = self._open.get(run.key, (0.0, {}, False))
         if run.finished or time.monotonic() - asked > FRESH:
             purged = run.progress.purged
@@ -114,17 +114,17 @@ class Ledger:
         if run.finished:
             self._closed[(run.key, run.finished_at, run.finished)] = counts
             self._open.pop(run.key, None)
-        return Line(run, counts, held)
+        return RunSnapshot(run, counts, held)
 
     async def holder_here(self, run: Run) -> Holder | None:
-        """The process of this machine that is on the run."""
+        """The process of this machine that is using the run."""
         return await self._ask(lambda journal: holder_here(journal, self.reports, identity_of_record(run.record)))
 
     async def imported_whole(self, base_url: str, sha256: str) -> Run | None:
         return await self._ask(lambda journal: journal.imported_whole(base_url, sha256))
 
     async def summary(self, run_id: str) -> RunSummary | None:
-        """What the reports say, None where there are none (yet)."""
+        """The summary in the reports, None where there are none (yet)."""
 
         def read(_: Journal) -> RunSummary | None:
             try:
@@ -136,7 +136,7 @@ class Ledger:
 
 
 def ended_well(run: Run) -> bool:
-    """Every row succeeded or was left out as asked: there is nothing to mend, to try again or to go on with."""
+    """Whether every row succeeded or was skipped on request: nothing to fix, retry or resume."""
     return run.finished and run.exit_code == ExitCode.OK
 
 

@@ -1,0 +1,77 @@
+"""A run that this server is carrying out: its state, counts and rate, from the messages of its process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Literal
+
+from importer.web.child import Child
+from importer.web.journal_view import Counts
+from importer.web.messages import Message, Noted, Paused, Reporting, RowsCounted
+from importer.web.storage import Wish
+
+LiveState = Literal["waiting", "starting", "running", "reporting", "ended"]
+
+
+class LiveRun:
+    """Everything a page shows of a run in progress."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.state: LiveState = "waiting"
+        self.before: Counts = {}
+        self.counted = RowsCounted(0, {}, {})
+        self.notes: list[str] = []
+        self.paused_until = 0.0
+        self.paused_why = ""
+        self.child: Child | None = None
+        #: The run is in the journal, or never will be.
+        self.known = asyncio.Event()
+        self.over = asyncio.Event()
+        self._marks: deque[tuple[float, int]] = deque(maxlen=240)
+
+    @property
+    def run_id(self) -> str:
+        return self.wish.run_id
+
+    @property
+    def counts(self) -> Counts:
+        """Outcomes so far, including those of earlier processes."""
+        both = {*self.before, *self.counted.statuses}
+        return {name: self.before.get(name, 0) + self.counted.statuses.get(name, 0) for name in both}
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the run sends again."""
+        return max(self.paused_until - time.monotonic(), 0.0)
+
+    def rate(self) -> float:
+        """Rows per second over the last minute."""
+        now = time.monotonic()
+        while len(self._marks) > 2 and self._marks[0][0] < now - 60:
+            self._marks.popleft()
+        if len(self._marks) < 2:
+            return 0.0
+        (first, before), (_, done) = self._marks[0], self._marks[-1]
+        return (done - before) / max(now - first, 0.5)
+
+    def receive(self, message: Message) -> None:
+        if isinstance(message, RowsCounted):
+            self.counted = message
+            self._marks.append((time.monotonic(), sum(message.statuses.values())))
+        elif isinstance(message, Paused):
+            self.paused_until = time.monotonic() + message.seconds
+            self.paused_why = message.why
+        elif isinstance(message, Noted):
+            self.notes = [*self.notes[-19:], message.text]
+        elif isinstance(message, Reporting):
+            self.state = "reporting"
+
+    def new_process(self) -> None:
+        """Another process takes over the run: its counts start at zero."""
+        self.state = "starting"
+        self.counted = RowsCounted(0, {}, {})
+        self.paused_until = 0.0
+        self._marks.clear()

@@ -1,0 +1,1 @@
+"""The pages: one module per kind, each with its routes."""

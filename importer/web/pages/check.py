@@ -1,0 +1,145 @@
+"""The check of a file: what would be sent, every problem, and the start of the import."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from importer.checker.findings import Findings
+from importer.checker.text import duration
+from importer.errors import ImporterError
+from importer.normaliser.mapping import fit, load
+from importer.web import views
+from importer.web.messages import Checked, Inspection
+from importer.web.pages.results import check_of, inspection_of
+from importer.web.pages.site import PATIENCE, Site, get, now_ms, post, user_of
+from importer.web.receiving import RequestRefused
+from importer.web.storage import Upload, Wish
+
+
+class CheckPages:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> list[Route]:
+        return [
+            get("/uploads/{upload}/check", self.check),
+            get("/uploads/{upload}/problems.csv", self.problems),
+            post("/uploads/{upload}/start", self.start),
+            get("/uploads/{upload}/run", self.started),
+        ]
+
+    async def check(self, request: Request) -> Response:
+        upload = self._site.upload(request)
+        if not upload.mapped:
+            if not upload.fixes:
+                return RedirectResponse(f"/uploads/{upload.id}", 303)
+            inspection = await inspection_of(self._site, upload)
+            if inspection is None:
+                return self._site.waiting(request, "check", "wait.inspect", upload.name)
+            try:
+                fit(load(upload.folder / "mapping.toml"), [column.column for column in inspection.columns])
+            except ImporterError:
+                return RedirectResponse(f"/uploads/{upload.id}", 303)
+            upload = msgspec.structs.replace(upload, mapped=True)
+            self._site.storage.keep_upload(upload)
+        checked = await check_of(self._site, upload)
+        if checked is None:
+            return self._site.waiting(request, "check", "wait.check", upload.name)
+        if checked.findings is None:
+            if checked.locked:
+                self._site.runs.passwords.forget(upload.path)
+            return self._site.show(
+                request,
+                "check",
+                upload=upload,
+                impossible=[" ".join(checked.fault)],
+                locked=checked.locked,
+                controls=user_of(request).may_control(upload.owner),
+            )
+        return await self._show(request, upload, checked, checked.findings)
+
+    async def _show(self, request: Request, upload: Upload, checked: Checked, found: Findings) -> Response:
+        t = self._site.t
+        wish = self._site.storage.wish_of_path(upload.path)
+        run = await self._site.journal.run_of(upload.path, 0, "")
+        inspection = await inspection_of(self._site, upload)
+        counts = {"succeeded": found.sendable_rows, "rejected": found.rejected_rows}
+        return self._site.show(
+            request,
+            "check",
+            upload=upload,
+            found=found,
+            trouble=wish.trouble if wish is not None and not wish.run_id and wish.wanted != "running" else (),
+            split=views.parts(t, counts),
+            time=duration(found.seconds),
+            ends=views.clock(found.ends_at),
+            problems=views.problem_views(checked, found),
+            notes=list(dict.fromkeys(views.check_notes(t, checked, found))),
+            start_words=self._start_words(found),
+            under_way=self._site.live_of(upload) is not None,
+            unfinished=run.record.run_id if run is not None and not run.finished else "",
+            before=run.record.run_id if run is not None else "",
+            known=await self._known(inspection),
+            locked=self._site.needs_password(upload.path, upload),
+            controls=user_of(request).may_control(upload.owner),
+        )
+
+    def _start_words(self, found: Findings) -> str:
+        settings = self._site.options.settings
+        if settings.sandbox:
+            return self._site.t.n("check.trial_words", found.customers)
+        return self._site.t.n("check.start_words", found.customers, target=settings.base_url)
+
+    async def _known(self, inspection: Inspection | None) -> str:
+        """The run that imported the same content completely, "" if none did."""
+        if inspection is None or not inspection.sha256:
+            return ""
+        settings = self._site.options.settings
+        name = "sandbox" if settings.sandbox else settings.base_url
+        run = await self._site.journal.imported_whole(name, inspection.sha256)
+        return run.record.run_id if run is not None else ""
+
+    async def problems(self, request: Request) -> Response:
+        upload = self._site.upload(request)
+        path = upload.folder / "problems.csv"
+        if not path.is_file():
+            raise RequestRefused(404, "refused.404")
+        self._site.audit(request, "downloaded", f"problems.csv ({upload.name})")
+        return FileResponse(path, filename=f"{Path(upload.name).stem}-problems.csv", media_type="text/csv")
+
+    async def start(self, request: Request) -> Response:
+        upload, fields = await self._site.controlled_upload(request)
+        newest = await self._site.journal.run_of(upload.path, 0, "")
+        seen = newest.record.run_id if newest is not None else ""
+        if self._site.live_of(upload) or fields.get("after", "") != seen:
+            # A second click, another tab, or an old page: the import has already begun.
+            return RedirectResponse(f"/uploads/{upload.id}/run", 303)
+        checked = await check_of(self._site, upload) if upload.mapped else None
+        if checked is None or checked.findings is None or self._site.needs_password(upload.path, upload):
+            return RedirectResponse(f"/uploads/{upload.id}/check", 303)
+        self._site.audit(request, "started", upload.name)
+        settings = msgspec.to_builtins(self._site.settings(upload))
+        rows = checked.findings.rows
+        self._site.runs.begin(Wish(0, user_of(request).name, upload.path, settings, now_ms(), rows=rows))
+        return RedirectResponse(f"/uploads/{upload.id}/run", 303)
+
+    async def started(self, request: Request) -> Response:
+        """Leads from a file to its run, once that is in the journal."""
+        upload = self._site.upload(request)
+        live = self._site.live_of(upload)
+        if live is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(live.known.wait(), PATIENCE)
+        wish = live.wish if live is not None else self._site.storage.wish_of_path(upload.path)
+        if wish is not None and wish.run_id:
+            return RedirectResponse(f"/runs/{wish.run_id}", 303)
+        if live is not None and live.state != "ended":
+            return self._site.waiting(request, "import", "wait.start", upload.name)
+        return RedirectResponse(f"/uploads/{upload.id}/check", 303)

@@ -1,0 +1,42 @@
+"""Results of inspections and checks, read from the upload's folder once they are there."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+import msgspec
+
+from importer.web.messages import RESULT_FILES, Checked, Inspection
+from importer.web.pages.site import PATIENCE, Site
+from importer.web.storage import Upload
+
+
+async def inspection_of(site: Site, upload: Upload) -> Inspection | None:
+    """What the file is; None while it is being read. Starts over where a server was killed in between."""
+    content = await _result(site, upload, "inspect")
+    inspection = msgspec.json.decode(content, type=Inspection) if content is not None else None
+    if inspection is not None and inspection.locked:
+        site.runs.passwords.forget(upload.path)
+    return inspection
+
+
+async def check_of(site: Site, upload: Upload) -> Checked | None:
+    """The findings; None while the file is being checked."""
+    content = await _result(site, upload, "check")
+    return msgspec.json.decode(content, type=Checked) if content is not None else None
+
+
+async def _result(site: Site, upload: Upload, kind: Literal["inspect", "check"]) -> bytes | None:
+    path = upload.folder / RESULT_FILES[kind]
+    if not path.exists() and not site.runs.is_inspecting(upload, kind):
+        if kind == "inspect":
+            mapping = upload.folder / "mapping.toml"
+            given = str(mapping) if upload.fixes and mapping.exists() else ""
+            site.runs.inspect(upload, site.settings(upload), given)
+        else:
+            site.runs.check(upload, site.settings(upload))
+    await site.runs.wait_for_inspection(upload, kind, PATIENCE)
+    if site.runs.is_inspecting(upload, kind) or not path.exists():
+        return None
+    return await asyncio.to_thread(path.read_bytes)

@@ -1,0 +1,175 @@
+"""A run: its progress while it is in progress, else its report; pause, stop, resume, retry."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from importer.journal import Run
+from importer.system.process import stop
+from importer.web import views
+from importer.web.journal_view import RunSnapshot
+from importer.web.live_run import LiveRun
+from importer.web.pages.report import ReportPage
+from importer.web.pages.site import Site, get, now_ms, post, user_of
+from importer.web.receiving import RequestRefused
+from importer.web.storage import Wish
+
+#: States in which a run can be stopped.
+_STOPPABLE = ("waiting", "starting", "running", "elsewhere")
+
+
+class RunPages:
+    def __init__(self, site: Site, report: ReportPage) -> None:
+        self._site = site
+        self._report = report
+
+    def routes(self) -> list[Route]:
+        return [
+            get("/runs/{run}", self.run),
+            get("/runs/{run}/events", self.events),
+            post("/runs/{run}/pause", self.pause),
+            post("/runs/{run}/stop", self.stop),
+            post("/runs/{run}/resume", self.resume),
+            post("/runs/{run}/retry", self.retry),
+        ]
+
+    async def run(self, request: Request) -> Response:
+        run = await self._site.run(request)
+        run_id = run.record.run_id
+        snapshot, live = await self._site.journal.snapshot(run), self._site.runs.live(run_id)
+        wish = self._site.storage.wish_of_run(run_id)
+        state = views.state_of(snapshot, live, self._site.wanted(run_id, wish))
+        owner = self._site.owner(run)
+        controls = user_of(request).may_control(owner)
+        if not views.in_progress(state):
+            return await self._report.show(request, snapshot, state, wish, controls)
+        here = live is not None or await self._site.journal.holder_here(run) is not None
+        return self._site.show(
+            request,
+            "run",
+            view=self._view(snapshot, live, wish),
+            name=views.name_of(run),
+            run_id=run_id,
+            run_target=run.record.base_url,
+            began=views.moment(run.record.started_at / 1000),
+            by=owner,
+            pausable=controls and live is not None and state in _STOPPABLE,
+            stoppable=controls and here and state in _STOPPABLE,
+            elsewhere=live is None,
+            here=here,
+        )
+
+    def _view(self, snapshot: RunSnapshot, live: LiveRun | None, wish: Wish | None) -> views.LiveView:
+        wanted = self._site.wanted(snapshot.run.record.run_id, wish)
+        return views.live_view(self._site.t, snapshot, live, wish.rows if wish else 0, wanted)
+
+    async def events(self, request: Request) -> Response:
+        """Streams the changing part of the page, whenever it has changed."""
+        run = await self._site.run(request)
+        return StreamingResponse(self._events(run), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+    async def _events(self, run: Run) -> AsyncIterator[str]:
+        run_id = run.record.run_id
+        before = ""
+        # Then the browser connects again, and the guard checks again whether the user may see the run.
+        end = time.monotonic() + self._site.options.watch
+        closing = self._site.runs.closing
+        yield "retry: 300\n\n"
+        while not closing.is_set() and time.monotonic() < end:
+            current = await self._site.journal.run(run_id) or run
+            snapshot, live = await self._site.journal.snapshot(current), self._site.runs.live(run_id)
+            if not views.in_progress(views.state_of(snapshot, live, "")):
+                yield "event: over\ndata: {}\n\n"
+                return
+            view = self._view(snapshot, live, self._site.storage.wish_of_run(run_id))
+            html = self._site.piece("live", view=view)
+            if html != before:
+                before = html
+                yield self._event(view, html)
+            else:
+                yield ": unchanged\n\n"
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(closing.wait(), self._site.options.beat)
+
+    def _event(self, view: views.LiveView, html: str) -> str:
+        percent = view.percent or 0
+        announcement = self._site.t("run.announcement", percent=percent, wrong=f"{views.wrong_rows(view):,}")
+        data = {"html": html, "step": f"{view.state} {percent // 10}", "announcement": announcement}
+        return f"event: live\ndata: {msgspec.json.encode(data).decode()}\n\n"
+
+    async def pause(self, request: Request) -> Response:
+        return await self._halt(request, "paused")
+
+    async def stop(self, request: Request) -> Response:
+        return await self._halt(request, "stopped")
+
+    async def _halt(self, request: Request, wanted: Literal["paused", "stopped"]) -> Response:
+        run, _ = await self._site.controlled_run(request)
+        run_id = run.record.run_id
+        live = self._site.runs.live(run_id)
+        if live is not None:
+            self._site.audit(request, wanted, run_id)
+            self._site.runs.stop(live, wanted)
+        elif wanted == "stopped" and (holder := await self._site.journal.holder_here(run)) is not None:
+            # Begun on the command line: stop it like a terminal would.
+            if not await asyncio.to_thread(stop, holder.pid, holder.birth):
+                raise RequestRefused(409, "refused.not_ours")
+            self._site.audit(request, wanted, run_id)
+            self._site.asked.add(run_id)
+        return RedirectResponse(f"/runs/{run_id}", 303)
+
+    async def resume(self, request: Request) -> Response:
+        """Resumes a run, whether it was begun on the page or on the command line."""
+        run, fields = await self._site.controlled_run(request)
+        run_id = run.record.run_id
+        snapshot = await self._site.journal.snapshot(run)
+        wish = self._site.storage.wish_of_run(run_id)
+        opens = self._site.opens(run, wish, fields)
+        if opens and self._site.runs.live(run_id) is None and not run.finished and not snapshot.held:
+            self._site.audit(request, "resumed", run_id)
+            self._site.asked.discard(run_id)
+            settings = msgspec.to_builtins(self._site.options.settings)
+            wish = wish or Wish(0, "", run.record.source, settings, run.record.started_at, run_id)
+            self._site.runs.begin(msgspec.structs.replace(wish, wanted="running", trouble=("", "")))
+        return RedirectResponse(f"/runs/{run_id}", 303)
+
+    async def retry(self, request: Request) -> Response:
+        """Starts a new run with only the rows that failed, are unknown or unprocessed."""
+        run, fields = await self._site.controlled_run(request)
+        record = run.record
+        begun = next((live for live in self._site.runs.lives() if live.wish.retry_of == record.run_id), None)
+        if begun is None and (retried := await self._site.journal.retry_of(record.run_id)) is not None:
+            return RedirectResponse(f"/runs/{retried.record.run_id}", 303)
+        if begun is not None:  # a second click
+            return await self._to_run(begun, record.run_id)
+        known = self._site.storage.wish_of_run(record.run_id)
+        if not self._site.opens(run, known, fields):
+            return RedirectResponse(f"/runs/{record.run_id}", 303)
+        self._site.audit(request, "retried", record.run_id)
+        settings = msgspec.to_builtins(self._site.options.settings)
+        rows = known.rows if known is not None else 0
+        user = user_of(request).name
+        wish = Wish(0, user, record.source, settings, now_ms(), retry_of=record.run_id, rows=rows)
+        live = self._site.runs.begin(wish)
+        answer = await self._to_run(live, record.run_id)
+        if live.run_id or not live.wish.trouble[0]:
+            return answer
+        # It did not begin, for example with a wrong password: say so on the page that asked for it.
+        snapshot = await self._site.journal.snapshot(run)
+        state = views.state_of(snapshot, None, "")
+        return await self._report.show(request, snapshot, state, live.wish, True, 422)
+
+    async def _to_run(self, live: LiveRun, otherwise: str) -> Response:
+        """Redirects to the page of a run as soon as it has one."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(live.known.wait(), 10)
+        return RedirectResponse(f"/runs/{live.run_id or otherwise}", 303)

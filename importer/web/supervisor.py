@@ -1,0 +1,286 @@
+"""The supervisor: worker processes that inspect, check and send, one per task, and the runs in progress.
+
+What a person wants of a run is stored before it is done, so a restarted server resumes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from importer.errors import ExitCode, ImporterError
+from importer.settings.options import Settings
+from importer.web.child import Child
+from importer.web.journal_view import JournalView, ended_well
+from importer.web.live_run import LiveRun
+from importer.web.messages import RESULT_FILES, Begun, WorkerEnded, WorkerTask
+from importer.web.passwords import Passwords
+from importer.web.storage import Storage, Upload, Wish
+
+#: Seconds that a process may take to stop: in-flight requests have 10, reports of a large sheet take some more.
+GRACE = 60.0
+#: How often a run whose process died is restarted before a person must look at it.
+MOST_DEATHS = 3
+#: Seconds for which the process of a killed server may still hold its run.
+PATIENCE = 90.0
+_INSPECTIONS_AT_ONCE = 2
+
+
+class Supervisor:
+    """Every worker process of the server. Used from the event loop only."""
+
+    def __init__(self, storage: Storage, journal: JournalView, most_runs: int) -> None:
+        self._storage = storage
+        self._journal = journal
+        self._turns = asyncio.Semaphore(most_runs)
+        self._inspections_at_once = asyncio.Semaphore(_INSPECTIONS_AT_ONCE)
+        self._inspections: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._lives: dict[int, LiveRun] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._children: set[Child] = set()
+        self._spare: asyncio.Task[Child] | None = None
+        self.closing = asyncio.Event()
+        self.passwords = Passwords()
+
+    async def start(self) -> None:
+        """Resumes every run that was in progress when the server ended."""
+        self._prepare()
+        for wish in self._storage.wishes():
+            if wish.wanted == "running":
+                self._begin(wish)
+
+    async def close(self) -> None:
+        """Stops all runs cleanly. They stay wanted: the next server resumes them."""
+        self.closing.set()
+        for task in self._inspections.values():
+            task.cancel()
+        for live in self._lives.values():
+            if live.child is not None:
+                live.child.stop()
+        waiting = [task for task in self._tasks if not task.done()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=GRACE)
+        for task in self._tasks:
+            task.cancel()
+        if self._spare is not None:
+            with contextlib.suppress(OSError):
+                self._children.add(await self._spare)
+        await asyncio.gather(*[child.end(1.0) for child in self._children if child.alive])
+
+    # ------------------------------------------------------------------------------------------------ inspections
+
+    def inspect(self, upload: Upload, settings: Settings, mapping: str = "") -> None:
+        task = WorkerTask("inspect", settings, path=upload.path, folder=str(upload.folder), mapping=mapping)
+        self._start_inspection(upload, task)
+
+    def check(self, upload: Upload, settings: Settings) -> None:
+        self._start_inspection(upload, WorkerTask("check", settings, path=upload.path, folder=str(upload.folder)))
+
+    def is_inspecting(self, upload: Upload, kind: str) -> bool:
+        task = self._inspections.get((kind, upload.id))
+        return task is not None and not task.done()
+
+    def cancel_inspections(self, upload: Upload) -> None:
+        for kind in ("inspect", "check"):
+            task = self._inspections.pop((kind, upload.id), None)
+            if task is not None:
+                task.cancel()
+
+    async def wait_for_inspection(self, upload: Upload, kind: str, seconds: float) -> None:
+        """Returns when the inspection is over, or after so many seconds."""
+        task = self._inspections.get((kind, upload.id))
+        if task is not None:
+            await asyncio.wait((task,), timeout=seconds)
+
+    def _start_inspection(self, upload: Upload, task: WorkerTask) -> None:
+        key = (task.kind, upload.id)
+        if key in self._inspections and not self._inspections[key].done():
+            return
+        task = msgspec.structs.replace(task, password=self.passwords.of(upload.path))
+        self._inspections[key] = asyncio.create_task(self._carry_inspection(task))
+
+    async def _carry_inspection(self, task: WorkerTask) -> None:
+        async with self._inspections_at_once, self._child() as child:
+            child.give(task)
+            ended = WorkerEnded(ExitCode.OURS, "The process that reads the file died.")
+            async for message in child.messages():
+                if isinstance(message, WorkerEnded):
+                    ended = message
+        if ended.message:
+            # Both results have this field.
+            content = msgspec.json.encode({"fault": (ended.message, ended.advice)})
+            await asyncio.to_thread(_write, Path(task.folder) / RESULT_FILES[task.kind], content)
+
+    # ------------------------------------------------------------------------------------------------ runs
+
+    def begin(self, wish: Wish) -> LiveRun:
+        """Starts a new run, or resumes one."""
+        return self._begin(self._storage.wish(wish))
+
+    def live(self, run_id: str) -> LiveRun | None:
+        return next((live for live in self._lives.values() if run_id and live.run_id == run_id), None)
+
+    def lives(self) -> list[LiveRun]:
+        return list(self._lives.values())
+
+    def stop(self, live: LiveRun, wanted: Literal["paused", "stopped"]) -> None:
+        live.wish = self._storage.wish(msgspec.structs.replace(live.wish, wanted=wanted))
+        if live.child is not None:
+            live.child.stop()
+
+    def _begin(self, wish: Wish) -> LiveRun:
+        live = self._lives[wish.id] = LiveRun(wish)
+        task = asyncio.create_task(self._carry(live))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return live
+
+    async def _carry(self, live: LiveRun) -> None:
+        try:
+            async with self._turns:
+                ended = await self._to_its_end(live)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            ended = WorkerEnded(ExitCode.OURS, f"Internal error: {type(error).__name__}.")
+        interrupted = ended.exit_code == ExitCode.INTERRUPTED
+        if not (self.closing.is_set() and live.wish.wanted == "running" and interrupted):
+            wanted = live.wish.wanted if live.wish.wanted != "running" else "ended"
+            trouble, locked = (ended.message, ended.advice), live.wish.locked or ended.locked
+            live.wish = self._storage.wish(
+                msgspec.structs.replace(live.wish, wanted=wanted, trouble=trouble, locked=locked)
+            )
+        await self._delete_what_is_done(live, wrong_password=ended.locked)
+        live.state = "ended"
+        self._lives.pop(live.wish.id, None)
+        live.known.set()
+        live.over.set()
+
+    async def _delete_what_is_done(self, live: LiveRun, *, wrong_password: bool) -> None:
+        """Deletes an uploaded file once it cannot be resumed, fixed or retried; its password with the run, or when it
+        is wrong."""
+        with contextlib.suppress(ImporterError):
+            run = await self._journal.run(live.run_id) if live.run_id else None
+            if wrong_password or (run is not None and run.finished):
+                self.passwords.forget(live.wish.path)
+            if run is not None and ended_well(run) and self._storage.upload_of(run.record.source) is not None:
+                folder = Path(run.record.source).parent
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _to_its_end(self, live: LiveRun) -> WorkerEnded:
+        """Process after process, until one ends by itself."""
+        deaths = 0
+        began = time.monotonic()
+        while True:
+            if live.wish.wanted != "running" or self.closing.is_set():
+                return WorkerEnded(ExitCode.INTERRUPTED)
+            task = await self._next_task(live)
+            if task is None:
+                return WorkerEnded(ExitCode.OK)
+            ended = await self._one_process(live, task)
+            if ended is None:
+                deaths += 1
+                if deaths > MOST_DEATHS:
+                    return WorkerEnded(
+                        ExitCode.OURS, f"The process of this run died {deaths} times.", "Resume it later."
+                    )
+                await self._nap(float(deaths))
+            elif ended.exit_code == ExitCode.BUSY and time.monotonic() - began < PATIENCE:
+                # Most likely the process of a killed server, which is about to stop.
+                await self._nap(0.5)
+            else:
+                return ended
+
+    async def _nap(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.closing.wait(), seconds)
+
+    async def _next_task(self, live: LiveRun) -> WorkerTask | None:
+        """The next step for the wish, by what the journal says; None when nothing is left to do."""
+        wish = live.wish
+        settings = msgspec.convert(wish.settings, Settings)
+        if wish.run_id:
+            run = await self._journal.run(wish.run_id)
+        else:
+            run = await self._journal.run_of(wish.path, wish.since, wish.retry_of)
+        if run is None and wish.retry_of:
+            return WorkerTask("retry", settings, run_id=wish.retry_of)
+        if run is None:
+            return WorkerTask("run", settings, path=wish.path)
+        self._know(live, run.record.run_id)
+        return None if run.finished else WorkerTask("resume", settings, run_id=run.record.run_id)
+
+    async def _one_process(self, live: LiveRun, task: WorkerTask) -> WorkerEnded | None:
+        """Gives the run to one process; None when that died."""
+        live.new_process()
+        ended = None
+        async with self._child() as child:
+            live.child = child
+            child.give(msgspec.structs.replace(task, password=self.passwords.of(live.wish.path)))
+            if live.wish.wanted != "running" or self.closing.is_set():
+                child.stop()
+            try:
+                async for message in child.messages():
+                    if isinstance(message, Begun):
+                        await self._begun(live)
+                    elif isinstance(message, WorkerEnded):
+                        ended = message
+                    live.receive(message)
+            finally:
+                live.child = None
+        return ended
+
+    async def _begun(self, live: LiveRun) -> None:
+        if not live.run_id:
+            run = await self._journal.run_of(live.wish.path, live.wish.since, live.wish.retry_of)
+        else:
+            run = await self._journal.run(live.run_id)
+        if run is not None:
+            counts = (await self._journal.snapshot(run)).counts
+            # The journal may already hold outcomes of this process: count each once.
+            done = live.counted.statuses
+            live.before = {name: max(count - done.get(name, 0), 0) for name, count in counts.items()}
+            self._know(live, run.record.run_id)
+        live.state = "running"
+
+    def _know(self, live: LiveRun, run_id: str) -> None:
+        if live.wish.run_id != run_id:
+            live.wish = self._storage.wish(msgspec.structs.replace(live.wish, run_id=run_id))
+        live.known.set()
+
+    # ------------------------------------------------------------------------------------------------ processes
+
+    @contextlib.asynccontextmanager
+    async def _child(self) -> AsyncIterator[Child]:
+        spare, self._spare = self._spare, None
+        child = await spare if spare is not None else await Child.start()
+        if not child.alive:
+            child = await Child.start()
+        self._children.add(child)
+        self._prepare()
+        try:
+            yield child
+        finally:
+            await asyncio.shield(asyncio.create_task(self._put_away(child)))
+
+    async def _put_away(self, child: Child) -> None:
+        if child.alive:
+            await child.end()
+        self._children.discard(child)
+
+    def _prepare(self) -> None:
+        if self._spare is None and not self.closing.is_set():
+            self._spare = asyncio.create_task(Child.start())
+
+
+def _write(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
