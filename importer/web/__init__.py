@@ -1,1 +1,1 @@
-"""The page for people who upload: a face of the same pipeline, served by `importer serve`; no logic of its own."""
+"""The web page for people who upload spreadsheets: a face of the pipeline, served by `importer serve`."""

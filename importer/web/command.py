@@ -1,4 +1,4 @@
-"""`importer serve`: what was typed and what the environment says, as options of the page; users are added here too."""
+"""`importer serve`: options and environment variables as options of the page; also adds users."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def serve_page(
     settings: Callable[[], Settings], given: dict[str, Any], environ: Mapping[str, str], say: Callable[[str], None]
 ) -> None:
     """Serves until stopped, or adds a user. Raises `ImporterError`."""
-    told = from_environment(environ)
-    users_file = given["users_file"] or told["users_file"]
+    usual = from_environment(environ)
+    users_file = given["users_file"] or usual["users_file"]
     if given["add_user"]:
         if not users_file:
-            raise SettingsError("--add-user needs a file of users.", "Name it with --users-file.")
+            raise SettingsError("The users file is not set.", "Name it with --users-file.")
         add_user(Path(users_file), given["add_user"], given["role"], _password())
-        say(f"{given['add_user']} may sign in as {given['role']}: {users_file}")
+        say(f"Added {given['add_user']} as {given['role']} to {users_file}")
         return
     own = settings()
     if not own.sandbox and not own.base_url:
@@ -35,21 +35,21 @@ def serve_page(
             "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it without.",
         )
     if not own.sandbox:
-        # Now, not when somebody has dropped a file, mapped it, and presses start.
+        # Fail now, not when a user starts the first import.
         credentials_of(environ, own.credentials)
     options = WebOptions(
         settings=own,
         host=given["host"],
         port=given["port"],
         users_file=Path(users_file) if users_file else None,
-        proxy_header=given["proxy_header"] or told["proxy_header"],
-        names=tuple(given["names"] or _words(told["names"])),
+        proxy_header=given["proxy_header"] or usual["proxy_header"],
+        names=tuple(given["names"] or _words(usual["names"])),
         https=given["https"],
         tls_certificate=given["tls_certificate"] or "",
         tls_key=given["tls_key"] or "",
         max_upload=read_size(given["max_upload"]),
         proxy_addresses=read_addresses(
-            tuple(given["proxy_addresses"]) or _words(told["proxy_addresses"]) or ("127.0.0.1", "::1")
+            tuple(given["proxy_addresses"]) or _words(usual["proxy_addresses"]) or ("127.0.0.1", "::1")
         ),
     )
     serve(options, say)
@@ -60,7 +60,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _password() -> str:
-    """Asked for on a terminal, else a line of standard input; never an option, where others could read it."""
+    """Asks on a terminal, else reads a line of standard input. Not an option: others could read that."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
     password = getpass("Password: ")

@@ -1,4 +1,4 @@
-"""Forms: what was filled in, as a mapping and as settings; told in the same words as the command line's options."""
+"""Forms as a mapping and as settings, read like the options of the command line."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from importer.settings.options import OPTIONS, Settings
 from importer.web.messages import Inspection
 from importer.web.storage import ReadingChoices, Upload
 
-#: What parts the items of a list, as the form names it.
+#: Separators of list items, as the form names them.
 SEPARATORS = {"": "", "semicolon": ";", "comma": ",", "pipe": "|", "newline": "\n"}
 _READERS = {option.field: option.read for option in OPTIONS}
-#: What can be said about how a file is read, and about its cells.
+#: Settings of how a file is read.
 HOW_READ = ("sheet", "header_row", "encoding", "delimiter")
 
 
 def mapping_from(fields: Dict[str, str], inspection: Inspection) -> Mapping:
-    """The columns as the form says, not yet judged: `fit` does that."""
+    """The mapping in the form, not checked yet: `fit` does that."""
     uses = []
     for number, sight in enumerate(inspection.columns):
         field = fields.get(f"field-{number}", "ignored")
@@ -38,7 +38,7 @@ def mapping_from(fields: Dict[str, str], inspection: Inspection) -> Mapping:
 def reading_from(
     fields: Dict[str, str], names: tuple[str, ...], before: ReadingChoices
 ) -> tuple[ReadingChoices, list[str]]:
-    """What was said of these settings, and a sentence for each that cannot be understood."""
+    """These settings, and a sentence for each that is not valid."""
     values = {}
     faults = []
     for name in names:
@@ -52,7 +52,7 @@ def reading_from(
 
 
 def settings_for(upload: Upload, base: Settings, mapping: Path | None = None) -> Settings:
-    """The server's settings with what was said about this file."""
+    """The server's settings with the choices for this file."""
     reading = upload.reading
     return msgspec.structs.replace(
         base,
@@ -63,7 +63,7 @@ def settings_for(upload: Upload, base: Settings, mapping: Path | None = None) ->
         header_row=reading.header_row,
         country=reading.country,
         blank=reading.blank or base.blank,
-        # A marked workbook holds every row: those that are done are left out.
+        # A marked workbook contains every row: send only the open ones.
         resubmit=bool(upload.fixes),
     )
 

@@ -1,4 +1,4 @@
-"""What the page is told before it starts, and the refusal to stand open to others without sign-in."""
+"""Options of the page, and the checks that it is not open to others without sign-in."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ MEBIBYTE = 1024 * 1024
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`settings`: what every run of the page begins with. Environment names stand beside what they set."""
+    """`settings`: those of every run of the page. Comments name the environment variables."""
 
     settings: Settings
     host: str = "127.0.0.1"
     port: int = 8765
-    #: IMPORTER_WEB_USERS_FILE: names, roles and argon2 hashes; None: no sign-in of our own.
+    #: IMPORTER_WEB_USERS_FILE: names, roles and argon2 hashes; None: the page has no sign-in.
     users_file: Path | None = None
-    #: IMPORTER_WEB_PROXY_HEADER: the header in which a trusted proxy names who is signed in.
+    #: IMPORTER_WEB_PROXY_HEADER: the header in which a trusted proxy sends the user.
     proxy_header: str = ""
-    #: IMPORTER_WEB_PROXY_ADDRESSES: from where that header is believed.
+    #: IMPORTER_WEB_PROXY_ADDRESSES: the addresses of that proxy.
     proxy_addresses: tuple[str, ...] = ("127.0.0.1", "::1")
-    #: IMPORTER_WEB_NAMES: names by which browsers reach the page, besides this machine's loopback.
+    #: IMPORTER_WEB_NAMES: host names of the page, in addition to the loopback.
     names: tuple[str, ...] = ()
     max_upload: int = 512 * MEBIBYTE
     tls_certificate: str = ""
     tls_key: str = ""
-    #: Whether browsers come over HTTPS though this server does not speak it: a proxy does.
+    #: Browsers use HTTPS through a proxy.
     https: bool = False
-    #: Runs that go on at the same time; further ones wait for their turn.
+    #: Runs at the same time; more are queued.
     most_runs: int = 8
-    #: Seconds between two looks at a run that goes on.
+    #: Seconds between two updates of a run in progress.
     beat: float = 0.7
-    #: Seconds after which somebody who watches must ask anew.
+    #: Seconds after which an event stream ends and the browser reconnects.
     watch: float = 60.0
 
     @property
@@ -54,12 +54,12 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def folder(self) -> Path:
-        """Where uploads, sessions and the audit trail are kept: beside the runs, out of their way."""
+        """The folder of uploads, sessions and the audit trail, beside the runs."""
         return Path(self.settings.reports_dir) / PAGE
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the environment says, by option; "" where it says nothing."""
+    """The options set in the environment; "" where one is not set."""
     return {
         name: environ.get(f"IMPORTER_WEB_{name.upper()}", "")
         for name in ("users_file", "proxy_header", "proxy_addresses", "names")
@@ -76,37 +76,43 @@ def is_loopback(host: str) -> bool:
 
 
 def refuse_unsafe(options: WebOptions) -> None:
-    """Customers' data are not shown to whoever comes by. Raises `SettingsError`."""
+    """Raises `SettingsError` where others could see customers' data without sign-in."""
     if not is_loopback(options.host) and not options.signs_in:
         raise SettingsError(
-            f"--host {options.host} can be reached by others, and nobody has to sign in.",
-            "Make users with `importer serve --add-user NAME --users-file FILE` and name that file in"
-            " IMPORTER_WEB_USERS_FILE, or name a trusted proxy's header in IMPORTER_WEB_PROXY_HEADER.",
+            f"Other machines can reach {options.host}, and the page has no sign-in.",
+            "Add users with `importer serve --add-user NAME --users-file FILE` and set IMPORTER_WEB_USERS_FILE to"
+            " that file, or set IMPORTER_WEB_PROXY_HEADER to the header of a trusted proxy.",
         )
     if bool(options.tls_certificate) != bool(options.tls_key):
-        raise SettingsError("--tls-certificate and --tls-key go together.", "Give both or neither.")
+        raise SettingsError(
+            "TLS needs a certificate and its key.", "Give --tls-certificate and --tls-key together, or neither."
+        )
     if options.proxy_header and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", options.proxy_header):
-        raise SettingsError(f"{options.proxy_header!r} is no name of a header.", "Such as X-Forwarded-User.")
+        raise SettingsError(
+            f"{options.proxy_header!r} is not a valid header name.", "Use a name like X-Forwarded-User."
+        )
     if options.tls_certificate:
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
                 options.tls_certificate, options.tls_key
             )
         except OSError as error:
-            why = "they are no certificate and its key" if isinstance(error, ssl.SSLError) else error.strerror
+            why = "not a certificate and its key" if isinstance(error, ssl.SSLError) else error.strerror
             raise SettingsError(
-                f"--tls-certificate {options.tls_certificate} and --tls-key {options.tls_key} cannot be used ({why}).",
-                "Name files in PEM form that belong together.",
+                f"Cannot use the certificate {options.tls_certificate} with the key {options.tls_key} ({why}).",
+                "Give --tls-certificate and --tls-key as PEM files that belong together.",
             ) from None
 
 
 def read_addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """IP addresses, as they are. Raises `SettingsError`: by another word nobody would ever be believed."""
+    """IP addresses, unchanged. Raises `SettingsError` for anything else, which would never match."""
     for text in texts:
         try:
             ipaddress.ip_address(text)
         except ValueError:
-            raise SettingsError(f"--proxy-address {text!r} is no IP address.", "Such as 10.0.0.7.") from None
+            raise SettingsError(
+                f"{text!r} is not a valid IP address.", "Set --proxy-address to an address like 10.0.0.7."
+            ) from None
     return texts
 
 
@@ -114,6 +120,6 @@ def read_size(text: str) -> int:
     """`512M`, `2G`, `1048576`. Raises `SettingsError`."""
     match = re.fullmatch(r"(\d{1,12})\s*([KMG]?)i?B?", text.strip(), re.IGNORECASE)
     if match is None or not int(match[1]):
-        raise SettingsError(f"--max-upload {text!r} is no size.", "Such as 512M or 2G.")
+        raise SettingsError(f"{text!r} is not a valid size.", "Set --max-upload to a size like 512M or 2G.")
     units = {"": 1, "K": 1024, "M": MEBIBYTE, "G": 1024 * MEBIBYTE}
     return int(match[1]) * units[match[2].upper()]

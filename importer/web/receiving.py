@@ -1,4 +1,4 @@
-"""Receiving: forms, and files that are written to the disk as they come in, in bounded memory."""
+"""Receives forms, and files, which are streamed to the disk in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _LARGEST_FORM = 2 * 1024 * 1024
 _MOST_FIELDS = 12_000
 _LARGEST_FIELD = 10_000
 _LONGEST_NAME = 100
-#: What must stay free on the disk: the journal needs it more.
+#: Bytes that stay free on the disk for the journal.
 _KEPT_FREE = 256 * 1024 * 1024
 
 
 class RequestRefused(Exception):
-    """A request that is not taken. `text`: a key of the catalogue."""
+    """A refused request. `text`: a key of the table of texts."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -35,7 +35,7 @@ class RequestRefused(Exception):
 
 
 class Moved(Exception):
-    """What was asked for has become something else, which is found at this path of ours."""
+    """The requested page has moved to this path."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -43,7 +43,7 @@ class Moved(Exception):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A file that came in whole. `name` is safe to be a file's name; `path` is in a folder of its own."""
+    """A complete file. `name` is a safe file name; `path` is in its own folder."""
 
     id: str
     name: str
@@ -53,10 +53,10 @@ class Received(msgspec.Struct, frozen=True):
 
 
 def safe_name(name: str) -> str:
-    """What a browser calls a file, as a name that can harm nothing: no path, no control characters, not hidden."""
+    """The browser's name of a file, made safe: no path, no control characters, not hidden."""
     last = unicodedata.normalize("NFC", name.replace("\\", "/")).rsplit("/", 1)[-1]
     plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in last)
-    # Many scripts write vowels as marks (M), which are no letters to \w.
+    # Many scripts write vowels as marks (M), which \w does not match.
     plain = "".join(c if unicodedata.category(c)[0] == "M" else re.sub(r"[^\w .()&+,@=-]", "_", c) for c in plain)
     plain = " ".join(plain.split()).lstrip(".").strip()
     if len(plain) > _LONGEST_NAME:
@@ -72,7 +72,7 @@ def safe_name(name: str) -> str:
 
 
 async def form(request: Request) -> dict[str, str]:
-    """A form's fields; the last one of a name counts. Raises `RequestRefused`."""
+    """A form's fields; the last one of each name. Raises `RequestRefused`."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = bytearray()
     async for part in request.stream():
@@ -88,7 +88,7 @@ async def form(request: Request) -> dict[str, str]:
 
 
 class _Parts:
-    """What the parser calls back. Fields before the file; the file goes straight to the disk."""
+    """Callbacks of the parser. Fields come before the file; the file goes to the disk."""
 
     def __init__(self, folder: Path, most: int, admit: Admit) -> None:
         self.fields: dict[str, str] = {}
@@ -129,7 +129,7 @@ class _Parts:
         self._is_file = True
         if self.path is not None:
             raise RequestRefused(400, "refused.one_file")
-        # The form's token stands before the file: nobody fills the disk without one.
+        # The form's token comes before the file, so only valid forms reach the disk.
         self._admit(self.fields)
         self.name = safe_name(options[b"filename"].decode("utf-8", "replace"))
         self._folder.mkdir(mode=0o700, parents=True)
@@ -159,7 +159,7 @@ class _Parts:
 
 
 class Admit(Protocol):
-    """Judges the fields that came before the file; raises `RequestRefused`."""
+    """Checks the fields before the file; raises `RequestRefused`."""
 
     def __call__(self, fields: dict[str, str]) -> None: ...
 

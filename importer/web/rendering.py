@@ -1,4 +1,4 @@
-"""Rendering: templates, the catalogue of texts, and who the page is for."""
+"""Renders templates with the table of texts and the user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 class Renderer:
-    """Everything from us is text until a template says otherwise: cells of a sheet are shown, never obeyed."""
+    """Escapes every value: cells of a sheet are shown, never interpreted."""
 
     def __init__(self, options: WebOptions, texts: Texts) -> None:
         self.t = texts
@@ -55,5 +55,5 @@ class Renderer:
         return HTMLResponse(html, status)
 
     def piece(self, name: str, /, **values: Any) -> str:
-        """A part of a page, for a script to put in its place."""
+        """A part of a page, inserted by the script."""
         return self._environment.get_template(f"{name}.html.j2").render(**values)

@@ -1,4 +1,4 @@
-"""The server: one process for a reports folder, uvicorn around the application, and a good end on a signal."""
+"""The server: one process per reports folder, uvicorn around the application, a clean stop on a signal."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from importer.web.options import WebOptions, is_loopback
 
 
 def serve(options: WebOptions, announce: Callable[[str], None]) -> None:
-    """Serves until SIGINT or SIGTERM; runs that go on stop well then, and the next server goes on with them.
+    """Serves until SIGINT or SIGTERM. Runs in progress stop cleanly; the next server resumes them.
 
-    `announce` is called with the address once calls are taken. Raises `SettingsError`, or `Busy` where another server
-    is on the same reports folder.
+    Calls `announce` with the address once the server accepts requests. Raises `SettingsError`, or `Busy` where another
+    server uses the same reports folder.
     """
     reports = str(Path(options.settings.reports_dir).resolve())
     settings = msgspec.structs.replace(options.settings, reports_dir=reports)
@@ -33,14 +33,14 @@ def serve(options: WebOptions, announce: Callable[[str], None]) -> None:
         try:
             listener = listen(options.host, options.port)
         except OSError as error:
-            place = f"{options.host}:{options.port}"
-            raise SettingsError(f"{place} cannot be had ({error.strerror}).", "Choose another --port.") from None
+            address = f"{options.host}:{options.port}"
+            raise SettingsError(f"Cannot listen on {address} ({error.strerror}).", "Choose another --port.") from None
         host = f"[{options.host}]" if ":" in options.host else options.host
         scheme = "https" if options.tls_certificate else "http"
         address = f"{scheme}://{host}:{listener.getsockname()[1]}"
         if not is_loopback(options.host) and not (options.tls_certificate or options.https):
-            announce("Careful: passwords and customers' data cross the network in the clear. Use --tls-certificate.")
-        server = _PageServer(app, options, lambda: announce(f"The page is at {address} (Ctrl-C ends it)."))
+            announce("Warning: passwords and customer data are sent unencrypted. Use --tls-certificate.")
+        server = _PageServer(app, options, lambda: announce(f"The page is at {address} (press Ctrl-C to stop)."))
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
@@ -52,7 +52,7 @@ def _only_one(options: WebOptions) -> Iterator[None]:
             stack.enter_context(Lock(options.folder, "serve"))
         except Busy as error:
             raise Busy(
-                f"{error.holder or 'Another process'} serves the page for this reports folder already.",
+                f"{error.holder or 'Another process'} already serves the page for this reports folder.",
                 "Stop it first, or use another --reports-dir.",
                 holder=error.holder,
             ) from None
@@ -60,7 +60,7 @@ def _only_one(options: WebOptions) -> Iterator[None]:
 
 
 class _PageServer(uvicorn.Server):
-    """uvicorn without its log. Pages that stay open are told of the end, so that nobody waits for them."""
+    """uvicorn without its log. It closes open event streams when it stops, so they do not delay the end."""
 
     def __init__(self, app: Starlette, options: WebOptions, started: Callable[[], None]) -> None:
         super().__init__(
@@ -84,12 +84,12 @@ class _PageServer(uvicorn.Server):
             )
         )
         self._runs = app.state.runs
-        self._tell = started
+        self._announce = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
-            self._tell()
+            self._announce()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._runs.closing.set()

@@ -1,6 +1,6 @@
-"""What the page remembers besides the journal: sessions, uploads, wishes for runs, and the audit trail.
+"""What the page stores in addition to the journal: sessions, uploads, wishes for runs, and the audit trail.
 
-One SQLite file for the server's own process. Whatever is told of rows comes from the journal, never from here.
+One SQLite file, used by the server process only. Results of rows come from the journal, never from here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from importer.system.sqlite import to_wal
 
 SESSION_SECONDS = 12 * 3600.0
 IDLE_SECONDS = 2 * 3600.0
-#: A session's last use is written down no more often than this.
+#: A session's last use is stored at most this often.
 _TOUCH_SECONDS = 300.0
 
 _TABLES = """
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS audit (id INTEGER PRIMARY KEY, at REAL NOT NULL, user
 
 
 class ReadingChoices(msgspec.Struct, frozen=True):
-    """What a person said about how a file is to be read and what its cells mean; "" and 0: find out."""
+    """How a person wants a file to be read; "" and 0: detect."""
 
     sheet: str = ""
     encoding: str = ""
@@ -48,7 +48,7 @@ class ReadingChoices(msgspec.Struct, frozen=True):
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A file that came in. `fixes`: the run whose failed rows it holds, fixed."""
+    """An uploaded file. `fixes`: the run whose failed rows it contains, fixed."""
 
     id: str
     owner: str
@@ -59,9 +59,9 @@ class Upload(msgspec.Struct, frozen=True):
     reading: ReadingChoices = ReadingChoices()
     fixes: str = msgspec.field(default="", name="mends")
     mapped: bool = False
-    #: The sheets of which one had to be named.
+    #: The sheets to choose from.
     sheets: tuple[str, ...] = ()
-    #: A password was typed for it; the password itself is kept in memory only.
+    #: A password was typed for it. The password itself is in memory only.
     locked: bool = False
 
     @property
@@ -70,15 +70,15 @@ class Upload(msgspec.Struct, frozen=True):
 
     @property
     def kept(self) -> bool:
-        """Whether the file is still here: it goes when its run has ended well, and with a purge."""
+        """Whether the file still exists: it is deleted when its run has succeeded, and by a purge."""
         return Path(self.path).exists()
 
 
 class Wish(msgspec.Struct, frozen=True):
     """What a person wants of a run: `running`, `paused`, `stopped`, or nothing more (`ended`).
 
-    It outlives the server: a run that should be running goes on when the server comes back. `run_id` is "" until the
-    run is known by name; `path` and `since` tell it until then.
+    It outlives the server, which resumes a wanted run when it restarts. `run_id` is "" until the run is in the
+    journal; until then, `path` and `since` identify the run.
     """
 
     id: int
@@ -90,9 +90,9 @@ class Wish(msgspec.Struct, frozen=True):
     retry_of: str = ""
     wanted: str = "running"
     rows: int = 0
-    #: What ended it before there was a summary: (message, advice).
+    #: Why it ended without a summary: (message, advice).
     trouble: tuple[str, str] = ("", "")
-    #: Its source asked for a password.
+    #: Its source needs a password.
     locked: bool = False
 
 
@@ -108,7 +108,7 @@ _pack = msgspec.msgpack.encode
 
 
 class Storage:
-    """Used by one thread. Sessions are known by the hash of their token only."""
+    """Used by one thread. Sessions are stored by the hash of their token."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -125,7 +125,7 @@ class Storage:
         self._db.close()
 
     def secret(self) -> bytes:
-        """The key behind the tokens of forms: made once, so that open forms survive a restart."""
+        """The key of the form tokens: created once, so open forms survive a restart."""
         self._db.execute("INSERT OR IGNORE INTO keys VALUES ('forms', ?)", (secrets.token_bytes(32),))
         found: bytes = self._db.execute("SELECT value FROM keys WHERE name = 'forms'").fetchone()[0]
         return found
@@ -140,7 +140,7 @@ class Storage:
         self._db.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", (_hash(token), user, now, now))
 
     def session_user(self, token: str) -> str:
-        """ "" when there is no such session or it has ended."""
+        """The user of a session; "" where it does not exist or has ended."""
         row = self._db.execute("SELECT user, began, used FROM sessions WHERE token = ?", (_hash(token),)).fetchone()
         now = time.time()
         if row is None or row[1] < now - SESSION_SECONDS or row[2] < now - IDLE_SECONDS:
@@ -167,7 +167,7 @@ class Storage:
         return next((upload for upload in self.uploads() if upload.path == path), None)
 
     def uploads(self, owner: str | None = None) -> list[Upload]:
-        """Newest first; None: everybody's."""
+        """Newest first; None: of all users."""
         rows = self._db.execute(
             "SELECT content FROM uploads WHERE ? IS NULL OR owner = ? ORDER BY at DESC", (owner, owner)
         )
@@ -179,7 +179,7 @@ class Storage:
     # ------------------------------------------------------------------------------------------------ wishes
 
     def wish(self, wish: Wish) -> Wish:
-        """Written down anew (id 0) or over what it was."""
+        """Stores a new wish (id 0) or replaces it."""
         if not wish.id:
             cursor = self._db.execute("INSERT INTO wishes (path, content) VALUES (?, ?)", (wish.path, b""))
             wish = msgspec.structs.replace(wish, id=cursor.lastrowid or 0)
@@ -206,7 +206,7 @@ class Storage:
     # ------------------------------------------------------------------------------------------------ audit
 
     def audit(self, user: str, address: str, action: str, subject: str = "") -> None:
-        """Who did what, for ever."""
+        """Adds an entry. Entries are never deleted."""
         self._db.execute(
             "INSERT INTO audit (at, user, address, action, subject) VALUES (?, ?, ?, ?, ?)",
             (time.time(), user, address, action, subject),

@@ -1,4 +1,4 @@
-"""Users: a file of names, roles and argon2 hashes, one a line; and how often somebody may try."""
+"""Users: a file of names, roles and argon2 hashes, one per line; and a limit on attempts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from importer.errors import SettingsError
 
 
 class Role(StrEnum):
-    """`uploader`: runs of their own. `operator`: everybody's too. `viewer`: looks at everybody's, begins nothing."""
+    """`uploader`: their own runs. `operator`: all runs. `viewer`: sees all runs, starts none."""
 
     UPLOADER = "uploader"
     OPERATOR = "operator"
@@ -46,7 +46,7 @@ class User(msgspec.Struct, frozen=True):
         return self.role is Role.OPERATOR or (self.begins and owner == self.name)
 
 
-#: Who somebody is where nobody signs in: the person at this machine.
+#: The user where the page has no sign-in: the person at this machine.
 LOCAL = User("local", Role.OPERATOR)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -54,14 +54,14 @@ _hasher = PasswordHasher()
 
 
 class Users:
-    """The file, read again when it changes. A line is `name:role:hash`; `#` begins a remark."""
+    """The users file, read again when it changes. A line is `name:role:hash`; `#` begins a comment."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp: tuple[int, int] | None = None
         self._entries: dict[str, tuple[Role, str]] = {}
-        # To check against when there is no such user, so that the answer takes as long.
-        self._nobody = _hasher.hash(secrets.token_hex(16))
+        # Checked for unknown names, so the answer takes as long.
+        self._dummy = _hasher.hash(secrets.token_hex(16))
         self._read()
 
     def find(self, name: str) -> User | None:
@@ -70,15 +70,15 @@ class Users:
         return User(name, entry[0]) if entry else None
 
     def signed(self, name: str) -> str:
-        """A user as a session remembers them: it ends when the password is another."""
+        """A user as stored in a session, which ends when the password changes."""
         self._read()
         digest = self._entries[name][1] if name in self._entries else ""
         return f"{name}:{hashlib.sha256(digest.encode()).hexdigest()[:16]}"
 
     def check(self, name: str, password: str) -> User | None:
-        """Takes a good part of a second and much memory: that is what argon2 is for."""
+        """The user, if the password is right. Slow and memory-hungry: argon2 is meant to be."""
         self._read()
-        role, digest = self._entries.get(name, (Role.VIEWER, self._nobody))
+        role, digest = self._entries.get(name, (Role.VIEWER, self._dummy))
         try:
             _hasher.verify(digest, password)
         except (VerifyMismatchError, VerificationError, InvalidHashError):
@@ -95,7 +95,7 @@ class Users:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"The users file {self._path} cannot be read ({type(error).__name__}).",
-                "Make it with `importer serve --add-user NAME --users-file FILE`.",
+                "Create it with `importer serve --add-user NAME --users-file FILE`.",
             ) from None
         self._entries = _parse(self._path, text)
         self._stamp = stamp
@@ -109,17 +109,17 @@ def _parse(path: Path, text: str) -> dict[str, tuple[Role, str]]:
         name, _, rest = line.strip().partition(":")
         role, _, digest = rest.partition(":")
         if not _NAME.fullmatch(name) or role not in set(Role) or not digest.startswith("$argon2"):
-            raise SettingsError(f"{path}, line {number}: not `name:role:hash`.", "Make it with --add-user.")
+            raise SettingsError(f"{path}, line {number} is not `name:role:hash`.", "Add the user with --add-user.")
         entries[name] = (Role(role), digest)
     return entries
 
 
 def add_user(path: Path, name: str, role: str, password: str) -> None:
-    """Adds or replaces a user's line; the file is its owner's alone. Raises `SettingsError`."""
+    """Adds or replaces a user's line. Only the owner can read the file. Raises `SettingsError`."""
     if not _NAME.fullmatch(name):
-        raise SettingsError(f"{name!r} is no user name.", "Letters, digits, dots, dashes, @; at most 64.")
+        raise SettingsError(f"{name!r} is not a valid user name.", "Use at most 64 letters, digits, dots, dashes or @.")
     if role not in set(Role):
-        raise SettingsError(f"{role!r} is no role.", "One of " + ", ".join(Role) + ".")
+        raise SettingsError(f"{role!r} is not a role.", "Use one of " + ", ".join(Role) + ".")
     if len(password) < 10:
         raise SettingsError("The password has fewer than 10 characters.", "Choose a longer one.")
     try:
@@ -127,7 +127,7 @@ def add_user(path: Path, name: str, role: str, password: str) -> None:
     except OSError as error:
         raise SettingsError(
             f"The users file {path} cannot be written: {error.strerror}.",
-            "Make its folder, or name another file with --users-file.",
+            "Create its folder, or name another file with --users-file.",
         ) from None
 
 
@@ -144,14 +144,14 @@ def _put(path: Path, name: str, line: str) -> None:
 
 
 class Tries:
-    """So many tries of a key in so many seconds; in memory, and bounded."""
+    """A limit of attempts per key in a time window; in memory, bounded."""
 
     def __init__(self, most: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._most, self._seconds, self._clock = most, seconds, clock
         self._times: OrderedDict[str, list[float]] = OrderedDict()
 
     def allowed(self, key: str) -> bool:
-        """Whether one more is; it does not count by itself."""
+        """Whether one more attempt is allowed. It does not count the attempt."""
         now = self._clock()
         times = [at for at in self._times.get(key, ()) if at > now - self._seconds]
         if key in self._times:

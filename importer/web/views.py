@@ -1,4 +1,4 @@
-"""Views: what the pages show of a run, a file or a column, in words and figures. Nothing is decided here."""
+"""Views: what the pages show of a run, a file or a column, in words and figures. Makes no decisions."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from importer.web.live_run import LiveRun
 from importer.web.messages import Checked, Example, Inspection, example_key
 from importer.web.texts import Texts
 
-#: The files of a run in the order in which they help.
+#: The files of a run, most useful first.
 _FIRST = ("annotated.xlsx", "failed.xlsx", "failed.csv", "results.csv", "summary.html", "summary.json")
 FILES = (*_FIRST, *(name for name in FILE_WORDS if name not in _FIRST))
-#: What a column may become, in groups.
+#: What a column can become, in groups.
 USES = (
     ("customer", IDENTIFIERS),
     ("sets", (PREFERENCE, NAME, VALUE)),
     ("else", ("store.code", "store.id", "ignored")),
 )
 _MOST_CAUSES = 6
-#: What is wanted of a run whose process is none of ours and was asked to stop.
+#: The wish for a run of another process that was asked to stop.
 ASKED = "asked"
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One outcome: a stretch of the bar (of 1000) and a figure."""
+    """One outcome: a segment of the bar (of 1000) and a figure."""
 
     name: str
     count: int
@@ -53,7 +53,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 def parts(t: Texts, counts: Counts, *, of: int = 0, always: tuple[str, ...] = ()) -> list[Part]:
-    """Outcomes with rows, in the order of the words. `of`: the bar's whole, where not all have their outcome."""
+    """Outcomes with rows, in the order of the words. `of`: the length of the bar, where rows are still open."""
     whole = max(of, total(counts), 1)
     found: list[Part] = []
     x = 0.0
@@ -73,7 +73,7 @@ def parts(t: Texts, counts: Counts, *, of: int = 0, always: tuple[str, ...] = ()
 
 
 def state_of(snapshot: RunSnapshot, live: LiveRun | None, wanted: str) -> str:
-    """The run's state as a key of the catalogue."""
+    """The run's state as a key of the table of texts."""
     if live is not None:
         if live.state == "reporting" or live.wish.wanted == "running":
             return live.state if live.state != "ended" else "running"
@@ -107,7 +107,7 @@ class RunRow(msgspec.Struct, frozen=True):
 
 
 def run_row(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, wanted: str, owner: str, rows: int = 0) -> RunRow:
-    """`rows`: how many the check counted, 0 if nobody did."""
+    """`rows`: rows that the check counted, 0 if it did not."""
     record = snapshot.run.record
     counts = live.counts if live is not None else snapshot.counts
     return RunRow(
@@ -129,7 +129,7 @@ class CauseView(msgspec.Struct, frozen=True):
 
 
 class LiveView(msgspec.Struct, frozen=True):
-    """The part of a page that changes while a run goes on."""
+    """The part of a page that changes while a run is in progress."""
 
     state: str
     percent: int | None
@@ -144,7 +144,7 @@ class LiveView(msgspec.Struct, frozen=True):
 
 
 def live_view(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, rows: int, wanted: str = "") -> LiveView:
-    """`rows`: how many the check counted, 0 if nobody did."""
+    """`rows`: rows that the check counted, 0 if it did not."""
     counts = live.counts if live is not None else snapshot.counts
     done = total(counts)
     whole = max(rows, done) if rows else 0
@@ -168,7 +168,7 @@ def live_view(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, rows: int, 
 
 
 def _causes_so_far(codes: Counts) -> list[CauseView]:
-    """Codes that say and advise the same are one cause to a person."""
+    """Codes with the same meaning and advice count as one cause."""
     rows: Counter[tuple[str, str]] = Counter()
     for code, count in codes.items():
         if code:
@@ -232,7 +232,7 @@ def headline_of(t: Texts, run: Run, summary: RunSummary | None, state: str) -> s
     if summary is None:
         return t("report.open")
     if state in ("paused", "stopped") and summary.exit_code == ExitCode.INTERRUPTED:
-        # Somebody wanted it so: "interrupted" would sound like an accident.
+        # A user asked for it: "interrupted" would sound like a failure.
         return t.n("report.paused" if state == "paused" else "report.stopped", summary.rows.unprocessed)
     if summary.exit_code in (ExitCode.OK, ExitCode.ROWS):
         return headline(summary)
@@ -254,7 +254,7 @@ class CodeView(msgspec.Struct, frozen=True):
 
 
 def code_views(codes: Iterable[CodeCount]) -> list[CodeView]:
-    """The codes of a report in the catalogue's words for the page: the report has those for the command snapshot."""
+    """The codes of a report, worded for the page: the summary has the words for the command line."""
     return [CodeView(code.code, lookup(code.code).meaning, lookup(code.code).on_page, code.rows) for code in codes]
 
 
@@ -267,7 +267,7 @@ class Remark(msgspec.Struct, frozen=True):
 
 
 class ColumnRow(msgspec.Struct, frozen=True):
-    """A snapshot of the mapping's table."""
+    """A row of the mapping table."""
 
     column: str
     samples: tuple[str, ...]
@@ -398,7 +398,7 @@ def moment(seconds: float) -> str:
 
 
 def clock(iso: str) -> str:
-    """A stamp of ours as the server's local time of day."""
+    """A UTC stamp as the server's local time of day."""
     at = datetime.datetime.strptime(iso, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
     return at.astimezone().strftime("%H:%M")
 

@@ -198,7 +198,10 @@ def test_the_door_tells_nothing_and_closes_after_some_tries(client: TestClient) 
     wrong_name = nobody.post("/sign-in", {"name": "nobody", "password": "x"})
     wrong_password = nobody.post("/sign-in", {"name": "vera", "password": "x"})
     assert wrong_name.status_code == wrong_password.status_code == 401
-    assert "Name or password is wrong." in wrong_name.text and "Name or password is wrong." in wrong_password.text
+    assert (
+        "The name or the password is wrong." in wrong_name.text
+        and "The name or the password is wrong." in wrong_password.text
+    )
     for _ in range(4):
         nobody.post("/sign-in", {"name": "vera", "password": "x"})
     assert nobody.post("/sign-in", {"name": "vera", "password": PASSWORD}).status_code == 429
@@ -217,7 +220,7 @@ def test_an_address_must_wait_after_many_tries(tmp_path: Path) -> None:
             nobody.client.headers["x-forwarded-for"] = f"192.0.2.{number}"
             seen.append(nobody.post("/sign-in", {"name": f"guess{number}", "password": "x"}).status_code)
         assert seen == [401] * 30 + [429]
-        trail = door.app.state.jobs._storage.trail()  # type: ignore[attr-defined]
+        trail = door.app.state.runs._storage.trail()  # type: ignore[attr-defined]
         assert {line.address for line in trail} == {"testclient"}
         # A password in the wrong field does not end up in the trail.
         assert {line.user for line in trail} == {""}
@@ -255,7 +258,7 @@ def test_an_error_of_ours_tells_its_place_and_no_value(
     own = WebOptions(settings=Settings(sandbox=True, reports_dir=str(tmp_path)))
     with TestClient(create_app(own), base_url="http://localhost") as page:
         answer = page.get("/")
-    assert answer.status_code == 500 and "An error of ours" in answer.text
+    assert answer.status_code == 500 and "Internal error" in answer.text
     log = capsys.readouterr().err
     assert "ValueError in test_access.py, line" in log
     assert "919876543210" not in log + answer.text

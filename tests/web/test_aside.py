@@ -81,7 +81,7 @@ def test_a_refusal_at_the_door_is_what_is_read_next(browser: Browser, server: Se
     page.get_by_label("Name").fill("asha")
     page.get_by_label("Password").fill("wrong")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
+    expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
     expect(page.get_by_role("alert")).to_be_focused()
     assert axe(page) == []
     expect(page.get_by_label("Name")).to_have_value("asha")
@@ -99,8 +99,8 @@ def test_a_viewer_watches_beside_who_imports(browser: Browser, server: Server, p
     for page in (asha, vera):
         page.goto(server.url + paths["paused"])
         expect(page.get_by_role("heading", level=1)).to_contain_text("Paused: ")
-    expect(vera.get_by_role("button", name="Go on")).to_have_count(0)
-    asha.get_by_role("button", name="Go on").dblclick()
+    expect(vera.get_by_role("button", name="Resume")).to_have_count(0)
+    asha.get_by_role("button", name="Resume").dblclick()
     expect(asha.get_by_role("button", name="Pause")).to_be_visible()
     vera.reload()
     expect(vera.get_by_role("heading", level=1)).to_have_text("Importing long.csv")

@@ -98,7 +98,7 @@ def test_customers_are_counted_once_and_a_csv_names_its_own_file(tmp_path: Path)
         address = prepare(visitor, "a.csv", sheet.encode())
         assert "the rows of 3 customers" in visitor.settled(f"{address}/check").text
         page = unescape(ended(visitor, start(visitor, address)).text)
-        assert "Correct the cells in the file “Only the rows still open”" in page
+        assert "Fix the cells in the file “Only the rows to fix”" in page
         assert "workbook" not in page
 
 

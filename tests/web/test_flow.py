@@ -98,7 +98,7 @@ def walk(page: Page, server: Place, tmp_path: Path, *, scripts: bool) -> None:
     look()
     page.get_by_label("Spreadsheet").set_input_files(SAMPLES / "messy.xlsx")
     if not scripts:
-        page.get_by_role("button", name="Upload and look at it").click()
+        page.get_by_role("button", name="Upload and review").click()
     # -- columns: a wrong mapping is refused with its reasons, and corrected
     expect(page.get_by_role("heading", name="What each column becomes")).to_be_visible()
     expect(page.get_by_role("row", name=re.compile("Favourite brand"))).to_contain_text("Puma")
@@ -145,9 +145,9 @@ def walk(page: Page, server: Place, tmp_path: Path, *, scripts: bool) -> None:
     mend(report, mended)
     # -- the mended file, in one step
     address = page.url
-    page.get_by_label("Mended file").set_input_files(mended)
+    page.get_by_label("Fixed file").set_input_files(mended)
     if not scripts:
-        page.get_by_role("button", name="Upload the mended file").click()
+        page.get_by_role("button", name="Upload the fixed file").click()
     goes_on("/check$")
     expect(page.get_by_role("heading", level=1)).to_contain_text("37 rows are ready")
     look()

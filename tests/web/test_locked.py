@@ -150,7 +150,7 @@ def test_a_server_that_comes_back_asks_again(tmp_path: Path) -> None:
         with Server(tmp_path, *options, **environ) as again:
             visitor = Visitor.at(again.url)
             page = until(lambda: visitor.get(run), lambda answer: FIELD in answer.text)
-            assert "now.xlsx is password protected." in page.text and "Go on" in page.text
+            assert "now.xlsx is password protected." in page.text and "Resume" in page.text
             visitor.post(f"{run}/resume", {"password": WRONG})
             page = ended(visitor, run)
             assert "the password given does not open it" in page.text and FIELD in page.text

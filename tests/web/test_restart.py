@@ -92,7 +92,7 @@ def test_an_orderly_end_a_pause_and_a_resume(tmp_path: Path, sandbox: EmbeddedSa
         until(lambda: visitor.get(run).text, lambda text: ">importing<" in text)
         visitor.post(f"{run}/pause")
         page = ended(visitor, run)
-        assert ">paused<" in page.text and "Go on" in page.text and "Paused: " in page.text
+        assert ">paused<" in page.text and "Resume" in page.text and "Paused: " in page.text
         before = outcomes(again.reports, run)
         assert before["unprocessed"] and before["succeeded"] and before.total() == 600
         slow(sandbox, 0.02)
@@ -123,13 +123,13 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
     with Server(tmp_path, *options, **environ) as server:
         second = importer("serve", "--sandbox", "--port", "0")
         assert second.returncode == 11
-        assert "serves the page for this reports folder already" in second.stderr
+        assert "already serves the page for this reports folder" in second.stderr
         visitor = Visitor.at(server.url)
         home = visitor.get("/").text
         assert "typed.csv" in home and "command line" in home
         found = re.search(r'href="(/runs/[^"]+)"', home)
         assert found is not None
-        assert "Go on" in visitor.get(found[1]).text
+        assert "Resume" in visitor.get(found[1]).text
         visitor.post(f"{found[1]}/resume")
         assert "All 100 rows are done." in ended(visitor, found[1]).text
         slow(sandbox, 0.3)
@@ -177,6 +177,6 @@ def test_a_run_of_the_command_line_is_stopped_from_the_page(tmp_path: Path, sand
         visitor.post(f"{found[1]}/stop")
         assert typed.wait(250) == 130
         page = ended(visitor, found[1]).text
-        assert ">stopped<" in page and "Go on" in page
+        assert ">stopped<" in page and "Resume" in page
         assert outcomes(server.reports, found[1]).total() == 2000
         assert re.search(r"<td>stopped</td><td>\S+typed", visitor.get("/audit").text)

@@ -1,4 +1,4 @@
-"""Files: received, unlocked, discarded, and deleted when nobody imports them."""
+"""Files: received, unlocked, discarded, and deleted when they are not imported."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class UploadPages:
         await asyncio.to_thread(shutil.rmtree, upload.folder, ignore_errors=True)
 
     async def delete_old(self) -> None:
-        """Deletes files that are done with, or that nobody imported: they hold customers' data."""
+        """Deletes files that are done or were not imported: they contain customers' data."""
         self._site.runs.passwords.forget_gone()
         runs = await self._site.journal.runs()
         used = {run.record.source for run in runs}

@@ -1,4 +1,4 @@
-// Live progress, dropping files, and waiting pages. Everything else works without this file.
+// Live progress, dropped files and waiting pages. Everything else works without this file.
 (() => {
   "use strict";
 
