@@ -79,6 +79,15 @@ class JournalView:
 
         return await self._ask(find)
 
+    async def counts(self, run_id: str) -> Counts:
+        """A run's counts at this moment, not from the cache."""
+
+        def find(journal: Journal) -> Counts:
+            run = journal.run(run_id)
+            return {} if run is None else {status.value: count for status, count in journal.counts(run.key).items()}
+
+        return await self._ask(find)
+
     async def retry_of(self, run_id: str) -> Run | None:
         """The newest run that retries rows of this one."""
         runs = await self._ask(lambda journal: journal.runs())

@@ -69,9 +69,10 @@ class LiveRun:
         elif isinstance(message, Reporting):
             self.state = "reporting"
 
-    def new_process(self) -> None:
-        """Another process takes over the run: its counts start at zero."""
+    def new_process(self, before: Counts) -> None:
+        """Another process takes over the run: its counts start at zero, after those that the journal holds."""
         self.state = "starting"
+        self.before = before
         self.counted = RowsCounted(0, {}, {})
         self.paused_until = 0.0
         self._marks.clear()

@@ -220,7 +220,9 @@ class Supervisor:
 
     async def _one_process(self, live: LiveRun, task: WorkerTask) -> WorkerEnded | None:
         """Gives the run to one process; None when that died."""
-        live.new_process()
+        # Before the process has the run: what the journal holds later may already be its own.
+        counts = await self._journal.counts(task.run_id) if task.kind == "resume" else {}
+        live.new_process(counts)
         ended = None
         async with self._child() as child:
             live.child = child
@@ -244,10 +246,6 @@ class Supervisor:
         else:
             run = await self._journal.run(live.run_id)
         if run is not None:
-            counts = (await self._journal.snapshot(run)).counts
-            # The journal may already hold outcomes of this process: count each once.
-            done = live.counted.statuses
-            live.before = {name: max(count - done.get(name, 0), 0) for name, count in counts.items()}
             self._know(live, run.record.run_id)
         live.state = "running"
 

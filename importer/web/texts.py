@@ -259,7 +259,7 @@ ENGLISH: dict[str, str] = {
     "report.started": "Started",
     "report.finished": "Finished",
     "report.took": "Duration",
-    "report.rate": "Requests",
+    "report.rate": "Rate",
     "report.rate_words": "{achieved} of {configured} allowed",
     "report.repairs": "Cells fixed automatically",
     "report.notes": "Notes",

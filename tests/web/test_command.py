@@ -49,7 +49,7 @@ def test_no_public_address_without_sign_in(tmp_path: Path) -> None:
     """It ends with 2, says why and what to do, and has listened nowhere."""
     ended = typed(tmp_path, "--sandbox", "--host", "0.0.0.0")
     assert ended.returncode == 2
-    assert "nobody has to sign in" in ended.stderr and "IMPORTER_WEB_USERS_FILE" in ended.stderr
+    assert "has no sign-in" in ended.stderr and "IMPORTER_WEB_USERS_FILE" in ended.stderr
     assert not (tmp_path / "reports" / ".web" / "web.db").exists()
 
 
@@ -67,14 +67,14 @@ def test_a_user_is_added_with_a_password_from_standard_input(tmp_path: Path) -> 
     [
         ({}, "No target is given"),
         ({"add_user": "asha"}, "--users-file"),
-        ({"add_user": "asha", "users_file": "/no/such/folder/users"}, "Make its folder"),
+        ({"add_user": "asha", "users_file": "/no/such/folder/users"}, "Create its folder"),
         ({"base_url": "http://127.0.0.1:9"}, "No credentials are set"),
-        ({"host": "192.0.2.1", "sandbox": True}, "nobody has to sign in"),
-        ({"tls_key": "key.pem", "sandbox": True}, "go together"),
-        ({"max_upload": "much", "sandbox": True}, "no size"),
-        ({"proxy_header": "X Y", "sandbox": True}, "no name of a header"),
-        ({"proxy_addresses": ("proxy.example",), "sandbox": True}, "no IP address"),
-        ({"tls_certificate": __file__, "tls_key": __file__, "sandbox": True}, "no certificate and its key"),
+        ({"host": "192.0.2.1", "sandbox": True}, "has no sign-in"),
+        ({"tls_key": "key.pem", "sandbox": True}, "a certificate and its key"),
+        ({"max_upload": "much", "sandbox": True}, "not a valid size"),
+        ({"proxy_header": "X Y", "sandbox": True}, "not a valid header name"),
+        ({"proxy_addresses": ("proxy.example",), "sandbox": True}, "not a valid IP address"),
+        ({"tls_certificate": __file__, "tls_key": __file__, "sandbox": True}, "not a certificate and its key"),
         ({"tls_certificate": "/no/such.pem", "tls_key": "/no/such.key", "sandbox": True}, "No such file"),
     ],
 )

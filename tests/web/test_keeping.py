@@ -71,7 +71,7 @@ def test_one_start_one_run(server: Server, visitor: Visitor) -> None:
     assert visitor.post(f"{address}/start").url.path == run
     assert visitor.get("/").text.count(">twice.csv<") == 1
     page = visitor.settled(f"{address}/check")
-    assert "imported from here before" in page.text
+    assert "This file was already imported" in page.text
     visitor.post(f"{address}/start", {"after": run.rsplit("/", 1)[1]})
     until(lambda: visitor.get("/").text.count(">twice.csv<"), lambda count: count == 2)
 
@@ -94,5 +94,5 @@ def test_purge_takes_uploads_along(server: Server, visitor: Visitor) -> None:
     names = {path.name for path in (server.reports / ".web" / "uploads").glob("*/*.csv")}
     assert {"young.csv", "other.csv"} <= names and not names & {"old.csv", "forgotten.csv"}
     page = visitor.get(run)
-    assert "What became of each row was deleted" in page.text and "<dd>30 " in page.text
+    assert "The results of the rows were deleted" in page.text and "<dd>30 " in page.text
     assert visitor.get(forgotten).status_code == 404 and "forgotten.csv" not in visitor.get("/").text

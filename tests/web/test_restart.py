@@ -170,7 +170,7 @@ def test_a_run_of_the_command_line_is_stopped_from_the_page(tmp_path: Path, sand
         found = re.search(r'href="(/runs/[^"]+)"', home)
         assert found is not None
         page = visitor.get(found[1]).text
-        assert "begun on the command line" in page and ">Stop<" in page and ">Pause<" not in page
+        assert "started on the command line" in page and ">Stop<" in page and ">Pause<" not in page
         done(server, 20)
         visitor.post(f"{found[1]}/pause")
         assert typed.poll() is None

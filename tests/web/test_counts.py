@@ -1,0 +1,63 @@
+"""Counts of a run in progress: each row once, whichever process had it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from importer.settings.options import Settings
+from importer.web.live_run import LiveRun
+from importer.web.messages import Begun, RowsCounted, WorkerEnded, WorkerTask
+from importer.web.storage import Wish
+from importer.web.supervisor import Supervisor
+
+
+class Journal:
+    """A journal that already holds what the process has done when it is asked."""
+
+    def __init__(self, before: dict[str, int]) -> None:
+        self.now = before
+
+    async def counts(self, _: str) -> dict[str, int]:
+        return dict(self.now)
+
+    async def run(self, _: str) -> None:
+        self.now["rejected"] = self.now.get("rejected", 0) + 22
+
+    async def run_of(self, *_: object) -> None:
+        await self.run("")
+
+
+class Child:
+    alive = True
+
+    def give(self, _: WorkerTask) -> None: ...
+
+    def stop(self) -> None: ...
+
+    async def end(self) -> None: ...
+
+    async def messages(self) -> Any:
+        for message in (Begun(0), RowsCounted(22, {"rejected": 22}, {}), WorkerEnded(0)):
+            yield message
+
+
+def counts_after(kind: Any, before: dict[str, int]) -> dict[str, int]:
+    async def one_process() -> dict[str, int]:
+        supervisor = Supervisor(None, Journal(before), 1)  # type: ignore[arg-type]
+        supervisor.closing.set()  # no process is prepared
+        spare: Any = asyncio.get_running_loop().create_future()
+        spare.set_result(Child())
+        supervisor._spare = spare
+        run_id = "20261128-0200-a-0000" if kind == "resume" else ""
+        live = LiveRun(Wish(1, "", "a.csv", {}, 0, run_id))
+        await supervisor._one_process(live, WorkerTask(kind, Settings(), run_id=run_id))
+        return live.counts
+
+    return asyncio.run(one_process())
+
+
+def test_rows_of_this_process_count_once() -> None:
+    """Its first outcomes may be in the journal before it reports them."""
+    assert counts_after("run", {}) == {"rejected": 22}
+    assert counts_after("resume", {"rejected": 1, "succeeded": 7}) == {"rejected": 23, "succeeded": 7}
