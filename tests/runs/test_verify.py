@@ -119,9 +119,9 @@ def test_a_server_that_throttles_is_obeyed(tmp_path: Path) -> None:
         assert sandbox.state.throttled == 1
 
 
-def test_a_run_against_the_stand_in_of_its_own_cannot_be_verified(tmp_path: Path) -> None:
+def test_a_run_against_its_own_sandbox_cannot_be_verified(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         own = msgspec.structs.replace(settings(None, tmp_path / "reports"), sandbox=True)
         done = run(str(sheet(tmp_path / "rows.csv", 5)), own, world(sandbox, tmp_path))
-        with pytest.raises(SettingsError, match="stand-in"):
+        with pytest.raises(SettingsError, match="sandbox"):
             verify(done.run_id, own, {}, world(sandbox, tmp_path))
