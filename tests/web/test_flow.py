@@ -152,7 +152,7 @@ def walk(page: Page, server: Place, tmp_path: Path, *, scripts: bool) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("37 rows are ready")
     look()
     page.get_by_role("button", name="Start the import").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("All 37 rows are done.")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("All 37 rows succeeded.")
     look()
     # -- every run has an address; back and the list lead to it
     page.goto(address)

@@ -39,7 +39,7 @@ def test_a_file_goes_when_its_run_has_ended_well(server: Server, visitor: Visito
     address = prepare(visitor, "good.csv", GOOD)
     visitor.post(f"{address}/start")
     run = until(lambda: visitor.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))
-    assert "All 30 rows are done." in ended(visitor, run).text
+    assert "All 30 rows succeeded." in ended(visitor, run).text
     until(lambda: uploads(server), lambda kept: address.rsplit("/", 1)[1] not in kept)
     for path in (address, f"{address}/check", f"{address}/run"):
         assert visitor.get(path).url.path == run

@@ -94,7 +94,7 @@ def test_the_password_is_asked_for_and_opens_the_file(server: Server, visitor: V
     assert "Favourite brand" in page.text and FIELD not in page.text
     assert "40 rows are ready" in checked(visitor, address)
     page = ended(visitor, start(visitor, address))
-    assert "All 40 rows are done." in page.text
+    assert "All 40 rows succeeded." in page.text
     assert WRONG not in page.text and SECRET not in page.text
     written_nowhere(server.folder)
 
@@ -158,7 +158,7 @@ def test_a_server_that_comes_back_asks_again(tmp_path: Path) -> None:
             assert ended(visitor, run).text.count(FIELD) == 1, "without a password nothing begins"
             visitor.post(f"{run}/resume", {"password": SECRET})
             page = ended(visitor, run)
-            assert "All 400 rows are done." in page.text
+            assert "All 400 rows succeeded." in page.text
             assert len(sandbox.state.accepted) == 400
 
             page = visitor.settled(f"{waiting}/check")

@@ -70,7 +70,7 @@ def test_a_killed_server_goes_on_by_itself(tmp_path: Path, sandbox: EmbeddedSand
         visitor = Visitor.at(again.url)
         assert "customers.csv" in visitor.get("/").text
         page = ended(visitor, run)
-        assert "All 900 rows are done." in page.text
+        assert "All 900 rows succeeded." in page.text
         assert outcomes(again.reports, run) == {"succeeded": ROWS}
         assert len(list(again.reports.glob("2*"))) == 1
     with sqlite3.connect(again.reports / "journal.db") as journal:
@@ -97,7 +97,7 @@ def test_an_orderly_end_a_pause_and_a_resume(tmp_path: Path, sandbox: EmbeddedSa
         assert before["unprocessed"] and before["succeeded"] and before.total() == 600
         slow(sandbox, 0.02)
         visitor.post(f"{run}/resume")
-        assert "All 600 rows are done." in ended(visitor, run).text
+        assert "All 600 rows succeeded." in ended(visitor, run).text
         assert outcomes(again.reports, run) == {"succeeded": 600}
     assert len(sandbox.state.accepted) == 600
 
@@ -131,7 +131,7 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
         assert found is not None
         assert "Resume" in visitor.get(found[1]).text
         visitor.post(f"{found[1]}/resume")
-        assert "All 100 rows are done." in ended(visitor, found[1]).text
+        assert "All 100 rows succeeded." in ended(visitor, found[1]).text
         slow(sandbox, 0.3)
         run = import_file(visitor, "dropped.csv", sheet(600))
         done(server, 150)
@@ -150,7 +150,7 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
     assert resumed.returncode == 0, resumed.stderr
     with Server(tmp_path, *options, **environ) as again:
         until(lambda: list(uploads.glob("*/dropped.csv")), lambda found: not found)
-        assert "All 600 rows are done." in Visitor.at(again.url).get(run).text
+        assert "All 600 rows succeeded." in Visitor.at(again.url).get(run).text
 
 
 def test_a_run_of_the_command_line_is_stopped_from_the_page(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
