@@ -1,4 +1,4 @@
-"""Processes: starts our own, and tells a process from a later one with the same number."""
+"""Processes: starts our own, and distinguishes a process from a later one with the same number."""
 
 from __future__ import annotations
 

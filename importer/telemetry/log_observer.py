@@ -55,9 +55,9 @@ class Watch(Silent):
 
     def ended(self, summary: RunSummary) -> None:
         """The run ended, finished or stopped."""
-        tell = self._log.info if summary.exit_code == ExitCode.OK else self._log.warning
+        log = self._log.info if summary.exit_code == ExitCode.OK else self._log.warning
         rows = {name: getattr(summary.rows, name) for name in RowCounts.__struct_fields__}
-        tell(
+        log(
             "run ends",
             exit_code=summary.exit_code,
             **rows,

@@ -228,10 +228,10 @@ def export(figures: Figures, environ: Mapping[str, str]) -> str:
     try:
         data = reader.get_metrics_data()
         exporter = OTLPMetricExporter(endpoint=endpoint, timeout=10)
-        well = data is None or exporter.export(data, timeout_millis=10_000) is MetricExportResult.SUCCESS
+        accepted = data is None or exporter.export(data, timeout_millis=10_000) is MetricExportResult.SUCCESS
         exporter.shutdown()
         provider.shutdown()
     except Exception as error:
         # Errors of the network; metrics that cannot be sent change no outcome.
         return f"OpenTelemetry could not send the metrics ({type(error).__name__})"
-    return "" if well else "the receiver of OpenTelemetry did not accept the metrics"
+    return "" if accepted else "the receiver of OpenTelemetry did not accept the metrics"
