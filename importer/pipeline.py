@@ -42,6 +42,7 @@ from importer.sender.settlement import Settlement
 from importer.sender.stop_rules import StopRules
 from importer.sender.work import Feed, Portion
 from importer.settings.options import Settings
+from importer.system.garbage import fewer_collections
 from importer.world import World
 
 
@@ -100,7 +101,8 @@ def _carry_out(job: Job) -> RunSummary:
     observer.of_run(job.run.record.run_id)
     observer.begin(job.source.name, job.journal.decided(job.run.key).count(1))
     try:
-        sent = asyncio.run(_send(job))
+        with fewer_collections():
+            sent = asyncio.run(_send(job))
     finally:
         observer.end()
     if sent.stop is not None and sent.stop.exit_code is ExitCode.JOURNAL:
