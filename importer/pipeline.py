@@ -35,7 +35,7 @@ from importer.runs.stages import (
     unchanged_filter_of,
 )
 from importer.runs.target import target_of
-from importer.sender.admission import Admission
+from importer.sender.admission import Admission, Stopping
 from importer.sender.engine import Engine
 from importer.sender.feed import SheetFeed
 from importer.sender.settlement import Settlement
@@ -210,7 +210,11 @@ async def send_rows(rows: Feed, again: Sequence[Work], stages: Stages) -> Import
                 settlement.sent(work)
                 engine.sent(work)
 
-            asked = await admission.ask(lambda written: client.set_preferences(work.batch.body, written), sending)
+            try:
+                asked = await admission.ask(lambda written: client.set_preferences(work.batch.body, written), sending)
+            except Stopping:
+                await settlement.withdraw(work)
+                return
             engine.stop(admission.learn(work, asked))
             stop = rules.learn(work, asked.reply)
             decision = decide(work, asked.reply, server_down=admission.server_down, stop=stop)  # reconcile

@@ -15,7 +15,7 @@ from importer.chunker.batches import Chunker
 from importer.chunker.lanes import Lanes
 from importer.errors import ExitCode, ImporterError, Stop
 from importer.model import Batch, Customer, Work
-from importer.sender.admission import Stopping, first_of
+from importer.sender.admission import first_of
 from importer.sender.stop_rules import StopRules
 from importer.sender.work import Limits, Portion
 
@@ -151,7 +151,7 @@ class Engine:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._changed.set()
-        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, Stopping):
+        if not task.cancelled() and (error := task.exception()) is not None:
             self.stop(error if isinstance(error, ImporterError) else _unexpected(error))
 
     async def _until_deadline(self) -> None:

@@ -103,6 +103,12 @@ class Settlement:
         """The request is sent now: from here on the server may have applied the batch."""
         self._unsent.discard(work.batch.batch_id)
 
+    async def withdraw(self, work: Work) -> None:
+        """The run stops before the batch is sent: even if the process is killed now, its rows are not in doubt."""
+        if not work.doubt:
+            await self._scribe.write(Change(harmless=(work.batch.batch_id,)))
+            self._unsent.discard(work.batch.batch_id)
+
     # ------------------------------------------------------------------------------------------------ after a reply
 
     def settle(self, work: Work, asked: Asked[Reply] | None, decision: Decision) -> Settled:

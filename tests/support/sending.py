@@ -126,6 +126,7 @@ class MemoryScribe:
         for batch_id in change.settled:
             del self.open[batch_id]
         for batch_id in change.harmless:
+            assert batch_id in self.open, "a settled batch is neither harmless nor in doubt"
             self.doubt[batch_id] = False
         for batch_id in change.doubtful:
             self.doubt[batch_id] = True
