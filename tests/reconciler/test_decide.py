@@ -182,6 +182,13 @@ def test_an_unreadable_reply_to_one_customer_is_tried_twice() -> None:
     assert statuses(decide(again.work, failed(Next.WARNING, doubt=True))) == {2: Status.UNKNOWN}
 
 
+@pytest.mark.parametrize(("next_", "foreign"), [(Next.AGAIN, False), (Next.ALONE, False), (Next.WARNING, True)])
+def test_a_temporary_problem_leaves_a_customer_alone_its_five_attempts(next_: Next, foreign: bool) -> None:
+    """Only a reply of the API itself that cannot be read says something about this one customer."""
+    (again,) = decide(work_of(1, alone=True), failed(next_, doubt=True, foreign=foreign)).follow_ups
+    assert again.work.most_tries == MAX_ATTEMPTS
+
+
 def test_a_reply_that_is_not_from_the_api_keeps_the_batch_open() -> None:
     stop = Stop(ExitCode.SETTINGS, "not the API")
     decision = decide(work_of(1, tries=9), failed(Next.WARNING, doubt=True, foreign=True), stop=stop)

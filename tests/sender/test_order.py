@@ -92,6 +92,31 @@ def test_a_newer_row_waits_until_the_older_has_its_outcome_though_its_request_ti
     assert result.wire.left[first_of_newer] > result.wire.left[0] + 2.0
 
 
+def test_a_newer_row_is_sent_only_after_the_outcome_of_the_older_is_in_the_journal() -> None:
+    """The disk takes a second for outcomes: a crash in that second must not find the newer row sent."""
+    scribes: list[Any] = []
+    early: list[int] = []
+
+    async def during(stages: Stages) -> None:
+        scribe: Any = stages.settlement._scribe
+        scribes.append(scribe)
+        write = scribe.write
+
+        async def slowly(change: Any) -> None:
+            await asyncio.sleep(1.0 if change.outcomes else 0.0)
+            await write(change)
+
+        scribe.write = slowly
+
+    async def answer(request: httpx.Request, number: int) -> httpx.Response | None:
+        early.extend(row for row in range(2, 1 + number) if row not in scribes[0].outcomes)
+        return None
+
+    found = [Customer(row, mobile="919876500001", custom_fields=(("Color", str(row)),)) for row in range(2, 6)]
+    result = ran(found, during=during, answer=answer)
+    assert (result.stop, result.count(Status.SUCCEEDED), early) == (None, 4, [])
+
+
 def test_a_row_whose_timed_out_request_keeps_the_server_busy_is_unknown_and_not_failed() -> None:
     """The server says busy (521) because of our own lost attempt, and applies that one in the end."""
     result = ran(

@@ -201,6 +201,14 @@ def test_a_dead_server_gets_one_probe_every_half_minute_and_then_the_run_stops_w
     assert result.scribe.outcomes == {}
 
 
+def test_an_outage_ends_the_run_when_its_time_is_over_and_not_at_the_next_probe() -> None:
+    result = ran(customers(2000), options={"faults": ("1-:503",)}, max_outage=100.0, jitter=lambda: 0.0)
+    assert result.exit_code is ExitCode.TROUBLE
+    assert result.seconds == pytest.approx(100.0, abs=1.0)
+    assert result.requests == 5 + 3
+    assert result.stop is not None and "unavailable" in result.stop.message
+
+
 @pytest.mark.parametrize("latency", [0.0, 1.0])
 def test_after_an_outage_it_goes_on_at_once_and_every_row_succeeds(latency: float) -> None:
     """The first probe that is answered lets all flow: nobody sleeps on, not even who waits to be the next probe."""
@@ -663,6 +671,28 @@ def test_a_batch_sent_again_after_a_refusal_is_in_doubt_while_it_flies(fault: st
     result = ran(customers(1), answer=look, during=during, credentials=OAUTH)
     assert all_succeeded(result, 1)
     assert seen == [True, True]
+
+
+def test_new_batches_wait_until_every_inherited_one_was_sent() -> None:
+    """One at a time at the rate, with room for more: the older ones have taken their turn before a newer row has."""
+    chunker = Chunker(100, next_id=7)
+    left = [
+        Work(batch, batch.batch_id, doubt=True, opened=True)
+        for batch in (chunker.form(customers(2, first_row=row, color="old")) for row in range(2, 22, 2))
+    ]
+    result = ran(customers(50, first_row=100), again=left, batch_size=10, concurrency=64, rate=FAST)
+    assert all_succeeded(result, 70)
+    assert [b"old" in body for body in result.wire.bodies] == [True] * 10 + [False] * 5
+
+
+@pytest.mark.parametrize("doubt", [False, True])
+def test_an_inherited_batch_above_a_limit_is_halved_only_if_it_was_never_sent(doubt: bool) -> None:
+    """The server may be applying the first attempt: only the same bytes are safe. New batches follow either way."""
+    chunker = Chunker(100, next_id=7)
+    left = Work(chunker.form(customers(4)), root=7, doubt=doubt, opened=True)
+    result = ran(customers(10, first_row=10), again=[left], batch_size=2)
+    assert all_succeeded(result, 14)
+    assert [body.count(b"custom_fields") for body in result.wire.bodies[:2]] == ([4, 2] if doubt else [2, 2])
 
 
 def test_every_body_that_is_sent_is_a_batch_that_was_written_down_before() -> None:
