@@ -15,7 +15,7 @@ import click
 from importer._version import __version__
 from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_error
 from importer.errors import ExitCode, ImporterError, JournalError
-from importer.system.collection import collection_paused
+from importer.system.garbage import collection_paused
 from importer.system.streams import close_streams, open_streams
 
 

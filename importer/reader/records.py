@@ -10,7 +10,7 @@ from typing import TextIO
 
 from importer.errors import SourceError
 from importer.reader.encoding import BLOCK, Opener
-from importer.system.collection import collection_paused
+from importer.system.garbage import collection_paused
 
 #: The longest cell. Also what stops a quote that is never closed from swallowing the file.
 LONGEST_CELL = 1 << 17

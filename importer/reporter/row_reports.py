@@ -19,8 +19,8 @@ from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
 from importer.reporter.rows import ReportBlock, ReportSource, blocks, result_cells
 from importer.reporter.timeline import Timeline
-from importer.system.collection import collection_paused
 from importer.system.files import Aside, private_folder, told
+from importer.system.garbage import collection_paused
 from importer.system.text import counted
 
 if TYPE_CHECKING:

@@ -1076,7 +1076,7 @@ CONTENT = (
     out(
         "items: one that fits two belongs to neither",
         "_by_identifier",
-        "if len(fitting) > 1 or found[index] is not None:\n    spoilt.add(index)",
+        "if len(fitting) > 1 or found[index] is not None:\n    ambiguous.add(index)",
         "",
         "test_reconcile::test_the_rule",
     ),
