@@ -1,4 +1,4 @@
-"""A working stand-in for the API, to run and to test against. It shares no wire code with the importer."""
+"""A working sandbox for the API, to run and to test against. It shares no wire code with the importer."""
 
 from importer.sandbox.app import create_app
 from importer.sandbox.catalogue import MAGIC_TABLE, magic_markdown

@@ -23,7 +23,7 @@ def basic_header(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{digest}".encode()).decode()
 
 
-class Access:
+class Authenticator:
     """Knows one till and one OAuth client, and the tokens it has given out."""
 
     def __init__(self, options: SandboxOptions, clock: Clock = time.monotonic) -> None:
@@ -58,7 +58,7 @@ class Access:
         self._tokens.clear()
 
 
-class Window:
+class RateWindow:
     """At most `count` requests in any window of `seconds`, to the letter: every arrival that passed is remembered."""
 
     def __init__(self, rate: str, clock: Clock = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""The stand-in as an ASGI application: the four calls of the API that the importer uses, and their refusals.
+"""The sandbox as an ASGI application: the four calls of the API that the importer uses, and their refusals.
 
 Shares nothing with the importer's own wire code on purpose. Mounted in-process through httpx's ASGI transport, or
 served by uvicorn (`server.py`).
@@ -25,10 +25,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from importer.sandbox.catalogue import PAGES, REQUEST_CODES, Magic
-from importer.sandbox.faults import Answer, Fault, deliver, page, send_answer
+from importer.sandbox.faults import Fault, SandboxAnswer, deliver, page, send_answer
 from importer.sandbox.judge import CustomerSent, StoreSent, decode_body
 from importer.sandbox.options import PreferenceField, SandboxOptions
-from importer.sandbox.shapes import Verdict
+from importer.sandbox.shapes import ItemResult
 from importer.sandbox.state import Identifier, RequestRecord, SandboxState
 from importer.sandbox.store import Account, Identifiers
 
@@ -63,20 +63,20 @@ def create_app(options: SandboxOptions | None = None, clock: Callable[[], float]
     return app
 
 
-Handler = Callable[[SandboxState, Headers, QueryParams, bytes], Awaitable[Answer]]
+Handler = Callable[[SandboxState, Headers, QueryParams, bytes], Awaitable[SandboxAnswer]]
 
 
-def _refusal(state: SandboxState, code: int, headers: dict[str, str] | None = None) -> Answer:
+def _refusal(state: SandboxState, code: int, headers: dict[str, str] | None = None) -> SandboxAnswer:
     """A whole request refused with a code: the API's JSON, or a gateway's page under its own status."""
     known = REQUEST_CODES.get(code)
     if code in PAGES:
         return page(code, headers or {})
     body = state.shaper.refusal(code, known.message if known else "")
     status = state.shaper.http_status(code, known.http_status if known else 200)
-    return Answer(status, msgspec.json.encode(body), str(code), headers=headers or {})
+    return SandboxAnswer(status, msgspec.json.encode(body), str(code), headers=headers or {})
 
 
-def _admit(state: SandboxState, headers: Headers) -> tuple[str, Answer | None, dict[str, str]]:
+def _admit(state: SandboxState, headers: Headers) -> tuple[str, SandboxAnswer | None, dict[str, str]]:
     """The key of the call, the refusal if it may not pass, and headers for its answer."""
     key = state.access.key_of(headers)
     if key is None:
@@ -151,7 +151,7 @@ class _Preferences:
 
     async def _faulty(
         self, fault: Fault, record: RequestRecord, headers: Headers, scope: Scope, body: bytes | None
-    ) -> Answer:
+    ) -> SandboxAnswer:
         """The sound answer under a fault that strikes after the batch was applied; else a blank one."""
         record.fault = fault.kind
         if fault.kind == "slow":
@@ -160,9 +160,9 @@ class _Preferences:
             return await self._answer(record, headers, scope, body)
         customers = _customers(body)
         record.size = len(customers or ())
-        return Answer(200, b"")
+        return SandboxAnswer(200, b"")
 
-    async def _answer(self, record: RequestRecord, headers: Headers, scope: Scope, body: bytes | None) -> Answer:
+    async def _answer(self, record: RequestRecord, headers: Headers, scope: Scope, body: bytes | None) -> SandboxAnswer:
         state, options = self._state, self._state.options
         _, refusal, more = _admit(state, headers)
         if refusal is not None:
@@ -174,7 +174,7 @@ class _Preferences:
         if kind != "application/json" or packed not in ({"identity", "gzip"} if options.accept_gzip else {"identity"}):
             return _refusal(state, 415, more)
         if QueryParams(scope["query_string"]).get("format") != "json":
-            # Without it v1.1 speaks XML, which no client of ours understands.
+            # Without it v1.1 speaks XML, which the importer does not parse.
             return _xml_refusal(more)
         customers = _customers(_unpacked(body) if packed == "gzip" else body)
         record.size = len(customers or ())
@@ -190,7 +190,9 @@ class _Preferences:
         answer.headers = more
         return answer
 
-    async def _apply(self, record: RequestRecord, customers: list[CustomerSent], magics: list[Magic | None]) -> Answer:
+    async def _apply(
+        self, record: RequestRecord, customers: list[CustomerSent], magics: list[Magic | None]
+    ) -> SandboxAnswer:
         """Takes the customers' locks, works for as long as it is told to, stores, and lets go before it answers."""
         state = self._state
         keys = [state.judge.keys(customer) for customer in customers]
@@ -199,7 +201,7 @@ class _Preferences:
             state.repeats += 1
         found = state.store.find(flat)
         latency = state.next_latency()
-        # Nobody can come between when nothing is awaited.
+        # Without an await no other request can interleave.
         held: list[str | int] = []
         blocked: set[int] = set()
         if latency or state.busy:
@@ -247,7 +249,7 @@ class _Preferences:
         keys: list[list[str]],
         found: dict[str, int],
         blocked: set[int],
-    ) -> Answer:
+    ) -> SandboxAnswer:
         state = self._state
         judge, shaper = state.judge, state.shaper
         refuse_conflicts = state.options.conflict == "1047"
@@ -278,9 +280,9 @@ class _Preferences:
             items.append({} if silence else self._item(customer, account, verdict))
         state.store.commit(change, record.request_id, record.body_sha256, record.size)
         code, document = shaper.answer(items, len(customers), succeeded)
-        return Answer(shaper.http_status(code, 200), msgspec.json.encode(document), str(code))
+        return SandboxAnswer(shaper.http_status(code, 200), msgspec.json.encode(document), str(code))
 
-    def _item(self, customer: CustomerSent, account: Account | None, verdict: Verdict) -> dict[str, Any]:
+    def _item(self, customer: CustomerSent, account: Account | None, verdict: ItemResult) -> dict[str, Any]:
         shaper = self._state.shaper
         mobile, email, external_id, user_id = customer.mobile, customer.email, customer.external_id, customer.user_id
         if shaper.country_mobile:
@@ -293,7 +295,7 @@ class _Preferences:
         fields = customer.custom_fields.field if customer.custom_fields is not None else ()
         return shaper.item(mobile, email, external_id, user_id, _store_echo(customer.store), fields, verdict)
 
-    async def _get(self, query: QueryParams) -> Answer:
+    async def _get(self, query: QueryParams) -> SandboxAnswer:
         """One customer's preferences. Who exists but was never written has none."""
         state, shaper = self._state, self._state.shaper
         parameter = next((name for name in _PARAMETERS if query.get(name)), None)
@@ -312,12 +314,12 @@ class _Preferences:
         magic = state.judge.magic(sent)
         if found is not None:
             number, account = found
-            verdict = Verdict(True, shaper.success_code, _FOUND)
+            verdict = ItemResult(True, shaper.success_code, _FOUND)
         elif magic is not None and magic.word == "code":
             number, account, verdict = 0, Account(), state.judge.failure(magic.code)
         elif state.judge.exists(sent.mobile, sent.email, sent.external_id, sent.user_id):
             number, account = 0, named
-            verdict = Verdict(True, shaper.success_code, _FOUND)
+            verdict = ItemResult(True, shaper.success_code, _FOUND)
         else:
             number, account, verdict = 0, named, state.judge.failure(404)
         item: dict[str, Any] = {
@@ -331,7 +333,7 @@ class _Preferences:
         code = 200 if verdict.success else 500
         status = shaper.status(code, verdict.success, "Operation successful" if code == 200 else "Operation failed")
         body = {"response": {"status": status, "customers": {"customer": item}}}
-        return Answer(shaper.http_status(code, 200), msgspec.json.encode(body), str(code))
+        return SandboxAnswer(shaper.http_status(code, 200), msgspec.json.encode(body), str(code))
 
 
 def _call(state: SandboxState, handler: Handler, method: str) -> Callable[[Request], Awaitable[Response]]:
@@ -349,7 +351,7 @@ def _call(state: SandboxState, handler: Handler, method: str) -> Callable[[Reque
     return endpoint
 
 
-async def _custom_fields(state: SandboxState, headers: Headers, query: QueryParams, body: bytes) -> Answer:  # noqa: ARG001 - one signature for all
+async def _custom_fields(state: SandboxState, headers: Headers, query: QueryParams, body: bytes) -> SandboxAnswer:  # noqa: ARG001 - one signature for all
     """The preferences that the organisation has defined; without a list of them, the names stored so far."""
     _, refusal, more = _admit(state, headers)
     if refusal is not None:
@@ -364,7 +366,7 @@ async def _custom_fields(state: SandboxState, headers: Headers, query: QueryPara
     status = state.shaper.status(200, True, "Custom fields retrieved successfully")
     organization = {"custom_fields": {"field": entries[0] if len(entries) == 1 else entries}}
     document = {"response": {"status": status, "organization": organization}}
-    return Answer(200, msgspec.json.encode(document), "200", headers=more)
+    return SandboxAnswer(200, msgspec.json.encode(document), "200", headers=more)
 
 
 def _definition(field: PreferenceField) -> dict[str, Any]:
@@ -386,7 +388,7 @@ class _KeyAndSecret(msgspec.Struct):
     secret: str
 
 
-async def _token(state: SandboxState, headers: Headers, query: QueryParams, body: bytes) -> Answer:  # noqa: ARG001 - one signature for all
+async def _token(state: SandboxState, headers: Headers, query: QueryParams, body: bytes) -> SandboxAnswer:  # noqa: ARG001 - one signature for all
     try:
         sent = msgspec.json.decode(body, type=_KeyAndSecret)
     except (msgspec.DecodeError, RecursionError):
@@ -395,12 +397,12 @@ async def _token(state: SandboxState, headers: Headers, query: QueryParams, body
     if token is None:
         return _token_refusal(401, "Invalid client key or secret")
     document = {"data": {"accessToken": token[0], "ttlSeconds": token[1]}, "errors": None}
-    return Answer(200, msgspec.json.encode(document))
+    return SandboxAnswer(200, msgspec.json.encode(document))
 
 
-def _token_refusal(code: int, message: str) -> Answer:
+def _token_refusal(code: int, message: str) -> SandboxAnswer:
     document = {"data": None, "errors": [{"code": code, "message": message}]}
-    return Answer(code, msgspec.json.encode(document), str(code))
+    return SandboxAnswer(code, msgspec.json.encode(document), str(code))
 
 
 def _not_found(state: SandboxState) -> Callable[[Request, Exception], Awaitable[Response]]:
@@ -446,12 +448,12 @@ def _customers(body: bytes | None) -> list[CustomerSent] | None:
         return None
 
 
-def _xml_refusal(headers: dict[str, str]) -> Answer:
+def _xml_refusal(headers: dict[str, str]) -> SandboxAnswer:
     body = (
         b'<?xml version="1.0" encoding="UTF-8"?><response><status><success>false</success><code>400</code>'
         b"<message>Input is invalid, Please check request parameters or input xml/json</message></status></response>"
     )
-    return Answer(200, body, "400", "application/xml", headers)
+    return SandboxAnswer(200, body, "400", "application/xml", headers)
 
 
 def _identifiers(customer: CustomerSent) -> Identifiers:

@@ -1,4 +1,4 @@
-"""What the stand-in knows of the API's codes, and the identifiers that call each of them up.
+"""What the sandbox knows of the API's codes, and the identifiers that call each of them up.
 
 The table is the sandbox's own on purpose: one shared with the program under test would share its mistakes too. Faults
 come from the data and never from chance, as with the test numbers of card processors.

@@ -31,7 +31,7 @@ FAULTS: dict[str, tuple[str, bool]] = {
     "code-NNN": ("a refusal of the whole request in the body, without items; setting: http", False),
     "html": ("HTTP 200 with a login page", False),
     "empty": ("HTTP 200 with an empty body", False),
-    "text": ("HTTP 200 with JSON that is no answer, as text/plain", False),
+    "text": ("HTTP 200 with JSON that is not an answer, as text/plain", False),
     "nested": ("HTTP 200 with a JSON array nested 200,000 deep", False),
     "bomb": ("HTTP 200 with a small gzip body that unpacks to 64 MiB; setting: mib", False),
     "reset": ("the connection is reset without an answer", False),
@@ -41,7 +41,7 @@ FAULTS: dict[str, tuple[str, bool]] = {
     "drip": ("works, but the answer comes a byte every half second; setting: seconds", True),
     "truncated": ("the answer's JSON ends in the middle", True),
     "cut": ("the connection ends in the middle of the answer", True),
-    "nan": ("the answer's codes are NaN, which is no JSON", True),
+    "nan": ("the answer's codes are NaN, which is not JSON", True),
     "duplicate-keys": ("every success in the answer stands there twice, first as the opposite", True),
     "no-items": ("the answer has no list of customers", True),
     "missing": ("the last item is missing from the answer", True),
@@ -55,7 +55,7 @@ _LINE = re.compile(r"(?:(\d+)(?:-(\d*))?|\*/(\d+)):([a-z0-9-]+)((?::[a-z-]+=.*)?
 _SETTING = re.compile(r":(?=[a-z-]+=)")
 
 
-class Answer(msgspec.Struct):
+class SandboxAnswer(msgspec.Struct):
     """An HTTP answer about to be sent. `code`: the code in its body, for the log."""
 
     http_status: int
@@ -107,11 +107,11 @@ def parse_fault(line: str) -> Fault:
 
 
 def parse_script(lines: Iterable[str]) -> tuple[Fault, ...]:
-    """A script; blank lines and those that begin with # are left out."""
+    """A script; blank lines and comments (#) are skipped."""
     return tuple(parse_fault(line) for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
-async def send_answer(answer: Answer, send: Send, length: int | None = None) -> None:
+async def send_answer(answer: SandboxAnswer, send: Send, length: int | None = None) -> None:
     headers = [
         (b"content-type", answer.content_type.encode()),
         (b"content-length", str(len(answer.body) if length is None else length).encode()),
@@ -122,8 +122,8 @@ async def send_answer(answer: Answer, send: Send, length: int | None = None) -> 
 
 
 async def deliver(
-    fault: Fault, answer: Answer, shaper: Shaper, scope: Scope, receive: Receive, send: Send
-) -> Answer | None:
+    fault: Fault, answer: SandboxAnswer, shaper: Shaper, scope: Scope, receive: Receive, send: Send
+) -> SandboxAnswer | None:
     """Sends what the fault makes of the sound answer (which is blank when the batch was not applied)."""
     kind = fault.kind
     if kind in {"reset", "close"}:
@@ -147,7 +147,7 @@ async def deliver(
     return changed
 
 
-def _changed(fault: Fault, answer: Answer, shaper: Shaper) -> Answer:
+def _changed(fault: Fault, answer: SandboxAnswer, shaper: Shaper) -> SandboxAnswer:
     kind, headers = fault.kind, answer.headers
     if kind.isdecimal():
         return _status(fault, int(kind), headers, shaper)
@@ -155,19 +155,19 @@ def _changed(fault: Fault, answer: Answer, shaper: Shaper) -> Answer:
         code = int(kind[5:])
         known = REQUEST_CODES.get(code)
         body = shaper.refusal(code, known.message if known else "")
-        return Answer(int(fault.number("http", 200)), msgspec.json.encode(body), str(code), headers=headers)
+        return SandboxAnswer(int(fault.number("http", 200)), msgspec.json.encode(body), str(code), headers=headers)
     if kind == "html":
         page = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Sign in</form></body></html>"
-        return Answer(200, page, content_type="text/html; charset=utf-8", headers=headers)
+        return SandboxAnswer(200, page, content_type="text/html; charset=utf-8", headers=headers)
     if kind == "empty":
-        return Answer(200, b"", headers=headers)
+        return SandboxAnswer(200, b"", headers=headers)
     if kind == "text":
-        return Answer(200, b'["OK"]', content_type="text/plain", headers=headers)
+        return SandboxAnswer(200, b'["OK"]', content_type="text/plain", headers=headers)
     if kind == "nested":
-        return Answer(200, b"[" * 200_000 + b"]" * 200_000, headers=headers)
+        return SandboxAnswer(200, b"[" * 200_000 + b"]" * 200_000, headers=headers)
     if kind == "bomb":
         packed = _bomb(int(fault.number("mib", 64)))
-        return Answer(200, packed, headers={**headers, "content-encoding": "gzip"})
+        return SandboxAnswer(200, packed, headers={**headers, "content-encoding": "gzip"})
     if kind == "truncated":
         answer.body = answer.body[: len(answer.body) * 2 // 3]
     elif kind == "nan":
@@ -179,7 +179,7 @@ def _changed(fault: Fault, answer: Answer, shaper: Shaper) -> Answer:
     return answer
 
 
-def _status(fault: Fault, status: int, headers: dict[str, str], shaper: Shaper) -> Answer:
+def _status(fault: Fault, status: int, headers: dict[str, str], shaper: Shaper) -> SandboxAnswer:
     more = {}
     if "retry-after" in fault.settings:
         more["retry-after"] = _retry_after(fault.settings["retry-after"])
@@ -191,15 +191,15 @@ def _status(fault: Fault, status: int, headers: dict[str, str], shaper: Shaper) 
         return page(status, headers)
     known = REQUEST_CODES.get(code)
     body = shaper.refusal(code, known.message if known else "")
-    return Answer(status, msgspec.json.encode(body), str(code), headers=headers)
+    return SandboxAnswer(status, msgspec.json.encode(body), str(code), headers=headers)
 
 
-def page(status: int, headers: dict[str, str]) -> Answer:
+def page(status: int, headers: dict[str, str]) -> SandboxAnswer:
     """What a gateway says: HTML under its own status."""
     known = REQUEST_CODES.get(status)
     title = f"{status} {known.message if known else ''}".strip()
     text = f"<html><head><title>{title}</title></head><body><center><h1>{title}</h1></center></body></html>"
-    return Answer(status, text.encode(), content_type="text/html", headers=headers)
+    return SandboxAnswer(status, text.encode(), content_type="text/html", headers=headers)
 
 
 def _retry_after(text: str) -> str:
@@ -244,7 +244,7 @@ def _with_items_changed(kind: str, body: bytes) -> bytes:
 _STATUS_OK = {"success": "true", "code": 200, "message": "", "warnings": {}}
 
 
-async def _drip(answer: Answer, seconds: float, send: Send) -> None:
+async def _drip(answer: SandboxAnswer, seconds: float, send: Send) -> None:
     body, answer.body = answer.body, b""
     await send_answer(answer, send, length=len(body))
     for at in range(len(body)):

@@ -1,4 +1,4 @@
-"""What becomes of one customer of a request: the checks the API makes, in order, and the magic identifiers.
+"""The result of one customer of a request: the API's checks in order, and the magic identifiers.
 
 Pure but for the counters of magic identifiers that fail a number of times and then succeed.
 """
@@ -13,7 +13,7 @@ import msgspec
 
 from importer.sandbox.catalogue import ITEM_MESSAGES, SUCCESSES, Magic, magic_of
 from importer.sandbox.options import OptionsError, PreferenceField, SandboxOptions
-from importer.sandbox.shapes import Verdict
+from importer.sandbox.shapes import ItemResult
 
 
 class FieldSent(msgspec.Struct, gc=False):
@@ -63,7 +63,7 @@ _LISTS = msgspec.json.Decoder(list[str])
 class Judgement(msgspec.Struct):
     """`stored`: the preferences to keep, None when nothing of this customer is to be kept."""
 
-    verdict: Verdict
+    verdict: ItemResult
     stored: dict[str, str] | None
     #: "omit" or "empty": how the answer keeps silent about it.
     silence: str = ""
@@ -77,9 +77,9 @@ class Judge:
         self._checks = {field.name: _Check(field) for field in options.fields or ()}
         self._unknown_fails = options.unknown_fields == "error"
         self._stores = options.stores
-        self.accepted = Verdict(True, success_code, ITEM_MESSAGES[success_code])
+        self.accepted = ItemResult(True, success_code, ITEM_MESSAGES[success_code])
         self._success_code = success_code
-        self._failures = {code: Verdict(False, code, message) for code, message in ITEM_MESSAGES.items()}
+        self._failures = {code: ItemResult(False, code, message) for code, message in ITEM_MESSAGES.items()}
         self._spent: Counter[str] = Counter()
 
     def _bare(self, identifier: str) -> str:
@@ -91,9 +91,9 @@ class Judge:
     def mobile(self, mobile: str) -> str:
         return self._country + mobile if len(mobile) == 10 else mobile
 
-    def failure(self, code: int) -> Verdict:
+    def failure(self, code: int) -> ItemResult:
         verdict = self._failures.get(code)
-        return verdict if verdict is not None else Verdict(False, code, "")
+        return verdict if verdict is not None else ItemResult(False, code, "")
 
     def keys(self, customer: CustomerSent) -> list[str]:
         """The identifiers under which a customer is known. Two customers that share one are the same."""
@@ -133,9 +133,9 @@ class Judge:
         judged = self._judge(customer)
         if magic is None or judged.stored is None:
             return judged
-        return self._enchant(magic, judged)
+        return self._apply_magic(magic, judged)
 
-    def _enchant(self, magic: Magic, judged: Judgement) -> Judgement:
+    def _apply_magic(self, magic: Magic, judged: Judgement) -> Judgement:
         """A customer who would have succeeded, under a magic identifier."""
         word, code = magic.word, magic.code
         if word in {"omit", "empty"}:
@@ -143,11 +143,11 @@ class Judge:
         elif word == "request" or not self._due(magic):
             return judged
         elif word == "warn":
-            judged.verdict = Verdict(True, self._success_code, ITEM_MESSAGES[self._success_code], (str(code),))
+            judged.verdict = ItemResult(True, self._success_code, ITEM_MESSAGES[self._success_code], (str(code),))
         elif word == "yes":
-            return Judgement(Verdict(True, code, ITEM_MESSAGES.get(code, "")), None)
+            return Judgement(ItemResult(True, code, ITEM_MESSAGES.get(code, "")), None)
         elif code in SUCCESSES:
-            judged.verdict = Verdict(True, code, ITEM_MESSAGES[code])
+            judged.verdict = ItemResult(True, code, ITEM_MESSAGES[code])
         elif code == 1035 and judged.stored:
             judged.verdict = self.failure(code)
             judged.stored = dict(list(judged.stored.items())[:1])
@@ -216,7 +216,7 @@ class Judge:
                 return Judgement(self.failure(1035), stored)
             return Judgement(self.failure(1018 if disabled and not invalid else 1030), None)
         if unknown:
-            return Judgement(Verdict(True, self._success_code, self.accepted.message, ("1017",)), stored)
+            return Judgement(ItemResult(True, self._success_code, self.accepted.message, ("1017",)), stored)
         return Judgement(self.accepted, stored)
 
 

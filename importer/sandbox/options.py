@@ -1,4 +1,4 @@
-"""What a sandbox is told before it starts, and the files and short texts those settings are written in."""
+"""The settings of the sandbox, and the files and short texts they are written in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 DEFAULT_USERNAME = "sandbox-till"
-DEFAULT_PASSWORD = "sandbox"  # noqa: S105 - the documented password of a stand-in
+DEFAULT_PASSWORD = "sandbox"  # noqa: S105 - the documented password of a sandbox
 DEFAULT_KEY = "sandbox-key"
 DEFAULT_SECRET = "sandbox-secret"  # noqa: S105 - likewise
 
@@ -20,7 +20,7 @@ class OptionsError(ValueError):
 
 
 class PreferenceField(msgspec.Struct, frozen=True, kw_only=True):
-    """A preference that the stand-in's organisation has defined, named as the API names its parts."""
+    """A preference that the sandbox's organisation has defined, named as the API names its parts."""
 
     name: str
     label: str = ""
@@ -33,7 +33,7 @@ class PreferenceField(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SandboxOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting of the stand-in. All have a default under which valid rows succeed."""
+    """Every setting of the sandbox. All have a default under which valid rows succeed."""
 
     username: str = DEFAULT_USERNAME
     password: str = DEFAULT_PASSWORD
@@ -57,7 +57,7 @@ class SandboxOptions(msgspec.Struct, frozen=True, kw_only=True):
     accept_gzip: bool = False
     #: The answer's shape: words of `shapes.SHAPES`, joined by commas.
     shape: str = ""
-    #: Identifiers of the customers who exist (mobiles with or without country code); None: everybody exists.
+    #: Identifiers of the customers who exist (mobiles with or without country code); None: every customer exists.
     customers: frozenset[str] | None = None
     #: The preferences that are defined; None: any name will do.
     fields: tuple[PreferenceField, ...] | None = None

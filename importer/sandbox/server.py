@@ -1,4 +1,4 @@
-"""The stand-in behind a real socket: in a thread of this process, or as a server that runs until it is stopped."""
+"""The sandbox behind a real socket: in a thread of this process, or as a server that runs until it is stopped."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class EmbeddedSandbox:
         self.port = listener.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{self.port}"
         started = threading.Event()
-        self._server = _Server(self.app, started.set, self._defects)
+        self._server = _SandboxServer(self.app, started.set, self._defects)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
         )
@@ -62,7 +62,7 @@ class EmbeddedSandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.should_exit = True
-        # What still flies is a scripted fault that never answers: nobody waits for it.
+        # Requests still in flight are scripted faults that never answer: do not wait for them.
         self._server.force_exit = True
         self._thread.join(10)
         self.state.close()
@@ -78,13 +78,13 @@ def serve(
 ) -> None:
     """Serves until SIGINT or SIGTERM. `announce` is called with the base URL once calls are taken.
 
-    OptionsError for a setting that cannot be understood, OSError when the address cannot be had.
+    OptionsError for a setting that cannot be understood, OSError where the address is not available.
     """
     app = create_app(options)
     listener = listen(host, port)
     name = f"[{host}]" if ":" in host else host
     base_url = f"http://{name}:{listener.getsockname()[1]}"
-    server = _Server(app, lambda: announce(base_url) if announce is not None else None, [])
+    server = _SandboxServer(app, lambda: announce(base_url) if announce is not None else None, [])
     try:
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
@@ -92,7 +92,7 @@ def serve(
         app.state.sandbox.close()
 
 
-class _Server(uvicorn.Server):
+class _SandboxServer(uvicorn.Server):
     """uvicorn without its log, telling when it has started, and lending faults the connection they break."""
 
     def __init__(self, app: Starlette, started: Callable[[], None], defects: list[Exception]) -> None:
@@ -154,7 +154,7 @@ class _Lending:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket to serve HTTP on; port 0 finds a free one. Raises `OSError` where the address cannot be had."""
+    """A socket to serve HTTP on; port 0 finds a free one. Raises `OSError` where the address is not available."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it each answer waits 40 ms for an ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -106,7 +106,7 @@ def parse_shape(text: str) -> dict[str, str]:
     return chosen
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class ItemResult(msgspec.Struct, frozen=True):
     """What is said of one customer."""
 
     success: bool
@@ -137,9 +137,9 @@ class Shaper:
         self._totals = chosen["totals"] == "totals"
         self._http = chosen["http"]
         self.echo_stored = self._echo == "echo-stored"
-        self._statuses: dict[Verdict, dict[str, Any]] = {}
+        self._statuses: dict[ItemResult, dict[str, Any]] = {}
 
-    def item_status(self, verdict: Verdict) -> dict[str, Any]:
+    def item_status(self, verdict: ItemResult) -> dict[str, Any]:
         known = self._statuses.get(verdict)
         if known is None:
             known = {
@@ -159,7 +159,7 @@ class Shaper:
         user_id: str,
         store: dict[str, str] | None,
         fields: Sequence[Any],
-        verdict: Verdict,
+        verdict: ItemResult,
     ) -> dict[str, Any]:
         """One customer's item. Identifiers as they are to come back; "" for one that was not sent."""
         if not verdict.success and self._failed != "failed-whole":

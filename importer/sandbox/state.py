@@ -1,4 +1,4 @@
-"""All that a running sandbox knows: its settings made ready, its store, its logs. What tests look into."""
+"""The state of a running sandbox: settings, store and logs. Tests inspect it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Literal
 
 import msgspec
 
-from importer.sandbox.access import Access, Clock, Window
+from importer.sandbox.access import Authenticator, Clock, RateWindow
 from importer.sandbox.faults import Fault, parse_script
 from importer.sandbox.judge import Judge
 from importer.sandbox.options import SandboxOptions
 from importer.sandbox.shapes import Shaper
-from importer.sandbox.store import Accepted, Account, Store
+from importer.sandbox.store import Accepted, Account, SandboxStore
 
 Identifier = Literal["mobile", "email", "external_id", "user_id"]
 _PREFIXES: dict[Identifier, str] = {"mobile": "m:", "email": "e:", "external_id": "x:", "user_id": "u:"}
@@ -51,9 +51,9 @@ class SandboxState:
         self.clock = clock
         self.shaper = Shaper(options.shape)
         self.judge = Judge(options, self.shaper.success_code)
-        self.access = Access(options, clock)
+        self.access = Authenticator(options, clock)
         self.faults: tuple[Fault, ...] = parse_script(options.faults)
-        self.store = Store(options.database)
+        self.store = SandboxStore(options.database)
         self.requests: list[RequestRecord] = []
         self.calls: Counter[str] = Counter()
         self.overlaps = 0
@@ -64,11 +64,11 @@ class SandboxState:
         self.in_flight_most = 0
         #: Identifier or account -> number of the request that is writing it.
         self.busy: dict[str | int, int] = {}
-        self._windows: dict[str, Window] = {}
+        self._windows: dict[str, RateWindow] = {}
         self._latencies = 0
         self._closed = False
         if options.rate_limit is not None:
-            Window(options.rate_limit)
+            RateWindow(options.rate_limit)
 
     @property
     def accepted(self) -> list[Accepted]:
@@ -112,10 +112,10 @@ class SandboxState:
         """Ends every OAuth token that was given out."""
         self.access.expire_tokens()
 
-    def window_of(self, key: str) -> Window | None:
+    def window_of(self, key: str) -> RateWindow | None:
         if self.options.rate_limit is None:
             return None
-        return self._windows.setdefault(key, Window(self.options.rate_limit, self.clock))
+        return self._windows.setdefault(key, RateWindow(self.options.rate_limit, self.clock))
 
     def fault_of(self, number: int) -> Fault | None:
         for fault in self.faults:

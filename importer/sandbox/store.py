@@ -1,4 +1,4 @@
-"""The stand-in's memory: who is who, which preferences each has, and what was accepted, in SQLite.
+"""The sandbox's memory: who is who, which preferences each has, and what was accepted, in SQLite.
 
 One row holds a whole account (its identifiers and preferences as JSON): a row per preference took twice the time of a
 request (6 µs a customer against 3). Identifiers are looked up for a whole request in one statement. The view
@@ -26,7 +26,7 @@ CREATE VIEW IF NOT EXISTS preferences AS SELECT account, entry.key AS name, entr
 
 
 class Account(msgspec.Struct):
-    """A customer as the stand-in holds it: the latest identifier of each kind, all keys it goes by, its preferences."""
+    """A customer as the sandbox holds it: the latest identifier of each kind, all keys it goes by, its preferences."""
 
     mobile: str = ""
     email: str = ""
@@ -53,7 +53,7 @@ _account = msgspec.json.Decoder(Account).decode
 _accepted = msgspec.json.Decoder(list[Accepted]).decode
 
 
-class Store:
+class SandboxStore:
     """The database. The server's thread writes, a test's thread may read: each call holds the lock."""
 
     def __init__(self, database: str | None) -> None:
@@ -62,7 +62,7 @@ class Store:
             path.touch(mode=0o600, exist_ok=True)
         self._connection = sqlite3.connect(database or ":memory:", isolation_level=None, check_same_thread=False)
         self.lock = threading.RLock()
-        # The state of a stand-in need not survive a power cut; it does survive a killed process.
+        # The state of a sandbox need not survive a power cut; it does survive a killed process.
         for pragma in ("journal_mode=WAL", "synchronous=OFF", "temp_store=MEMORY"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(_SCHEMA)
@@ -100,15 +100,15 @@ class Store:
             number = found[key]
             return number, self.load([number])[number]
 
-    def begin(self, found: dict[str, int]) -> Change:
-        return Change(self, found, self.load(set(found.values())))
+    def begin(self, found: dict[str, int]) -> StoreChange:
+        return StoreChange(self, found, self.load(set(found.values())))
 
     def new_account(self) -> int:
         number = self._next
         self._next += 1
         return number
 
-    def commit(self, change: Change, request_id: str, body_sha256: str, size: int) -> None:
+    def commit(self, change: StoreChange, request_id: str, body_sha256: str, size: int) -> None:
         """Writes what a request changed, whole, before it is answered."""
         with self.lock:
             execute = self._connection.execute
@@ -152,10 +152,10 @@ class Store:
             self._connection.close()
 
 
-class Change:
+class StoreChange:
     """What one request is about to change: collected in memory, written at once."""
 
-    def __init__(self, store: Store, found: dict[str, int], accounts: dict[int, Account]) -> None:
+    def __init__(self, store: SandboxStore, found: dict[str, int], accounts: dict[int, Account]) -> None:
         self._store = store
         self._found = found
         self.accounts = accounts

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.sandbox.access import Access, Window, basic_header
+from importer.sandbox.access import Authenticator, RateWindow, basic_header
 from importer.sandbox.options import SandboxOptions
 from tests.support.sandbox import POST, TILL, Client, basic, body, customer, sandboxed
 
@@ -86,7 +86,7 @@ def test_tokens() -> None:
 def test_a_token_ends_to_the_second() -> None:
     """Good until its time to live is over, by the clock that only goes forward."""
     now = [100.0]
-    access = Access(SandboxOptions(token_ttl=1.5), clock=lambda: now[0])
+    access = Authenticator(SandboxOptions(token_ttl=1.5), clock=lambda: now[0])
     given = access.new_token("sandbox-key", "sandbox-secret")
     assert given is not None
     assert given[1] == 1.5
@@ -101,7 +101,7 @@ def test_a_token_ends_to_the_second() -> None:
 def test_the_window_is_exact(gaps: list[float], count: int) -> None:
     """No window of the length holds more than the limit, and nothing is refused that would have fitted."""
     now = 0.0
-    window = Window(f"{count}/second", clock=lambda: now)
+    window = RateWindow(f"{count}/second", clock=lambda: now)
     passed: list[float] = []
     for gap in gaps:
         now += gap

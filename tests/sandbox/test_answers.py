@@ -50,7 +50,12 @@ def test_the_documented_example_is_answered_as_documented() -> None:
                         "mobile": "917744876415",
                         "email": "asha@example.com",
                         "external_id": "A-17",
-                        "store": {"status": "SUCCESS", "id": "75152715", "code": "doc123", "name": "Store doc123"},
+                        "store": {
+                            "status": "SUCCESS",
+                            "id": "75152715",
+                            "code": "doc123",
+                            "name": "Store doc123",
+                        },
                         "custom_fields": sent["custom_fields"],
                         "item_status": {
                             "success": "true",
