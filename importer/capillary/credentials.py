@@ -1,7 +1,7 @@
-"""Credentials: from the environment, a file or a command, never from an option, and never shown.
+"""Credentials: read from the environment, a file or a command, never from an option, and never shown.
 
-Basic takes the till's name and the MD5 of its password in lower-case hex, as the API's documentation says; OAuth a key
-and a secret for a token that lives minutes.
+Basic sends the till's name and the MD5 of its password in lower-case hex, as the API documents. OAuth exchanges a key
+and a secret for a token that lives for minutes.
 """
 
 from __future__ import annotations
@@ -52,14 +52,15 @@ Credentials = Basic | OAuth
 
 _HOW = (
     "Set IMPORTER_USERNAME and IMPORTER_PASSWORD (Basic), or IMPORTER_CLIENT_KEY and IMPORTER_CLIENT_SECRET (OAuth); "
-    "each also as …_FILE or …_COMMAND."
+    "each can also be given as …_FILE or …_COMMAND."
 )
+_RUN_IT = "Run it in a terminal to see its error."
 _ON_PAGE = "Ask the administrator of this page to set the credentials."
 
 
 def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Credentials:
-    """The credentials that the environment names, by the beginning of their variables' names. Raises `SettingsError`
-    with what to set."""
+    """The credentials in the environment variables that begin with `prefix`. Raises `SettingsError` with what to
+    set."""
     how = _HOW.replace("IMPORTER_", f"{prefix}_")
     username, password = secret_of(environ, f"{prefix}_USERNAME"), secret_of(environ, f"{prefix}_PASSWORD")
     key, secret = secret_of(environ, f"{prefix}_CLIENT_KEY"), secret_of(environ, f"{prefix}_CLIENT_SECRET")
@@ -81,22 +82,22 @@ def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Cr
 
 
 def secret_of(environ: Mapping[str, str], name: str) -> str:
-    """The variable, or what the file or the command says that `…_FILE` or `…_COMMAND` names; "" where none is set."""
+    """The variable's value, else the content of its `…_FILE` or the output of its `…_COMMAND`; "" where none is set."""
     if environ.get(name):
         return environ[name]
     if path := environ.get(name + "_FILE"):
         try:
-            # Editors end a file with a line break, some begin it with a mark; spaces may be part of a password.
+            # Editors add a line break, some a byte order mark. Spaces may be part of a password.
             return Path(path).read_text(encoding="utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise SettingsError(f"{name}_FILE: {path} cannot be read ({why}).", "Check the path.") from None
     if command := environ.get(name + "_COMMAND"):
         return _from_command(name, command)
     return ""
 
 
-#: What only a shell understands: its operators, and a word that is a variable.
+#: Shell syntax: operators, and a word that is a variable.
 _OF_A_SHELL = re.compile(r"[();<>|&]+|\$(\w+|\{\w+\})")
 
 
@@ -110,17 +111,20 @@ def _wants_a_shell(command: str) -> bool:
 def _from_command(name: str, command: str) -> str:
     try:
         if _wants_a_shell(command):
-            # `pass show till | head -1` would send something else than the password, and lock the till.
+            # Without a shell, `pass show till | head -1` does not return the password, and the API locks the till.
             raise SettingsError(
-                f"{name}_COMMAND is run without a shell, and holds what only a shell understands.",
+                f"{name}_COMMAND uses shell syntax, but is run without a shell.",
                 "Write it as sh -c '…'.",
             )
         done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=60, check=False)
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-        raise SettingsError(f"{name}_COMMAND could not be run ({why}).", "Run it by hand.") from None
+        raise SettingsError(f"{name}_COMMAND could not be run ({why}).", _RUN_IT) from None
     found = done.stdout.rstrip("\r\n")
     if done.returncode != 0 or not found:
-        # What it printed may hold the secret, so it is not repeated.
-        raise SettingsError(f"{name}_COMMAND ended with {done.returncode} or printed nothing.", "Run it by hand.")
+        # The output may contain the secret, so it is not repeated.
+        raise SettingsError(
+            f"{name}_COMMAND failed (exit code {done.returncode}) or printed nothing.",
+            _RUN_IT,
+        )
     return found

@@ -1,7 +1,7 @@
-"""Triage: what happens next with a request, decided in one place from its HTTP status and the body's own status. Pure.
+"""What happens next with a request, decided from its HTTP status and the status in the body. Pure.
 
-The HTTP status is no guide when the body lists customers: then only their item_status counts. Without a list, the
-body's code decides, and the HTTP status only where the body says nothing.
+Where the body lists customers, only their item_status counts. Without a list the body's code decides, and the HTTP
+status only where the body has no code.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from importer.capillary.wire import Answer
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """A request that brought no item_status. `doubt`: the server may have applied it all the same. `foreign`: what came
-    is nothing that the API says. `advice`: what to do, for the command line."""
+    """Why a request brought no item_status. `doubt`: the server may have applied it nevertheless. `foreign`: the answer
+    is not in the API's format. `advice`: what to do, for the command line."""
 
     next: Next
     code: str
@@ -27,7 +27,7 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class RequestFailed(Exception):
-    """A request that brought no item_status. It says nothing of any row: what happens next decides that."""
+    """A request that brought no item_status. It decides no row: `trouble.next` says what happens next."""
 
     def __init__(
         self, trouble: Trouble, retry_after: float | None = None, request_id: str = "", status: int = 0
@@ -39,7 +39,7 @@ class RequestFailed(Exception):
         self.http_status = status
 
 
-#: HTTP statuses that mean something else than the same number in a body, or that bodies do not use.
+#: HTTP statuses that differ from the same number in a body, or that bodies do not use.
 _BY_HTTP = {
     408: Next.AGAIN,
     413: Next.HALVE,
@@ -50,7 +50,7 @@ _BY_HTTP = {
     501: Next.SETTINGS,
 }
 
-#: Refused before the server looked at any customer: a row of such a batch was certainly not changed.
+#: Refused before the server read any customer: no row of such a batch was changed.
 _UNTOUCHED = (Next.RENEW, Next.REFUSED, Next.SETTINGS, Next.SLOW, Next.HALVE)
 
 
@@ -59,12 +59,12 @@ def triage(http_status: int, answer: Answer | None, unreadable: str = "") -> Tro
     if http_status == 429:
         return Trouble(Next.SLOW, "429", REQUEST_CODES["429"].meaning, doubt=False)
     if 300 <= http_status < 400:
-        # Whatever a redirect carries, it is not the API that answers.
-        return Trouble(Next.SETTINGS, f"HTTP {http_status}", "the server redirects elsewhere", doubt=False)
+        # The API does not redirect, so another server answered.
+        return Trouble(Next.SETTINGS, f"HTTP {http_status}", "the server redirects to another address", doubt=False)
     if answer is not None and answer.items:
         return None
     code = answer.status.code if answer is not None else ""
-    # A readable 500 sums up its items, whatever the HTTP status: it is no outage.
+    # A readable 500 summarises its items, whatever the HTTP status. It is not an outage.
     if code and (code == "500" or code != str(http_status)):
         by_body = _by_body(code)
         if by_body is not None:
@@ -73,7 +73,7 @@ def triage(http_status: int, answer: Answer | None, unreadable: str = "") -> Tro
 
 
 def _by_body(code: str) -> Next | None:
-    """The body's own word. 200 and 201 without items say nothing, and 500 sums up items that are not there."""
+    """What the body's code means. Without items, 200 and 201 mean nothing, and 500 refers to items that are missing."""
     entry = REQUEST_CODES.get(code)
     if entry is None:
         return None
@@ -84,13 +84,13 @@ def _by_body(code: str) -> Next | None:
 
 def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str) -> Trouble:
     label = code or f"HTTP {http_status}"
-    # An error's page is a page; that a success cannot be read is what must be told.
+    # An error may come as a page; only a success that cannot be read is reported as unreadable.
     readable = answer is not None or http_status >= 400
     message = _message(answer, str(http_status)) if readable else f"the answer could not be read: {unreadable}"
     if http_status == 407 and answer is None:
-        message = "a proxy on the way refuses, or wants a user and password; check HTTP_PROXY"
+        message = "a proxy refuses the request or requires a user and password"
     if http_status == 403 and answer is None:
-        message += ", told not in the API's words: it may be a proxy or firewall on the way that refuses"
+        message += ", not in the API's format: a proxy or firewall may have refused the request"
     if http_status < 300:
         return Trouble(Next.WARNING, label, message, doubt=True, foreign=answer is None)
     if http_status in _BY_HTTP:
@@ -100,16 +100,17 @@ def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str
     else:
         entry = REQUEST_CODES.get(str(http_status))
         klass = entry.klass if entry is not None else Next.HALVE
-    return Trouble(klass, label, message, doubt=klass not in _UNTOUCHED)
+    advice = "Check HTTP_PROXY." if http_status == 407 and answer is None else ""
+    return Trouble(klass, label, message, doubt=klass not in _UNTOUCHED, advice=advice)
 
 
-#: How proxies that people are sent through name themselves in answers of their own.
+#: How common proxies name themselves in their own answers.
 _PROXIES = ("squid", "zscaler", "bluecoat", "mcafee web gateway", "forcepoint", "websense")
 
 
 def by_a_proxy(headers: Mapping[str, str]) -> bool:
-    """Whether a proxy on the way surely wrote this answer itself. `Via` and `X-Cache` do not tell: they stand on what
-    was only passed on, too, and server farms add them."""
+    """Whether a proxy certainly wrote this answer itself. `Via` and `X-Cache` prove nothing: forwarded answers have
+    them too, and load balancers add them."""
     return (
         "X-Squid-Error" in headers
         or "error=" in headers.get("Proxy-Status", "")
@@ -121,4 +122,4 @@ def _message(answer: Answer | None, code: str) -> str:
     if answer is not None and answer.status.message:
         return answer.status.message
     entry = REQUEST_CODES.get(code)
-    return entry.meaning if entry is not None else "no reason was given"
+    return entry.meaning if entry is not None else "no reason given"

@@ -1,33 +1,28 @@
-"""The wire: the request's JSON, strict; the answer's JSON, tolerant of every shape the documentation shows.
+"""The JSON of requests, strict, and of answers, tolerant of every documented shape. Pure.
 
-Requests hold strings only and omit what is not set. Answers that cannot be trusted as a whole (truncated, NaN, a key
-given twice, nested beyond reason) raise `Unreadable`: nobody succeeded by such an answer.
+Requests contain strings only and omit what is not set. Answers that cannot be trusted as a whole (truncated, NaN, a
+repeated key, nested too deeply) raise `UnreadableAnswer`: no row succeeds by such an answer.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NoReturn, cast
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 import msgspec
 
-from importer.model import Customer, FieldDefinition, ItemStatus, RequestStatus
+from importer.model import Customer, ItemStatus, RequestStatus
 
-#: A text of the server's is cut here; messages that people read are far shorter.
+#: Longer texts of the server are cut. Real messages are far shorter.
 LONGEST_TEXT = 2000
 
 HEAD, TAIL = b'{"root":{"customer":[', b"]}}"
 CONTENT_TYPE = "application/json"
 
 
-class Unreadable(ValueError):
-    """The answer is no JSON of the documented kind. The text says what it looks like, never what it contains."""
-
-
-class NoToken(Unreadable):
-    """JSON of the token's call that grants no token."""
+class UnreadableAnswer(ValueError):
+    """The answer is not JSON in the documented format. The message says what it resembles, never what it contains."""
 
 
 # ---------------------------------------------------------------------------------------------------- the request
@@ -129,9 +124,9 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 def read_success(value: object) -> bool | None:
-    """Yes is `true` or the word true; no is `false` or the word false; all else, `1` included, is neither.
+    """True for `true` or "true", False for `false` or "false", None for anything else, `1` included.
 
-    The documentation shows only these. What we cannot read as yes or no is asked again, never guessed.
+    The documentation shows only these. Anything else is asked again, never guessed.
     """
     if value is True or value is False:
         return value
@@ -164,14 +159,14 @@ def read_text(value: object) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without what no database or report can hold: half a surrogate pair, NUL. Never longer than a person reads."""
+    """The text without what databases and reports cannot hold (lone surrogates, NUL), cut to `LONGEST_TEXT`."""
     if text.isascii() and "\0" not in text:
         return text[:LONGEST_TEXT]
     return text[:LONGEST_TEXT].encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def read_warnings(value: object) -> tuple[str, ...]:
-    """`{}`, `{"warning": []}`, `{"warning": ["1017"]}`, and what else a list of warnings may look like."""
+    """The warnings in `{}`, `{"warning": []}`, `{"warning": ["1017"]}` or any other nesting of them."""
     if not value:
         return ()
     if isinstance(value, dict):
@@ -186,18 +181,18 @@ def read_warnings(value: object) -> tuple[str, ...]:
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The body of an answer: the request's status and, where there is a list of customers, each one's item_status."""
+    """The body of an answer: the request's status and, where it lists customers, the item_status of each."""
 
     status: RequestStatus
     items: tuple[ItemStatus, ...] | None
 
 
 def decode_answer(body: bytes) -> Answer:
-    """The answer's body, in any documented shape. Raises `Unreadable`.
+    """The answer's body, in any documented shape. Raises `UnreadableAnswer`.
 
-    msgspec's typed decoder reads the ordinary answer (a tenth of the json module's time) but takes the last of two
-    equal keys without a word. So its result counts only where each name that decides stands in the body exactly as
-    often as in what was decoded; every other body goes through the json module, which can refuse a repeated key.
+    msgspec's typed decoder reads the usual answer in a tenth of the json module's time, but silently takes the last
+    of two equal keys. Its result counts only where each deciding name occurs in the body exactly as often as in the
+    decoded objects. Every other body goes through the json module, which can refuse a repeated key.
     """
     try:
         try:
@@ -210,12 +205,13 @@ def decode_answer(body: bytes) -> Answer:
             return _decode_slowly(body)
         return Answer(_status_of(response.status), None if items is None else tuple(map(_item_of, items)))
     except RecursionError:
-        raise Unreadable("it is nested too deeply") from None
+        raise UnreadableAnswer("it is nested too deeply") from None
 
 
 def _each_once(body: bytes, response: _Response, items: list[_Item]) -> bool:
-    """Whether no name that decides can stand twice in one object: then it would stand in the body more often than in
-    the objects. (A name inside a text is escaped and not counted; one that is spelled with escapes is not trusted.)"""
+    """Whether no deciding name is repeated in one object: it would occur in the body more often than in the objects.
+
+    A name inside a text is escaped and not counted. A body with escaped letters is not trusted."""
     unset = msgspec.UNSET
     mobiles = emails = external_ids = user_ids = statuses = successes = codes = 0
     for item in items:
@@ -268,7 +264,7 @@ _NO_STATUS = _ItemStatus()
 
 
 def _identifier(value: object) -> str:
-    """An echoed identifier. It is compared and never written down, so its text needs no care."""
+    """An echoed identifier. It is only compared, never stored, so its text is not cleaned."""
     return value if type(value) is str else read_text(value)
 
 
@@ -290,14 +286,14 @@ def _decode_slowly(body: bytes) -> Answer:
     document = load_json(body)
     response = document.get("response") if isinstance(document, dict) else None
     if not isinstance(response, dict):
-        raise Unreadable("it is JSON, but not of this API")
+        raise UnreadableAnswer("it is JSON, but not in this API's format")
     status = response.get("status")
     status = status if isinstance(status, dict) else {}
     found = response.get("customer")
     customers = response.get("customers")
     if isinstance(customers, dict) and customers.get("customer") is not None:
         if found is not None:
-            raise Unreadable("it lists customers twice")
+            raise UnreadableAnswer("it lists customers twice")
         found = customers["customer"]
     if isinstance(found, dict):
         found = [found]
@@ -326,26 +322,26 @@ def _item_of_dict(item: object) -> ItemStatus:
 
 
 def load_json(body: bytes) -> object:
-    """JSON without a repeated key, without NaN, of a sane depth. Raises `Unreadable`."""
+    """JSON without repeated keys, NaN or excessive depth. Raises `UnreadableAnswer`."""
     try:
         return json.loads(body, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError:
-        raise Unreadable("it is nested too deeply") from None
-    except Unreadable:
+        raise UnreadableAnswer("it is nested too deeply") from None
+    except UnreadableAnswer:
         raise
     except ValueError:
-        raise Unreadable(_looks_like(body)) from None
+        raise UnreadableAnswer(_looks_like(body)) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Unreadable("a key stands twice in one object")
+        raise UnreadableAnswer("it repeats a key in one object")
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise Unreadable(f"it holds {name}, which is no JSON")
+    raise UnreadableAnswer(f"it contains {name}, which is not JSON")
 
 
 def _looks_like(body: bytes) -> str:
@@ -357,94 +353,3 @@ def _looks_like(body: bytes) -> str:
     if start.startswith(b"<"):
         return "it is XML"
     return "it is not complete JSON"
-
-
-# ---------------------------------------------------------------------------------------------------- the other calls
-
-#: Seconds that a token lives when the answer does not say, and the longest that is believed.
-USUAL_LIFE, LONGEST_LIFE = 300.0, 86_400.0
-
-
-@contextlib.contextmanager
-def _of_sane_depth() -> Iterator[None]:
-    """What JSON's reader still takes may be too deep for whoever looks through it."""
-    try:
-        yield
-    except RecursionError:
-        raise Unreadable("it is nested too deeply") from None
-
-
-@_of_sane_depth()
-def decode_fields(body: bytes) -> tuple[FieldDefinition, ...]:
-    """The organisation's preferences, from `GET organization/customfields`. Raises `Unreadable`."""
-    field = _dig(load_json(body), ("response", "organization", "custom_fields", "field"))
-    entries = [field] if isinstance(field, dict) else field if isinstance(field, list) else []
-    return tuple(
-        FieldDefinition(
-            name=read_text(entry.get("name")),
-            label=read_text(entry.get("label")),
-            datatype=(read_text(entry.get("datatype")) or "string").lower(),
-            regex=read_text(entry.get("regex")),
-            options=_options(entry.get("options")),
-            is_mandatory=_truth(entry.get("is_mandatory")),
-            is_disabled=_truth(entry.get("is_disabled")),
-        )
-        for entry in entries
-        if isinstance(entry, dict) and entry.get("name")
-    )
-
-
-def _truth(value: object) -> bool:
-    return read_text(value).strip().lower() in ("true", "1", "yes")
-
-
-def _options(value: object) -> tuple[str, ...]:
-    if isinstance(value, dict):
-        return tuple(text for inner in value.values() for text in _options(inner))
-    if isinstance(value, list):
-        return tuple(text for inner in value for text in _options(inner))
-    if isinstance(value, str):
-        text = value.strip()
-        if text.startswith("["):
-            try:
-                return _options(load_json(text.encode()))
-            except Unreadable:
-                return (text,)
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    return () if value is None else (read_text(value),)
-
-
-@_of_sane_depth()
-def decode_preferences(body: bytes) -> dict[str, str] | None:
-    """What `GET customer/preferences` says a customer has; None when there is no such customer. Raises `Unreadable`."""
-    answer = decode_answer(body)
-    if not answer.items or answer.items[0].success is False:
-        return None
-    customer = _dig(load_json(body), ("response", "customers", "customer")) or _dig(
-        load_json(body), ("response", "customer")
-    )
-    if isinstance(customer, list):
-        customer = customer[0]
-    field = _dig(customer, ("custom_fields", "field"))
-    entries: Sequence[Any] = [field] if isinstance(field, dict) else field if isinstance(field, list) else []
-    return {read_text(e.get("name")): read_text(e.get("value")) for e in entries if isinstance(e, dict)}
-
-
-def decode_token(body: bytes) -> tuple[str, float]:
-    """(token, seconds it lives) from `POST v3/oauth/token/generate`. Raises `Unreadable`."""
-    data = _dig(load_json(body), ("data",))
-    token = data.get("accessToken") if isinstance(data, dict) else None
-    if not isinstance(token, str) or not (token.isascii() and token.isprintable() and token.strip()):
-        raise NoToken("it holds no accessToken")
-    lives = cast("dict[str, Any]", data).get("ttlSeconds")
-    if not isinstance(lives, int | float) or isinstance(lives, bool) or not 0 < lives <= LONGEST_LIFE:
-        lives = USUAL_LIFE
-    return token.strip(), float(lives)
-
-
-def _dig(document: object, path: Sequence[str]) -> Any:
-    for name in path:
-        if not isinstance(document, dict):
-            return None
-        document = document.get(name)
-    return document

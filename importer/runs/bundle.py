@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 from importer._version import __version__
-from importer.capillary.client import PREFERENCES
 from importer.capillary.codes import lookup
+from importer.capillary.paths import PREFERENCES
 from importer.capillary.wire import encode_body, encode_customer
 from importer.journal import Attempt, Journal, Run
 from importer.masking import Scrubber, masked_customer

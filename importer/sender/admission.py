@@ -70,6 +70,7 @@ class Admission:
         self._throttled_since: float | None = None
         #: Why the newest request failed, for the message of an outage that lasts.
         self._last_failure = ""
+        self._last_advice = ""
 
     @property
     def server_down(self) -> bool:
@@ -165,6 +166,7 @@ class Admission:
         if trouble.next is Next.AGAIN:
             self._pause_as_asked(reply.retry_after)
         self._last_failure = Scrubber(work.batch.customers, only_known=True)(trouble.message)
+        self._last_advice = trouble.advice
         return self._outage()
 
     def answered(self) -> None:
@@ -207,7 +209,7 @@ class Admission:
         return Stop(
             ExitCode.TROUBLE,
             f"The server has not answered for {long(self._breaker.max_outage)}: {self._last_failure}.",
-            "When it answers again, resume with `importer resume`.",
+            f"{self._last_advice} When it answers again, resume with `importer resume`.".strip(),
             on_page="When it answers again, resume the import.",
         )
 

@@ -45,7 +45,8 @@ FLOORS = (
 PURE = (
     *("model", "errors", "masking", "observer", "normaliser", "reconciler", "row_block"),
     *("chunker.lanes", "chunker.batches", "chunker.pacer", "sender.stop_rules", "sender.retry", "sender.work"),
-    *("capillary.codes", "capillary.wire", "capillary.triage", "checker.findings", "checker.text", "checker.repeats"),
+    *("capillary.codes", "capillary.wire", "capillary.lookups", "capillary.triage", "capillary.retry_after"),
+    *("capillary.paths", "checker.findings", "checker.text", "checker.repeats"),
     *("nightly.inbox", "nightly.state", "nightly.text"),
     *("system.text", "system.formula_guard", "system.encodings"),
 )
@@ -57,9 +58,9 @@ OUTSIDE = (
 
 #: library → the packages and modules that may import it.
 DOORS = {
-    "httpx": ("capillary.client", "world"),
-    "httpx_aiohttp": ("capillary.client",),
-    "aiohttp": ("capillary.client",),
+    "httpx": ("capillary", "world"),
+    "httpx_aiohttp": ("capillary.transport",),
+    "aiohttp": ("capillary.transport", "capillary.network_errors"),
     "openpyxl": ("reader", "reporter"),
     "python_calamine": ("reader",),
     "xlrd": ("reader",),

@@ -83,7 +83,7 @@ def test_the_plain_variable_goes_first() -> None:
                 "IMPORTER_USERNAME": "u",
                 "IMPORTER_PASSWORD_COMMAND": shlex.join([sys.executable, "-c", "print('hush'); exit(3)"]),
             },
-            "ended with 3",
+            "exit code 3",
         ),
         (
             {"IMPORTER_USERNAME": "u", "IMPORTER_PASSWORD_COMMAND": shlex.join([sys.executable, "-c", "pass"])},

@@ -155,7 +155,7 @@ def test_without_a_message_the_catalogue_says_what_it_means() -> None:
         trouble = triage(http_status, body(code))
         assert trouble is not None and trouble.message == meaning
     trouble = triage(599, body(""))
-    assert trouble is not None and trouble.message == "no reason was given"
+    assert trouble is not None and trouble.message == "no reason given"
 
 
 def test_the_servers_own_message_is_kept() -> None:

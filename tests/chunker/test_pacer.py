@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importer.capillary.client import asked_to_wait
+from importer.capillary.retry_after import asked_to_wait
 from importer.chunker.pacer import (
     FIRST_PAUSE,
     FIRST_SHRINK,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import importer.reconciler.reconcile
 from importer.capillary.codes import ITEM_CODES, Next
-from importer.capillary.wire import Unreadable, decode_answer
+from importer.capillary.wire import UnreadableAnswer, decode_answer
 from importer.model import Customer
 from importer.reconciler.reconcile import Verdict, reconcile
 from tests.reconciler.mutants import load, mutants, reconciler_source
@@ -176,7 +176,7 @@ def judge(chance: random.Random) -> str:
     body = json.dumps({"response": {"status": {"success": "true", "code": 200}, "customer": items}}).encode()
     try:
         found = decode_answer(body).items or ()
-    except Unreadable:
+    except UnreadableAnswer:
         raise AssertionError("a document of ours is readable") from None
     for customer, accepted, ruling in zip(
         server.customers, server.accepted, reconcile(server.customers, found), strict=True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importer import model
-from importer.capillary import client
+from importer.capillary import bodies, client
 from importer.chunker import pacer
 from importer.reconciler import decide
 from importer.sender import engine, retry, stop_rules
@@ -22,7 +22,7 @@ def test_patience() -> None:
 def test_one_attempt() -> None:
     """120 s over the whole of it, 16 MiB of decoded answer, a token renewed at 80 % of its life."""
     assert client.ClientOptions("http://x").deadline == client.DEADLINE == 120.0
-    assert client.MAX_ANSWER == 16 * 1024 * 1024
+    assert bodies.MAX_ANSWER == 16 * 1024 * 1024
     assert client.RENEW_AT == 0.8
 
 

@@ -1,0 +1,113 @@
+"""The network below httpx: aiohttp with the system's certificates, the proxy for the host, and a trace of sending."""
+
+from __future__ import annotations
+
+import base64
+import re
+import ssl
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import aiohttp
+import httpx
+import truststore
+from httpx_aiohttp import AiohttpTransport
+
+from importer.errors import SettingsError
+
+#: Bytes of one header of an answer.
+MAX_HEADER = 256 * 1024
+
+#: Called when the request of this task goes over the wire.
+_WRITTEN: ContextVar[Callable[[], None]] = ContextVar("written")
+
+
+@contextmanager
+def on_written(written: Callable[[], None]) -> Iterator[None]:
+    """While this lasts, `written` is called when this task's request goes over the wire."""
+    token = _WRITTEN.set(written)
+    try:
+        yield
+    finally:
+        _WRITTEN.reset(token)
+
+
+async def _call_written(*_: object) -> None:
+    _WRITTEN.get(lambda: None)()
+
+
+class Transport(AiohttpTransport):
+    """httpx's transport over aiohttp. Calls back when a request is written; accepts the long headers of gateways."""
+
+    def get_client(self) -> aiohttp.ClientSession:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_chunk_sent.append(_call_written)
+        connector = aiohttp.TCPConnector(
+            keepalive_timeout=self.limits.keepalive_expiry,
+            ssl=self.ssl_context,
+            limit=self.limits.max_connections or 0,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            trace_configs=[trace],
+            # An answer that is refused for a long header makes every row of its batch unknown.
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            max_headers=1000,
+            # httpx keeps the cookies.
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.proxy is not None and request.url.scheme == "http":
+            # aiohttp sends the proxy's headers with CONNECT only; a request without a tunnel needs them itself.
+            request.headers.update(self.proxy.headers)
+        return await super().handle_async_request(request)
+
+
+def proxy_for(scheme: str, host: str) -> httpx.Proxy | None:
+    """The proxy that the environment names for this host. Raises `SettingsError` without the value, which may hold a
+    password."""
+    proxies = {} if urllib.request.proxy_bypass(host) else urllib.request.getproxies()
+    variable = scheme if proxies.get(scheme) else "all"
+    address = proxies.get(variable, "").strip()
+    if not address:
+        return None
+    try:
+        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+        # httpx accepts hosts and ports that cannot be called.
+        is_valid = (
+            proxy.url.scheme in ("http", "https")
+            and re.fullmatch(r"[\w.:-]+", proxy.url.host)
+            and 0 < (proxy.url.port or 80) < 65536
+        )
+    except (httpx.InvalidURL, ValueError):
+        is_valid = None
+    if not is_valid:
+        raise SettingsError(
+            f"{variable.upper()}_PROXY is not the address of an HTTP proxy.",
+            "Write it as http://host:port (SOCKS is not supported), or add this host to NO_PROXY.",
+            on_page="Ask the administrator of this page to check the proxy.",
+        )
+    if proxy.auth:
+        # As a header in UTF-8: aiohttp would encode user and password in Latin-1.
+        user_and_password = base64.b64encode(":".join(proxy.auth).encode()).decode("ascii")
+        proxy.headers["Proxy-Authorization"] = f"Basic {user_and_password}"
+        proxy.auth = None
+    return proxy
+
+
+def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """The system's certificate store, or the file that SSL_CERT_FILE names."""
+    if file := environ.get("SSL_CERT_FILE"):
+        try:
+            return ssl.create_default_context(cafile=file)
+        except (OSError, ssl.SSLError):
+            raise SettingsError(
+                f"SSL_CERT_FILE: {file} contains no certificates.",
+                "Check the path.",
+                on_page="Ask the administrator of this page to check the certificates.",
+            ) from None
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
