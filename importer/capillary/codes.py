@@ -1,6 +1,6 @@
-"""The code catalogue: every code of the API, what it means, what happens next, and advice for the person who must act.
+"""The code catalogue: for every code of the API its meaning, what happens next, advice, and who can act on it.
 
-Source: Capillary's documentation of the v1.1 customer resource. Code numbers are not global; these are this resource's.
+Source: Capillary's documentation of the v1.1 customer resource. Other resources use the same numbers differently.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Next(StrEnum):
     REFUSED = "stop: credentials or permission"
     SETTINGS = "stop: configuration"
     ITEMS = "read the items"
-    REJECTED = "rejected by us"
+    REJECTED = "rejected before sending"
 
 
 class CodeEntry(msgspec.Struct, frozen=True):
-    """`klass` is what happens next; `concerns` names the guilty field, where one is; `who` can fix it. `page_advice`:
+    """`klass` is what happens next; `concerns` names the problem field, if any; `who` can fix it. `page_advice`:
     advice as the page words it, where it differs."""
 
     code: str
@@ -52,7 +52,7 @@ _ADDRESS = "Ask the administrator of this page to check the address of the API."
 
 _NOT_FOUND = (
     "customer not found",
-    "Check the identifier for a missing or extra digit; if it is right, register the customer first, then upload the row again.",
+    "Check the identifier for a missing or extra digit. If it is right, register the customer first, then import the row again.",
 )
 
 
@@ -68,7 +68,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "400",
         "input invalid or no identifier",
         Next.ROW,
-        "Check that the row names a customer and that its values are plain text.",
+        "Check that the row has a customer identifier and that its values are plain text.",
         "",
         _SHEET,
     ),
@@ -93,13 +93,13 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "409",
         "duplicate or conflicting data",
         Next.ROW,
-        "Look for another customer who has the same mobile, e-mail or external id, and correct the row.",
+        "Find the other customer with the same mobile, e-mail or external id, and correct the row.",
         "identifier",
         _SHEET,
     ),
     CodeEntry(
         "422",
-        "semantically wrong (bad e-mail, unsupported store code)",
+        "invalid content (bad e-mail, unsupported store code)",
         Next.ROW,
         "Check the row's e-mail address and store code.",
         "",
@@ -107,17 +107,17 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
     ),
     CodeEntry(
         "500",
-        "server error while handling the customer",
+        "server error while processing the customer",
         Next.AGAIN,
-        "Retry these rows later; if they fail again, send the support bundle to the API team.",
+        "Retry these rows later. If they fail again, send the support bundle to the API team.",
         "",
         _API,
     ),
     CodeEntry(
         "521",
-        "several actions are running for this customer",
+        "other actions are running for this customer",
         Next.AGAIN,
-        "Retry these rows when no other job writes to these customers.",
+        "Retry these rows when no other job updates these customers.",
         "",
         _API,
     ),
@@ -126,7 +126,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "9009",
         "internal error, try later",
         Next.AGAIN,
-        "Retry these rows later; if they fail again, tell the API team.",
+        "Retry these rows later. If they fail again, report it to the API team.",
         "",
         _API,
     ),
@@ -134,7 +134,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "618",
         "customer is marked as fraud",
         Next.ROW,
-        "Ask the loyalty team whether the mark is right; such customers cannot be changed.",
+        "Ask the loyalty team whether the mark is right. Such customers cannot be changed.",
         "identifier",
         _API,
     ),
@@ -165,9 +165,9 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
     ),
     CodeEntry(
         "1004",
-        "store unknown",
+        "unknown store",
         Next.ROW,
-        "Correct the store code, or have the store created first.",
+        "Correct the store code, or have the store created.",
         "store.code",
         _STORES,
     ),
@@ -175,7 +175,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "1006",
         "mobile number validation failed",
         Next.ROW,
-        "Check the number's country code; if it is right, ask the API team to allow that country for the organisation.",
+        "Check the number's country code. If it is right, ask the API team to allow that country for the organisation.",
         "mobile",
         _SHEET,
     ),
@@ -185,13 +185,13 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "1013",
         "customer is not in the loyalty programme",
         Next.ROW,
-        "Enrol the customer in the loyalty programme first, then upload the row again.",
+        "Enrol the customer in the loyalty programme, then import the row again.",
         "identifier",
         _SHEET,
     ),
     CodeEntry(
         "1015",
-        "no identifier or an invalid one",
+        "no identifier, or an invalid one",
         Next.ROW,
         "Fill in a valid mobile, e-mail, external id or user id.",
         "identifier",
@@ -201,16 +201,16 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "1017",
         "custom field invalid",
         Next.ROW,
-        "Correct the column's name to that of a preference the organisation has (importer check --online lists them).",
+        "Rename the column to a preference of the organisation (importer check --online lists them).",
         "custom_fields",
         _SHEET,
-        "Correct the column's name to that of a preference the organisation has.",
+        "Rename the column to a preference of the organisation.",
     ),
     CodeEntry(
         "1018",
         "custom field cannot be updated",
         Next.ROW,
-        "Ask the API team whether this preference may be changed; remove the column if not.",
+        "Ask the API team whether this preference may be changed. If not, remove the column.",
         "custom_fields",
         _API,
     ),
@@ -218,7 +218,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "1020",
         "customer is not in the loyalty programme",
         Next.ROW,
-        "Enrol the customer in the loyalty programme first, then upload the row again.",
+        "Enrol the customer in the loyalty programme, then import the row again.",
         "identifier",
         _SHEET,
     ),
@@ -226,7 +226,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "1030",
         "customer preferences cannot be updated",
         Next.ROW,
-        "Check the row's preference values against what the fields allow; if they are right, ask the API team.",
+        "Check the row's preference values against what the fields allow. If they are right, ask the API team.",
         "custom_fields",
         _SHEET,
     ),
@@ -234,7 +234,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "1035",
         "some preferences of this customer were not updated",
         Next.ROW,
-        "Check each value of the row against the field's type and options, correct it and upload the row again.",
+        "Check each value of the row against the field's type and options, correct it and import the row again.",
         "custom_fields",
         _SHEET,
     ),
@@ -258,7 +258,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "1047",
         "the primary identifier does not match the others",
         Next.ROW,
-        "The row's identifiers belong to different customers: keep the right one and clear the others.",
+        "The row's identifiers belong to different customers. Keep the right one and clear the others.",
         "identifier",
         _SHEET,
     ),
@@ -266,7 +266,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "1060",
         "batch limit exceeded",
         Next.HALVE,
-        "Nothing to do: smaller batches were sent. Set a smaller --batch-size to spare the extra requests.",
+        "Nothing to do: smaller batches were sent. Set a smaller --batch-size to avoid the extra requests.",
         page_advice="Nothing to do: smaller batches were sent.",
     ),
     CodeEntry(
@@ -282,7 +282,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "8014",
         "mobile number validation failed",
         Next.ROW,
-        "Check the number's country code; if it is right, ask the API team to allow that country for the organisation.",
+        "Check the number's country code. If it is right, ask the API team to allow that country for the organisation.",
         "mobile",
         _SHEET,
     ),
@@ -291,15 +291,15 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "8109",
         "customer was deleted after a privacy request",
         Next.ROW,
-        "Remove the row: this customer's data must not be sent again.",
+        "Remove the row. This customer's data must not be sent again.",
         "identifier",
         _SHEET,
     ),
     CodeEntry(
         "91009",
-        "merged account: the surviving one was used",
+        "merged account: the surviving account was updated",
         Next.WARNING,
-        "Nothing to do; correct the identifiers in your own records.",
+        "Nothing to do. Correct the identifiers in your own records.",
         "identifier",
         _SHEET,
     ),
@@ -309,7 +309,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "999999",
         "unexpected server error",
         Next.ALONE,
-        "Retry these rows later; if they fail again, send their request ids to the API team.",
+        "Retry these rows later. If they fail again, send their request IDs to the API team.",
         "",
         _API,
     ),
@@ -317,9 +317,11 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
 
 #: What `response.status.code` (or the HTTP status) means for the request as a whole.
 REQUEST_CODES: dict[str, CodeEntry] = _table(
-    CodeEntry("200", "success", Next.ITEMS, "Read the items."),
-    CodeEntry("201", "some requests failed", Next.ITEMS, "Read the items."),
-    CodeEntry("400", "input invalid", Next.HALVE, "With no items, some row poisons the batch: it is found by halving."),
+    CodeEntry("200", "success", Next.ITEMS, "Nothing to do: each item is read."),
+    CodeEntry("201", "some requests failed", Next.ITEMS, "Nothing to do: each item is read."),
+    CodeEntry(
+        "400", "input invalid", Next.HALVE, "Nothing to do: the batch is halved until the row that causes it is found."
+    ),
     CodeEntry(
         "401", "username, password or token refused", Next.RENEW, "Check the credentials, then resume.", "", _API
     ),
@@ -330,70 +332,77 @@ REQUEST_CODES: dict[str, CodeEntry] = _table(
     CodeEntry("404", "resource not found", Next.SETTINGS, "Check --base-url.", "", _API, _ADDRESS),
     CodeEntry("405", "method not allowed", Next.SETTINGS, "Check --base-url.", "", _API, _ADDRESS),
     CodeEntry("406", "operation not supported", Next.SETTINGS, "Check --base-url.", "", _API, _ADDRESS),
-    CodeEntry("407", "unknown error", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry("407", "unknown error", Next.AGAIN, "Nothing to do: the request is retried with back-off."),
     CodeEntry(
         "408",
-        "network MAC id does not match, or the request timed out",
+        "network MAC ID does not match, or the request timed out",
         Next.SETTINGS,
-        "Ask the API team to free the till from its machine.",
+        "Ask the API team to unbind the till from its machine.",
         "",
         _API,
     ),
-    CodeEntry("413", "request too large", Next.HALVE, "Smaller batches are sent from here on."),
-    CodeEntry("415", "content type not accepted", Next.SETTINGS, "Tell the makers of this tool.", "", _API),
+    CodeEntry("413", "request too large", Next.HALVE, "Nothing to do: smaller batches are sent from here on."),
+    CodeEntry(
+        "415",
+        "content type not accepted",
+        Next.SETTINGS,
+        "Report this error to the maintainers of the importer.",
+        "",
+        _API,
+    ),
     CodeEntry(
         "429",
         "too many requests",
         Next.SLOW,
-        "It pauses and goes on slower; set a lower --rate to avoid it.",
-        page_advice="It pauses and goes on slower.",
+        "Nothing to do: requests pause and continue more slowly. Set a lower --rate to avoid it.",
+        page_advice="Nothing to do: requests pause and continue more slowly.",
     ),
-    CodeEntry("461", "search engine busy", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry("461", "search engine busy", Next.AGAIN, "Nothing to do: the request is retried with back-off."),
     CodeEntry(
         "500",
         "all requests failed",
         Next.ITEMS,
-        "With items they are read; without, the batch is tried again, then halved.",
+        "Nothing to do: items are read; without items the batch is retried, then halved.",
     ),
-    CodeEntry("502", "bad gateway", Next.AGAIN, "It is tried again with back-off."),
-    CodeEntry("503", "service unavailable", Next.AGAIN, "It is tried again with back-off."),
-    CodeEntry("504", "gateway timeout", Next.AGAIN, "It is tried again with back-off."),
-    CodeEntry("520", "edge: unknown error", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry("502", "bad gateway", Next.AGAIN, "Nothing to do: the request is retried with back-off."),
+    CodeEntry("503", "service unavailable", Next.AGAIN, "Nothing to do: the request is retried with back-off."),
+    CodeEntry("504", "gateway timeout", Next.AGAIN, "Nothing to do: the request is retried with back-off."),
+    CodeEntry("520", "edge: unknown error", Next.AGAIN, "Nothing to do: the request is retried with back-off."),
     CodeEntry(
         "521",
         "edge: server down; in a body: several actions for one customer",
         Next.AGAIN,
-        "It is tried again with back-off.",
+        "Nothing to do: the request is retried with back-off.",
     ),
-    CodeEntry("522", "edge: connection timed out", Next.AGAIN, "It is tried again with back-off."),
-    CodeEntry("524", "edge: a timeout occurred", Next.AGAIN, "It is tried again with back-off."),
-    CodeEntry("1060", "batch limit exceeded", Next.HALVE, "Smaller batches are sent from here on."),
-    CodeEntry("4001", "authorisation unavailable", Next.AGAIN, "It is tried again with back-off."),
+    CodeEntry("522", "edge: connection timed out", Next.AGAIN, "Nothing to do: the request is retried with back-off."),
+    CodeEntry("524", "edge: a timeout occurred", Next.AGAIN, "Nothing to do: the request is retried with back-off."),
+    CodeEntry("1060", "batch limit exceeded", Next.HALVE, "Nothing to do: smaller batches are sent from here on."),
+    CodeEntry("4001", "authorisation unavailable", Next.AGAIN, "Nothing to do: the request is retried with back-off."),
 )
 
-#: Outcomes that are no code of the server's: our words for rows that it gave no usable answer for.
+#: Outcomes without a code of the server: the importer's codes for rows without a usable answer.
 RUN_CODES: dict[str, CodeEntry] = _table(
     CodeEntry(
         "no_answer",
-        "sent, but no trustworthy answer came back",
+        "sent, but the result could not be confirmed",
         Next.ROW,
-        "Verify the row, or retry it: setting the same value again changes nothing.",
+        "Verify the row, or retry it. Setting the same value again is harmless.",
         "",
         _API,
     ),
     CodeEntry(
         "contradiction",
-        "the server said success and failure at once",
+        "the server reported success and failure together",
         Next.ROW,
-        "Verify the row, or retry it, and send its request id to the API team.",
+        "Verify the row, or retry it, and send its request ID to the API team.",
         "",
         _API,
     ),
     CodeEntry(
         "refused_whole",
-        "the server refused the request that held this row alone",
+        "the server refused the request with only this row",
         Next.ROW,
-        "Check every cell of the row for odd characters or lengths.",
+        "Check the row for unusual characters and very long cells.",
         "",
         _SHEET,
     ),
@@ -407,7 +416,7 @@ RUN_CODES: dict[str, CodeEntry] = _table(
 
 
 def own_codes() -> dict[str, CodeEntry]:
-    """Our reasons for rejecting a row, as catalogue entries."""
+    """The importer's own reasons for rejecting a row, as catalogue entries."""
     return {
         code: CodeEntry(code, meaning, Next.REJECTED, advice, "", who, _OWN_ON_PAGE.get(code))
         for code, (meaning, advice, who) in _OWN.items()
@@ -418,15 +427,15 @@ _ALL = {**ITEM_CODES, **RUN_CODES, **own_codes()}
 
 
 def lookup(code: str) -> CodeEntry:
-    """The entry of an item's code, of our own codes, or of a code nobody documented, which is shown as it came."""
+    """The entry of an item's code or of the importer's own; an undocumented code is shown as received."""
     found = _ALL.get(code)
     if found is not None:
         return found
     return CodeEntry(
         code,
-        "a code that the documentation does not list" if code else "no code was given",
+        "undocumented code" if code else "no code",
         Next.ROW,
-        "Send the row's request id to the API team and ask what the code means.",
+        "Send the row's request ID to the API team and ask what the code means.",
         "",
         _API,
     )

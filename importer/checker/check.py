@@ -73,15 +73,16 @@ def _chosen(blocks: Iterator[RowBlock], settings: Settings) -> Iterator[RowBlock
     first, last = settings.skip_rows, settings.skip_rows + settings.limit if settings.limit else None
     seen = 0
     for block in blocks:
-        frame = block.frame.iloc[max(first - seen, 0) : None if last is None else max(last - seen, 0)]
-        if settings.resubmit and block.closed:
-            frame = frame[~frame.index.isin(list(block.closed))]
-        seen += len(block.frame)
-        if len(frame) == len(block.frame):
+        left_out = block.closed if settings.resubmit else frozenset()
+        keep = [
+            first <= position and (last is None or position < last) and row not in left_out
+            for position, row in enumerate(block.row_numbers, seen)
+        ]
+        seen += len(block)
+        if all(keep):
             yield block
-        elif len(frame):
-            kept = set(frame.index.tolist())
-            yield RowBlock(frame, tuple(problem for problem in block.problems if problem.row_number in kept))
+        elif any(keep):
+            yield block.only(keep)
         if last is not None and seen >= last:
             return
 

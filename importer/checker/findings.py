@@ -18,7 +18,7 @@ from importer.normaliser.damage import REPAIRS
 from importer.normaliser.mapping import Mapping, misspelt
 from importer.normaliser.normaliser import Normalised
 from importer.normaliser.phones import calling_code
-from importer.normaliser.samples import Looks
+from importer.normaliser.samples import Sampler
 from importer.row_block import RowBlock
 from importer.system.formula_guard import guard
 
@@ -115,7 +115,7 @@ class Gatherer:
     def __init__(self, mapping: Mapping, *, blank: str = "skip") -> None:
         self._mapping = mapping
         self._blank = blank
-        self._looks = Looks(mapping)
+        self._sampler = Sampler(mapping)
         self._repeats = RepeatCounter()
         self._rows = self._rejected = self._records = 0
         self._problems: dict[tuple[str, str], _Tally] = {}
@@ -127,8 +127,8 @@ class Gatherer:
     def add(self, block: RowBlock | None, normalised: Normalised) -> None:
         customers = normalised.customers
         if block is not None:
-            self._rows += len(block.frame)
-            self._looks.add(block)
+            self._rows += len(block)
+            self._sampler.add(block)
         self._records += len(customers)
         self._repeats.add(customers)
         self._mobiles.update([customer.mobile[:7] for customer in customers if customer.mobile])
@@ -197,10 +197,10 @@ class Gatherer:
         return [*[use.preference for use in self._mapping.preferences], *constants, *self._names]
 
     def _columns(self) -> tuple[ColumnFinding, ...]:
-        looks, hints = self._looks.looks(), dict(misspelt(self._mapping))
+        samples, hints = self._sampler.by_column(), dict(misspelt(self._mapping))
         found = []
         for use in self._mapping.columns:
-            look = looks.get(use.column)
+            look = samples.get(use.column)
             found.append(
                 ColumnFinding(
                     column=use.column,

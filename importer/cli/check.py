@@ -27,7 +27,7 @@ from importer.errors import ExitCode, ImporterError, SettingsError, worse
 from importer.model import to_json
 from importer.nightly.profile import check_profile
 from importer.normaliser.mapping import sketch, to_toml
-from importer.normaliser.samples import Looks
+from importer.normaliser.samples import Sampler
 from importer.reader import open_source
 from importer.runs.record import source_options
 from importer.runs.spool import spooled
@@ -102,10 +102,10 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
         open_source(path, source_options(settings, os.environ.get("IMPORTER_SOURCE_PASSWORD"))) as opened,
     ):
         mapping = sketch(opened.columns)
-        looks = Looks(mapping)
+        sampler = Sampler(mapping)
         for block in opened.blocks():
-            looks.add(block)
-        text = to_toml(mapping, looks.looks(), source=opened.name)
+            sampler.add(block)
+        text = to_toml(mapping, sampler.by_column(), source=opened.name)
     if output is None:
         print_data(text.encode())  # byte for byte as in a file
         return

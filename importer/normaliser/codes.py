@@ -1,6 +1,6 @@
-"""Our own reasons for rejecting a row before it is sent: code → (meaning, advice, who can fix it).
+"""The importer's own reasons for rejecting a row before it is sent: code → (meaning, advice, who can fix it).
 
-Words instead of numbers, so that nobody mistakes them for the server's codes.
+Codes are words, because numbers could be mistaken for the server's codes.
 """
 
 from __future__ import annotations
@@ -14,73 +14,73 @@ ON_PAGE: dict[str, str] = {
 #: code: (meaning, advice, who)
 OWN_CODES: dict[str, tuple[str, str, str]] = {
     "no_identifier": (
-        "the row names no customer",
-        "Fill in at least one of mobile, e-mail, external id or user id and upload the failed rows again.",
+        "the row has no customer identifier",
+        "Fill in a mobile, e-mail, external id or user id.",
         "sheet owner",
     ),
     "nothing_to_set": (
         "the row has no preference to set",
-        "Fill in at least one preference of this row, or use --blank clear if empty cells mean 'remove it'.",
+        "Fill in at least one preference, or use --blank clear to remove the values of empty cells.",
         "sheet owner",
     ),
     "ragged_row": (
         "the row has more or fewer cells than the header",
-        "Check for a delimiter inside an unquoted value, or a quote that is missing, in this row.",
+        "Check this row for a delimiter in an unquoted value or a missing quote.",
         "sheet owner",
     ),
     # -- normaliser
     "mobile_cut_by_excel": (
-        "the mobile was turned into scientific notation and its last digits are gone",
-        "Export the sheet again with the mobile column formatted as Text (or as a number with 0 decimals); the digits cannot be restored from this file.",
+        "a spreadsheet program changed the mobile to scientific notation, and its last digits are lost",
+        "Format the column as Text (or as a number with 0 decimals) in the original sheet and export it again. This file no longer has the digits.",
         "sheet owner",
     ),
     "mobile_is_a_date": (
-        "the mobile was turned into a date",
-        "Format the column as Text before the numbers are pasted or imported, export again and upload these rows again.",
+        "a spreadsheet program changed the mobile to a date",
+        "Format the column as Text before you paste or import the numbers, then export the sheet again.",
         "sheet owner",
     ),
     "mobile_without_country": (
-        "the mobile has no country code, or none that fits",
-        "Add the country code to the number, or say with --country (such as --country IN) where numbers without one belong.",
+        "the mobile has no country code, or not a valid one",
+        "Add the country code, or pass --country (like --country IN) for numbers without one.",
         "sheet owner",
     ),
     "mobile_of_another_country": (
-        "the mobile is no number of the country given, though it could be one of another country",
-        "If it belongs to another country, write a + and the country code before it; if not, correct the digits.",
+        "not a valid phone number of the given country, but possibly of another one",
+        "Write + and the country code before a number of another country; otherwise correct the digits.",
         "sheet owner",
     ),
     "mobile_ambiguous": (
-        "the mobile is a whole number both with and without its country code",
-        "Write a + and the country code before it.",
+        "the mobile is a valid number both with and without its country code",
+        "Write + and the country code before it.",
         "sheet owner",
     ),
     "mobile_several": (
-        "the cell holds more than one mobile",
+        "the cell contains more than one mobile",
         "Keep one number in the cell.",
         "sheet owner",
     ),
     "mobile_too_short": (
         "the mobile has too few digits",
-        "Look for digits lost (a leading digit, or the country code) and complete the number.",
+        "Add the missing digits, often a leading digit or the country code.",
         "sheet owner",
     ),
     "mobile_too_long": (
         "the mobile has too many digits",
-        "Look for a digit too many, or two numbers in one cell, and correct the number.",
+        "Remove the extra digits, or keep one of two numbers in the cell.",
         "sheet owner",
     ),
     "mobile_invalid": (
-        "the mobile is no number of any numbering plan",
+        "not a valid phone number",
         "Correct the number: digits with the country code.",
         "sheet owner",
     ),
     "email_invalid": (
-        "the e-mail address is not well formed",
-        "Correct the address: one name, an @, and a domain with a dot.",
+        "not a valid e-mail address",
+        "Correct the address: a name, an @, and a domain with a dot.",
         "sheet owner",
     ),
     "email_several": (
-        "the cell holds more than one e-mail address",
+        "the cell contains more than one e-mail address",
         "Keep one address in the cell.",
         "sheet owner",
     ),
@@ -90,23 +90,23 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "email_unsupported_character": (
-        "the e-mail address has characters that the API does not take",
-        "Only letters a-z, digits and - _ + . @ can be sent: correct the address, or clear it and name the customer otherwise.",
+        "the e-mail address has characters that the API does not accept",
+        "Use only letters a-z, digits and - _ + . @, or clear it and identify the customer by mobile or ID.",
         "sheet owner",
     ),
     "external_id_rounded": (
-        "the external id has more than 15 digits and ends in zeros: it was rounded by a spreadsheet program",
-        "Export the sheet again with this column formatted as Text. If the digits are right, put an apostrophe before them.",
+        "the external id has more than 15 digits and ends in zeros: a spreadsheet program rounded it",
+        "Format the column as Text and export the sheet again. If the digits are right, put an apostrophe before them.",
         "sheet owner",
     ),
     "external_id_in_scientific_notation": (
-        "the external id was turned into scientific notation and its last digits are gone",
-        "Export the sheet again with this column formatted as Text; the digits cannot be restored from this file.",
+        "a spreadsheet program changed the external id to scientific notation, and its last digits are lost",
+        "Format the column as Text in the original sheet and export it again. This file no longer has the digits.",
         "sheet owner",
     ),
     "external_id_is_a_date": (
-        "the external id was turned into a date",
-        "Export the sheet again with this column formatted as Text. If it is right, put an apostrophe before it.",
+        "a spreadsheet program changed the external id to a date",
+        "Format the column as Text and export the sheet again. If the value is right, put an apostrophe before it.",
         "sheet owner",
     ),
     "external_id_too_long": (
@@ -115,18 +115,18 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "user_id_rounded": (
-        "the user id has more than 15 digits and ends in zeros: it was rounded by a spreadsheet program",
-        "Export the sheet again with this column formatted as Text. If the digits are right, put an apostrophe before them.",
+        "the user id has more than 15 digits and ends in zeros: a spreadsheet program rounded it",
+        "Format the column as Text and export the sheet again. If the digits are right, put an apostrophe before them.",
         "sheet owner",
     ),
     "user_id_in_scientific_notation": (
-        "the user id was turned into scientific notation and its last digits are gone",
-        "Export the sheet again with this column formatted as Text; the digits cannot be restored from this file.",
+        "a spreadsheet program changed the user id to scientific notation, and its last digits are lost",
+        "Format the column as Text in the original sheet and export it again. This file no longer has the digits.",
         "sheet owner",
     ),
     "user_id_is_a_date": (
-        "the user id was turned into a date",
-        "Export the sheet again with this column formatted as Text. If it is right, put an apostrophe before it.",
+        "a spreadsheet program changed the user id to a date",
+        "Format the column as Text and export the sheet again. If the value is right, put an apostrophe before it.",
         "sheet owner",
     ),
     "user_id_too_long": (
@@ -135,18 +135,18 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "store_code_rounded": (
-        "the store code has more than 15 digits and ends in zeros: it was rounded by a spreadsheet program",
-        "Export the sheet again with this column formatted as Text. If the digits are right, put an apostrophe before them.",
+        "the store code has more than 15 digits and ends in zeros: a spreadsheet program rounded it",
+        "Format the column as Text and export the sheet again. If the digits are right, put an apostrophe before them.",
         "sheet owner",
     ),
     "store_code_in_scientific_notation": (
-        "the store code was turned into scientific notation and its last digits are gone",
-        "Export the sheet again with this column formatted as Text; the digits cannot be restored from this file.",
+        "a spreadsheet program changed the store code to scientific notation, and its last digits are lost",
+        "Format the column as Text in the original sheet and export it again. This file no longer has the digits.",
         "sheet owner",
     ),
     "store_code_is_a_date": (
-        "the store code was turned into a date",
-        "Export the sheet again with this column formatted as Text. If it is right, put an apostrophe before it.",
+        "a spreadsheet program changed the store code to a date",
+        "Format the column as Text and export the sheet again. If the value is right, put an apostrophe before it.",
         "sheet owner",
     ),
     "store_code_too_long": (
@@ -155,18 +155,18 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "store_id_rounded": (
-        "the store id has more than 15 digits and ends in zeros: it was rounded by a spreadsheet program",
-        "Export the sheet again with this column formatted as Text. If the digits are right, put an apostrophe before them.",
+        "the store id has more than 15 digits and ends in zeros: a spreadsheet program rounded it",
+        "Format the column as Text and export the sheet again. If the digits are right, put an apostrophe before them.",
         "sheet owner",
     ),
     "store_id_in_scientific_notation": (
-        "the store id was turned into scientific notation and its last digits are gone",
-        "Export the sheet again with this column formatted as Text; the digits cannot be restored from this file.",
+        "a spreadsheet program changed the store id to scientific notation, and its last digits are lost",
+        "Format the column as Text in the original sheet and export it again. This file no longer has the digits.",
         "sheet owner",
     ),
     "store_id_is_a_date": (
-        "the store id was turned into a date",
-        "Export the sheet again with this column formatted as Text. If it is right, put an apostrophe before it.",
+        "a spreadsheet program changed the store id to a date",
+        "Format the column as Text and export the sheet again. If the value is right, put an apostrophe before it.",
         "sheet owner",
     ),
     "store_id_too_long": (
@@ -175,73 +175,73 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "preference_name_missing": (
-        "the row has a value but names no preference",
+        "the row has a value but no preference name",
         "Fill in the name of the preference.",
         "sheet owner",
     ),
     "preference_name_too_long": (
-        "the name of the preference has more than 20 characters",
-        "Use the preference's name as the organisation has defined it.",
+        "the preference name has more than 20 characters",
+        "Use the name that the organisation has defined.",
         "sheet owner",
     ),
     "preference_disabled": (
-        "the preference is disabled in the organisation",
+        "the organisation has disabled this preference",
         "Map the column to ignored, or have the preference enabled.",
         "sheet owner",
     ),
     "preference_not_an_integer": (
-        "the value is no whole number, as this preference needs",
-        "Correct the value: digits only.",
+        "not a whole number, as this preference requires",
+        "Use digits only.",
         "sheet owner",
     ),
     "preference_not_a_number": (
-        "the value is no number, as this preference needs",
-        "Correct the value: digits, with a point before decimals.",
+        "not a number, as this preference requires",
+        "Use digits, with a point before decimals.",
         "sheet owner",
     ),
     "preference_not_a_boolean": (
-        "the value is neither true nor false, as this preference needs",
+        "neither true nor false, as this preference requires",
         "Write true or false.",
         "sheet owner",
     ),
     "preference_not_an_option": (
-        "the value is none of the preference's options",
-        "Use one of the options, written exactly so.",
+        "not one of the preference's options",
+        "Use one of the options, spelled exactly as listed.",
         "sheet owner",
     ),
     "preference_not_of_the_form": (
-        "the value does not have the form that the organisation has set for this preference",
-        "Ask for the form of this preference and correct the value.",
+        "the value does not match the format that the organisation has defined for this preference",
+        "Ask the organisation for the format and correct the value.",
         "sheet owner",
     ),
     "control_character": (
-        "the row holds a NUL or another control character, as a broken export leaves behind",
-        "Export the sheet again; if it stays, retype the cells of this row.",
+        "the row contains a NUL or another control character, usually from a broken export",
+        "Export the sheet again. If the problem remains, retype the cells of this row.",
         "sheet owner",
     ),
     "nameless_cell": (
-        "the row has a cell in a column that has no name",
-        "Name the column in the header, or clear the cell if it does not belong there.",
+        "the row has a value in a column without a name",
+        "Name the column in the header, or clear the cell.",
         "sheet owner",
     ),
     "merged_cells": (
-        "the row has merged cells, so it cannot be told which of them the value belongs to",
+        "the row has merged cells, so the row of the value is ambiguous",
         "Unmerge the cells and fill in every row.",
         "sheet owner",
     ),
     "lost_letters": (
-        "the cell holds the mark � that another program put where it lost a letter",
+        "the cell contains � where a program lost a letter",
         "Retype the value, or export the sheet again as CSV UTF-8 or as a workbook.",
         "sheet owner",
     ),
     "error_cell": (
-        "the cell holds a spreadsheet error such as #N/A",
+        "the cell contains a spreadsheet error like #N/A",
         "Correct the formula, or type the value.",
         "sheet owner",
     ),
     "formula_without_value": (
-        "the cell holds a formula whose result was never saved",
-        "Open the workbook in a spreadsheet program, save it again and upload that.",
+        "the cell contains a formula without a saved result",
+        "Open the workbook in a spreadsheet program, save it and import it again.",
         "sheet owner",
     ),
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importer.errors import SettingsError
 
-#: What people write for a country though ISO 3166 has it otherwise.
+#: Common abbreviations that differ from ISO 3166.
 ALIASES = {"UK": "GB"}
 
 COUNTRIES = frozenset((

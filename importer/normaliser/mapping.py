@@ -1,6 +1,6 @@
-"""Which column feeds which field: proposed from the header names, or read from a mapping file (TOML).
+"""The mapping of columns to fields: proposed from the header names, or read from a mapping file (TOML).
 
-A column is taken for a field only when its name is a known one; likeness serves for suggestions in messages alone.
+A column is mapped to a field only by a known name. Similar names are only suggested in messages.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from importer.normaliser.synonyms import field_of, fold, near_field
 #: The API's limit on the name of a preference.
 LONGEST_NAME = 20
 PREFERENCE, NAME, VALUE, IGNORED = "preference", "preference_name", "preference_value", "ignored"
-#: What a column can be mapped to, in the order the messages name it.
+#: What a column can be mapped to, in the order of the messages.
 USES = (*FIELDS, PREFERENCE, NAME, VALUE, IGNORED)
 _STORES = ("store.code", "store.id")
-_MAP_HINT = "Run `importer map FILE`, edit what it writes, and pass it with --mapping."
+_MAP_HINT = "Run `importer map FILE`, edit the mapping it writes, and pass it with --mapping."
 _ON_PAGE = "Choose again what each column becomes."
 
 
 class ColumnUse(msgspec.Struct, frozen=True):
-    """What becomes of one column. `separator` parts the items of a list; "" means it is found in each cell."""
+    """The use of one column. `separator` separates the items of a list; "" means it is detected in each cell."""
 
     column: str
     field: str = ""
@@ -48,12 +48,12 @@ class Mapping(msgspec.Struct, frozen=True):
 
     @property
     def is_long(self) -> bool:
-        """One preference a row: a column names it, another holds its value."""
+        """Whether each row has one preference: its name in one column, its value in another."""
         return any(use.field == NAME for use in self.columns)
 
     @property
     def preferences(self) -> tuple[ColumnUse, ...]:
-        """The columns that feed a preference of their own, in the sheet's order."""
+        """The columns that are mapped to a preference, in the sheet's order."""
         return tuple([use for use in self.columns if use.field == PREFERENCE])
 
     @property
@@ -61,12 +61,12 @@ class Mapping(msgspec.Struct, frozen=True):
         return tuple([use.column for use in self.columns if use.field == IGNORED])
 
     def column_of(self, field: str) -> str | None:
-        """The column that feeds this field, None if none does."""
+        """The column that is mapped to this field, None without one."""
         return next((use.column for use in self.columns if use.field == field), None)
 
 
-class ColumnLook(msgspec.Struct, frozen=True):
-    """What `map` saw in a column's cells: a few values, and how many hold several items parted by `separator`."""
+class ColumnSamples(msgspec.Struct, frozen=True):
+    """A column's samples: a few values, and how many of its cells are lists with this `separator`."""
 
     samples: tuple[str, ...] = ()
     cells: int = 0
@@ -75,19 +75,19 @@ class ColumnLook(msgspec.Struct, frozen=True):
 
 
 def preference_name(column: str) -> str:
-    """The preference that a column of this name feeds: its white space made plain, nothing else."""
+    """The preference for a column of this name: the name with normal spaces."""
     return " ".join(column.split())
 
 
 def propose(columns: Sequence[str]) -> Mapping:
-    """A mapping by header names. Raises `SourceError` with everything that stands in the way, at once."""
+    """A mapping by header names. Raises `SourceError` with all its faults at once."""
     mapping = sketch(columns)
     _raise(_mistakes(mapping, columns))
     return mapping
 
 
 def sketch(columns: Sequence[str]) -> Mapping:
-    """The same without the checks: what `importer map` starts from, since its file is where mistakes are mended."""
+    """The same without checks: the start of `importer map`, whose file is where faults are fixed."""
     fields = [field_of(column) for column in columns]
     is_long = NAME in fields and VALUE in fields
     uses = []
@@ -97,7 +97,7 @@ def sketch(columns: Sequence[str]) -> Mapping:
         if field:
             uses.append(ColumnUse(column, field))
         elif is_long:
-            # A long sheet says by its name column which preferences there are; what else it holds is not for sending.
+            # A long sheet names its preferences in the name column. Other columns are not sent.
             uses.append(ColumnUse(column, IGNORED))
         else:
             uses.append(ColumnUse(column, PREFERENCE, preference_name(column)))
@@ -105,7 +105,7 @@ def sketch(columns: Sequence[str]) -> Mapping:
 
 
 def misspelt(mapping: Mapping) -> tuple[tuple[str, str], ...]:
-    """(column, field) of every column that feeds no field but is named nearly like one that is not fed."""
+    """(column, field) of every column that is not mapped to a field but has nearly the name of an unmapped one."""
     found = []
     for use in mapping.columns:
         if use.field in (PREFERENCE, IGNORED):
@@ -116,7 +116,7 @@ def misspelt(mapping: Mapping) -> tuple[tuple[str, str], ...]:
 
 
 def fit(mapping: Mapping, columns: Sequence[str]) -> Mapping:
-    """A loaded mapping against a sheet's columns, wherever they stand. What it does not name is ignored."""
+    """A loaded mapping applied to a sheet's columns, in any order. Columns that it does not name are ignored."""
     by_fold: dict[str, list[str]] = {}
     for column in columns:
         by_fold.setdefault(fold(column), []).append(column)
@@ -141,7 +141,7 @@ def fit(mapping: Mapping, columns: Sequence[str]) -> Mapping:
         faults.append(f"The mapping's {', '.join(several)} fit{'s' if len(several) == 1 else ''} more than one column.")
     if faults:
         raise SourceError(
-            " ".join(faults), "Correct the column names in the mapping file, or in the sheet.", on_page=_ON_PAGE
+            " ".join(faults), "Correct the column names in the mapping file or in the sheet.", on_page=_ON_PAGE
         )
     fitted = Mapping(
         tuple([found.get(column, ColumnUse(column, IGNORED)) for column in columns]), constants=mapping.constants
@@ -154,11 +154,11 @@ def fit(mapping: Mapping, columns: Sequence[str]) -> Mapping:
 
 
 def load(path: Path) -> Mapping:
-    """Reads a mapping file. Raises `SettingsError` with every mistake in it."""
+    """Read a mapping file. Raises `SettingsError` with all its faults."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is no UTF-8 text"
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
         raise SettingsError(
             f"The mapping file {path} cannot be read: {why}.", "Check --mapping.", on_page=_ON_PAGE
         ) from error
@@ -166,7 +166,7 @@ def load(path: Path) -> Mapping:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            f"The mapping file {path} is no valid TOML: {error}.", _MAP_HINT, on_page=_ON_PAGE
+            f"The mapping file {path} is not valid TOML: {error}.", _MAP_HINT, on_page=_ON_PAGE
         ) from error
     mapping, faults = _from_document(document)
     if not faults:
@@ -174,17 +174,19 @@ def load(path: Path) -> Mapping:
     if faults:
         raise SettingsError(
             f"The mapping file {path} cannot be used. {' '.join(faults)}",
-            "Correct it and run again.",
+            "Correct it and run the command again.",
             on_page=_ON_PAGE,
         )
     return mapping
 
 
 def _from_document(document: Dict[str, Any]) -> tuple[Mapping, list[str]]:
-    faults = [f"`{key}` is no table of a mapping file (columns, constants)." for key in document if key not in _TABLES]
+    faults = [
+        f"`{key}` is not a table of a mapping file (columns, constants)." for key in document if key not in _TABLES
+    ]
     columns, constants = document.get("columns", {}), document.get("constants", {})
     if not isinstance(columns, dict) or not columns:
-        faults.append("It has no table [columns].")
+        faults.append("The table [columns] is missing.")
         columns = {}
     if not isinstance(constants, dict):
         faults.append("`constants` must be a table.")
@@ -203,7 +205,7 @@ def _from_document(document: Dict[str, Any]) -> tuple[Mapping, list[str]]:
             pairs.append((name, value))
     for name, value in pairs:
         if not isinstance(value, str) or not value.strip():
-            faults.append(f"The constant `{name}` must be a text in quotes, not empty.")
+            faults.append(f"The constant `{name}` must be a quoted text that is not empty.")
     return Mapping(tuple(uses), tuple([(name, str(value).strip()) for name, value in pairs])), faults
 
 
@@ -215,7 +217,7 @@ def _use_of(column: str, entry: object, faults: list[str]) -> ColumnUse | None:
     if isinstance(entry, str):
         entry = {"field": entry}
     if not isinstance(entry, dict):
-        faults.append(f"`{column}` must be a field's name or a table in braces.")
+        faults.append(f"`{column}` must be a field name or a table in braces.")
         return None
     before = len(faults)
     unknown = [key for key in entry if key not in _KEYS]
@@ -236,7 +238,7 @@ def _use_of(column: str, entry: object, faults: list[str]) -> ColumnUse | None:
     if field not in USES:
         near = difflib.get_close_matches(str(field), USES, 1)
         faults.append(
-            f"`{column}` is mapped to `{field}`, which is none of {', '.join(USES)}"
+            f"`{column}` is mapped to `{field}`, which is not one of {', '.join(USES)}"
             + (f" (did you mean `{near[0]}`?)." if near else ".")
         )
         return None
@@ -244,66 +246,66 @@ def _use_of(column: str, entry: object, faults: list[str]) -> ColumnUse | None:
         faults.append(f"`{column}` cannot be `{field}` and a preference at once.")
     is_list = entry.get("is_list", False)
     if (is_list or entry.get("separator")) and field not in (PREFERENCE, VALUE):
-        faults.append(f"`{column}` is no preference, so it cannot be a list.")
+        faults.append(f"`{column}` is not a preference, so it cannot be a list.")
     if entry.get("separator") and not is_list:
-        faults.append(f"`{column}` has a separator but not `is_list = true`.")
+        faults.append(f"`{column}` has a separator but no `is_list = true`.")
     if field == PREFERENCE and not preference:
         preference = preference_name(column)
     return ColumnUse(column, field, preference, is_list, entry.get("separator", ""))
 
 
-def to_toml(mapping: Mapping, looks: Dict[str, ColumnLook] | None = None, *, source: str = "") -> str:
-    """The mapping as a commented TOML file that one can edit. `looks`: by column, what its cells look like."""
-    looks = looks or {}
+def to_toml(mapping: Mapping, samples: Dict[str, ColumnSamples] | None = None, *, source: str = "") -> str:
+    """The mapping as a commented TOML file. `samples`: by column."""
+    samples = samples or {}
     hints = dict(misspelt(mapping))
     lines = [
-        f"# Which column of {_one_line(source) or 'the sheet'} feeds which field.",
-        "# Written by `importer map`; edit it and pass it with --mapping.",
+        f"# The mapping of {_one_line(source) or 'the sheet'}: which column is sent as which field.",
+        "# Written by `importer map`. Edit it and pass it with --mapping.",
         "#",
-        '# "Column" = "mobile"        also: email, external_id, user_id (the customer; one of the four is enough),',
-        "#                            store.code, store.id, ignored (the column is not sent)",
-        '# "Column" = { preference = "Name" }                     the preference of that name, at most 20 characters',
+        '# "Column" = "mobile"        also: email, external_id, user_id (one of the four is required),',
+        "#                            store.code, store.id, ignored (not sent)",
+        '# "Column" = { preference = "Name" }                     a preference (at most 20 characters)',
         '# "Column" = { preference = "Name", is_list = true, separator = ";" }',
-        "#                            a cell `a; b` is sent as a list of two values",
-        '# "Column" = "preference_name" and "Column" = "preference_value": for sheets with one preference a row',
-        "# A column that is not named here is ignored. Columns may stand in any order in the sheet.",
+        "#                            sends a cell `a; b` as a list of two values",
+        '# "Column" = "preference_name" and "Column" = "preference_value": for sheets with one preference per row',
+        "# Columns that are not listed here are ignored. The order of the columns does not matter.",
         "",
     ]
     faults = _mistakes(mapping, [use.column for use in mapping.columns])
-    lines += [f"# To be mended here before it can be used: {_one_line(fault, 1_000)}" for fault in faults]
+    lines += [f"# Fix this before you use the mapping: {_one_line(fault, 1_000)}" for fault in faults]
     lines += ["", "[columns]"] if faults else ["[columns]"]
     for use in mapping.columns:
-        look = looks.get(use.column, ColumnLook())
+        sample = samples.get(use.column, ColumnSamples())
         key = _toml_text(use.column)
         if use.field == PREFERENCE and len(use.preference) > LONGEST_NAME:
-            lines.append(f"# The next name has {len(use.preference)} characters, at most {LONGEST_NAME} are allowed.")
+            lines.append(f"# The next name has {len(use.preference)} characters; at most {LONGEST_NAME} are allowed.")
         if use.column in hints:
-            lines.append(f"# The next column looks like a misspelt `{hints[use.column]}`; if it is, map it to that.")
+            lines.append(f"# The next column may be a misspelt `{hints[use.column]}`. If so, map it to that.")
         if use.field in (PREFERENCE, VALUE):
-            if look.samples:
-                lines.append(f"# such as: {' | '.join([_one_line(sample) for sample in look.samples])}")
+            if sample.samples:
+                lines.append(f"# samples: {' | '.join([_one_line(value) for value in sample.samples])}")
             inner = [f"preference = {_toml_text(use.preference)}" if use.field == PREFERENCE else f'field = "{VALUE}"']
             if use.is_list:
                 inner.append("is_list = true")
                 inner += [f"separator = {_toml_text(use.separator)}"] if use.separator else []
-            elif look.list_like:
+            elif sample.list_like:
                 marked = [*inner, "is_list = true"]
-                marked += [f"separator = {_toml_text(look.separator)}"] if look.separator else []
+                marked += [f"separator = {_toml_text(sample.separator)}"] if sample.separator else []
                 lines.append(
-                    f"# {look.list_like} of {look.cells} cells look like lists; if they are, use this line instead:"
+                    f"# {sample.list_like} of {sample.cells} cells look like lists. If they are, use this line instead:"
                 )
                 lines.append(f"# {key} = {{ {', '.join(marked)} }}")
             lines.append(f"{key} = {{ {', '.join(inner)} }}")
         else:
             lines.append(f"{key} = {_toml_text(use.field)}")
-    lines += ["", "# The same for every row: the store, or a preference by its name."]
+    lines += ["", "# Constants for every row: the store, or a preference by its name."]
     lines += ["[constants]"] if mapping.constants else ["# [constants]", '# "store.code" = "S1"']
     lines += [f"{_toml_text(name)} = {_toml_text(value)}" for name, value in mapping.constants]
     return "\n".join(lines) + "\n"
 
 
 def _toml_text(text: str) -> str:
-    """A TOML basic string: JSON's escapes are TOML's, but DEL must be escaped too."""
+    """A TOML basic string: JSON's escapes, and DEL escaped too."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -317,14 +319,14 @@ def _one_line(sample: str, longest: int = 40) -> str:
 
 
 def _mistakes(mapping: Mapping, columns: Sequence[str]) -> list[str]:
-    """Sentences: every reason why this mapping cannot be used."""
+    """Every reason why this mapping cannot be used, as sentences."""
     faults = []
     for field in (*FIELDS, NAME, VALUE):
         feeding = [use.column for use in mapping.columns if use.field == field]
         if len(feeding) > 1:
-            faults.append(f"{_named(feeding)} would all feed “{field}”: keep one and ignore the others.")
+            faults.append(f"{_named(feeding)} are all mapped to “{field}”: keep one and ignore the others.")
         if feeding and any(name == field for name, _ in mapping.constants):
-            faults.append(f"“{field}” is fed by {_named(feeding)} and by a constant: keep one.")
+            faults.append(f"{_named(feeding)} and a constant are mapped to “{field}”: keep one.")
     constants = [name for name, _ in mapping.constants if name not in _STORES]
     wrong = [name for name in constants if name in IDENTIFIERS or name in (NAME, VALUE, IGNORED)]
     if wrong:
@@ -335,7 +337,7 @@ def _mistakes(mapping: Mapping, columns: Sequence[str]) -> list[str]:
     for name in constants:
         names.setdefault(_same_preference(name), []).append(f"{name} (constant)")
     faults += [
-        f"{_named(feeding)} would all feed one preference: keep one and ignore the others."
+        f"{_named(feeding)} are all mapped to one preference: keep one and ignore the others."
         for feeding in names.values()
         if len(feeding) > 1
     ]
@@ -351,24 +353,25 @@ def _mistakes(mapping: Mapping, columns: Sequence[str]) -> list[str]:
     has_name, has_value = mapping.column_of(NAME), mapping.column_of(VALUE)
     if (has_name is None) != (has_value is None):
         given, lacking = (NAME, VALUE) if has_name is not None else (VALUE, NAME)
-        faults.append(f"A column feeds “{given}” but none feeds “{lacking}”.")
+        faults.append(f"A column is mapped to “{given}” but none to “{lacking}”.")
     if has_name is not None and mapping.preferences:
         beside = _named([use.column for use in mapping.preferences])
         faults.append(
-            f"A sheet has one preference a row or a column for each: {beside} cannot be mapped beside “{NAME}”."
+            f"A sheet has one preference per row or one column per preference: {beside} cannot be mapped"
+            f" together with “{NAME}”."
         )
     if not any(use.field in IDENTIFIERS for use in mapping.columns):
         near = [(column, field) for column, field in misspelt(mapping) if field in IDENTIFIERS]
-        hint = "".join([f" “{column}” looks like a misspelt “{field}”." for column, field in near])
+        hint = "".join([f" “{column}” may be a misspelt “{field}”." for column, field in near])
         faults.append(
-            f"No column names the customer (mobile, e-mail, external id or user id);"
+            f"No column identifies the customer (mobile, e-mail, external id or user id);"
             f" the columns are {_named(columns)}.{hint}"
             " Rename one to Mobile, Email, External ID or User ID, or map one to such a field."
         )
     elif not mapping.preferences and has_name is None and not constants:
         faults.append(
-            f"No column holds a preference; the columns are {_named(columns)}."
-            " Add a column named like each preference to set."
+            f"No column contains a preference; the columns are {_named(columns)}."
+            " Add a column with the name of each preference to set."
         )
     return faults
 

@@ -1,6 +1,6 @@
-"""Text cells → customers as the API takes them, or every problem of the row at once. Pure; a column at a time.
+"""Turns text cells into customers for the API, or into every problem of a row at once. Pure, by column.
 
-Every row of a block ends in exactly one place: in a customer's `row_numbers`, or under at least one problem.
+Every row of a block ends in exactly one of two: in a customer's `row_numbers`, or in one or more problems.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress, repeat
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
 from importer.model import IDENTIFIERS, Customer, FieldDefinition, Problem, Repair, Store
 from importer.normaliser.codes import OWN_CODES
-from importer.normaliser.damage import Verdict, identifier
-from importer.normaliser.emails import read_emails
+from importer.normaliser.countries import known_country
+from importer.normaliser.damage import CellResult, identifier
 from importer.normaliser.mapping import (
     IGNORED,
     LONGEST_NAME,
@@ -26,19 +26,18 @@ from importer.normaliser.mapping import (
     Mapping,
     preference_name,
 )
-from importer.normaliser.preferences import Pair, Refused, ValueReader
+from importer.normaliser.preferences import InvalidPreference, Pair, ValueReader
 from importer.row_block import RowBlock
 from importer.system.late import late
 
-if TYPE_CHECKING:
-    from importer.normaliser.phones import PhoneReader
-
-#: The API's limit on an external id; kept for the other texts too, which have none that is known.
+#: The API's limit on an external id. Other ids have no known limit, so it applies to them too.
 LONGEST_TEXT = 250
-#: Rows of a long sheet gathered in one customer: beyond this a new record begins, which the lanes keep in order.
+#: Most preferences of a long sheet in one customer. Further ones begin a new record; the lanes keep the order.
 _MOST_PAIRS = 100
 _REMEMBERED = 20_000
-#: Ids that need no more looking at: short digits, or a letter first and no form of a date.
+#: Modules that are loaded only where a column is mapped to the identifier: their libraries are slow to load.
+_READERS = {"mobile": "importer.normaliser.phones", "email": "importer.normaliser.emails"}
+#: IDs that need no further check: up to 15 digits, or a letter first and not in the form of a date.
 _ORDINARY_ID = re.compile(r"\d{1,15}|(?![A-Z][a-z]{2}-\d)[A-Za-z][A-Za-z0-9_./#-]{0,249}", re.ASCII)
 
 
@@ -51,31 +50,31 @@ class Normalised(msgspec.Struct, frozen=True):
     blanks: dict[str, int]
 
 
-class _Texts(dict[str, "str | Verdict"]):
-    """Cell text → identifier text or verdict, remembered: stores repeat."""
+class _Texts(dict[str, "str | CellResult"]):
+    """Cell text → identifier text or `CellResult`, cached because stores repeat."""
 
-    def __missing__(self, text: str) -> str | Verdict:
+    def __missing__(self, text: str) -> str | CellResult:
         if len(self) >= _REMEMBERED:
             self.clear()
         verdict = identifier(text, LONGEST_TEXT)
-        found: str | Verdict = text if verdict == (text, (), "") else verdict
+        found: str | CellResult = text if verdict == (text, (), "") else verdict
         self[text] = found
         return found
 
 
-class _Rows:
-    """What becomes of the rows of one block, by position in it."""
+class _BlockResult:
+    """The problems and repairs of one block's rows, by position in it."""
 
     def __init__(self, rows: list[int]) -> None:
         self.rows = rows
         self.problems: dict[int, list[Problem]] = {}
         self.repairs: dict[int, list[Repair]] = {}
-        #: Rows with a faulty cell among the identifiers, among the preferences: they are not called empty as well.
+        #: Rows with a problem in an identifier or a preference cell: they are not reported as empty too.
         self.identifier_faults: set[int] = set()
         self.preference_faults: set[int] = set()
-        #: Problems of rows that are not in the frame at all.
+        #: Problems of rows that are not in the block.
         self.unplaced: list[Problem] = []
-        #: Rows that the reader gave up on: their cells may stand in wrong columns, so nothing is said of them.
+        #: Rows that the reader rejected. Their cells may be in wrong columns, so no further problems are reported.
         self.unusable: set[int] = set()
 
     def reject(self, at: int, column: str | None, value: str, code: str, allowed: str = "") -> None:
@@ -87,12 +86,12 @@ class _Rows:
             message += f" ({allowed})"
         self.problems.setdefault(at, []).append(Problem(self.rows[at], column, value, code, message, advice))
 
-    def mend(self, at: int, column: str, code: str, before: str, after: str) -> None:
+    def repair(self, at: int, column: str, code: str, before: str, after: str) -> None:
         self.repairs.setdefault(at, []).append(Repair(self.rows[at], column, code, before, after))
 
 
 class Normaliser:
-    """Called with each block of a source in turn, then `finish` once: a long sheet's last customer may be open."""
+    """Call it with each block of a source in order, then `finish` once for the last customer of a long sheet."""
 
     def __init__(
         self,
@@ -106,10 +105,12 @@ class Normaliser:
         self._clears = blank == "clear"
         self._definitions = {field.name: field for field in fields or ()}
         self._folded = {field.name.casefold(): field for field in fields or ()}
-        self._phones: PhoneReader | None = None
-        if mapping.column_of("mobile") is not None:
-            self._phones = late("importer.normaliser.phones", "PhoneReader")(country)
-        self._identifiers = [(kind, column) for kind in IDENTIFIERS if (column := mapping.column_of(kind)) is not None]
+        region = known_country(country) if country else None
+        self._identifiers = [
+            (kind, column, _column_reader(kind, region))
+            for kind in IDENTIFIERS
+            if (column := mapping.column_of(kind)) is not None
+        ]
         self._uses = {use.column: use for use in mapping.columns if use.field != IGNORED}
         self._readers = [self._reader(use.preference, use) for use in mapping.preferences]
         self._store_texts = {"store.code": _Texts(), "store.id": _Texts()}
@@ -121,7 +122,7 @@ class Normaliser:
         self._open: _Open | None = None
 
     def __call__(self, block: RowBlock) -> Normalised:
-        rows = _Rows(block.row_numbers)
+        rows = _BlockResult(block.row_numbers)
         columns = {column: block.column(column) for column in self._uses}
         self._take_problems(block.problems, rows, columns)
         identifiers = self._read_identifiers(rows, columns)
@@ -131,17 +132,17 @@ class Normaliser:
         return self._wide(rows, columns, identifiers, stores)
 
     def known_by(self, block: RowBlock) -> list[Customer]:
-        """The identifiers, and nothing else, of rows that are not to be sent: which of them belong together. Empty
-        where no row can have two."""
+        """The identifiers of rows that are not sent, which show which rows are one customer. Empty where no row can
+        have two identifiers."""
         if len(self._identifiers) < 2:
             return []
-        rows = _Rows(block.row_numbers)
-        columns = {column: block.column(column) for _, column in self._identifiers}
+        rows = _BlockResult(block.row_numbers)
+        columns = {column: block.column(column) for _, column, _ in self._identifiers}
         found = self._read_identifiers(rows, columns)
         return list(map(Customer, rows.rows, *[found.get(kind, repeat("")) for kind in IDENTIFIERS]))
 
     def repairs_of(self, block: RowBlock) -> list[Repair]:
-        """Of rows that are not to be sent: what was mended when they were."""
+        """The repairs of rows that were sent before."""
         waiting, self._open = self._open, None
         try:
             return self(block).repairs
@@ -149,7 +150,7 @@ class Normaliser:
             self._open = waiting
 
     def finish(self) -> Normalised:
-        """What is still open. Call it after the last block."""
+        """The last customer of a long sheet. Call it after the last block."""
         customers = [self._open.customer(self._constants)] if self._open else []
         self._open = None
         return Normalised(customers, [], [], {})
@@ -160,8 +161,8 @@ class Normaliser:
         definition = self._definitions.get(name) or self._folded.get(name.casefold())
         return ValueReader(name, use, definition)
 
-    def _take_problems(self, problems: Iterable[Problem], rows: _Rows, columns: dict[str, list[str]]) -> None:
-        """What the reader found: an unusable row, or an unusable cell, which matters only where it is mapped."""
+    def _take_problems(self, problems: Iterable[Problem], rows: _BlockResult, columns: dict[str, list[str]]) -> None:
+        """Add the reader's problems: unusable rows, and unusable cells of mapped columns."""
         if not problems:
             return
         positions = {row: at for at, row in enumerate(rows.rows)}
@@ -170,7 +171,7 @@ class Normaliser:
             if problem.column is not None and (at is None or problem.column not in columns):
                 continue
             if at is None:
-                # A row that the reader could not even give a place in the frame still has its outcome.
+                # A row that is not in the block still needs its outcome.
                 rows.unplaced.append(problem)
                 continue
             if problem.column is None:
@@ -187,21 +188,16 @@ class Normaliser:
         for at in rows.unusable:
             rows.problems[at] = [problem for problem in rows.problems[at] if problem.column is None]
 
-    def _read_identifiers(self, rows: _Rows, columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    def _read_identifiers(self, rows: _BlockResult, columns: dict[str, list[str]]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for kind, column in self._identifiers:
+        for kind, column, read in self._identifiers:
             values = columns[column]
-            if kind == "mobile" and self._phones is not None:
-                texts, prefix = self._phones.read_column(values), ""
-            elif kind == "email":
-                texts, prefix = read_emails(values), ""
-            else:
-                texts, prefix = read_texts(values), f"{kind}_"
-            found[kind] = self._settle(rows, column, values, texts, prefix, rows.identifier_faults)
-        self._find_nameless(rows, found)
+            prefix = "" if kind in _READERS else f"{kind}_"
+            found[kind] = self._settle(rows, column, values, read(values), prefix, rows.identifier_faults)
+        self._find_unidentified(rows, found)
         return found
 
-    def _find_nameless(self, rows: _Rows, found: dict[str, list[str]]) -> None:
+    def _find_unidentified(self, rows: _BlockResult, found: dict[str, list[str]]) -> None:
         blank: set[int] | None = None
         for values in found.values():
             if "" not in values:
@@ -213,30 +209,30 @@ class Normaliser:
 
     def _settle(
         self,
-        rows: _Rows,
+        rows: _BlockResult,
         column: str,
         values: list[str],
-        texts: list[str | Verdict],
+        texts: list[str | CellResult],
         prefix: str,
         faults: set[int],
     ) -> list[str]:
-        """Verdicts → texts; what they found goes under the row."""
+        """The texts of a column. Problems and repairs are added to the rows."""
         settled: list[str] = texts  # type: ignore[assignment]
-        if Verdict not in set(map(type, texts)):
+        if CellResult not in set(map(type, texts)):
             return settled
-        for at in [at for at, text in enumerate(texts) if text.__class__ is Verdict]:
+        for at in [at for at, text in enumerate(texts) if text.__class__ is CellResult]:
             verdict = texts[at]
-            assert isinstance(verdict, Verdict)
+            assert isinstance(verdict, CellResult)
             text, repairs, code = verdict
             if code:
                 faults.add(at)
                 rows.reject(at, column, values[at], f"{prefix}{code}")
             for repair in repairs if text else ():
-                rows.mend(at, column, repair, values[at], text)
+                rows.repair(at, column, repair, values[at], text)
             settled[at] = text
         return settled
 
-    def _read_stores(self, rows: _Rows, columns: dict[str, list[str]]) -> Sequence[Store | None]:
+    def _read_stores(self, rows: _BlockResult, columns: dict[str, list[str]]) -> Sequence[Store | None]:
         parts: list[Sequence[str]] = []
         read = False
         for kind, cache in self._store_texts.items():
@@ -263,7 +259,7 @@ class Normaliser:
 
     def _wide(
         self,
-        rows: _Rows,
+        rows: _BlockResult,
         columns: dict[str, list[str]],
         identifiers: dict[str, list[str]],
         stores: Sequence[Store | None],
@@ -291,35 +287,37 @@ class Normaliser:
             Customer, rows.rows, *[identifiers.get(kind, repeat("")) for kind in IDENTIFIERS], stores, fields
         )
         if rows.problems:
-            # Not `compress`: a customer made for a rejected row costs little, and rejected rows are few.
+            # Rejected rows are few: making their customers and dropping them is cheap.
             made = compress(made, [at not in rows.problems for at in range(count)])
         counted = {column: len(at - rows.problems.keys()) for column, at in blank_at.items()}
         blanks = {column: cells for column, cells in counted.items() if cells}
-        return Normalised(list(made), *_told(rows), blanks)
+        return Normalised(list(made), *_in_order(rows), blanks)
 
-    def _read_values(self, rows: _Rows, column: str, values: list[str], reader: ValueReader) -> list[Pair | None]:
+    def _read_values(
+        self, rows: _BlockResult, column: str, values: list[str], reader: ValueReader
+    ) -> list[Pair | None]:
         cells = [reader[value] for value in values]
-        if reader.judges:
-            for at in [at for at, cell in enumerate(cells) if cell.__class__ is Refused]:
+        if reader.checks:
+            for at in [at for at, cell in enumerate(cells) if cell.__class__ is InvalidPreference]:
                 self._refuse(rows, at, column, values[at], cells[at])
                 cells[at] = None
                 rows.preference_faults.add(at)
-        if reader.mended:
-            for at in [at for at, value in enumerate(values) if value in reader.mended]:
+        if reader.repaired:
+            for at in [at for at, value in enumerate(values) if value in reader.repaired]:
                 cell = cells[at]
                 if cell is not None:
-                    rows.mend(at, column, "list_quotes_removed", values[at], cell[1])
+                    rows.repair(at, column, "list_quotes_removed", values[at], cell[1])
         return cells
 
-    def _refuse(self, rows: _Rows, at: int, column: str, value: str, cell: object) -> None:
-        if isinstance(cell, Refused):
+    def _refuse(self, rows: _BlockResult, at: int, column: str, value: str, cell: object) -> None:
+        if isinstance(cell, InvalidPreference):
             rows.reject(at, column, value, cell.code, cell.allowed)
 
     # -- long sheets --------------------------------------------------------------------------------------------
 
     def _long(
         self,
-        rows: _Rows,
+        rows: _BlockResult,
         columns: dict[str, list[str]],
         identifiers: dict[str, list[str]],
         stores: Sequence[Store | None],
@@ -341,9 +339,11 @@ class Normaliser:
                     customers.append(waiting.customer(self._constants))
                 waiting = self._open = _Open(key)
             waiting.add(rows.rows[at], pair)
-        return Normalised(customers, *_told(rows), {value_column: blanks} if blanks else {})
+        return Normalised(customers, *_in_order(rows), {value_column: blanks} if blanks else {})
 
-    def _long_pair(self, rows: _Rows, at: int, name_cell: tuple[str, str], value_cell: tuple[str, str]) -> Pair | None:
+    def _long_pair(
+        self, rows: _BlockResult, at: int, name_cell: tuple[str, str], value_cell: tuple[str, str]
+    ) -> Pair | None:
         (name_column, written), (value_column, value) = name_cell, value_cell
         name = preference_name(written)
         if not name or len(name) > LONGEST_NAME:
@@ -360,12 +360,12 @@ class Normaliser:
                 self._long_readers.clear()
             reader = self._long_readers[name] = self._reader(name, self._uses[value_column])
         cell = reader[value]
-        if isinstance(cell, Refused):
+        if isinstance(cell, InvalidPreference):
             self._refuse(rows, at, value_column, value, cell)
             return None
         if cell is not None:
-            if value in reader.mended:
-                rows.mend(at, value_column, "list_quotes_removed", value, cell[1])
+            if value in reader.repaired:
+                rows.repair(at, value_column, "list_quotes_removed", value, cell[1])
             return cell
         if at in rows.preference_faults:
             return None
@@ -376,7 +376,7 @@ class Normaliser:
 
 
 class _Open:
-    """The customer that the last rows of a long sheet were of."""
+    """The customer of the last rows of a long sheet; further rows may follow."""
 
     def __init__(self, key: tuple[str | Store | None, ...]) -> None:
         self.key = key
@@ -384,7 +384,7 @@ class _Open:
         self._pairs: dict[str, str] = {}
 
     def takes(self, pair: Pair) -> bool:
-        # A preference said twice begins a new record: sent in order, the later row wins, as the sheet says.
+        # A repeated preference begins a new record: sent in order, the later row wins as in the sheet.
         return pair[0] not in self._pairs and len(self._pairs) < _MOST_PAIRS
 
     def add(self, row: int, pair: Pair) -> None:
@@ -397,14 +397,21 @@ class _Open:
         return made(self._rows[0], *self.key, pairs, tuple(self._rows[1:]))
 
 
-def read_texts(values: Sequence[str]) -> list[str | Verdict]:
-    """A column of external or user ids: the text where it needs nothing, else the verdict."""
+def _column_reader(kind: str, region: str | None) -> Callable[[Sequence[str]], list[str | CellResult]]:
+    if kind not in _READERS:
+        return read_texts
+    read: Callable[[Sequence[str]], list[str | CellResult]] = late(_READERS[kind], "column_reader")(region)
+    return read
+
+
+def read_texts(values: Sequence[str]) -> list[str | CellResult]:
+    """A column of external or user ids: the text where it needs no change, else a `CellResult`."""
     ordinary = _ORDINARY_ID.fullmatch
     return [value if ordinary(value) else (identifier(value, LONGEST_TEXT) if value else "") for value in values]
 
 
-def _told(rows: _Rows) -> tuple[list[Problem], list[Repair]]:
-    """Problems in the sheet's order; repairs of the rows that are sent."""
+def _in_order(rows: _BlockResult) -> tuple[list[Problem], list[Repair]]:
+    """Problems in the order of the sheet, and the repairs of rows without problems."""
     problems = [problem for at in sorted(rows.problems) for problem in rows.problems[at]]
     if rows.unplaced:
         problems = sorted([*problems, *rows.unplaced], key=lambda problem: problem.row_number)

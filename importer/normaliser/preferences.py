@@ -1,6 +1,6 @@
-"""Preference values: only the white space around them is lost; lists become the API's JSON array as a string.
+"""Preference values: trimmed only; lists become a JSON array in a string, as the API expects.
 
-What is decided once for a value is remembered per column, since preferences repeat (Blue, Blue, puma …).
+Results are cached per column, because preferences repeat (Blue, Blue, puma …).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from importer.model import FieldDefinition
 from importer.normaliser.mapping import ColumnUse
 
-#: Distinct values remembered per column. Columns of free text have more, and must not fill the memory.
+#: Distinct values cached per column. It bounds the memory for columns of free text.
 _REMEMBERED = 20_000
 _SEPARATORS = (";", "|", ",")
 _CURLY = "“”„‟«»‘’‚‛"
@@ -26,67 +26,67 @@ _BOOLEANS = frozenset(("true", "false", "0", "1"))
 Pair = tuple[str, str]
 
 
-class Refused(NamedTuple):
-    """Why a value cannot be sent: our code, and what the field allows (never the value itself)."""
+class InvalidPreference(NamedTuple):
+    """Why a value cannot be sent: the code, and what the field allows (never the value itself)."""
 
     code: str
     allowed: str = ""
 
 
-class ValueReader(dict[str, "Pair | Refused | None"]):
-    """Cell text → the pair that is sent, None for a blank cell, or why not. Looking up is the fast way."""
+class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
+    """Cell text → the pair to send, None for a blank cell, or an `InvalidPreference`. A cache: use it by lookup."""
 
     def __init__(self, name: str, use: ColumnUse, definition: FieldDefinition | None = None) -> None:
         super().__init__()
         self.name = name
-        #: Cell texts whose list had curly quotes taken off.
-        self.mended: set[str] = set()
-        #: Whether a value can be refused at all.
-        self.judges = definition is not None
+        #: Cell texts whose list had curly quotes removed.
+        self.repaired: set[str] = set()
+        #: Whether values are checked against a definition.
+        self.checks = definition is not None
         self._use = use
         self._definition = definition
         self._regex = _compiled(definition.regex) if definition else None
 
-    def __missing__(self, text: str) -> Pair | Refused | None:
+    def __missing__(self, text: str) -> Pair | InvalidPreference | None:
         if len(self) >= _REMEMBERED:
             self.clear()
-            self.mended.clear()
+            self.repaired.clear()
         found = self[text] = self._read(text)
         return found
 
-    def _read(self, text: str) -> Pair | Refused | None:
+    def _read(self, text: str) -> Pair | InvalidPreference | None:
         value = text.strip()
         if not value:
             return None
         items = [value]
         if self._use.is_list:
-            items, mended = list_items(value, self._use.separator)
+            items, repaired = list_items(value, self._use.separator)
             if not items:
                 return None
-            if mended:
-                self.mended.add(text)
+            if repaired:
+                self.repaired.add(text)
             value = json.dumps(items, ensure_ascii=False)
         if self._definition is not None:
             for item in items:
-                refused = self._judge(item, self._definition)
+                refused = self._check(item, self._definition)
                 if refused:
                     return refused
         return (self.name, value)
 
-    def _judge(self, item: str, definition: FieldDefinition) -> Refused | None:
+    def _check(self, item: str, definition: FieldDefinition) -> InvalidPreference | None:
         if definition.is_disabled:
-            return Refused("preference_disabled")
+            return InvalidPreference("preference_disabled")
         kind = definition.datatype.lower()
         if kind in ("integer", "int", "long") and not _INTEGER.fullmatch(item):
-            return Refused("preference_not_an_integer")
+            return InvalidPreference("preference_not_an_integer")
         if kind in ("double", "float", "decimal") and not _DOUBLE.fullmatch(item):
-            return Refused("preference_not_a_number")
+            return InvalidPreference("preference_not_a_number")
         if kind in ("boolean", "bool") and item.casefold() not in _BOOLEANS:
-            return Refused("preference_not_a_boolean")
+            return InvalidPreference("preference_not_a_boolean")
         if definition.options and item not in definition.options:
-            return Refused("preference_not_an_option", _shown(definition.options))
+            return InvalidPreference("preference_not_an_option", _shown(definition.options))
         if self._regex and not self._regex.fullmatch(item):
-            return Refused("preference_not_of_the_form")
+            return InvalidPreference("preference_not_of_the_form")
         return None
 
 
@@ -94,7 +94,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
     try:
         return re.compile(pattern) if pattern else None
     except re.error:
-        # The organisation's patterns are Java's: what Python cannot read is left to the server.
+        # The patterns are in Java's syntax. The server checks those that Python cannot compile.
         return None
 
 
@@ -104,7 +104,7 @@ def _shown(options: Sequence[str]) -> str:
 
 
 def list_items(value: str, separator: str = "") -> tuple[list[str], bool]:
-    """The items of a list cell and whether curly quotes around them were taken off."""
+    """The items of a list cell, and whether curly quotes around them were removed."""
     if value.startswith("[") and value.endswith("]"):
         try:
             given = json.loads(value)
@@ -114,16 +114,16 @@ def list_items(value: str, separator: str = "") -> tuple[list[str], bool]:
             if isinstance(given, list) and all(isinstance(item, str) for item in given):
                 return [item.strip() for item in given if item.strip()], False
             value = value[1:-1]
-    items, mended = [], False
+    items, repaired = [], False
     for part in value.split(separator or separator_of(value) or "\0"):
         item = part.strip()
-        # Quotes within belong to items that this separator does not part: what is around them stays.
+        # Inner quotes belong to items that this separator does not separate: their quotes stay.
         while _is_quoted(item) and _PAIRED.isdisjoint(item[1:-1].strip(_CURLY + _PLAIN)):
-            mended = mended or item[0] in _CURLY or item[-1] in _CURLY
+            repaired = repaired or item[0] in _CURLY or item[-1] in _CURLY
             item = item[1:-1].strip()
         if item:
             items.append(item)
-    return items, mended
+    return items, repaired
 
 
 def _is_quoted(item: str) -> bool:
@@ -131,12 +131,12 @@ def _is_quoted(item: str) -> bool:
 
 
 def separator_of(value: str) -> str:
-    """What parts the items of this cell, "" if it holds one item."""
+    """The separator of the items in this cell, "" for one item."""
     return next((separator for separator in _SEPARATORS if separator in value), "\n" if "\n" in value else "")
 
 
 def list_separator(value: str) -> str:
-    """The separator, where a cell looks like a list: two items or more, short ones if commas part them."""
+    """The separator of a cell that looks like a list (of short items if separated by commas), else ""."""
     separator = separator_of(value)
     if not separator:
         return ""

@@ -1,10 +1,10 @@
-"""What the cells of preference columns look like: sample values, and cells that seem to hold several values."""
+"""Samples of the preference columns: a few values of each, and how many cells look like lists."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from importer.normaliser.mapping import PREFERENCE, VALUE, ColumnLook, Mapping
+from importer.normaliser.mapping import PREFERENCE, VALUE, ColumnSamples, Mapping
 from importer.normaliser.preferences import list_separator
 from importer.row_block import RowBlock
 
@@ -12,21 +12,21 @@ _SAMPLES = 3
 _REMEMBERED = 20_000
 
 
-class Looks:
-    """Fed with blocks; `looks` tells by column."""
+class Sampler:
+    """Takes the blocks of a sheet with `add`, returns the samples of its preference columns with `by_column`."""
 
     def __init__(self, mapping: Mapping) -> None:
-        self._columns = {use.column: _Column() for use in mapping.columns if use.field in (PREFERENCE, VALUE)}
+        self._columns = {use.column: _SampledColumn() for use in mapping.columns if use.field in (PREFERENCE, VALUE)}
 
     def add(self, block: RowBlock) -> None:
         for name, column in self._columns.items():
-            column.add(block.frame[name].tolist())
+            column.add(block.column(name))
 
-    def looks(self) -> dict[str, ColumnLook]:
-        return {name: column.look() for name, column in self._columns.items()}
+    def by_column(self) -> dict[str, ColumnSamples]:
+        return {name: column.samples() for name, column in self._columns.items()}
 
 
-class _Column:
+class _SampledColumn:
     def __init__(self) -> None:
         self._samples: dict[str, None] = {}
         self._cells = 0
@@ -39,16 +39,16 @@ class _Column:
                 if value.strip() and len(self._samples) < _SAMPLES:
                     self._samples[value.strip()] = None
         self._cells += len(values) - values.count("")
-        # One look at the whole column spares most columns the look at each cell.
+        # One search over the whole column is faster than one per cell, and most columns need no more.
         text = "\0".join(values)
         if ";" in text or "," in text or "|" in text or "\n" in text:
             known = self._known
             self._separators.update([known[value] for value in values])
 
-    def look(self) -> ColumnLook:
+    def samples(self) -> ColumnSamples:
         del self._separators[""]
         separator, cells = next(iter(self._separators.most_common(1)), ("", 0))
-        return ColumnLook(tuple(self._samples), self._cells, cells, separator)
+        return ColumnSamples(tuple(self._samples), self._cells, cells, separator)
 
 
 class _Separators(dict[str, str]):

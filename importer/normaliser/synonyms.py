@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-#: field → language → names, parted by commas. Only names that mean nothing else: a wrong guess would set a
-#: stranger's preferences.
+#: field → language → names, separated by commas. Only unambiguous names: a wrong guess would change the preferences
+#: of another customer.
 SYNONYMS: dict[str, dict[str, str]] = {
     "mobile": {
         "en": (
@@ -116,18 +116,18 @@ SYNONYMS: dict[str, dict[str, str]] = {
 }
 
 _NUMBER_SIGN = re.compile(r"[#№º]")
-#: Marks that writers of the same word leave out or put in: Latin accents, Arabic vowels, the Devanagari nukta.
+#: Optional marks: Latin accents, Arabic vowels, the Devanagari nukta.
 _OPTIONAL_MARKS = re.compile("[\u0300-\u036f\u064b-\u065f\u0670\u0640\u093c]")
 _ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ة": "ه"})
 
 
 def fold(name: str) -> str:
-    """A header without what does not matter: case, spaces, punctuation, widths, accents."""
+    """A header without case, spaces, punctuation, widths and accents."""
     text = _NUMBER_SIGN.sub(" ", name)
     text = unicodedata.normalize("NFKC", text).casefold().translate(_ARABIC)
     text = _OPTIONAL_MARKS.sub("", unicodedata.normalize("NFKD", text))
     text = unicodedata.normalize("NFC", text)
-    # Marks stay: in Thai and Devanagari they are the vowels.
+    # Other marks stay: in Thai and Devanagari they are vowels.
     return "".join([character for character in text if unicodedata.category(character)[0] in "LNM"])
 
 
@@ -140,7 +140,7 @@ FIELD_BY_NAME: dict[str, str] = {
 }
 
 
-#: Remarks in brackets that say how a column is filled in, not that it is another one.
+#: Remarks in brackets about how to fill in a column. They do not change its meaning.
 _REMARK = re.compile(
     r"[(\[]\s*(?:required|mandatory|optional|primary|(?:with|without|incl\.?|including) country code"
     r"|\d+[ -]?digits?(?: only)?|digits only|numbers only|text)\s*[)\]]",
@@ -154,7 +154,7 @@ def field_of(column: str) -> str:
 
 
 def near_field(column: str) -> str:
-    """The field whose name this header misspells by a letter or two, "" if none. For suggestions only."""
+    """The field whose name this header misspells by one or two letters, "" if none. For suggestions only."""
     folded = fold(column)
     letters = set(folded)
     best = ("", 3)
@@ -174,7 +174,7 @@ def _digits_differ(one: str, other: str) -> bool:
 
 
 def distance(one: str, other: str, limit: int) -> int:
-    """Letters to insert, drop, change or swap with their neighbour; `limit + 1` stands for "more than that"."""
+    """Letters to insert, drop, change or swap with their neighbour; `limit + 1` means more than `limit`."""
     if abs(len(one) - len(other)) > limit:
         return limit + 1
     before: list[int] = []

@@ -1,7 +1,7 @@
-"""Any source people upload, as blocks of text cells that say what the sheet says.
+"""Reads any source as blocks of text cells that show what the sheet shows.
 
-The exports are fetched on first use: the child process that parses workbooks imports this package too, and must not
-pay for pandas.
+The exports are loaded on first use: the child process that parses workbooks imports this package too, but needs
+neither of them.
 """
 
 from __future__ import annotations

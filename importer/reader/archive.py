@@ -1,4 +1,4 @@
-"""What a file really is, whatever its name says, and the way to its text. Refuses what would harm the reader."""
+"""Detect the type of a file by its content, and open texts inside archives. Refuses harmful files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from importer.errors import SourceError
 from importer.reader.encoding import Opener
 from importer.reader.zip_safety import UnsafeZip, checked_members
 
-#: What the content can be. The first word of each description starts the message about a file that is something else.
+#: The types of content, as notes name them.
 DESCRIPTIONS = {
     "text": "text",
     "xlsx": "an Excel workbook (.xlsx)",
@@ -37,7 +37,7 @@ _NAMES = {
     ".xls": ("xls", "encrypted"),
     ".ods": ("ods", "encrypted"),
 }
-#: Content that people upload by mistake: how it begins, and what it is.
+#: Content that is often imported by mistake: its first bytes and its name.
 _FOREIGN = (
     (b"%PDF", "a PDF document"),
     (b"{\\rtf", "a rich-text document"),
@@ -54,16 +54,16 @@ _FOREIGN = (
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
 )
-#: What no spreadsheet program makes rows of.
+#: Content that no spreadsheet program can open as rows.
 _NO_SHEET = ("a PDF document", "a rich-text document", "an image", "a Parquet file", "an SQLite database", "a program")
-#: How workbooks began before they were put into OLE containers.
+#: The first bytes of workbooks older than OLE containers.
 _OLD_WORKBOOKS = (b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
 _UNPACKED_RATIO = 200
 _UNPACKED_FREE = 1 << 26
 
 
 class Content(msgspec.Struct, frozen=True):
-    """A file judged: what it is, and for a text how to open it."""
+    """The type of a file and, for a text, how to open it."""
 
     kind: str
     opener: Opener | None = None
@@ -71,42 +71,42 @@ class Content(msgspec.Struct, frozen=True):
 
 
 def digest(path: Path) -> tuple[str, int]:
-    """sha256 and size of the file as it lies there, read in blocks."""
+    """SHA-256 and size of the file on disk."""
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256")
         return found.hexdigest(), stream.tell()
 
 
-def judge(path: Path, password: str | None) -> Content:
-    """Open nothing before it is known to be a plain file; tell what it holds by its first bytes."""
+def detect(path: Path, password: str | None) -> Content:
+    """The type of a file by its first bytes. Opens regular files only. Raises `SourceError`."""
     name = path.name
     if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
-        # It could stand neither in the journal nor in a report.
+        # Neither the journal nor a report can store it.
         shown = os.fsencode(path).decode("utf-8", "replace")
-        raise SourceError(f"{shown}: the name of the file or its folder is no UTF-8 text.", "Rename it.")
+        raise SourceError(f"{shown}: the name of the file or its folder is not UTF-8.", "Rename it.")
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise SourceError(f"{path}: there is no such file.", "Check the name and the folder.") from None
+        raise SourceError(f"{path} does not exist.", "Check the name and the folder.") from None
     except (OSError, ValueError) as error:
         raise SourceError(
             f"{name} cannot be opened: {_reason(error)}.", "Check the name and its permissions."
         ) from None
     if stat.S_ISDIR(status.st_mode):
         raise SourceError(
-            f"{name or path} is a folder.", "Name a file in it, or several with a pattern such as 'folder/*.csv'."
+            f"{name or path} is a directory.", "Pass a file in it, or several with a pattern like 'folder/*.csv'."
         )
     if not stat.S_ISREG(status.st_mode):
         raise SourceError(
-            f"{name} is no regular file (a pipe or a device).", "Save it to a file first, or pipe it in with '-'."
+            f"{name} is not a regular file (a pipe or a device).", "Save it to a file first, or pipe it in with '-'."
         )
     if not status.st_size:
-        raise SourceError(f"{name} is empty (zero bytes).", "Export the sheet again; the export or upload was cut off.")
+        raise SourceError(f"{name} is empty (0 bytes).", "Export the sheet again: the export or transfer failed.")
     try:
         with path.open("rb") as stream:
             start = stream.read(4096)
     except OSError as error:
-        raise SourceError(f"{name} cannot be read: {_reason(error)}.", "Check its permissions and its disk.") from None
+        raise SourceError(f"{name} cannot be read: {_reason(error)}.", "Check its permissions and the disk.") from None
     if start.startswith(b"\x1f\x8b"):
         _check_gzip(name, path)
         opener = cast(Opener, lambda: _BoundedGzip(name, path))
@@ -114,7 +114,7 @@ def judge(path: Path, password: str | None) -> Content:
             inside = unpacked.read(4096)
         _refuse_foreign(name, inside, "unpacked it is")
         if inside.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
-            raise SourceError(f"{name} holds a workbook or another archive.", "Unpack it and upload what is inside.")
+            raise SourceError(f"{name} contains a workbook or another archive.", "Unpack it and import its content.")
         return Content("text", opener)
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return _judge_zip(path, password)
@@ -122,12 +122,12 @@ def judge(path: Path, password: str | None) -> Content:
         kind = _old_office_kind(path)
         if kind is None:
             raise SourceError(
-                f"{name} is an old Office document that holds no workbook (such as .doc, .ppt or .msg).",
-                "Upload the spreadsheet itself.",
+                f"{name} is an old Office document without a workbook (like .doc, .ppt or .msg).",
+                "Import the spreadsheet itself.",
             )
         return Content(kind, note=_naming(name, kind))
     promises = path.suffix.lower() in ("", ".csv", ".tsv", ".txt", *_NAMES)
-    _refuse_foreign(name, start, f"is named {path.suffix or 'without an ending'} but is" if promises else "is")
+    _refuse_foreign(name, start, f"is named {path.suffix or 'without an extension'} but is" if promises else "is")
     if start[:2] in _OLD_WORKBOOKS and start[2:4] in (b"\4\0", b"\6\0", b"\x08\0"):
         raise SourceError(
             f"{name} is a workbook of Excel 4 or older.", "Open it in a spreadsheet program and save it as .xlsx."
@@ -140,11 +140,11 @@ def _reason(error: Exception) -> str:
 
 
 def _naming(name: str, kind: str) -> str:
-    """A note when the name promises something else: read by content, and said."""
+    """A note for a file whose extension does not match its content."""
     ending = Path(name).suffix.lower()
     if kind in _NAMES.get(ending, (kind,)):
         return ""
-    return f"The file is named {ending} but is {DESCRIPTIONS[kind]}; it was read as what it is."
+    return f"The file is named {ending} but is {DESCRIPTIONS[kind]}; it was read as such."
 
 
 def _refuse_foreign(name: str, start: bytes, lead: str) -> None:
@@ -168,16 +168,16 @@ def _refuse_foreign(name: str, start: bytes, lead: str) -> None:
     if what is None:
         return
     if what.endswith("archive"):
-        advice = "Unpack it and upload what is inside."
+        advice = "Unpack it and import its content."
     elif what in _NO_SHEET:
-        advice = "Upload the spreadsheet itself, as .xlsx or as CSV (UTF-8)."
+        advice = "Import the spreadsheet itself, as .xlsx or as CSV (UTF-8)."
     else:
         advice = "Open it in a spreadsheet program and save it as .xlsx or as CSV (UTF-8)."
     raise SourceError(f"{name} {lead} {what}.", advice)
 
 
 class _BoundedGzip(io.BufferedReader):
-    """A gzip stream that stops a bomb: what it unpacks to must stay in proportion to the file."""
+    """A gzip stream that stops at a decompression bomb: output beyond a multiple of the file's size is an error."""
 
     def __init__(self, name: str, path: Path) -> None:
         self._name = name
@@ -195,12 +195,14 @@ class _BoundedGzip(io.BufferedReader):
         try:
             block = cast("bytes", read())  # type: ignore[operator]
         except (EOFError, OSError, zlib.error):
-            raise SourceError(f"{self._name} is cut off or damaged (gzip).", "Make or upload the file again.") from None
+            raise SourceError(
+                f"{self._name} is cut off or damaged (gzip).", "Create or transfer the file again."
+            ) from None
         self._count += len(block)
         if self._count > self._limit:
             raise SourceError(
                 f"{self._name} unpacks to more than {_UNPACKED_RATIO} times its size; it was not read.",
-                "Unpack it yourself and upload what is inside.",
+                "Unpack it yourself and import its content.",
             )
         return block
 
@@ -208,7 +210,7 @@ class _BoundedGzip(io.BufferedReader):
 def _check_gzip(name: str, path: Path) -> None:
     with _BoundedGzip(name, path) as stream:
         if not stream.read(1):
-            raise SourceError(f"{name} is empty inside.", "Export the sheet again.")
+            raise SourceError(f"{name} contains an empty file.", "Export the sheet again.")
 
 
 def _judge_zip(path: Path, password: str | None) -> Content:
@@ -218,7 +220,7 @@ def _judge_zip(path: Path, password: str | None) -> Content:
             members = checked_members(stream)
     except UnsafeZip as error:
         raise SourceError(
-            f"{name} {error}.", "Save the sheet again in a spreadsheet program and upload that."
+            f"{name} {error}.", "Save the sheet again in a spreadsheet program and import that."
         ) from None
     names = {member.filename for member in members}
     kind = None
@@ -233,7 +235,9 @@ def _judge_zip(path: Path, password: str | None) -> Content:
     if kind:
         return Content(kind, note=_naming(name, kind))
     if "word/document.xml" in names or "ppt/presentation.xml" in names:
-        raise SourceError(f"{name} is a document or a presentation, no spreadsheet.", "Upload the spreadsheet itself.")
+        raise SourceError(
+            f"{name} is a document or a presentation, not a spreadsheet.", "Import the spreadsheet itself."
+        )
     files = [
         member
         for member in members
@@ -244,15 +248,15 @@ def _judge_zip(path: Path, password: str | None) -> Content:
     if len(files) != 1:
         listed = ", ".join(sorted(Path(member.filename).name for member in files)[:5])
         raise SourceError(
-            f"{name} holds {len(files)} files{f' ({listed} …)' if listed else ''}; a zip must hold one sheet.",
-            "Unpack it and upload the sheets one by one.",
+            f"{name} contains {len(files)} files{f' ({listed} …)' if listed else ''}; it must contain one sheet.",
+            "Unpack it and import the sheets one by one.",
         )
     member = files[0]
     secret = password.encode() if password else None
     if member.flag_bits & 1 and secret is None:
         raise SourceError(
             f"{name} is password protected.",
-            "Set IMPORTER_SOURCE_PASSWORD, or unpack it and upload what is inside.",
+            "Set IMPORTER_SOURCE_PASSWORD, or unpack it and import its content.",
             on_page="Type its password here, or unpack it and upload what is inside.",
             locked=True,
         )
@@ -260,15 +264,15 @@ def _judge_zip(path: Path, password: str | None) -> Content:
     with opener() as unpacked:
         inside = unpacked.read(4096)
     if not inside:
-        raise SourceError(f"{name} holds an empty file.", "Export the sheet again.")
+        raise SourceError(f"{name} contains an empty file.", "Export the sheet again.")
     if inside.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
-        raise SourceError(f"{name} holds a workbook or another archive.", "Unpack it and upload what is inside.")
+        raise SourceError(f"{name} contains a workbook or another archive.", "Unpack it and import its content.")
     _refuse_foreign(name, inside, "unpacked it is")
     return Content("text", opener)
 
 
 class _Member(io.BufferedReader):
-    """The one text in a zip, with the archive closed after it."""
+    """The only text in a zip file. Closing it closes the archive."""
 
     def __init__(self, name: str, path: Path, member: zipfile.ZipInfo, secret: bytes | None) -> None:
         self._name = name
@@ -288,7 +292,7 @@ class _Member(io.BufferedReader):
         super().__init__(cast(io.RawIOBase, stream), 1 << 18)
 
     def _damaged(self, _: Exception) -> SourceError:
-        return SourceError(f"{self._name} is cut off or damaged (zip).", "Make or upload the file again.")
+        return SourceError(f"{self._name} is cut off or damaged (zip).", "Create or transfer the file again.")
 
     def read(self, size: int | None = -1, /) -> bytes:
         try:
@@ -308,7 +312,7 @@ class _Member(io.BufferedReader):
 
 
 def _old_office_kind(path: Path) -> str | None:
-    """What an OLE container holds. The names of its streams stand in its directory, in UTF-16."""
+    """The type of an OLE container, by the names of its streams (UTF-16 in its directory)."""
     kinds = {"EncryptedPackage": "encrypted", "Workbook": "xls", "Book": "xls"}
     needles = {name.encode("utf-16-le"): kind for name, kind in kinds.items()}
     found: str | None = None

@@ -1,4 +1,4 @@
-"""A typed cell as the text that the person sees or meant. No pandas here: the parsing child uses it."""
+"""A typed cell as the text that a spreadsheet program shows. The child that parses workbooks loads this module too."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import datetime as dt
 import re
 from decimal import Decimal
 
-#: Characters no cell may hold. Tab and line breaks are data; the rest is what broken exports and attacks leave behind.
+#: Control characters that no cell may contain. Tab and line breaks are data.
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
-#: What other programs put where they lost a letter.
+#: The character that programs put in place of a lost letter.
 LOST = "\ufffd"
 
-#: Doubles beyond this carry more digits than they can keep; 15 is what every spreadsheet program shows.
+#: Spreadsheet programs show 15 digits. Doubles beyond this cannot keep all of theirs.
 _EXACT = 10**15
 
 
 def number_text(value: float) -> str:
-    """At most 15 significant digits, integers without `.0`, no exponent where digits say it."""
+    """At most 15 significant digits, integers without `.0`, no exponent where digits suffice."""
     if value != value or value in (float("inf"), float("-inf")):
         return ""
     if value.is_integer() and -_EXACT < value < _EXACT:
@@ -32,7 +32,7 @@ def date_text(value: dt.date) -> str:
     """`2026-03-09`; with a time only when it has one: `2026-03-09 14:30:00`."""
     if isinstance(value, dt.datetime):
         if value.microsecond:
-            # Fractions of a day are doubles: 14:30 is stored as 14:29:59.999997.
+            # Times are fractions of a day in doubles: 14:30 may be stored as 14:29:59.999997.
             value = (value + dt.timedelta(microseconds=500_000)).replace(microsecond=0)
         if value.time() == dt.time(0):
             return value.strftime("%Y-%m-%d") if value.year >= 1000 else value.date().isoformat()
@@ -54,7 +54,7 @@ def time_text(value: dt.time) -> str:
 
 
 def cell_text(value: object) -> str:
-    """Any value a parser gives."""
+    """The text of any value that a parser returns."""
     if isinstance(value, str):
         return value
     if value is None:

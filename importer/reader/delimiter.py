@@ -1,4 +1,4 @@
-"""Which character separates the cells of a text: the one that gives most records the same number of cells."""
+"""Find the delimiter of a text: the character that gives most records the same number of cells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DELIMITERS = (",", ";", "\t", "|")
 
 
 def records_of(lines: Sequence[str], delimiter: str, most: int = 100) -> list[list[str]]:
-    """The first records, read leniently: this is a look, not the reading."""
+    """The first records, parsed leniently: only for detection."""
     found: list[list[str]] = []
     try:
         for record in csv.reader(lines, delimiter=delimiter):
@@ -23,7 +23,7 @@ def records_of(lines: Sequence[str], delimiter: str, most: int = 100) -> list[li
 
 
 def find_delimiter(lines: Sequence[str]) -> str:
-    """A comma where nothing separates anything: a sheet of one column."""
+    """The delimiter; a comma for a sheet of one column."""
     best, best_score = ",", (0.0, 0)
     for delimiter in DELIMITERS:
         counts = Counter(len(record) for record in records_of(lines, delimiter) if any(cell.strip() for cell in record))
@@ -31,7 +31,7 @@ def find_delimiter(lines: Sequence[str]) -> str:
         if not several:
             continue
         width, many = max(several.items(), key=lambda found: (found[1], found[0]))
-        # Titles above the header and a ragged row must not decide: most records agreeing does, then the wider table.
+        # Most agreeing records win, then the wider table: titles above the header and ragged rows must not decide.
         score = (round(many / sum(counts.values()), 1), width)
         if score > best_score:
             best, best_score = delimiter, score

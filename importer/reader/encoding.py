@@ -1,4 +1,4 @@
-"""Which encoding a text is in, proven over every byte of it: never a replacement character, never a silent guess."""
+"""Find the encoding of a text and decode all of it strictly: no replacement characters, no silent guesses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from importer.system.late import late
 Opener = Callable[[], BinaryIO]
 
 BLOCK = 1 << 18
-#: A line longer than this is no line of a sheet. Bounds what one record can cost in memory.
+#: The longest line. It bounds the memory of one record.
 LONGEST_LINE = 1 << 23
 
 _BOMS = (
@@ -27,31 +27,31 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: What spreadsheet programs and tills of our markets write when they do not write Unicode.
+#: Encodings that spreadsheet programs and tills write when they do not write Unicode.
 _LIKELY = [
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
     "cp932", "gb18030", "big5", "cp949", "cp437", "cp850", "mac_roman",
 ]  # fmt: skip
-#: Below so many letters beyond ASCII a detector guesses; Excel's own export is then the likeliest by far.
+#: With fewer letters beyond ASCII a detector guesses. Excel's own export is then by far the most likely.
 _FEW = 24
 _NOT_CONTROL = bytes(sorted(set(range(256)) - set(range(0x20)) - {0x7F} | {0x09, 0x0A, 0x0D}))
 
 
-class Findings(msgspec.Struct, frozen=True):
-    """What one pass over all bytes of a text tells."""
+class TextFindings(msgspec.Struct, frozen=True):
+    """What one pass over all bytes of a text found."""
 
     encoding: str
     size: int
     has_quotes: bool
     has_controls: bool
     has_lost_letters: bool
-    #: At most; line ends of two kinds in one text can make it more.
+    #: An upper bound: too high where a text mixes line ends.
     longest_line: int
     note: str = ""
 
 
 class Undecodable(Exception):
-    """Some byte does not fit the encoding."""
+    """A byte does not fit the encoding."""
 
     def __init__(self, encoding: str, at: int, line: int, sample: bytes, beyond_ascii: int) -> None:
         super().__init__(f"byte {at:,} (line {line:,}) is not {encoding}")
@@ -62,8 +62,8 @@ class Undecodable(Exception):
         self.beyond_ascii = beyond_ascii
 
 
-def _scan(name: str, opener: Opener, encoding: str) -> Findings:
-    """Decode everything once, strictly, keeping nothing."""
+def _scan(name: str, opener: Opener, encoding: str) -> TextFindings:
+    """Decode the whole text once, strictly, and keep nothing."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     wide = encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
     size = lines = since_break = longest = beyond_ascii = 0
@@ -100,14 +100,14 @@ def _scan(name: str, opener: Opener, encoding: str) -> Findings:
             longest = max(longest, max(lengths))
             if since_break > LONGEST_LINE:
                 raise SourceError(
-                    f"{name}: line {lines + 1:,} is longer than {LONGEST_LINE:,} characters; this is no table of rows.",
+                    f"{name}: line {lines + 1:,} is longer than {LONGEST_LINE:,} characters, so this is not a table.",
                     "Export the sheet again as CSV (UTF-8) or as a workbook.",
                 )
-    return Findings(encoding, size, has_quotes, has_controls, has_lost, longest)
+    return TextFindings(encoding, size, has_quotes, has_controls, has_lost, longest)
 
 
 def _wide_without_bom(start: bytes) -> str | None:
-    """UTF-16 without its mark: every second byte of Western text is NUL."""
+    """The byte order of UTF-16 without a byte order mark: every second byte of Western text is NUL."""
     even, odd = start[0::2], start[1::2]
     if len(odd) < 4:
         return None
@@ -121,21 +121,21 @@ def _wide_without_bom(start: bytes) -> str | None:
 def _refusal(name: str, error: Undecodable, what: str) -> SourceError:
     return SourceError(
         f"{name}: byte {error.at:,} (line {error.line:,}) cannot be read as {what}.",
-        "Save the sheet as 'CSV UTF-8', or name its encoding with --encoding (such as --encoding cp1252).",
-        on_page="Save the sheet as 'CSV UTF-8', or name its encoding under “How the file is read”.",
+        "Save the sheet as 'CSV UTF-8', or pass its encoding (like --encoding cp1252).",
+        on_page="Save the sheet as 'CSV UTF-8', or set its encoding under “How the file is read”.",
     )
 
 
-def _detect(name: str, opener: Opener, error: Undecodable) -> Findings:
+def _detect(name: str, opener: Opener, error: Undecodable) -> TextFindings:
     damaged = error.sample.decode("utf-8", "replace")
     bad = damaged.count("\ufffd")
     good = sum(character > "\x7f" for character in damaged) - bad
     if error.beyond_ascii > 0 or good > bad:
-        # Nearly all of it is UTF-8: the file is damaged, and another encoding would only hide that.
-        raise _refusal(name, error, "UTF-8, which the rest of the text is")
+        # Most of it is UTF-8: the file is damaged, and another encoding would only hide the damage.
+        raise _refusal(name, error, "UTF-8, the encoding of the rest")
     odd_lines = b"\n".join(line for line in re.split(rb"[\r\n]+", error.sample) if not line.isascii())[: 1 << 16]
     from_bytes = late("charset_normalizer", "from_bytes")
-    candidates = [match.encoding for match in from_bytes(odd_lines, cp_isolation=_LIKELY)]
+    candidates: list[str] = [match.encoding for match in from_bytes(odd_lines, cp_isolation=_LIKELY)]
     if sum(byte > 0x7F for byte in odd_lines) < _FEW or "cp1252" in candidates[:2]:
         candidates.insert(0, "cp1252")
     for encoding in dict.fromkeys(candidates):
@@ -145,25 +145,25 @@ def _detect(name: str, opener: Opener, error: Undecodable) -> Findings:
             continue
         return msgspec.structs.replace(
             found,
-            note=f"The text is not UTF-8; it was read as {encoding}. Look at letters with accents, and name the "
-            "encoding if they are wrong.",
+            note=f"The text is not UTF-8; it was read as {encoding}. Check letters with accents, and set the encoding "
+            "if they are wrong.",
         )
-    raise _refusal(name, error, "UTF-8 or any encoding we know")
+    raise _refusal(name, error, "UTF-8 or another known encoding")
 
 
-def find_encoding(name: str, opener: Opener, given: str | None) -> Findings:
-    """The encoding of the text that `opener` opens, after decoding all of it; `given` is what the user says it is."""
+def find_encoding(name: str, opener: Opener, given: str | None) -> TextFindings:
+    """The encoding of the text, found by decoding all of it. `given`: the encoding that the user specified."""
     with opener() as stream:
         start = stream.read(4096)
     marked = next((encoding for bom, encoding in _BOMS if start.startswith(bom)), None)
     if given is not None:
         encoding = text_encoding(given)
         if encoding is None:
-            raise SourceError(f"There is no encoding {given!r}.", "Use a name such as utf-8, cp1252 or utf-16.")
+            raise SourceError(f"{given!r} is not a known encoding.", "Use a name like utf-8, cp1252 or utf-16.")
         if marked and encoding.replace("-sig", "") in ("utf-8", "utf-16", "utf-32"):
             encoding = marked
         elif encoding in ("utf-16", "utf-32"):
-            # Python wants a mark where these names are given; without one, the byte order of Windows.
+            # Python expects a byte order mark for these names. Without one, use the byte order of Windows.
             encoding = _wide_without_bom(start) or f"{encoding}-le"
         try:
             return _scan(name, opener, encoding)
@@ -175,7 +175,7 @@ def find_encoding(name: str, opener: Opener, given: str | None) -> Findings:
         wide = _wide_without_bom(start)
         if wide:
             found = _scan(name, opener, wide)
-            return msgspec.structs.replace(found, note=f"The text has no mark of its encoding; it was read as {wide}.")
+            return msgspec.structs.replace(found, note=f"The text has no byte order mark; it was read as {wide}.")
     except Undecodable as error:
         raise _refusal(name, error, marked or "UTF-16") from None
     try:

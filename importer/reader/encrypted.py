@@ -8,7 +8,7 @@ from typing import BinaryIO
 import msoffcrypto
 from msoffcrypto.exceptions import DecryptionError, InvalidKeyError
 
-from importer.reader.sheet_xml import Unreadable
+from importer.reader.sheet_xml import UnreadableWorkbook
 
 
 class WrongPassword(Exception):
@@ -27,7 +27,7 @@ def is_encrypted(stream: BinaryIO) -> bool:
 
 
 def decrypted(stream: BinaryIO, password: str) -> BinaryIO:
-    """The workbook inside."""
+    """The decrypted workbook."""
     opened = io.BytesIO()
     stream.seek(0)
     try:
@@ -40,6 +40,6 @@ def decrypted(stream: BinaryIO, password: str) -> BinaryIO:
     except (InvalidKeyError, DecryptionError):
         raise WrongPassword from None
     except Exception as error:
-        raise Unreadable("is password protected in a way that cannot be read, or damaged") from error
+        raise UnreadableWorkbook("is damaged, or protected by an unsupported kind of password") from error
     opened.seek(0)
     return opened

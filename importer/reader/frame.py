@@ -1,4 +1,4 @@
-"""A pandas DataFrame as a source: the library's way in, with the same text for the same values as a workbook."""
+"""A pandas DataFrame as a source, with the same text for a value as a workbook would give."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from importer.row_block import Cells, RowBlock
 
 
 class FrameSource(Source):
-    """Row numbers as a spreadsheet program would show the frame: the header is row 1."""
+    """Row numbers are as a spreadsheet program would show them: the header is row 1."""
 
     kind = "frame"
 
@@ -80,6 +80,6 @@ def _text(value: object) -> str:
         value = value.to_pytimedelta()
     elif isinstance(value, (list, dict, set, tuple, bytes)):
         raise SourceError(
-            f"The DataFrame holds a {type(value).__name__} in a cell.", "Give every cell as text, a number or a date."
+            f"The DataFrame contains a {type(value).__name__} in a cell.", "Use text, numbers or dates only."
         )
     return cell_text(value)

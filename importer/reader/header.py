@@ -1,4 +1,4 @@
-"""Which row of a sheet is its header, and whether the names in it can be trusted."""
+"""Find the header row of a sheet and check its column names."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ import msgspec
 from importer.errors import SourceError
 from importer.model import Status
 
-#: How far down a header is looked for: titles, a logo, a legend.
+#: Rows searched for a header: titles, a logo or a legend may stand above it.
 SEARCHED_ROWS = 60
 
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 _NUMBER = re.compile(r"[+-]?[\d\s.,()-]*\d[\d\s.,()%-]*(?:[eE][+-]?\d+)?")
-#: Statuses of rows that are not open any more.
+#: Statuses of rows that are done.
 _CLOSED = frozenset({Status.SUCCEEDED.value, Status.SKIPPED.value})
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The header found: the columns that are read, and where they stand."""
+    """The header: the columns that are read and their positions."""
 
     row: int
-    #: Names as they came, without our own result columns and without nameless ones.
+    #: Names as they are in the sheet, without result columns and nameless columns.
     columns: tuple[str, ...]
-    #: The place of each of `columns` in a record.
+    #: The position of each of `columns` in a record.
     places: tuple[int, ...]
-    #: Places without a name: they must stay empty.
+    #: Positions without a name: their cells must be empty.
     nameless: tuple[int, ...]
-    #: Cells in the header's record; a row must have as many, but may lack nameless ones at its end.
+    #: Cells in the header's record. A row must have as many, but may lack nameless ones at its end.
     width: int
     least: int
-    #: The sheet is one of our own reports.
+    #: The sheet is a report of the importer.
     is_report: bool
     notes: tuple[str, ...] = ()
-    #: The places of an earlier report's result columns, by name.
+    #: The positions of an earlier report's result columns, by name.
     results: Mapping[str, int] = {}
 
     @property
@@ -45,15 +45,15 @@ class Header(msgspec.Struct, frozen=True):
         return self.results.get("_status")
 
     def origins(self, columns: Sequence[Sequence[str]], row_numbers: Sequence[int]) -> dict[int, str]:
-        """`row time`, as an earlier report says, of each row that it says it of."""
+        """Row → `row time` as an earlier report lists it, for rows that have both."""
         row_place, at_place = self.results.get("_row"), self.results.get("_at")
         if row_place is None or at_place is None or max(row_place, at_place) >= len(columns):
             return {}
-        told = zip(row_numbers, columns[row_place], columns[at_place], strict=True)
-        return {number: f"{row.strip()} {at.strip()}" for number, row, at in told if row and at}
+        origins = zip(row_numbers, columns[row_place], columns[at_place], strict=True)
+        return {number: f"{row.strip()} {at.strip()}" for number, row, at in origins if row and at}
 
     def closed(self, columns: Sequence[Sequence[str]], row_numbers: Sequence[int]) -> frozenset[int]:
-        """The rows that an earlier report calls succeeded or skipped; `columns` are all of the sheet's, in place."""
+        """The rows that an earlier report lists as succeeded or skipped. `columns` are all columns of the sheet."""
         if self.status is None or self.status >= len(columns):
             return frozenset()
         cells = columns[self.status]
@@ -70,9 +70,9 @@ def _looks_like_data(cell: str) -> bool:
 def find_header_row(records: Sequence[tuple[int, Sequence[str]]]) -> int | None:
     """The position in `records` (row number, cells) of the header: below titles and blank lines, above the data.
 
-    It is the first row that names every column which at least half of the rows below it fill, and that holds no
-    numbers, dates or addresses itself. A row as full as the one found is never passed over as a title: if one stands
-    above, it is taken instead, and what is wrong with it gets said.
+    It is the first row that has a name for every column that at least half of the rows below fill, and that contains
+    no numbers, dates or addresses. A row above it with as many cells is not a title: it is taken instead, and its
+    faults are reported.
     """
     filled = [
         (at, {place for place, cell in enumerate(cells) if cell.strip()}) for at, (_, cells) in enumerate(records)
@@ -93,7 +93,7 @@ def find_header_row(records: Sequence[tuple[int, Sequence[str]]]) -> int | None:
 
 
 def likeness(name: str) -> str:
-    """What two names share that a person would take for the same: no case, no white space, no invisible marks."""
+    """A name without case, white space and invisible characters: equal for names that people cannot distinguish."""
     return "".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).casefold().split())
 
 
@@ -107,16 +107,22 @@ def _letter(place: int) -> str:
 
 
 def read_header(
-    source: str, row: int, cells: Sequence[str], below: Sequence[Sequence[str]], *, skipped: int = 0, told: bool = False
+    source: str,
+    row: int,
+    cells: Sequence[str],
+    below: Sequence[Sequence[str]],
+    *,
+    skipped: int = 0,
+    given: bool = False,
 ) -> Header:
-    """The header in `cells`, checked against the rows `below` it. Refuses names that cannot be told apart."""
+    """The header in `cells`, checked against the rows `below` it. Raises `SourceError` for ambiguous names."""
     width = len(cells)
     while width and not cells[width - 1].strip() and not any(len(record) >= width for record in below):
         width -= 1
     names = {place: cell for place, cell in enumerate(cells) if likeness(cell)}
     nameless = [place for place in range(width) if place not in names]
     own = {place for place, name in names.items() if name.strip().startswith("_")}
-    # In a report of ours, what a row has right of the result columns is that row's own trouble, to be told by row.
+    # Right of a report's result columns, extra cells are a problem of their row and reported with it.
     ours = max(own, default=width)
     with_data = [
         place
@@ -125,16 +131,16 @@ def read_header(
     ]
     if not names:
         raise SourceError(
-            f"{source}: row {row} holds no column names.",
-            "Put the names of the columns in one row, or name it with --header-row.",
-            on_page="Put the names of the columns in one row, or name it under “How the file is read”.",
+            f"{source}: row {row} contains no column names.",
+            "Put the column names in one row, or pass its number with --header-row.",
+            on_page="Put the column names in one row, or set its number under “How the file is read”.",
         )
     if with_data:
         raise SourceError(
             f"{source}: column{'s' if len(with_data) > 1 else ''} {', '.join(map(_letter, with_data))} in the header "
-            f"(row {row}) {'have' if len(with_data) > 1 else 'has'} no name but holds data.",
-            "Name every column in the header, or say with --header-row N which row the header is.",
-            on_page="Name every column in the header, or name its row under “How the file is read”.",
+            f"(row {row}) {'have' if len(with_data) > 1 else 'has'} data but no name.",
+            "Name every column in the header, or pass the header's row with --header-row N.",
+            on_page="Name every column in the header, or set its row under “How the file is read”.",
         )
     seen: dict[str, list[str]] = {}
     for place, name in names.items():
@@ -143,21 +149,23 @@ def read_header(
     twins = [like for like in seen.values() if len(like) > 1]
     if twins:
         raise SourceError(
-            f"{source}: these column names in row {row} cannot be told apart: "
+            f"{source}: these column names in row {row} are the same: "
             + "; ".join(" and ".join(like) for like in twins)
             + ".",
-            "Rename or delete the columns that repeat, so that every name occurs once.",
+            "Rename or delete the repeated columns.",
         )
     places = tuple(place for place in names if place not in own)
     if not places:
-        raise SourceError(f"{source}: row {row} names only result columns.", "Upload the sheet with its own columns.")
+        raise SourceError(
+            f"{source}: row {row} contains only result columns.", "Import the sheet with its own columns."
+        )
     results = {names[place].strip(): place for place in sorted(own, reverse=True)}
     notes = []
-    if skipped and not told:
-        notes.append(f"The header was found in row {row}; what stands above it is no data and was left out.")
+    if skipped and not given:
+        notes.append(f"The header was found in row {row}; rows above it were ignored.")
     empty = [place for place in nameless if min(names) < place < max(names)]
     if empty:
-        notes.append(f"Empty columns without a name were left out: {', '.join(map(_letter, empty))}.")
+        notes.append(f"Empty columns without a name were ignored: {', '.join(map(_letter, empty))}.")
     return Header(
         row=row,
         columns=tuple(names[place] for place in places),

@@ -1,4 +1,4 @@
-"""What a number format makes of a number: a date, a time, digits with leading zeros, or just the number."""
+"""Format a number as its number format does: as a date, a time, digits with leading zeros, or a plain number."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from functools import lru_cache
 
 from importer.reader.cell_text import date_text, duration_text, number_text
 
-#: From the text of a number as the file has it to the text that is shown or meant.
+#: From the text of a number in the file to the displayed text.
 Shown = Callable[[str], str]
 
-#: Formats every spreadsheet program knows by number and does not write into the file.
+#: Built-in formats, known by number and not written into the file.
 _DATE_IDS = {*range(14, 18), 22, *range(27, 32), 36, *range(50, 55), 57, 58}
 _TIME_IDS = {18, 19, 20, 21, 32, 33, 34, 35, 45, 47, 55, 56}
 _DURATION_ID = 46
@@ -26,8 +26,8 @@ _LAST_DAY_1904 = _LAST_DAY - 1462
 
 
 def plain(text: str) -> str:
-    """A number without a format of its own."""
-    # Most numbers are whole and already written as they are shown: no float needs to be made.
+    """A number without a number format."""
+    # Most numbers are whole and already in their displayed form: no float is needed.
     if text.isdigit() and text.isascii() and len(text) <= 15 and (text[0] != "0" or text == "0"):
         return text
     try:
@@ -71,7 +71,7 @@ def _first_section(code: str) -> str:
 
 
 def _template(section: str) -> list[tuple[bool, str]] | None:
-    """The tokens of a format of zeros, `(is a digit, text)`; None where it is anything more, or changes nothing."""
+    """The tokens of a format of zeros, `(is a digit, text)`; None for any other format or one without effect."""
     section = _BRACKETS.sub("", section)
     tokens: list[tuple[bool, str]] = []
     place = 0
@@ -116,7 +116,7 @@ def _digits(code: str) -> Shown:
 
 
 def serial_date(value: float, is_1904: bool) -> dt.datetime | None:
-    """The moment that a serial number means in the workbook's date system; None for the day that never was."""
+    """The date of a serial number in the workbook's date system; None for 29 February 1900, which did not exist."""
     days, seconds = divmod(round(value * 86400), 86400)
     if is_1904:
         return dt.datetime(1904, 1, 1) + dt.timedelta(days=days, seconds=seconds)
@@ -133,7 +133,7 @@ def _date(is_1904: bool) -> Shown:
         except ValueError:
             return text
         if not 0 <= value < (_LAST_DAY_1904 if is_1904 else _LAST_DAY):
-            # No date: a spreadsheet program shows ##### here. It is a number that was formatted by mistake.
+            # A spreadsheet program shows ##### here: a number formatted as a date by mistake.
             return plain(text)
         if value < 1 and not is_1904:
             return duration_text(dt.timedelta(days=value)) if value else plain(text)
@@ -162,7 +162,7 @@ def _duration(text: str) -> str:
 
 
 def shown_as(format_id: int, code: str | None, is_1904: bool) -> Shown:
-    """How numbers of this format are shown. `code` is what the file says the format is, if it says so."""
+    """The function that formats numbers of this format. `code`: the format's code in the file, if any."""
     if code is None:
         if format_id in _DATE_IDS:
             return _date(is_1904)

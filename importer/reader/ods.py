@@ -1,4 +1,4 @@
-"""OpenDocument spreadsheets (.ods), streamed: values with their types, and the text shown where that says more."""
+"""OpenDocument spreadsheets (.ods), streamed: typed values, or the displayed text where it has more digits."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from importer.reader.cell_text import number_text
-from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, Unreadable, local_name
-from importer.reader.workbook_messages import Rows
+from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, UnreadableWorkbook, local_name
+from importer.reader.workbook_messages import SheetRows
 from importer.reader.xlsx import BlockStream
 from importer.reader.zip_safety import blocks, checked_members
 
 _BATCH = 1000
-#: A row that is written more often than this is formatting down to the end of the sheet.
+#: A row that repeats more often than this is formatting down to the end of the sheet.
 _MOST_REPEATED = 1_048_576
 
 
-class Workbook:
-    """An open spreadsheet. Its content is one stream of XML, read from the start for each question."""
+class OdsWorkbook:
+    """An open spreadsheet. Its content is one XML stream, read from the start by each method."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._members = {member.filename: member for member in checked_members(stream)}
@@ -53,14 +53,14 @@ class Workbook:
         return self._has_data
 
     def _events(self) -> Iterator[tuple[str, Element]]:
-        """Start and end of every element, rows forgotten after their end."""
+        """Yield start and end of every element; rows are freed after their end."""
         member = self._members.get("content.xml")
         if member is None:
-            raise Unreadable("is damaged: it has no content")
+            raise UnreadableWorkbook("is damaged: it has no content")
         if "META-INF/manifest.xml" in self._members:
             manifest = b"".join(blocks(self._archive, self._members["META-INF/manifest.xml"]))
             if b"encryption-data" in manifest:
-                raise Unreadable("is password protected; save it without a password")
+                raise UnreadableWorkbook("is password protected; save it without a password")
         table: Element | None = None
         waiting = 0
         try:
@@ -69,7 +69,7 @@ class Workbook:
             ):
                 waiting += event == "start"
                 if waiting > MOST_ELEMENTS:
-                    raise Unreadable("has a row larger than any honest one; it was not read")
+                    raise UnreadableWorkbook("has a row larger than any valid one; it was not read")
                 yield event, element
                 if event == "start" and local_name(element.tag) == "table":
                     table = element
@@ -79,16 +79,16 @@ class Workbook:
                     if table is not None:
                         table.clear()
         except DefusedXmlException:
-            raise Unreadable("declares XML entities, as only an attack does; it was not read") from None
+            raise UnreadableWorkbook("declares XML entities, like an attack; it was not read") from None
         except (ParseError, ValueError, LookupError):
-            raise Unreadable("is damaged: its content is no XML") from None
+            raise UnreadableWorkbook("is damaged: its content is not XML") from None
 
     def merged_rows(self, _name: str) -> list[tuple[int, int]]:
-        """None: merged cells are told with the rows."""
+        """Empty: merged cells are reported with the rows."""
         return []
 
-    def rows(self, name: str) -> Iterator[Rows]:
-        """Every row that holds anything, in its place."""
+    def rows(self, name: str) -> Iterator[SheetRows]:
+        """Yield every row with content and its number."""
         numbers: list[int] = []
         kept: list[list[str]] = []
         problems: list[tuple[int, int, str]] = []
@@ -108,7 +108,7 @@ class Workbook:
             cells, troubles = _cells_of(element)
             if cells or troubles:
                 if repeated > _MOST_REPEATED:
-                    raise Unreadable("repeats a row more often than a sheet has rows")
+                    raise UnreadableWorkbook("repeats a row more often than a sheet has rows")
                 for at in range(repeated):
                     numbers.append(number + at + 1)
                     kept.append(cells)
@@ -121,8 +121,8 @@ class Workbook:
             yield _batch(numbers, kept, problems)
 
 
-def _batch(numbers: list[int], kept: list[list[str]], problems: list[tuple[int, int, str]]) -> Rows:
-    return Rows(numbers, [list(column) for column in zip_longest(*kept, fillvalue="")], problems)
+def _batch(numbers: list[int], kept: list[list[str]], problems: list[tuple[int, int, str]]) -> SheetRows:
+    return SheetRows(numbers, [list(column) for column in zip_longest(*kept, fillvalue="")], problems)
 
 
 def _attribute(element: Element, name: str) -> str:
@@ -201,9 +201,9 @@ def _text(cell: Element) -> tuple[str, str]:
         except ValueError:
             return shown, ""
         if number in ("0", "1") and shown.isalpha():
-            # LibreOffice keeps a truth value as a number that is shown as a word of the user's language.
+            # LibreOffice stores a boolean as a number and displays it as a word in the user's language.
             return ("true" if number == "1" else "false"), ""
-        # A number format of zeros shows digits that the value lacks.
+        # A number format of zeros displays leading zeros that the value lacks.
         return (shown if _same_digits(shown, number) else number), ""
     if kind == "date":
         return _attribute(cell, "date-value").replace("T", " ").partition(".")[0].removesuffix(" 00:00:00"), ""

@@ -1,39 +1,29 @@
-"""The one way in: whatever is named, judged by its content, as a Source or a SourceError."""
+"""Open a source: the file's content, not its name, decides how it is read."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from importer.errors import SourceError
-from importer.reader.archive import digest, judge
+from importer.reader.archive import detect, digest
 from importer.reader.source import Source, SourceOptions
 from importer.reader.text import open_text
 from importer.reader.workbook import open_workbook
-from importer.system.late import late
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from importer.reader.frame import FrameSource
-
-_FIND_OUT = SourceOptions()
+_DETECT = SourceOptions()
 
 
-def open_source(where: Path | str | pd.DataFrame, options: SourceOptions = _FIND_OUT) -> Source:
-    """Open a file or take a frame. Nothing is sent, nothing is written, nothing is guessed silently."""
-    if not isinstance(where, Path | str):
-        take: type[FrameSource] = late("importer.reader.frame", "FrameSource")
-        return take(where)
+def open_source(where: Path | str, options: SourceOptions = _DETECT) -> Source:
+    """Open a file and find its header. Raises `SourceError`. The source's notes report everything that was guessed."""
     path = Path(where)
-    content = judge(path, options.password)
+    content = detect(path, options.password)
     known = _digest(path) if options.sha256 else None
     source: Source
     if content.opener is not None:
         if options.sheet is not None:
             raise SourceError(
                 f"{path.name} is text and has no sheets.",
-                "Leave --sheet away for this file.",
+                "Remove --sheet for this file.",
                 on_page="Leave the sheet empty under “How the file is read”.",
             )
         source = open_text(
@@ -46,7 +36,7 @@ def open_source(where: Path | str | pd.DataFrame, options: SourceOptions = _FIND
     else:
         source = open_workbook(str(where), path, content, options)
     if content.note:
-        source.tell(content.note)
+        source.add_note(content.note)
     try:
         source.sha256, source.size = known or _digest(path)
     except SourceError:

@@ -1,4 +1,4 @@
-"""The records of a text: strictly parsed where quotes are used, split where none is."""
+"""The records of a text: parsed strictly where it has quotes, split where it has none."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from importer.errors import SourceError
 from importer.reader.encoding import BLOCK, Opener
 from importer.system.garbage import collection_paused
 
-#: The longest cell. Also what stops a quote that is never closed from swallowing the file.
+#: The longest cell. The limit also stops an unclosed quote from taking in the rest of the file.
 LONGEST_CELL = 1 << 17
 
 csv.field_size_limit(LONGEST_CELL)
 
 
 class Records:
-    """The records of a text, with the place of whatever cannot be parsed."""
+    """The records of a text. Errors name the line that cannot be parsed."""
 
     def __init__(self, name: str, opener: Opener, encoding: str, delimiter: str) -> None:
         self._name = name
@@ -39,7 +39,7 @@ class Records:
             yield record[0]
 
     def take(self, rows: int) -> list[list[str]]:
-        # Lists of text by the thousand, none of which refers back: looking for cycles would take a third of the time.
+        # Thousands of lists of text without cycles: garbage collection would take a third of the time.
         with collection_paused():
             try:
                 return list(islice(self._reader, rows))
@@ -47,12 +47,12 @@ class Records:
                 raise self._explained() from error
 
     def check(self) -> None:
-        """Parse all there is and keep nothing."""
+        """Parse the whole text and keep nothing."""
         while self.take(1000):
             pass
 
     def _explained(self) -> SourceError:
-        """Read once more up to the record that failed, to say where its quote was opened."""
+        """Read again up to the record that failed, to find the line where its quote was opened."""
         start = 0
         with self._reopen() as lines:
             reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
@@ -70,19 +70,19 @@ class Records:
             )
         return SourceError(
             f"{self._name}: the quote opened in line {start + 1 + line:,} is not closed where its cell ends.",
-            'Close it, or write a quote inside a cell twice (""), and upload the file again.',
+            'Close it, or double quotes inside a cell (""), and import the file again.',
         )
 
 
 def _lines(opener: Opener, encoding: str) -> TextIO:
-    """The text line by line, line ends kept, so that the parser sees those inside quotes as they are."""
+    """The text by line with its line ends, because the parser needs those inside quotes unchanged."""
     text = io.TextIOWrapper(opener(), encoding=encoding, errors="strict", newline="")
     text._CHUNK_SIZE = BLOCK  # type: ignore[attr-defined]
     return text
 
 
 def _quote_line(lines: Iterator[str], delimiter: str) -> int | None:
-    """Which of the lines of one broken record opened the last quoted cell."""
+    """The position of the line that opened the last quoted cell of a broken record, None if none did."""
     opened: int | None = None
     inside = False
     for number, line in enumerate(lines):
@@ -104,7 +104,7 @@ def _quote_line(lines: Iterator[str], delimiter: str) -> int | None:
 
 
 class PlainLines:
-    """The lines of a text without any quote: each is a record, and its cells stand between delimiters."""
+    """The lines of a text without quotes: each line is a record."""
 
     def __init__(self, opener: Opener, encoding: str) -> None:
         self._raw = opener()

@@ -1,9 +1,9 @@
-"""The rows of a sheet's XML as text cells: every value with its type, style, formula and place.
+"""The rows of a sheet's XML as text cells: every value with its type, style, formula and position.
 
-What common programs write is taken apart by one regular expression over some hundred rows at a time, which is faster
-than a parser in any language that must build every cell, and needs no memory. Rows in another form go through an XML
-parser one by one; a sheet that is unusual as a whole (prefixes, comments, CDATA, another encoding) raises `Unusual`
-and is parsed from end to end. The tests hold the three ways, openpyxl and calamine against each other.
+XML as common programs write it is split by one regular expression over some hundred rows at a time, which is faster
+than a parser that must build every cell, and needs little memory. Other rows go through an XML parser one by one. A
+sheet in another form (prefixes, comments, CDATA, another encoding) raises `UncommonXml` and is parsed completely. The
+tests compare the three ways with openpyxl and calamine.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.ElementTree import fromstring
 
 from importer.reader.number_formats import Shown, plain
-from importer.reader.workbook_messages import Rows
+from importer.reader.workbook_messages import SheetRows
 
-#: Cells further right belong to no table of customers. Bounds the width that a stray cell can cost.
+#: Cells further right are not part of a table. It bounds the cost of a stray cell.
 MOST_COLUMNS = 2000
-#: Tags in one row: sixteen thousand cells with all that belongs to them. A parser keeps each until the row ends.
+#: Tags in one row: sixteen thousand cells. A parser keeps each tag until the row ends.
 MOST_ELEMENTS = 100_000
 _LONGEST_ROW = 1 << 25
 _LONGEST_PARSED = 1 << 22
@@ -38,35 +38,35 @@ _ENTITY = re.compile("&([^;]*);")
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 
-#: A row by itself: its cells, and what is wrong with some of them (place, code).
+#: A row: its cells and their problems (column position, code).
 _Row = tuple[list[str], list[tuple[int, str]]]
 
 
-class Unreadable(Exception):
-    """What is wrong with the workbook, to follow the file's name."""
+class UnreadableWorkbook(Exception):
+    """The workbook cannot be read. The message follows the file's name."""
 
 
-class Unusual(Exception):
-    """The text is not in the common form."""
+class UncommonXml(Exception):
+    """The XML is not in the common form."""
 
 
 def column_place(letters: str) -> int:
-    """`A` is 0."""
+    """The position of a column: `A` is 0."""
     place = 0
     for letter in letters.upper():
         place = place * 26 + ord(letter) - 64
     return place - 1
 
 
-class _Places(dict[str, int]):
-    """Column letters to places, worked out once."""
+class _ColumnNumbers(dict[str, int]):
+    """Column letters → position, computed once."""
 
     def __missing__(self, letters: str) -> int:
         place = self[letters] = column_place(letters)
         return place
 
 
-_PLACES = _Places()
+_COLUMN_NUMBERS = _ColumnNumbers()
 
 
 def local_name(tag: object) -> str:
@@ -74,7 +74,7 @@ def local_name(tag: object) -> str:
 
 
 def unescape(text: str) -> str:
-    """Excel's `_x000D_` for characters that XML cannot hold."""
+    """Replace Excel's `_x000D_` escapes of characters that XML cannot contain."""
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
@@ -86,11 +86,11 @@ def _entity(match: re.Match[str]) -> str:
             return chr(number)
     elif name in _ENTITIES:
         return _ENTITIES[name]
-    raise Unusual
+    raise UncommonXml
 
 
 def clean(text: str) -> str:
-    """Text between tags, as an XML parser would give it."""
+    """Text between tags as an XML parser would return it."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "&" in text:
@@ -99,7 +99,7 @@ def clean(text: str) -> str:
 
 
 def string_of(element: Element) -> str:
-    """The text of a shared or inline string: its runs joined, without the phonetic guides."""
+    """The text of a shared or inline string: its runs joined, without phonetic guides."""
     parts = []
     for child in element:
         tag = local_name(child.tag)
@@ -114,14 +114,14 @@ def _decoded(block: bytes) -> str:
     try:
         text = block.decode("utf-8")
     except UnicodeDecodeError:
-        raise Unusual from None
+        raise UncommonXml from None
     if "<!" in text:
-        raise Unusual
+        raise UncommonXml
     return text
 
 
 def pieces(source: Iterable[bytes], root: str, end: bytes) -> Iterator[str]:
-    """The text cut after an `end` tag each time, and whatever is left."""
+    """Yield the text in pieces that end with an `end` tag, then the rest."""
     rest = b""
     started = False
     for block in source:
@@ -135,12 +135,12 @@ def pieces(source: Iterable[bytes], root: str, end: bytes) -> Iterator[str]:
             yield _decoded(rest[:cut])
             rest = rest[cut:]
         if len(rest) > _LONGEST_ROW:
-            raise Unreadable("has a row larger than any honest one; it was not read")
+            raise UnreadableWorkbook("has a row larger than any valid one; it was not read")
     yield _decoded(rest)
 
 
 def _check_start(block: bytes, root: str) -> None:
-    """UTF-8, no prefixes, nothing declared: the common form, as far as the start tells."""
+    """Check the start for the common form: UTF-8, no prefixes, no declarations. Raises `UncommonXml`."""
     start = re.match(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml([^>]*)\?>)?\s*<(\w+)[ >/]", block)
     encoding = re.search(rb"encoding=[\"']([^\"']+)", start[1] or b"") if start else None
     if (
@@ -148,27 +148,27 @@ def _check_start(block: bytes, root: str) -> None:
         or start[2] != root.encode()
         or (encoding and encoding[1].lower() not in (b"utf-8", b"us-ascii", b"ascii"))
     ):
-        raise Unusual
+        raise UncommonXml
 
 
 class SheetReader:
-    """Turns the XML of rows into rows of text."""
+    """Reads the XML of rows as rows of text."""
 
     def __init__(self, strings: list[str], formats: list[Shown]) -> None:
         self._strings = strings
         self._formats = formats
         self._shows: dict[tuple[str, str], Shown] = {}
-        #: The last row seen.
+        #: The number of the last row.
         self.number = 0
-        #: Rows with cells that people do not see: filtered out, or hidden by hand.
+        #: Hidden or filtered rows with cells.
         self.hidden = 0
 
-    def common_rows(self, source: Iterable[bytes]) -> Iterator[Rows]:
-        """The rows of a whole sheet in the common form; Unusual when it turns out not to be."""
+    def common_rows(self, source: Iterable[bytes]) -> Iterator[SheetRows]:
+        """Yield the rows of a sheet in the common form. Raises `UncommonXml` where it is not."""
         started = False
         for text in pieces(source, "worksheet", b"</row>"):
             if not started:
-                # Before the data, tags such as <cols> could be taken for cells.
+                # Tags before the data, like <cols>, could be taken for cells.
                 text = text[text.find("<sheetData") :]
                 started = True
             if not text.endswith("</row>"):
@@ -186,11 +186,11 @@ class SheetReader:
 
     def _advance(self, numbers: list[int]) -> None:
         if numbers[0] <= self.number or not all(map(operator.lt, numbers, numbers[1:])):
-            raise Unreadable("is damaged: its rows are not in order")
+            raise UnreadableWorkbook("is damaged: its rows are not in order")
         self.number = numbers[-1]
 
-    def _many(self, text: str, tags: list[str]) -> Rows | None:
-        """All rows of a text at once, column by column; None where only row by row will do."""
+    def _many(self, text: str, tags: list[str]) -> SheetRows | None:
+        """All rows of a text at once, by column; None where they must be read one by one."""
         found = _CELL.findall(text)
         if not found or len(found) != text.count("<c"):
             return None
@@ -206,7 +206,7 @@ class SheetReader:
                 width <= MOST_COLUMNS
                 and letters == letters[:width] * len(keys)
                 and rows[::width] == keys == rows[width - 1 :: width]
-                and [_PLACES[letter] for letter in letters[:width]] == list(range(width))
+                and [_COLUMN_NUMBERS[letter] for letter in letters[:width]] == list(range(width))
             ):
                 columns = [self._column(styles[at::width], types[at::width], values[at::width]) for at in range(width)]
             else:
@@ -217,10 +217,10 @@ class SheetReader:
         except (IndexError, ValueError):
             raise _no_such_text() from None
         self._advance(list(map(int, tags)))
-        return Rows(list(map(int, keys)), columns)
+        return SheetRows(list(map(int, keys)), columns)
 
     def _column(self, styles: tuple[str, ...], types: tuple[str, ...], values: tuple[str, ...]) -> list[str]:
-        """One column of cells, at once where all are of one type and style, as they mostly are."""
+        """One column of cells, converted at once where all have one type and style, as most columns do."""
         kind, style = types[0], styles[0]
         if len(set(types)) > 1 or len(set(styles)) > 1 or "" in values:
             return self._texts(styles, types, values)
@@ -241,10 +241,10 @@ class SheetReader:
     def _scattered(
         self, letters: tuple[str, ...], rows: tuple[str, ...], keys: tuple[str, ...], texts: list[str]
     ) -> list[list[str]] | None:
-        """Cells put in their places, where not every row has all."""
+        """Columns of cells where not every row has all cells; None where the cells are out of order."""
         index = {key: at for at, key in enumerate(keys)}
         at_rows = [index[row] for row in rows]
-        places = list(map(_PLACES.__getitem__, letters))
+        places = list(map(_COLUMN_NUMBERS.__getitem__, letters))
         width = max(places) + 1
         if width > MOST_COLUMNS or not all(map(operator.le, at_rows, at_rows[1:])):
             return None
@@ -257,7 +257,7 @@ class SheetReader:
         return columns
 
     def _show(self, kind: str, style: str) -> Shown:
-        """How a cell of this type and style is shown."""
+        """The function that formats a cell of this type and style."""
         found = self._shows.get((kind, style))
         if found is None:
             found = self._shows[kind, style] = self._make_show(kind, style)
@@ -279,8 +279,8 @@ class SheetReader:
             return self._formats[index] if index < len(self._formats) else plain
         return {"b": _boolean, "d": _iso_date}.get(kind, clean)
 
-    def _one_by_one(self, text: str) -> Rows:
-        """The rows of a text by the XML parser."""
+    def _one_by_one(self, text: str) -> SheetRows:
+        """Read the rows of a text with the XML parser."""
         numbers: list[int] = []
         kept: list[list[str]] = []
         problems: list[tuple[int, int, str]] = []
@@ -289,44 +289,46 @@ class SheetReader:
             if begin < 0:
                 continue
             for match in _ROW.finditer(row, 0, begin):
-                # Rows without cells stand before it, closed in themselves; only their numbers matter.
+                # Empty rows before it matter only for their numbers.
                 self._count(match[1] or "")
             head = _ROW.match(row, begin)
             if head is None:
-                raise Unusual
+                raise UncommonXml
             attributes = head[1] or ""
             self._count(attributes)
             if head[2] or ("<v" not in row and "<is" not in row and "<f" not in row):
                 continue
             self.hidden += 'hidden="1"' in attributes or 'hidden="true"' in attributes
             if len(row) > _LONGEST_PARSED:
-                raise Unusual
+                raise UncommonXml
             try:
                 element = fromstring(f"<row>{row[head.end() :]}</row>", forbid_dtd=True)
             except (ParseError, ValueError):
-                raise Unusual from None
+                raise UncommonXml from None
             cells, troubles = self._cells_of(element)
             numbers.append(self.number)
             kept.append(cells)
             problems += [(self.number, place, code) for place, code in troubles]
-        return Rows(numbers, [list(column) for column in zip_longest(*kept, fillvalue="")], problems)
+        return SheetRows(numbers, [list(column) for column in zip_longest(*kept, fillvalue="")], problems)
 
     def _count(self, attributes: str) -> None:
-        told = _ROW_NUMBER.search(attributes)
-        number = int(told[1]) if told else self.number + 1
+        written = _ROW_NUMBER.search(attributes)
+        number = int(written[1]) if written else self.number + 1
         if number <= self.number:
-            raise Unreadable("is damaged: its rows are not in order")
+            raise UnreadableWorkbook("is damaged: its rows are not in order")
         self.number = number
 
-    def parsed_row(self, element: Element) -> Rows | None:
-        """A row as the XML parser gives it; None where it holds nothing."""
+    def parsed_row(self, element: Element) -> SheetRows | None:
+        """A row from the XML parser; None where it is empty."""
         number = element.get("r", "")
         self._count(f'r="{number}"' if number.isdigit() else "")
         cells, troubles = self._cells_of(element)
         if not cells and not troubles:
             return None
         self.hidden += element.get("hidden", "0") in ("1", "true")
-        return Rows([self.number], [[cell] for cell in cells], [(self.number, place, code) for place, code in troubles])
+        return SheetRows(
+            [self.number], [[cell] for cell in cells], [(self.number, place, code) for place, code in troubles]
+        )
 
     def _cells_of(self, element: Element) -> _Row:
         found: dict[int, str] = {}
@@ -336,7 +338,7 @@ class SheetReader:
             if local_name(cell.tag) != "c":
                 continue
             reference = _REFERENCE.fullmatch(cell.get("r", ""))
-            place = _PLACES[reference[1].upper()] if reference else place + 1
+            place = _COLUMN_NUMBERS[reference[1].upper()] if reference else place + 1
             kind = cell.get("t", "")
             value, inline, has_formula = "", "", False
             for child in cell:
@@ -352,7 +354,7 @@ class SheetReader:
             if value and kind != "inlineStr":
                 show = self._show(kind, cell.get("s", ""))
                 try:
-                    # The parser has resolved the entities; what is left is Excel's own escape.
+                    # The parser has resolved the entities; Excel's own escapes remain.
                     text = unescape(value) if show is clean else show(value)
                 except (IndexError, ValueError):
                     raise _no_such_text() from None
@@ -360,7 +362,7 @@ class SheetReader:
             elif has_formula and kind not in ("str", "inlineStr"):
                 trouble = "formula_without_value"
             if place in found and (text or found[place]):
-                raise Unreadable("is damaged: a cell occurs twice")
+                raise UnreadableWorkbook("is damaged: a cell occurs twice")
             if (text or trouble) and place >= MOST_COLUMNS:
                 problems.append((-1, "nameless_cell"))
                 continue
@@ -374,8 +376,8 @@ class SheetReader:
         return cells, problems
 
 
-def _no_such_text() -> Unreadable:
-    return Unreadable("is damaged: a cell refers to a text that is not there")
+def _no_such_text() -> UnreadableWorkbook:
+    return UnreadableWorkbook("is damaged: a cell refers to a missing text")
 
 
 def _boolean(value: str) -> str:

@@ -1,4 +1,4 @@
-"""What every source is to the rest of the program: named text columns, read in bounded blocks, as often as wanted."""
+"""The interface of every source: named text columns, read in bounded blocks, as often as needed."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ Kind = Literal["text", "workbook", "frame"]
 
 
 class SourceOptions(msgspec.Struct, frozen=True):
-    """What the user says about a source; None means: find out."""
+    """What the user specifies about a source; None means detect it."""
 
     sheet: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
     header_row: int | None = None
     password: str | None = None
-    #: Of a content that was opened before with these options: what that opening proved need not be proven again.
+    #: Hash of a file that was opened before with these options: it was checked then and need not be checked again.
     sha256: str | None = None
 
     def __repr__(self) -> str:
-        """Without the password: options are logged."""
-        told = {name: getattr(self, name) for name in ("sheet", "encoding", "delimiter", "header_row")}
-        return f"SourceOptions({', '.join(f'{name}={value!r}' for name, value in told.items())})"
+        """Without the password, because options are logged."""
+        shown = {name: getattr(self, name) for name in ("sheet", "encoding", "delimiter", "header_row")}
+        return f"SourceOptions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 class Source(ABC):
-    """One file, or one sheet of it, opened: its columns are known, its rows not yet read."""
+    """One opened file, or one sheet of it. The columns are known; the rows are read by `blocks`."""
 
     kind: Kind
 
     def __init__(self, *, path: str, name: str, sheet: str, header: Header) -> None:
         self.path = path
         self.name = name
-        #: Of the file as it lies there; set by whoever opened it.
+        #: Of the file on disk; set by `open_source`.
         self.sha256 = ""
         self.size = 0
         self.sheet = sheet
@@ -55,26 +55,26 @@ class Source(ABC):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should be told. Grows while the source is read."""
+        """Notes for the user. More may follow while the source is read."""
         if self._blank_rows:
             rows = "1 blank row was" if self._blank_rows == 1 else f"{self._blank_rows:,} blank rows were"
-            return (*self._notes, f"{rows} left out.")
+            return (*self._notes, f"{rows} skipped.")
         return tuple(self._notes)
 
     def count_blank(self, rows: int) -> None:
-        """Blank rows that were left out."""
+        """Count skipped blank rows."""
         self._blank_rows += rows
 
-    def tell(self, note: str) -> None:
-        """One more thing the user should know."""
+    def add_note(self, note: str) -> None:
+        """Add a note for the user."""
         self._notes[note] = None
 
     @abstractmethod
     def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
-        """Every row that is not blank, from the start, at most `rows` in a block."""
+        """Yield every row that is not blank, from the start, at most `rows` in a block."""
 
-    def close(self) -> None:  # noqa: B027 - most sources hold nothing open between readings
-        """Let go of what is open. A closed source is not read again."""
+    def close(self) -> None:  # noqa: B027 - most sources keep nothing open between readings
+        """Close open files and processes. A closed source cannot be read again."""
 
     def __enter__(self) -> Self:
         return self
@@ -84,7 +84,7 @@ class Source(ABC):
 
 
 def own_problem(row_number: int, code: str, column: str | None = None, value: str = "") -> Problem:
-    """A problem of the reader's own, in the catalogue's words."""
+    """A problem that the reader found, with the catalogue's message and advice."""
     meaning, advice, _ = OWN_CODES[code]
     message = f"`{column}`: {meaning}" if column is not None else meaning
     return Problem(row_number, column, value, code, message, advice)

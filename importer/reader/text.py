@@ -1,4 +1,4 @@
-"""CSV and its relatives: strictly parsed, every record's cells counted, nothing shifted and nothing dropped."""
+"""CSV and similar texts: parsed strictly, with every record's cells counted."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from importer.errors import SourceError
 from importer.model import Problem
 from importer.reader.cell_text import CONTROLS, LOST
 from importer.reader.delimiter import find_delimiter, records_of
-from importer.reader.encoding import Findings, Opener, find_encoding
+from importer.reader.encoding import Opener, TextFindings, find_encoding
 from importer.reader.header import Header, find_header_row, read_header
 from importer.reader.records import LONGEST_CELL, PlainLines, Records
 from importer.reader.source import Source, SourceOptions, own_problem
 from importer.row_block import Cells, RowBlock
 from importer.system.formula_guard import unguard
 
-#: Characters looked at to find the delimiter and the header.
+#: Characters read to find the delimiter and the header.
 _SAMPLE = 1 << 17
 _FULL_SHEET = 1_048_576
-#: A tab as people can type it.
+#: Ways to type a tab.
 _TAB = {"\\t": "\t", "tab": "\t"}
 
 
 class TextSource(Source):
-    """One text, opened as often as it is read."""
+    """A text file, opened each time it is read."""
 
     kind = "text"
 
@@ -35,7 +35,7 @@ class TextSource(Source):
         path: str,
         name: str,
         opener: Opener,
-        findings: Findings,
+        findings: TextFindings,
         delimiter: str,
         header: Header,
     ) -> None:
@@ -58,37 +58,37 @@ class TextSource(Source):
                 while batch := records.take(rows):
                     yield from self._from_records(batch, range(number, number + len(batch)))
                     number += len(batch)
-            self._tell_full(number - 1)
+            self._note_if_full(number - 1)
             return
         with PlainLines(self._opener, self._findings.encoding) as plain:
             plain.take(self.header.row)
             while lines := plain.take(rows):
                 yield from self._from_lines(lines, range(number, number + len(lines)))
                 number += len(lines)
-        self._tell_full(number - 1)
+        self._note_if_full(number - 1)
 
-    def _tell_full(self, rows: int) -> None:
+    def _note_if_full(self, rows: int) -> None:
         if rows == _FULL_SHEET:
-            self.tell(f"The text has {rows:,} rows, as many as a sheet can hold: the export was probably cut.")
+            self.add_note(f"The text has {rows:,} rows, the limit of a sheet: the export was probably cut off.")
 
     def _from_lines(self, lines: list[str], numbers: range) -> Iterator[RowBlock]:
-        """All cells of all lines with one cut, where every line has as many as the header and none is blank."""
+        """Split all lines at once where every line has as many cells as the header and none is blank."""
         delimiter, width = self._delimiter, self.header.width
         if {line.count(delimiter) for line in lines} == {width - 1} and max(map(len, lines)) <= LONGEST_CELL:
             cells = delimiter.join(lines).split(delimiter)
             columns = [cells[at::width] for at in range(width)]
             if all(map(str.strip, columns[self.header.places[0]])):
                 self._count_waiting()
-                yield self._chunk(columns, numbers, [])
+                yield self._block(columns, numbers, [])
                 return
         yield from self._from_records([line.split(delimiter) if line else [] for line in lines], numbers)
 
     def _from_records(self, batch: list[list[str]], numbers: Sequence[int]) -> Iterator[RowBlock]:
         if set(map(len, batch)) == {self.header.width}:
             columns = list(zip(*batch, strict=True))
-            if all(map(str.strip, columns[self.header.places[0]])):  # no row is blank: seen without a look at each
+            if all(map(str.strip, columns[self.header.places[0]])):  # no row is blank: no need to check each row
                 self._count_waiting()
-                yield self._chunk(columns, numbers, [])
+                yield self._block(columns, numbers, [])
                 return
         full = [any(map(str.strip, record)) for record in batch]
         if not any(full):
@@ -96,19 +96,19 @@ class TextSource(Source):
             return
         self._count_waiting()
         if not all(full):
-            # Blank lines at the end are nobody's rows; those between rows are counted.
+            # Blank lines at the end are not rows. Those between rows are counted.
             self._blank_waiting = full[::-1].index(True)
             self.count_blank(len(full) - sum(full) - self._blank_waiting)
             numbers = list(compress(numbers, full))
             batch = list(compress(batch, full))
         problems = self._make_even(batch, numbers) if set(map(len, batch)) != {self.header.width} else []
-        yield self._chunk(list(zip(*batch, strict=True)), numbers, problems)
+        yield self._block(list(zip(*batch, strict=True)), numbers, problems)
 
     def _count_waiting(self) -> None:
         self.count_blank(self._blank_waiting)
         self._blank_waiting = 0
 
-    def _chunk(self, columns: Sequence[Sequence[str]], numbers: Sequence[int], problems: list[Problem]) -> RowBlock:
+    def _block(self, columns: Sequence[Sequence[str]], numbers: Sequence[int], problems: list[Problem]) -> RowBlock:
         header = self.header
         if self._findings.has_controls:
             problems += [
@@ -136,7 +136,7 @@ class TextSource(Source):
         return RowBlock(Cells(kept, self.columns, numbers), tuple(problems), closed, origins)
 
     def _make_even(self, batch: list[list[str]], numbers: Sequence[int]) -> list[Problem]:
-        """Cut and fill every record to the header's width; the rows that are not to be trusted are told."""
+        """Cut or fill records to the header's width. Returns the problems of rows with a wrong number of cells."""
         header = self.header
         problems = []
         for at, record in enumerate(batch):
@@ -151,8 +151,9 @@ class TextSource(Source):
 
 
 def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, proven: bool) -> TextSource:
-    """Find encoding, delimiter and header, and prove before the first row is used that all of it can be parsed
-    (`proven`: an earlier opening did)."""
+    """Find encoding, delimiter and header, and check that the whole text can be parsed before any row is used.
+
+    `proven`: an earlier opening checked it."""
     findings = find_encoding(name, opener, options.encoding)
     sample = io.TextIOWrapper(opener(), encoding=findings.encoding, newline="")
     with sample:
@@ -160,12 +161,14 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, p
     lines = list(io.StringIO(text, newline=""))
     if len(text) == _SAMPLE and len(lines) > 1:
         lines.pop()
-    told = _told_delimiter(lines)
-    delimiter = _TAB.get(options.delimiter or "", options.delimiter) or told or find_delimiter(lines)
+    declared = _declared_delimiter(lines)
+    delimiter = _TAB.get(options.delimiter or "", options.delimiter) or declared or find_delimiter(lines)
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise SourceError(f"Delimiter {delimiter!r} is not one character.", "Name one, such as ';' or ',' or a tab.")
+        raise SourceError(
+            f"Delimiter {delimiter!r} is not one character.", "Use one character like ';' or ',', or tab."
+        )
     records = records_of(lines, delimiter)
-    if told and records:
+    if declared and records:
         records[0] = []
     if not proven and (findings.has_quotes or findings.longest_line > LONGEST_CELL):
         with Records(name, opener, findings.encoding, delimiter) as all_records:
@@ -181,8 +184,8 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, p
     )
 
 
-def _told_delimiter(lines: list[str]) -> str | None:
-    """Excel's own first line `sep=;`."""
+def _declared_delimiter(lines: list[str]) -> str | None:
+    """The delimiter of Excel's first line `sep=;`, None without one."""
     first = lines[0].strip().strip('"').lower() if lines else ""
     return first[4] if len(first) == 5 and first.startswith("sep=") else None
 
@@ -192,21 +195,21 @@ def _header(name: str, records: list[list[str]], header_row: int | None) -> Head
         if not 1 <= header_row <= len(records):
             raise SourceError(
                 f"{name}: the header row {header_row} is not among the first {len(records)} rows.",
-                "Name the row that holds the column names, counted from 1.",
+                "Give the row with the column names, counted from 1.",
             )
         at = header_row - 1
     else:
         found = find_header_row(list(enumerate(records, 1)))
         if found is None:
-            raise SourceError(f"{name} holds no rows.", "Upload a sheet with a header and at least one row.")
+            raise SourceError(f"{name} contains no rows.", "Import a sheet with a header and at least one row.")
         at = found
     above = sum(any(cell.strip() for cell in record) for record in records[:at])
     below = [record for record in records[at + 1 :] if any(cell.strip() for cell in record)]
     cells = records[at] + [""] * _always_wider(len(records[at]), below)
-    return read_header(name, at + 1, cells, below, skipped=above, told=header_row is not None)
+    return read_header(name, at + 1, cells, below, skipped=above, given=header_row is not None)
 
 
 def _always_wider(width: int, below: list[list[str]]) -> int:
-    """Empty cells at the end of every row, as some tills write them: columns without a name."""
+    """How many empty cells every row has beyond the header: some tills write such columns without a name."""
     extra = min((len(record) for record in below), default=width) - width
     return extra if extra > 0 and not any(cell.strip() for record in below for cell in record[width:]) else 0

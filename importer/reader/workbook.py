@@ -1,4 +1,4 @@
-"""Workbooks, parsed in a child process of bounded memory: a file that kills its parser kills nothing else."""
+"""Workbooks, parsed in a child process with bounded memory, so a hostile file can only end that process."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from importer.model import Problem
 from importer.reader.archive import Content
 from importer.reader.header import SEARCHED_ROWS, Header, find_header_row, read_header
 from importer.reader.source import Source, SourceOptions, own_problem
-from importer.reader.workbook_messages import Done, Failed, Job, Message, Opened, Rows
+from importer.reader.workbook_messages import ChildMessage, SheetDone, SheetFailed, SheetOpened, SheetRequest, SheetRows
 from importer.row_block import Cells, RowBlock
 from importer.system.process import child_command, child_environ
 
-#: All of the environment that the child is told: it reads hostile files, and has no business with secrets.
+#: The environment variables passed to the child. It reads untrusted files and must not see secrets.
 _KEPT_ENVIRONMENT = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "PYTHONHOME",
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE", "APPDATA",
@@ -31,32 +31,34 @@ _KEPT_ENVIRONMENT = (
 
 
 class WorkbookSource(Source):
-    """One sheet of a workbook. The child that found the header goes on with the rows when first asked."""
+    """One sheet of a workbook. The child that found the header continues with the rows at the first reading."""
 
     kind = "workbook"
 
-    def __init__(self, *, path: str, name: str, header: Header, job: Job, child: _Child, rows: list[Rows]) -> None:
+    def __init__(
+        self, *, path: str, name: str, header: Header, job: SheetRequest, child: _Child, rows: list[SheetRows]
+    ) -> None:
         super().__init__(path=path, name=name, sheet=child.opened.sheet, header=header)
         self._job = msgspec.structs.replace(job, sheet=child.opened.sheet)
-        self._ahead: tuple[_Child, list[Rows]] | None = (child, rows)
+        self._ahead: tuple[_Child, list[SheetRows]] | None = (child, rows)
         self.settings = {"sheet": self.sheet, "header_row": str(header.row)}
         for note in child.opened.notes:
-            self.tell(note)
+            self.add_note(note)
 
     def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
         self._blank_rows = 0
         if self._ahead is None:
             child = _Child(self.name, self._job)
-            ahead: list[Rows] = []
+            ahead: list[SheetRows] = []
         else:
             (child, ahead), self._ahead = self._ahead, None
         with child:
-            gathered = _Gathered(self)
+            builder = _BlockBuilder(self)
             for message in chain(ahead, child.rows()):
-                yield from gathered.add(message, rows)
-            yield from gathered.rest()
+                yield from builder.add(message, rows)
+            yield from builder.rest()
             for note in child.notes:
-                self.tell(note)
+                self.add_note(note)
 
     def close(self) -> None:
         if self._ahead is not None:
@@ -64,8 +66,8 @@ class WorkbookSource(Source):
             self._ahead = None
 
 
-class _Gathered:
-    """Batches of the child, gathered to blocks of the size that is wanted."""
+class _BlockBuilder:
+    """Collects the rows of the child into blocks of the requested size."""
 
     def __init__(self, source: WorkbookSource) -> None:
         self._source = source
@@ -77,7 +79,7 @@ class _Gathered:
         self._closed: set[int] = set()
         self._origins: dict[int, str] = {}
 
-    def add(self, batch: Rows, rows: int) -> Iterator[RowBlock]:
+    def add(self, batch: SheetRows, rows: int) -> Iterator[RowBlock]:
         header, source = self._header, self._source
         first = next((at for at, number in enumerate(batch.numbers) if number > header.row), None)
         if first is None:
@@ -124,12 +126,12 @@ class _Gathered:
 class _Child:
     """The process that parses, its messages, and its end in every case."""
 
-    def __init__(self, name: str, job: Job) -> None:
+    def __init__(self, name: str, job: SheetRequest) -> None:
         self._name = name
         self._ended = False
-        #: What the child has to tell at its end.
+        #: Notes that the child sent at its end.
         self.notes: tuple[str, ...] = ()
-        self._decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+        self._decoder: msgspec.msgpack.Decoder[ChildMessage] = msgspec.msgpack.Decoder(ChildMessage)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         self._process = subprocess.Popen(
             child_command("importer.reader.workbook_child"),
@@ -147,24 +149,24 @@ class _Child:
             except BrokenPipeError:
                 raise self._died() from None
             first = self._next()
-            if not isinstance(first, Opened):
+            if not isinstance(first, SheetOpened):
                 raise self._died()
             self.opened = first
         except BaseException:
             self.close()
             raise
 
-    def rows(self) -> Iterator[Rows]:
+    def rows(self) -> Iterator[SheetRows]:
         while not self._ended:
             message = self._next()
-            if isinstance(message, Rows):
+            if isinstance(message, SheetRows):
                 yield message
             else:
                 self._ended = True
-                self.notes = message.notes if isinstance(message, Done) else ()
+                self.notes = message.notes if isinstance(message, SheetDone) else ()
 
-    def _next(self) -> Message:
-        """The next message; a stream that ends without `Done` is not complete."""
+    def _next(self) -> ChildMessage:
+        """The next message; a stream that ends without `SheetDone` is not complete."""
         stream = self._process.stdout
         assert stream is not None
         length = int.from_bytes(stream.read(4), "little")
@@ -172,7 +174,7 @@ class _Child:
         if not length or len(block) < length:
             raise self._died()
         message = self._decoder.decode(block)
-        if isinstance(message, Failed):
+        if isinstance(message, SheetFailed):
             raise SourceError(
                 f"{self._name}{message.message}",
                 message.advice,
@@ -190,8 +192,8 @@ class _Child:
         if tail and tail[-1].startswith(("ModuleNotFoundError", "ImportError", "SyntaxError")):
             return ImporterError(f"The workbook parser cannot start: {tail[-1]}.", "Install the importer again.")
         return SourceError(
-            f"{self._name} cannot be parsed: it needs more memory or time than any honest sheet, or it is damaged.",
-            "Open it in a spreadsheet program, save it as a new .xlsx or as CSV (UTF-8), and upload that.",
+            f"{self._name} cannot be parsed: it is damaged, or needs more memory or time than any valid sheet.",
+            "Open it in a spreadsheet program, save it as a new .xlsx or as CSV (UTF-8), and import that.",
         )
 
     def close(self) -> None:
@@ -205,7 +207,7 @@ class _Child:
 
 
 def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-    """No child outlives its source, be it closed or forgotten."""
+    """End the child when its source is closed or garbage-collected."""
     if process.poll() is None:
         process.kill()
     for stream in (process.stdin, process.stdout):
@@ -217,11 +219,11 @@ def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
 
 
 def open_workbook(path: str, where: Path, content: Content, options: SourceOptions) -> WorkbookSource:
-    """Choose the sheet, find the header; the rows wait in the child until they are asked for."""
-    job = Job(path=str(where.resolve()), kind=content.kind, sheet=options.sheet, password=options.password)
+    """Choose the sheet and find the header. The child waits with the rows until they are read."""
+    job = SheetRequest(path=str(where.resolve()), kind=content.kind, sheet=options.sheet, password=options.password)
     child = _Child(where.name, job)
     try:
-        rows: list[Rows] = []
+        rows: list[SheetRows] = []
         seen: list[tuple[int, list[str]]] = []
         wanted = SEARCHED_ROWS if options.header_row is None else options.header_row + SEARCHED_ROWS
         for batch in child.rows():
@@ -245,16 +247,16 @@ def _header(name: str, seen: list[tuple[int, list[str]]], header_row: int | None
         if at is None:
             raise SourceError(
                 f"{name}: row {header_row} is empty.",
-                "Name with --header-row the row that holds the names.",
-                on_page="Name the row that holds the column names under “How the file is read”.",
+                "Pass the row with the column names with --header-row.",
+                on_page="Set the row with the column names under “How the file is read”.",
             )
     else:
         at = find_header_row(seen)
         if at is None:
-            raise SourceError(f"{name} holds no rows.", "Upload a sheet with a header and at least one row.")
+            raise SourceError(f"{name} contains no rows.", "Import a sheet with a header and at least one row.")
     row, cells = seen[at]
     width = max((place + 1 for place, cell in enumerate(cells) if cell.strip()), default=0)
     below = [record for _, record in seen[at + 1 : at + 1 + SEARCHED_ROWS]]
     used = max((place + 1 for record in below for place, cell in enumerate(record) if cell.strip()), default=0)
     cells = (cells + [""] * used)[: max(width, used)]
-    return read_header(name, row, cells, below, skipped=at, told=header_row is not None)
+    return read_header(name, row, cells, below, skipped=at, given=header_row is not None)

@@ -1,6 +1,6 @@
-"""The parsing child: reads one sheet and streams its rows as text. Run as `python -m`, never imported by the rest.
+"""The child process: reads one sheet and streams its rows as text. Run as `python -m`.
 
-It has bounded memory and time and nothing to lose: an abort in a parser, a bomb or a hang ends this process only.
+Its memory and time are bounded: an abort in a parser, a decompression bomb or a hang ends this process only.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from typing import BinaryIO
 import msgspec
 
 from importer.reader.cell_text import CONTROLS, LOST
-from importer.reader.sheet_xml import Unreadable
-from importer.reader.workbook_messages import Done, Failed, Job, Message, Opened, Rows
-from importer.reader.xlsx import Workbook
+from importer.reader.sheet_xml import UnreadableWorkbook
+from importer.reader.workbook_messages import ChildMessage, SheetDone, SheetFailed, SheetOpened, SheetRequest, SheetRows
+from importer.reader.xlsx import XlsxWorkbook
 from importer.reader.zip_safety import UnsafeZip, checked_members
 
-#: Address space, not resident memory. What is streamed needs a tenth; other formats are built whole by their parsers.
+#: Address space, not resident memory. Streamed formats need a tenth; parsers of other formats load the whole file.
 _MEMORY_STREAMED = 1 << 30
 _MEMORY_BUILT = 3 << 29
 _SECONDS = 900
 _FULL = {"xlsx": 1_048_576, "xlsb": 1_048_576, "ods": 1_048_576, "xls": 65_536}
-_OTHERS = {"xls": "xls", "xlsb": "xlsb", "ods": "ods"}
-_AGAIN = "Open it in a spreadsheet program, save it as a new .xlsx or as CSV (UTF-8), and upload that."
+_OTHERS = {"xls": "XlsWorkbook", "xlsb": "XlsbWorkbook", "ods": "OdsWorkbook"}
+_AGAIN = "Open it in a spreadsheet program, save it as a new .xlsx or as CSV (UTF-8), and import that."
 _PASSWORD = "Set IMPORTER_SOURCE_PASSWORD, or save it without a password."  # noqa: S105 - advice, no secret
 _PASSWORD_ON_PAGE = "Type its password here, or save it without one and upload that."  # noqa: S105 - advice, no secret
-_SHEET_ON_PAGE = "Name the one to read under “How the file is read”."
+_SHEET_ON_PAGE = "Choose one under “How the file is read”."
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Refused(Exception):
-    """A sheet that cannot be read: what is wrong, to follow the file's name, and what to do."""
+class SheetRefused(Exception):
+    """The sheet cannot be read. `message` follows the file's name."""
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class Refused(Exception):
         on_page: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.failed = Failed(message, advice, sheets, locked, on_page)
+        self.failed = SheetFailed(message, advice, sheets, locked, on_page)
 
 
 def limit_resources(memory: int) -> None:
-    """Bound this process where the system can."""
+    """Limit memory and CPU time, where the system supports it."""
     try:
         import resource
     except ImportError:
@@ -62,8 +62,8 @@ def limit_resources(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def send(stream: BinaryIO, message: Message) -> None:
-    """One message with its length before it."""
+def send(stream: BinaryIO, message: ChildMessage) -> None:
+    """Write one message, preceded by its length."""
     block = _encode(message)
     stream.write(len(block).to_bytes(4, "little"))
     stream.write(block)
@@ -76,30 +76,30 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
     if wanted is not None:
         if wanted in names:
             return wanted
-        raise Refused(f" has no sheet {wanted!r}.", f"It has: {', '.join(map(repr, names))}.", tuple(names))
+        raise SheetRefused(f" has no sheet {wanted!r}.", f"It has: {', '.join(map(repr, names))}.", tuple(names))
     visible = [name for name, is_visible in names.items() if is_visible and has_data[name]]
     if len(visible) == 1:
         return visible[0]
     if visible:
-        raise Refused(
+        raise SheetRefused(
             f" has several sheets with data: {', '.join(map(repr, visible))}.",
-            "Name the one to read with --sheet NAME.",
+            "Choose one with --sheet NAME.",
             tuple(visible),
             on_page=_SHEET_ON_PAGE,
         )
     hidden = [name for name in names if has_data[name]]
     if hidden:
-        raise Refused(
+        raise SheetRefused(
             f" has data only in hidden sheets: {', '.join(map(repr, hidden))}.",
-            "Name the one to read with --sheet NAME if that is meant.",
+            "To import one of them, pass --sheet NAME.",
             tuple(hidden),
             on_page=_SHEET_ON_PAGE,
         )
-    raise Refused(" holds no data in any sheet.", "Upload a workbook with a header and at least one row.")
+    raise SheetRefused(" contains no data.", "Import a workbook with a header and at least one row.")
 
 
-def marked(blocks: Iterable[Rows], merged: list[tuple[int, int]]) -> Iterator[Rows]:
-    """The same without blank rows; rows with merged cells or control characters are told."""
+def marked(blocks: Iterable[SheetRows], merged: list[tuple[int, int]]) -> Iterator[SheetRows]:
+    """The rows without blank ones, with problems for merged cells, lost letters and control characters."""
     ranges = iter(merged)
     top, bottom = next(ranges, (1 << 40, 0))
     covered = 0
@@ -129,11 +129,11 @@ def marked(blocks: Iterable[Rows], merged: list[tuple[int, int]]) -> Iterator[Ro
             ]
         if block.numbers:
             problems.sort(key=lambda problem: problem[0])
-            yield Rows(block.numbers, block.columns, problems)
+            yield SheetRows(block.numbers, block.columns, problems)
 
 
-def without_blank_rows(block: Rows) -> Rows:
-    """Rows in which nothing is written and nothing is wrong are no rows."""
+def without_blank_rows(block: SheetRows) -> SheetRows:
+    """The rows that have a cell with text or a problem."""
     if not block.columns:
         full = [False] * len(block.numbers)
     elif all(map(str.strip, block.columns[0])):
@@ -144,51 +144,53 @@ def without_blank_rows(block: Rows) -> Rows:
         return block
     troubled = {number for number, _, _ in block.problems}
     full = [is_full or number in troubled for number, is_full in zip(block.numbers, full, strict=True)]
-    return Rows(
+    return SheetRows(
         list(compress(block.numbers, full)), [list(compress(cells, full)) for cells in block.columns], block.problems
     )
 
 
-def watched(blocks: Iterable[Rows], sheet: str, kind: str, notes: list[str]) -> Iterator[Rows]:
-    """The same rows; a sheet that is full to its last row is told."""
+def watched(blocks: Iterable[SheetRows], sheet: str, kind: str, notes: list[str]) -> Iterator[SheetRows]:
+    """The same rows; adds a note for a sheet that is full to its last row."""
     number = 0
     for block in blocks:
         number = block.numbers[-1]
         yield block
     if number >= _FULL[kind]:
-        notes.append(f"Sheet {sheet!r} is full ({number:,} rows): the export was probably cut, and rows are missing.")
+        notes.append(
+            f"Sheet {sheet!r} is full ({number:,} rows): the export was probably cut off and rows are missing."
+        )
 
 
-def read_xlsx(job: Job, stream: BinaryIO, out: BinaryIO) -> None:
-    """Office Open XML: streamed by a reader of ours."""
-    workbook = Workbook(stream)
+def read_xlsx(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
+    """Read Office Open XML, streamed by `xlsx`."""
+    workbook = XlsxWorkbook(stream)
     has_data = {} if job.sheet is not None else {sheet.name: workbook.has_data(sheet) for sheet in workbook.sheets}
     name = choose_sheet([(sheet.name, sheet.is_visible) for sheet in workbook.sheets], has_data, job.sheet)
     sheet = next(sheet for sheet in workbook.sheets if sheet.name == name)
     merged = workbook.merged_rows(sheet)
-    send(out, Opened(name))
+    send(out, SheetOpened(name))
     notes: list[str] = []
     for batch in watched(marked(workbook.rows(sheet), merged), name, "xlsx", notes):
         send(out, batch)
     if workbook.hidden_rows:
         count, rest = workbook.hidden_rows, "rows; they were" if workbook.hidden_rows > 1 else "row; it was"
-        notes.append(f"Sheet {name!r} has {count:,} hidden or filtered {rest} read too.")
-    send(out, Done(tuple(notes)))
+        notes.append(f"Sheet {name!r} has {count:,} hidden or filtered {rest} imported too.")
+    send(out, SheetDone(tuple(notes)))
 
 
-def read_other(job: Job, stream: BinaryIO, out: BinaryIO) -> None:
-    """Any other format, by the module that knows it. Imported here: most jobs need none of them."""
-    workbook = import_module(f"importer.reader.{_OTHERS[job.kind]}").Workbook(stream)
+def read_other(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
+    """Read any other format by its module, which is imported only here: most files need none of them."""
+    workbook = getattr(import_module(f"importer.reader.{job.kind}"), _OTHERS[job.kind])(stream)
     name = choose_sheet(workbook.sheets, workbook.has_data() if job.sheet is None else {}, job.sheet)
     notes = list(workbook.notes)
-    send(out, Opened(name))
+    send(out, SheetOpened(name))
     for batch in watched(marked(workbook.rows(name), workbook.merged_rows(name)), name, job.kind, notes):
         send(out, batch)
-    send(out, Done(tuple(notes)))
+    send(out, SheetDone(tuple(notes)))
 
 
-def read(job: Job, out: BinaryIO) -> None:
-    """The whole work."""
+def read(job: SheetRequest, out: BinaryIO) -> None:
+    """Read the sheet and send its rows."""
     with Path(job.path).open("rb") as stream:
         job, opened = unlocked(job, stream)
         if job.kind == "xlsx":
@@ -197,8 +199,8 @@ def read(job: Job, out: BinaryIO) -> None:
             read_other(job, opened, out)
 
 
-def unlocked(job: Job, stream: BinaryIO) -> tuple[Job, BinaryIO]:
-    """The workbook itself where a password is on it."""
+def unlocked(job: SheetRequest, stream: BinaryIO) -> tuple[SheetRequest, BinaryIO]:
+    """The request and the stream of the decrypted workbook, where it has a password."""
     if job.kind not in ("encrypted", "xls"):
         return job, stream
     from importer.reader import encrypted
@@ -206,12 +208,12 @@ def unlocked(job: Job, stream: BinaryIO) -> tuple[Job, BinaryIO]:
     if job.kind == "xls" and not encrypted.is_encrypted(stream):
         return job, stream
     if not job.password:
-        raise Refused(" is password protected.", _PASSWORD, locked=True, on_page=_PASSWORD_ON_PAGE)
+        raise SheetRefused(" is password protected.", _PASSWORD, locked=True, on_page=_PASSWORD_ON_PAGE)
     try:
         opened = encrypted.decrypted(stream, job.password)
     except encrypted.WrongPassword:
-        raise Refused(
-            " is password protected, and the password given does not open it.",
+        raise SheetRefused(
+            " is password protected, and the given password does not open it.",
             _PASSWORD,
             locked=True,
             on_page=_PASSWORD_ON_PAGE,
@@ -224,29 +226,29 @@ def unlocked(job: Job, stream: BinaryIO) -> tuple[Job, BinaryIO]:
     return msgspec.structs.replace(job, kind=kind), opened
 
 
-def answer(job: Job, out: BinaryIO) -> None:
-    """Whatever the file is, the answer ends with `Done` or with `Failed`."""
+def answer(job: SheetRequest, out: BinaryIO) -> None:
+    """Read the sheet. The answer ends with `SheetDone` or `SheetFailed`, whatever the file contains."""
     try:
         read(job, out)
-    except Refused as refused:
+    except SheetRefused as refused:
         send(out, refused.failed)
-    except (Unreadable, UnsafeZip) as error:
-        send(out, Failed(f" {error}.", _AGAIN))
+    except (UnreadableWorkbook, UnsafeZip) as error:
+        send(out, SheetFailed(f" {error}.", _AGAIN))
     except BrokenPipeError:
-        # Nobody listens any more: the parent has what it wanted, or is gone.
+        # The parent stopped reading or ended.
         sys.stderr.close()
     except MemoryError:
-        send(out, Failed(" needs more memory than any honest sheet; it was not read.", _AGAIN))
+        send(out, SheetFailed(" needs more memory than any valid sheet; it was not read.", _AGAIN))
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        send(out, Failed(" is damaged and cannot be parsed.", _AGAIN))
+        send(out, SheetFailed(" is damaged and cannot be parsed.", _AGAIN))
 
 
 def main() -> None:
-    """Read the job from standard input, answer on standard output."""
-    # Cells are made by the million and none refers back: looking for cycles would cost a fifth of the time.
+    """Read the request from standard input, answer on standard output."""
+    # Millions of cells without cycles: garbage collection would take a fifth of the time.
     gc.disable()
-    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
+    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=SheetRequest)
     limit_resources(_MEMORY_STREAMED if job.kind in ("xlsx", "ods") else _MEMORY_BUILT)
     answer(job, sys.stdout.buffer)
 

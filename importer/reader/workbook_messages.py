@@ -1,12 +1,12 @@
-"""What the parsing child is asked and what it answers: length-prefixed MessagePack, nothing that could run."""
+"""The messages to and from the child that parses workbooks: length-prefixed MessagePack, data only."""
 
 from __future__ import annotations
 
 import msgspec
 
 
-class Job(msgspec.Struct, frozen=True):
-    """One sheet to read. Written to the child's standard input, for the password must not be on a command line."""
+class SheetRequest(msgspec.Struct, frozen=True):
+    """One sheet to read. Sent by standard input, because the password must not be on a command line."""
 
     path: str
     kind: str
@@ -14,38 +14,38 @@ class Job(msgspec.Struct, frozen=True):
     password: str | None = None
 
 
-class Opened(msgspec.Struct, frozen=True, tag=True):
+class SheetOpened(msgspec.Struct, frozen=True, tag=True):
     """The sheet chosen, before its first row."""
 
     sheet: str
     notes: tuple[str, ...] = ()
 
 
-class Rows(msgspec.Struct, frozen=True, tag=True):
+class SheetRows(msgspec.Struct, frozen=True, tag=True):
     """Rows that are not blank, column by column, all columns of one length."""
 
     numbers: list[int]
     columns: list[list[str]]
-    #: (row number, place of the column or -1 for the whole row, code)
+    #: (row number, column position or -1 for the whole row, code)
     problems: list[tuple[int, int, str]] = []
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
-    """Why not. `message` follows the file's name. `sheets`: those of which one must be named."""
+class SheetFailed(msgspec.Struct, frozen=True, tag=True):
+    """Why the sheet cannot be read. `message` follows the file's name. `sheets`: one of them must be chosen."""
 
     message: str
     advice: str
     sheets: tuple[str, ...] = ()
-    #: A password would open it, or another one.
+    #: A password, or another one, would open it.
     locked: bool = False
     #: The advice as the page words it, where it differs.
     on_page: str | None = None
 
 
-class Done(msgspec.Struct, frozen=True, tag=True):
-    """The proper end: without it the rows are not complete."""
+class SheetDone(msgspec.Struct, frozen=True, tag=True):
+    """The end of the rows: without it they are incomplete."""
 
     notes: tuple[str, ...] = ()
 
 
-Message = Opened | Rows | Failed | Done
+ChildMessage = SheetOpened | SheetRows | SheetFailed | SheetDone

@@ -1,4 +1,4 @@
-"""Old Excel workbooks (.xls), with what calamine cannot tell of them: number formats, error cells, merged cells."""
+"""Old Excel workbooks (.xls), with their number formats, error cells and merged cells."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import xlrd
 
 from importer.reader.cell_text import cell_text
 from importer.reader.number_formats import Shown, shown_as
-from importer.reader.workbook_messages import Rows
+from importer.reader.workbook_messages import SheetRows
 
 _BATCH = 1000
 
 
-class Workbook:
-    """An open workbook; its sheets are small by nature (65,536 rows)."""
+class XlsWorkbook:
+    """An open workbook. Its sheets have at most 65,536 rows."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - xlrd talks to a stream about every oddity
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - xlrd writes warnings to a stream
             self._book = xlrd.open_workbook(
                 file_contents=stream.read(), formatting_info=True, ragged_rows=True, logfile=nowhere
             )
@@ -47,8 +47,8 @@ class Workbook:
         """First and last row of every merged range."""
         return sorted((top + 1, bottom) for top, bottom, _, _ in self._book.sheet_by_name(name).merged_cells)
 
-    def rows(self, name: str) -> Iterator[Rows]:
-        """Every row, in its place."""
+    def rows(self, name: str) -> Iterator[SheetRows]:
+        """Yield every row with its number."""
         sheet = self._book.sheet_by_name(name)
         for first in range(0, sheet.nrows, _BATCH):
             numbers = list(range(first, min(first + _BATCH, sheet.nrows)))
@@ -62,7 +62,7 @@ class Workbook:
                         columns[place][at] = xlrd.error_text_from_code.get(int(cell.value), "#ERROR")
                     else:
                         columns[place][at] = self._text(cell)
-            yield Rows([row + 1 for row in numbers], columns, problems)
+            yield SheetRows([row + 1 for row in numbers], columns, problems)
 
     def _text(self, cell: xlrd.sheet.Cell) -> str:
         if cell.ctype in (xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE):

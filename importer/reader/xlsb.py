@@ -1,4 +1,4 @@
-"""Binary Excel workbooks (.xlsb), streamed: the records of [MS-XLSB] that hold sheets, cells, strings and formats."""
+"""Binary Excel workbooks (.xlsb), streamed: the [MS-XLSB] records of sheets, cells, strings and formats."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import BinaryIO
 from defusedxml.ElementTree import fromstring
 
 from importer.reader.number_formats import Shown, plain, shown_as
-from importer.reader.sheet_xml import MOST_COLUMNS, Unreadable
-from importer.reader.workbook_messages import Rows
+from importer.reader.sheet_xml import MOST_COLUMNS, UnreadableWorkbook
+from importer.reader.workbook_messages import SheetRows
 from importer.reader.zip_safety import blocks, checked_members
 
 _BATCH = 1000
-#: No record that is read here is larger; those that are hold pictures and the like.
+#: Bytes of the largest record that is read. Larger ones contain pictures and similar.
 _LONGEST_RECORD = 1 << 24
 
 # The records, by the names of the standard without their `Brt`.
@@ -38,11 +38,11 @@ _real = struct.Struct("<d").unpack_from
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
-    """A text with its length before it, and where it ends."""
+    """A length-prefixed text and the position after it."""
     length = _word(data, at)[0]
     end = at + 4 + 2 * length
     if end > len(data):
-        raise Unreadable("is damaged: a text in it is cut off")
+        raise UnreadableWorkbook("is damaged: a text in it is cut off")
     return data[at + 4 : end].decode("utf-16-le", "surrogatepass"), end
 
 
@@ -56,7 +56,7 @@ def _packed_number(data: bytes, at: int) -> float:
     return number / 100 if raw & 1 else number
 
 
-class Workbook:
+class XlsbWorkbook:
     """An open workbook."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -83,7 +83,7 @@ class Workbook:
         folder, name = posixpath.split(path)
         listing = self._members.get(f"{folder}/_rels/{name}.rels")
         if listing is None:
-            raise Unreadable("is damaged: the list of its parts is missing")
+            raise UnreadableWorkbook("is damaged: the list of its parts is missing")
         root = fromstring(b"".join(blocks(self._archive, listing)), forbid_dtd=True)
         return {
             relation.get("Id", ""): (
@@ -97,18 +97,18 @@ class Workbook:
         """Kind and content of every record of a part."""
         member = self._members.get(path)
         if member is None:
-            raise Unreadable("is damaged: a part of it is missing")
+            raise UnreadableWorkbook("is damaged: a part of it is missing")
         source = blocks(self._archive, member, 1 << 18)
         data, at = b"", 0
         while True:
             header = _header(data, at)
             if header is None or header[2] > len(data):
                 if header is not None and header[2] - at > _LONGEST_RECORD:
-                    raise Unreadable("has a record larger than any honest one; it was not read")
+                    raise UnreadableWorkbook("has a record larger than any valid one; it was not read")
                 more = next(source, b"")
                 if not more:
                     if at < len(data):
-                        raise Unreadable("is damaged: it ends in the middle of a record")
+                        raise UnreadableWorkbook("is damaged: it ends in the middle of a record")
                     return
                 data, at = data[at:] + more, 0
                 continue
@@ -148,8 +148,8 @@ class Workbook:
                 styles.append(_short(data, 2)[0])
         return [shown_as(style, codes.get(style), self._is_1904) for style in styles]
 
-    def rows(self, name: str) -> Iterator[Rows]:
-        """Every row, in its place."""
+    def rows(self, name: str) -> Iterator[SheetRows]:
+        """Yield every row with its number."""
         texts, formats = self._shared_texts(), self._formats()
         numbers: list[int] = []
         kept: list[dict[int, str]] = []
@@ -167,7 +167,7 @@ class Workbook:
                     numbers, kept, problems = [], [], []
                 last, number = number, _word(data, 0)[0] + 1
                 if number <= last:
-                    raise Unreadable("is damaged: its rows are not in order")
+                    raise UnreadableWorkbook("is damaged: its rows are not in order")
             elif kind == _BEGIN_DATA:
                 inside = True
             elif kind in _CELLS and inside:
@@ -183,7 +183,7 @@ class Workbook:
                 elif kind == _CELL_SHARED:
                     index = _word(data, 8)[0]
                     if index >= len(texts):
-                        raise Unreadable("is damaged: a cell refers to a text that is not there")
+                        raise UnreadableWorkbook("is damaged: a cell refers to a missing text")
                     row[place] = texts[index]
                 elif kind in (_CELL_TEXT, _FORMULA_TEXT):
                     row[place] = _text(data, 8)[0]
@@ -201,7 +201,7 @@ class Workbook:
 
 
 def _header(data: bytes, at: int) -> tuple[int, int, int] | None:
-    """Kind, begin and end of the record at a place; None where its header is not all there."""
+    """Kind, begin and end of the record at a position; None where its header is incomplete."""
     try:
         kind = data[at]
         at += 1
@@ -220,7 +220,7 @@ def _header(data: bytes, at: int) -> tuple[int, int, int] | None:
     return kind, at, at + length
 
 
-def _batch(numbers: list[int], kept: list[dict[int, str]], problems: list[tuple[int, int, str]]) -> Rows:
+def _batch(numbers: list[int], kept: list[dict[int, str]], problems: list[tuple[int, int, str]]) -> SheetRows:
     width = max((max(row) + 1 for row in kept), default=0)
     columns = [[row.get(place, "") for row in kept] for place in range(width)]
-    return Rows(numbers, columns, problems)
+    return SheetRows(numbers, columns, problems)

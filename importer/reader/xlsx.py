@@ -16,14 +16,14 @@ from importer.reader.number_formats import Shown, shown_as
 from importer.reader.sheet_xml import (
     MOST_ELEMENTS,
     SheetReader,
-    Unreadable,
-    Unusual,
+    UncommonXml,
+    UnreadableWorkbook,
     clean,
     local_name,
     pieces,
     string_of,
 )
-from importer.reader.workbook_messages import Rows
+from importer.reader.workbook_messages import SheetRows
 from importer.reader.zip_safety import blocks, checked_members
 
 _SMALL_PART = 1 << 25
@@ -35,7 +35,7 @@ _MERGED = re.compile(rb"<(?:\w+:)?mergeCell [^>]*?ref=[\"']([A-Z]+)(\d+):([A-Z]+
 
 
 class SheetPart(NamedTuple):
-    """A worksheet: its name, whether people see it, and where it lies."""
+    """A worksheet: its name, whether it is visible, and its part of the archive."""
 
     name: str
     is_visible: bool
@@ -46,7 +46,7 @@ def _find(element: Element, name: str) -> Iterator[Element]:
     return (child for child in element.iter() if local_name(child.tag) == name)
 
 
-class Workbook:
+class XlsxWorkbook:
     """An open workbook: its sheets, its strings and its number formats."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -65,15 +65,15 @@ class Workbook:
     def _part(self, path: str) -> Element:
         member = self._members.get(path)
         if member is None:
-            raise Unreadable(f"is damaged: its part {posixpath.basename(path)} is missing")
+            raise UnreadableWorkbook(f"is damaged: its part {posixpath.basename(path)} is missing")
         if member.file_size > _SMALL_PART:
-            raise Unreadable(f"is damaged: its part {posixpath.basename(path)} is far too large")
+            raise UnreadableWorkbook(f"is damaged: its part {posixpath.basename(path)} is too large")
         try:
             root: Element = fromstring(b"".join(blocks(self._archive, member)), forbid_dtd=True)
         except DefusedXmlException:
-            raise Unreadable("declares XML entities, as only an attack does; it was not read") from None
+            raise UnreadableWorkbook("declares XML entities, like an attack; it was not read") from None
         except (ParseError, ValueError, LookupError):
-            raise Unreadable(f"is damaged: its part {posixpath.basename(path)} is no XML") from None
+            raise UnreadableWorkbook(f"is damaged: its part {posixpath.basename(path)} is not XML") from None
         return root
 
     def _relations(self, path: str) -> dict[str, tuple[str, str]]:
@@ -104,7 +104,7 @@ class Workbook:
                 yield SheetPart(sheet.get("name", ""), sheet.get("state", "visible") == "visible", self._members[path])
 
     def has_data(self, sheet: SheetPart) -> bool:
-        """Whether any cell holds anything: formatted empty ones do not count."""
+        """Whether any cell has content. Formatted empty cells do not count."""
         before = b""
         for block in blocks(self._archive, sheet.member):
             if _HAS_DATA.search(before + block):
@@ -118,7 +118,7 @@ class Workbook:
         before = b""
         for block in blocks(self._archive, sheet.member):
             text = before + block
-            # A tag that is cut is looked at again with the next block: a range twice is no harm.
+            # A tag cut at the end is searched again with the next block; finding a range twice is harmless.
             if b"mergeCell " in text:
                 found += [(int(top), int(bottom)) for _, top, _, bottom in _MERGED.findall(text)]
             before = block[-128:]
@@ -147,7 +147,7 @@ class Workbook:
             return []
         try:
             return list(_common_strings(blocks(self._archive, member)))
-        except Unusual:
+        except UncommonXml:
             return list(self._parsed_strings(member))
 
     def _parsed_strings(self, member: zipfile.ZipInfo) -> Iterator[str]:
@@ -155,7 +155,7 @@ class Workbook:
             yield string_of(element)
 
     def _elements(self, member: zipfile.ZipInfo, name: str, parent: str) -> Iterator[Element]:
-        """Elements of a large part as the XML parser gives them, each forgotten after use."""
+        """Yield the elements of a large part; each is freed after use."""
         holder: Element | None = None
         waiting = 0
         try:
@@ -166,7 +166,7 @@ class Workbook:
                 if event == "start":
                     waiting += 1
                     if waiting > MOST_ELEMENTS:
-                        raise Unreadable("has a row larger than any honest one; it was not read")
+                        raise UnreadableWorkbook("has a row larger than any valid one; it was not read")
                     if tag == parent:
                         holder = element
                 elif tag == name:
@@ -176,21 +176,21 @@ class Workbook:
                     if holder is not None:
                         holder.clear()
         except DefusedXmlException:
-            raise Unreadable("declares XML entities, as only an attack does; it was not read") from None
+            raise UnreadableWorkbook("declares XML entities, like an attack; it was not read") from None
         except (ParseError, ValueError, LookupError):
-            raise Unreadable("is damaged: a part of it is no XML") from None
+            raise UnreadableWorkbook("is damaged: a part of it is not XML") from None
 
     @property
     def hidden_rows(self) -> int:
-        """Rows read so far that people do not see."""
+        """Hidden rows read so far."""
         return self._reader.hidden if self._reader else 0
 
-    def rows(self, sheet: SheetPart) -> Iterator[Rows]:
-        """Every row that holds anything, in order."""
+    def rows(self, sheet: SheetPart) -> Iterator[SheetRows]:
+        """Yield every row with content, in order."""
         reader = self._reader = SheetReader(self._shared_strings(), self._formats())
         try:
             yield from reader.common_rows(blocks(self._archive, sheet.member, 1 << 18))
-        except Unusual:
+        except UncommonXml:
             done = reader.number
             reader.number = reader.hidden = 0
             for element in self._elements(sheet.member, "row", "sheetData"):
@@ -200,7 +200,7 @@ class Workbook:
 
 
 class BlockStream:
-    """Blocks as a file to read from."""
+    """Blocks as a readable file."""
 
     def __init__(self, source: Iterator[bytes]) -> None:
         self._source = source
@@ -216,7 +216,7 @@ def _common_strings(source: Iterable[bytes]) -> Iterator[str]:
             try:
                 found = [string_of(fromstring(item, forbid_dtd=True)) for item in _ANY_STRING.findall(text)]
             except (ParseError, ValueError):
-                raise Unusual from None
+                raise UncommonXml from None
         elif "&" in text or "_x" in text or "\r" in text:
             found = [clean(item) for item in found]
         yield from found

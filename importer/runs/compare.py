@@ -25,7 +25,7 @@ from importer.normaliser.mapping import Mapping
 from importer.normaliser.normaliser import Normaliser
 from importer.reader import Source
 from importer.reporter.rows import stamp_of
-from importer.row_block import RowBlock
+from importer.row_block import Cells, RowBlock
 from importer.runs.job import source_of
 from importer.runs.record import find, mapping_of
 from importer.settings.options import Settings
@@ -208,9 +208,9 @@ def _failed(journal: Journal, run: Run, source: Source) -> tuple[np.ndarray, np.
             continue
         rows.append(np.array([outcome.row_number for _, outcome in wrong], dtype="i8"))
         codes.append(np.array([names.setdefault(outcome.code, len(names)) for _, outcome in wrong], dtype="i4"))
-        only = block.frame.iloc[[n for n, _ in wrong]]
+        only = block.only([o is not None and o.status in _WRONG for o in outcomes])
         origins = {o.row_number: f"{o.row_number} {stamp_of(o.at)}" for _, o in wrong}
-        for positions, found in _hashes(RowBlock(only, origins=origins), run):
+        for positions, found in _hashes(msgspec.structs.replace(only, origins=origins), run):
             pair = np.empty(len(found), _PAIR)
             pair["hash"], pair["row"] = found, positions + count
             pairs.append(pair)
@@ -236,19 +236,23 @@ def _hashes(block: RowBlock, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]
     Each identifier counts alone: a row that was rejected because of its e-mail still matches by its mobile.
     """
     settings = msgspec.convert(run.record.settings, Settings)
-    positions = {int(row): n for n, row in enumerate(block.frame.index)}
+    positions = {row: n for n, row in enumerate(block.row_numbers)}
     for use in mapping_of(run).columns:
-        if use.field not in IDENTIFIERS or use.column not in block.frame:
+        if use.field not in IDENTIFIERS or use.column not in block.cells.names:
             continue
         normaliser = Normaliser(Mapping((use,), _ANYTHING), country=settings.country or None)
-        customers = normaliser(RowBlock(block.frame[[use.column]])).customers
+        customers = normaliser(_one_column(block, use.column)).customers
         values = {customer.row_number: dict(customer.identifiers).get(use.field, "") for customer in customers}
         yield from _hashed(values, positions, use.field)
     yield from _hashed(block.origins, positions, _ORIGIN)
-    names = sorted(use.column for use in mapping_of(run).columns if use.column in block.frame)
-    rows = zip(*[block.frame[name].tolist() for name in names], strict=True)
+    names = sorted(use.column for use in mapping_of(run).columns if use.column in block.cells.names)
+    rows = zip(*[block.column(name) for name in names], strict=True)
     texts = ("\x1f".join([*names, *cells]) for cells in rows)
-    yield from _hashed(dict(zip(block.frame.index.tolist(), texts, strict=True)), positions, _CELLS)
+    yield from _hashed(dict(zip(block.row_numbers, texts, strict=True)), positions, _CELLS)
+
+
+def _one_column(block: RowBlock, name: str) -> RowBlock:
+    return RowBlock(Cells([block.column(name)], [name], block.row_numbers))
 
 
 def _hashed(values: Map[int, str], positions: Map[int, int], kind: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -263,7 +267,7 @@ def _paired(source: Source, outcomes: Iterator[Outcome]) -> Iterator[tuple[RowBl
     coming = next(outcomes, None)
     for block in source.blocks(_ROWS_AT_ONCE):
         found: list[Outcome | None] = []
-        for row in block.frame.index.tolist():
+        for row in block.row_numbers:
             while coming is not None and coming.row_number < row:
                 coming = next(outcomes, None)
             found.append(coming if coming is not None and coming.row_number == row else None)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from importer.errors import JournalError, SourceError
-from importer.reader import open_source
+from importer.reader.frame import FrameSource
 from importer.system.files import sync
 
 #: The format of the file, as values of the settings.
@@ -27,7 +27,7 @@ def spool_frame(frame: pd.DataFrame, reports_dir: Path) -> Path:
     """
     folder = reports_dir / ".spool"
     aside = folder / f".frame-{os.getpid()}"
-    with open_source(frame) as source:
+    with FrameSource(frame) as source:
         try:
             reports_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -37,7 +37,7 @@ def spool_frame(frame: pd.DataFrame, reports_dir: Path) -> Path:
                 table.writerow(source.columns)
                 blank, row = [""] * len(source.columns), HEADER_ROW
                 for block in source.blocks():
-                    for number, *cells in block.frame.itertuples(name=None):
+                    for number, *cells in zip(block.row_numbers, *block.cells.columns, strict=True):
                         # Blank rows are skipped, but keep their numbers.
                         table.writerows([blank] * (number - row - 1))
                         table.writerow(cells)

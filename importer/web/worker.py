@@ -22,7 +22,7 @@ from importer.checker.check import check, organisation_fields
 from importer.errors import ExitCode, ImporterError, SourceError
 from importer.model import FieldDefinition, Outcome, Status
 from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping, fit, load, sketch
-from importer.normaliser.samples import Looks
+from importer.normaliser.samples import Sampler
 from importer.observer import Silent
 from importer.pipeline import resume, retry, run
 from importer.reader import open_source
@@ -136,7 +136,7 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
         ) as source:
             mapping = _first_mapping(task, source.columns)
             # Sample every column as a preference: it may become one.
-            looks = Looks(Mapping(tuple(ColumnUse(column, PREFERENCE, column) for column in source.columns)))
+            sampler = Sampler(Mapping(tuple(ColumnUse(column, PREFERENCE, column) for column in source.columns)))
             filled: Counter[str] = Counter()
             rows = 0
             whole = True
@@ -144,11 +144,11 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
                 if rows >= ROWS_INSPECTED:
                     whole = False
                     break
-                rows += len(block.frame)
-                looks.add(block)
+                rows += len(block)
+                sampler.add(block)
                 for column in source.columns:
-                    filled[column] += sum(1 for cell in block.frame[column].tolist() if cell.strip())
-            seen = looks.looks()
+                    filled[column] += sum(1 for cell in block.column(column) if cell.strip())
+            seen = sampler.by_column()
             return Inspection(
                 name=source.name,
                 kind=source.kind,

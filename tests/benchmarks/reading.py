@@ -26,7 +26,7 @@ HEADER = ["mobile", "email", "external_id", "store", "Favourite brand", "Colour"
 OURS = """
 from importer.reader import open_source
 with open_source({file!r}) as source:
-    rows = sum(len(block.frame) for block in source.blocks())
+    rows = sum(len(block) for block in source.blocks())
 """
 PANDAS = """
 import pandas

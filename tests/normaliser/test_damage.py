@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.normaliser.codes import OWN_CODES
-from importer.normaliser.damage import REPAIRS, Verdict, clean, identifier, whole_number
+from importer.normaliser.damage import REPAIRS, CellResult, clean, identifier, whole_number
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ from importer.normaliser.damage import REPAIRS, Verdict, clean, identifier, whol
 )
 def test_an_identifier_that_is_whole(value: str, sent: str, repairs: tuple[str, ...]) -> None:
     """Sent as text, with what was mended told."""
-    assert identifier(value, 250) == Verdict(sent, repairs)
+    assert identifier(value, 250) == CellResult(sent, repairs)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_an_identifier_that_is_whole(value: str, sent: str, repairs: tuple[str, 
     ],
 )
 def test_an_identifier_that_is_destroyed(value: str, code: str) -> None:
-    """Refused: another customer's id must not be met by chance."""
-    assert identifier(value, 250) == Verdict(code=code)
+    """InvalidPreference: another customer's id must not be met by chance."""
+    assert identifier(value, 250) == CellResult(code=code)
 
 
 def test_every_verdict_can_be_told() -> None:
@@ -88,7 +88,7 @@ def test_every_verdict_can_be_told() -> None:
 def test_plain_text_without_digits_loses_only_white_space(text: str) -> None:
     """Cleaning takes nothing from a plain id but the space around it."""
     if not text.lstrip().startswith("="):
-        assert clean(text) == Verdict(text.strip())
+        assert clean(text) == CellResult(text.strip())
 
 
 @given(st.integers(min_value=0, max_value=10**15 - 1))
@@ -104,7 +104,7 @@ def test_numbers_that_a_program_holds_exactly_come_back_whole(number: int) -> No
 def test_a_number_cut_in_scientific_notation_is_never_completed(number: int, lost: int) -> None:
     """Digits that are not written are not invented, zeros included."""
     text = str(number)
-    assert whole_number(f"{text[0]}.{text[1:-lost]}E+{len(text) - 1}") == Verdict(code="cut")
+    assert whole_number(f"{text[0]}.{text[1:-lost]}E+{len(text) - 1}") == CellResult(code="cut")
 
 
 @given(st.text(max_size=40))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from importer.normaliser.damage import Verdict
+from importer.normaliser.damage import CellResult
 from importer.normaliser.emails import read_email, read_emails
 
 _NAMES = st.text(alphabet="abzABZ019_+-.", min_size=1, max_size=70)
@@ -29,7 +29,7 @@ _DOMAINS = st.text(alphabet="abzABZ019-.", min_size=1, max_size=70)
 )
 def test_what_is_sent(value: str, sent: str, repairs: tuple[str, ...]) -> None:
     """The address, its domain in lower case, its name as written."""
-    assert read_email(value) == Verdict(sent, repairs)
+    assert read_email(value) == CellResult(sent, repairs)
     assert [found if isinstance(found, str) else found.text for found in read_emails([value])] == [sent]
 
 
@@ -59,7 +59,7 @@ def test_what_is_sent(value: str, sent: str, repairs: tuple[str, ...]) -> None:
 )
 def test_what_is_refused(value: str, code: str) -> None:
     """Each with its own reason."""
-    assert read_email(value) == Verdict(code=code)
+    assert read_email(value) == CellResult(code=code)
 
 
 @pytest.mark.slow
@@ -75,4 +75,4 @@ def test_the_fast_way_agrees_with_the_slow_one(name: str, domain: str) -> None:
     """A column gives what each cell gives alone."""
     value = f"{name}@{domain}"
     found = read_emails([value])[0]
-    assert (found if isinstance(found, Verdict) else Verdict(found)) == read_email(value)
+    assert (found if isinstance(found, CellResult) else CellResult(found)) == read_email(value)

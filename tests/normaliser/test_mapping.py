@@ -15,7 +15,7 @@ from importer.normaliser.mapping import (
     NAME,
     PREFERENCE,
     VALUE,
-    ColumnLook,
+    ColumnSamples,
     ColumnUse,
     Mapping,
     fit,
@@ -155,11 +155,11 @@ def test_everything_in_the_way_is_told_at_once() -> None:
         propose(["Mobile", "Phone", "Size", "size", "Favourite brand of shoes", "Favourite colour of socks"])
     text = str(caught.value)
     for part in (
-        "`Mobile` and `Phone`",
-        "`mobile`",
-        "`Size` and `size`",
-        "`Favourite brand of shoes` (24)",
-        "`Favourite colour of socks` (25)",
+        "“Mobile” and “Phone”",
+        "“mobile”",
+        "“Size” and “size”",
+        "“Favourite brand of shoes” (24)",
+        "“Favourite colour of socks” (25)",
         "20 characters",
     ):
         assert part in text
@@ -170,12 +170,12 @@ def test_no_identifier() -> None:
     with pytest.raises(SourceError) as caught:
         propose(["Moblie No", "Brand"])
     text = str(caught.value)
-    assert "“Moblie No” and “Brand”" in text and "looks like a misspelt “mobile”" in text and "Rename" in text
+    assert "“Moblie No” and “Brand”" in text and "may be a misspelt “mobile”" in text and "Rename" in text
 
 
 def test_no_preference() -> None:
     """A sheet of identifiers alone has nothing to set."""
-    with pytest.raises(SourceError, match="No column holds a preference"):
+    with pytest.raises(SourceError, match="No column contains a preference"):
         propose(["Mobile", "Email", "Store Code"])
 
 
@@ -215,7 +215,7 @@ def test_a_written_mapping_reads_as_it_was(columns: list[str], is_list: bool, se
         if column != "Mobile":
             uses.append(ColumnUse(column, PREFERENCE, f"Name {place}", is_list, separator if is_list else ""))
     mapping = Mapping((*uses, ColumnUse("  left out ", IGNORED)), (("store.code", 'S"1'), ("Source", "till")))
-    looks = {column: ColumnLook((column, "a\nb"), 9, 3, ";") for column in columns}
+    looks = {column: ColumnSamples((column, "a\nb"), 9, 3, ";") for column in columns}
     text = to_toml(mapping, looks, source="some\nfile")
     with tempfile.TemporaryDirectory() as folder:
         assert _load(Path(folder), text) == mapping
@@ -224,9 +224,9 @@ def test_a_written_mapping_reads_as_it_was(columns: list[str], is_list: bool, se
 def test_the_written_file_explains_itself(tmp_path: Path) -> None:
     """Samples, list-like cells with a ready line, and slips stand beside their columns."""
     mapping = propose(["Email", "Moblie No", "Brand"])
-    text = to_toml(mapping, {"Brand": ColumnLook(("puma; nike", "puma"), 300, 212, ";")}, source="customers.xlsx")
+    text = to_toml(mapping, {"Brand": ColumnSamples(("puma; nike", "puma"), 300, 212, ";")}, source="customers.xlsx")
     assert "misspelt `mobile`" in text
-    assert "# such as: puma; nike | puma" in text
+    assert "# samples: puma; nike | puma" in text
     assert "# 212 of 300 cells look like lists" in text
     marked = text.replace('# "Brand" = {', '"Brand" = {').replace('\n"Brand" = { preference = "Brand" }', "")
     assert _load(tmp_path, marked).columns[2] == ColumnUse("Brand", PREFERENCE, "Brand", True, ";")
@@ -236,9 +236,9 @@ def test_the_written_file_explains_itself(tmp_path: Path) -> None:
 def test_a_sheet_that_cannot_be_mapped_yet_gets_its_file(tmp_path: Path) -> None:
     """`map` is where mistakes are mended, so it writes them down; as it is, the file is refused for them."""
     text = to_toml(sketch(["Phone", "Mobile", "Favourite brand of shoes", "City"]))
-    assert "# To be mended here before it can be used: “Phone” and “Mobile” would all feed “mobile”" in text
-    assert "# The next name has 24 characters, at most 20 are allowed." in text
-    with pytest.raises(SettingsError, match="`Phone` and `Mobile`"):
+    assert "# Fix this before you use the mapping: “Phone” and “Mobile” are all mapped to “mobile”" in text
+    assert "# The next name has 24 characters; at most 20 are allowed." in text
+    with pytest.raises(SettingsError, match="“Phone” and “Mobile”"):
         _load(tmp_path, text)
     mended = text.replace('"Phone" = "mobile"', '"Phone" = "ignored"').replace(
         '= "Favourite brand of shoes"', '= "Brand"'
@@ -288,9 +288,9 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
         "`colums`",
         "did you mean `mobile`",
         "`preference` of `B`",
-        "`prefernce`",
+        "“prefernce”",
         "`D`",
-        "`E` is no preference",
+        "`E` is not a preference",
         "`F` has a separator",
         "`G` cannot be",
         "`H`",
@@ -302,19 +302,19 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     ("text", "part"),
     [
         ("", "[columns]"),
-        ("[columns", "no valid TOML"),
-        ('[columns]\nA = "mobile"\nB = "mobile"\nC = "preference"', "`A` and `B`"),
-        ('[columns]\nA = "preference"', "No column names the customer"),
-        ('[columns]\nA = "mobile"', "No column holds a preference"),
-        ('[columns]\nA = "mobile"\nB = "preference_name"', "none feeds `preference_value`"),
+        ("[columns", "not valid TOML"),
+        ('[columns]\nA = "mobile"\nB = "mobile"\nC = "preference"', "“A” and “B”"),
+        ('[columns]\nA = "preference"', "No column identifies the customer"),
+        ('[columns]\nA = "mobile"', "No column contains a preference"),
+        ('[columns]\nA = "mobile"\nB = "preference_name"', "none to “preference_value”"),
         (
             '[columns]\nA = "mobile"\nB = "preference_name"\nC = "preference_value"\nD = "preference"',
-            "cannot be mapped beside",
+            "cannot be mapped together",
         ),
         ('[columns]\nA = "mobile"\nB = "preference"\n[constants]\nmobile = "9"', "same for every row"),
         (
             '[columns]\nA = "mobile"\nB = "store.code"\nC = "preference"\n[constants]\n"store.code" = "S"',
-            "by a constant",
+            "and a constant are mapped",
         ),
         ('[columns]\nA = "mobile"\nB = "preference"\n[constants]\nb = "S"', "one preference"),
         ('[columns]\nA = "mobile"\n[constants]\nbbbbbbbbbbbbbbbbbbbbb = "S"', "20 characters"),
@@ -357,8 +357,8 @@ def test_missing_and_ambiguous_columns_are_named_together() -> None:
     with pytest.raises(SourceError) as caught:
         fit(saved, ["mo bile", "MOBILE", "Brnd", "Colour"])
     text = str(caught.value)
-    assert "`Brand` (there is `Brnd`)" in text and "`Color` (there is `Colour`)" in text
-    assert "`Mobile` (`mo bile`, `MOBILE`)" in text and "Gone" not in text
+    assert "“Brand” (there is “Brnd”)" in text and "“Color” (there is “Colour”)" in text
+    assert "“Mobile” (“mo bile”, “MOBILE”)" in text and "Gone" not in text
 
 
 def test_an_exact_name_wins_over_a_like_one() -> None:

@@ -10,7 +10,7 @@ from phonenumbers import PhoneNumberType
 
 from importer.errors import SettingsError
 from importer.normaliser import countries
-from importer.normaliser.damage import Verdict
+from importer.normaliser.damage import CellResult
 from importer.normaliser.phones import (
     PhoneReader,
     full_pattern,
@@ -62,7 +62,7 @@ def test_the_fast_way_agrees_with_the_slow_one(country: str) -> None:
         slow = PhoneReader(region)
         fast = PhoneReader(region).read_column(values)
         for value, found in zip(values, fast, strict=True):
-            assert (found if isinstance(found, Verdict) else Verdict(found)) == slow.read(value), (way, value)
+            assert (found if isinstance(found, CellResult) else CellResult(found)) == slow.read(value), (way, value)
 
 
 @pytest.mark.parametrize("country", COUNTRIES)
@@ -76,11 +76,11 @@ def test_what_a_pattern_takes_the_library_takes_unchanged(country: str) -> None:
         if full(code + number):
             assert (parse(code + number) or ("",))[0] == code + number
         if national(number):
-            assert PhoneReader(country).read(number) == Verdict(code + number)
+            assert PhoneReader(country).read(number) == CellResult(code + number)
         if trunk(trunk_prefix(code) + number):
-            assert PhoneReader(country).read(trunk_prefix(code) + number) == Verdict(code + number)
+            assert PhoneReader(country).read(trunk_prefix(code) + number) == CellResult(code + number)
         if own(code + number):
-            assert PhoneReader(country).read(code + number) == Verdict(code + number)
+            assert PhoneReader(country).read(code + number) == CellResult(code + number)
 
 
 @pytest.mark.parametrize("country", COUNTRIES)
@@ -139,7 +139,7 @@ def test_most_whole_numbers_take_the_fast_way(country: str) -> None:
 )
 def test_what_is_sent(country: str | None, value: str, sent: str, repairs: tuple[str, ...]) -> None:
     """Every way of writing a whole number gives its digits with the country code, and tells what was mended."""
-    assert PhoneReader(country).read(value) == Verdict(sent, repairs)
+    assert PhoneReader(country).read(value) == CellResult(sent, repairs)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_what_is_sent(country: str | None, value: str, sent: str, repairs: tuple
 )
 def test_what_is_refused(country: str | None, value: str, code: str) -> None:
     """Destroyed or doubtful numbers are refused with their reason, never completed."""
-    assert PhoneReader(country).read(value) == Verdict(code=code)
+    assert PhoneReader(country).read(value) == CellResult(code=code)
 
 
 @pytest.mark.slow
@@ -213,7 +213,7 @@ def test_a_sheet_of_many_countries() -> None:
     for region in (None, "IN", "ID", "US"):
         slow = PhoneReader(region)
         for value, found in zip(values, PhoneReader(region).read_column(values), strict=True):
-            assert (found if isinstance(found, Verdict) else Verdict(found)) == slow.read(value), (region, value)
+            assert (found if isinstance(found, CellResult) else CellResult(found)) == slow.read(value), (region, value)
 
 
 def test_a_country_that_is_none_is_told() -> None:
@@ -223,5 +223,6 @@ def test_a_country_that_is_none_is_told() -> None:
 
 
 def test_the_table_of_countries_is_that_of_the_numbering_plans() -> None:
-    """Settings are read from the table, so that they need not load the plans."""
+    """The table saves loading the library to check an option; both must agree."""
     assert set(phonenumbers.SUPPORTED_REGIONS) == countries.COUNTRIES
+    assert countries.is_country("uk")

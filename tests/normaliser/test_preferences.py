@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from importer.model import FieldDefinition
 from importer.normaliser.mapping import PREFERENCE, ColumnUse
-from importer.normaliser.preferences import Refused, ValueReader, list_items, list_separator
+from importer.normaliser.preferences import InvalidPreference, ValueReader, list_items, list_separator
 
 PLAIN = ColumnUse("Brand", PREFERENCE, "Brand")
 LIST = ColumnUse("Brand", PREFERENCE, "Brand", is_list=True)
@@ -48,7 +48,7 @@ def test_a_list(cell: str, separator: str, sent: str, mended: bool) -> None:
     """The API's form: a JSON array as a string, a space after each comma."""
     reader = ValueReader("Brand", ColumnUse("Brand", PREFERENCE, "Brand", True, separator))
     assert reader[cell] == ("Brand", sent)
-    assert (cell in reader.mended) is mended
+    assert (cell in reader.repaired) is mended
 
 
 @pytest.mark.parametrize("cell", ["", " ", ";", " ; ; ", "[]", '[""]'])
@@ -69,7 +69,7 @@ def test_any_text_can_be_a_list(text: str) -> None:
     """No cell breaks the list reader, and what it gives is a JSON array of texts without space around them."""
     found = ValueReader("Brand", LIST)[text]
     if found is not None:
-        assert not isinstance(found, Refused)
+        assert not isinstance(found, InvalidPreference)
         items = json.loads(found[1])
         assert items and all(item == item.strip() and item for item in items)
 
@@ -114,21 +114,21 @@ def test_the_fields_rules(definition: FieldDefinition, good: list[str], bad: lis
     """Data type, options, form and whether it is enabled; each item of a list is held to them."""
     reader, items = ValueReader("Brand", PLAIN, definition), ValueReader("Brand", LIST, definition)
     for cell in good:
-        assert not isinstance(reader[cell], Refused), cell
+        assert not isinstance(reader[cell], InvalidPreference), cell
     for cell in bad:
         found = reader[cell]
-        assert isinstance(found, Refused) and found.code == code
+        assert isinstance(found, InvalidPreference) and found.code == code
         assert cell not in found.allowed.split(", ")
         mixed = items[f"{good[0]}|{cell}"]
-        assert isinstance(mixed, Refused)
+        assert isinstance(mixed, InvalidPreference)
 
 
 def test_the_options_are_named() -> None:
     """A refusal says what is allowed, but not a list without end."""
     few = ValueReader("Brand", PLAIN, FieldDefinition("Brand", options=("Blue", "Red")))["x"]
     many = ValueReader("Brand", PLAIN, FieldDefinition("Brand", options=tuple(map(str, range(30)))))["x"]
-    assert isinstance(few, Refused) and few.allowed == "Blue, Red"
-    assert isinstance(many, Refused) and many.allowed.endswith("and 22 more")
+    assert isinstance(few, InvalidPreference) and few.allowed == "Blue, Red"
+    assert isinstance(many, InvalidPreference) and many.allowed.endswith("and 22 more")
 
 
 def test_free_text_does_not_fill_the_memory() -> None:

@@ -69,8 +69,8 @@ def test_rows_can_be_left_unread(large: Path) -> None:
     """Looking at the first block only, and then at all of them."""
     with open_source(large) as source:
         first = next(source.blocks(10))
-        assert list(first.frame.index) == list(range(2, 12))
-        assert sum(len(block.frame) for block in source.blocks()) == 20_000
+        assert first.row_numbers == list(range(2, 12))
+        assert sum(len(block) for block in source.blocks()) == 20_000
 
 
 def test_it_gets_no_secret(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from importer.errors import SourceError
-from importer.reader import open_source
+from importer.reader.frame import FrameSource
 from tests.support.reading import read
 
 
@@ -36,7 +36,7 @@ def test_every_type_as_text() -> None:
 def test_the_same_frame_has_the_same_hash() -> None:
     """A run knows its source again, and knows when it has changed."""
     one, other = pd.DataFrame({"mobile": ["1", "2"]}), pd.DataFrame({"mobile": ["1", "3"]})
-    with open_source(one) as first, open_source(one.copy()) as again, open_source(other) as changed:
+    with FrameSource(one) as first, FrameSource(one.copy()) as again, FrameSource(other) as changed:
         assert first.sha256 == again.sha256 != changed.sha256
         assert first.kind == "frame"
         assert first.size > 0
@@ -44,22 +44,22 @@ def test_the_same_frame_has_the_same_hash() -> None:
 
 def test_repeated_names_are_refused() -> None:
     """As in any other source."""
-    with pytest.raises(SourceError, match="told apart"):
-        open_source(pd.DataFrame([[1, 2]], columns=["mobile", "Mobile"]))
+    with pytest.raises(SourceError, match="are the same"):
+        FrameSource(pd.DataFrame([[1, 2]], columns=["mobile", "Mobile"]))
 
 
 def test_a_cell_that_is_no_cell_is_refused() -> None:
     """A list in a cell has no text that a person would see."""
     frame = pd.DataFrame({"mobile": ["1"], "brand": [["nike", "puma"]]})
     with pytest.raises(SourceError, match="list"):
-        open_source(frame)
+        FrameSource(frame)
 
 
 def test_a_frame_without_rows_or_columns() -> None:
     """No rows are no rows; no columns are an error."""
     assert read(pd.DataFrame({"mobile": []})) == ([], [])
     with pytest.raises(SourceError):
-        open_source(pd.DataFrame())
+        FrameSource(pd.DataFrame())
 
 
 def test_result_columns_and_control_characters() -> None:

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from importer.errors import SourceError
 from importer.reader import SourceOptions, open_source
-from importer.reader.archive import judge
+from importer.reader.archive import detect
 from importer.reader.workbook_child import answer
-from importer.reader.workbook_messages import Done, Failed, Job, Message
+from importer.reader.workbook_messages import ChildMessage, SheetDone, SheetFailed, SheetRequest
 from tests.support.corpus import CASES
 from tests.support.reading import rows_of
 
@@ -134,19 +134,19 @@ def _answered(data: bytes, kind: str) -> None:
         file = Path(folder) / f"a.{kind}"
         file.write_bytes(data)
         try:
-            found = judge(file, None).kind
+            found = detect(file, None).kind
         except SourceError:
             return
         begin = time.process_time()
-        answer(Job(str(file), kind if found == "text" else found), out)
+        answer(SheetRequest(str(file), kind if found == "text" else found), out)
         assert time.process_time() - begin < SECONDS
     stream = out.getvalue()
-    last: Message | None = None
+    last: ChildMessage | None = None
     while stream:
         length = int.from_bytes(stream[:4], "little")
-        last = msgspec.msgpack.decode(stream[4 : 4 + length], type=Message)
+        last = msgspec.msgpack.decode(stream[4 : 4 + length], type=ChildMessage)
         stream = stream[4 + length :]
-    assert isinstance(last, Done | Failed)
+    assert isinstance(last, SheetDone | SheetFailed)
 
 
 WORKBOOKS = {

@@ -113,13 +113,13 @@ def _deep(path: Path) -> None:
 
 HOSTILE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a zip bomb": ("a.xlsx", _bomb, "attack"),
-    "a zip bomb that lies": ("a.xlsx", _lying_bomb, "lies"),
+    "a zip bomb that lies": ("a.xlsx", _lying_bomb, "wrong size"),
     "a billion laughs": ("a.xlsx", _strings_bomb, "entities"),
-    "a zip of very many files": ("a.zip", _many_members, "far too many"),
-    "a directory larger than the file": ("a.xlsx", _lying_directory, "far too many"),
+    "a zip of very many files": ("a.zip", _many_members, "too many"),
+    "a directory larger than the file": ("a.xlsx", _lying_directory, "too many"),
     "a gzip bomb": ("a.csv.gz", _gzip_bomb, "times its size"),
     "a gibibyte of NULs": ("a.csv", _nuls, "longer than"),
-    "tags in tags": ("a.xlsx", _deep, "larger than any honest"),
+    "tags in tags": ("a.xlsx", _deep, "larger than any valid"),
 }
 
 WATCHED = """
@@ -223,5 +223,5 @@ def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
     """A pipe nobody writes to would wait for ever."""
     fifo = tmp_path / "a.csv"
     os.mkfifo(fifo)
-    with pytest.raises(SourceError, match="no regular file"):
+    with pytest.raises(SourceError, match="not a regular file"):
         open_source(fifo)

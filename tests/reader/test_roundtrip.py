@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from importer.reader import cell_text, ods, xls
 from importer.reader.sheet_xml import SheetReader
 from importer.reader.workbook_child import marked
-from importer.reader.workbook_messages import Rows as Block
-from importer.reader.xlsx import Workbook
+from importer.reader.workbook_messages import SheetRows as Block
+from importer.reader.xlsx import XlsxWorkbook
 from importer.system.formula_guard import guard
 from tests.support.reading import read
 
@@ -151,7 +151,7 @@ def test_xlsx(rows: list[list[Any]], writer: str) -> None:
         _write_openpyxl(rows, stream)
     else:
         _write_xlsxwriter(rows, stream, writer == "inline")
-    workbook = Workbook(stream)
+    workbook = XlsxWorkbook(stream)
     found = _flat(list(marked(workbook.rows(workbook.sheets[0]), [])))
     assert found == [(1, HEADER), *_expected(rows)]
 
@@ -162,7 +162,7 @@ def test_the_three_parsers_agree(rows: list[list[Any]]) -> None:
     """The regular expression, the XML parser over the whole sheet, and calamine read the same cells."""
     stream = io.BytesIO()
     _write_xlsxwriter(rows, stream, False)
-    workbook = Workbook(stream)
+    workbook = XlsxWorkbook(stream)
     member = workbook.sheets[0].member
     fast = _flat(list(marked(workbook.rows(workbook.sheets[0]), [])))
     reader = SheetReader(workbook._shared_strings(), workbook._formats())
@@ -192,7 +192,7 @@ def test_xls(rows: list[list[Any]]) -> None:
                 sheet.write(number, place, value)
     book.save(stream)
     stream.seek(0)
-    workbook = xls.Workbook(stream)
+    workbook = xls.XlsWorkbook(stream)
     assert _flat(list(marked(workbook.rows("Data"), []))) == [(1, HEADER), *_expected(rows)]
 
 
@@ -208,7 +208,7 @@ def test_ods(rows: list[list[Any]]) -> None:
     """OpenDocument keeps text and numbers."""
     stream = io.BytesIO()
     pd.DataFrame(rows, columns=HEADER, dtype=object).to_excel(stream, index=False, engine="odf")  # type: ignore[arg-type]
-    workbook = ods.Workbook(stream)
+    workbook = ods.OdsWorkbook(stream)
     assert _flat(list(marked(workbook.rows(workbook.sheets[0][0]), []))) == [(1, HEADER), *_expected(rows)]
 
 

@@ -33,7 +33,7 @@ def test_a_till_s_encoding_is_found_and_told(encoding: str, tmp_path: Path) -> N
         "\n".join(["mobile;brand", *(f"9177{n:08d};{word}" for n, word in enumerate(words))]).encode(encoding)
     )
     with open_source(file) as source:
-        found = [cell for block in source.blocks() for cell in block.frame["brand"]]
+        found = [cell for block in source.blocks() for cell in block.column("brand")]
         assert found == words
         assert any("not UTF-8" in note for note in source.notes)
 
@@ -89,7 +89,7 @@ def test_chunks_have_the_size_that_is_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("mobile\n" + "1\n" * 25)
     with open_source(file) as source:
-        assert [len(block.frame) for block in source.blocks(10)] == [10, 10, 5]
+        assert [len(block) for block in source.blocks(10)] == [10, 10, 5]
 
 
 def test_options_are_told_as_settings(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from importer.capillary.codes import lookup
 from importer.model import RESULT_COLUMNS, Outcome, Status
 from importer.reader import SourceOptions, open_source
 from importer.reporter import annotated
+from tests.support.reading import table_of
 from tests.support.reporting import AT, by_row, mapping, outcomes, read_csv, uploaded, write_files
 from tests.support.reporting import failed_row as failed
 from tests.support.reporting import report_on as report
@@ -221,7 +222,7 @@ def test_uploaded_again_it_has_the_same_columns_and_rows(tmp_path: Path) -> None
     tables = []
     for place in (path, tmp_path / "run" / "annotated.xlsx"):
         with open_source(place, SourceOptions(sheet="Customers")) as source:
-            tables.append((source.columns, [row for block in source.blocks() for row in block.frame.values.tolist()]))
+            tables.append((source.columns, [row for block in source.blocks() for row in table_of(block)]))
     assert tables[0] == tables[1]
 
 

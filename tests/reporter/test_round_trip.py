@@ -14,6 +14,7 @@ from importer.model import Outcome, Problem, Status
 from importer.normaliser.mapping import propose
 from importer.normaliser.normaliser import Normaliser
 from importer.reader import open_source
+from tests.support.reading import source_of, table_of
 from tests.support.reporting import write_files
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -45,7 +46,7 @@ def report(path: Path, folder: Path, problems: list[Problem]) -> Path:
         for problem in problems
     }
     with open_source(path) as source:
-        numbers = [int(number) for block in source.blocks() for number in block.frame.index]
+        numbers = [number for block in source.blocks() for number in block.row_numbers]
         outcomes = [rejected.get(number, Outcome(number, Status.SUCCEEDED, "1000")) for number in numbers]
         written = write_files(folder, source, outcomes, propose(source.columns))
     return Path(written.reports.get("failed.xlsx") or written.reports["failed.csv"])
@@ -95,13 +96,13 @@ def test_failed_files_give_back_the_cells_of_any_source(
 
 
 def _cells(where: Path | pd.DataFrame) -> list[list[str]]:
-    with open_source(where) as source:
-        return [row for block in source.blocks() for row in block.frame.to_numpy().tolist()]
+    with source_of(where) as source:
+        return [row for block in source.blocks() for row in table_of(block)]
 
 
 def _report_of(where: Path | pd.DataFrame, folder: Path) -> Path:
-    with open_source(where) as source:
-        numbers = [int(number) for block in source.blocks() for number in block.frame.index]
+    with source_of(where) as source:
+        numbers = [number for block in source.blocks() for number in block.row_numbers]
         outcomes = [Outcome(number, Status.FAILED, "816", attempts=1, at=1) for number in numbers]
         written = write_files(folder, source, outcomes, propose(source.columns))
     return Path(written.reports.get("failed.xlsx") or written.reports["failed.csv"])

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pandas as pd
 import pytest
 
 from importer.chunker.lanes import REMEMBERED
@@ -22,7 +21,7 @@ from importer.model import IDENTIFIERS, Customer
 from importer.normaliser.mapping import propose
 from importer.normaliser.normaliser import Normaliser
 from importer.pipeline import resume, retry, run
-from importer.row_block import RowBlock
+from importer.row_block import Cells, RowBlock
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sandbox.faults import parse_script
 from importer.sender.feed import ROWS_AT_ONCE, Selection, SheetFeed
@@ -164,16 +163,15 @@ def test_rows_far_before_the_first_that_is_open_are_not_even_normalised() -> Non
 
     class Watched(Normaliser):
         def known_by(self, block: RowBlock) -> list[Customer]:
-            read.extend(block.frame.index.tolist())
+            read.extend(block.row_numbers)
             return super().known_by(block)
 
     class Long:
         def blocks(self, rows: int) -> Iterator[RowBlock]:
             cells = {"mobile": "919876500001", "email": "asha@example.com", "Colour": "blue"}
             for start in range(2, its_row + 20_000, rows):
-                yield RowBlock(
-                    pd.DataFrame({name: [cell] * rows for name, cell in cells.items()}, range(start, start + rows))
-                )
+                columns = [[cell] * rows for cell in cells.values()]
+                yield RowBlock(Cells(columns, list(cells), range(start, start + rows)))
 
     feed = SheetFeed(
         Long(),  # type: ignore[arg-type]

@@ -244,7 +244,7 @@ _add(
     rows=[(3, ["1", "a"])],
     options={"header_row": 2},
 )
-_add("a told header row beyond the end", "a.csv", _text(PLAIN), options={"header_row": 9}, error=("--header-row 9",))
+_add("a told header row beyond the end", "a.csv", _text(PLAIN), options={"header_row": 9}, error=("header row 9",))
 _add("a header and no rows", "a.csv", _text("mobile,brand\n"), columns=AB)
 _add(
     "a NUL",
@@ -296,7 +296,7 @@ _add(
     "look-alike headers",
     "a.csv",
     _text("Mobile,brand,mobile\u200b \n1,a,2\n"),
-    error=("told apart", "column A", "column C"),
+    error=("are the same", "column A", "column C"),
 )
 _add(
     "a nameless column without data",
@@ -332,7 +332,7 @@ _add("only result columns", "a.csv", _text("_row,_status\n1,failed\n"), error=("
 # --- files that are something else ------------------------------------------------------------------------------------
 _add("zero bytes", "a.csv", _text(b""), error=("empty",))
 _add("a folder", "a.csv", lambda path: path.mkdir(), error=("folder",))
-_add("nothing there", "a.csv", lambda path: None, error=("no such file",))
+_add("nothing there", "a.csv", lambda path: None, error=("does not exist",))
 _add("HTML named xls", "a.xls", _text("<html><table><tr><td>mobile</td></tr></table></html>"), error=(".xls", "HTML"))
 _add("HTML with a mark, named csv", "a.csv", _text("\ufeff\n<!DOCTYPE html>\n<html></html>"), error=(".csv", "HTML"))
 _add(
@@ -360,7 +360,7 @@ _add(
     "an old document of Word",
     "a.xls",
     _text(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "WordDocument".encode("utf-16-le")),
-    error=("no workbook",),
+    error=("without a workbook",),
 )
 _add("a sheet of Excel 2", "a.xls", _text(b"\x09\x00\x04\x00\x02\x00\x10\x00"), error=("Excel 4 or older",))
 _add(
@@ -637,7 +637,7 @@ _add(
     _saved([HEAD, ["1", "a"], ["2", "b"]], _hidden_rows),
     columns=AB,
     rows=[(2, ["1", "a"]), (3, ["2", "b"])],
-    notes=("1 hidden or filtered row; it was read",),
+    notes=("1 hidden or filtered row; it was imported",),
 )
 _add(
     "repeated header in a workbook",

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import pandas as pd
-
 from importer.model import Problem
 from importer.normaliser.normaliser import Normalised, Normaliser
-from importer.row_block import RowBlock
+from importer.row_block import Cells, RowBlock
 
 
 def block_of(
     columns: Sequence[str], rows: Sequence[Sequence[str]], first: int = 2, problems: Iterable[Problem] = ()
 ) -> RowBlock:
     """A block whose rows are numbered from `first` on."""
-    frame = pd.DataFrame(list(rows), columns=list(columns), index=range(first, first + len(rows)), dtype=object)
-    return RowBlock(frame, tuple(problems))
+    by_column = [[row[place] for row in rows] for place in range(len(columns))]
+    return RowBlock(Cells(by_column, list(columns), range(first, first + len(rows))), tuple(problems))
 
 
 def normalise(normaliser: Normaliser, blocks: Iterable[RowBlock]) -> Normalised:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import msgspec
 import openpyxl
-import pandas as pd
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
@@ -36,7 +35,7 @@ from importer.reader import SourceOptions, open_source
 from importer.reporter import WrittenReports
 from importer.reporter.rows import ReportSource
 from importer.reporter.timeline import Timeline
-from importer.row_block import RowBlock
+from importer.row_block import Cells, RowBlock
 
 
 class Sheet:
@@ -55,14 +54,13 @@ class Sheet:
         self.path, self.kind, self.sheet, self.columns = path, kind, sheet, tuple(columns)
         self.header_row = 1
         numbers = list(row_numbers) if row_numbers is not None else list(range(2, len(rows) + 2))
-        self._frame = pd.DataFrame([list(row) for row in rows], columns=list(columns), index=numbers, dtype=str)
-        self._problems = tuple(problems)
+        by_column = [[row[place] for row in rows] for place in range(len(columns))]
+        self._block = RowBlock(Cells(by_column, self.columns, numbers), tuple(problems))
 
     def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
-        for start in range(0, len(self._frame), rows):
-            frame = self._frame.iloc[start : start + rows]
-            numbers = set(frame.index.tolist())
-            yield RowBlock(frame, tuple(problem for problem in self._problems if problem.row_number in numbers))
+        count = len(self._block)
+        for start in range(0, count, rows):
+            yield self._block.only([start <= at < start + rows for at in range(count)])
 
 
 def write_files(

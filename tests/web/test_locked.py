@@ -88,7 +88,7 @@ def test_the_password_is_asked_for_and_opens_the_file(server: Server, visitor: V
     assert "locked.xlsx is password protected." in page.text and FIELD in page.text
     visitor.post(f"{address}/password", {"password": WRONG})
     page = visitor.settled(address)
-    assert "the password given does not open it" in page.text and FIELD in page.text
+    assert "the given password does not open it" in page.text and FIELD in page.text
     visitor.post(f"{address}/password", {"password": SECRET})
     page = visitor.settled(address)
     assert "Favourite brand" in page.text and FIELD not in page.text
@@ -123,7 +123,7 @@ def test_rows_are_mended_or_tried_again_with_the_password_typed_again(server: Se
     assert visitor.post(f"{run}/retry").url.path == run, "without a password nothing begins"
     page = visitor.post(f"{run}/retry", {"password": WRONG})
     assert page.status_code == 422
-    assert "the password given does not open it" in page.text and FIELD in page.text
+    assert "the given password does not open it" in page.text and FIELD in page.text
     again = visitor.post(f"{run}/retry", {"password": SECRET}).url.path
     assert again != run
     assert "3 need attention" in ended(visitor, again).text
@@ -153,7 +153,7 @@ def test_a_server_that_comes_back_asks_again(tmp_path: Path) -> None:
             assert "now.xlsx is password protected." in page.text and "Resume" in page.text
             visitor.post(f"{run}/resume", {"password": WRONG})
             page = ended(visitor, run)
-            assert "the password given does not open it" in page.text and FIELD in page.text
+            assert "the given password does not open it" in page.text and FIELD in page.text
             assert visitor.post(f"{run}/resume").url.path == run
             assert ended(visitor, run).text.count(FIELD) == 1, "without a password nothing begins"
             visitor.post(f"{run}/resume", {"password": SECRET})

@@ -18,6 +18,7 @@ from importer.normaliser.normaliser import Normaliser
 from importer.reader import open_source
 from importer.settings.loading import load
 from importer.settings.options import OPTIONS, Settings
+from tests.support.reading import table_of
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -67,7 +68,7 @@ def test_the_workbook_and_the_csv_hold_the_same_rows() -> None:
     tables = []
     for name in ("customers.xlsx", "customers.csv"):
         source = open_source(SAMPLES / name)
-        tables.append((source.columns, [row for block in source.blocks() for row in block.frame.values.tolist()]))
+        tables.append((source.columns, [row for block in source.blocks() for row in table_of(block)]))
     assert tables[0] == tables[1]
 
 

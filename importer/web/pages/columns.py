@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from importer.errors import ImporterError
-from importer.normaliser.mapping import ColumnLook, Mapping, fit, load, to_toml
+from importer.normaliser.mapping import ColumnSamples, Mapping, fit, load, to_toml
 from importer.system.files import write_whole
 from importer.web import views
 from importer.web.forms import HOW_READ, SEPARATORS, mapping_from, reading_from
@@ -110,7 +110,7 @@ class ColumnPages:
         upload = msgspec.structs.replace(upload, reading=reading)
         if faults:
             return self._show(request, upload, inspection, mapping, faults, 422)
-        samples = {c.column: ColumnLook(c.samples, c.cells, c.list_like, c.separator) for c in inspection.columns}
+        samples = {c.column: ColumnSamples(c.samples, c.cells, c.list_like, c.separator) for c in inspection.columns}
         text = to_toml(mapping, samples, source=upload.name)
         await asyncio.to_thread(write_whole, upload.folder / "mapping.toml", text.encode())
         upload = msgspec.structs.replace(upload, mapped=True)
