@@ -119,7 +119,7 @@ def test_a_row_that_is_not_sent_links_all_the_same() -> None:
 
 
 def test_a_link_between_two_that_are_out_waits_for_both() -> None:
-    """What follows it goes after the two of them, and the link itself is nobody who waits."""
+    """Later rows wait for both; the link itself does not wait."""
     lanes = Lanes()
     lanes.add(row(2, "911"))
     lanes.hold(row(3, email="a@x.y"))

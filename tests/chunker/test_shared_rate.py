@@ -96,7 +96,7 @@ def test_keys_do_not_share(tmp_path: Path) -> None:
 
 
 def test_the_state_is_kept_between_processes_of_one_boot_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The monotonic clock begins anew with the machine: an old slot would stop a run for days."""
+    """The monotonic clock starts again with the machine: an old slot would stop a run for days."""
     SharedStore(tmp_path / "rates.db", "key").update(lambda _: PaceState(slot=1e9))
     assert SharedStore(tmp_path / "rates.db", "key").update(lambda state: state).slot == 1e9
     monkeypatch.setattr("importer.chunker.shared_rate._boot", lambda: "another")

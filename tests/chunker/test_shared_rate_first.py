@@ -1,4 +1,4 @@
-"""The shared table of slots is made by whoever comes first, also when several come at once."""
+"""The first process creates the shared table of slots, also when several start at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importer.chunker.shared_rate import SharedStore, shared_slots
 
 
 def test_many_who_come_at_once_share_one_table(tmp_path: Path) -> None:
-    """Nobody is told that the new file is locked and paces alone: together they would exceed the rate."""
+    """No process finds the new file locked and paces alone: together they would exceed the rate."""
     for turn in range(15):
         environ = {"XDG_STATE_HOME": str(tmp_path / str(turn))}
         gate = threading.Barrier(6)

@@ -22,7 +22,7 @@ from tests.support.reconciling import CASES, Case, check, check_case
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_rule(case: Case) -> None:
-    """By position where the counts agree and nothing contradicts, else by what fits one row only, else nobody's."""
+    """By position where the counts agree and nothing contradicts, else by what fits one row only, else to no row."""
     check_case(importer.reconciler.reconcile, case)
 
 
@@ -103,7 +103,7 @@ class ModelServer:
 
 
 def _structure(chance: random.Random, items: list[Any]) -> None:
-    """Items lost, repeated, moved, made up. What moves keeps what it echoes: else nobody could know."""
+    """Items lost, repeated, moved, made up. A moved item keeps its identifiers, or it could not be detected."""
     foreign = {"mobile": "918888888888", "email": "f@x.y", "external_id": "F", "user_id": "F"}
     for _ in range(chance.randint(1, 3)):
         at = chance.randrange(len(items)) if items else 0
@@ -194,7 +194,7 @@ def judge(chance: random.Random) -> str:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_row_gets_anothers_outcome_over_ten_thousand_answers(seed: int) -> None:
-    """Over 10,000 mutated answers: nobody `succeeded` whom the server refused, nobody `failed` whom it accepted."""
+    """Over 10,000 mutated replies: no refused row has `succeeded`, and no accepted row has `failed`."""
     chance = random.Random(seed)
     for _ in range(3_000):
         judge(chance)

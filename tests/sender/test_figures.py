@@ -1,4 +1,4 @@
-"""The figures that are promised, each written out once more: whoever changes one must mean to."""
+"""The promised figures, each repeated here: a change of one must be intended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Order: whatever happens on the way, the server ends as if rows were sent one by one; nobody flies twice at once."""
+"""Order: whatever fails, the server ends as if rows were sent one by one; no customer is in flight twice."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_the_final_state_is_that_of_rows_sent_one_by_one(
     assert (result.state.overlaps, result.state.account_overlaps, result.state.repeats) == (0, 0, 0)
     assert set(result.scribe.outcomes) == {customer.row_number for customer in found}
     assert not result.scribe.open
-    # A refusal of the whole that meets a row alone fails that row, and one that was never well answered is unknown:
-    # whether the server has applied those at their place in the order nobody knows; all others it has.
+    # A row that is refused alone has failed, and one without a valid reply is unknown. Whether the server has applied
+    # these in their order is not known; it has applied all others.
     open_rows = result.scribe.rows(Status.FAILED) | result.scribe.rows(Status.UNKNOWN)
     assert all(result.scribe.outcomes[row].code in ("400", "413", "1060", "no_answer") for row in open_rows)
     assert result.count(Status.SUCCEEDED) == len(found) - len(open_rows)
@@ -61,7 +61,7 @@ def test_the_final_state_is_that_of_rows_sent_one_by_one(
 
 
 class Late(httpx.AsyncBaseTransport):
-    """A server that goes on with a request whose client has given up."""
+    """A server that continues with a request after its client has given up."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self._inner = inner
@@ -74,7 +74,7 @@ class Late(httpx.AsyncBaseTransport):
 
 
 def test_a_newer_row_waits_until_the_older_has_its_outcome_though_its_request_timed_out() -> None:
-    """The server applies the older row after the client gave up; the newer one must not have gone ahead of it."""
+    """The server applies the older row after the client gave up; the newer one must not be applied before it."""
     older, newer = (Customer(row, mobile="919876500001", custom_fields=(("Color", f"row {row}"),)) for row in (2, 3))
     result = ran(
         [older, *customers(10, first_row=10), newer],
@@ -118,7 +118,7 @@ def test_a_newer_row_is_sent_only_after_the_outcome_of_the_older_is_in_the_journ
 
 
 def test_a_row_whose_timed_out_request_keeps_the_server_busy_is_unknown_and_not_failed() -> None:
-    """The server says busy (521) because of our own lost attempt, and applies that one in the end."""
+    """The server is busy (521) with the attempt that timed out, and applies it in the end."""
     result = ran(
         customers(2),
         options={"latency": (600.0, *[0.1] * 200)},
@@ -132,7 +132,7 @@ def test_a_row_whose_timed_out_request_keeps_the_server_busy_is_unknown_and_not_
 
 
 def test_a_hot_customer_does_not_stall_the_rest() -> None:
-    """10,000 rows of one customer first: the others, who come behind them, are all done long before he is."""
+    """10,000 rows of one customer come first: the other customers are all done long before this one."""
     hot = [Customer(row, mobile="919876500001", custom_fields=(("Color", str(row)),)) for row in range(2, 10_002)]
     rest = customers(500, first_row=20_000)
     done: list[float] = []
@@ -157,7 +157,7 @@ def test_a_hot_customer_does_not_stall_the_rest() -> None:
 
 @pytest.mark.parametrize("rate", [None, Rate(600, 60.0, "600/minute")])
 def test_rows_of_one_customer_never_share_a_batch(rate: Rate | None) -> None:
-    """In one request the server's order is nobody's promise."""
+    """The API does not promise an order within one request."""
     found = chained(random.Random(5), rows=200, people=20)
     result = ran(found, rate=rate)
     assert result.state.repeats == 0

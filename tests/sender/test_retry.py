@@ -1,4 +1,4 @@
-"""Patience: full jitter, a quota for the run, and a breaker that leaves a dead server in peace."""
+"""Retries: full jitter, a quota for the run, and a breaker that stops requests to a dead server."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_the_servers_own_trouble_opens_it_though_one_batch_meets_it() -> None:
 
 
 def test_after_an_answer_the_failures_before_it_say_nothing() -> None:
-    """Neither that the server was in trouble of its own, nor that other batches met it."""
+    """Neither the server's own problem nor a failure of other batches is remembered."""
     breaker = opened(Clock())
     breaker.answered()
     for _ in range(50):

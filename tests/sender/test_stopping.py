@@ -1,4 +1,4 @@
-"""Stopping well: nothing new starts, what flies lands, the journal holds it, and the exit code says why."""
+"""A clean stop: nothing new starts, in-flight requests complete, the journal holds them, the exit code says why."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_max_duration_stops_with_10_in_time_and_what_flies_lands() -> None:
 
 
 def test_a_stop_lets_what_flies_land_and_starts_nothing_new() -> None:
-    """Requests in flight are reconciled and written down; what was prepared and not sent is no unknown."""
+    """Requests in flight are reconciled and journalled; rows of batches that were not sent are not unknown."""
 
     async def during(stages: Stages) -> None:
         await asyncio.sleep(5.1)
@@ -125,7 +125,7 @@ def test_a_stop_lets_what_flies_land_and_starts_nothing_new() -> None:
 
 
 def test_a_request_that_hangs_holds_a_stop_up_for_ten_seconds_at_most_and_its_rows_are_in_doubt() -> None:
-    """Every place taken by a request that never ends: the stop comes all the same."""
+    """Every connection has a request that never ends: the run stops anyway."""
 
     async def during(stages: Stages) -> None:
         await asyncio.sleep(20.0)
@@ -288,7 +288,7 @@ def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_go
 @pytest.mark.process
 @pytest.mark.slow
 def test_a_terminal_that_is_closed_stops_the_run_well(tmp_path: Path) -> None:
-    """The kernel and the shell both say so, and nobody is there to read what is said."""
+    """The kernel and the shell both send a signal, and the output is closed."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
         words = ("--base-url", sandbox.base_url, "--rate", "20/second", "--batch-size", "10")
         process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words)
@@ -307,7 +307,7 @@ def test_a_terminal_that_is_closed_stops_the_run_well(tmp_path: Path) -> None:
 @pytest.mark.process
 @pytest.mark.slow
 def test_who_asks_for_a_hangup_to_be_ignored_is_heard(tmp_path: Path) -> None:
-    """`nohup importer run …`: it goes on when the terminal is closed."""
+    """`nohup importer run …` continues when the terminal is closed."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.1,))) as sandbox:
         words = ("--base-url", sandbox.base_url, "--rate", "1000/second", "--batch-size", "10")
         process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words, hangup=signal.SIG_IGN)
@@ -320,7 +320,7 @@ def test_who_asks_for_a_hangup_to_be_ignored_is_heard(tmp_path: Path) -> None:
 @pytest.mark.process
 @pytest.mark.slow
 def test_a_run_in_the_background_of_a_script_heeds_an_interrupt(tmp_path: Path) -> None:
-    """A shell's `&` has SIGINT ignored: `kill -INT` stops the run well all the same."""
+    """A shell's `&` ignores SIGINT: `kill -INT` stops the run cleanly anyway."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -337,7 +337,7 @@ def test_a_run_in_the_background_of_a_script_heeds_an_interrupt(tmp_path: Path) 
 @pytest.mark.process
 @pytest.mark.slow
 def test_a_log_of_json_lines_stays_one_when_a_signal_comes(tmp_path: Path) -> None:
-    """Whoever takes the log apart line by line stumbles over no word for people."""
+    """Every line is JSON: no message for people is among them."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
         words = ("--base-url", sandbox.base_url, "--batch-size", "10", "--log-format", "json", "--quiet")
         process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words)
@@ -357,18 +357,18 @@ def test_a_log_of_json_lines_stays_one_when_a_signal_comes(tmp_path: Path) -> No
 def test_a_second_signal_leaves_at_once_and_the_run_can_be_resumed(
     tmp_path: Path, first: signal.Signals, second: signal.Signals
 ) -> None:
-    """Ctrl-C twice: nobody waits the ten seconds for what flies, and nothing is lost by it."""
+    """Ctrl-C twice: the ten seconds for in-flight requests are skipped, and nothing is lost."""
     with EmbeddedSandbox(SandboxOptions(faults=("1:hang",))) as sandbox:
         process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), "--base-url", sandbox.base_url)
         assert process.stderr is not None
         wait_for_requests(sandbox, 1)
         process.send_signal(first)
         said = iter(process.stderr.readline, b"")
-        assert any(b"Ctrl-C again leaves at once" in line for line in said), "what flies has ten seconds"
+        assert any(b"Ctrl-C again leaves at once" in line for line in said), "in-flight requests have ten seconds"
         process.send_signal(second)
         process.communicate(timeout=250)
         assert process.returncode == 130
-        assert not list((tmp_path / "reports").glob("2*")), "who waits for what flies writes reports after it"
+        assert not list((tmp_path / "reports").glob("2*")), "reports are written only after that wait"
         again = importer(tmp_path, "resume", "--rate", "1000/second", "--json")
         out, err = again.communicate(timeout=250)
         assert again.returncode == 0, err.decode()

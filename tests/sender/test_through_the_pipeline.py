@@ -53,7 +53,7 @@ def test_a_server_that_is_away_for_longer_than_max_outage_ends_the_run_with_5(tm
     ids=["1060", "413"],
 )
 def test_a_limit_that_was_learnt_holds_after_a_resume(tmp_path: Path, limits: dict[str, Any], codes: set[str]) -> None:
-    """1060 and 413 are journalled: the process that goes on does not run into them again."""
+    """1060 and 413 are journalled: the process that resumes does not meet them again."""
     with EmbeddedSandbox(SandboxOptions(**limits)) as sandbox:
         reports = tmp_path / "reports"
         source = sheet(tmp_path / "rows.csv", 400)
@@ -129,7 +129,7 @@ def test_a_link_of_a_row_that_is_left_out_as_unchanged_still_holds(tmp_path: Pat
 
 @pytest.mark.parametrize("seed", range(4))
 def test_however_often_a_run_is_stopped_the_order_is_that_of_the_sheet(tmp_path: Path, seed: int) -> None:
-    """A sheet of repeats and chains, stopped again and again: nobody out twice, and the state as sent one by one."""
+    """A sheet of repeats and chains, stopped often: no customer in flight twice, and the state as sent one by one."""
     stopped_and_resumed(tmp_path, seed)
 
 
@@ -155,7 +155,7 @@ def stopped_and_resumed(folder: Path, seed: int) -> None:
 
 
 def test_rows_far_before_the_first_that_is_open_are_not_even_normalised() -> None:
-    """What the lanes would have forgotten by then need not be read: a long run goes on at once."""
+    """Rows that the lanes would have forgotten are not read: a long run resumes at once."""
     decided = bytearray(b"\1" * (3 * REMEMBERED))
     its_row = REMEMBERED + 20_000
     decided[its_row] = 0
@@ -190,7 +190,7 @@ def test_rows_far_before_the_first_that_is_open_are_not_even_normalised() -> Non
 
 @pytest.mark.process
 def test_the_count_of_repairs_is_right_after_a_kill(tmp_path: Path) -> None:
-    """Rows that were sent before `kill -9` were mended too; each counts once, however often the run goes on."""
+    """Rows that were sent before `kill -9` were fixed too; each counts once, however often the run is resumed."""
     # What the processes to be killed are waiting for never comes.
     with EmbeddedSandbox(SandboxOptions(latency=(0.05,), faults=("6-:hang",))) as sandbox:
         rows = [[f"91 81800 {n:05}" if n % 2 else f"9181800{n:05}", f"colour {n}"] for n in range(1000)]
@@ -258,7 +258,7 @@ def test_until_is_the_next_time_that_the_local_clock_shows_it(
 
 @pytest.mark.parametrize("place", ["UTC", "Asia/Kolkata"])
 def test_until_stops_with_10_and_the_run_can_be_resumed(tmp_path: Path, zone: Zone, place: str) -> None:
-    """What flies lands and nothing new starts: no row is unknown. What is past then means tomorrow: it goes on."""
+    """In-flight requests complete and nothing new starts: no row is unknown. A time that is past means tomorrow."""
     zone(place)
     local = "06:00" if place == "UTC" else "11:30"
     now = moment("2026-11-24 05:59:59.500")
@@ -278,13 +278,13 @@ def test_until_stops_with_10_and_the_run_can_be_resumed(tmp_path: Path, zone: Zo
         late.wall = lambda: now + 3_600_000
         given = {"concurrency": 4, "max_duration": 3.0}
         again = resume(None, settings(sandbox, reports), given, late)
-        # The morning's end is a day away; what stopped it now is what was given anew.
+        # `--until` is a day away by now: the new option stops the run.
         assert (again.exit_code, "--max-duration" in again.notes[0]) == (ExitCode.TIME, True)
         assert again.rows.succeeded > half.rows.succeeded
 
 
 def test_max_duration_counts_anew_for_each_process_and_is_the_runs_own_setting(tmp_path: Path) -> None:
-    """The run keeps it, so that `resume` stops again by it; given anew it may be longer."""
+    """The run keeps it: `resume` stops by it again. A new value may be longer."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.2,))) as sandbox:
         reports = tmp_path / "reports"
         source = sheet(tmp_path / "rows.csv", 600)

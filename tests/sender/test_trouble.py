@@ -1,4 +1,4 @@
-"""Trouble on the way, line by line of the table: what passes is survived, what does not stops the run, whole."""
+"""Problems while sending, by the table of failures: temporary ones are retried, others stop the run cleanly."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def all_succeeded(result: Ran, rows: int) -> bool:
     return result.stop is None and result.count(Status.SUCCEEDED) == rows and not result.scribe.open
 
 
-# ---------------------------------------------------------------------------------------------------- what passes
+# --------------------------------------------------------------------------------------------------- temporary problems
 
 
 PASSING = (
@@ -64,7 +64,7 @@ def test_what_passes_is_tried_again_with_the_same_bytes(fault: str) -> None:
 
 @pytest.mark.parametrize("fault", ["missing", "extra", "repeated", "reordered", "blank"])
 def test_items_that_cannot_be_attributed_are_asked_again_alone(fault: str) -> None:
-    """What fits one row only counts; the rest goes again, each row in a request of its own."""
+    """An item that fits one row only counts; the other rows are sent again, each in its own request."""
     result = ran(customers(10), options={"faults": (f"1:{fault}",)})
     assert all_succeeded(result, 10)
     again = {"missing": 1, "extra": 0, "repeated": 2, "reordered": 0, "blank": 10}[fault]
@@ -74,7 +74,7 @@ def test_items_that_cannot_be_attributed_are_asked_again_alone(fault: str) -> No
 
 @pytest.mark.parametrize("word", ["omit", "empty"])
 def test_a_row_of_which_nothing_is_ever_said_is_unknown(word: str) -> None:
-    """The server stored it and never says so: asked alone twice, then `unknown`, never a guess."""
+    """The server stored it and never reports it: asked alone twice, then `unknown`, never a guess."""
     result = ran([*customers(5), magic(50, word)])
     assert result.stop is None
     assert result.scribe.rows(Status.UNKNOWN) == {50}
@@ -211,7 +211,7 @@ def test_an_outage_ends_the_run_when_its_time_is_over_and_not_at_the_next_probe(
 
 @pytest.mark.parametrize("latency", [0.0, 1.0])
 def test_after_an_outage_it_goes_on_at_once_and_every_row_succeeds(latency: float) -> None:
-    """The first probe that is answered lets all flow: nobody sleeps on, not even who waits to be the next probe."""
+    """The first probe that is answered releases all requests, also one that waits to be the next probe."""
     result = ran(customers(2000), options={"faults": ("3-12:503",), "latency": (latency,)}, concurrency=8)
     assert all_succeeded(result, 2000)
     first_good = result.wire.left[12]
@@ -232,7 +232,7 @@ def test_a_server_that_says_500_to_everything_is_an_outage() -> None:
 
 
 def test_a_login_page_in_the_middle_stops_with_2_and_no_row_ends_by_it() -> None:
-    """Something came before the API (a proxy, a maintenance page): what is left is not sent into it."""
+    """A proxy or maintenance page answers for the API: the remaining rows are not sent to it."""
     result = ran(customers(3000), options={"faults": ("10-:html",)}, concurrency=4)
     assert result.exit_code is ExitCode.SETTINGS
     assert result.requests <= 9 + 5 + 4
@@ -363,7 +363,7 @@ def test_a_refusal_at_the_start_costs_two_requests_and_no_row(fault: str) -> Non
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_that_takes_its_time_costs_no_more(status: int) -> None:
-    """While the first answer is awaited nobody else goes: however many connections there are."""
+    """No other request is sent before the first reply, however many connections there are."""
 
     async def answer(request: httpx.Request, number: int) -> httpx.Response | None:
         await asyncio.sleep(0.5)
@@ -442,7 +442,7 @@ def revoked(*requests: int) -> Ran:
 
 
 def test_a_401_in_the_middle_renews_once_for_all_and_goes_on() -> None:
-    """Tokens revoked while eight requests fly: one renewal, the batches again, no attempt lost, nothing failed."""
+    """Tokens revoked with eight requests in flight: one renewal, the batches again, no attempt lost, nothing failed."""
     result = revoked(30)
     assert all_succeeded(result, 6000)
     assert result.state.calls["token"] == 2
@@ -521,7 +521,7 @@ def test_a_token_that_is_not_given_ends_as_its_reason_says(response: httpx.Respo
 def test_a_limit_of_the_server_shrinks_the_batches_for_the_rest_of_the_run(
     options: dict[str, int], largest: int
 ) -> None:
-    """1060 and 413: halves, then nothing larger is tried again; told, journalled, and nobody fails."""
+    """1060 and 413: halves, then nothing larger is tried again; shown, journalled, and no row fails."""
     result = ran(customers(5000), options=options, concurrency=1)
     assert all_succeeded(result, 5000)
     refused = [attempt for attempt in result.scribe.attempts if attempt.code in ("1060", "413", "HTTP 413")]
@@ -634,7 +634,7 @@ def test_batches_left_open_go_first_as_they_were_and_newer_rows_wait_for_them() 
 
 
 def test_a_batch_that_was_never_sent_is_in_doubt_from_the_moment_it_may_be() -> None:
-    """Marked harmless by the process before; once it is on its way again a crash must find it in doubt."""
+    """The process before marked it harmless; once it is sent again a crash must find it in doubt."""
     chunker = Chunker(100, next_id=7)
     left = Work(chunker.form(tuple(customers(1))), root=7, doubt=False, opened=True)
     seen: list[bool] = []
@@ -696,7 +696,7 @@ def test_an_inherited_batch_above_a_limit_is_halved_only_if_it_was_never_sent(do
 
 
 def test_every_body_that_is_sent_is_a_batch_that_was_written_down_before() -> None:
-    """Nothing leaves that the journal does not know."""
+    """Nothing is sent that the journal does not know."""
     result = ran(poisoned(300, [100]), options={"faults": ("3:503", "5:429:retry-after=1", "7:blank")})
     written = {
         tuple(customer.mobile or customer.external_id for customer in batch.customers)

@@ -91,7 +91,7 @@ def test_every_identifier_of_a_customer_must_have_been_sent_the_same(tmp_path: P
 
 @pytest.mark.parametrize("name", ["code-1012-x1", "warn-1017", "omit"])
 def test_what_was_no_plain_success_is_sent_again(tmp_path: Path, name: str) -> None:
-    """A failure, a warning, an answer that never came: nobody knows what the server holds."""
+    """A failure, a warning, a missing reply: it is not known what the server holds."""
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
         row = ("918181000001", f"{name}@sandbox.test", "red")
