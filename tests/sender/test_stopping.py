@@ -87,6 +87,13 @@ def test_the_rest_waits_until_the_canary_is_back() -> None:
     assert result.wire.left[1] - result.wire.left[0] >= 2.0
 
 
+def test_the_rest_waits_also_while_the_canary_is_sent_again() -> None:
+    """The server answers, but its only item is busy: that is no success yet."""
+    result = ran([magic(2, "code-521"), *customers(500, first_row=2000)], limits=Limits(canary=1))
+    assert result.exit_code is ExitCode.TOO_MANY_ERRORS
+    assert (result.requests, set(result.scribe.outcomes)) == (5, {2})
+
+
 def test_a_canary_larger_than_a_batch_or_than_the_sheet() -> None:
     assert ran(customers(500), limits=Limits(canary=250)).stop is None
     assert ran(customers(5), limits=Limits(canary=250)).stop is None

@@ -689,10 +689,11 @@ def test_new_batches_wait_until_every_inherited_one_was_sent() -> None:
 def test_an_inherited_batch_above_a_limit_is_halved_only_if_it_was_never_sent(doubt: bool) -> None:
     """The server may be applying the first attempt: only the same bytes are safe. New batches follow either way."""
     chunker = Chunker(100, next_id=7)
-    left = Work(chunker.form(customers(4)), root=7, doubt=doubt, opened=True)
+    left = Work(chunker.form(customers(4, color="old")), root=7, doubt=doubt, opened=True)
     result = ran(customers(10, first_row=10), again=[left], batch_size=2)
     assert all_succeeded(result, 14)
     assert [body.count(b"custom_fields") for body in result.wire.bodies[:2]] == ([4, 2] if doubt else [2, 2])
+    assert [b"old" in body for body in result.wire.bodies[:3]] == [True, not doubt, False]
 
 
 def test_every_body_that_is_sent_is_a_batch_that_was_written_down_before() -> None:

@@ -1383,7 +1383,7 @@ OTHERS = (
         "StopRules.may_begin",
         "if self._canary and (not self._canary_to_take):\n    return False",
         "",
-        "test_stopping::test_the_rest_waits_until_the_canary_is_back",
+        "test_stopping::test_the_rest_waits_also_while_the_canary_is_sent_again",
     ),
     out(
         "inherited: in doubt before they are sent again",
@@ -1397,7 +1397,7 @@ OTHERS = (
         "Engine._next",
         "self._inherited or not self._rules.may_begin()",
         "not self._rules.may_begin()",
-        "test_trouble::test_new_batches_wait_until_every_inherited_one_was_sent",
+        "test_trouble::test_an_inherited_batch_above_a_limit_is_halved_only_if_it_was_never_sent",
     ),
     out(
         "inherited: and begin once the last is sent",
