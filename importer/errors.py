@@ -12,11 +12,11 @@ class ExitCode(IntEnum):
     """The contract with schedulers: how a run ended."""
 
     OK = 0
-    OURS = 1
+    INTERNAL = 1
     SETTINGS = 2
     ROWS = 3
     REFUSED = 4
-    TROUBLE = 5
+    TEMPORARY = 5
     TOO_MANY_ERRORS = 6
     JOURNAL = 7
     SOURCE = 8
@@ -28,11 +28,11 @@ class ExitCode(IntEnum):
 
 EXIT_MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "every row succeeded or was skipped on request",
-    ExitCode.OURS: "internal error",
+    ExitCode.INTERNAL: "internal error",
     ExitCode.SETTINGS: "usage or configuration (also: unknown host, bad certificate, a redirect); nothing was sent",
     ExitCode.ROWS: "finished; some rows failed, were rejected or are unknown",
     ExitCode.REFUSED: "credentials or permission refused; stopped, resumable",
-    ExitCode.TROUBLE: "stopped by a temporary problem (outage, rate limit, network); resumable",
+    ExitCode.TEMPORARY: "stopped by a temporary problem (outage, rate limit, network); resumable",
     ExitCode.TOO_MANY_ERRORS: "stopped by `--max-errors` or the canary; resumable",
     ExitCode.JOURNAL: "journal or disk failed; stopped before the next request",
     ExitCode.SOURCE: "the source cannot be read or mapped; nothing was sent",
@@ -62,7 +62,7 @@ class ImporterError(Exception):
     `advice`: what to do or type next, for the command line and the files. `on_page`: the same for the page, where it
     differs; "" where the page offers it as a button."""
 
-    exit_code = ExitCode.OURS
+    exit_code = ExitCode.INTERNAL
 
     def __init__(self, message: str, advice: str = "", *, on_page: str | None = None) -> None:
         super().__init__(f"{message} {advice}".strip())

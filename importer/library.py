@@ -38,7 +38,7 @@ def run(source: Source, *, config: str | Path | None = None, **settings: Value) 
 
     `source`: a file, or a DataFrame (its header counts as row 1). `settings` are those of `importer run`, by name:
     `run("customers.xlsx", cluster="eu", country="IN", rate="300/minute")`. What is not given comes from the
-    environment, then from `config` or the folder's importer.toml. How the run ended stands in `exit_code`.
+    environment, then from `config` or the folder's importer.toml. `exit_code` shows how the run ended.
     """
     found = _settings(settings, config, "run")
     world = World(os.environ)

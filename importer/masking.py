@@ -1,4 +1,4 @@
-"""Masks: what may be told of a cell to somebody who must not learn it."""
+"""Masks for identifiers, values and the server's messages, before they go to logs and people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from importer.model import IDENTIFIERS, Customer, Store
 
-#: Numbers and addresses in a text of the server's that may be somebody's.
+#: Numbers and addresses in a message of the server that may identify a person.
 _ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 _NUMBER = re.compile(r"\+?\d[\d\s().-]{4,}\d")
 #: Shorter texts are too common to be looked for in a message.
@@ -59,9 +59,9 @@ def masked_customer(customer: Customer) -> Customer:
 
 
 class Scrubber:
-    """Takes out of the server's words what it repeats of these customers, and whatever looks like somebody's.
+    """Removes from the server's messages what they repeat of these customers, and what looks like an identifier.
 
-    `only_known`: leaves alone what merely looks so, such as a limit of six digits.
+    `only_known`: keep what only looks like an identifier, for example a limit of six digits.
     """
 
     def __init__(self, customers: Iterable[Customer], *, only_known: bool = False) -> None:

@@ -150,7 +150,7 @@ async def _send(job: Job) -> Sent:
         sleep=world.sleep,
     )
     _stop_when_asked(world, engine)
-    options = client_options_of(target, settings)
+    options = client_options_of(target, settings, world)
     async with (
         Scribe(journal, run.key) as scribe,
         Client(options, target.credentials, world.clock, world.transport) as client,

@@ -37,17 +37,17 @@ class Stopper:
 
     def __init__(self) -> None:
         self.asked = False
-        self._tell: Callable[[], object] | None = None
+        self._call: Callable[[], object] | None = None
 
     def ask(self) -> bool:
         """Ask the run to stop. Returns whether one is listening."""
         self.asked = True
-        if self._tell is None:
+        if self._call is None:
             return False
         # RuntimeError: the loop is closed, because sending is over and the reports are being written.
         with suppress(RuntimeError):
-            self._tell()
+            self._call()
         return True
 
-    def listen(self, tell: Callable[[], object]) -> None:
-        self._tell = tell
+    def listen(self, call: Callable[[], object]) -> None:
+        self._call = call

@@ -7,7 +7,6 @@ timeout restarts with every byte. A cap on the decoded answer. Tokens are renewe
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -42,7 +41,8 @@ RENEW_AT = 0.8
 class ClientOptions(msgspec.Struct, frozen=True):
     """Address and limits. `connections` bounds the pool; `gzip` compresses requests (undocumented, so off).
 
-    `direct`: use no proxy, because this process serves the address itself.
+    `direct`: use no proxy, because this process serves the address itself. `certificates`: a file of trusted
+    certificates; empty: the system's.
     """
 
     base_url: str
@@ -52,6 +52,7 @@ class ClientOptions(msgspec.Struct, frozen=True):
     attribution_type: str = ""
     attribution_code: str = ""
     direct: bool = False
+    certificates: str = ""
 
 
 class Client:
@@ -90,7 +91,7 @@ class Client:
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(options.deadline, connect=15.0, pool=None),
             follow_redirects=False,
-            transport=transport or _transport(scheme, host, limits, options.direct),
+            transport=transport or _transport(scheme, host, limits, options),
             headers={
                 "User-Agent": f"capillary-importer/{__version__}",
                 "Accept": CONTENT_TYPE,
@@ -268,10 +269,10 @@ def _answer_or_none(content: bytes) -> Answer | None:
         return None
 
 
-def _transport(scheme: str, host: str, limits: httpx.Limits, direct: bool) -> httpx.AsyncBaseTransport:
-    """The network, through the proxy that the environment names for this host."""
+def _transport(scheme: str, host: str, limits: httpx.Limits, options: ClientOptions) -> httpx.AsyncBaseTransport:
+    """The network, through the proxy that the system names for this host."""
     return Transport(
-        verify=tls_context(os.environ) if scheme == "https" else False,
+        verify=tls_context(options.certificates) if scheme == "https" else False,
         limits=limits,
-        proxy=None if direct else proxy_for(scheme, host),
+        proxy=None if options.direct else proxy_for(scheme, host),
     )

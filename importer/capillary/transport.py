@@ -6,7 +6,7 @@ import base64
 import re
 import ssl
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -99,14 +99,14 @@ def proxy_for(scheme: str, host: str) -> httpx.Proxy | None:
     return proxy
 
 
-def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """The system's certificate store, or the file that SSL_CERT_FILE names."""
-    if file := environ.get("SSL_CERT_FILE"):
+def tls_context(certificates: str) -> ssl.SSLContext:
+    """The certificates of that file, or the system's store if it is empty."""
+    if certificates:
         try:
-            return ssl.create_default_context(cafile=file)
+            return ssl.create_default_context(cafile=certificates)
         except (OSError, ssl.SSLError):
             raise SettingsError(
-                f"SSL_CERT_FILE: {file} contains no certificates.",
+                f"SSL_CERT_FILE: {certificates} contains no certificates.",
                 "Check the path.",
                 on_page="Ask the administrator of this page to check the certificates.",
             ) from None

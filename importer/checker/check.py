@@ -106,11 +106,11 @@ async def greet(target: Target, settings: Settings, world: World) -> Greeting:
     admission = admission_of(target, settings, world)
     if (wait := admission.wait()) > PATIENCE:
         raise Stop(
-            ExitCode.TROUBLE,
+            ExitCode.TEMPORARY,
             f"The field list is not available: the rate leaves no request free for {wait:.0f} s.",
             "Try again when the runs with these credentials have ended.",
         )
-    options = client_options_of(target, settings)
+    options = client_options_of(target, settings, world)
     async with Client(options, target.credentials, world.clock, world.transport) as client:
         asked = await admission.ask(lambda _: client.fields())
         if not isinstance(asked.reply, RequestFailed):
@@ -125,7 +125,7 @@ async def greet(target: Target, settings: Settings, world: World) -> Greeting:
         )
     message = f"The field list is not available: {trouble.message}."
     if trouble.next in (Next.AGAIN, Next.SLOW):
-        raise Stop(ExitCode.TROUBLE, message, "Try again later.")
+        raise Stop(ExitCode.TEMPORARY, message, "Try again later.")
     raise SettingsError(
         message, "Check --base-url.", on_page="Ask the administrator of this page to check the address of the API."
     )

@@ -179,7 +179,7 @@ class Pacer:
             self._pause_began = now
             self._pauses_in_a_row += 1
         if retry_after is None:
-            seconds = min(FIRST_PAUSE * 2.0 ** (self._pauses_in_a_row - 1), LONGEST_PAUSE)
+            seconds = min(FIRST_PAUSE * 2.0 ** min(self._pauses_in_a_row - 1, 10), LONGEST_PAUSE)
             # Jitter upwards only: a shorter wait would get the next 429.
             seconds = min(seconds * (1 + 0.25 * self._jitter()), LONGEST_PAUSE)
         else:

@@ -118,5 +118,5 @@ def _main(arguments: Sequence[str] | None) -> NoReturn:
         where = traceback.extract_tb(error.__traceback__)[-1]
         text = f"Internal error: {type(error).__name__} in {Path(where.filename).name}, line {where.lineno}."
         print_error(ImporterError(text, "Report it with the command you typed. `importer resume` resumes a run."))
-        sys.exit(ExitCode.OURS)
+        sys.exit(ExitCode.INTERNAL)
     sys.exit(ExitCode.OK)

@@ -27,7 +27,7 @@ _IGNORED = re.compile(r"^[.~]|\.(tmp|part|partial|filepart|crdownload)$|~$", re.
 class LocationUnreachable(ImporterError):
     """The location cannot be reached now: a temporary problem."""
 
-    exit_code = ExitCode.TROUBLE
+    exit_code = ExitCode.TEMPORARY
 
 
 class LocationDenied(LocationUnreachable):

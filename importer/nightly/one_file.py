@@ -74,7 +74,7 @@ class FileLoader:
         except Exception as error:
             # Only the kind of error: its text may hold a cell.
             message = f"Internal error: {type(error).__name__}."
-            return FileResult(claim.name, "stopped", int(ExitCode.OURS), message=message), None
+            return FileResult(claim.name, "stopped", int(ExitCode.INTERNAL), message=message), None
 
     def _load(self, claim: Claim) -> tuple[FileResult, RunEnd | None]:
         path = str(claim.path)

@@ -18,10 +18,10 @@ LEVELS = ("ok", "warning", "critical")
 
 #: Exit code of a file or of the load → the reason why the state is critical.
 REASONS: dict[int, str] = {
-    ExitCode.OURS: "error",
+    ExitCode.INTERNAL: "error",
     ExitCode.SETTINGS: "settings",
     ExitCode.REFUSED: "credentials",
-    ExitCode.TROUBLE: "trouble",
+    ExitCode.TEMPORARY: "trouble",
     ExitCode.TOO_MANY_ERRORS: "errors",
     ExitCode.JOURNAL: "disk",
     ExitCode.SOURCE: "unreadable",
@@ -32,10 +32,10 @@ REASONS: dict[int, str] = {
 #: The next file would end the same way: it waits for the next load.
 ENDS_THE_LOAD = frozenset(
     {
-        ExitCode.OURS,
+        ExitCode.INTERNAL,
         ExitCode.SETTINGS,
         ExitCode.REFUSED,
-        ExitCode.TROUBLE,
+        ExitCode.TEMPORARY,
         ExitCode.JOURNAL,
         ExitCode.TIME,
         ExitCode.INTERRUPTED,

@@ -19,7 +19,7 @@ _MOST_CODES, _MOST_CAUSES, _MOST_NOTES = 6, 5, 8
 _RESUMABLE = frozenset(
     {
         ExitCode.REFUSED,
-        ExitCode.TROUBLE,
+        ExitCode.TEMPORARY,
         ExitCode.TOO_MANY_ERRORS,
         ExitCode.JOURNAL,
         ExitCode.TIME,
@@ -29,10 +29,10 @@ _RESUMABLE = frozenset(
 
 #: How a run stopped, by exit code.
 _STOPPED: dict[int, str] = {
-    ExitCode.OURS: "Stopped by an internal error",
+    ExitCode.INTERNAL: "Stopped by an internal error",
     ExitCode.SETTINGS: "Stopped: a setting is not valid",
     ExitCode.REFUSED: "Stopped: credentials or permission refused",
-    ExitCode.TROUBLE: "Stopped by a temporary problem (outage, rate limit, network)",
+    ExitCode.TEMPORARY: "Stopped by a temporary problem (outage, rate limit, network)",
     ExitCode.TOO_MANY_ERRORS: "Stopped: too many rows failed",
     ExitCode.JOURNAL: "Stopped: the journal or the disk failed",
     ExitCode.SOURCE: "Stopped: the source cannot be read or mapped",

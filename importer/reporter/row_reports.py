@@ -19,8 +19,9 @@ from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
 from importer.reporter.rows import ReportBlock, ReportSource, blocks, result_cells
 from importer.reporter.timeline import Timeline
-from importer.system.files import Aside, private_folder, told
+from importer.system.files import Aside, disk_errors, private_folder
 from importer.system.garbage import collection_paused
+from importer.system.late import late
 from importer.system.text import counted
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def write_files(
     finder = CauseFinder(source.columns, mapping, country=country, show_identifiers=show_identifiers)
     statuses: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
-    with told(folder), _few_collections() as collect_now:
+    with disk_errors(folder), _few_collections() as collect_now:
         results, failed = _Results(folder, source), _Failed(folder, source)
         annotations = _annotations(source, mapping)
         try:
@@ -180,11 +181,10 @@ class _Failed:
         aside = self._asides["failed.csv"] = Aside(self._folder, "failed.csv")
         self._csv = CsvTable(aside.path, self._header, self._source.sheet)
         if self._source.kind == "workbook":
-            from importer.reporter.workbook_table import SHEET_COLUMNS, WorkbookTable
-
-            if len(self._header) <= SHEET_COLUMNS:
+            table: type[WorkbookTable] = late("importer.reporter.workbook_table", "WorkbookTable")
+            if len(self._header) <= table.most_columns:
                 aside = self._asides["failed.xlsx"] = Aside(self._folder, "failed.xlsx")
-                self._book = WorkbookTable(aside.path, self._header, self._source.sheet, aside.scratch)
+                self._book = table(aside.path, self._header, self._source.sheet, aside.scratch)
         return self._csv
 
 
@@ -192,9 +192,8 @@ def _annotations(source: ReportSource, mapping: Mapping) -> Annotations | None:
     """Return None where the source is not a workbook."""
     if source.kind != "workbook":
         return None
-    from importer.reporter.annotated import Annotations
-
-    return Annotations(source, mapping)
+    make: type[Annotations] = late("importer.reporter.annotated", "Annotations")
+    return make(source, mapping)
 
 
 def _publish_annotated(folder: Path, annotations: Annotations | None) -> dict[str, str]:

@@ -31,7 +31,7 @@ from importer.runs.stages import normaliser_of
 from importer.sender.feed import Selection, SheetFeed
 from importer.settings.options import Settings
 from importer.system.clock import stamp
-from importer.system.files import Aside, told
+from importer.system.files import Aside, disk_errors
 
 NAME = "bundle.zip"
 #: The most pairs per code, and customers per request.
@@ -79,7 +79,7 @@ def write_bundle(
         [{"code": c.code, "meaning": c.meaning, "rows": c.rows, "pairs": shown[c.code]} for c in summary.codes]
     )
     files["timings.json"] = to_json(timings.document())
-    with told(folder):
+    with disk_errors(folder):
         aside = Aside(folder, NAME)
         try:
             _zip(aside.path, files, run.finished_at or run.record.started_at)

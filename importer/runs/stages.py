@@ -34,7 +34,7 @@ def normaliser_of(
     return Normaliser(mapping, country=settings.country or None, blank=settings.blank, fields=fields)
 
 
-def client_options_of(target: Target, settings: Settings) -> ClientOptions:
+def client_options_of(target: Target, settings: Settings, world: World) -> ClientOptions:
     return ClientOptions(
         target.base_url,
         connections=settings.concurrency,
@@ -42,6 +42,7 @@ def client_options_of(target: Target, settings: Settings) -> ClientOptions:
         attribution_type=settings.attribution_type,
         attribution_code=settings.attribution_code,
         direct=target.direct,
+        certificates=world.environ.get("SSL_CERT_FILE", ""),
     )
 
 

@@ -146,7 +146,7 @@ async def _ask_all(
     """Return what the server has for each customer; None where it does not know the customer."""
     found: list[dict[str, str] | None] = [None] * len(expected)
     waiting = iter(range(len(expected)))
-    options = client_options_of(target, settings)
+    options = client_options_of(target, settings, world)
     admission = admission_of(target, settings, world)
     loop = asyncio.get_running_loop()
     world.stopper.listen(lambda: loop.call_soon_threadsafe(admission.stopping.set))
@@ -204,7 +204,7 @@ async def _ask(client: Client, admission: Admission, expected: _Expected) -> dic
                 )
         attempts += 1
         if attempts >= MAX_ATTEMPTS:
-            raise Stop(ExitCode.TROUBLE, f"The server does not answer: {message}.", "Verify again later.")
+            raise Stop(ExitCode.TEMPORARY, f"The server does not answer: {message}.", "Verify again later.")
         await admission.pause(admission.back_off(attempts))
 
 

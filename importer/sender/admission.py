@@ -197,7 +197,7 @@ class Admission:
         if self._clock() - self._throttled_since < self._breaker.max_outage:
             return None
         return Stop(
-            ExitCode.TROUBLE,
+            ExitCode.TEMPORARY,
             f"The server has answered 429 (too many requests) to every request for {long(self._breaker.max_outage)}.",
             "Set a lower --rate and resume with `importer resume`.",
             on_page="Resume the import later.",
@@ -207,7 +207,7 @@ class Admission:
         if not self._breaker.outlasted():
             return None
         return Stop(
-            ExitCode.TROUBLE,
+            ExitCode.TEMPORARY,
             f"The server has not answered for {long(self._breaker.max_outage)}: {self._last_failure}.",
             f"{self._last_advice} When it answers again, resume with `importer resume`.".strip(),
             on_page="When it answers again, resume the import.",

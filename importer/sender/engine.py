@@ -1,6 +1,6 @@
 """The engine: starts a task for each batch that may be sent, until no row is left or the run stops.
 
-What a task does stands in `pipeline.py`. A batch that is sent again comes back here and waits for its back-off, while
+`pipeline.py` shows what a task does. A batch that is sent again comes back here and waits for its back-off, while
 the lanes hold a customer's next row. A stop waits for in-flight requests.
 """
 

@@ -24,7 +24,7 @@ REFUSED_BATCHES = 3
 
 _ADVICE = "Check the report, fix the cause and resume with `importer resume`."
 _ON_PAGE = "Check the report, fix the cause and resume the import."
-#: Replies without items that a rule of their own handles.
+#: Replies without items that have their own rule.
 _HANDLED = (Next.SLOW, Next.RENEW, Next.REFUSED, Next.SETTINGS, Next.HALVE, Next.AGAIN, Next.ALONE)
 
 

@@ -26,7 +26,7 @@ class Unwritten(JournalError):
 
 def private_folder(folder: Path) -> None:
     """Create the folder, accessible to its owner only, and remove old parts of reports that a crash left."""
-    with told(folder):
+    with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         for entry in folder.glob(".*.part"):
@@ -65,7 +65,7 @@ class Aside:
 
 def write_whole(target: Path, content: bytes) -> None:
     """Write a small file, whole or not at all."""
-    with told(target):
+    with disk_errors(target):
         aside = Aside(target.parent, target.name)
         try:
             with aside.path.open("wb") as file:
@@ -85,7 +85,7 @@ def sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
     """Turn an `OSError` into `Unwritten`, with advice."""
     try:
         yield

@@ -110,7 +110,7 @@ class Supervisor:
     async def _carry_inspection(self, task: WorkerTask) -> None:
         async with self._inspections_at_once, self._child() as child:
             child.give(task)
-            ended = WorkerEnded(ExitCode.OURS, "The process that reads the file died.")
+            ended = WorkerEnded(ExitCode.INTERNAL, "The process that reads the file died.")
             async for message in child.messages():
                 if isinstance(message, WorkerEnded):
                     ended = message
@@ -150,7 +150,7 @@ class Supervisor:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            ended = WorkerEnded(ExitCode.OURS, f"Internal error: {type(error).__name__}.")
+            ended = WorkerEnded(ExitCode.INTERNAL, f"Internal error: {type(error).__name__}.")
         interrupted = ended.exit_code == ExitCode.INTERRUPTED
         if not (self.closing.is_set() and live.wish.wanted == "running" and interrupted):
             wanted = live.wish.wanted if live.wish.wanted != "running" else "ended"
@@ -190,7 +190,7 @@ class Supervisor:
                 deaths += 1
                 if deaths > MOST_DEATHS:
                     return WorkerEnded(
-                        ExitCode.OURS, f"The process of this run died {deaths} times.", "Resume it later."
+                        ExitCode.INTERNAL, f"The process of this run died {deaths} times.", "Resume it later."
                     )
                 await self._nap(float(deaths))
             elif ended.exit_code == ExitCode.BUSY and time.monotonic() - began < PATIENCE:

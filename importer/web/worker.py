@@ -209,7 +209,7 @@ def checked(task: WorkerTask, world: World) -> Checked:
         try:
             found = check(task.path, settings, world)
         except ImporterError as error:
-            if error.exit_code not in (ExitCode.SETTINGS, ExitCode.REFUSED, ExitCode.TROUBLE):
+            if error.exit_code not in (ExitCode.SETTINGS, ExitCode.REFUSED, ExitCode.TEMPORARY):
                 raise
             fields_fault = words_of(error)
             found = check(task.path, msgspec.structs.replace(settings, online=False), world)
@@ -295,7 +295,7 @@ def main() -> None:
         where = traceback.extract_tb(trace)[-1]
         name = kind.__name__ if kind else "Exception"
         ended = WorkerEnded(
-            ExitCode.OURS, f"Internal error: {name} in {Path(where.filename).name}, line {where.lineno}.", ""
+            ExitCode.INTERNAL, f"Internal error: {name} in {Path(where.filename).name}, line {where.lineno}.", ""
         )
     pipe.send(ended)
 

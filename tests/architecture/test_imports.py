@@ -82,7 +82,7 @@ DOORS = {
 #: The parsing child lives for one file and loads the parser of that file only: each costs time and memory. What the
 #: extras bring is loaded where it is used: most installations have none of them. Reports of a CSV need no library for
 #: workbooks.
-LATE = ("reader.workbook_child", "reporter.row_reports", "nightly.remote", "nightly.notices", "telemetry.metrics")
+LATE = ("reader.workbook_child", "nightly.remote", "nightly.notices", "telemetry.metrics")
 
 
 def name_of(path: Path) -> str:

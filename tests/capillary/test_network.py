@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import os
 import socket
 import ssl
 import time
@@ -47,7 +48,11 @@ def ask(base_url: str, deadline: float = 5.0, **options: Any) -> Reply | Request
     """One batch to a server, and what the client makes of it."""
 
     async def send() -> Reply | RequestFailed:
-        async with Client(ClientOptions(base_url, deadline=deadline, **options), TILL, time.monotonic) as client:
+        async with Client(
+            ClientOptions(base_url, deadline=deadline, certificates=os.environ.get("SSL_CERT_FILE", ""), **options),
+            TILL,
+            time.monotonic,
+        ) as client:
             try:
                 return await client.set_preferences(BODY)
             except RequestFailed as error:
@@ -137,7 +142,7 @@ def test_a_refused_connection_leaves_no_doubt() -> None:
 def test_a_closed_port_ends_the_run_with_5_after_the_outage_and_no_row_is_touched() -> None:
     with closed_port() as port:
         result = run(f"http://127.0.0.1:{port}", max_outage=0.3)
-    assert result.exit_code is ExitCode.TROUBLE
+    assert result.exit_code is ExitCode.TEMPORARY
     assert result.stop is not None and "cannot connect to 127.0.0.1" in result.stop.message
     assert result.scribe.outcomes == {}
     assert result.scribe.doubtful_rows() == set()

@@ -140,7 +140,7 @@ def test_the_doctor_says_how_to_fix_it(house: House, monkeypatch: pytest.MonkeyP
         "journal": ExitCode.JOURNAL,
         "inbox": 0,
         "done": 0,
-        "outbox": ExitCode.TROUBLE,
+        "outbox": ExitCode.TEMPORARY,
     }
     assert {name: line.exit_code for name, line in lines.items()} == expected
     assert "Make room" in lines["disk"].text
@@ -159,7 +159,7 @@ def test_the_doctor_without_a_server(house: House) -> None:
     """A temporary problem: exit code 5."""
     with closed_port() as port:
         house.settings["base-url"] = f"http://127.0.0.1:{port}"
-        assert doctor(house)["credentials"].exit_code == ExitCode.TROUBLE
+        assert doctor(house)["credentials"].exit_code == ExitCode.TEMPORARY
 
 
 def test_the_doctor_compares_clocks(house: House) -> None:

@@ -177,7 +177,7 @@ def test_an_unreachable_inbox_is_a_temporary_problem(house: House, sftp: SFTPSer
             "known-hosts": str(sftp.known_hosts),
         }
         found = house.look(DAY)
-    assert (found.exit_code, found.state, found.reasons) == (ExitCode.TROUBLE, "critical", ("trouble",))
+    assert (found.exit_code, found.state, found.reasons) == (ExitCode.TEMPORARY, "critical", ("trouble",))
 
 
 def by_sftp(house: House, sftp: SFTPServer) -> None:
@@ -283,7 +283,7 @@ def test_a_bucket_that_does_not_exist(house: House, s3: Any) -> None:
     """A misspelt bucket is a problem, not an empty inbox. A folder without objects is an empty inbox."""
     house.settings["inbox"] = "s3://nihgt/in"
     found = house.look(DAY)
-    assert (found.exit_code, found.state) == (ExitCode.TROUBLE, "critical")
+    assert (found.exit_code, found.state) == (ExitCode.TEMPORARY, "critical")
     house.settings["inbox"] = "s3://bucket/not-yet"
     assert house.look(DAY).exit_code == 0
 
@@ -334,7 +334,7 @@ def test_a_load_by_gs(house: House, gs: Any, sandbox: EmbeddedSandbox) -> None:
     assert len(mobiles(sandbox)) == 30
     assert house.look().files == ()
     house.settings["inbox"] = "gs://nihgt/in"
-    assert house.look(DAY).exit_code == ExitCode.TROUBLE
+    assert house.look(DAY).exit_code == ExitCode.TEMPORARY
 
 
 def test_a_move_between_kinds_of_location(house: House, s3: Any, tmp_path: Path) -> None:

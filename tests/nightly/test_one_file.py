@@ -35,7 +35,7 @@ def known(*, finished: bool, exit_code: int | None, **record: object) -> Run:
         (None, "import"),
         # The process was killed, or the run stopped and can be resumed.
         (known(finished=False, exit_code=None), "resume"),
-        (known(finished=False, exit_code=ExitCode.TROUBLE), "resume"),
+        (known(finished=False, exit_code=ExitCode.TEMPORARY), "resume"),
         (known(finished=False, exit_code=ExitCode.TOO_MANY_ERRORS), "hold"),
         (known(finished=True, exit_code=ExitCode.OK), "deliver"),
         (known(finished=True, exit_code=ExitCode.ROWS), "deliver"),
@@ -115,7 +115,7 @@ def test_an_unreachable_outbox(house: House) -> None:
     outbox = house.folder / "outbox"
     house.settings["outbox"] = str(outbox)
     found = house.look(DAY, breaks=lambda: outbox.write_text("in the way"))
-    assert (found.exit_code, found.state, house.files("inbox")) == (ExitCode.TROUBLE, "critical", ["a.csv"])
+    assert (found.exit_code, found.state, house.files("inbox")) == (ExitCode.TEMPORARY, "critical", ["a.csv"])
     outbox.unlink()
     found = house.look(DAY, "02:10")
     assert [(file.what, file.moved_to) for file in found.files] == [("delivered", "done/a.csv")]

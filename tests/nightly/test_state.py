@@ -52,7 +52,7 @@ def file(code: int, share: float = 0.0) -> FileResult:
         ([Step(files=(file(ExitCode.ROWS, 0.1),))], LoadState(CRITICAL, ("rows",))),
         ([Step(files=(file(ExitCode.ROWS, 0.1), file(ExitCode.ROWS, 0.02)))], LoadState(CRITICAL, ("rows",))),
         # Problems, a missing file and the end of the window are critical, with or without files.
-        ([Step(ExitCode.TROUBLE, reasons=("trouble",))], LoadState(CRITICAL, ("trouble",))),
+        ([Step(ExitCode.TEMPORARY, reasons=("trouble",))], LoadState(CRITICAL, ("trouble",))),
         ([Step(ExitCode.SOURCE, missing="b.csv")], LoadState(CRITICAL, ("missing",))),
         ([Step(ExitCode.TIME)], LoadState(CRITICAL, ("time",))),
         (
@@ -106,7 +106,7 @@ def test_the_notice_of_a_change(was: LoadState, now: LoadState, notice: str | No
         ),
         *(
             ({"results": [file(code), file(ExitCode.OK)]}, ExitCode.OK)
-            for code in (ExitCode.OURS, ExitCode.SETTINGS, ExitCode.REFUSED, ExitCode.TROUBLE, ExitCode.JOURNAL)
+            for code in (ExitCode.INTERNAL, ExitCode.SETTINGS, ExitCode.REFUSED, ExitCode.TEMPORARY, ExitCode.JOURNAL)
         ),
         *(({"results": [file(code)]}, None) for code in (ExitCode.SOURCE, ExitCode.CHANGED, ExitCode.BUSY)),
         *(({"results": [file(code)]}, ExitCode.OK) for code in (ExitCode.TIME, ExitCode.INTERRUPTED)),
@@ -126,13 +126,13 @@ def test_the_steps_make_the_report() -> None:
         [
             Step(files=(one,), incomplete=("i.csv",)),
             Step(ExitCode.TIME, left=("l.csv",), notes=("x",)),
-            Step(ExitCode.TROUBLE, reasons=("trouble",), notes=("x", "y")),
+            Step(ExitCode.TEMPORARY, reasons=("trouble",), notes=("x", "y")),
             Step(ExitCode.ROWS, files=(two,), missing="m.csv", reasons=("trouble",), incomplete=("j.csv",)),
         ],
     )
     assert report == LoadReport(
         "brand-a",
-        ExitCode.TROUBLE,
+        ExitCode.TEMPORARY,
         reasons=("trouble",),
         files=(one, two),
         waiting=("i.csv", "j.csv", "l.csv"),

@@ -40,7 +40,7 @@ def test_a_server_that_is_away_for_longer_than_max_outage_ends_the_run_with_5(tm
     with closed_port() as port:
         asked = Settings(base_url=f"http://127.0.0.1:{port}", reports_dir=str(tmp_path / "reports"), max_outage=1.0)
         summary = run(str(sheet(tmp_path / "rows.csv", 20)), asked, World(environ, jitter=lambda: 0.0))
-    assert summary.exit_code == ExitCode.TROUBLE
+    assert summary.exit_code == ExitCode.TEMPORARY
     assert (summary.rows.unprocessed, summary.requests.sent > 0) == (20, True)
     # The word is that of the time which the breaker goes by; a bound of a busy machine's clock would take in much else.
     assert "has not answered for 1 second:" in " ".join(summary.notes)

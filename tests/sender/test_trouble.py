@@ -193,7 +193,7 @@ def test_a_row_that_makes_the_server_say_500_is_found_and_alone_unknown() -> Non
 def test_a_dead_server_gets_one_probe_every_half_minute_and_then_the_run_stops_with_5() -> None:
     """After five failures in a row nothing but probes, and after --max-outage the end, resumable and untouched."""
     result = ran(customers(2000), options={"faults": ("1-:503",)}, max_outage=600.0)
-    assert result.exit_code is ExitCode.TROUBLE
+    assert result.exit_code is ExitCode.TEMPORARY
     later = [at for at in result.wire.left if at > result.wire.left[0] + 60]
     assert len(later) >= 15
     assert min(b - a for a, b in itertools.pairwise(later)) >= PROBE_EVERY - 0.001
@@ -203,7 +203,7 @@ def test_a_dead_server_gets_one_probe_every_half_minute_and_then_the_run_stops_w
 
 def test_an_outage_ends_the_run_when_its_time_is_over_and_not_at_the_next_probe() -> None:
     result = ran(customers(2000), options={"faults": ("1-:503",)}, max_outage=100.0, jitter=lambda: 0.0)
-    assert result.exit_code is ExitCode.TROUBLE
+    assert result.exit_code is ExitCode.TEMPORARY
     assert result.seconds == pytest.approx(100.0, abs=1.0)
     assert result.requests == 5 + 3
     assert result.stop is not None and "unavailable" in result.stop.message
@@ -226,7 +226,7 @@ def test_an_outage_in_the_middle_loses_nothing() -> None:
 def test_a_server_that_says_500_to_everything_is_an_outage() -> None:
     """500 without items to batch after batch: not the rows' fault, so no row ends by it."""
     result = ran(customers(2000), options={"faults": ("5-:code-500",)}, max_outage=300.0)
-    assert result.exit_code is ExitCode.TROUBLE
+    assert result.exit_code is ExitCode.TEMPORARY
     assert result.count(Status.FAILED) == result.count(Status.UNKNOWN) == 0
     assert result.requests < 60
 
@@ -301,7 +301,7 @@ def test_an_answer_between_two_429_makes_the_second_pause_short_again() -> None:
 
 def test_429_for_ever_stops_with_5() -> None:
     result = ran(customers(1000), options={"faults": ("1-:429",)}, max_outage=600.0)
-    assert result.exit_code is ExitCode.TROUBLE
+    assert result.exit_code is ExitCode.TEMPORARY
     assert result.requests < 40
     assert result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
 
@@ -499,8 +499,8 @@ def token_says(*responses: httpx.Response) -> type[httpx.AsyncBaseTransport]:
         (httpx.Response(200, content=b"<html>Sign in"), ExitCode.SETTINGS),
         (httpx.Response(302, headers={"Location": "/login"}), ExitCode.SETTINGS),
         (httpx.Response(404), ExitCode.SETTINGS),
-        (httpx.Response(503), ExitCode.TROUBLE),
-        (httpx.Response(429), ExitCode.TROUBLE),
+        (httpx.Response(503), ExitCode.TEMPORARY),
+        (httpx.Response(429), ExitCode.TEMPORARY),
     ],
     ids=lambda value: str(value),
 )
@@ -509,7 +509,7 @@ def test_a_token_that_is_not_given_ends_as_its_reason_says(response: httpx.Respo
     result = ran(customers(500), credentials=OAUTH, inner=way, max_outage=120.0)
     assert result.exit_code is code
     assert result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
-    assert way.asked <= 2 or code is ExitCode.TROUBLE  # type: ignore[attr-defined]
+    assert way.asked <= 2 or code is ExitCode.TEMPORARY  # type: ignore[attr-defined]
 
 
 # ---------------------------------------------------------------------------------------------------- limits

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -267,7 +268,10 @@ class Rig:
         began = loop.time()
         limits = self.limits_of(began) if self.limits_of else self.limits
         options = ClientOptions(
-            self.base_url or "http://sandbox.test", connections=self.concurrency, deadline=self.deadline
+            self.base_url or "http://sandbox.test",
+            connections=self.concurrency,
+            deadline=self.deadline,
+            certificates=os.environ.get("SSL_CERT_FILE", ""),
         )
         async with Client(options, self.credentials, loop.time, None if self.base_url else wire) as client:
             lanes, rules = Lanes(), StopRules(limits.max_errors, limits.canary)
