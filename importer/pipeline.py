@@ -1,7 +1,7 @@
 """The pipeline: what the program does, in order. Read this first.
 
-`run` opens the source and maps its columns; `_send` puts the stages of sending in their order; `send_rows` is the road
-of a row, from the reader to the journal.
+`run` opens the source and maps its columns. `_send` makes the stages of sending, in their order. `send_rows` is the
+road of a row through them, from the reader to the journal.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ from importer.chunker.batches import Chunker
 from importer.chunker.lanes import Lanes
 from importer.errors import ExitCode, ImporterError, SourceError, Stop
 from importer.journal import Journal, RunProgress, Scribe
-from importer.model import Batch, RunSummary, Work
+from importer.model import Batch, Customer, Reply, RunSummary, Work
 from importer.reader import open_source
-from importer.reconciler.decide import decide, halved
+from importer.reconciler.decide import Decision, decide, halved
+from importer.reconciler.reconcile import reconcile
 from importer.reporter import read_summary
 from importer.runs.job import Job, begin, keep_spool, options_of, resume_of, retry_of, source_of
 from importer.runs.record import choose_mapping, find
-from importer.runs.report import again, end, nothing_left, with_bundle
+from importer.runs.report import again, nothing_left, with_bundle, write_reports
 from importer.runs.stages import (
     admission_of,
     chunker_of,
     client_options_of,
-    limits_of,
+    deadline_of,
     normaliser_of,
     open_work,
+    pacer_of,
     selection_of,
     unchanged_filter_of,
 )
 from importer.runs.target import target_of
-from importer.sender.admission import Admission, Stopping
+from importer.sender.admission import Admission, Asked, Stopping
 from importer.sender.engine import Engine
 from importer.sender.feed import SheetFeed
 from importer.sender.settlement import Settlement
 from importer.sender.stop_rules import StopRules
-from importer.sender.work import Feed, Portion
+from importer.sender.work import Feed
 from importer.settings.options import Settings
 from importer.system.garbage import fewer_collections
 from importer.world import World
@@ -112,7 +114,7 @@ def _carry_out(job: Job) -> RunSummary:
         job.journal.finish(run.key, job.world.wall(), ExitCode.SOURCE, True, run.progress)
         raise SourceError(f"{job.source.name} has column names but no rows.", "Export it again, with its rows.")
     show = job.settings.show_identifiers
-    return end(job.journal, run, job.source, sent.stop, job.world, job.reports, show_identifiers=show)
+    return write_reports(job.journal, run, job.source, sent.stop, job.world, job.reports, show_identifiers=show)
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -126,24 +128,21 @@ class Sent(msgspec.Struct, frozen=True):
 async def _send(job: Job) -> Sent:
     """The stages of sending, from the source to the journal."""
     journal, run, settings, target, world = job.journal, job.run, job.settings, job.target, job.world
+    normaliser = normaliser_of(job.mapping, settings)
     unchanged = unchanged_filter_of(job)
-    again = open_work(job, unchanged)
-    rows = SheetFeed(
-        job.source,
-        normaliser_of(job.mapping, settings),
-        selection_of(job, again),
-        world.wall,
-        world.observer.rows_read,
-        run.progress,
-        unchanged,
-    )
-    lanes, chunker, rules = Lanes(), chunker_of(job), StopRules(settings.max_errors, settings.canary)
-    admission = admission_of(target, settings, world)
+    inherited = open_work(job, unchanged)
+    selection = selection_of(job, inherited)
+    rows = SheetFeed(job.source, normaliser, selection, world.wall, world.observer.rows_read, run.progress, unchanged)
+    lanes = Lanes()
+    chunker = chunker_of(job)
+    pacer = pacer_of(target, settings, world)
+    admission = admission_of(pacer, settings, world)
+    rules = StopRules(settings.max_errors, settings.canary)
     engine = Engine(
         lanes,
         chunker,
         rules,
-        limits_of(settings, world),
+        deadline_of(settings, world),
         admission.stopping,
         concurrency=settings.concurrency,
         clock=world.clock,
@@ -158,7 +157,7 @@ async def _send(job: Job) -> Sent:
         next_attempt = journal.last_attempt(run.key) + 1
         settlement = Settlement(scribe, chunker, world.observer, world.clock, run.progress, next_attempt)
         stages = Stages(lanes, chunker, client, admission, rules, settlement, engine)
-        stop = await send_rows(rows, again, stages)
+        stop = await send_rows(rows, inherited, stages)
     return Sent(settlement.progress, stop, rows.rows)
 
 
@@ -186,50 +185,71 @@ class Stages(msgspec.Struct, frozen=True):
     engine: Engine
 
 
-async def send_rows(rows: Feed, again: Sequence[Work], stages: Stages) -> ImporterError | None:
-    """Sends each row once and writes its outcome down. `again`: batches of an earlier process, sent first as they were.
-    Returns None when every row has its outcome, else the stop."""
-    lanes, chunker, client, admission = stages.lanes, stages.chunker, stages.client, stages.admission
-    rules, settlement, engine = stages.rules, stages.settlement, stages.engine
+async def send_rows(rows: Feed, inherited: Sequence[Work], stages: Stages) -> ImporterError | None:
+    """Sends each row once and writes its outcome down. `inherited`: batches of an earlier process, sent first as they
+    were. Returns None when every row has its outcome, else the stop."""
+    lanes, chunker, settlement, engine = stages.lanes, stages.chunker, stages.settlement, stages.engine
 
-    async def portions() -> AsyncIterator[Portion]:
-        async for portion in rows:  # read, mapped and normalised
+    async def portions() -> AsyncIterator[Sequence[Customer]]:
+        async for portion in rows:  # read, mapped and normalised, by the feed's thread
             await settlement.take(portion)  # rejected and skipped rows have their outcome
-            yield portion  # its customers enter the lanes
+            for keys in portion.links:
+                lanes.link(keys)
+            stages.rules.fed(portion.customers)
+            yield portion.customers
+
+    def enter(customers: Sequence[Customer]) -> None:
+        for customer in customers:
+            lanes.add(customer)
 
     def form() -> Batch | None:
-        return chunker.make(lanes, rules.at_most)
+        return chunker.make(lanes, stages.rules.at_most)
 
     async def send(work: Work) -> None:
         work = await settlement.open(work)  # in the journal before it is sent
         if chunker.too_large(work.batch) and not work.doubt:
-            asked, decision = None, halved(work)
-        else:
+            await _record(work, None, halved(work), stages)
+            return
+        try:
+            asked = await _ask(work, stages)
+        except Stopping:
+            await settlement.withdraw(work)
+            return
+        await _record(work, asked, _decide(work, asked, stages), stages)
 
-            def sending() -> None:
-                settlement.sent(work)
-                engine.sent(work)
-
-            try:
-                asked = await admission.ask(lambda written: client.set_preferences(work.batch.body, written), sending)
-            except Stopping:
-                await settlement.withdraw(work)
-                return
-            engine.stop(admission.learn(work, asked))
-            stop = rules.learn(work, asked.reply)
-            decision = decide(work, asked.reply, server_down=admission.server_down, stop=stop)  # reconcile
-            # Before anything is written down: the next requests must not be sent.
-            engine.stop(decision.stop)
-        settled = settlement.settle(work, asked, decision)
-        delayed = [(part, admission.back_off(follow_up.back_off)) for part, follow_up in settled.works]
-        if not decision.stays:
-            parts = settled.parts - (not decision.goes_on)
-            engine.stop(rules.settled(work.root, parts, settled.outcomes, decision.refused_alone))
-        await settlement.write(work, decision, settled)
-        engine.settled(work, [one.customer for one in decision.decided], delayed)
-
-    engine.inherit(again)
-    await settlement.inherit(again)
-    stop = await engine.run(portions(), form, send)
+    engine.inherit(inherited)
+    await settlement.inherit(inherited)
+    stop = await engine.run(portions(), enter, form, send)
     await settlement.end(stop, engine.waiting)
     return stop
+
+
+async def _ask(work: Work, stages: Stages) -> Asked[Reply]:
+    """Sends a batch once, when rate, breaker and pause allow. Raises `Stopping`."""
+
+    def sending() -> None:
+        stages.settlement.sent(work)
+        stages.engine.sent(work)
+
+    return await stages.admission.ask(lambda written: stages.client.set_preferences(work.batch.body, written), sending)
+
+
+def _decide(work: Work, asked: Asked[Reply], stages: Stages) -> Decision:
+    """What the reply teaches for later requests, and what it means for the rows of this one."""
+    reply = asked.reply
+    stages.engine.stop(stages.admission.learn(work, asked))
+    stop = stages.rules.learn(work, reply)
+    rulings = reconcile(work.batch.customers, reply.items or ()) if isinstance(reply, Reply) else ()
+    decision = decide(work, reply, rulings, server_down=stages.admission.server_down, stop=stop)
+    # Before anything is written down: the next requests must not be sent.
+    stages.engine.stop(decision.stop)
+    return decision
+
+
+async def _record(work: Work, asked: Asked[Reply] | None, decision: Decision, stages: Stages) -> None:
+    """Writes a decision to the journal; only then a customer's next row and the batches that follow may be sent."""
+    settled = stages.settlement.settle(work, asked, decision)
+    delayed = [(part, stages.admission.back_off(follow_up.back_off)) for part, follow_up in settled.works]
+    stages.engine.stop(stages.rules.settled(work.root, settled.more, settled.outcomes, decision.refused_alone))
+    await stages.settlement.write(work, decision, settled)
+    stages.engine.settled(work, [one.customer for one in decision.decided], delayed)

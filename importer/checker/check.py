@@ -22,7 +22,7 @@ from importer.model import FieldDefinition, Problem
 from importer.reader import open_source
 from importer.row_block import RowBlock
 from importer.runs.record import check_resubmit, choose_mapping, source_options
-from importer.runs.stages import admission_of, client_options_of, normaliser_of
+from importer.runs.stages import admission_of, client_options_of, normaliser_of, pacer_of
 from importer.runs.target import Target, target_of
 from importer.settings.options import Settings
 from importer.world import World
@@ -103,7 +103,7 @@ class Greeting(msgspec.Struct, frozen=True):
 async def greet(target: Target, settings: Settings, world: World) -> Greeting:
     """Fetch the organisation's fields, which also tries the credentials: one request, with OAuth two. It counts towards
     the rate of the key, which a run may be using."""
-    admission = admission_of(target, settings, world)
+    admission = admission_of(pacer_of(target, settings, world), settings, world)
     if (wait := admission.wait()) > PATIENCE:
         raise Stop(
             ExitCode.TEMPORARY,

@@ -1,6 +1,6 @@
 """What happens next with a batch: its reply becomes outcomes, follow-up batches and lessons. Pure.
 
-`decide` reads records and returns a record. The engine forms the batches, waits, and writes to the journal.
+`decide` reads records and returns a record. The sender forms the batches, waits, and writes to the journal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importer.capillary.triage import RequestFailed, Trouble
 from importer.errors import ExitCode, Stop
 from importer.masking import Scrubber
 from importer.model import MAX_ATTEMPTS, Customer, Reply, Status, Work
-from importer.reconciler.reconcile import Ruling, Verdict, reconcile
+from importer.reconciler.reconcile import Ruling, Verdict
 
 #: How often a customer is asked again alone after 999999 or an answer that could not be attributed.
 TRIES_ALONE = 2
@@ -71,12 +71,17 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def decide(
-    work: Work, reply: Reply | RequestFailed, *, server_down: bool = False, stop: Stop | None = None
+    work: Work,
+    reply: Reply | RequestFailed,
+    rulings: Sequence[Ruling],
+    *,
+    server_down: bool = False,
+    stop: Stop | None = None,
 ) -> Decision:
-    """`server_down`: the breaker is open, so no failure counts against the batch. `stop`: the reply ends the run, since
-    it did not come from the API."""
+    """`rulings`: one per customer, if the reply has items. `server_down`: the breaker is open, so no failure counts
+    against the batch. `stop`: the reply ends the run, since it did not come from the API."""
     if isinstance(reply, Reply):
-        return _of_items(work, reply)
+        return _of_items(work, rulings)
     # The server's words go to the journal, and as the reason of a stop to consoles and logs.
     message = Scrubber(work.batch.customers, only_known=True)(reply.trouble.message)
     trouble = msgspec.structs.replace(reply.trouble, message=message)
@@ -110,11 +115,10 @@ def halved(work: Work) -> Decision:
 # ---------------------------------------------------------------------------------------------------- with items
 
 
-def _of_items(work: Work, reply: Reply) -> Decision:
+def _of_items(work: Work, rulings: Sequence[Ruling]) -> Decision:
     work = msgspec.structs.replace(work, attempts=work.attempts + 1, tries=work.tries + 1)
     decided: list[Decided] = []
     later: dict[Verdict, list[tuple[Customer, Ruling]]] = {}
-    rulings = reconcile(work.batch.customers, reply.items or ())
     for customer, ruling in zip(work.batch.customers, rulings, strict=True):
         status = status_of(work, ruling.verdict)
         if status is None:

@@ -24,7 +24,7 @@ from importer.system.late import late
 from importer.world import World
 
 
-def end(
+def write_reports(
     journal: Journal,
     run: Run,
     source: Source,

@@ -17,7 +17,7 @@ from importer.sender.admission import Admission
 from importer.sender.feed import Selection, SheetFeed
 from importer.sender.retry import BackOff, Breaker
 from importer.sender.unchanged import Hasher, UnchangedFilter, sent_before
-from importer.sender.work import Limits
+from importer.sender.work import Deadline
 from importer.settings.options import Settings
 from importer.system.clock import seconds_until
 from importer.system.late import late
@@ -53,10 +53,10 @@ def pacer_of(target: Target, settings: Settings, world: World) -> Pacer:
     return Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots)
 
 
-def admission_of(target: Target, settings: Settings, world: World) -> Admission:
+def admission_of(pacer: Pacer, settings: Settings, world: World) -> Admission:
     """Lets out the requests of a run, of `verify` and of the online check alike."""
     return Admission(
-        pacer_of(target, settings, world),
+        pacer,
         Breaker(world.clock, settings.max_outage),
         BackOff(world.jitter),
         concurrency=settings.concurrency,
@@ -77,19 +77,19 @@ def chunker_of(job: Job) -> Chunker:
     )
 
 
-def limits_of(settings: Settings, world: World) -> Limits:
-    """When the run stops before its last row. The earliest of its deadlines counts."""
-    deadlines = []
+def deadline_of(settings: Settings, world: World) -> Deadline | None:
+    """When the run stops before its last row: the earliest of its deadlines."""
+    found = []
     if settings.max_duration:
-        deadlines.append((world.clock() + settings.max_duration, "--max-duration"))
+        found.append(Deadline(world.clock() + settings.max_duration, "--max-duration"))
     if settings.until:
-        until = world.clock() + seconds_until(settings.until, world.wall(), settings.time_zone)
-        deadlines.append((until, f"--until {settings.until}"))
+        at = world.clock() + seconds_until(settings.until, world.wall(), settings.time_zone)
+        found.append(Deadline(at, f"--until {settings.until}"))
     if world.closes is not None:
         # The window of a nightly load closes once: a run that begins a moment too late must not wait for tomorrow's.
-        deadlines.append((world.clock() + (world.closes - world.wall()) / 1000, f"--until {settings.until}"))
-    deadline, word = min(deadlines, default=(None, ""))
-    return Limits(settings.max_errors, settings.canary, deadline, word)
+        at = world.clock() + (world.closes - world.wall()) / 1000
+        found.append(Deadline(at, f"--until {settings.until}"))
+    return min(found, key=lambda deadline: deadline.at, default=None)
 
 
 def unchanged_filter_of(job: Job) -> UnchangedFilter:

@@ -21,7 +21,7 @@ from importer.model import MAX_ATTEMPTS, Customer, Status
 from importer.reader import Source, open_source
 from importer.runs.job import options_of
 from importer.runs.record import check_unchanged, find, mapping_of, settings_of
-from importer.runs.stages import admission_of, client_options_of, normaliser_of
+from importer.runs.stages import admission_of, client_options_of, normaliser_of, pacer_of
 from importer.runs.target import Target, target_of
 from importer.sender.admission import Admission, Stopping
 from importer.sender.feed import Selection, SheetFeed
@@ -147,7 +147,7 @@ async def _ask_all(
     found: list[dict[str, str] | None] = [None] * len(expected)
     waiting = iter(range(len(expected)))
     options = client_options_of(target, settings, world)
-    admission = admission_of(target, settings, world)
+    admission = admission_of(pacer_of(target, settings, world), settings, world)
     loop = asyncio.get_running_loop()
     world.stopper.listen(lambda: loop.call_soon_threadsafe(admission.stopping.set))
     async with Client(options, target.credentials, world.clock, world.transport) as client:

@@ -17,7 +17,7 @@ from importer.errors import ExitCode, ImporterError, Stop
 from importer.model import Batch, Customer, Work
 from importer.sender.admission import first_of
 from importer.sender.stop_rules import StopRules
-from importer.sender.work import Limits, Portion
+from importer.sender.work import Deadline
 
 #: Customers in the lanes or taken before the reader must wait: room for a customer that fills ten thousand rows.
 MOST_IN_LANES = 30_000
@@ -37,7 +37,7 @@ class Engine:
         lanes: Lanes,
         chunker: Chunker,
         rules: StopRules,
-        limits: Limits,
+        deadline: Deadline | None,
         stopping: asyncio.Event,
         *,
         concurrency: int,
@@ -47,7 +47,7 @@ class Engine:
         self._lanes = lanes
         self._chunker = chunker
         self._rules = rules
-        self._limits = limits
+        self._deadline = deadline
         self._stopping = stopping
         self._most_tasks = concurrency + PREPARED
         self._clock = clock
@@ -55,7 +55,7 @@ class Engine:
         self._stop: ImporterError | None = None
         self._changed = asyncio.Event()
         self._more_room = asyncio.Event()
-        #: Batches that are sent again, by the moment at which they may be.
+        #: Batches that are sent again, by the moment at which they may be sent.
         self._again: list[tuple[float, int, Work]] = []
         self._sequence = itertools.count()
         #: Batches of an earlier process that have not been sent yet: no new one is sent before them.
@@ -93,13 +93,14 @@ class Engine:
 
     async def run(
         self,
-        portions: AsyncIterator[Portion],
+        portions: AsyncIterator[Sequence[Customer]],
+        enter: Callable[[Sequence[Customer]], None],
         form: Callable[[], Batch | None],
         send: Callable[[Work], Awaitable[None]],
     ) -> ImporterError | None:
-        """Feeds the lanes with `portions`, forms batches and starts `send` for each. Returns None when every row has
-        its outcome, else the stop."""
-        feeder = asyncio.create_task(self._feed(portions))
+        """Lets `portions` of customers enter the lanes, forms batches and starts `send` for each. Returns None when
+        every row has its outcome, else the stop."""
+        feeder = asyncio.create_task(self._feed(portions, enter))
         timer = asyncio.create_task(self._until_deadline())
         try:
             await self._dispatch(form, send)
@@ -155,23 +156,29 @@ class Engine:
             self.stop(error if isinstance(error, ImporterError) else _unexpected(error))
 
     async def _until_deadline(self) -> None:
-        if self._limits.deadline is not None:
-            await self._sleep(max(self._limits.deadline - self._clock(), 0.0))
+        if self._deadline is not None:
+            await self._sleep(max(self._deadline.at - self._clock(), 0.0))
             self.stop(
                 Stop(
                     ExitCode.TIME,
                     "The time that was set for this run is over.",
-                    f"{self._limits.deadline_word} set it. Resume with `importer resume`.",
+                    f"{self._deadline.option} set it. Resume with `importer resume`.",
                     on_page="Resume the import when it may run again.",
                 )
             )
 
     # ------------------------------------------------------------------------------------------------ feeding
 
-    async def _feed(self, portions: AsyncIterator[Portion]) -> None:
+    async def _feed(
+        self, portions: AsyncIterator[Sequence[Customer]], enter: Callable[[Sequence[Customer]], None]
+    ) -> None:
         try:
-            async for portion in portions:
-                await self._queue(portion)
+            async for customers in portions:
+                for first in range(0, len(customers), AT_ONCE):
+                    enter(customers[first : first + AT_ONCE])
+                    self._changed.set()
+                    await asyncio.sleep(0)
+                await self._room()
             self._feeding = False
             self.stop(self._rules.all_fed())
             self._changed.set()
@@ -182,16 +189,8 @@ class Engine:
         except Exception as error:
             self.stop(_unexpected(error))
 
-    async def _queue(self, portion: Portion) -> None:
-        """Puts a portion's customers into the lanes, and returns when there is room for the next portion."""
-        for keys in portion.links:
-            self._lanes.link(keys)
-        self._rules.fed(portion.customers)
-        for first in range(0, len(portion.customers), AT_ONCE):
-            for customer in portion.customers[first : first + AT_ONCE]:
-                self._lanes.add(customer)
-            self._changed.set()
-            await asyncio.sleep(0)
+    async def _room(self) -> None:
+        """Until there is room in the lanes for the next portion."""
         while self._full():
             self._feed_waits = True
             self._changed.set()

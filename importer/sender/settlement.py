@@ -27,15 +27,13 @@ _PROGRESS_EVERY = 64
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """`outcomes` of the decided rows; `works`: what is sent next; `parts`: batches that are new."""
+    """`outcomes` of the decided rows; `works`: what is sent next; `more`: how many more batches of the root that are
+    (-1: one fewer)."""
 
     attempt: Attempt | None
     outcomes: list[Outcome]
     works: Sequence[tuple[Work, FollowUp]]
-
-    @property
-    def parts(self) -> int:
-        return sum(not follow_up.same for _, follow_up in self.works)
+    more: int
 
 
 class Settlement:
@@ -112,7 +110,7 @@ class Settlement:
     # ------------------------------------------------------------------------------------------------ after a reply
 
     def settle(self, work: Work, asked: Asked[Reply] | None, decision: Decision) -> Settled:
-        """What a decision comes to: an attempt, outcomes, and batches with ids. `asked` None: it was not sent."""
+        """The attempt, outcomes and batches with ids that follow from a decision. `asked` None: it was not sent."""
         if decision.too_large:
             self._shrink(work.batch, decision.by_bytes)
         attempt = self._attempt(work, asked) if asked is not None else None
@@ -128,7 +126,8 @@ class Settlement:
             for follow_up in decision.follow_ups
             for again in self._works(work.batch, follow_up)
         ]
-        return Settled(attempt, outcomes, works)
+        more = sum(not follow_up.same for _, follow_up in works) - (not decision.goes_on)
+        return Settled(attempt, outcomes, works, more)
 
     async def write(self, work: Work, decision: Decision, settled: Settled) -> None:
         """Returns when all of it is on the disk."""

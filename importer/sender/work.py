@@ -1,4 +1,4 @@
-"""What the stages of sending take: portions of the sheet, and limits."""
+"""What the stages of sending take: portions of the sheet, and a deadline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from importer.model import Customer, MaxErrors, Outcome
+from importer.model import Customer, Outcome
 
 
 class Feed(Protocol):
@@ -27,10 +27,8 @@ class Portion(msgspec.Struct, frozen=True):
     repaired_to: int = 0
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """When the run stops by itself. `deadline` on the monotonic clock; `deadline_word`: the option that set it."""
+class Deadline(msgspec.Struct, frozen=True):
+    """When the run stops by itself. `at` on the monotonic clock; `option`: what set it."""
 
-    max_errors: MaxErrors | None = None
-    canary: int = 0
-    deadline: float | None = None
-    deadline_word: str = ""
+    at: float
+    option: str

@@ -10,7 +10,9 @@ from importer.capillary.codes import Next
 from importer.capillary.triage import RequestFailed, Trouble
 from importer.errors import ExitCode, Stop
 from importer.model import MAX_ATTEMPTS, Batch, Customer, ItemStatus, Reply, RequestStatus, Status, Work
-from importer.reconciler.decide import ATTEMPTS_OF_A_PART, TRIES_ALONE, Decision, decide, halved
+from importer.reconciler import decide as deciding
+from importer.reconciler.decide import ATTEMPTS_OF_A_PART, TRIES_ALONE, Decision, halved
+from importer.reconciler.reconcile import reconcile
 
 YES, NO = ItemStatus(success=True, code="200"), ItemStatus(success=False, code="1012", message="not found")
 BUSY = ItemStatus(success=False, code="521")
@@ -25,6 +27,11 @@ def work_of(count: int, **changed: Any) -> Work:
     alone = changed.pop("alone", False)
     batch = Batch(7, tuple(Customer(row, user_id=str(row)) for row in range(2, 2 + count)), alone=alone)
     return Work(batch, 7, **changed)
+
+
+def decide(work: Work, reply: Reply | RequestFailed, **known: Any) -> Decision:
+    rulings = reconcile(work.batch.customers, reply.items or ()) if isinstance(reply, Reply) else ()
+    return deciding.decide(work, reply, rulings, **known)
 
 
 def items(*found: ItemStatus) -> Reply:

@@ -261,7 +261,7 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files_module, "sync", full)
-    with pytest.raises(JournalError, match=r"No space left.*Make space"):
+    with pytest.raises(JournalError, match=r"No space left.*Free some space"):
         write_files(tmp_path, sheet(2), [bad(2)], MAPPING)
     assert list(tmp_path.iterdir()) == []
 

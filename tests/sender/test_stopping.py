@@ -19,9 +19,9 @@ from importer.model import MaxErrors, Rate, Status
 from importer.pipeline import Stages
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sender.engine import GRACE
-from importer.sender.work import Limits
+from importer.sender.work import Deadline
 from importer.settings.values import read_rate
-from tests.support.sending import customers, magic, ran
+from tests.support.sending import Limits, customers, magic, ran
 
 SLOW: dict[str, Any] = {"rate": read_rate("60/minute"), "options": {"latency": (0.3,)}}
 
@@ -104,7 +104,7 @@ def test_a_canary_larger_than_a_batch_or_than_the_sheet() -> None:
 def test_max_duration_stops_with_10_in_time_and_what_flies_lands() -> None:
     result = ran(
         customers(100_000),
-        limits_of=lambda now: Limits(deadline=now + 60.0, deadline_word="its end"),
+        limits_of=lambda now: Limits(deadline=Deadline(now + 60.0, "its end")),
         at_once=2000,
         **SLOW,
     )
@@ -371,7 +371,7 @@ def test_a_second_signal_leaves_at_once_and_the_run_can_be_resumed(
         wait_for_requests(sandbox, 1)
         process.send_signal(first)
         said = iter(process.stderr.readline, b"")
-        assert any(b"Ctrl-C again leaves at once" in line for line in said), "in-flight requests have ten seconds"
+        assert any(b"Ctrl-C again to stop at once" in line for line in said), "in-flight requests have ten seconds"
         process.send_signal(second)
         process.communicate(timeout=250)
         assert process.returncode == 130

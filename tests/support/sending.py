@@ -24,7 +24,7 @@ from importer.chunker.lanes import Lanes
 from importer.chunker.pacer import Pacer, SlotStore
 from importer.errors import ImporterError
 from importer.journal import Attempt, Change, RunProgress
-from importer.model import Batch, Customer, Outcome, Rate, Status, Work
+from importer.model import Batch, Customer, MaxErrors, Outcome, Rate, Status, Work
 from importer.observer import Silent
 from importer.pipeline import Stages, send_rows
 from importer.sandbox import SandboxOptions, SandboxState, create_app
@@ -33,7 +33,7 @@ from importer.sender.engine import Engine
 from importer.sender.retry import BackOff, Breaker
 from importer.sender.settlement import Settlement
 from importer.sender.stop_rules import StopRules
-from importer.sender.work import Limits, Portion
+from importer.sender.work import Deadline, Portion
 
 TILL = Basic("sandbox-till", "sandbox")
 
@@ -226,6 +226,15 @@ class Ran:
         return len(self.scribe.rows(status))
 
 
+@dataclass(frozen=True)
+class Limits:
+    """When a run stops by itself."""
+
+    max_errors: MaxErrors | None = None
+    canary: int = 0
+    deadline: Deadline | None = None
+
+
 @dataclass
 class Rig:
     """A sender, its parts and a sandbox, with everything set that a test does not care about."""
@@ -289,7 +298,7 @@ class Rig:
                 lanes,
                 chunker,
                 rules,
-                limits,
+                limits.deadline,
                 admission.stopping,
                 concurrency=self.concurrency,
                 clock=loop.time,

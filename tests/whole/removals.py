@@ -129,8 +129,8 @@ AWAY = (
     ),
     out(
         "back-off: the batch waits for it",
-        "send_rows",
-        "admission.back_off(follow_up.back_off)",
+        "pipeline._record",
+        "stages.admission.back_off(follow_up.back_off)",
         "0.0",
         "test_trouble::test_each_attempt_waits_longer",
     ),
@@ -898,9 +898,9 @@ CREDENTIALS = (
     ),
     out(
         "403: nothing new starts while it is recorded",
-        "send_rows",
-        "engine.stop(decision.stop)",
-        "asyncio.get_running_loop().call_later(0.1, engine.stop, decision.stop)",
+        "pipeline._decide",
+        "stages.engine.stop(decision.stop)",
+        "asyncio.get_running_loop().call_later(0.1, stages.engine.stop, decision.stop)",
         "test_trouble::test_a_refusal_at_the_start_costs_two_requests_and_no_row",
     ),
     out(
@@ -1229,9 +1229,9 @@ CONTENT = (
     ),
     out(
         "late answer: a newer row waits for the journal",
-        "send_rows",
-        "await settlement.write(*...)\nengine.settled(*...)",
-        "write = settlement.write(*...)\nengine.settled(*...)\nawait write",
+        "pipeline._record",
+        "await stages.settlement.write(*...)\nstages.engine.settled(*...)",
+        "write = stages.settlement.write(*...)\nstages.engine.settled(*...)\nawait write",
         "test_order::test_a_newer_row_is_sent_only_after_the_outcome_of_the_older_is_in_the_journal",
     ),
     out(
@@ -1268,8 +1268,8 @@ OTHERS = (
     ),
     out(
         "links: the lanes get them",
-        "Engine._queue",
-        "self._lanes.link(keys)",
+        "send_rows",
+        "lanes.link(keys)",
         "pass",
         "test_through_the_pipeline::test_a_link_of_a_row_that_had_its_outcome_before_a_resume_still_holds",
     ),
@@ -1296,14 +1296,14 @@ OTHERS = (
     ),
     out(
         "--until: the run stops",
-        "limits_of",
+        "deadline_of",
         "if settings.until:\n    ...",
         "if False:\n    pass",
         "test_through_the_pipeline::test_until_stops_with_10_and_the_run_can_be_resumed",
     ),
     out(
         "--max-duration: the run stops",
-        "limits_of",
+        "deadline_of",
         "if settings.max_duration:\n    ...",
         "if False:\n    pass",
         "test_through_the_pipeline::test_max_duration_counts_anew_for_each_process_and_is_the_runs_own_setting",
@@ -1366,9 +1366,9 @@ OTHERS = (
     ),
     out(
         "--max-errors: nothing new starts while it is recorded",
-        "send_rows",
-        "engine.stop(rules.settled(*...))",
-        "asyncio.get_running_loop().call_later(0.1, engine.stop, rules.settled(*...))",
+        "pipeline._record",
+        "stages.engine.stop(stages.rules.settled(*...))",
+        "asyncio.get_running_loop().call_later(0.1, stages.engine.stop, stages.rules.settled(*...))",
         "test_stopping::test_max_errors_by_number_stops_with_6",
     ),
     out(
