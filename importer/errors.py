@@ -121,7 +121,7 @@ class JournalError(ImporterError):
 
 
 class Stop(ImporterError):
-    """The run stops before its last row and can be resumed. Raised only while requests are sent."""
+    """The run stops before its last row and can be resumed. Raised where requests are sent."""
 
     def __init__(self, exit_code: ExitCode, message: str, advice: str = "", *, on_page: str | None = None) -> None:
         super().__init__(message, advice, on_page=on_page)

@@ -8,7 +8,7 @@ from importer.model import Outcome
 LINE_EVERY = 60.0
 
 
-class Silent:
+class Observer:
     """An observer that does nothing, and the interface of all others."""
 
     def of_run(self, run_id: str) -> None: ...

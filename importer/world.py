@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from importer.observer import Silent
+from importer.observer import Observer
 
 if TYPE_CHECKING:
     import httpx
@@ -21,7 +21,7 @@ class World(msgspec.Struct):
     """The environment, clocks, randomness, network, observer and stopper of a run."""
 
     environ: Mapping[str, str]
-    observer: Silent = msgspec.field(default_factory=Silent)
+    observer: Observer = msgspec.field(default_factory=Observer)
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

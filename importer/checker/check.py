@@ -30,15 +30,14 @@ from importer.world import World
 #: Large blocks are fast, and no sender waits for the first one.
 ROWS_AT_ONCE = 10_000
 #: The longest wait for a free request, in seconds.
-PATIENCE = 20.0
+LONGEST_WAIT = 20.0
 
 
 def check(path: str, settings: Settings, world: World) -> Findings:
     """Check a source. Raises `ImporterError` where it cannot be read or mapped."""
     fields = organisation_fields(settings, world) if settings.online else None
-    password = world.environ.get("IMPORTER_SOURCE_PASSWORD") or None
     with (
-        open_source(path, source_options(settings, password)) as source,
+        open_source(path, source_options(settings, world.environ)) as source,
         _problems_file(settings.output, path) as write,
     ):
         check_resubmit(source, settings)
@@ -104,7 +103,7 @@ async def greet(target: Target, settings: Settings, world: World) -> Greeting:
     """Fetch the organisation's fields, which also tries the credentials: one request, with OAuth two. It counts towards
     the rate of the key, which a run may be using."""
     admission = admission_of(pacer_of(target, settings, world), settings, world)
-    if (wait := admission.wait()) > PATIENCE:
+    if (wait := admission.wait()) > LONGEST_WAIT:
         raise Stop(
             ExitCode.TEMPORARY,
             f"The field list is not available: the rate leaves no request free for {wait:.0f} s.",

@@ -99,7 +99,7 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
     settings = settings_of(given, config)
     with (
         spooled(source, Path(settings.reports_dir), keep=False) as (path, _),
-        open_source(path, source_options(settings, os.environ.get("IMPORTER_SOURCE_PASSWORD"))) as opened,
+        open_source(path, source_options(settings, os.environ)) as opened,
     ):
         mapping = sketch(opened.columns)
         sampler = Sampler(mapping)

@@ -16,13 +16,13 @@ import msgspec
 
 from importer.errors import ExitCode, ImporterError, SettingsError
 from importer.model import RunSummary
-from importer.observer import Silent
+from importer.observer import Observer
 from importer.runs.record import PACE
 from importer.settings.options import Settings
 from importer.system.clock import stamp
 from importer.system.late import late
 from importer.telemetry.log import Log
-from importer.telemetry.log_observer import Watch
+from importer.telemetry.log_observer import LogObserver
 from importer.telemetry.metrics import record_run, refuse_unwritable
 from importer.telemetry.progress import Progress
 from importer.world import Stopper, World
@@ -39,11 +39,11 @@ class Sending:
     def __init__(self, quiet: bool, settings: Settings, json_lines: bool = False) -> None:
         self._json_lines = json_lines or settings.log_format == "json"
         refuse_unwritable(settings.metrics_file)
-        shown = Silent() if quiet or settings.log_format else Progress(sys.stderr)
+        shown = Observer() if quiet or settings.log_format else Progress(sys.stderr)
         self._world = World(os.environ, shown, stopper=Stopper())
         if settings.log_format or settings.log_file or settings.metrics_file:
             log = open_settings_log(settings, sys.stderr if settings.log_format else None, self._world)
-            self._world.observer = Watch(log, shown)
+            self._world.observer = LogObserver(log, shown)
 
     def __enter__(self) -> World:
         # SIGHUP stays ignored under nohup. A shell's `&` also ignores SIGINT, but only to shield the job from the
@@ -84,7 +84,7 @@ def measured(settings: Settings, world: World, work: Callable[[], RunSummary]) -
     """The same run; its end also goes to the log and the metrics."""
 
     def run() -> RunSummary:
-        watch = world.observer if isinstance(world.observer, Watch) else None
+        watch = world.observer if isinstance(world.observer, LogObserver) else None
         try:
             summary = work()
         except ImporterError as error:

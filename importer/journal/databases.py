@@ -25,12 +25,14 @@ def database_errors(where: str) -> Iterator[None]:
     except (sa.exc.DBAPIError, sqlite3.Error) as error:
         driver = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         word = str(driver).strip().splitlines()[0] if str(driver).strip() else type(driver).__name__
-        if "malformed" in word or "not a database" in word:
+        # The primary code of SQLite's extended one.
+        code = (getattr(driver, "sqlite_errorcode", None) or 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise damaged(where) from error
         if not isinstance(driver, sqlite3.Error):
             advice = "Check that the database runs, is reachable and accepts the credentials, then repeat the command."
             on_page = "Ask the administrator of this page to check the database."
-        elif "full" in word or "I/O" in word:
+        elif code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             advice = "Free space or repair the disk, then resume with `importer resume`."
             on_page = "Free space or repair the disk, then resume the import."
         else:

@@ -20,7 +20,7 @@ from importer.nightly.location import LocationUnreachable
 from importer.nightly.locations import LocationName, open_location
 from importer.nightly.profile import check_profile
 from importer.nightly.remote import LocationAccess
-from importer.runs.target import target_of
+from importer.runs.target import rate_key, target_of
 from importer.settings.options import Settings
 from importer.system.text import counted
 from importer.world import World
@@ -124,7 +124,7 @@ def _rate(settings: Settings, world: World) -> DoctorCheck:
         name = from_environment(world.environ, settings.credentials).name
     except ImporterError:
         return DoctorCheck("rate", f"{word}; not known whether it is shared, because the credentials are missing")
-    state = glance(world.environ, f"{settings.base_url} {name}")
+    state = glance(world.environ, rate_key(settings.base_url, name))
     now = world.clock()
     if state is None or state.slot <= now:
         return DoctorCheck("rate", f"{word}; no other process of this machine is using it")

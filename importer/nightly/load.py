@@ -44,7 +44,7 @@ from importer.runs.purge import purge
 from importer.settings.options import Settings
 from importer.system.clock import seconds_until
 from importer.telemetry.log import Log
-from importer.telemetry.log_observer import Watch
+from importer.telemetry.log_observer import LogObserver
 from importer.world import World
 
 #: Seconds between loads of `--watch`, and after a load that ended early.
@@ -73,7 +73,7 @@ class NightlyLoad:
         self._log = log.bind(profile=settings.profile)
         self._woken = threading.Event()
         self._sleep = sleep or self._woken.wait
-        watch = Watch(self._log, world.observer, world.clock)
+        watch = LogObserver(self._log, world.observer, world.clock)
         self._world = msgspec.structs.replace(world, observer=watch)
         self._reports = Path(settings.reports_dir)
         access = LocationAccess(world.environ, self._nightly.key_file, self._nightly.known_hosts)

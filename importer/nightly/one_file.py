@@ -24,7 +24,7 @@ from importer.reporter import headline, read_summary
 from importer.runs.record import PACE
 from importer.settings.options import Settings
 from importer.system.files import write_whole
-from importer.telemetry.log_observer import Watch
+from importer.telemetry.log_observer import LogObserver
 from importer.world import World
 
 #: Beside a file in `failed`: NAME.why.txt says why it is there.
@@ -54,7 +54,7 @@ def is_same_import(run: Run, profile: str, key_name: str) -> bool:
 class FileLoader:
     """Loads and delivers the claimed files of a profile."""
 
-    def __init__(self, settings: Settings, world: World, watch: Watch, locations: Locations) -> None:
+    def __init__(self, settings: Settings, world: World, watch: LogObserver, locations: Locations) -> None:
         """`watch`: the observer of `world`, which also logs the end of each run."""
         self._settings = settings
         self._world = world

@@ -58,7 +58,7 @@ def write_files(
     finder = CauseFinder(source.columns, mapping, country=country, show_identifiers=show_identifiers)
     statuses: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
-    with disk_errors(folder), _few_collections() as collect_now:
+    with disk_errors(folder), _collected_by_blocks() as collect_now:
         results, failed = _Results(folder, source), _Failed(folder, source)
         annotations = _annotations(source, mapping)
         try:
@@ -87,7 +87,7 @@ def write_files(
 
 
 @contextmanager
-def _few_collections() -> Iterator[Callable[[], None]]:
+def _collected_by_blocks() -> Iterator[Callable[[], None]]:
     """Pause garbage collection: searching a million outcomes without cycles took 40 % of the time.
 
     The youngest generation is still collected every 20 blocks, because a caller's DataFrame may create cycles.

@@ -134,7 +134,7 @@ def source_of(run: Run, world: World) -> Iterator[Source]:
 
 
 def options_of(settings: Settings, world: World) -> SourceOptions:
-    return source_options(settings, world.environ.get("IMPORTER_SOURCE_PASSWORD") or None)
+    return source_options(settings, world.environ)
 
 
 def _at_home(own: Settings, asked: Settings) -> Settings:

@@ -74,7 +74,6 @@ class Lock:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / (hashlib.sha256(name.encode()).hexdigest()[:24] + ".lock")
-        self._what = name
         self._file: int | None = None
 
     def is_held(self) -> bool:

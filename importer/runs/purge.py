@@ -13,7 +13,7 @@ from importer.journal import Journal, Run
 from importer.runs.locks import hold
 from importer.runs.spool import UPLOADS
 from importer.settings.options import Settings
-from importer.system.files import disk_errors
+from importer.system.files import deletion_errors
 from importer.system.text import counted
 from importer.world import World
 
@@ -64,19 +64,19 @@ def purge(
 
 def _purge(journal: Journal, run: Run, reports: Path) -> None:
     folder = reports / run.record.run_id
-    with disk_errors(folder):
+    with deletion_errors(folder):
         if folder.is_dir():
             shutil.rmtree(folder)
     journal.purge(run)
     if run.record.spooled and not journal.in_use(run.record.source):
-        with disk_errors(Path(run.record.source)):
+        with deletion_errors(Path(run.record.source)):
             Path(run.record.source).unlink(missing_ok=True)
 
 
 def _purge_spool(journal: Journal, reports: Path, before: int) -> None:
     """Delete old copies of piped input without a run: their process was killed first."""
     folder = reports / ".spool"
-    with disk_errors(folder):
+    with deletion_errors(folder):
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.stat().st_mtime * 1000 < before and not journal.in_use(str(path.resolve())):
                 path.unlink(missing_ok=True)
@@ -90,7 +90,7 @@ def _purge_uploads(journal: Journal, reports: Path, before: int) -> None:
         place = Path(run.record.source).parent
         (used if run.progress.purged is not None else needed).add(place)
     folder = reports / UPLOADS
-    with disk_errors(folder):
+    with deletion_errors(folder):
         for path in folder.iterdir() if folder.is_dir() else ():
             place = path.resolve()
             if place not in needed and (place in used or path.stat().st_mtime * 1000 < before):

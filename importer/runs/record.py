@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import secrets
+from collections import abc
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,14 @@ def check_resubmit(source: Source, settings: Settings) -> None:
         )
 
 
-def source_options(settings: Settings, password: str | None) -> SourceOptions:
+def source_options(settings: Settings, environ: abc.Mapping[str, str]) -> SourceOptions:
+    """How a source is opened. The password of a protected file comes from the environment."""
     return SourceOptions(
         sheet=settings.sheet or None,
         encoding=settings.encoding or None,
         delimiter=settings.delimiter or None,
         header_row=settings.header_row or None,
-        password=password,
+        password=environ.get("IMPORTER_SOURCE_PASSWORD") or None,
     )
 
 

@@ -25,8 +25,12 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def rate_key(self) -> str:
-        """Return what the rate belongs to: server and user."""
-        return f"{self.base_url} {self.credentials.name}"
+        return rate_key(self.base_url, self.credentials.name)
+
+
+def rate_key(base_url: str, name: str) -> str:
+    """Return what the rate belongs to: server and user."""
+    return f"{base_url} {name}"
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The sandbox as an ASGI application: the four calls of the API that the importer uses, and their refusals.
 
 Shares nothing with the importer's own wire code on purpose. Mounted in-process through httpx's ASGI transport, or
-served by uvicorn (`server.py`).
+served by uvicorn (`server.py`). It is one piece: each step of a request, from access to answer, reads the same state.
 """
 
 from __future__ import annotations

@@ -193,12 +193,12 @@ def _entries() -> tuple[MagicEntry, ...]:
     return tuple(table)
 
 
-#: Every magic identifier and what it does, in the order of the README's table.
+#: Every magic identifier and what it does, in the order of the manual's table.
 MAGIC_TABLE: tuple[MagicEntry, ...] = _entries()
 
 
 def magic_markdown() -> str:
-    """The table of magic identifiers as it stands in the README."""
+    """The table of magic identifiers, for the manual."""
     lines = ["| e-mail | external id or user id | mobile | what happens |", "|---|---|---|---|"]
     lines += [
         f"| `{e.email}` | `{e.external_id}` | {f'`{e.mobile}`' if e.mobile else ''} | {e.effect} |" for e in MAGIC_TABLE

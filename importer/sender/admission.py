@@ -17,7 +17,7 @@ from importer.chunker.pacer import Pacer
 from importer.errors import ExitCode, Stop
 from importer.masking import Scrubber
 from importer.model import Reply, Work
-from importer.observer import Silent
+from importer.observer import Observer
 from importer.sender.retry import BackOff, Breaker
 from importer.system.text import long
 
@@ -51,7 +51,7 @@ class Admission:
         concurrency: int,
         clock: Callable[[], float],
         wall: Callable[[], int],
-        observer: Silent,
+        observer: Observer,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._pacer = pacer

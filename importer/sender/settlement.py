@@ -15,7 +15,7 @@ from importer.chunker.batches import Chunker
 from importer.errors import ExitCode, ImporterError
 from importer.journal import Attempt, Change, RunProgress, Scribe
 from importer.model import Batch, Outcome, Reply, Work
-from importer.observer import Silent
+from importer.observer import Observer
 from importer.reconciler.decide import Decision, FollowUp
 from importer.sender.admission import Asked
 from importer.sender.unchanged import remembered
@@ -43,7 +43,7 @@ class Settlement:
         self,
         scribe: Scribe,
         chunker: Chunker,
-        observer: Silent,
+        observer: Observer,
         clock: Callable[[], float],
         progress: RunProgress,
         next_attempt: int = 1,

@@ -86,11 +86,23 @@ def sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn an `OSError` into `Unwritten`, with advice."""
+    """Turn an `OSError` while reports are written into `Unwritten`, with advice."""
     try:
         yield
     except OSError as error:
         raise Unwritten(
             f"The reports cannot be written to {path}: {error.strerror or error}.",
             "Free some space or repair the disk, then try again.",
+        ) from error
+
+
+@contextlib.contextmanager
+def deletion_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` while files are deleted into `JournalError`, with advice."""
+    try:
+        yield
+    except OSError as error:
+        raise JournalError(
+            f"{path} cannot be deleted: {error.strerror or error}.",
+            "Check the permissions of its folder, then try again.",
         ) from error

@@ -8,17 +8,17 @@ from collections.abc import Callable
 
 from importer.errors import ExitCode, ImporterError
 from importer.model import Outcome, RowCounts, RunSummary
-from importer.observer import LINE_EVERY, Silent
+from importer.observer import LINE_EVERY, Observer
 from importer.telemetry.log import Log
 
 
-class Watch(Silent):
+class LogObserver(Observer):
     """Writes events to the log, adds up pauses, and passes every event to `beside`."""
 
-    def __init__(self, log: Log, beside: Silent | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, log: Log, beside: Observer | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._whole = log
         self._log = log
-        self._beside = beside or Silent()
+        self._beside = beside or Observer()
         self._clock = clock
         self._told = 0.0
         self._read = 0

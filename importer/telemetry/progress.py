@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from importer.model import Outcome, Status
-from importer.observer import LINE_EVERY, Silent
+from importer.observer import LINE_EVERY, Observer
 from importer.system.late import late
 from importer.system.text import counted, visible
 
 
-class Progress(Silent):
+class Progress(Observer):
     """Shows rows done, succeeded and failed, the rate and the time left."""
 
     def __init__(self, stream: TextIO = sys.stderr, clock: Callable[[], float] = time.monotonic) -> None:

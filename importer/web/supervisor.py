@@ -30,7 +30,7 @@ GRACE = 60.0
 #: How often a run whose process died is restarted before a person must look at it.
 MOST_DEATHS = 3
 #: Seconds for which the process of a killed server may still hold its run.
-PATIENCE = 90.0
+LONGEST_BUSY = 90.0
 _INSPECTIONS_AT_ONCE = 2
 
 
@@ -193,7 +193,7 @@ class Supervisor:
                         ExitCode.INTERNAL, f"The process of this run died {deaths} times.", "Resume it later."
                     )
                 await self._nap(float(deaths))
-            elif ended.exit_code == ExitCode.BUSY and time.monotonic() - began < PATIENCE:
+            elif ended.exit_code == ExitCode.BUSY and time.monotonic() - began < LONGEST_BUSY:
                 # Most likely the process of a killed server, which is about to stop.
                 await self._nap(0.5)
             else:

@@ -23,7 +23,7 @@ from importer.errors import ExitCode, ImporterError, SourceError
 from importer.model import FieldDefinition, Outcome, Status
 from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping, fit, load, sketch
 from importer.normaliser.samples import Sampler
-from importer.observer import Silent
+from importer.observer import Observer
 from importer.pipeline import resume, retry, run
 from importer.reader import open_source
 from importer.runs.record import PACE, source_options
@@ -73,7 +73,7 @@ class Pipe:
                 return
 
 
-class PipeObserver(Silent):
+class PipeObserver(Observer):
     """Sends counts to the server a few times a second. No cell passes here."""
 
     def __init__(self, pipe: Pipe) -> None:
@@ -131,9 +131,7 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
     """The columns with samples, and the mapping their names propose. A fault of the file is part of the result."""
     fields, fields_fault = _fields(task.settings, world)
     try:
-        with open_source(
-            task.path, source_options(task.settings, world.environ.get("IMPORTER_SOURCE_PASSWORD"))
-        ) as source:
+        with open_source(task.path, source_options(task.settings, world.environ)) as source:
             mapping = _first_mapping(task, source.columns)
             # Sample every column as a preference: it may become one.
             sampler = Sampler(Mapping(tuple(ColumnUse(column, PREFERENCE, column) for column in source.columns)))

@@ -228,3 +228,37 @@ def test_the_folder_is_the_design_card() -> None:
     """At most twelve files stand beside the packages."""
     files = [entry.name for entry in PACKAGE.iterdir() if entry.is_file()]
     assert len(files) <= 12, sorted(files)
+
+
+#: The faces, the process's edges, and the modules that start children with its environment.
+READS_ENVIRONMENT = ("cli", "library", "web", "reader.workbook")
+
+
+def test_the_environment_is_passed_in() -> None:
+    """Below the faces, settings and credentials come from the environment that a face passes in."""
+    for name, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv"):
+                assert inside(name, READS_ENVIRONMENT), f"{name}, line {node.lineno}"
+
+
+def test_modules_that_are_loaded_by_name_stand_below_too() -> None:
+    """`late` and tables of modules name them in strings, which no import statement shows."""
+    for name, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and name:
+                target = node.value.removeprefix("importer.")
+                if target != node.value and target in MODULES:
+                    assert floor_of(target) >= floor_of(name), f"{name} loads {target}, which stands above it"
+
+
+def test_a_large_module_or_class_says_why_it_is_one_piece() -> None:
+    """At most 450 lines a module and 300 a class, except for tables and where the first lines give the reason."""
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        excused = "table" in (ast.get_docstring(tree) or "") or "one piece" in (ast.get_docstring(tree) or "")
+        assert text.count("\n") <= 450 or excused, path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                assert (node.end_lineno or 0) - node.lineno < 300 or excused, f"{path}: {node.name}"

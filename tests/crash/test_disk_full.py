@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from importer.errors import ExitCode, JournalError
-from importer.observer import Silent
+from importer.observer import Observer
 from importer.pipeline import run
 from importer.sandbox import EmbeddedSandbox
 from tests.support.runs import Program, results, settings, sheet, violations, world
@@ -70,7 +70,7 @@ def test_a_full_disk_ends_the_run_with_7_and_it_goes_on_when_there_is_room(small
         assert violations(sandbox.state, rows, ROWS, small_disk) == []
 
 
-class FullAtTheEnd(Silent):
+class FullAtTheEnd(Observer):
     """When the last row has its outcome, the disk is full."""
 
     def __init__(self, disk: Path) -> None:

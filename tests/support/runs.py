@@ -17,7 +17,7 @@ import msgspec
 
 from importer.journal import Journal
 from importer.model import Outcome, RunSummary, Status
-from importer.observer import Silent
+from importer.observer import Observer
 from importer.pipeline import run
 from importer.reader import open_source
 from importer.runs.job import Job, begin, options_of
@@ -68,7 +68,7 @@ def settings(sandbox: EmbeddedSandbox | None, reports: Path, **more: object) -> 
     return msgspec.structs.replace(base, **more)
 
 
-class Listener(Silent):
+class Listener(Observer):
     """Keeps the notes."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ from importer.chunker.pacer import Pacer, SlotStore
 from importer.errors import ImporterError
 from importer.journal import Attempt, Change, RunProgress
 from importer.model import Batch, Customer, MaxErrors, Outcome, Rate, Status, Work
-from importer.observer import Silent
+from importer.observer import Observer
 from importer.pipeline import Stages, send_rows
 from importer.sandbox import SandboxOptions, SandboxState, create_app
 from importer.sender.admission import Admission
@@ -148,7 +148,7 @@ class MemoryScribe:
         }
 
 
-class Watcher(Silent):
+class Watcher(Observer):
     """What a face would show."""
 
     def __init__(self) -> None:

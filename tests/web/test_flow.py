@@ -106,7 +106,7 @@ def walk(page: Page, server: Place, tmp_path: Path, *, scripts: bool) -> None:
     for column in ("Mobile No.", "E-mail ID", "Customer ID"):
         page.get_by_label(f"What “{column}” becomes").select_option("ignored")
     page.get_by_role("button", name="Check every row").click()
-    expect(page.get_by_role("alert")).to_contain_text("No column names the customer")
+    expect(page.get_by_role("alert")).to_contain_text("No column identifies the customer")
     look()
     expect(page.get_by_label("What “Mobile No.” becomes")).to_have_value("ignored")
     page.get_by_label("What “Mobile No.” becomes").select_option("mobile")

@@ -18,7 +18,7 @@ from importer.normaliser.mapping import fit, load
 from importer.web import views
 from importer.web.messages import Checked, Inspection
 from importer.web.pages.results import check_of, inspection_of
-from importer.web.pages.site import PATIENCE, Site, get, now_ms, post, user_of
+from importer.web.pages.site import WAIT_FOR_PAGE, Site, get, now_ms, post, user_of
 from importer.web.receiving import RequestRefused
 from importer.web.storage import Upload, Wish
 
@@ -136,7 +136,7 @@ class CheckPages:
         live = self._site.live_of(upload)
         if live is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(live.known.wait(), PATIENCE)
+                await asyncio.wait_for(live.known.wait(), WAIT_FOR_PAGE)
         wish = live.wish if live is not None else self._site.storage.wish_of_path(upload.path)
         if wish is not None and wish.run_id:
             return RedirectResponse(f"/runs/{wish.run_id}", 303)

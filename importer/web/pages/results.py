@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from importer.web.messages import RESULT_FILES, Checked, Inspection
-from importer.web.pages.site import PATIENCE, Site
+from importer.web.pages.site import WAIT_FOR_PAGE, Site
 from importer.web.storage import Upload
 
 
@@ -36,7 +36,7 @@ async def _result(site: Site, upload: Upload, kind: Literal["inspect", "check"])
             site.runs.inspect(upload, site.settings(upload), given)
         else:
             site.runs.check(upload, site.settings(upload))
-    await site.runs.wait_for_inspection(upload, kind, PATIENCE)
+    await site.runs.wait_for_inspection(upload, kind, WAIT_FOR_PAGE)
     if site.runs.is_inspecting(upload, kind) or not path.exists():
         return None
     return await asyncio.to_thread(path.read_bytes)

@@ -27,7 +27,7 @@ from importer.web.users import User
 
 Handler = Callable[[Request], Awaitable[Response]]
 #: A page that is nearly ready is awaited this long, seconds.
-PATIENCE = 1.5
+WAIT_FOR_PAGE = 1.5
 ACCEPT = ".xlsx,.xlsm,.xlsb,.xls,.ods,.csv,.tsv,.txt,.gz,.zip"
 
 
