@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -121,4 +122,6 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
         ) from None
     with os.fdopen(file, "w", encoding="utf-8") as stream:
         stream.write(text)
-    click.echo(f"Wrote {output}. Edit it, then: importer check {source} --mapping {output}", err=True)
+    click.echo(
+        f"Wrote {output}. Edit it, then: importer check {shlex.quote(source)} --mapping {shlex.quote(output)}", err=True
+    )

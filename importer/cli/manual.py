@@ -33,7 +33,8 @@ def manual_command(topic: str | None) -> None:
             f"The manual has no topic {topic}.",
             f"Did you mean {near[0]}?" if near else "`importer manual` lists the topics.",
         )
-    text = page.read_text("utf-8")
+    # The marks of generated parts are for those who write the manual.
+    text = "".join(line for line in page.read_text("utf-8").splitlines(True) if not line.startswith("<!--"))
     if sys.stdout.isatty():
         click.echo_via_pager(text)
     else:
@@ -49,7 +50,6 @@ def manual_topics() -> dict[str, Traversable]:
 
 
 def summary_of(text: str) -> str:
-    """The first heading of a page, else its first line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    heading = next((line for line in lines if line.startswith("#")), lines[0] if lines else "")
-    return heading.lstrip("#").strip()
+    """The first sentence below the heading of a topic."""
+    lines = [line for line in text.splitlines() if line and not line.startswith(("#", "<!--"))]
+    return lines[0] if lines else ""

@@ -46,7 +46,7 @@ def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool,
     if settings is None:
         settings = read_all(typed(given), os.environ, file).rest()
     if mistakes and not (settings.nightly.notices or settings.metrics_file):
-        raise SettingsError("\n".join(mistakes), "Correct it and try again.")
+        raise SettingsError("\n".join(mistakes))
     json_lines = settings.log_format == "json" or not (settings.log_format or sys.stderr.isatty())
     # The nightly load has its own log and metrics.
     plain = msgspec.structs.replace(settings, log_format="", log_file="", metrics_file="")

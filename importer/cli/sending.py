@@ -17,8 +17,7 @@ import msgspec
 from importer.errors import ExitCode, ImporterError, SettingsError
 from importer.model import RunSummary
 from importer.observer import Observer
-from importer.runs.record import PACE
-from importer.settings.options import Settings
+from importer.settings.options import PACE, Settings
 from importer.system.clock import stamp
 from importer.system.late import late
 from importer.telemetry.log import Log

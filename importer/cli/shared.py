@@ -14,7 +14,7 @@ import click
 from importer.cli.printing import print_data
 from importer.model import to_json
 from importer.settings.loading import load, with_reports
-from importer.settings.options import OPTIONS, Settings
+from importer.settings.options import OPTIONS, PACE, Settings
 
 Command = Callable[..., Any]
 
@@ -26,7 +26,10 @@ def table_options(command: str, without: Sequence[str] = ()) -> Callable[[Comman
         for option in reversed(OPTIONS):
             if not option.taken_by(command) or option.name in without:
                 continue
-            text = f"{option.help} [default: {option.shown.replace('`', '')}]"
+            # A run that exists keeps its own settings.
+            kept = command in ("resume", "retry") and option.field in PACE
+            default = "as in the run" if kept else option.shown.replace("`", "")
+            text = f"{option.help} [default: {default}]"
             if option.flag:
                 add = click.option(f"--{option.name}", option.field, is_flag=True, default=None, help=text)
             else:

@@ -21,8 +21,7 @@ from importer.nightly.locations import Locations
 from importer.nightly.state import FINISHED, FileResult, RunEnd, result_of
 from importer.pipeline import report, resume, run
 from importer.reporter import headline, read_summary
-from importer.runs.record import PACE
-from importer.settings.options import Settings
+from importer.settings.options import PACE, Settings
 from importer.system.files import write_whole
 from importer.telemetry.log_observer import LogObserver
 from importer.world import World

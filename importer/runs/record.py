@@ -16,16 +16,10 @@ from importer.errors import Busy, SettingsError, SourceChanged, SourceError
 from importer.journal import Journal, Run, RunRecord
 from importer.normaliser.mapping import Mapping, fit, load, propose
 from importer.reader import Source, SourceOptions
-from importer.settings.options import Nightly, Settings
+from importer.settings.options import PACE, Nightly, Settings
 from importer.system.text import typed_place
 
 _USUAL = Settings()
-
-#: Settings that may change when a run is resumed: pace and stop; in a retry also the canary and the attribution.
-PACE = (
-    *("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration", "time_zone"),
-    *("canary", "gzip", "attribution_type", "attribution_code"),
-)
 
 
 def choose_mapping(source: Source, settings: Settings) -> Mapping:
@@ -131,7 +125,11 @@ def find(journal: Journal, run_id: str | None, *, unfinished: bool = False) -> R
         return found
     runs = [run for run in journal.runs() if run.progress.purged is None]
     if not runs:
-        raise SettingsError("There is no run yet.", "Start one with `importer run FILE`.", on_page="Upload a file.")
+        raise SettingsError(
+            "There is no run whose rows are still stored.",
+            "Start one with `importer run FILE`.",
+            on_page="Upload a file.",
+        )
     return next((run for run in runs if unfinished and not run.finished), runs[0])
 
 
@@ -150,9 +148,11 @@ def check_unchanged(run: Run, source: Source, settings: Settings = _USUAL) -> No
     if source.sha256 != run.record.source_sha256:
         raise SourceChanged(
             f"{source.name} has changed since run {run.record.run_id} began.",
-            f"Put the old file back and resume with `importer resume {run.record.run_id}{_place(settings)}`, "
+            "Put the old file back, or import the new one with `importer run`."
+            if run.finished
+            else f"Put the old file back and resume with `importer resume {run.record.run_id}{_place(settings)}`, "
             "or import the new one with --restart.",
-            on_page="Put the old file back and resume the import, or upload the new one.",
+            on_page="Put the old file back, or upload the new one.",
         )
 
 

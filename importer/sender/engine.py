@@ -161,7 +161,7 @@ class Engine:
             self.stop(
                 Stop(
                     ExitCode.TIME,
-                    "The time that was set for this run is over.",
+                    "The run reached the time at which it stops.",
                     f"{self._deadline.option} set it. Resume with `importer resume`.",
                     on_page="Resume the import when it may run again.",
                 )

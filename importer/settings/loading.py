@@ -67,7 +67,7 @@ class Reading(msgspec.Struct, frozen=True):
     def settings(self) -> Settings:
         """Raises `SettingsError` with every mistake, one per line."""
         if self.mistakes:
-            raise SettingsError("\n".join(map(str, self.mistakes)), "Correct the settings and try again.")
+            raise SettingsError("\n".join(map(str, self.mistakes)))
         return self.rest()
 
     def rest(self) -> Settings:

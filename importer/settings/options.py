@@ -113,6 +113,13 @@ class Settings(msgspec.Struct, frozen=True):
 _USUAL = Settings()
 
 
+#: Settings that may change when a run is resumed: pace and stop; in a retry also the canary and the attribution.
+PACE = (
+    *("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration", "time_zone"),
+    *("canary", "gzip", "attribution_type", "attribution_code"),
+)
+
+
 class Option(msgspec.Struct, frozen=True):
     """One option: its name, how its text is read, and its help. `absent`: what an empty default means."""
 

@@ -59,12 +59,14 @@ class Progress(Observer):
             self._told = self._clock()
             done = self._counts.total()
             rate = done / max(self._clock() - self._began, 1e-9) * 60
-            line = f"{self._name}: {counted(self._before + done, 'row')} done ({self._so_far()}), {rate:,.0f} a minute"
+            line = (
+                f"{self._name}: {counted(self._before + done, 'row')} done ({self._so_far()}), {rate:,.0f} rows/minute"
+            )
             self._line(line + self._left(done, rate))
 
     def _left(self, done: int, rate: float) -> str:
         left = self._read - self._before - done
-        return f", {left:,} more read, about {max(left / rate, 1):.0f} min" if left > 0 and rate > 0 else ""
+        return f", {left:,} waiting, about {max(left / rate, 1):.0f} min left" if left > 0 and rate > 0 else ""
 
     def _so_far(self) -> str:
         wrong = sum(self._counts[s] for s in (Status.FAILED, Status.REJECTED, Status.UNKNOWN))

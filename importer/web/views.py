@@ -371,7 +371,7 @@ def check_notes(t: Texts, checked: Checked, found: Findings) -> list[str]:
     for column in found.columns:
         if column.becomes in (PREFERENCE, VALUE):
             if column.blank:
-                notes.append(t(f"check.blank_{found.blank}", column=column.column, n=f"{column.blank:,}"))
+                notes.append(t.n(f"check.blank_{found.blank}", column.blank, column=column.column))
             if column.list_like and not column.is_list:
                 notes.append(t("check.list_like", column=column.column, n=f"{column.list_like:,}"))
         if column.looks_like:

@@ -26,8 +26,8 @@ from importer.normaliser.samples import Sampler
 from importer.observer import Observer
 from importer.pipeline import resume, retry, run
 from importer.reader import open_source
-from importer.runs.record import PACE, source_options
-from importer.settings.options import Settings
+from importer.runs.record import source_options
+from importer.settings.options import PACE, Settings
 from importer.system.files import write_whole
 from importer.system.formula_guard import unguard
 from importer.web.messages import (
