@@ -55,7 +55,7 @@ def sign_in(page: Page, server: Server, name: str) -> None:
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.exhaustive)])
 def test_pages_beside_the_way(browser: Browser, server: Server, paths: dict[str, str], scheme: str) -> None:
     """axe finds nothing on any of them, and none is wider than a phone; what a file or a drop says stays in its box."""
     context = context_of(browser, viewport={"width": 360, "height": 740}, is_mobile=True, color_scheme=scheme)

@@ -176,6 +176,7 @@ def test_the_whole_way_with_a_browser(browser: Browser, server: Place, tmp_path:
     assert watcher.faults == []
 
 
+@pytest.mark.exhaustive
 def test_the_whole_way_without_scripts(browser: Browser, server: Place, tmp_path: Path) -> None:
     """Only live progress needs a script."""
     context = context_of(browser, java_script_enabled=False)
@@ -184,6 +185,7 @@ def test_the_whole_way_without_scripts(browser: Browser, server: Place, tmp_path
     context.close()
 
 
+@pytest.mark.exhaustive
 def test_the_whole_way_on_a_phone_in_the_dark(browser: Browser, server: Place, tmp_path: Path) -> None:
     """Nothing is cut off or wider than a phone, and dark pages have the same contrast."""
     context = context_of(

@@ -457,4 +457,4 @@ def test_an_attribution_that_no_header_can_carry_is_refused(terminal: Terminal) 
 
 
 def test_a_folder_is_named(terminal: Terminal) -> None:
-    assert ". is a folder" in terminal.type("run", ".", "--sandbox").err
+    assert ". is a directory" in terminal.type("run", ".", "--sandbox").err
