@@ -1,7 +1,7 @@
 """The sandbox as an ASGI application: the four calls of the API that the importer uses, and their refusals.
 
 Shares nothing with the importer's own wire code on purpose. Mounted in-process through httpx's ASGI transport, or
-served by uvicorn (`server.py`). It is one piece: each step of a request, from access to answer, reads the same state.
+served by uvicorn (`server.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import math
 import time
 import uuid
-import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,15 +18,16 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from importer.sandbox.catalogue import PAGES, REQUEST_CODES, Magic
 from importer.sandbox.faults import Fault, SandboxAnswer, deliver, page, send_answer
-from importer.sandbox.judge import CustomerSent, StoreSent, decode_body
+from importer.sandbox.judge import CustomerSent, StoreSent
 from importer.sandbox.options import PreferenceField, SandboxOptions
+from importer.sandbox.request_body import customers_in, read_body, unpacked
 from importer.sandbox.shapes import ItemResult
 from importer.sandbox.state import Identifier, RequestRecord, SandboxState
 from importer.sandbox.store import Account, Identifiers
@@ -40,8 +40,6 @@ _PARAMETERS: dict[str, Identifier] = {
 }
 #: All that may arrive: which of them a call takes it decides itself, to refuse the others in the API's words.
 _METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
-#: A gzip body may unpack to this much.
-_UNPACKED = 64 << 20
 _FOUND = "Customer preferences retrieved successfully"
 
 
@@ -129,7 +127,7 @@ class _Preferences:
         state.in_flight += 1
         state.in_flight_most = max(state.in_flight_most, state.in_flight)
         try:
-            body = await _read(receive, state.options.max_bytes)
+            body = await read_body(receive, state.options.max_bytes)
             if body is not None:
                 record.body_sha256 = hashlib.sha256(body).hexdigest()
             if fault is None:
@@ -158,7 +156,7 @@ class _Preferences:
             await asyncio.sleep(fault.number("seconds", 5))
         if fault.after:
             return await self._answer(record, headers, scope, body)
-        customers = _customers(body)
+        customers = customers_in(body)
         record.size = len(customers or ())
         return SandboxAnswer(200, b"")
 
@@ -176,7 +174,7 @@ class _Preferences:
         if QueryParams(scope["query_string"]).get("format") != "json":
             # Without it v1.1 speaks XML, which the importer does not parse.
             return _xml_refusal(more)
-        customers = _customers(_unpacked(body) if packed == "gzip" else body)
+        customers = customers_in(unpacked(body) if packed == "gzip" else body)
         record.size = len(customers or ())
         if not customers:
             return _refusal(state, 400, more)
@@ -414,38 +412,6 @@ def _not_found(state: SandboxState) -> Callable[[Request, Exception], Awaitable[
         return Response(answer.body, answer.http_status, headers, answer.content_type)
 
     return handler
-
-
-async def _read(receive: Receive, most: int | None) -> bytes | None:
-    """The body, or None when it is longer than may be."""
-    parts = []
-    length = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        part = message.get("body", b"")
-        length += len(part)
-        if most is None or length <= most:
-            parts.append(part)
-        if not message.get("more_body", False):
-            break
-    return b"".join(parts) if most is None or length <= most else None
-
-
-def _unpacked(body: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=31).decompress(body, _UNPACKED)
-    except zlib.error:
-        return b""
-
-
-def _customers(body: bytes | None) -> list[CustomerSent] | None:
-    """The customers of a body, or None if anything in it is not as documented (a value that is no string, say)."""
-    try:
-        return decode_body(body or b"").root.customer
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def _xml_refusal(headers: dict[str, str]) -> SandboxAnswer:
