@@ -123,13 +123,11 @@ def find(journal: Journal, run_id: str | None, *, unfinished: bool = False) -> R
                 f"The rows of run {run_id} were purged.", "Its counts are in `importer runs`.", on_page=""
             )
         return found
-    runs = [run for run in journal.runs() if run.progress.purged is None]
+    every = journal.runs()
+    runs = [run for run in every if run.progress.purged is None]
     if not runs:
-        raise SettingsError(
-            "There is no run whose rows are still stored.",
-            "Start one with `importer run FILE`.",
-            on_page="Upload a file.",
-        )
+        message = "The rows of every run were purged." if every else "There is no run yet."
+        raise SettingsError(message, "Start one with `importer run FILE`.", on_page="Upload a file.")
     return next((run for run in runs if unfinished and not run.finished), runs[0])
 
 
