@@ -57,6 +57,7 @@ class Upload(msgspec.Struct, frozen=True):
     size: int
     at: float
     reading: ReadingChoices = ReadingChoices()
+    #: Stored under the name that uploads of earlier versions have.
     fixes: str = msgspec.field(default="", name="mends")
     mapped: bool = False
     #: The sheets to choose from.
