@@ -352,4 +352,4 @@ def _attempt_totals(key: int) -> sa.Select[Any]:
 
 def _partial(run: Run) -> bool:
     """Whether the run read only part of the file, by --limit or --skip-rows."""
-    return bool(run.record.settings.get("limit") or run.record.settings.get("skip_rows"))
+    return bool(run.record.settings.limit or run.record.settings.skip_rows)

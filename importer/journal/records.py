@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from importer.model import RequestCounts
+from importer.settings.options import Settings
 
 
 class RunRecord(msgspec.Struct, frozen=True):
@@ -20,7 +19,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     base_url: str
     key_name: str
     started_at: int
-    settings: dict[str, Any]
+    settings: Settings
     parser: dict[str, str]
     mapping: bytes
     version: str

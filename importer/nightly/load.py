@@ -288,7 +288,7 @@ class NightlyLoad:
         return []
 
     def _is_own(self, run: Run) -> bool:
-        return run.finished and run.record.settings.get("profile", "") == self._settings.profile
+        return run.finished and run.record.settings.profile == self._settings.profile
 
     def _write_metrics(self, found: LoadReport, steps: Sequence[Step]) -> Step:
         own = self._reports / ".nightly" / f"{folder_name(self._settings.profile)}.prom"

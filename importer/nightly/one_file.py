@@ -45,7 +45,7 @@ def action_for(known: Run | None) -> Action:
 def is_same_import(run: Run, profile: str, key_name: str) -> bool:
     """Whether a run of the same content counts as an import of the profile: another profile feeds other fields, and
     other credentials may be another organisation's. `key_name` "": the sandbox."""
-    if run.record.settings.get("profile", "") not in ("", profile):
+    if run.record.settings.profile not in ("", profile):
         return False
     return not key_name or run.record.key_name == key_name
 

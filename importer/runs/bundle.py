@@ -124,7 +124,7 @@ def _cut(rows: list[int]) -> list[int]:
 
 
 def _customers(run: Run, source: Source, wanted: set[int]) -> dict[int, Customer]:
-    settings = msgspec.convert(run.record.settings, Settings)
+    settings = run.record.settings
     normaliser = normaliser_of(mapping_of(run), settings)
     return SheetFeed(source, normaliser, Selection(), lambda: 0).customers_of(wanted)
 
@@ -205,9 +205,9 @@ def _about(run: Run, summary: RunSummary, source: Source) -> dict[str, Any]:
     }
 
 
-def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in settings.items() if name not in _LEFT_OUT}
-    return {**kept, "base_url": _without_user(str(kept.get("base_url", "")))}
+def _settings(settings: Settings) -> dict[str, Any]:
+    kept = {name: value for name, value in msgspec.to_builtins(settings).items() if name not in _LEFT_OUT}
+    return {**kept, "base_url": _without_user(settings.base_url)}
 
 
 def _without_user(url: str) -> str:

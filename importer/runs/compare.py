@@ -235,7 +235,7 @@ def _hashes(block: RowBlock, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]
 
     Each identifier counts alone: a row that was rejected because of its e-mail still matches by its mobile.
     """
-    settings = msgspec.convert(run.record.settings, Settings)
+    settings = run.record.settings
     positions = {row: n for n, row in enumerate(block.row_numbers)}
     for use in mapping_of(run).columns:
         if use.field not in IDENTIFIERS or use.column not in block.cells.names:

@@ -86,7 +86,7 @@ def new_record(
         key_name=key_name,
         started_at=at,
         # The locations and recipients of the nightly load are not part of the run.
-        settings=msgspec.to_builtins(msgspec.structs.replace(settings, nightly=Nightly())),
+        settings=msgspec.structs.replace(settings, nightly=Nightly()),
         parser=dict(source.settings),
         mapping=msgspec.msgpack.encode(mapping),
         version=__version__,
@@ -133,8 +133,8 @@ def find(journal: Journal, run_id: str | None, *, unfinished: bool = False) -> R
 
 def settings_of(run: Run, given: dict[str, Any]) -> Settings:
     """Return the run's own settings, changed by those of `given` that may change."""
-    settings = msgspec.convert(run.record.settings, Settings)
-    return msgspec.structs.replace(settings, **{name: value for name, value in given.items() if name in PACE})
+    may_change = {name: value for name, value in given.items() if name in PACE}
+    return msgspec.structs.replace(run.record.settings, **may_change)
 
 
 def mapping_of(run: Run) -> Mapping:

@@ -18,7 +18,6 @@ from importer.reporter.timings import Timings
 from importer.runs.record import forget_spool, mapping_of
 from importer.runs.summary import exit_code_of, summarise
 from importer.settings.loading import changed
-from importer.settings.options import Settings
 from importer.system.files import Unwritten
 from importer.system.late import late
 from importer.world import World
@@ -94,7 +93,7 @@ def _write(
     folder: Path,
     show_identifiers: bool,
 ) -> RunSummary:
-    settings = msgspec.convert(run.record.settings, Settings)
+    settings = run.record.settings
     place = folder / run.record.run_id
     written = write_files(
         place,
@@ -114,7 +113,7 @@ def _facts(journal: Journal, run: Run, source: Source, timeline: Timeline | None
     """Return further rows for summary.html: response times, settings, parser and columns."""
     attempts = journal.attempts(run.key)
     facts = (Timings(attempts, timeline.trouble) if timeline is not None else Timings(attempts)).facts()
-    facts["Settings"] = changed(msgspec.convert(run.record.settings, Settings))
+    facts["Settings"] = changed(run.record.settings)
     words = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
     read = [f"{name.replace('_', ' ')} {words.get(value, value)}" for name, value in source.settings.items() if value]
     facts["Read with"] = ", ".join(read) or "no settings"

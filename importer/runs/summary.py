@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from importer.errors import ExitCode, ImporterError
 from importer.journal import Run
 from importer.model import RateSummary, RequestCounts, RowCounts, RunSummary, SourceSummary, TargetSummary
@@ -13,7 +11,6 @@ from importer.normaliser.mapping import misspelt
 from importer.reader import Source
 from importer.reporter import SUMMARY_FILES, WrittenReports
 from importer.runs.record import mapping_of
-from importer.settings.options import Settings
 from importer.system.clock import stamp
 
 
@@ -37,7 +34,7 @@ def summarise(
 ) -> RunSummary:
     """Return the document `summary.json`."""
     record, progress = run.record, run.progress
-    settings = msgspec.convert(record.settings, Settings)
+    settings = record.settings
     spent = progress.sending_seconds
     notes = [*source.notes, *_mapping_notes(run), *progress.notes, *written.notes]
     if progress.stopped:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from importer.journal import Attempt, Change, Journal, RunRecord
 from importer.model import Batch, Customer, Outcome, Status
+from importer.settings.options import Settings
 
 ROWS = 10
 
@@ -19,7 +20,7 @@ def write(folder: Path, synchronous: str) -> None:
         if synchronous != "FULL":
             # Past SQLAlchemy, which would begin a transaction first.
             journal._connection.connection.cursor().execute(f"PRAGMA synchronous={synchronous}")
-        record = RunRecord("run", "/rows.csv", "", 0, "", "", "", 1, {}, {}, b"", "0")
+        record = RunRecord("run", "/rows.csv", "", 0, "", "", "", 1, Settings(), {}, b"", "0")
         run = journal.create(record, "work")
         print(0, flush=True)
         number = 0

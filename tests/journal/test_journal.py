@@ -28,6 +28,7 @@ from importer.journal import (
 from importer.journal.schema import STATUSES
 from importer.journal.scribe import GAP, LONELY
 from importer.model import Outcome, Status
+from importer.settings.options import Settings
 from tests.support.journals import Opener, batch, record
 
 
@@ -134,11 +135,11 @@ def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finishe
         assert [run.record.run_id for run in journal.runs()] == ["b", "a"]
 
 
-@pytest.mark.parametrize("left_out", ["limit", "skip_rows"])
-def test_a_run_of_a_part_is_no_import_of_the_file(opener: Opener, left_out: str) -> None:
+@pytest.mark.parametrize("part", [Settings(limit=7), Settings(skip_rows=7)])
+def test_a_run_of_a_part_is_no_import_of_the_file(opener: Opener, part: Settings) -> None:
     """The nightly load skips imported files: rows beyond --limit would never be imported."""
     with opener() as journal:
-        run = journal.create(record(settings={left_out: 7}), "this work")
+        run = journal.create(record(settings=part), "this work")
         journal.finish(run.key, 5, 0, True, RunProgress())
         assert journal.imported_whole("https://api", "ab" * 32) is None
         assert journal.imported("https://api", "ab" * 32) == []

@@ -18,6 +18,7 @@ from importer.nightly.one_file import action_for, is_same_import
 from importer.pipeline import resume, run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sandbox.faults import parse_script
+from importer.settings.options import Settings
 from tests.support.nightly import House, mobiles, sheet
 
 DAY = datetime.date(2026, 11, 24)
@@ -59,7 +60,7 @@ def test_what_is_done_with_a_claimed_file(run: Run | None, action: str) -> None:
 )
 def test_whether_an_import_is_the_profiles_own(profile: str, key_name: str, own_key: str, same: bool) -> None:
     """Of the same profile or of none, with the same credentials. The sandbox has no organisations."""
-    run = known(finished=True, exit_code=0, settings={"profile": profile}, key_name=key_name)
+    run = known(finished=True, exit_code=0, settings=Settings(profile=profile), key_name=key_name)
     assert is_same_import(run, "brand-a", own_key) is same
 
 

@@ -14,7 +14,6 @@ from starlette.routing import Route
 
 from importer.normaliser.mapping import to_toml
 from importer.runs.record import mapping_of
-from importer.settings.options import Settings
 from importer.system.files import write_whole
 from importer.web.guard import Visitor, check_form, visitor_of
 from importer.web.journal_view import ended_well
@@ -53,7 +52,7 @@ class UploadPages:
         run = await self._site.run(request)
         require_control(request, self._site.owner(run))
         received = await self._received(request)
-        own = msgspec.convert(run.record.settings, Settings)
+        own = run.record.settings
         # A text file has no sheets. A workbook without that sheet is refused with the names it has.
         sheet = own.sheet if await asyncio.to_thread(_is_workbook, received.path) else ""
         reading = ReadingChoices(sheet=sheet, country=own.country, blank=own.blank)
