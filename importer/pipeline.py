@@ -152,7 +152,7 @@ async def _send(job: Job) -> Sent:
     options = client_options_of(target, settings, world)
     async with (
         Scribe(journal, run.key) as scribe,
-        Client(options, target.credentials, world.clock, world.transport) as client,
+        Client(options, target.credentials, world.clock, target.transport) as client,
     ):
         next_attempt = journal.last_attempt(run.key) + 1
         settlement = Settlement(scribe, chunker, world.observer, world.clock, run.progress, next_attempt)

@@ -7,7 +7,7 @@ timeout restarts with every byte. A cap on the decoded answer. Tokens are renewe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -19,10 +19,8 @@ from importer.capillary.bodies import bounded, compressed
 from importer.capillary.codes import Next
 from importer.capillary.credentials import Basic, Credentials, OAuth
 from importer.capillary.lookups import NoToken, decode_fields, decode_preferences, decode_token
-from importer.capillary.network_errors import UNWRAPPED, explain, scheme_and_host
-from importer.capillary.paths import CUSTOM_FIELDS, PREFERENCES, TOKEN
+from importer.capillary.paths import CUSTOM_FIELDS, PREFERENCES, TOKEN, scheme_and_host
 from importer.capillary.retry_after import asked_to_wait
-from importer.capillary.transport import Transport, on_written, proxy_for, tls_context
 from importer.capillary.triage import RequestFailed, Trouble, by_a_proxy, triage
 from importer.capillary.wire import (
     CONTENT_TYPE,
@@ -32,6 +30,10 @@ from importer.capillary.wire import (
 )
 from importer.errors import SettingsError
 from importer.model import FieldDefinition, Reply
+from importer.system.late import late
+
+#: What is called instead of the network.
+Transport = httpx.AsyncBaseTransport
 
 DEADLINE = 120.0
 #: A token is renewed after this share of its life.
@@ -41,8 +43,7 @@ RENEW_AT = 0.8
 class ClientOptions(msgspec.Struct, frozen=True):
     """Address and limits. `connections` bounds the pool; `gzip` compresses requests (undocumented, so off).
 
-    `direct`: use no proxy, because this process serves the address itself. `certificates`: a file of trusted
-    certificates; empty: the system's.
+    `certificates`: a file of trusted certificates; empty: the system's.
     """
 
     base_url: str
@@ -51,19 +52,18 @@ class ClientOptions(msgspec.Struct, frozen=True):
     gzip: bool = False
     attribution_type: str = ""
     attribution_code: str = ""
-    direct: bool = False
     certificates: str = ""
 
 
 class Client:
-    """Use as an async context manager. Tests pass a `transport` instead of the network."""
+    """Use as an async context manager. `transport`: used instead of the network, by a run's sandbox and by tests."""
 
     def __init__(
         self,
         options: ClientOptions,
         credentials: Credentials,
         clock: Callable[[], float],
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: Transport | None = None,
     ) -> None:
         scheme, host = scheme_and_host(options.base_url)
         if scheme not in ("http", "https") or not host:
@@ -91,7 +91,7 @@ class Client:
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(options.deadline, connect=15.0, pool=None),
             follow_redirects=False,
-            transport=transport or _transport(scheme, host, limits, options),
+            transport=transport or _network(options, limits),
             headers={
                 "User-Agent": f"capillary-importer/{__version__}",
                 "Accept": CONTENT_TYPE,
@@ -118,10 +118,7 @@ class Client:
             headers["Content-Encoding"] = "gzip"
         began = self._clock()
         headers |= await self._authorisation()
-        if not self._reports_written:
-            written()
-        with on_written(written):
-            response, content = await self._exchange("POST", PREFERENCES + "?format=json", headers, body)
+        response, content = await self._exchange("POST", PREFERENCES + "?format=json", headers, body, written)
         request_id = response.headers.get("X-CAP-REQUEST-ID", "")
         try:
             answer, unreadable = decode_answer(content), ""
@@ -154,8 +151,7 @@ class Client:
         """A customer's preferences on the server, None for an unknown customer. Raises `RequestFailed`."""
         name = "id" if identifier == "user_id" else identifier
         query = str(httpx.QueryParams({name: value, "format": "json"}))
-        with on_written(written):
-            response, content = await self._get(f"{PREFERENCES}?{query}")
+        response, content = await self._get(f"{PREFERENCES}?{query}", written)
         try:
             if response.status_code < 300:
                 return decode_preferences(content)
@@ -172,14 +168,18 @@ class Client:
 
     # ------------------------------------------------------------------------------------------------ one attempt
 
-    async def _get(self, path: str) -> tuple[httpx.Response, bytes]:
-        return await self._exchange("GET", path, await self._authorisation(), b"")
+    async def _get(self, path: str, written: Callable[[], None] = lambda: None) -> tuple[httpx.Response, bytes]:
+        return await self._exchange("GET", path, await self._authorisation(), b"", written)
 
     async def _exchange(
-        self, method: str, path: str, headers: dict[str, str], body: bytes
+        self, method: str, path: str, headers: dict[str, str], body: bytes, written: Callable[[], None] = lambda: None
     ) -> tuple[httpx.Response, bytes]:
+        if not self._reports_written:
+            written()
         try:
-            request = self._http.build_request(method, self._base + path, headers=headers, content=body or None)
+            request = self._http.build_request(
+                method, self._base + path, headers=headers, content=body or None, extensions={"written": written}
+            )
             async with asyncio.timeout(self._options.deadline):
                 response = await self._http.send(request, stream=True)
                 self.server_date = response.headers.get("Date", "")
@@ -187,12 +187,16 @@ class Client:
                     return response, await bounded(response)
                 finally:
                     await response.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, *UNWRAPPED) as error:
-            raise RequestFailed(explain(error, self._base)) from error
+        except Exception as error:
+            explain: Callable[[Exception, str], Trouble | None] = late("importer.capillary.network_errors", "explain")
+            trouble = explain(error, self._base)
+            if trouble is None:
+                raise
+            raise RequestFailed(trouble) from error
 
     def _trouble(self, response: httpx.Response, content: bytes, why: str) -> Trouble:
         found = triage(response.status_code, _answer_or_none(content), why)
-        return found or Trouble(Next.WARNING, f"HTTP {response.status_code}", why, doubt=False)
+        return found or Trouble(Next.WARNING, str(response.status_code), why, doubt=False)
 
     def _failed(self, trouble: Trouble, response: httpx.Response, wait: float | None) -> RequestFailed:
         if trouble.next is Next.RENEW:
@@ -269,10 +273,11 @@ def _answer_or_none(content: bytes) -> Answer | None:
         return None
 
 
-def _transport(scheme: str, host: str, limits: httpx.Limits, options: ClientOptions) -> httpx.AsyncBaseTransport:
-    """The network, through the proxy that the system names for this host."""
-    return Transport(
-        verify=tls_context(options.certificates) if scheme == "https" else False,
-        limits=limits,
-        proxy=None if options.direct else proxy_for(scheme, host),
-    )
+def _network(options: ClientOptions, limits: httpx.Limits) -> Transport:
+    network: Callable[[str, str, httpx.Limits], Transport] = late("importer.capillary.transport", "network")
+    return network(options.base_url, options.certificates, limits)
+
+
+def in_process(app: Callable[..., Awaitable[None]]) -> Transport:
+    """Calls an ASGI application of this process instead of the network."""
+    return httpx.ASGITransport(app)

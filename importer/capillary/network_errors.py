@@ -12,26 +12,23 @@ import aiohttp
 import httpx
 
 from importer.capillary.codes import Next
+from importer.capillary.paths import scheme_and_host
 from importer.capillary.triage import Trouble
 
-#: Raised below httpx and not always wrapped in its exceptions.
-UNWRAPPED = (aiohttp.ClientError, zlib.error, OSError, ValueError)
+#: The last four are raised below httpx and not always wrapped in its exceptions.
+_NETWORK = (
+    *(httpx.HTTPError, httpx.InvalidURL, httpx.StreamError),
+    *(aiohttp.ClientError, zlib.error, OSError, ValueError),
+)
 #: The resolver reports that the name does not exist; its other errors may be temporary.
 _NO_SUCH_HOST = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 _CHECK_ADDRESS = "Check --base-url."
 
 
-def scheme_and_host(address: str) -> tuple[str, str]:
-    """Both empty where the address cannot be parsed."""
-    try:
-        parts = urlsplit(address)
-        return parts.scheme, parts.hostname or ""
-    except ValueError:
-        return "", ""
-
-
-def explain(error: Exception, base_url: str) -> Trouble:
-    """What an exception of the network means for the request, in an administrator's words."""
+def explain(error: Exception, base_url: str) -> Trouble | None:
+    """What an exception of the network means for the request, in an administrator's words. None for any other."""
+    if not isinstance(error, _NETWORK):
+        return None
     host = urlsplit(base_url).hostname or base_url
     chain = _chain(error)
     for cause in chain:
@@ -49,7 +46,7 @@ def explain(error: Exception, base_url: str) -> Trouble:
                 return Trouble(Next.SETTINGS, "dns", message, doubt=False, advice=_CHECK_ADDRESS)
             return Trouble(Next.AGAIN, "dns", f"the name server does not answer for {host}", doubt=False)
     if isinstance(error, httpx.ProxyError):
-        if str(error).startswith("5"):
+        if any(isinstance(cause, aiohttp.ClientHttpProxyError) and cause.status >= 500 for cause in chain):
             return Trouble(Next.AGAIN, "proxy", f"the proxy cannot reach {host}", doubt=False)
         advice = "Check HTTPS_PROXY and NO_PROXY."
         return Trouble(Next.SETTINGS, "proxy", "the proxy refuses the connection", doubt=False, advice=advice)

@@ -6,8 +6,7 @@ import base64
 import re
 import ssl
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 
 import aiohttp
@@ -15,31 +14,30 @@ import httpx
 import truststore
 from httpx_aiohttp import AiohttpTransport
 
+from importer.capillary.paths import scheme_and_host
 from importer.errors import SettingsError
 
 #: Bytes of one header of an answer.
 MAX_HEADER = 256 * 1024
 
-#: Called when the request of this task goes over the wire.
+#: The callback of this task's request.
 _WRITTEN: ContextVar[Callable[[], None]] = ContextVar("written")
 
 
-@contextmanager
-def on_written(written: Callable[[], None]) -> Iterator[None]:
-    """While this lasts, `written` is called when this task's request goes over the wire."""
-    token = _WRITTEN.set(written)
-    try:
-        yield
-    finally:
-        _WRITTEN.reset(token)
+def network(base_url: str, certificates: str, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    """The network to an address, through the proxy that the system names for its host."""
+    scheme, host = scheme_and_host(base_url)
+    verify = tls_context(certificates) if scheme == "https" else False
+    return AiohttpNetwork(verify=verify, limits=limits, proxy=proxy_for(scheme, host))
 
 
 async def _call_written(*_: object) -> None:
-    _WRITTEN.get(lambda: None)()
+    _WRITTEN.get()()
 
 
-class Transport(AiohttpTransport):
-    """httpx's transport over aiohttp. Calls back when a request is written; accepts the long headers of gateways."""
+class AiohttpNetwork(AiohttpTransport):
+    """httpx's transport over aiohttp. Calls the extension `written` of a request when it goes over the wire; accepts
+    the long headers of gateways."""
 
     def get_client(self) -> aiohttp.ClientSession:
         trace = aiohttp.TraceConfig()
@@ -61,6 +59,7 @@ class Transport(AiohttpTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        _WRITTEN.set(request.extensions["written"])
         if self.proxy is not None and request.url.scheme == "http":
             # aiohttp sends the proxy's headers with CONNECT only; a request without a tunnel needs them itself.
             request.headers.update(self.proxy.headers)

@@ -15,8 +15,8 @@ from importer.capillary.wire import Answer
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """Why a request brought no item_status. `doubt`: the server may have applied it nevertheless. `foreign`: the answer
-    is not in the API's format. `advice`: what to do, for the command line."""
+    """Why a request brought no item_status. `code`: the body's, else the HTTP status or a word. `doubt`: the server may
+    have applied it nevertheless. `foreign`: the answer is not in the API's format. `advice`: for the command line."""
 
     next: Next
     code: str
@@ -60,7 +60,7 @@ def triage(http_status: int, answer: Answer | None, unreadable: str = "") -> Tro
         return Trouble(Next.SLOW, "429", REQUEST_CODES["429"].meaning, doubt=False)
     if 300 <= http_status < 400:
         # The API does not redirect, so another server answered.
-        return Trouble(Next.SETTINGS, f"HTTP {http_status}", "the server redirects to another address", doubt=False)
+        return Trouble(Next.SETTINGS, str(http_status), "the server redirects to another address", doubt=False)
     if answer is not None and answer.items:
         return None
     code = answer.status.code if answer is not None else ""
@@ -83,7 +83,7 @@ def _by_body(code: str) -> Next | None:
 
 
 def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str) -> Trouble:
-    label = code or f"HTTP {http_status}"
+    label = code or str(http_status)
     # An error may come as a page; only a success that cannot be read is reported as unreadable.
     readable = answer is not None or http_status >= 400
     message = _message(answer, str(http_status)) if readable else f"the answer could not be read: {unreadable}"

@@ -110,7 +110,7 @@ async def greet(target: Target, settings: Settings, world: World) -> Greeting:
             "Try again when the runs with these credentials have ended.",
         )
     options = client_options_of(target, settings, world)
-    async with Client(options, target.credentials, world.clock, world.transport) as client:
+    async with Client(options, target.credentials, world.clock, target.transport) as client:
         asked = await admission.ask(lambda _: client.fields())
         if not isinstance(asked.reply, RequestFailed):
             return Greeting(asked.reply, client.server_date)

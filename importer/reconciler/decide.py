@@ -21,7 +21,7 @@ TRIES_ALONE = 2
 #: A split batch has shown that its problem stays: fewer attempts for its parts.
 ATTEMPTS_OF_A_PART = 2
 #: Refusals of a whole batch that teach a limit.
-_TOO_LARGE = ("1060", "413", "HTTP 413")
+_TOO_LARGE = ("1060", "413")
 
 
 class Decided(msgspec.Struct, frozen=True, gc=False):
@@ -223,12 +223,11 @@ def _refused_whole(work: Work, trouble: Trouble) -> Decision:
     """1060 and 413 teach a limit. Any other refusal of a whole batch is caused by one of its rows."""
     work = msgspec.structs.replace(work, attempts=work.attempts + 1)
     too_large = trouble.code in _TOO_LARGE
-    by_bytes = too_large and "413" in trouble.code
+    by_bytes = trouble.code == "413"
     if len(work.batch.customers) > 1:
         halves = _halves(work, work.most_tries)
         return Decision(work.attempts, follow_ups=(halves,), too_large=too_large, by_bytes=by_bytes)
-    code = trouble.code.removeprefix("HTTP ")
-    decided = Decided(work.batch.customers[0], Status.FAILED, code, trouble.message)
+    decided = Decided(work.batch.customers[0], Status.FAILED, trouble.code, trouble.message)
     return Decision(work.attempts, (decided,), too_large=too_large, by_bytes=by_bytes, refused_alone=True)
 
 

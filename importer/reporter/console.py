@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from importer.capillary.codes import Next, lookup
@@ -88,28 +89,29 @@ def _all(rows: int) -> str:
     return "the only row was" if rows == 1 else f"all {_rows(rows)} were"
 
 
-def next_steps(summary: RunSummary, place: str | None = None) -> list[tuple[str, str]]:
-    """Return (what to do, the command that does it), most important first. `place`: the options that lead to the run;
-    None: those that follow from the folder of the reports."""
-    steps = []
+def next_steps(summary: RunSummary, place: str | None = None) -> list[tuple[Sequence[str], str]]:
+    """Return (what to do, the command that does it), most important first. What to do: text, a file's name, text and so
+    on. `place`: the options that lead to the run; None: those that follow from the folder of the reports."""
+    steps: list[tuple[Sequence[str], str]] = []
     if place is None:
         place = typed_place(_near(str(Path(next(iter(summary.reports.values()), "reports/run/file")).parent.parent)))
     base_url = summary.target.base_url
     target = " --sandbox" if base_url == "sandbox" else f" --base-url {shlex.quote(base_url)}" if base_url else ""
     if summary.exit_code in _RESUMABLE:
-        steps.append(("Resume where it stopped:", f"importer resume {summary.run_id}{place}"))
+        steps.append((("Resume where it stopped:",), f"importer resume {summary.run_id}{place}"))
     failed = summary.reports.get("failed.xlsx") or summary.reports.get("failed.csv")
     if failed and summary.rows.failed + summary.rows.rejected:
-        name = Path(failed).name
-        words = f"Fix the rows in {name} and import it again with the same options"
+        words = ["Fix the rows in ", Path(failed).name, " and import it again with the same options"]
         if "annotated.xlsx" in summary.reports:
-            words += " (or fix the highlighted cells in annotated.xlsx and import that with --resubmit)"
-        steps.append((f"{words}:", f"importer run {shlex.quote(_near(failed))}{target}{place}"))
+            words[-1] += " (or fix the highlighted cells in "
+            words += ["annotated.xlsx", " and import that with --resubmit)"]
+        words[-1] += ":"
+        steps.append((words, f"importer run {shlex.quote(_near(failed))}{target}{place}"))
     retry = f"importer retry {summary.run_id}{place}"
     if summary.rows.unprocessed and summary.exit_code not in _RESUMABLE:
-        steps.append(("Fix the cause, then send the open rows:", retry))
+        steps.append((("Fix the cause, then send the open rows:",), retry))
     elif summary.rows.unknown or any(_again(code) for code in summary.codes):
-        steps.append(("Retry the open rows unchanged:", retry))
+        steps.append((("Retry the open rows unchanged:",), retry))
     return steps
 
 
@@ -203,7 +205,7 @@ def _files(summary: RunSummary) -> list[str]:
 def _next(summary: RunSummary, place: str | None) -> list[str]:
     lines: list[str] = []
     for words, command in next_steps(summary, place):
-        lines += [*_wrap(words, "  "), f"    {command}"]
+        lines += [*_wrap("".join(words), "  "), f"    {command}"]
     return ["Next steps", *lines] if lines else []
 
 

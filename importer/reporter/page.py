@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -76,7 +75,7 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
         bar_label=", ".join(f"{o.name} {o.shown} ({o.share})" for o in outcomes if o.count),
         repairs=repairs_words(summary),
         counted=counted,
-        steps=[(_linked(words, summary), command) for words, command in next_steps(summary)],
+        steps=[(_linked(words), command) for words, command in next_steps(summary)],
         when=_when(summary),
         slices=_bars(slices),
         slices_most=f"{max((s.succeeded + s.wrong for s in slices), default=0):,}",
@@ -94,11 +93,9 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
     )
 
 
-def _linked(words: str, summary: RunSummary) -> list[tuple[str, str]]:
-    """Return a sentence in pieces, with a link for each report that it names."""
-    names = "|".join(map(re.escape, summary.reports))
-    pieces = re.split(f"({names})", words) if names else [words]
-    return [(piece, quote(piece) if piece in summary.reports else "") for piece in pieces]
+def _linked(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (text, address): the names of files, in every second place, are links."""
+    return [(text, quote(text) if number % 2 else "") for number, text in enumerate(words)]
 
 
 def _when(summary: RunSummary) -> str:

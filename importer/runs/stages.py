@@ -41,15 +41,13 @@ def client_options_of(target: Target, settings: Settings, world: World) -> Clien
         gzip=settings.gzip,
         attribution_type=settings.attribution_type,
         attribution_code=settings.attribution_code,
-        direct=target.direct,
         certificates=world.environ.get("SSL_CERT_FILE", ""),
     )
 
 
 def pacer_of(target: Target, settings: Settings, world: World) -> Pacer:
-    """The rate of the key, which processes of this machine share. The sandbox of a run is asked by that run alone."""
-    alone = settings.sandbox or world.transport is not None
-    slots = None if alone else shared_slots(world.environ, target.rate_key)
+    """The rate of the key, which processes of this machine share. A target with its own transport has no other user."""
+    slots = None if target.transport is not None else shared_slots(world.environ, target.rate_key)
     return Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots)
 
 

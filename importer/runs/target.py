@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
 
 import msgspec
 
+from importer.capillary.client import Transport, in_process
 from importer.capillary.credentials import Basic, Credentials, from_environment
 from importer.errors import SettingsError
-from importer.sandbox import EmbeddedSandbox
 from importer.settings.options import Settings
+from importer.system.late import late
 from importer.world import World
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A server and credentials. `name`: how the journal names it, because the port of a sandbox changes."""
+    """A server and credentials. `name`: how the journal names it. `transport`: used instead of the network."""
 
     base_url: str
     name: str
     credentials: Credentials
-    #: Served by this process: no proxy can reach it.
-    direct: bool = False
+    transport: Transport | None = None
 
     @property
     def rate_key(self) -> str:
@@ -43,10 +44,14 @@ def target_of(settings: Settings, world: World) -> Iterator[Target]:
             on_page="Ask the administrator of this page to set both, or neither.",
         )
     if settings.sandbox:
-        with EmbeddedSandbox() as sandbox:
-            yield Target(sandbox.base_url, "sandbox", Basic(sandbox.username, sandbox.password), direct=True)
+        create_app: Callable[[], Any] = late("importer.sandbox.app", "create_app")
+        app = create_app()
+        with closing(app.state.sandbox) as sandbox:
+            user = Basic(sandbox.options.username, sandbox.options.password)
+            yield Target("http://sandbox", "sandbox", user, in_process(app))
     elif settings.base_url:
-        yield Target(settings.base_url, settings.base_url, from_environment(world.environ, settings.credentials))
+        credentials = from_environment(world.environ, settings.credentials)
+        yield Target(settings.base_url, settings.base_url, credentials, world.transport)
     else:
         raise SettingsError(
             "No target is given.",

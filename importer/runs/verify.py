@@ -150,7 +150,7 @@ async def _ask_all(
     admission = admission_of(pacer_of(target, settings, world), settings, world)
     loop = asyncio.get_running_loop()
     world.stopper.listen(lambda: loop.call_soon_threadsafe(admission.stopping.set))
-    async with Client(options, target.credentials, world.clock, world.transport) as client:
+    async with Client(options, target.credentials, world.clock, target.transport) as client:
 
         async def work() -> None:
             for number in waiting:

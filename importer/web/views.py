@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -240,10 +240,10 @@ def headline_of(t: Texts, run: Run, summary: RunSummary | None, state: str) -> s
     return f"{t(key if t.has(key) else 'stopped.other')} {t.n('stopped.open', summary.rows.unprocessed)}"
 
 
-def report_notes(progress: RunProgress, notes: Iterable[str]) -> list[str]:
-    """A report's notes. The journal holds why the run stopped in the page's words too."""
-    stopped, on_page = progress.stopped, progress.stopped_on_page
-    return [on_page if on_page is not None and note == stopped else note for note in notes]
+def report_notes(progress: RunProgress, notes: Sequence[str]) -> list[str]:
+    """A report's notes. The first says why the run stopped, where it did: the journal has it in the page's words."""
+    on_page = progress.stopped_on_page
+    return list(notes) if on_page is None else [on_page, *notes[1:]]
 
 
 class CodeView(msgspec.Struct, frozen=True):

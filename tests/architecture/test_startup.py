@@ -37,7 +37,7 @@ LIST = {
     "run": (
         ("run", "ten.csv", "--sandbox", "--quiet"),
         {*WORKBOOKS, "phonenumbers", "email_validator", "structlog", "tqdm", "opentelemetry", "apprise", "fsspec"}
-        | {"paramiko", "psycopg", "charset_normalizer"},
+        | {"paramiko", "psycopg", "charset_normalizer", "pandas", "numpy", "aiohttp", "uvicorn"},
     ),
 }
 

@@ -87,7 +87,7 @@ def test_without_items(
     assert trouble is not None
     assert (trouble.next, trouble.doubt) == (expected, doubt)
     assert trouble.message
-    assert trouble.code == ("429" if http_status == 429 else code or f"HTTP {http_status}")
+    assert trouble.code == ("429" if http_status == 429 else code or str(http_status))
     assert not trouble.foreign
 
 
@@ -107,7 +107,7 @@ def test_a_body_that_cannot_be_read(http_status: int, expected: Next) -> None:
     trouble = triage(http_status, None, "it is a web page")
     assert trouble is not None and trouble.next is expected
     assert ("web page" in trouble.message) == trouble.foreign == (http_status == 200)
-    assert trouble.code == f"HTTP {http_status}"
+    assert trouble.code == str(http_status)
 
 
 @pytest.mark.parametrize("answer", [None, body("200", ITEMS), body("401"), body("503")])

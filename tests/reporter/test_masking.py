@@ -70,7 +70,7 @@ def test_timings_name_the_slowest_and_count_the_rest() -> None:
 def test_requests_without_a_word_on_any_row_are_told_apart() -> None:
     """Pauses and outages: counted by kind with examples, and put on the chart where they happened."""
     timeline = Timeline()
-    timings = Timings([attempt(1, 5), attempt(2, 5, 429, "429"), attempt(3, 5, 503, "HTTP 503")], timeline.trouble)
+    timings = Timings([attempt(1, 5), attempt(2, 5, 429, "429"), attempt(3, 5, 503, "503")], timeline.trouble)
     answers = {entry["code"]: entry for entry in timings.document()["answers"]}
     assert answers["200"]["examples"] == []
     assert [slow.request_id for slow in answers["429"]["examples"]] == ["r-2"]

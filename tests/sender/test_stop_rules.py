@@ -39,7 +39,7 @@ def answered(rules: StopRules) -> None:
 
 def unreadable(rules: StopRules, root: int, foreign: bool, message: str) -> Stop | None:
     """The rules get a 200 that cannot be read, or that mentions no customer."""
-    trouble = Trouble(Next.WARNING, "HTTP 200", message, doubt=True, foreign=foreign)
+    trouble = Trouble(Next.WARNING, "200", message, doubt=True, foreign=foreign)
     return rules.learn(Work(Batch(root, ()), root), RequestFailed(trouble, status=200))
 
 
