@@ -7,7 +7,7 @@ timeout restarts with every byte. A cap on the decoded answer. Tokens are renewe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -43,7 +43,7 @@ RENEW_AT = 0.8
 class ClientOptions(msgspec.Struct, frozen=True):
     """Address and limits. `connections` bounds the pool; `gzip` compresses requests (undocumented, so off).
 
-    `certificates`: a file of trusted certificates; empty: the system's.
+    `certificates`: a file of trusted certificates; empty: the system's. `proxies`: scheme → address, and `no`.
     """
 
     base_url: str
@@ -53,6 +53,7 @@ class ClientOptions(msgspec.Struct, frozen=True):
     attribution_type: str = ""
     attribution_code: str = ""
     certificates: str = ""
+    proxies: Mapping[str, str] = {}
 
 
 class Client:
@@ -274,8 +275,8 @@ def _answer_or_none(content: bytes) -> Answer | None:
 
 
 def _network(options: ClientOptions, limits: httpx.Limits) -> Transport:
-    network: Callable[[str, str, httpx.Limits], Transport] = late("importer.capillary.transport", "network")
-    return network(options.base_url, options.certificates, limits)
+    network: Callable[..., Transport] = late("importer.capillary.transport", "network")
+    return network(options.base_url, options.certificates, options.proxies, limits)
 
 
 def in_process(app: Callable[..., Awaitable[None]]) -> Transport:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import ssl
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 import aiohttp
@@ -15,6 +14,7 @@ import truststore
 from httpx_aiohttp import AiohttpTransport
 
 from importer.capillary.paths import scheme_and_host
+from importer.capillary.proxies import proxy_for
 from importer.errors import SettingsError
 
 #: Bytes of one header of an answer.
@@ -24,11 +24,14 @@ MAX_HEADER = 256 * 1024
 _WRITTEN: ContextVar[Callable[[], None]] = ContextVar("written")
 
 
-def network(base_url: str, certificates: str, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
-    """The network to an address, through the proxy that the system names for its host."""
+def network(
+    base_url: str, certificates: str, proxies: Mapping[str, str], limits: httpx.Limits
+) -> httpx.AsyncBaseTransport:
+    """The network to an address, through the proxy for its host. Raises `SettingsError`."""
     scheme, host = scheme_and_host(base_url)
     verify = tls_context(certificates) if scheme == "https" else False
-    return AiohttpNetwork(verify=verify, limits=limits, proxy=proxy_for(scheme, host))
+    variable, address = proxy_for(scheme, host, proxies)
+    return AiohttpNetwork(verify=verify, limits=limits, proxy=_proxy(variable, address) if address else None)
 
 
 async def _call_written(*_: object) -> None:
@@ -66,14 +69,8 @@ class AiohttpNetwork(AiohttpTransport):
         return await super().handle_async_request(request)
 
 
-def proxy_for(scheme: str, host: str) -> httpx.Proxy | None:
-    """The proxy that the environment names for this host. Raises `SettingsError` without the value, which may hold a
-    password."""
-    proxies = {} if urllib.request.proxy_bypass(host) else urllib.request.getproxies()
-    variable = scheme if proxies.get(scheme) else "all"
-    address = proxies.get(variable, "").strip()
-    if not address:
-        return None
+def _proxy(variable: str, address: str) -> httpx.Proxy:
+    """Raises `SettingsError` without the address, which may hold a password."""
     try:
         proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
         # httpx accepts hosts and ports that cannot be called.
@@ -86,7 +83,7 @@ def proxy_for(scheme: str, host: str) -> httpx.Proxy | None:
         is_valid = None
     if not is_valid:
         raise SettingsError(
-            f"{variable.upper()}_PROXY is not the address of an HTTP proxy.",
+            f"{variable} is not the address of an HTTP proxy.",
             "Write it as http://host:port (SOCKS is not supported), or add this host to NO_PROXY.",
             on_page="Ask the administrator of this page to check the proxy.",
         )

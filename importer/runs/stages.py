@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from importer.capillary.client import ClientOptions
+from importer.capillary.proxies import proxies_of
 from importer.chunker.batches import MAX_BYTES, Chunker, batch_of
 from importer.chunker.pacer import Pacer
 from importer.chunker.shared_rate import shared_slots
@@ -42,6 +43,7 @@ def client_options_of(target: Target, settings: Settings, world: World) -> Clien
         attribution_type=settings.attribution_type,
         attribution_code=settings.attribution_code,
         certificates=world.environ.get("SSL_CERT_FILE", ""),
+        proxies=proxies_of(world.environ),
     )
 
 

@@ -19,6 +19,7 @@ import trustme
 
 from importer.capillary.client import Client, ClientOptions
 from importer.capillary.codes import Next
+from importer.capillary.proxies import proxies_of
 from importer.capillary.triage import RequestFailed, Trouble
 from importer.capillary.wire import encode_body, encode_customer
 from importer.errors import ExitCode, SettingsError
@@ -49,7 +50,13 @@ def ask(base_url: str, deadline: float = 5.0, **options: Any) -> Reply | Request
 
     async def send() -> Reply | RequestFailed:
         async with Client(
-            ClientOptions(base_url, deadline=deadline, certificates=os.environ.get("SSL_CERT_FILE", ""), **options),
+            ClientOptions(
+                base_url,
+                deadline=deadline,
+                certificates=os.environ.get("SSL_CERT_FILE", ""),
+                proxies=proxies_of(os.environ),
+                **options,
+            ),
             TILL,
             time.monotonic,
         ) as client:

@@ -18,6 +18,7 @@ import httpx
 
 from importer.capillary.client import Client, ClientOptions
 from importer.capillary.credentials import Basic, Credentials
+from importer.capillary.proxies import proxies_of
 from importer.capillary.wire import encode_body, encode_customer
 from importer.chunker.batches import MAX_BYTES, Chunker
 from importer.chunker.lanes import Lanes
@@ -281,6 +282,7 @@ class Rig:
             connections=self.concurrency,
             deadline=self.deadline,
             certificates=os.environ.get("SSL_CERT_FILE", ""),
+            proxies=proxies_of(os.environ),
         )
         async with Client(options, self.credentials, loop.time, None if self.base_url else wire) as client:
             lanes, rules = Lanes(), StopRules(limits.max_errors, limits.canary)
