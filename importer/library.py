@@ -18,7 +18,7 @@ from importer.checker.check import check as check_source
 from importer.checker.findings import Findings
 from importer.model import Rate, RunSummary
 from importer.pipeline import run as run_source
-from importer.runs.frame_spool import DELIMITER, ENCODING, HEADER_ROW, spool_frame
+from importer.runs.frame_spool import DELIMITER, ENCODING, HEADER_ROW, spooled_frame
 from importer.settings.loading import load, with_reports
 from importer.settings.options import OPTIONS, Settings
 from importer.world import World
@@ -43,8 +43,8 @@ def run(source: Source, *, config: str | Path | None = None, **settings: Value) 
     found = _settings(settings, config, "run")
     world = World(os.environ)
     if isinstance(source, pd.DataFrame):
-        spooled = str(spool_frame(source, Path(found.reports_dir)))
-        return _outside_loops(lambda: run_source(spooled, _as_spooled(found), world, spooled=True))
+        with spooled_frame(source, Path(found.reports_dir)) as path:
+            return _outside_loops(lambda: run_source(path, _as_spooled(found), world, spooled=True))
     return _outside_loops(lambda: run_source(str(source), found, world))
 
 
@@ -53,11 +53,8 @@ def check(source: Source, *, config: str | Path | None = None, **settings: Value
     found = _settings(settings, config, "check")
     world = World(os.environ)
     if isinstance(source, pd.DataFrame):
-        spooled = spool_frame(source, Path(found.reports_dir))
-        try:
-            return _outside_loops(lambda: check_source(str(spooled), _as_spooled(found), world))
-        finally:
-            spooled.unlink(missing_ok=True)
+        with spooled_frame(source, Path(found.reports_dir), keep=False) as path:
+            return _outside_loops(lambda: check_source(path, _as_spooled(found), world))
     return _outside_loops(lambda: check_source(str(source), found, world))
 
 

@@ -22,7 +22,7 @@ from importer.reader import open_source
 from importer.reconciler.decide import Decision, decide, halved
 from importer.reconciler.reconcile import reconcile
 from importer.reporter import read_summary
-from importer.runs.job import Job, begin, keep_spool, options_of, resume_of, retry_of, source_of
+from importer.runs.job import Job, begin, options_of, resume_of, retry_of, source_of
 from importer.runs.record import choose_mapping, find
 from importer.runs.report import again, nothing_left, with_bundle, write_reports
 from importer.runs.stages import (
@@ -50,11 +50,7 @@ from importer.world import World
 
 def run(path: str, settings: Settings, world: World, *, spooled: bool = False) -> RunSummary:
     """Imports a source: reads, sends, reconciles and reports. Raises `ImporterError` where nothing could begin."""
-    with (
-        keep_spool(path, spooled),
-        target_of(settings, world) as target,
-        open_source(path, options_of(settings, world)) as source,
-    ):
+    with target_of(settings, world) as target, open_source(path, options_of(settings, world)) as source:
         mapping = choose_mapping(source, settings)
         with begin(source, mapping, settings, target, world, spooled=spooled) as job:
             return _carry_out(job)

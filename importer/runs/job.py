@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from importer.errors import SettingsError, SourceError
 from importer.journal import Journal, Run, RunProgress
 from importer.model import Status
 from importer.normaliser.countries import known_country
@@ -161,14 +160,3 @@ def _note_if_known(journal: Journal, source: Source, target: str, world: World) 
     text = f"{source.name} was already imported in run {known.record.run_id}, which ended at {when}; sending it again."
     world.observer.noted(text)
     return (text,)
-
-
-@contextmanager
-def keep_spool(path: str, spooled: bool) -> Iterator[None]:
-    """The copy of a piped source stays for a run that can be resumed; where no run could begin, it is deleted."""
-    try:
-        yield
-    except (SettingsError, SourceError):
-        if spooled:
-            Path(path).unlink(missing_ok=True)
-        raise

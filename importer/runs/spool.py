@@ -1,4 +1,4 @@
-"""The spool: private copies of piped sources, from which runs can be resumed."""
+"""The spool: private copies of piped sources and of DataFrames, from which runs can be resumed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from importer.errors import JournalError
+from importer.errors import JournalError, SettingsError, SourceError
 from importer.system.files import sync
 
 STANDARD_INPUT = "-"
@@ -20,34 +22,66 @@ PAGE, UPLOADS = ".web", ".web/uploads"
 
 @contextmanager
 def spooled(source: str, reports_dir: Path, keep: bool = True) -> Iterator[tuple[str, bool]]:
-    """Yield (path, whether it is a copy). A kept copy is deleted when its run is finished."""
+    """Yield (path, whether it is a copy); only standard input is copied. `keep`: as in `copied`."""
     if source != STANDARD_INPUT:
         yield source, False
         return
+
+    def write(file: BinaryIO) -> None:
+        shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+
+    with copied(reports_dir, "stdin", "", write, keep) as path:
+        yield str(path), True
+
+
+@contextmanager
+def copied(
+    reports_dir: Path, word: str, end: str, write: Callable[[BinaryIO], None], keep: bool = True
+) -> Iterator[Path]:
+    """Yield a private copy of what `write` writes. With `keep` it stays until its run is finished."""
     folder = reports_dir / ".spool"
     try:
-        reports_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        aside = folder / f".stdin-{os.getpid()}"
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-            file.flush()
-            os.fsync(file.fileno())
-        path = aside
-        if keep:
-            # Named by content: the same rows piped again are the same source.
-            with aside.open("rb") as file:
-                path = folder / ("stdin-" + hashlib.file_digest(file, "sha256").hexdigest()[:16])
-            aside.replace(path)
-            sync(folder)
+        for each in (reports_dir, folder):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        aside = _written(folder, word, end, write)
+        # Named by content: the same rows again are the same source.
+        path = folder / f"{word}-{_digest(aside)}{end}" if keep else aside
+        # An earlier run may need the copy that was here before.
+        is_new = not keep or not path.exists()
+        aside.replace(path)
+        sync(folder)
     except OSError as error:
         raise JournalError(
             f"{folder} cannot be written ({error.strerror}).",
-            "Choose another --reports-dir.",
+            "Free space, or choose another folder for the reports.",
             on_page="Ask the administrator of this page to check the disk and the folder of reports.",
         ) from error
     try:
-        yield str(path), True
+        yield path
+    except (SettingsError, SourceError):
+        # No run could begin.
+        if is_new:
+            path.unlink(missing_ok=True)
+        raise
     finally:
         if not keep:
             path.unlink(missing_ok=True)
+
+
+def _written(folder: Path, word: str, end: str, write: Callable[[BinaryIO], None]) -> Path:
+    handle, name = tempfile.mkstemp(prefix=f".{word}-", suffix=end, dir=folder)
+    aside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    return aside
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

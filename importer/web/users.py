@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 import time
@@ -17,6 +16,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from importer.errors import SettingsError
+from importer.system.files import Aside
 
 
 class Role(StrEnum):
@@ -135,12 +135,12 @@ def _put(path: Path, name: str, line: str) -> None:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     kept = [other for other in lines if other.partition(":")[0].strip() != name]
     content = "\n".join([*kept, line]) + "\n"
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    aside = Aside(path.parent, path.name)
+    try:
+        aside.path.write_text(content, encoding="utf-8")
+        aside.publish()
+    finally:
+        aside.discard()
 
 
 class Tries:

@@ -308,6 +308,9 @@ def test_standard_input_is_kept_for_its_owner_until_its_run_has_ended_well(tmp_p
         assert hashlib.sha256(kept.read_bytes()).digest() == hashlib.sha256(content).digest()
         code, _, err = program.run("run", "-", *words, stdin=content)
         assert code == ExitCode.BUSY, err
+        # A run of the same rows that cannot begin leaves the copy of the first.
+        code, _, err = program.run("run", "-", *words, "--mapping", "missing.toml", stdin=content)
+        assert code in (ExitCode.SETTINGS, ExitCode.SOURCE), err
         code, out, err = program.run("resume", "--json", "--max-duration", "1h")
         assert (code, json.loads(out)["rows"]["succeeded"]) == (0, 100), err
         assert not list(kept.parent.iterdir())
