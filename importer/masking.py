@@ -10,6 +10,9 @@ from importer.model import IDENTIFIERS, Customer, Store
 #: Numbers and addresses in a message of the server that may identify a person.
 _ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 _NUMBER = re.compile(r"\+?\d[\d\s().-]{4,}\d")
+#: The same in log lines and notices, where file names and times must stay readable.
+_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_DIGITS = re.compile(r"(?<![\w.-])\+?\d(?:[ -]?\d){8,14}(?![\w-])")
 #: Shorter texts are too common to be looked for in a message.
 _SHORTEST = 3
 
@@ -25,6 +28,12 @@ def masked_mobile(value: str) -> str:
     """`91******6415`: country and last digits, as a support desk asks for them."""
     digits = re.sub(r"\D", "", value)
     return f"{digits[:2]}{'*' * (len(digits) - 6)}{digits[-4:]}" if len(digits) >= 10 else "*" * len(digits)
+
+
+def mask(text: str) -> str:
+    """The text with identifiers masked: `91******6415`, `a***@example.com`."""
+    text = _EMAIL.sub(lambda found: f"{found[0][0]}***@{found[0].partition('@')[2]}", text)
+    return _DIGITS.sub(lambda found: masked_mobile(found[0]), text)
 
 
 def masked_value(value: str) -> str:

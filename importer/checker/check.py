@@ -24,6 +24,7 @@ from importer.row_block import RowBlock
 from importer.runs.record import check_resubmit, choose_mapping, source_options
 from importer.runs.stages import admission_of, client_options_of, normaliser_of, pacer_of
 from importer.runs.target import Target, target_of
+from importer.sender.feed import Selection, skip_codes
 from importer.settings.options import Settings
 from importer.world import World
 
@@ -69,20 +70,16 @@ def _about(fields: tuple[FieldDefinition, ...] | None) -> tuple[str, ...]:
 
 def _chosen(blocks: Iterator[RowBlock], settings: Settings) -> Iterator[RowBlock]:
     """Yield the rows that a run with the same --skip-rows, --limit and --resubmit would read."""
-    first, last = settings.skip_rows, settings.skip_rows + settings.limit if settings.limit else None
+    selection = Selection(settings.skip_rows, settings.limit, resubmit=settings.resubmit)
     seen = 0
     for block in blocks:
-        left_out = block.closed if settings.resubmit else frozenset()
-        keep = [
-            first <= position and (last is None or position < last) and row not in left_out
-            for position, row in enumerate(block.row_numbers, seen)
-        ]
+        keep = [not code for code in skip_codes(selection, block.row_numbers, seen, block.closed)]
         seen += len(block)
         if all(keep):
             yield block
         elif any(keep):
             yield block.only(keep)
-        if last is not None and seen >= last:
+        if settings.limit and seen >= settings.skip_rows + settings.limit:
             return
 
 

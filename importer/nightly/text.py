@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importer.errors import badness
+from importer.masking import mask
 from importer.nightly.inbox import MissingFile
 from importer.nightly.state import LoadReport, Notice
-from importer.telemetry.log import mask
 
 _SUBJECTS: dict[Notice, str] = {
     "OK again": "nightly load is OK again",

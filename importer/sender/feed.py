@@ -37,6 +37,27 @@ class Selection(msgspec.Struct, frozen=True):
     resubmit: bool = False
 
 
+def skip_codes(selection: Selection, row_numbers: list[int], first: int, closed: frozenset[int]) -> list[str]:
+    """The code of each row that is skipped, "" for the others. `first`: the number of rows before these."""
+    codes = [""] * len(row_numbers)
+
+    def skip(rows: Iterable[object], code: str) -> None:
+        for at, skipped in enumerate(rows):
+            if skipped and not codes[at]:
+                codes[at] = code
+
+    orders = range(first, first + len(row_numbers))
+    if selection.skip_rows > first:
+        skip((order < selection.skip_rows for order in orders), "skipped_rows")
+    if selection.limit:
+        skip((order >= selection.skip_rows + selection.limit for order in orders), "over_limit")
+    if selection.left_out is not None:
+        skip(_marked(selection.left_out, row_numbers), "not_chosen")
+    if selection.resubmit and closed:
+        skip((row in closed for row in row_numbers), "already_succeeded")
+    return codes
+
+
 class SheetFeed:
     """Portions of a source, in the sheet's order. Counts rows on the way.
 
@@ -80,7 +101,7 @@ class SheetFeed:
             self.rows += len(row_numbers)
             self._rows_read(len(row_numbers))
             decided = _marked(self._selection.decided, row_numbers)
-            codes = self._codes(row_numbers, first, block.closed)
+            codes = skip_codes(self._selection, row_numbers, first, block.closed)
             keep = [not done and not code for done, code in zip(decided, codes, strict=True)]
             outcomes: list[Outcome] = []
             links: list[list[int]] = []
@@ -125,27 +146,6 @@ class SheetFeed:
             if last < len(marks) and marks.find(0, first, last) < 0:
                 return False
         return True
-
-    def _codes(self, row_numbers: list[int], first: int, closed: frozenset[int]) -> list[str]:
-        """The code of each row that is skipped, "" for the others. `first`: the number of rows before these."""
-        selection = self._selection
-        codes = [""] * len(row_numbers)
-
-        def skip(rows: Iterable[object], code: str) -> None:
-            for at, skipped in enumerate(rows):
-                if skipped and not codes[at]:
-                    codes[at] = code
-
-        orders = range(first, first + len(row_numbers))
-        if selection.skip_rows > first:
-            skip((order < selection.skip_rows for order in orders), "skipped_rows")
-        if selection.limit:
-            skip((order >= selection.skip_rows + selection.limit for order in orders), "over_limit")
-        if selection.left_out is not None:
-            skip(_marked(selection.left_out, row_numbers), "not_chosen")
-        if selection.resubmit and closed:
-            skip((row in closed for row in row_numbers), "already_succeeded")
-        return codes
 
     def _skipped(self, row_numbers: list[int], decided: list[bool], codes: list[str]) -> list[Outcome]:
         at = self._wall()

@@ -6,24 +6,14 @@ A log file is reopened after a rotation. Only its owner can read it.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from importer.errors import SettingsError
-from importer.masking import masked_mobile
 
 #: Facts that hold no identifier, but may look like one: a file name, an id with a date.
 CLEAR = frozenset({"run", "file", "profile", "at", "level", "moved_to"})
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
-_DIGITS = re.compile(r"(?<![\w.-])\+?\d(?:[ -]?\d){8,14}(?![\w-])")
-
-
-def mask(text: str) -> str:
-    """The text with identifiers masked: `91******6415`, `a***@example.com`."""
-    text = _EMAIL.sub(lambda found: f"{found[0][0]}***@{found[0].partition('@')[2]}", text)
-    return _DIGITS.sub(lambda found: masked_mobile(found[0]), text)
 
 
 class Log:

@@ -9,8 +9,9 @@ from typing import Any, TextIO
 
 import structlog
 
+from importer.masking import mask
 from importer.system.clock import stamp
-from importer.telemetry.log import CLEAR, Log, LogFile, Sink, mask
+from importer.telemetry.log import CLEAR, Log, LogFile, Sink
 
 
 def open_log(*, stream: TextIO | None, form: str, file: str, wall: Callable[[], int]) -> Log:

@@ -11,7 +11,7 @@ import pytest
 
 from importer.cli.main import main
 from importer.errors import SettingsError
-from importer.telemetry.log import mask
+from importer.masking import mask
 from importer.telemetry.log_lines import open_log
 from tests.support.nightly import House, sheet
 
