@@ -136,24 +136,8 @@ def read_header(
             on_page="Put the column names in one row, or set its number under “How the file is read”.",
         )
     if with_data:
-        raise SourceError(
-            f"{source}: column{'s' if len(with_data) > 1 else ''} {', '.join(map(_letter, with_data))} in the header "
-            f"(row {row}) {'have' if len(with_data) > 1 else 'has'} data but no name.",
-            "Name every column in the header, or pass the header's row with --header-row N.",
-            on_page="Name every column in the header, or set its row under “How the file is read”.",
-        )
-    seen: dict[str, list[str]] = {}
-    for place, name in names.items():
-        if place not in own:
-            seen.setdefault(likeness(name), []).append(f"{name.strip()!r} (column {_letter(place)})")
-    twins = [like for like in seen.values() if len(like) > 1]
-    if twins:
-        raise SourceError(
-            f"{source}: these column names in row {row} are the same: "
-            + "; ".join(" and ".join(like) for like in twins)
-            + ".",
-            "Rename or delete the repeated columns.",
-        )
+        raise _without_name(source, row, with_data)
+    _refuse_twins(source, row, {place: name for place, name in names.items() if place not in own})
     places = tuple(place for place in names if place not in own)
     if not places:
         raise SourceError(
@@ -177,3 +161,27 @@ def read_header(
         notes=tuple(notes),
         results=results,
     )
+
+
+def _without_name(source: str, row: int, places: Sequence[int]) -> SourceError:
+    return SourceError(
+        f"{source}: column{'s' if len(places) > 1 else ''} {', '.join(map(_letter, places))} in the header "
+        f"(row {row}) {'have' if len(places) > 1 else 'has'} data but no name.",
+        "Name every column in the header, or pass the header's row with --header-row N.",
+        on_page="Name every column in the header, or set its row under “How the file is read”.",
+    )
+
+
+def _refuse_twins(source: str, row: int, names: Mapping[int, str]) -> None:
+    """Raise `SourceError` for names that people cannot distinguish."""
+    seen: dict[str, list[str]] = {}
+    for place, name in names.items():
+        seen.setdefault(likeness(name), []).append(f"{name.strip()!r} (column {_letter(place)})")
+    twins = [like for like in seen.values() if len(like) > 1]
+    if twins:
+        raise SourceError(
+            f"{source}: these column names in row {row} are the same: "
+            + "; ".join(" and ".join(like) for like in twins)
+            + ".",
+            "Rename or delete the repeated columns.",
+        )

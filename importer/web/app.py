@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -92,9 +93,25 @@ def create_app(options: WebOptions) -> Starlette:
         body, kind = found
         return Response(body, media_type=kind, headers={"cache-control": "public, max-age=86400"})
 
+    app = Starlette(
+        routes=[*(route for page in pages for route in page.routes()), Route("/static/{name}", static, name="static")],
+        middleware=[Middleware(guard)],
+        exception_handlers=_handlers(renderer),
+        lifespan=life,
+    )
+    app.state.runs = runs
+    return app
+
+
+def _handlers(renderer: Renderer) -> dict[Any, Callable[[Request, Exception], Awaitable[Response]]]:
+    """The answer to each exception that a page may raise."""
+
+    def error_page(request: Request, status: int, text: str, **more: object) -> Response:
+        return renderer.page(request.scope, "error", status, text=renderer.t(text), **more)
+
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestRefused)
-        return _refusal(renderer, request, error.status, error.text)
+        return error_page(request, error.status, error.text)
 
     async def moved(_: Request, error: Exception) -> Response:
         assert isinstance(error, Moved)
@@ -103,30 +120,13 @@ def create_app(options: WebOptions) -> Starlette:
     async def bad_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         text = f"refused.{error.status_code}"
-        return _refusal(renderer, request, error.status_code, text if renderer.t.has(text) else "refused.400")
+        return error_page(request, error.status_code, text if renderer.t.has(text) else "refused.400")
 
     async def unavailable(request: Request, error: Exception) -> Response:
         assert isinstance(error, ImporterError)
-        text = renderer.t("refused.503")
-        return renderer.page(request.scope, "error", HTTPStatus.SERVICE_UNAVAILABLE, text=text, more=words_of(error))
+        return error_page(request, HTTPStatus.SERVICE_UNAVAILABLE, "refused.503", more=words_of(error))
 
-    app = Starlette(
-        routes=[*(route for page in pages for route in page.routes()), Route("/static/{name}", static, name="static")],
-        middleware=[Middleware(guard)],
-        exception_handlers={
-            RequestRefused: refused,
-            Moved: moved,
-            HTTPException: bad_request,
-            ImporterError: unavailable,
-        },
-        lifespan=life,
-    )
-    app.state.runs = runs
-    return app
-
-
-def _refusal(renderer: Renderer, request: Request, status: int, text: str) -> Response:
-    return renderer.page(request.scope, "error", status, text=renderer.t(text))
+    return {RequestRefused: refused, Moved: moved, HTTPException: bad_request, ImporterError: unavailable}
 
 
 async def _delete_old(uploads: UploadPages) -> None:
