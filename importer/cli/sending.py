@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -38,7 +39,7 @@ class Sending:
     def __init__(self, quiet: bool, settings: Settings, json_lines: bool = False) -> None:
         self._json_lines = json_lines or settings.log_format == "json"
         refuse_unwritable(settings.metrics_file)
-        shown = Observer() if quiet or settings.log_format else Progress(sys.stderr)
+        shown = Observer() if quiet or settings.log_format else Progress(sys.stderr, time.monotonic)
         self._world = World(os.environ, shown, stopper=Stopper())
         if settings.log_format or settings.log_file or settings.metrics_file:
             log = open_settings_log(settings, sys.stderr if settings.log_format else None, self._world)

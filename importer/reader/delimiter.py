@@ -5,20 +5,20 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
 
 DELIMITERS = (",", ";", "\t", "|")
+#: Records that are enough for detection.
+_DETECTED_IN = 100
 
 
-def records_of(lines: Sequence[str], delimiter: str, most: int = 100) -> list[list[str]]:
+def records_of(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     """The first records, parsed leniently: only for detection."""
     found: list[list[str]] = []
-    try:
-        for record in csv.reader(lines, delimiter=delimiter):
-            found.append(record)
-            if len(found) >= most:
-                break
-    except csv.Error:
-        pass
+    with suppress(csv.Error):
+        for record in islice(csv.reader(lines, delimiter=delimiter), _DETECTED_IN):
+            found.append(record)  # noqa: PERF402 - a fault must not lose the records before it
     return found
 
 

@@ -191,7 +191,7 @@ class _Preferences:
     async def _apply(
         self, record: RequestRecord, customers: list[CustomerSent], magics: list[Magic | None]
     ) -> SandboxAnswer:
-        """Takes the customers' locks, works for as long as it is told to, stores, and lets go before it answers."""
+        """Takes the customers' locks, waits for the latency, stores, and releases them before it answers."""
         state = self._state
         keys = [state.judge.keys(customer) for customer in customers]
         flat = [key for some in keys for key in some]

@@ -93,7 +93,7 @@ def serve(
 
 
 class _SandboxServer(uvicorn.Server):
-    """uvicorn without its log, telling when it has started, and lending faults the connection they break."""
+    """uvicorn without its log. It announces its start, and lends faults the connection that they break."""
 
     def __init__(self, app: Starlette, started: Callable[[], None], defects: list[Exception]) -> None:
         def lending_protocol(**settings: Any) -> Any:
@@ -119,11 +119,11 @@ class _SandboxServer(uvicorn.Server):
                 timeout_graceful_shutdown=3,
             )
         )
-        self._tell = started
+        self._announce = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
-        self._tell()
+        self._announce()
 
 
 class _Lending:

@@ -42,7 +42,7 @@ class SandboxState:
     """`calls` counts every call by what it is for (`POST customer/preferences`, `token` …), refused ones too.
 
     `overlaps`: customers that were sent while another request with one of their identifiers was being worked on;
-    `account_overlaps`: likewise, but only the stored account tells that it is one customer. Both were answered 521.
+    `account_overlaps`: likewise, but only the stored account shows that it is one customer. Both were answered 521.
     `repeats`: requests that named one identifier in more than one customer. `in_flight_most`: most requests at once.
     """
 

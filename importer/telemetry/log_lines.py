@@ -1,4 +1,4 @@
-"""Opens logs whose lines are plain or JSON. The only door to structlog, loaded for the commands that log."""
+"""Opens logs whose lines are plain or JSON. The only module that loads structlog, for the commands that log."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class LogObserver(Observer):
         self._log = log
         self._beside = beside or Observer()
         self._clock = clock
-        self._told = 0.0
+        self._shown_at = 0.0
         self._read = 0
         self._counts: Counter[str] = Counter()
         self.paused_seconds = 0.0
@@ -30,7 +30,7 @@ class LogObserver(Observer):
         self._beside.of_run(run_id)
 
     def begin(self, name: str, rows: int) -> None:
-        self._told = self._clock()
+        self._shown_at = self._clock()
         self._read = 0
         self._counts.clear()
         self.paused_seconds = 0.0
@@ -43,8 +43,8 @@ class LogObserver(Observer):
 
     def decided(self, outcomes: list[Outcome]) -> None:
         self._counts.update(outcome.status.value for outcome in outcomes)
-        if self._clock() - self._told >= LINE_EVERY:
-            self._told = self._clock()
+        if self._clock() - self._shown_at >= LINE_EVERY:
+            self._shown_at = self._clock()
             self._log.info("rows done", read=self._read, **self._counts)
         self._beside.decided(outcomes)
 

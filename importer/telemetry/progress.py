@@ -1,9 +1,7 @@
-"""Progress on stderr: a bar on a terminal, otherwise a line per minute. The only door to tqdm."""
+"""Progress on stderr: a bar on a terminal, otherwise a line per minute. The only module that loads tqdm."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -17,13 +15,13 @@ from importer.system.text import counted, visible
 class Progress(Observer):
     """Shows rows done, succeeded and failed, the rate and the time left."""
 
-    def __init__(self, stream: TextIO = sys.stderr, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
         self._stream = stream
         self._clock = clock
         self._bar: Any = None
         self._counts: Counter[Status] = Counter()
         self._read = self._before = 0
-        self._began = self._told = clock()
+        self._began = self._shown_at = clock()
         self._name = ""
 
     def begin(self, name: str, rows: int) -> None:
@@ -32,7 +30,7 @@ class Progress(Observer):
         self._read = 0
         self._before = rows
         self._counts.clear()
-        self._began = self._told = self._clock()
+        self._began = self._shown_at = self._clock()
         if self._stream.isatty():
             self._bar = late("tqdm", "tqdm")(
                 initial=rows,
@@ -55,8 +53,8 @@ class Progress(Observer):
         if self._bar is not None:
             self._bar.set_postfix_str(self._so_far(), refresh=False)
             self._bar.update(len(outcomes))
-        elif self._clock() - self._told >= LINE_EVERY:
-            self._told = self._clock()
+        elif self._clock() - self._shown_at >= LINE_EVERY:
+            self._shown_at = self._clock()
             done = self._counts.total()
             rate = done / max(self._clock() - self._began, 1e-9) * 60
             line = (

@@ -22,6 +22,8 @@ SESSION_SECONDS = 12 * 3600.0
 IDLE_SECONDS = 2 * 3600.0
 #: A session's last use is stored at most this often.
 _TOUCH_SECONDS = 300.0
+#: The most lines of the audit trail on its page.
+_MOST_LINES = 500
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, value BLOB NOT NULL);
@@ -213,9 +215,9 @@ class Storage:
             (time.time(), user, address, action, subject),
         )
 
-    def trail(self, most: int = 500) -> Iterable[AuditLine]:
+    def trail(self) -> Iterable[AuditLine]:
         rows = self._db.execute(
-            "SELECT at, user, address, action, subject FROM audit ORDER BY id DESC LIMIT ?", (most,)
+            "SELECT at, user, address, action, subject FROM audit ORDER BY id DESC LIMIT ?", (_MOST_LINES,)
         )
         return [AuditLine(*row) for row in rows]
 

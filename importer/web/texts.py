@@ -357,16 +357,13 @@ ENGLISH: dict[str, str] = {
 class Texts:
     """`t("key", name=…)` is a text; `t.n("key", count)` its singular or plural."""
 
-    def __init__(self, table: dict[str, str] | None = None) -> None:
-        self._table = ENGLISH if table is None else table
-
     def __call__(self, key: str, **values: object) -> str:
-        text = self._table[key]
+        text = ENGLISH[key]
         return text.format(**values) if values else text
 
     def n(self, key: str, count: int, **values: object) -> str:
-        which = f"{key}.one" if count == 1 and f"{key}.one" in self._table else key
+        which = f"{key}.one" if count == 1 and f"{key}.one" in ENGLISH else key
         return self(which, n=f"{count:,}", **values)
 
     def has(self, key: str) -> bool:
-        return key in self._table
+        return key in ENGLISH
