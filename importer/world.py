@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class World(msgspec.Struct):
+class World(msgspec.Struct, frozen=True):
     """The environment, clocks, randomness, network, observer and stopper of a run."""
 
     environ: Mapping[str, str]
@@ -27,8 +27,8 @@ class World(msgspec.Struct):
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
     transport: httpx.AsyncBaseTransport | None = None
-    #: The wall time at which the caller's window closes: the same for all runs of a nightly load.
-    closes: int | None = None
+    #: The wall time at which the window of a nightly load closes: the same for all of its runs.
+    window_closes_at: int | None = None
     stopper: Stopper = msgspec.field(default_factory=lambda: Stopper())
 
 

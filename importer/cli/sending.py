@@ -40,10 +40,11 @@ class Sending:
         self._json_lines = json_lines or settings.log_format == "json"
         refuse_unwritable(settings.metrics_file)
         shown = Observer() if quiet or settings.log_format else Progress(sys.stderr, time.monotonic)
-        self._world = World(os.environ, shown, stopper=Stopper())
+        world = World(os.environ, shown, stopper=Stopper())
         if settings.log_format or settings.log_file or settings.metrics_file:
-            log = open_settings_log(settings, sys.stderr if settings.log_format else None, self._world)
-            self._world.observer = LogObserver(log, shown)
+            log = open_settings_log(settings, sys.stderr if settings.log_format else None, world)
+            world = msgspec.structs.replace(world, observer=LogObserver(log, shown))
+        self._world = world
 
     def __enter__(self) -> World:
         # SIGHUP stays ignored under nohup. A shell's `&` also ignores SIGINT, but only to shield the job from the

@@ -149,7 +149,6 @@ class NightlyLoad:
         settings, wall = self._settings, self._world.wall
         now = wall()
         closes = now + int(seconds_until(settings.until, now, settings.time_zone) * 1000) if settings.until else None
-        self._world.closes = closes
         is_open = in_window(self._nightly, settings.until, now, settings.time_zone)
         results: list[FileResult] = []
 
@@ -163,7 +162,7 @@ class NightlyLoad:
             if (code := held()) is not None:
                 yield Step(code)
                 continue
-            yield (step := self._load_file(folder, claim))
+            yield (step := self._load_file(folder, claim, closes))
             results += step.files
         inbox = Inbox(seen=seen)
         for inbox in self._listings(folder, seen, settles and is_open):
@@ -180,7 +179,7 @@ class NightlyLoad:
                 yield Step(left=(entry.name,))
                 continue
             yield self._arrival(taken)
-            yield (step := self._load_file(folder, taken))
+            yield (step := self._load_file(folder, taken, closes))
             results += step.files
 
     def _listings(self, folder: ProfileFolder, seen: dict[str, Seen], settles: bool) -> Iterator[Inbox]:
@@ -203,10 +202,10 @@ class NightlyLoad:
         day = day_of(claim.name, claim.taken_at, self._nightly, self._settings.time_zone)
         return Step(arrived=(day, claim.name))
 
-    def _load_file(self, folder: ProfileFolder, claim: Claim) -> Step:
+    def _load_file(self, folder: ProfileFolder, claim: Claim, closes: int | None) -> Step:
         """Import or resume one file, then deliver it."""
         began = self._world.clock()
-        result, run = self._files.load(claim)
+        result, run = self._files.load(claim, closes)
         self._listen()  # the run has listened itself
         if self._world.clock() - began >= STALE_AFTER:
             self._locations.close()

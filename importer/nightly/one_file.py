@@ -63,10 +63,11 @@ class FileLoader:
 
     # ------------------------------------------------------------------------------------------------ the run
 
-    def load(self, claim: Claim) -> tuple[FileResult, RunEnd | None]:
-        """Run the file, or resume its run. Raises nothing: the result has the exit code."""
+    def load(self, claim: Claim, closes: int | None) -> tuple[FileResult, RunEnd | None]:
+        """Run the file, or resume its run. `closes`: when the window closes. Raises nothing: the result has the exit
+        code."""
         try:
-            return self._load(claim)
+            return self._load(claim, msgspec.structs.replace(self._world, window_closes_at=closes))
         except ImporterError as error:
             what = "unreadable" if error.exit_code is ExitCode.SOURCE else "stopped"
             return FileResult(claim.name, what, int(error.exit_code), message=str(error)), None
@@ -75,7 +76,7 @@ class FileLoader:
             message = f"Internal error: {type(error).__name__}."
             return FileResult(claim.name, "stopped", int(ExitCode.INTERNAL), message=message), None
 
-    def _load(self, claim: Claim) -> tuple[FileResult, RunEnd | None]:
+    def _load(self, claim: Claim, world: World) -> tuple[FileResult, RunEnd | None]:
         path = str(claim.path)
         with self._journal() as journal:
             known = journal.of_source(path)
@@ -85,13 +86,13 @@ class FileLoader:
             return FileResult(claim.name, "repeated", int(ExitCode.OK), message=message), None
         action = action_for(known)
         if known is None or action == "import":
-            return self._ended(claim, "imported", run(path, self._settings, self._world))
+            return self._ended(claim, "imported", run(path, self._settings, world))
         run_id = known.record.run_id
         if action == "hold":
             return self._held(claim, run_id), None
         if action == "resume":
             pace = {name: getattr(self._settings, name) for name in PACE}
-            return self._ended(claim, "resumed", resume(run_id, self._settings, pace, self._world))
+            return self._ended(claim, "resumed", resume(run_id, self._settings, pace, world))
         summary = self._summary_of(run_id)
         return result_of(claim.name, "delivered", summary, headline(summary)), None
 

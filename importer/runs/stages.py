@@ -85,9 +85,9 @@ def deadline_of(settings: Settings, world: World) -> Deadline | None:
     if settings.until:
         at = world.clock() + seconds_until(settings.until, world.wall(), settings.time_zone)
         found.append(Deadline(at, f"--until {settings.until}"))
-    if world.closes is not None:
+    if world.window_closes_at is not None:
         # The window of a nightly load closes once: a run that begins a moment too late must not wait for tomorrow's.
-        at = world.clock() + (world.closes - world.wall()) / 1000
+        at = world.clock() + (world.window_closes_at - world.wall()) / 1000
         found.append(Deadline(at, f"--until {settings.until}"))
     return min(found, key=lambda deadline: deadline.at, default=None)
 

@@ -106,9 +106,7 @@ def test_outside_the_window_no_file_is_loaded(house: House) -> None:
             return house.clock.wall() + past
 
     slow = Slow()
-    load = house.nightly()
-    load._world.wall = slow.wall
-    found = load.once()
+    found = house.nightly(wall=slow.wall).once()
     assert (found.exit_code, found.waiting) == (ExitCode.TIME, ("b.csv",))
     assert [file.name for file in found.files] == ["a.csv"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,10 +23,11 @@ DAY = 86_400.0
 
 
 def later(sandbox: EmbeddedSandbox, home: Path, days: float) -> World:
-    found = world(sandbox, home)
-    wall = found.wall
-    found.wall = lambda: wall() + round(days * DAY * 1000)
-    return found
+    return world(sandbox, home, wall=in_days(days))
+
+
+def in_days(days: float) -> Callable[[], int]:
+    return lambda: time.time_ns() // 1_000_000 + round(days * DAY * 1000)
 
 
 def purged(sandbox: EmbeddedSandbox, folder: Path, days: float, older_than: float = 90.0) -> Purged:
@@ -82,9 +85,7 @@ def test_a_run_that_an_unfinished_retry_needs_is_left(tmp_path: Path) -> None:
         own = settings(sandbox, tmp_path / "reports")
         names = {row: f"code-1012-x1+{row}" for row in range(2, 150)}
         first = run(str(sheet(tmp_path / "rows.csv", 200, magic=names)), own, world(sandbox, tmp_path))
-        again = stopped_after(60, sandbox, tmp_path)
-        wall = again.wall
-        again.wall = lambda: wall() + round(60 * DAY * 1000)
+        again = stopped_after(60, sandbox, tmp_path, wall=in_days(60))
         half = retry(first.run_id, own, {}, again)
         assert half.exit_code == ExitCode.INTERRUPTED
         found = purged(sandbox, tmp_path, 100)

@@ -24,7 +24,7 @@ from importer.reader import open_source
 from importer.runs.locks import Lock
 from importer.runs.record import identity_of
 from importer.sandbox import EmbeddedSandbox, SandboxOptions, SandboxState
-from importer.world import World
+from importer.world import Stopper
 from tests.support.runs import (
     HALVED,
     Listener,
@@ -331,18 +331,18 @@ def test_standard_input_that_no_run_came_of_is_not_kept(tmp_path: Path) -> None:
 class AsksAtTheEnd(Listener):
     """Ask the run to stop after its sending, like Ctrl-C while the reports are written."""
 
-    def __init__(self, asked: World) -> None:
+    def __init__(self, stopper: Stopper) -> None:
         super().__init__()
-        self._world = asked
+        self._stopper = stopper
 
     def end(self) -> None:
-        assert self._world.stopper.ask()
+        assert self._stopper.ask()
 
 
 def test_who_asks_for_a_stop_while_the_reports_are_written_gets_them_all_the_same(tmp_path: Path) -> None:
     """The event loop is closed by then, and the run does not end with an internal error."""
     with EmbeddedSandbox() as sandbox:
-        asked = world(sandbox, tmp_path)
-        asked.observer = AsksAtTheEnd(asked)
+        stopper = Stopper()
+        asked = world(sandbox, tmp_path, observer=AsksAtTheEnd(stopper), stopper=stopper)
         done = run(str(sheet(tmp_path / "rows.csv", 20)), settings(sandbox, tmp_path / "reports"), asked)
         assert (done.exit_code, done.rows.succeeded) == (0, 20)

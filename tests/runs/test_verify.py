@@ -16,7 +16,7 @@ from importer.pipeline import run
 from importer.runs.verify import Verified, verified_text, verify
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.settings.values import read_rate
-from tests.support.runs import settings, sheet, world
+from tests.support.runs import environment, settings, sheet, world
 
 
 class Shop:
@@ -99,8 +99,8 @@ def test_questions_are_paced_like_sending(shop: Shop) -> None:
 
 
 def test_wrong_credentials_cost_one_question_and_end_with_4(shop: Shop) -> None:
-    changed = world(shop.sandbox, shop.folder)
-    changed.environ = {**changed.environ, "IMPORTER_PASSWORD": "wrong"}
+    environ = environment(shop.sandbox, shop.folder) | {"IMPORTER_PASSWORD": "wrong"}
+    changed = world(shop.sandbox, shop.folder, environ=environ)
     with pytest.raises(Stop) as told:
         verify(shop.done.run_id, settings(shop.sandbox, shop.folder / "reports"), {}, changed)
     assert told.value.exit_code == ExitCode.REFUSED

@@ -265,8 +265,7 @@ def test_until_stops_with_10_and_the_run_can_be_resumed(tmp_path: Path, zone: Zo
     with EmbeddedSandbox(SandboxOptions(latency=(0.1,))) as sandbox:
         reports = tmp_path / "reports"
         source = sheet(tmp_path / "rows.csv", 5000)
-        early = world(sandbox, tmp_path)
-        early.wall = lambda: now
+        early = world(sandbox, tmp_path, wall=lambda: now)
         half = run(str(source), settings(sandbox, reports, until=local, concurrency=1), early)
         assert half.exit_code == ExitCode.TIME
         assert local in half.notes[0]
@@ -274,8 +273,7 @@ def test_until_stops_with_10_and_the_run_can_be_resumed(tmp_path: Path, zone: Zo
         assert half.rows.succeeded == 10 * len(sandbox.state.requests)
         assert half.rows.succeeded + half.rows.unprocessed == 5000
         assert all(Path(path).exists() for path in half.reports.values())
-        late = world(sandbox, tmp_path)
-        late.wall = lambda: now + 3_600_000
+        late = world(sandbox, tmp_path, wall=lambda: now + 3_600_000)
         given = {"concurrency": 4, "max_duration": 3.0}
         again = resume(None, settings(sandbox, reports), given, late)
         # `--until` is a day away by now: the new option stops the run.

@@ -28,7 +28,7 @@ from importer.nightly.state import LoadReport
 from importer.sandbox import EmbeddedSandbox
 from importer.telemetry.log import Log
 from importer.telemetry.log_lines import open_log
-from importer.world import World
+from importer.world import Stopper, World
 
 ZONE = ZoneInfo("Asia/Kolkata")
 
@@ -142,12 +142,12 @@ class House:
         path.write_text("\n".join(["[profiles.brand-a]", *lines, ""]))
         return path
 
-    def nightly(self, log: Log | None = None, stopper: Any = None) -> NightlyLoad:
+    def nightly(
+        self, log: Log | None = None, stopper: Stopper | None = None, wall: Callable[[], int] | None = None
+    ) -> NightlyLoad:
         settings, mistakes = check_profile({"profile": "brand-a"}, self.environ, self.toml)
         assert settings is not None and not mistakes, mistakes
-        world = World(self.environ, wall=self.clock.wall)
-        if stopper is not None:
-            world.stopper = stopper
+        world = World(self.environ, wall=wall or self.clock.wall, stopper=stopper or Stopper())
         return NightlyLoad(settings, world, log or Log(), self.clock.sleep)
 
     def look(

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,7 +27,7 @@ from importer.runs.target import target_of
 from importer.sandbox import EmbeddedSandbox, SandboxState
 from importer.settings.options import Settings
 from importer.settings.values import read_rate
-from importer.world import World
+from importer.world import Stopper, World
 
 #: Requests cost no time here: nothing in these tests is about the pace.
 FAST = "5000/second"
@@ -87,29 +88,29 @@ def environment(sandbox: EmbeddedSandbox, home: Path) -> dict[str, str]:
     }
 
 
-def world(sandbox: EmbeddedSandbox, home: Path) -> World:
-    return World(environment(sandbox, home), observer=Listener())
+def world(sandbox: EmbeddedSandbox, home: Path, **more: Any) -> World:
+    """`more`: fields of the world."""
+    return World(**{"environ": environment(sandbox, home), "observer": Listener(), **more})
 
 
 class StopsAfter(Listener):
     """Asks the run to stop once so many rows have their outcome."""
 
-    def __init__(self, rows: int, world: World) -> None:
+    def __init__(self, rows: int, stopper: Stopper) -> None:
         super().__init__()
         self._left = rows
-        self._world = world
+        self._stopper = stopper
 
     def decided(self, outcomes: list[Outcome]) -> None:
         self._left -= len(outcomes)
         if self._left <= 0:
-            self._world.stopper.ask()
+            self._stopper.ask()
 
 
-def stopped_after(rows: int, sandbox: EmbeddedSandbox, home: Path) -> World:
+def stopped_after(rows: int, sandbox: EmbeddedSandbox, home: Path, **more: Any) -> World:
     """The world of a run that is stopped in mid-run."""
-    found = world(sandbox, home)
-    found.observer = StopsAfter(rows, found)
-    return found
+    stopper = Stopper()
+    return world(sandbox, home, observer=StopsAfter(rows, stopper), stopper=stopper, **more)
 
 
 class Program:

@@ -22,7 +22,7 @@ from importer.settings.loading import load
 from importer.settings.options import OPTIONS, Nightly
 from importer.settings.values import CLUSTERS
 from importer.system.clock import seconds_until
-from importer.world import World
+from importer.world import Stopper, World
 from tests.support.fault_server import closed_port
 from tests.support.runs import StopsAfter
 from tests.support.terminal import Ended, Terminal, table, write_csv
@@ -203,8 +203,8 @@ def burst(bench: Bench) -> None:
     with EmbeddedSandbox() as sandbox:
         environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
         given = {"base_url": sandbox.base_url, "batch_size": "1", "rate": "4/hour", "burst": "2"}
-        world = World(environ | {"HOME": str(bench.folder)})
-        world.observer = StopsAfter(2, world)
+        stopper = Stopper()
+        world = World(environ | {"HOME": str(bench.folder)}, observer=StopsAfter(2, stopper), stopper=stopper)
         began = time.monotonic()
         assert run("a.csv", load(given, {}), world).exit_code == ExitCode.INTERRUPTED
         assert time.monotonic() - began < 100
