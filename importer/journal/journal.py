@@ -308,7 +308,7 @@ class Journal(JournalConnection):
                 yield Attempt(*row[1:])
 
     @property
-    def ledger_key(self) -> bytes:
+    def fingerprint_key(self) -> bytes:
         with self.errors(), self._connection.begin():
             found = self._connection.execute(sa.select(META.c.ledger_key)).scalar()
         return bytes(found or b"")

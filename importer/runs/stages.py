@@ -25,7 +25,7 @@ from importer.system.late import late
 from importer.world import World
 
 if TYPE_CHECKING:
-    from importer.sender.ledger import Ledger
+    from importer.sender.fingerprints import Fingerprints
 
 
 def normaliser_of(
@@ -94,12 +94,12 @@ def deadline_of(settings: Settings, world: World) -> Deadline | None:
 
 def unchanged_filter_of(job: Job) -> UnchangedFilter:
     """Gives customers their fingerprints for later runs, and leaves out the unchanged ones with `--only-changed`."""
-    hasher = Hasher(job.journal.ledger_key)
+    hasher = Hasher(job.journal.fingerprint_key)
     if not job.settings.only_changed:
         return UnchangedFilter(hasher, None, (), job.world.wall)
-    make: type[Ledger] = late("importer.sender.ledger", "Ledger")
-    ledger = make(sent_before(job.journal, job.run))
-    return UnchangedFilter(hasher, ledger, job.journal.sent(job.run.key), job.world.wall)
+    make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
+    known = make(sent_before(job.journal, job.run))
+    return UnchangedFilter(hasher, known, job.journal.sent(job.run.key), job.world.wall)
 
 
 def open_work(job: Job, unchanged: UnchangedFilter) -> list[Work]:

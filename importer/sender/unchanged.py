@@ -23,7 +23,7 @@ from importer.sender.work import Portion
 from importer.system.late import late
 
 if TYPE_CHECKING:
-    from importer.sender.ledger import Ledger
+    from importer.sender.fingerprints import Fingerprints
 
 #: Texts from which pandas is faster, its loading included.
 _BY_COLUMN = 2_000
@@ -50,7 +50,7 @@ class Hasher:
                 siphash(self._key, text if isinstance(text, bytes) else text.encode())[:HASH_BYTES] for text in texts
             )
         else:
-            hashes = late("importer.sender.ledger", "hash_texts")(self._key, texts)
+            hashes = late("importer.sender.fingerprints", "hash_texts")(self._key, texts)
         return [hashes[begin:end] for begin, end in pairwise((0, *ends))]
 
 
@@ -73,17 +73,17 @@ def sent_before(journal: Journal, run: Run) -> Iterator[bytes]:
 
 
 class UnchangedFilter:
-    """Gives each customer its fingerprint, and leaves out the unchanged ones if there is a ledger."""
+    """Gives each customer its fingerprint, and leaves out the unchanged ones if earlier fingerprints are known."""
 
-    def __init__(self, hasher: Hasher, ledger: Ledger | None, before: Iterable[bytes], wall: Callable[[], int]) -> None:
+    def __init__(
+        self, hasher: Hasher, known: Fingerprints | None, before: Iterable[bytes], wall: Callable[[], int]
+    ) -> None:
         """`before`: the fingerprints of what this run has sent already, when it is resumed."""
         self._hasher = hasher
-        self._ledger = ledger
+        self._known = known
         self._wall = wall
         #: Identifiers of customers that this run sends: their later rows in the sheet are sent too, in its order.
-        self._touched: set[bytes] = (
-            {name for entry in before for name in _parts(entry)} if ledger is not None else set()
-        )
+        self._touched: set[bytes] = {name for entry in before for name in _parts(entry)} if known is not None else set()
 
     def sent_again(self, customers: Sequence[Customer]) -> tuple[Customer, ...]:
         """Customers of a batch that an earlier process left open, with their fingerprints."""
@@ -94,13 +94,13 @@ class UnchangedFilter:
     def __call__(self, portion: Portion) -> Portion:
         """A portion of the feed without what is unchanged. Called by the thread that reads."""
         entries = self._hasher(portion.customers)
-        if self._ledger is None:
+        if self._known is None:
             return msgspec.structs.replace(portion, customers=list(map(_with_fingerprint, portion.customers, entries)))
         sent: list[Customer] = []
         links = list(portion.links)
         outcomes = list(portion.outcomes)
         at = self._wall()
-        for customer, entry, known in zip(portion.customers, entries, self._ledger.knows(entries), strict=True):
+        for customer, entry, known in zip(portion.customers, entries, self._known.knows(entries), strict=True):
             if known and self._touched.isdisjoint(_parts(entry)):
                 outcomes += [Outcome(row, Status.SKIPPED, "unchanged", at=at) for row in customer.row_numbers]
                 links.append(keys_of(customer))
@@ -110,7 +110,7 @@ class UnchangedFilter:
         return msgspec.structs.replace(portion, customers=sent, outcomes=outcomes, links=links)
 
     def _touch(self, entries: Iterable[bytes]) -> None:
-        if self._ledger is not None:
+        if self._known is not None:
             for entry in entries:
                 self._touched.update(_parts(entry))
 

@@ -39,7 +39,7 @@ def attempt(number: int, batch_id: int) -> Attempt:
 def succeed(journal: Journal, run: Run, batch_id: int, rows: Sequence[int]) -> None:
     outcomes = [Outcome(row, Status.SUCCEEDED, "200", attempts=1) for row in rows]
     opened = Change(opened=((batch(batch_id, *rows), 0),))
-    # As a customer with a mobile and an e-mail leaves it in the ledger.
+    # As a customer with a mobile and an e-mail leaves it as its fingerprint.
     sent = {row: row.to_bytes(6, "big") * 3 for row in rows}
     settled = Change(attempt=attempt(batch_id, batch_id), outcomes=outcomes, settled=(batch_id,), sent=sent)
     journal.write([opened, settled], run.key)

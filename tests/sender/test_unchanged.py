@@ -16,7 +16,7 @@ from importer.journal import SCHEMA_VERSION, Change, Journal
 from importer.model import Customer, RunSummary, Store
 from importer.pipeline import resume, run
 from importer.sandbox import EmbeddedSandbox
-from importer.sender.ledger import Ledger, hash_texts
+from importer.sender.fingerprints import Fingerprints, hash_texts
 from importer.sender.siphash import siphash
 from importer.sender.unchanged import Hasher
 from tests.support.journals import batch, record
@@ -53,7 +53,7 @@ class Shop:
 
 
 def test_what_was_last_sent_the_same_is_skipped_and_told(tmp_path: Path) -> None:
-    """A first run fills the ledger, whether or not it asked for it; the second one sends only what differs."""
+    """A first run stores the fingerprints, whether or not it asked for it; the second one sends only what differs."""
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
         rows = rows_of(40)
@@ -69,7 +69,7 @@ def test_what_was_last_sent_the_same_is_skipped_and_told(tmp_path: Path) -> None
 
 
 def test_the_order_of_a_customers_rows_is_kept(tmp_path: Path) -> None:
-    """A, then B: the ledger knows B. In the next run A is sent, so that B must be sent again after it."""
+    """A, then B: B is what was sent last. In the next run A is sent, so that B must be sent again after it."""
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
         rows = [("918181000001", "", "red"), ("918181000002", "", "green"), ("918181000001", "", "blue")]
@@ -101,7 +101,7 @@ def test_what_was_no_plain_success_is_sent_again(tmp_path: Path, name: str) -> N
         assert len(sandbox.state.requests) > sent
 
 
-def test_another_target_has_another_ledger(tmp_path: Path) -> None:
+def test_another_target_has_its_own_fingerprints(tmp_path: Path) -> None:
     with EmbeddedSandbox() as one, EmbeddedSandbox() as other:
         assert statuses(Shop(one, tmp_path).imported(rows_of(20))) == Counter(succeeded=20)
         assert statuses(Shop(other, tmp_path).imported(rows_of(20))) == Counter(succeeded=20)
@@ -120,7 +120,7 @@ def test_a_run_that_was_interrupted_goes_on_leaving_out_the_same_rows(tmp_path: 
         assert (whole.run_id, statuses(whole)) == (half.run_id, Counter(succeeded=100, skipped=100))
 
 
-def test_a_run_given_up_in_the_middle_makes_the_ledger_forget(tmp_path: Path) -> None:
+def test_a_run_given_up_in_the_middle_makes_its_customers_unknown(tmp_path: Path) -> None:
     """Its batches without an answer may have been applied: everything before it is sent again."""
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
@@ -152,7 +152,7 @@ def test_hashes_are_keyed_and_hold_everything_that_is_sent() -> None:
     (entry,) = hasher([one])
     assert hasher([other_row, one]) == [entry, entry]
     assert Hasher(b"l" * 16)([one]) != [entry]
-    ledger = Ledger([entry])
+    known = Fingerprints([entry])
     changed = (
         Customer(2, mobile="918181000001", email="a@example.com", custom_fields=(("Colour", "blue"),)),
         Customer(
@@ -161,9 +161,9 @@ def test_hashes_are_keyed_and_hold_everything_that_is_sent() -> None:
         Customer(2, mobile="918181000001", email="b@example.com", custom_fields=(("Colour", "red"),)),
         Customer(2, mobile="918181000002"),
     )
-    assert ledger.knows(hasher([one, *changed])) == [True, False, False, False, False]
-    assert Ledger([]).knows([entry]) == [False]
-    assert ledger.knows([]) == []
+    assert known.knows(hasher([one, *changed])) == [True, False, False, False, False]
+    assert Fingerprints([]).knows([entry]) == [False]
+    assert known.knows([]) == []
 
 
 def one_entry_each_row(old: sqlite3.Connection) -> None:
@@ -184,7 +184,7 @@ def one_entry_each_row(old: sqlite3.Connection) -> None:
 
 
 def test_a_journal_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """Its outcomes, an entry for each row, say the same as before, and its customers are known to the ledger."""
+    """Its outcomes, an entry for each row, say the same as before, and its customers are known."""
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
         run_id = shop.imported(rows_of(20)).run_id
@@ -206,7 +206,7 @@ def test_a_journal_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -
 
 
 def test_a_journal_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """Its runs and outcomes stay; its customers are unknown to the ledger, and so are sent."""
+    """Its runs and outcomes stay; its customers are unknown, and so are sent."""
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
         shop.imported(rows_of(20))

@@ -17,7 +17,7 @@ def hash_texts(key: bytes, texts: Sequence[bytes | str]) -> bytes:
     return numbers.view(np.uint8).reshape(-1, 8)[:, :HASH_BYTES].tobytes()
 
 
-class Ledger:
+class Fingerprints:
     """Knows what customers were last sent. `sent`: the fingerprints of all outcomes, oldest first."""
 
     def __init__(self, sent: Iterable[bytes]) -> None:
