@@ -26,7 +26,7 @@ def shared_slots(environ: Mapping[str, str], key: str) -> SlotStore:
         return MemoryStore()
 
 
-def glance(environ: Mapping[str, str], key: str) -> PaceState | None:
+def current_pace(environ: Mapping[str, str], key: str) -> PaceState | None:
     """The state of a key as the processes of this machine share it; None if it was never used."""
     path = state_folder(environ) / "rates.db"
     if not path.is_file():

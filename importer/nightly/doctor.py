@@ -13,7 +13,7 @@ import msgspec
 
 from importer.capillary.credentials import from_environment
 from importer.checker.check import greet
-from importer.chunker.shared_rate import glance
+from importer.chunker.shared_rate import current_pace
 from importer.errors import ExitCode, ImporterError, worse
 from importer.journal import Journal
 from importer.nightly.location import LocationUnreachable
@@ -124,7 +124,7 @@ def _rate(settings: Settings, world: World) -> DoctorCheck:
         name = from_environment(world.environ, settings.credentials).name
     except ImporterError:
         return DoctorCheck("rate", f"{word}; not known whether it is shared, because the credentials are missing")
-    state = glance(world.environ, rate_key(settings.base_url, name))
+    state = current_pace(world.environ, rate_key(settings.base_url, name))
     now = world.clock()
     if state is None or state.slot <= now:
         return DoctorCheck("rate", f"{word}; no other process of this machine is using it")

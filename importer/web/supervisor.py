@@ -26,7 +26,7 @@ from importer.web.passwords import Passwords
 from importer.web.storage import Storage, Upload, Wish
 
 #: Seconds that a process may take to stop: in-flight requests have 10, reports of a large sheet take some more.
-GRACE = 60.0
+LONGEST_STOP = 60.0
 #: How often a run whose process died is restarted before a person must look at it.
 MOST_DEATHS = 3
 #: Seconds for which the process of a killed server may still hold its run.
@@ -46,7 +46,7 @@ class Supervisor:
         self._lives: dict[int, LiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._children: set[Child] = set()
-        self._spare: asyncio.Task[Child] | None = None
+        self._next_child: asyncio.Task[Child] | None = None
         self.closing = asyncio.Event()
         self.passwords = Passwords()
 
@@ -67,12 +67,12 @@ class Supervisor:
                 live.child.stop()
         waiting = [task for task in self._tasks if not task.done()]
         if waiting:
-            await asyncio.wait(waiting, timeout=GRACE)
+            await asyncio.wait(waiting, timeout=LONGEST_STOP)
         for task in self._tasks:
             task.cancel()
-        if self._spare is not None:
+        if self._next_child is not None:
             with contextlib.suppress(OSError):
-                self._children.add(await self._spare)
+                self._children.add(await self._next_child)
         await asyncio.gather(*[child.end(1.0) for child in self._children if child.alive])
 
     # ------------------------------------------------------------------------------------------------ inspections
@@ -258,8 +258,8 @@ class Supervisor:
 
     @contextlib.asynccontextmanager
     async def _child(self) -> AsyncIterator[Child]:
-        spare, self._spare = self._spare, None
-        child = await spare if spare is not None else await Child.start()
+        started, self._next_child = self._next_child, None
+        child = await started if started is not None else await Child.start()
         if not child.alive:
             child = await Child.start()
         self._children.add(child)
@@ -275,8 +275,8 @@ class Supervisor:
         self._children.discard(child)
 
     def _prepare(self) -> None:
-        if self._spare is None and not self.closing.is_set():
-            self._spare = asyncio.create_task(Child.start())
+        if self._next_child is None and not self.closing.is_set():
+            self._next_child = asyncio.create_task(Child.start())
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -185,7 +185,7 @@ def test_json_and_csv() -> None:
 
 
 def test_durations() -> None:
-    """Read at a glance."""
+    """Read at a current_pace."""
     assert [duration(seconds) for seconds in (0, 89, 120, 5_300, 10_020)] == [
         "0 s",
         "89 s",
