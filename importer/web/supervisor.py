@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ import msgspec
 
 from importer.errors import ExitCode, ImporterError
 from importer.settings.options import Settings
+from importer.system.files import write_whole
 from importer.web.child import Child
 from importer.web.journal_view import JournalView, ended_well
 from importer.web.live_run import LiveRun
@@ -117,7 +117,7 @@ class Supervisor:
         if ended.message:
             # Both results have this field.
             content = msgspec.json.encode({"fault": (ended.message, ended.advice)})
-            await asyncio.to_thread(_write, Path(task.folder) / RESULT_FILES[task.kind], content)
+            await asyncio.to_thread(write_whole, Path(task.folder) / RESULT_FILES[task.kind], content)
 
     # ------------------------------------------------------------------------------------------------ runs
 
@@ -277,8 +277,3 @@ class Supervisor:
     def _prepare(self) -> None:
         if self._next_child is None and not self.closing.is_set():
             self._next_child = asyncio.create_task(Child.start())
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
