@@ -1,16 +1,20 @@
-"""The README's pictures of the page, made anew: `python -m tests.web.pictures`. Look at each before it is committed.
+"""Takes the README's pictures again: `python -m tests.web.pictures`. Look at each before you commit it.
 
-The way of a user in a real browser, with the page's server on the sandbox and the sample workbook.
+The page is used in a real browser, with its server on the sandbox and the sample workbook. The annotated workbook is
+shown as LibreOffice exports it.
 """
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from importer import run
 from tests.support.browser import QUIET, chromium
 from tests.support.page import ROOT, SAMPLES, Server, until
 
@@ -36,15 +40,31 @@ def walk(page: Page, server: Server, into: Path) -> None:
     page.screenshot(path=into / "report.png")
 
 
+def annotated_workbook(page: Page, folder: Path, into: Path) -> None:
+    summary = run(SAMPLES / "messy.xlsx", sandbox=True, reports_dir=folder / "reports")
+    workbook = Path(summary.reports["annotated.xlsx"])
+    profile = f"-env:UserInstallation=file://{folder}/profile"
+    words = ("soffice", "--headless", profile, "--convert-to", "html", "--outdir", folder, workbook)
+    subprocess.run(words, check=True, capture_output=True)
+    page.goto((folder / "annotated.html").as_uri())
+    # One line per row, up to the column of the messages.
+    style = "td { white-space: nowrap; padding-right: 8px; } tr:first-child td { max-width: 0; }"
+    page.add_style_tag(content=f"{style} td:nth-child(n + 14), col:nth-child(n + 14) {{ display: none; }}")
+    page.set_viewport_size({"width": 1520, "height": 500})
+    page.screenshot(path=into / "annotated.png")
+
+
 def main() -> None:
     where = chromium()
-    if where is None:
-        sys.exit("there is no Chromium on this machine: apt-get install chromium")
+    if where is None or shutil.which("soffice") is None:
+        sys.exit("Chromium or LibreOffice is missing: apt-get install chromium libreoffice-calc")
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder), *OPTIONS) as server, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=where, args=list(QUIET))
-        walk(browser.new_page(viewport=SCREEN, reduced_motion="reduce"), server, PICTURES)  # type: ignore[arg-type]
+        page = browser.new_page(viewport=SCREEN, reduced_motion="reduce")  # type: ignore[arg-type]
+        walk(page, server, PICTURES)
+        annotated_workbook(page, Path(folder), PICTURES)
         browser.close()
-    for name in ("mapping", "running", "report"):
+    for name in ("mapping", "running", "report", "annotated"):
         print(PICTURES / f"{name}.png")
 
 
