@@ -1,14 +1,15 @@
-"""A browser for those tests that need one: Debian's Chromium, with everything off that would leave the machine."""
+"""For all tests of the page: workers and hashes that cost little, and a browser that reaches only this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.browser import QUIET, chromium
+from tests.support.warm_workers import command_by, template
 
 # Only a page that hangs takes longer. (Five seconds are soon over on a busy machine.)
 expect.set_options(timeout=60_000)
@@ -27,6 +28,17 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path
+@pytest.fixture(autouse=True, scope="module")
+def _warm_workers() -> Iterator[None]:
+    """Pages served in this process fork their workers, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("importer.web.child.child_command", lambda module: command_by(template())(module))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _cheap_hashes() -> Iterator[None]:
+    """Users of tests have hashes that cost nothing: the full cost is 0.2 s for each sign-in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("importer.web.users._hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from importer.web.users import add_user
 from tests.support.browser import axe, context_of, wide_enough
-from tests.support.page import Server, Visitor, import_file, until
+from tests.support.page import Server, Visitor, WarmServer, import_file, until
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
 
@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     for name, role in (("asha", "uploader"), ("vera", "viewer")):
         add_user(folder / "users", name, role, PASSWORD)
     options = ("--sandbox", "--batch-size", "5", "--rate", "10/second")
-    with Server(folder, *options, IMPORTER_WEB_USERS_FILE=str(folder / "users")) as running:
+    with WarmServer(folder, *options, IMPORTER_WEB_USERS_FILE=str(folder / "users")) as running:
         yield running
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.canaries import CANARY, HEADER, ROWS, Parrot, check_files, parroting, silent
-from tests.support.page import Server, Visitor, ended, import_file, until
+from tests.support.page import Server, Visitor, WarmServer, ended, import_file, until
 
 pytestmark = pytest.mark.process
 
@@ -42,7 +42,7 @@ def test_imports_of_the_page(tmp_path: Path, mode: str) -> None:
     with parroting() as address:
         Parrot.mode = mode
         environ = {"IMPORTER_USERNAME": "till", "IMPORTER_PASSWORD": "till"}
-        server = Server(tmp_path, "--base-url", address, *SMALL, *LOGGED, **environ).start()
+        server = WarmServer(tmp_path, "--base-url", address, *SMALL, *LOGGED, **environ).start()
         visitor = Visitor.at(server.url)
         run = import_file(visitor, "sheet.csv", sheet(HEADER, ROWS))
         pages = [ended(visitor, run).text]
@@ -66,7 +66,7 @@ def test_a_report_shows_a_cell_only_where_that_is_asked_for(tmp_path: Path, aske
     wrong = [(f"code-816+{n}", "kanari yellow") for n in range(12)]
     content = sheet(("External id", "Colour"), [*wrong, *[(f"A{n}", f"Blue {n}") for n in range(40)]])
     more = ("--show-identifiers",) if asked else ()
-    server = Server(tmp_path, "--sandbox", "--rate", "1000/second", *LOGGED, *more).start()
+    server = WarmServer(tmp_path, "--sandbox", "--rate", "1000/second", *LOGGED, *more).start()
     visitor = Visitor.at(server.url)
     run = import_file(visitor, "sheet.csv", content)
     page = until(lambda: visitor.get(run).text, lambda text: "12 need attention" in text)

@@ -16,7 +16,7 @@ from importer.settings.options import Settings
 from importer.web.forms import mapping_from, reading_from, settings_for
 from importer.web.messages import InspectedColumn, Inspection
 from importer.web.storage import ReadingChoices, Upload
-from tests.support.page import PACE, SAMPLES, Server, Visitor, ended, form_of, import_file, prepare, start
+from tests.support.page import PACE, SAMPLES, Visitor, WarmServer, ended, form_of, import_file, prepare, start
 
 LOOK = Inspection(columns=tuple(InspectedColumn(name, (), 0, 0, 0, "") for name in ("Phone", "Brands", "Remarks")))
 
@@ -65,7 +65,7 @@ def test_the_marked_workbook_of_several_sheets_is_checked_at_once(tmp_path: Path
             sheet.append(row)
     buffer = io.BytesIO()
     book.save(buffer)
-    with Server(tmp_path, "--sandbox", *PACE) as server:
+    with WarmServer(tmp_path, "--sandbox", *PACE) as server:
         visitor = Visitor.at(server.url)
         address = visitor.upload("a.xlsx", buffer.getvalue()).url.path
         visitor.settled(address)
@@ -93,7 +93,7 @@ def test_the_marked_workbook_of_several_sheets_is_checked_at_once(tmp_path: Path
 def test_customers_are_counted_once_and_a_csv_names_its_own_file(tmp_path: Path) -> None:
     """Who starts an import is told how many customers it changes; who mends is sent to the file that is there."""
     sheet = "External ID,Brand\ncode-1012,Puma\n" + "A-1,Puma\nA-2,Nike\nA-1,Bata\nA-1,Levi's\n"
-    with Server(tmp_path, "--sandbox", *PACE) as server:
+    with WarmServer(tmp_path, "--sandbox", *PACE) as server:
         visitor = Visitor.at(server.url)
         address = prepare(visitor, "a.csv", sheet.encode())
         assert "the rows of 3 customers" in visitor.settled(f"{address}/check").text
@@ -105,7 +105,7 @@ def test_customers_are_counted_once_and_a_csv_names_its_own_file(tmp_path: Path)
 @pytest.mark.process
 def test_the_marked_workbook_is_mended_and_uploaded(tmp_path: Path) -> None:
     """Every row is in it, and only those that needed attention are sent again. Its mapping is the run's own."""
-    with Server(tmp_path, "--sandbox", *PACE) as server:
+    with WarmServer(tmp_path, "--sandbox", *PACE) as server:
         visitor = Visitor.at(server.url)
         run = import_file(visitor, "messy.xlsx", (SAMPLES / "messy.xlsx").read_bytes())
         ended(visitor, run)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from importer.sandbox import EmbeddedSandbox
 from tests.support.browser import Watcher, axe, context_of, wide_enough
-from tests.support.page import SAMPLES, Server
+from tests.support.page import SAMPLES, WarmServer
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
 
@@ -44,7 +44,7 @@ class Turnstile:
         self._passes = threading.Semaphore(0)
 
 
-class Place(Server):
+class Place(WarmServer):
     """A server whose imports go to an API with a turnstile."""
 
     turnstile: Turnstile

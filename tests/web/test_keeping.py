@@ -11,7 +11,7 @@ import pytest
 from importer.runs.purge import purge
 from importer.settings.options import Settings
 from importer.world import World
-from tests.support.page import PACE, SAMPLES, Server, Visitor, ended, import_file, prepare, until
+from tests.support.page import PACE, SAMPLES, Server, Visitor, WarmServer, ended, import_file, prepare, until
 
 pytestmark = pytest.mark.process
 
@@ -21,7 +21,7 @@ GOOD = b"Mobile,Favourite brand\n" + b"".join(b"9198765%05d,Puma\n" % number for
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("keeping"), "--sandbox", *PACE) as running:
+    with WarmServer(tmp_path_factory.mktemp("keeping"), "--sandbox", *PACE) as running:
         yield running
 
 

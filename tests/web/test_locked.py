@@ -16,7 +16,7 @@ from importer.settings.options import Settings
 from importer.web.messages import WorkerTask
 from importer.web.passwords import Passwords
 from tests.support.browser import Watcher, axe, context_of, wide_enough
-from tests.support.page import Server, Visitor, ended, form_of, prepare, start, until
+from tests.support.page import Server, Visitor, WarmServer, ended, form_of, prepare, start, until
 from tests.support.runs import rows_written
 
 pytestmark = pytest.mark.process
@@ -47,7 +47,7 @@ def protected(workbook: bytes, password: str = SECRET) -> bytes:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("locked"), "--sandbox", "--rate", "1000/second") as running:
+    with WarmServer(tmp_path_factory.mktemp("locked"), "--sandbox", "--rate", "1000/second") as running:
         yield running
 
 
@@ -137,7 +137,7 @@ def test_a_server_that_comes_back_asks_again(tmp_path: Path) -> None:
     with EmbeddedSandbox(SandboxOptions(latency=(0.02,), faults=("3-:hang",))) as sandbox:
         options = ("--base-url", sandbox.base_url, "--batch-size", "10", "--rate", "20/second", "--concurrency", "1")
         environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
-        server = Server(tmp_path, *options, **environ).start()
+        server = WarmServer(tmp_path, *options, **environ).start()
         visitor = Visitor.at(server.url)
         waiting, address = unlocked(visitor, "later.xlsx", locked(10)), unlocked(visitor, "now.xlsx", locked(400))
         checked(visitor, waiting)
@@ -147,7 +147,7 @@ def test_a_server_that_comes_back_asks_again(tmp_path: Path) -> None:
         until(lambda: rows_written(server.reports), lambda rows: rows == 20)
         server.kill()
         sandbox.state.faults = ()
-        with Server(tmp_path, *options, **environ) as again:
+        with WarmServer(tmp_path, *options, **environ) as again:
             visitor = Visitor.at(again.url)
             page = until(lambda: visitor.get(run), lambda answer: FIELD in answer.text)
             assert "now.xlsx is password protected." in page.text and "Resume" in page.text

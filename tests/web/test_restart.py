@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from tests.support.page import Server, Visitor, ended, import_file, until
+from tests.support.page import Server, Visitor, WarmServer, ended, import_file, until
 
 pytestmark = pytest.mark.process
 
@@ -81,13 +81,13 @@ def test_an_orderly_end_a_pause_and_a_resume(tmp_path: Path, sandbox: EmbeddedSa
     """SIGTERM lets what flies land, and the next server goes on; a paused run waits for a person, then goes on with
     the rest. No customer is sent twice."""
     options, environ = target(sandbox)
-    server = Server(tmp_path, *options, **environ).start()
+    server = WarmServer(tmp_path, *options, **environ).start()
     slow(sandbox, 0.3)
     run = import_file(Visitor.at(server.url), "customers.csv", sheet(600))
     done(server, 50)
     server.stop()
     slow(sandbox, 1.0)
-    with Server(tmp_path, *options, **environ) as again:
+    with WarmServer(tmp_path, *options, **environ) as again:
         visitor = Visitor.at(again.url)
         until(lambda: visitor.get(run).text, lambda text: ">importing<" in text)
         visitor.post(f"{run}/pause")
@@ -120,7 +120,7 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
         )
 
     assert importer("run", "typed.csv", *options, "--max-duration", "0.05").returncode == 10
-    with Server(tmp_path, *options, **environ) as server:
+    with WarmServer(tmp_path, *options, **environ) as server:
         second = importer("serve", "--sandbox", "--port", "0")
         assert second.returncode == 11
         assert "already serves the page for this reports folder" in second.stderr
@@ -148,7 +148,7 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
     assert list(uploads.glob("*/dropped.csv"))
     resumed = importer("resume", run.rsplit("/", 1)[1])
     assert resumed.returncode == 0, resumed.stderr
-    with Server(tmp_path, *options, **environ) as again:
+    with WarmServer(tmp_path, *options, **environ) as again:
         until(lambda: list(uploads.glob("*/dropped.csv")), lambda found: not found)
         assert "All 600 rows succeeded." in Visitor.at(again.url).get(run).text
 
@@ -162,7 +162,7 @@ def test_a_run_of_the_command_line_is_stopped_from_the_page(tmp_path: Path, sand
     environment = {**os.environ, **environ, "HOME": str(tmp_path / "home")}
     slow(sandbox, 0.5)
     with (
-        Server(tmp_path, *options, **environ) as server,
+        WarmServer(tmp_path, *options, **environ) as server,
         subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as typed,
     ):
         visitor = Visitor.at(server.url)

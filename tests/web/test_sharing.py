@@ -17,7 +17,7 @@ from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.settings.options import Settings
 from importer.web.users import add_user
 from importer.world import World
-from tests.support.page import Server, Visitor, prepare, start, until
+from tests.support.page import Visitor, WarmServer, prepare, start, until
 
 PASSWORD = "a long enough password"
 #: Requests a second; told as a rate of a minute, for the room that it leaves for a busy machine's jitter.
@@ -59,7 +59,7 @@ def test_runs_of_several_users_share_the_rate_of_their_key(tmp_path: Path) -> No
             "IMPORTER_PASSWORD": sandbox.password,
             "IMPORTER_WEB_USERS_FILE": str(tmp_path / "users"),
         }
-        with Server(tmp_path, *options, **environ) as server:
+        with WarmServer(tmp_path, *options, **environ) as server:
             for number, name in enumerate(("asha", "ravi", "asha")):
                 visitor = Visitor.at(server.url)
                 visitor.sign_in(name, PASSWORD)

@@ -19,7 +19,7 @@ from msoffcrypto.format.ooxml import OOXMLFile
 
 from importer.web.options import MEBIBYTE
 from importer.web.receiving import safe_name
-from tests.support.page import SAMPLES, Server, Visitor, form_of, peak
+from tests.support.page import SAMPLES, Server, Visitor, WarmServer, form_of, peak
 
 pytestmark = pytest.mark.process
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.process
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("uploads")
-    with Server(folder, "--sandbox", "--max-upload", "80M", "--rate", "1000/second") as running:
+    with WarmServer(folder, "--sandbox", "--max-upload", "80M", "--rate", "1000/second") as running:
         yield running
 
 
