@@ -36,7 +36,7 @@ def slow(sandbox: EmbeddedSandbox, seconds: float) -> None:
 
 
 def target(sandbox: EmbeddedSandbox) -> tuple[tuple[str, ...], dict[str, str]]:
-    options = ("--base-url", sandbox.base_url, "--batch-size", "10", "--rate", "40/second", "--concurrency", "2")
+    options = ("--base-url", sandbox.base_url, "--batch-size", "10", "--rate", "200/second", "--concurrency", "2")
     return options, {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
 
 
@@ -63,9 +63,11 @@ def test_a_killed_server_goes_on_by_itself(tmp_path: Path, sandbox: EmbeddedSand
     """kill -9 in the middle of a run, start again: the run completes, the page shows it, no row twice or lost."""
     options, environ = target(sandbox)
     server = Server(tmp_path, *options, **environ).start()
+    slow(sandbox, 0.3)
     run = import_file(Visitor.at(server.url), "customers.csv", sheet())
-    done(server, 200)
+    done(server, 50)
     server.kill()
+    slow(sandbox, 0.02)
     with Server(tmp_path, *options, **environ) as again:
         visitor = Visitor.at(again.url)
         assert "customers.csv" in visitor.get("/").text
@@ -134,7 +136,7 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
         assert "All 100 rows succeeded." in ended(visitor, found[1]).text
         slow(sandbox, 0.3)
         run = import_file(visitor, "dropped.csv", sheet(600))
-        done(server, 150)
+        done(server, 50)
         visitor.get(run)
         visitor.post(f"{run}/stop")
         page = ended(visitor, run)
