@@ -25,7 +25,7 @@ AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 
 
 class Watcher:
-    """Keeps what must not happen on any page: errors on the console, requests to anywhere else."""
+    """Collects the faults of a page: errors on the console, and requests to another origin."""
 
     def __init__(self, page: Page, origin: str) -> None:
         self.faults: list[str] = []
@@ -35,7 +35,7 @@ class Watcher:
         page.on("request", self._request)
 
     def _console(self, message: ConsoleMessage) -> None:
-        # A form that is refused with 422 is told so on the console by the browser itself.
+        # The browser itself reports a form refused with 422 on the console.
         if message.type in ("error", "warning") and "422" not in message.text:
             self.faults.append(f"console: {message.text}")
 
@@ -45,7 +45,7 @@ class Watcher:
 
 
 def axe(page: Page) -> list[str]:
-    """What axe-core finds, of all its rules. It is put into the page past the page's own policy."""
+    """What axe-core finds by all its rules. The script is evaluated in spite of the page's security policy."""
     page.evaluate(AXE.read_text(encoding="utf-8") + "; null")
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)")
     return [
@@ -60,5 +60,5 @@ def context_of(browser: Browser, **settings: object) -> BrowserContext:
 
 
 def wide_enough(page: Page) -> bool:
-    """Nothing is wider than the screen: nobody scrolls sideways."""
+    """Whether the page fits the width of the screen."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))

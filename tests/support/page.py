@@ -1,4 +1,4 @@
-"""The page as users have it: a server in another process, and a visitor who fills in forms without a browser."""
+"""The page as users have it: a server in another process, and a visitor that fills in forms without a browser."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Server:
         return ["-m", "importer"], {}
 
     def kill(self) -> None:
-        """As a power cut would: nothing is put in order."""
+        """Kills the server with SIGKILL, so it cannot clean up."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self._over()
@@ -120,7 +120,7 @@ class Visitor:
         return answer
 
     def settled(self, path: str) -> httpx.Response:
-        """The page as soon as nothing is being worked on behind it."""
+        """The page, once no worker is busy with it."""
         return until(lambda: self.get(path), lambda answer: "data-wait" not in answer.text)
 
     def _learn(self, answer: httpx.Response) -> None:
@@ -129,7 +129,7 @@ class Visitor:
 
 
 def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 200) -> Any:
-    """Asks until the answer is good, with a breath between questions: the server needs the processor too."""
+    """Asks until the answer is good, with a pause between requests: the server needs the processor, too."""
     end = time.monotonic() + seconds
     breath = threading.Event()
     while time.monotonic() < end:

@@ -19,10 +19,10 @@ from tests.support.browser import QUIET, chromium
 from tests.support.page import ROOT, SAMPLES, Server, until
 
 PICTURES = ROOT / ".images"
-#: Slow enough to be caught about the middle.
+#: Slow enough for a picture at about half of the rows.
 OPTIONS = ("--sandbox", "--batch-size", "5", "--rate", "5/second")
 MIDDLE = 50
-#: As wide as the README is read, and as high as shows the part that matters.
+#: As wide as the README is shown, and high enough for the relevant part.
 SCREEN = {"width": 1180, "height": 900}
 
 

@@ -1,4 +1,4 @@
-"""Who may come in, see and do what: without a session, a token or a role nothing is given and nothing is done."""
+"""Access: without a session, a form token or a sufficient role, every route refuses to show or to do anything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from importer.web.options import WebOptions
 from importer.web.users import Role, Tries, Users, add_user
 from tests.support.page import SAMPLES, Visitor, ended, import_file
 
-#: Requests cost no time here: nothing is about the pace.
+#: So fast that no test waits for a slot.
 FAST = Rate(1000, 1.0, "1000/second")
 PASSWORD = "a long enough password"
 
@@ -41,9 +41,9 @@ def client(options: WebOptions) -> Iterator[TestClient]:
 
 
 def visitor(client: TestClient, name: str = "") -> Visitor:
-    """Somebody with cookies of their own, at the same server."""
+    """A browser with its own cookies, at the same server."""
     fresh = TestClient(client.app, base_url="http://localhost")
-    fresh.portal = client.portal  # the loop in which the server lives
+    fresh.portal = client.portal  # the event loop of the server
     found = Visitor(fresh)
     if name:
         assert found.sign_in(name, PASSWORD).status_code == 200
@@ -52,7 +52,7 @@ def visitor(client: TestClient, name: str = "") -> Visitor:
 
 @pytest.fixture(scope="module")
 def run(client: TestClient) -> tuple[str, str]:
-    """A finished run of asha's and an upload of hers: their addresses."""
+    """A finished run and an upload of the user asha: their addresses."""
     asha = visitor(client, "asha")
     run = import_file(asha, "hers.csv", (SAMPLES / "customers.csv").read_bytes())
     ended(asha, run)
@@ -61,7 +61,7 @@ def run(client: TestClient) -> tuple[str, str]:
 
 
 def addresses(client: TestClient, run: tuple[str, str]) -> list[tuple[str, str]]:
-    """(method, address) of every route, with things that exist in it."""
+    """(method, address) of every route, with an existing run, upload and report in it."""
     found = []
     for route in client.app.routes:  # type: ignore[attr-defined]
         assert isinstance(route, Route)
@@ -77,16 +77,16 @@ def private(client: TestClient, run: tuple[str, str]) -> list[tuple[str, str]]:
 
 
 def test_without_a_session_every_route_is_401(client: TestClient, run: tuple[str, str]) -> None:
-    """The route table is walked, so that no route is forgotten. Nothing of a run shows."""
-    nobody = visitor(client)
+    """Without a session every private route of the route table answers 401 and shows no file name."""
+    stranger = visitor(client)
     for method, path in private(client, run):
-        answer = nobody.client.request(method, path, follow_redirects=False)
+        answer = stranger.client.request(method, path, follow_redirects=False)
         assert answer.status_code == 401, (method, path)
         assert "hers.csv" not in answer.text
 
 
 def test_without_a_token_every_form_is_403(client: TestClient, run: tuple[str, str]) -> None:
-    """A session is not enough to do something: the form must have come from this page to this browser."""
+    """A form is refused without the token that this page gave to this browser, in spite of a session."""
     asha, other = visitor(client, "asha"), visitor(client, "asha")
     other.get("/")
     for method, path in addresses(client, run):
@@ -100,8 +100,8 @@ def test_without_a_token_every_form_is_403(client: TestClient, run: tuple[str, s
             assert answer.status_code == 403, (path, token)
 
 
-def test_what_is_somebody_elses_is_403(client: TestClient, run: tuple[str, str]) -> None:
-    """An uploader sees and does nothing with the runs and files of another one."""
+def test_another_users_runs_and_uploads_are_403(client: TestClient, run: tuple[str, str]) -> None:
+    """An uploader can neither see nor change the runs and uploads of another user, nor see the audit trail."""
     ravi = visitor(client, "ravi")
     ravi.get("/")
     for method, path in private(client, run):
@@ -112,9 +112,9 @@ def test_what_is_somebody_elses_is_403(client: TestClient, run: tuple[str, str])
     assert ravi.get("/audit").status_code == 403
 
 
-def test_what_is_somebody_elses_looks_like_what_is_not_there(client: TestClient, run: tuple[str, str]) -> None:
-    """The id of a run tells a file's name and can be guessed: the answers to a right and a wrong guess are the same.
-    Who may see everything is told the truth."""
+def test_another_users_run_looks_like_one_that_does_not_exist(client: TestClient, run: tuple[str, str]) -> None:
+    """A run ID contains a file name and can be guessed: right and wrong guesses get the same answer. A user who may see
+    every run gets 404 for a wrong ID."""
     ravi = visitor(client, "ravi")
     for there in run:
         answers = [ravi.get(path) for path in (there, f"{there[:-4]}zzzz")]
@@ -123,9 +123,11 @@ def test_what_is_somebody_elses_looks_like_what_is_not_there(client: TestClient,
     assert visitor(client, "vera").get("/runs/20261124-0600-x-0000").status_code == 404
 
 
-def test_who_watches_must_ask_anew(options: WebOptions, client: TestClient, tmp_path: Path) -> None:
-    """A stream ends after a while, and without a session it does not begin again: a role that was taken away, a
-    session that was ended count for those who watch, too."""
+def test_an_event_stream_ends_and_needs_a_session_to_start_again(
+    options: WebOptions, client: TestClient, tmp_path: Path
+) -> None:
+    """An event stream ends after `watch` seconds and does not start again after sign-out, so a withdrawn role or an
+    ended session also stops live progress."""
     slow = msgspec.structs.replace(
         options,
         settings=msgspec.structs.replace(options.settings, batch_size=1, rate=Rate(5, 1.0), reports_dir=str(tmp_path)),
@@ -145,8 +147,8 @@ def test_who_watches_must_ask_anew(options: WebOptions, client: TestClient, tmp_
         assert asha.client.get(f"{run}/events").status_code == 401
 
 
-def test_a_viewer_sees_everything_and_does_nothing(client: TestClient, run: tuple[str, str]) -> None:
-    """The role `viewer` is shared sight."""
+def test_a_viewer_sees_everything_and_changes_nothing(client: TestClient, run: tuple[str, str]) -> None:
+    """A viewer sees all runs and reports; every form except sign-out is refused."""
     vera = visitor(client, "vera")
     assert "hers.csv" in vera.get("/").text
     assert vera.get(run[0]).status_code == 200
@@ -159,8 +161,8 @@ def test_a_viewer_sees_everything_and_does_nothing(client: TestClient, run: tupl
             assert answer.status_code == 403, path
 
 
-def test_an_operator_sees_and_steers_everything(client: TestClient, run: tuple[str, str]) -> None:
-    """The role `operator` may also see who did what."""
+def test_an_operator_sees_and_controls_everything(client: TestClient, run: tuple[str, str]) -> None:
+    """An operator sees all runs and the audit trail, and can upload and discard files."""
     olga = visitor(client, "olga")
     assert "hers.csv" in olga.get("/").text
     trail = olga.get("/audit").text
@@ -173,7 +175,7 @@ def test_an_operator_sees_and_steers_everything(client: TestClient, run: tuple[s
 
 
 def test_signing_out_ends_the_session(client: TestClient) -> None:
-    """The old cookie is worth nothing afterwards, even for who kept it."""
+    """After sign-out the old cookie no longer opens a page."""
     asha = visitor(client, "asha")
     kept = asha.client.cookies.get("importer")
     asha.post("/sign-out")
@@ -183,7 +185,7 @@ def test_signing_out_ends_the_session(client: TestClient) -> None:
 
 
 def test_signing_in_gives_a_new_cookie(client: TestClient) -> None:
-    """Who planted a cookie in somebody's browser does not share their session."""
+    """Sign-in replaces the cookie, so a cookie planted in a browser does not give access to the session."""
     asha = visitor(client)
     asha.get("/sign-in")
     planted = asha.client.cookies.get("importer")
@@ -191,52 +193,54 @@ def test_signing_in_gives_a_new_cookie(client: TestClient) -> None:
     assert asha.client.cookies.get("importer") != planted
 
 
-def test_the_door_tells_nothing_and_closes_after_some_tries(client: TestClient) -> None:
-    """A wrong name and a wrong password are told alike; the sixth try of a name must wait, right or wrong."""
-    nobody = visitor(client)
-    nobody.get("/sign-in")
-    wrong_name = nobody.post("/sign-in", {"name": "nobody", "password": "x"})
-    wrong_password = nobody.post("/sign-in", {"name": "vera", "password": "x"})
+def test_sign_in_hides_which_part_is_wrong_and_limits_attempts_per_name(client: TestClient) -> None:
+    """A wrong name and a wrong password get the same message. After five failures of a name, even the right password
+    gets 429."""
+    stranger = visitor(client)
+    stranger.get("/sign-in")
+    wrong_name = stranger.post("/sign-in", {"name": "nobody", "password": "x"})
+    wrong_password = stranger.post("/sign-in", {"name": "vera", "password": "x"})
     assert wrong_name.status_code == wrong_password.status_code == 401
     assert (
         "The name or the password is wrong." in wrong_name.text
         and "The name or the password is wrong." in wrong_password.text
     )
     for _ in range(4):
-        nobody.post("/sign-in", {"name": "vera", "password": "x"})
-    assert nobody.post("/sign-in", {"name": "vera", "password": PASSWORD}).status_code == 429
+        stranger.post("/sign-in", {"name": "vera", "password": "x"})
+    assert stranger.post("/sign-in", {"name": "vera", "password": PASSWORD}).status_code == 429
 
 
-def test_an_address_must_wait_after_many_tries(tmp_path: Path) -> None:
-    """Whatever names it tries, and whatever it says of itself: a stranger's `X-Forwarded-For` is not believed."""
+def test_sign_in_limits_attempts_per_address(tmp_path: Path) -> None:
+    """After 30 failures an address gets 429, whatever names it tries and whatever `X-Forwarded-For` it sends. The audit
+    trail has its real address and no typed name."""
     users = tmp_path / "users"
     add_user(users, "asha", "uploader", PASSWORD)
     own = WebOptions(settings=Settings(sandbox=True, reports_dir=str(tmp_path / "reports")), users_file=users)
-    with TestClient(create_app(own), base_url="http://localhost") as door:
-        nobody = visitor(door)
-        nobody.get("/sign-in")
+    with TestClient(create_app(own), base_url="http://localhost") as page:
+        stranger = visitor(page)
+        stranger.get("/sign-in")
         seen = []
         for number in range(31):
-            nobody.client.headers["x-forwarded-for"] = f"192.0.2.{number}"
-            seen.append(nobody.post("/sign-in", {"name": f"guess{number}", "password": "x"}).status_code)
+            stranger.client.headers["x-forwarded-for"] = f"192.0.2.{number}"
+            seen.append(stranger.post("/sign-in", {"name": f"guess{number}", "password": "x"}).status_code)
         assert seen == [401] * 30 + [429]
-        trail = door.app.state.runs._storage.trail()  # type: ignore[attr-defined]
+        trail = page.app.state.runs._storage.trail()  # type: ignore[attr-defined]
         assert {line.address for line in trail} == {"testclient"}
-        # A password in the wrong field does not end up in the trail.
+        # A password typed into the wrong field is not stored.
         assert {line.user for line in trail} == {""}
 
 
 @pytest.mark.parametrize(
     "name", ["x-forwarded-host", "forwarded", "x-original-host", "x-forwarded-user", "x-remote-user"]
 )
-def test_what_a_stranger_says_of_a_proxy_counts_nothing(client: TestClient, name: str) -> None:
-    """Neither a host nor a user comes in by a header that nobody named in the settings."""
+def test_proxy_headers_are_ignored_unless_configured(client: TestClient, name: str) -> None:
+    """A header that the settings do not name sets neither the host nor the user."""
     assert client.get("/", headers={name: "olga"}, follow_redirects=False).status_code == 401
     assert client.get("/sign-in", headers={"host": "evil.example", name: "localhost"}).status_code == 400
 
 
 def test_a_new_password_ends_the_sessions(tmp_path: Path) -> None:
-    """Who had the old one is out; so is who is no user any more."""
+    """Sessions of a user end when the password changes."""
     users = tmp_path / "users"
     add_user(users, "asha", "uploader", PASSWORD)
     own = WebOptions(settings=Settings(sandbox=True, reports_dir=str(tmp_path / "reports")), users_file=users)
@@ -246,10 +250,10 @@ def test_a_new_password_ends_the_sessions(tmp_path: Path) -> None:
         assert asha.client.get("/").status_code == 401
 
 
-def test_an_error_of_ours_tells_its_place_and_no_value(
+def test_an_internal_error_names_its_location_and_no_value(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither to the visitor nor to the log: what was worked on may be a customer's."""
+    """Neither the page nor the log shows the value that caused an internal error: it may be a customer's."""
 
     def fail(*_: object) -> None:
         raise ValueError("919876543210")
@@ -265,8 +269,8 @@ def test_an_error_of_ours_tells_its_place_and_no_value(
 
 
 @pytest.mark.parametrize("onward", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])
-def test_the_door_leads_nowhere_else(client: TestClient, onward: str) -> None:
-    """`next` is a path of ours, or it is the first page."""
+def test_sign_in_never_redirects_to_another_site(client: TestClient, onward: str) -> None:
+    """If `next` is not a path of this page, sign-in redirects to the home page."""
     olga = visitor(client)
     olga.get("/sign-in")
     fields = {"name": "olga", "password": PASSWORD, "next": onward, "token": olga.token}
@@ -276,14 +280,14 @@ def test_the_door_leads_nowhere_else(client: TestClient, onward: str) -> None:
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "user@localhost", "localhost/path"])
 def test_a_forged_host_is_refused(client: TestClient, host: str) -> None:
-    """DNS that points somebody's name at this server opens nothing."""
+    """A request with another host name is refused, so DNS rebinding does not reach the page."""
     for path in ("/", "/sign-in", "/static/page.css"):
         assert client.get(path, headers={"host": host}).status_code == 400
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8765", "127.0.0.1:80", "[::1]:8765"])
-def test_our_own_names_are_taken(client: TestClient, host: str) -> None:
-    """Loopback by any of its names, at any port."""
+def test_loopback_names_are_accepted(client: TestClient, host: str) -> None:
+    """The loopback is accepted by each of its names, at any port."""
     assert client.get("/sign-in", headers={"host": host}).status_code == 200
 
 
@@ -298,7 +302,7 @@ def test_our_own_names_are_taken(client: TestClient, host: str) -> None:
     ],
 )
 def test_posts_of_other_sites_are_refused(client: TestClient, headers: dict[str, str]) -> None:
-    """Even with the right cookie and the right token."""
+    """A form sent from another site is refused, even with the right cookie and form token."""
     asha = visitor(client, "asha")
     asha.get("/")
     answer = asha.client.post("/sign-out", data={"token": asha.token}, headers=headers)
@@ -306,8 +310,9 @@ def test_posts_of_other_sites_are_refused(client: TestClient, headers: dict[str,
     assert asha.client.get("/").status_code == 200
 
 
-def test_every_answer_carries_the_headers_that_protect(client: TestClient, run: tuple[str, str]) -> None:
-    """No script, style or frame of anybody else; nothing stays in a cache; refusals too."""
+def test_every_answer_has_the_security_headers(client: TestClient, run: tuple[str, str]) -> None:
+    """Every answer, including refusals, forbids foreign scripts, styles and frames, and is not cached. The cookie is
+    HttpOnly and SameSite."""
     asha = visitor(client, "asha")
     for path in ("/", run[0], "/nothing", "/sign-in"):
         headers = asha.client.get(path).headers
@@ -319,34 +324,34 @@ def test_every_answer_carries_the_headers_that_protect(client: TestClient, run: 
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
 
 
-def test_a_download_has_a_name_that_does_no_harm(client: TestClient) -> None:
-    """Whatever the uploaded file was called: one header, one name, no path."""
+def test_a_download_has_a_safe_name(client: TestClient) -> None:
+    """Whatever the uploaded file was called, a download has one header with one file name, without a path."""
     asha = visitor(client, "asha")
     run = import_file(asha, 'x"; filename="evil.exe\r\nSet-Cookie: a=b.csv', b"Mobile,Brand\n919876543210,Puma\n")
     ended(asha, run)
     headers = asha.get(f"{run}/files/results.csv").headers
-    told = headers["content-disposition"]
-    assert told.startswith("attachment; filename") and told.rstrip('"').endswith("-results.csv")
-    assert not re.search(r'[\\/\r\n]|evil\.exe"', told) and "a=b" not in headers.get("set-cookie", "")
+    disposition = headers["content-disposition"]
+    assert disposition.startswith("attachment; filename") and disposition.rstrip('"').endswith("-results.csv")
+    assert not re.search(r'[\\/\r\n]|evil\.exe"', disposition) and "a=b" not in headers.get("set-cookie", "")
     assert headers["content-type"].startswith("text/csv") and headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_reports_page_runs_nothing(client: TestClient, run: tuple[str, str]) -> None:
-    """summary.html is shown, not downloaded: in a sandbox, without scripts."""
+def test_the_summary_page_runs_no_scripts(client: TestClient, run: tuple[str, str]) -> None:
+    """summary.html is shown in a browser sandbox, without scripts."""
     policy = visitor(client, "asha").get(f"{run[0]}/files/summary.html").headers["content-security-policy"]
     assert "sandbox" in policy and "script" not in policy
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "page.example"])
 def test_no_public_address_without_sign_in(tmp_path: Path, host: str) -> None:
-    """It refuses to start, and says what to do."""
+    """An address that other machines can reach is refused without sign-in, with advice."""
     settings = Settings(sandbox=True, reports_dir=str(tmp_path))
     with pytest.raises(SettingsError, match="--add-user"):
         create_app(WebOptions(settings=settings, host=host))
 
 
-def test_a_trusted_proxy_names_who_comes(tmp_path: Path) -> None:
-    """Its header is believed from its address only; without it nobody is signed in."""
+def test_a_trusted_proxy_names_the_user(tmp_path: Path) -> None:
+    """The user's header is accepted from the address of the proxy only; without it there is no session."""
     settings = Settings(sandbox=True, reports_dir=str(tmp_path))
     proxied = WebOptions(
         settings=settings, proxy_header="X-Forwarded-User", proxy_addresses=("testclient",), names=("page.example",)
@@ -359,8 +364,8 @@ def test_a_trusted_proxy_names_who_comes(tmp_path: Path) -> None:
         assert direct.get("/", headers={"x-forwarded-user": "asha"}).status_code == 403
 
 
-def test_the_cookie_is_bound_to_https_where_that_is_spoken(tmp_path: Path) -> None:
-    """A Secure cookie under a name that only this host may set."""
+def test_the_cookie_is_bound_to_https_if_browsers_use_it(tmp_path: Path) -> None:
+    """With HTTPS the cookie is Secure and has a name that only this host may set."""
     settings = Settings(sandbox=True, reports_dir=str(tmp_path))
     with TestClient(create_app(WebOptions(settings=settings, https=True)), base_url="https://localhost") as client:
         answer = client.get("/")
@@ -368,8 +373,8 @@ def test_the_cookie_is_bound_to_https_where_that_is_spoken(tmp_path: Path) -> No
         assert "max-age" in answer.headers["strict-transport-security"]
 
 
-def test_users_are_kept_as_hashes_for_their_owner_alone(tmp_path: Path) -> None:
-    """The file is 0600 and holds no password; a changed line counts at once."""
+def test_the_users_file_holds_hashes_and_is_private(tmp_path: Path) -> None:
+    """The users file is 0600 and holds no password; a changed line takes effect at once."""
     path = tmp_path / "users"
     add_user(path, "asha", "uploader", PASSWORD)
     add_user(path, "asha", "operator", PASSWORD + "!")
@@ -392,14 +397,14 @@ def test_users_are_kept_as_hashes_for_their_owner_alone(tmp_path: Path) -> None:
         ("", "uploader", PASSWORD),
     ],
 )
-def test_no_user_that_the_file_could_not_hold(tmp_path: Path, name: str, role: str, password: str) -> None:
-    """A name with a colon would be another role."""
+def test_an_invalid_user_is_refused(tmp_path: Path, name: str, role: str, password: str) -> None:
+    """A name, role or password that is not valid is refused: a name with a colon would be read as a role."""
     with pytest.raises(SettingsError):
         add_user(tmp_path / "users", name, role, password)
 
 
-def test_tries_come_back_with_time() -> None:
-    """Counted by a clock passed in."""
+def test_attempts_are_allowed_again_after_the_window() -> None:
+    """An attempt counts for the length of the window, by a clock passed in."""
     now = [0.0]
     tries = Tries(2, 60, lambda: now[0])
     tries.count("x")

@@ -1,4 +1,4 @@
-"""Canaries in every cell: of the page's files and words, only those that are to show rows to their owner carry them."""
+"""Canaries in every cell: only the files and pages that show rows to their owner contain them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.page import Server, Visitor, WarmServer, ended, import_file, 
 
 pytestmark = pytest.mark.process
 
-#: What is found out of an upload for the pages that show sample cells; it goes with the upload.
+#: Derived from an upload for the pages that show sample cells; deleted with the upload.
 OF_UPLOADS = ("inspection.json", "check.json", "problems.csv", "mapping.toml")
 LOGGED = ("--log-file", "run.log", "--log-format", "json", "--metrics-file", "figures.prom")
 SMALL = ("--batch-size", "10", "--concurrency", "1", "--rate", "1000/second")
@@ -28,7 +28,7 @@ def sheet(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
 
 
 def said_by(server: Server) -> str:
-    """All that a server has said by its end."""
+    """Everything that a server wrote to standard error by its end."""
     assert server.process is not None and server.process.stderr is not None
     server.process.send_signal(signal.SIGTERM)
     said = server.process.stderr.read()
@@ -37,8 +37,9 @@ def said_by(server: Server) -> str:
 
 
 @pytest.mark.parametrize("mode", ["items", "401"])
-def test_imports_of_the_page(tmp_path: Path, mode: str) -> None:
-    """Its list, its reports, its trail, its log and what it remembers, of imports that end and that are tried again."""
+def test_pages_logs_and_stored_files_hold_no_cell(tmp_path: Path, mode: str) -> None:
+    """List, report pages, audit trail, log, metrics and stored files hold no cell, for runs that end and runs that are
+    retried or resumed."""
     with parroting() as address:
         Parrot.mode = mode
         environ = {"IMPORTER_USERNAME": "till", "IMPORTER_PASSWORD": "till"}
@@ -61,8 +62,8 @@ def test_imports_of_the_page(tmp_path: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_a_report_shows_a_cell_only_where_that_is_asked_for(tmp_path: Path, asked: bool) -> None:
-    """Where every row that failed has the same: by `serve --show-identifiers`; in no case in a log."""
+def test_a_report_shows_a_cell_only_on_request(tmp_path: Path, asked: bool) -> None:
+    """The page shows a cell that all failed rows share only with `serve --show-identifiers`; the log never does."""
     wrong = [(f"code-816+{n}", "kanari yellow") for n in range(12)]
     content = sheet(("External id", "Colour"), [*wrong, *[(f"A{n}", f"Blue {n}") for n in range(40)]])
     more = ("--show-identifiers",) if asked else ()

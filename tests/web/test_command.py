@@ -1,4 +1,4 @@
-"""`importer serve` as it is typed: what it refuses before it begins, and how users are added."""
+"""`importer serve` on the command line: what it refuses before it starts, and how users are added."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def typed(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedPro
 
 @pytest.mark.process
 def test_no_public_address_without_sign_in(tmp_path: Path) -> None:
-    """It ends with 2, says why and what to do, and has listened nowhere."""
+    """The command ends with 2, gives reason and advice, and does not listen."""
     ended = typed(tmp_path, "--sandbox", "--host", "0.0.0.0")
     assert ended.returncode == 2
     assert "has no sign-in" in ended.stderr and "IMPORTER_WEB_USERS_FILE" in ended.stderr
@@ -55,7 +55,7 @@ def test_no_public_address_without_sign_in(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_a_user_is_added_with_a_password_from_standard_input(tmp_path: Path) -> None:
-    """No option takes it: others could read it in the list of processes."""
+    """The password is read from standard input and not from an option, which other processes could read."""
     ended = typed(tmp_path, "--add-user", "asha", "--role", "operator", "--users-file", "users", stdin="long enough!\n")
     assert ended.returncode == 0, ended.stderr
     name, role, digest = (tmp_path / "users").read_text().strip().split(":", 2)
@@ -78,10 +78,10 @@ def test_a_user_is_added_with_a_password_from_standard_input(tmp_path: Path) -> 
         ({"tls_certificate": "/no/such.pem", "tls_key": "/no/such.key", "sandbox": True}, "No such file"),
     ],
 )
-def test_what_cannot_be_is_told(
+def test_invalid_settings_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, object], word: str
 ) -> None:
-    """Before anything is served."""
+    """Each invalid setting is reported before the page is served."""
     monkeypatch.setattr("sys.stdin", io.StringIO("long enough!\n"))
     settings = Settings(
         sandbox=bool(given.pop("sandbox", False)), base_url=str(given.pop("base_url", "")), reports_dir=str(tmp_path)
@@ -91,7 +91,7 @@ def test_what_cannot_be_is_told(
 
 
 def test_sizes_and_addresses() -> None:
-    """As people write them."""
+    """Sizes take the usual units; only loopback addresses count as private."""
     assert [read_size(text) for text in ("10", "1K", "512M", "2GiB")] == [10, 1024, 512 * MEBIBYTE, 2048 * MEBIBYTE]
     assert all(is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost"))
     assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "example.com"))

@@ -1,4 +1,4 @@
-"""Counts of a run in progress: each row once, whichever process had it."""
+"""Counts of a run in progress: each row once, whichever process handled it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importer.web.supervisor import Supervisor
 
 
 class Journal:
-    """A journal that already holds what the process has done when it is asked."""
+    """A journal that already contains the outcomes of the process when it is read."""
 
     def __init__(self, before: dict[str, int]) -> None:
         self.now = before
@@ -58,6 +58,6 @@ def counts_after(kind: Any, before: dict[str, int]) -> dict[str, int]:
 
 
 def test_rows_of_this_process_count_once() -> None:
-    """Its first outcomes may be in the journal before it reports them."""
+    """A row counts once, even if its outcome is in the journal before the process reports it."""
     assert counts_after("run", {}) == {"rejected": 22}
     assert counts_after("resume", {"rejected": 1, "succeeded": 7}) == {"rejected": 23, "succeeded": 7}

@@ -1,4 +1,4 @@
-"""Columns and mended files: what a form says is what a mapping file would say, and only open rows are sent again."""
+"""Columns and fixed files: a form means the same as a mapping file, and only open rows are sent again."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.support.page import PACE, SAMPLES, Visitor, WarmServer, ended, form_o
 LOOK = Inspection(columns=tuple(InspectedColumn(name, (), 0, 0, 0, "") for name in ("Phone", "Brands", "Remarks")))
 
 
-def test_a_form_says_what_a_mapping_file_says() -> None:
-    """Fields, names, lists and constants; a field that is none of ours is ignored, never passed on."""
+def test_a_form_means_the_same_as_a_mapping_file() -> None:
+    """A form sets fields, names, lists and constants like a mapping file; an unknown field is ignored."""
     fields = {
         "field-0": "mobile",
         "field-1": "preference",
@@ -41,23 +41,24 @@ def test_a_form_says_what_a_mapping_file_says() -> None:
 
 
 def test_a_setting_is_read_as_the_command_line_reads_it() -> None:
-    """The same readers, the same refusals."""
+    """A setting of a form is parsed like the option, with the same messages."""
     reading, faults = reading_from({"country": "in", "header_row": "x"}, ("country", "header_row"), ReadingChoices())
     assert reading.country == "IN"
     assert len(faults) == 1 and "whole number" in faults[0]
 
 
-def test_mended_rows_are_resubmitted() -> None:
-    """Of a marked workbook only the open rows are sent; of any other file all."""
+def test_only_a_fixed_file_is_resubmitted() -> None:
+    """Of a fixed file only the open rows are sent; of any other file all."""
     plain = Upload("1", "", "a.csv", "/x/a.csv", 1, 0.0)
-    mended = Upload("1", "", "a.csv", "/x/a.csv", 1, 0.0, fixes="20261124-0000-a-0000")
+    fixed = Upload("1", "", "a.csv", "/x/a.csv", 1, 0.0, fixes="20261124-0000-a-0000")
     assert not settings_for(plain, Settings()).resubmit
-    assert settings_for(mended, Settings()).resubmit
+    assert settings_for(fixed, Settings()).resubmit
 
 
 @pytest.mark.process
-def test_the_marked_workbook_of_several_sheets_is_checked_at_once(tmp_path: Path) -> None:
-    """Which sheet it is was said when its run began."""
+def test_a_fixed_file_of_several_sheets_needs_no_sheet_name(tmp_path: Path) -> None:
+    """An annotated workbook, failed.xlsx and a CSV with a status column are checked at once: the run already names the
+    sheet. A file without a status column is refused in the page's words."""
     book = openpyxl.Workbook()
     for sheet, name in ((book.worksheets[0], "Jan"), (book.create_sheet(), "Feb")):
         sheet.title = name
@@ -90,8 +91,8 @@ def test_the_marked_workbook_of_several_sheets_is_checked_at_once(tmp_path: Path
 
 
 @pytest.mark.process
-def test_customers_are_counted_once_and_a_csv_names_its_own_file(tmp_path: Path) -> None:
-    """Who starts an import is told how many customers it changes; who mends is sent to the file that is there."""
+def test_the_check_counts_customers_and_a_csv_report_names_its_file(tmp_path: Path) -> None:
+    """The check counts each customer once; the report of a CSV names the CSV file to fix, not a workbook."""
     sheet = "External ID,Brand\ncode-1012,Puma\n" + "A-1,Puma\nA-2,Nike\nA-1,Bata\nA-1,Levi's\n"
     with WarmServer(tmp_path, "--sandbox", *PACE) as server:
         visitor = Visitor.at(server.url)
@@ -103,8 +104,9 @@ def test_customers_are_counted_once_and_a_csv_names_its_own_file(tmp_path: Path)
 
 
 @pytest.mark.process
-def test_the_marked_workbook_is_mended_and_uploaded(tmp_path: Path) -> None:
-    """Every row is in it, and only those that needed attention are sent again. Its mapping is the run's own."""
+def test_a_fixed_annotated_workbook_sends_only_open_rows(tmp_path: Path) -> None:
+    """Of an annotated workbook, which has every row, only rows that needed attention are sent again, with the mapping
+    of the run."""
     with WarmServer(tmp_path, "--sandbox", *PACE) as server:
         visitor = Visitor.at(server.url)
         run = import_file(visitor, "messy.xlsx", (SAMPLES / "messy.xlsx").read_bytes())
@@ -119,12 +121,12 @@ def test_the_marked_workbook_is_mended_and_uploaded(tmp_path: Path) -> None:
         buffer = io.BytesIO()
         book.save(buffer)
         visitor.get(run)
-        page = visitor.upload("mended.xlsx", buffer.getvalue(), f"{run}/fixed")
+        page = visitor.upload("fixed.xlsx", buffer.getvalue(), f"{run}/fixed")
         address = page.url.path
         assert address.endswith("/check")
         page = visitor.settled(address)
-        # 8 mended and 14 refused by the server and 1 unknown are ready; 14 still have their problem.
-        assert "23 rows are ready" in page.text and "of 37 in mended.xlsx" in page.text
+        # 8 fixed and 14 refused by the server and 1 unknown are ready; 14 still have their problem.
+        assert "23 rows are ready" in page.text and "of 37 in fixed.xlsx" in page.text
         mapping = tomllib.loads(next((server.reports / ".web" / "uploads").glob("*/mapping.toml")).read_text())
         assert mapping["columns"]["Mobile No."] == "mobile"
         assert "preference-4" in form_of(visitor.settled(address.removesuffix("/check")).text)

@@ -1,4 +1,4 @@
-"""The whole way in a browser: drop, columns, check, start, watch, report, mend, all succeeded."""
+"""The main path in a browser: upload, columns, check, start, progress, report, fixed file, all succeeded."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.process, pytest.mark.browser]
 
 
 class Turnstile:
-    """Lets as many requests pass the API as it is told to: a run is where it is, for as long as somebody looks."""
+    """Lets a given number of requests through to the API, so a run stays where it is while a test looks at it."""
 
     def __init__(self, sandbox: EmbeddedSandbox) -> None:
         self._passes = threading.Semaphore(0)
         self._open = True
-        # Asked once for each request that is being worked on.
+        # Called once for each request that is processed.
         sandbox.state.next_latency = self._pass  # type: ignore[method-assign]
 
     def _pass(self) -> float:
@@ -44,18 +44,18 @@ class Turnstile:
         self._passes = threading.Semaphore(0)
 
 
-class Place(WarmServer):
+class PageWithTurnstile(WarmServer):
     """A server whose imports go to an API with a turnstile."""
 
     turnstile: Turnstile
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageWithTurnstile]:
     with EmbeddedSandbox() as sandbox:
         environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
         options = ("--base-url", sandbox.base_url, "--batch-size", "10", "--rate", "100/second")
-        running = Place(tmp_path_factory.mktemp("page"), *options, **environ)
+        running = PageWithTurnstile(tmp_path_factory.mktemp("page"), *options, **environ)
         with running:
             running.turnstile = Turnstile(sandbox)
             try:
@@ -64,8 +64,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
                 running.turnstile.open()
 
 
-def mend(report: Path, mended: Path) -> None:
-    """The failed rows as their owner would mend them: every row names a customer that exists and sets something."""
+def fix(report: Path, fixed: Path) -> None:
+    """Fixes the failed rows as a user would: every row identifies an existing customer and sets a field."""
     book = openpyxl.load_workbook(report)
     sheet = book.active
     assert sheet is not None
@@ -77,21 +77,21 @@ def mend(report: Path, mended: Path) -> None:
             cells[name].value = None
         cells["Favourite brand"].value = "Puma"
         for cell, title in zip(row, header, strict=True):
-            if title is None:  # a remark beside the table
+            if title is None:  # a remark next to the table
                 cell.value = None
-    book.save(mended)
+    book.save(fixed)
 
 
-def walk(page: Page, server: Place, tmp_path: Path, *, scripts: bool) -> None:
-    """The way. With scripts, every page is looked at by axe and measured; without them a page cannot be asked."""
+def walk(page: Page, server: PageWithTurnstile, tmp_path: Path, *, scripts: bool) -> None:
+    """Walks the main path. With scripts, every page is checked by axe and measured."""
 
     def look() -> None:
         if scripts:
             assert axe(page) == []
             assert wide_enough(page), page.url
 
-    def goes_on(to: str) -> None:
-        # Without scripts, waiting pages look again by themselves.
+    def arrives(to: str) -> None:
+        # Without scripts, waiting pages reload themselves.
         page.wait_for_url(re.compile(to))
 
     page.goto(server.url)
@@ -114,7 +114,7 @@ def walk(page: Page, server: Place, tmp_path: Path, *, scripts: bool) -> None:
     page.get_by_label("What “Customer ID” becomes").select_option("external_id")
     page.get_by_role("button", name="Check every row").click()
     # -- check
-    goes_on("/check$")
+    arrives("/check$")
     expect(page.get_by_role("heading", level=1)).to_contain_text("98 rows are ready")
     expect(page.get_by_role("row", name=re.compile("no country code"))).to_contain_text("91995883002")
     look()
@@ -122,14 +122,14 @@ def walk(page: Page, server: Place, tmp_path: Path, *, scripts: bool) -> None:
     server.turnstile.let(3)
     page.get_by_role("button", name="Start the import").click()
     # -- watch
-    goes_on("/runs/")
+    arrives("/runs/")
     expect(page.locator("#live")).to_be_visible()
     look()
     if scripts:
         said = page.locator("#live .figure")
         before = said.inner_text()
         server.turnstile.let(2)
-        expect(said).not_to_have_text(before)  # it moves by itself
+        expect(said).not_to_have_text(before)  # it updates automatically
     server.turnstile.open()
     # -- report
     expect(page.get_by_role("heading", level=1)).to_contain_text(
@@ -140,31 +140,31 @@ def walk(page: Page, server: Place, tmp_path: Path, *, scripts: bool) -> None:
     assert first.get_attribute("href") and "annotated.xlsx" in (first.get_attribute("href") or "")
     with page.expect_download() as download:
         page.locator(".downloads a", has_text="failed.xlsx").click()
-    report, mended = tmp_path / "failed.xlsx", tmp_path / "mended.xlsx"
+    report, fixed = tmp_path / "failed.xlsx", tmp_path / "fixed.xlsx"
     download.value.save_as(report)
-    mend(report, mended)
-    # -- the mended file, in one step
+    fix(report, fixed)
+    # -- the fixed file, in one step
     address = page.url
-    page.get_by_label("Fixed file").set_input_files(mended)
+    page.get_by_label("Fixed file").set_input_files(fixed)
     if not scripts:
         page.get_by_role("button", name="Upload the fixed file").click()
-    goes_on("/check$")
+    arrives("/check$")
     expect(page.get_by_role("heading", level=1)).to_contain_text("37 rows are ready")
     look()
     page.get_by_role("button", name="Start the import").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("All 37 rows succeeded.")
     look()
-    # -- every run has an address; back and the list lead to it
+    # -- every run has an address, and the list links to it
     page.goto(address)
     expect(page.get_by_role("heading", level=1)).to_contain_text("83 of 120")
     page.get_by_role("link", name="Imports").click()
-    expect(page.get_by_role("link", name="mended.xlsx").first).to_be_visible()
+    expect(page.get_by_role("link", name="fixed.xlsx").first).to_be_visible()
     look()
 
 
-def test_the_whole_way_with_a_browser(browser: Browser, server: Place, tmp_path: Path) -> None:
-    """Upload, a wrong mapping corrected, check, start, live progress, report, download, mended file, all succeeded;
-    axe finds nothing on any page, the console stays empty, and no request leaves the origin."""
+def test_the_main_path_in_a_browser(browser: Browser, server: PageWithTurnstile, tmp_path: Path) -> None:
+    """Upload, a wrong mapping corrected, check, start, live progress, report, download, fixed file, all succeeded; axe
+    finds no fault on any page, the console stays empty, and no request leaves the origin."""
     context = context_of(browser, viewport={"width": 1280, "height": 900})
     page = context.new_page()
     watcher = Watcher(page, server.url)
@@ -177,8 +177,8 @@ def test_the_whole_way_with_a_browser(browser: Browser, server: Place, tmp_path:
 
 
 @pytest.mark.exhaustive
-def test_the_whole_way_without_scripts(browser: Browser, server: Place, tmp_path: Path) -> None:
-    """Only live progress needs a script."""
+def test_the_main_path_without_scripts(browser: Browser, server: PageWithTurnstile, tmp_path: Path) -> None:
+    """Everything except live progress works without scripts."""
     context = context_of(browser, java_script_enabled=False)
     page = context.new_page()
     walk(page, server, tmp_path, scripts=False)
@@ -186,8 +186,8 @@ def test_the_whole_way_without_scripts(browser: Browser, server: Place, tmp_path
 
 
 @pytest.mark.exhaustive
-def test_the_whole_way_on_a_phone_in_the_dark(browser: Browser, server: Place, tmp_path: Path) -> None:
-    """Nothing is cut off or wider than a phone, and dark pages have the same contrast."""
+def test_the_main_path_on_a_phone_in_dark_mode(browser: Browser, server: PageWithTurnstile, tmp_path: Path) -> None:
+    """No page is wider than a phone, and dark pages have sufficient contrast."""
     context = context_of(
         browser, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True, color_scheme="dark"
     )

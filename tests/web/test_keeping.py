@@ -1,4 +1,4 @@
-"""Files that came in are kept for as long as somebody may need them, and no longer: they hold customers' data."""
+"""Uploaded files hold customers' data: they are kept while they are needed, and then deleted."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def uploads(server: Server) -> set[str]:
     return {path.name for path in (server.reports / ".web" / "uploads").iterdir()}
 
 
-def test_a_file_goes_when_its_run_has_ended_well(server: Server, visitor: Visitor) -> None:
-    """With all that was found out about it. Its address leads to the run then, for who goes back."""
+def test_a_file_is_deleted_when_its_run_has_succeeded(server: Server, visitor: Visitor) -> None:
+    """The upload and what was derived from it are deleted; its addresses then lead to the run."""
     address = prepare(visitor, "good.csv", GOOD)
     visitor.post(f"{address}/start")
     run = until(lambda: visitor.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))
@@ -47,8 +47,8 @@ def test_a_file_goes_when_its_run_has_ended_well(server: Server, visitor: Visito
     assert visitor.get(f"{run}/files/results.csv").status_code == 200
 
 
-def test_a_file_stays_while_rows_of_it_can_be_tried_again(server: Server, visitor: Visitor) -> None:
-    """Trying again reads it; two clicks try once, and the report leads to what came of it."""
+def test_a_file_is_kept_while_its_rows_can_be_retried(server: Server, visitor: Visitor) -> None:
+    """A retry reads the uploaded file. Two clicks start one retry, and the report links to it."""
     run = import_file(visitor, "messy.xlsx", (SAMPLES / "messy.xlsx").read_bytes())
     assert f'action="{run}/retry"' in ended(visitor, run).text
     first = visitor.post(f"{run}/retry").url.path
@@ -60,9 +60,9 @@ def test_a_file_stays_while_rows_of_it_can_be_tried_again(server: Server, visito
     assert first in page and f'action="{run}/retry"' not in page
 
 
-def test_one_start_one_run(server: Server, visitor: Visitor) -> None:
-    """Two clicks, two tabs, or a page of before that came back: the second start leads to the first one's run. To send
-    the rows again is said in words and wanted in so many."""
+def test_a_second_start_leads_to_the_same_run(server: Server, visitor: Visitor) -> None:
+    """A second click, tab or old page leads to the run of the first start. To send the rows again, the user must
+    confirm it."""
     address = prepare(visitor, "twice.csv", GOOD + b"12,Nike\n")
     for _ in range(3):
         visitor.post(f"{address}/start")
@@ -76,9 +76,9 @@ def test_one_start_one_run(server: Server, visitor: Visitor) -> None:
     until(lambda: visitor.get("/").text.count(">twice.csv<"), lambda count: count == 2)
 
 
-def test_purge_takes_uploads_along(server: Server, visitor: Visitor) -> None:
-    """Those whose runs are purged, and those that nobody imported when they are old; what a run that is not purged
-    may need stays. The page shows the counts, and says that the rows are gone."""
+def test_purge_deletes_uploads(server: Server, visitor: Visitor) -> None:
+    """Purge deletes the uploads of purged runs and old uploads that were never imported, and keeps those of other runs.
+    The page still shows the counts, and says that the rows were deleted."""
     run, other = (import_file(visitor, name, GOOD + b"13,Nike\n") for name in ("old.csv", "other.csv"))
     ended(visitor, run)
     ended(visitor, other)

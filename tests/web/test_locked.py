@@ -1,4 +1,4 @@
-"""Protected files: the page asks for their password, keeps it in memory only, and asks again when it is not there."""
+"""Protected files: the page asks for the password, keeps it in memory only, and asks again if it is missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ START = "<button>Start the import</button>"
 
 
 def locked(rows: int = 40, bad: int = 0, password: str = SECRET) -> bytes:
-    """A workbook that opens with the password only; the last `bad` rows are of customers whom the sandbox refuses."""
+    """A workbook protected by a password; the sandbox refuses the customers of the last `bad` rows."""
     book = openpyxl.Workbook()
     assert book.active is not None
     book.active.append(["External id", "Favourite brand"])
@@ -58,7 +58,7 @@ def visitor(server: Server) -> Visitor:
 
 
 def unlocked(visitor: Visitor, name: str, content: bytes) -> str:
-    """A file's address, once its password was typed and its columns are known."""
+    """Uploads a file and types its password: the file's address, once its columns are known."""
     address: str = visitor.settled(visitor.upload(name, content).url.path).url.path
     visitor.post(f"{address}/password", {"password": SECRET})
     visitor.settled(address)
@@ -66,13 +66,13 @@ def unlocked(visitor: Visitor, name: str, content: bytes) -> str:
 
 
 def checked(visitor: Visitor, address: str) -> str:
-    """The page that says what would happen."""
+    """The text of the check page."""
     visitor.post(f"{address}/mapping", form_of(visitor.get(address).text))
     return str(visitor.settled(f"{address}/check").text)
 
 
 def written_nowhere(folder: Path) -> None:
-    """Neither password is in any file below, its name among them; in whatever way text is kept."""
+    """Asserts that no file or file name below contains a password, in any common encoding."""
     for path in folder.rglob("*"):
         assert "kanari" not in str(path)
         if path.is_file():
@@ -82,8 +82,9 @@ def written_nowhere(folder: Path) -> None:
                     assert word.encode(encoding) not in content, path
 
 
-def test_the_password_is_asked_for_and_opens_the_file(server: Server, visitor: Visitor) -> None:
-    """Asked in words, a wrong one told and asked again; then the way of any file, to reports of every row."""
+def test_the_page_asks_for_the_password_until_it_opens_the_file(server: Server, visitor: Visitor) -> None:
+    """A wrong password is reported and asked for again; with the right one, every row is imported. No page or file
+    shows either."""
     page = visitor.settled(visitor.upload("locked.xlsx", locked()).url.path)
     address = page.url.path
     assert "locked.xlsx is password protected." in page.text and FIELD in page.text
@@ -100,24 +101,24 @@ def test_the_password_is_asked_for_and_opens_the_file(server: Server, visitor: V
     written_nowhere(server.folder)
 
 
-def test_an_empty_password_is_none(visitor: Visitor) -> None:
-    """As of a form without the browser's own check: asked again, and nothing is looked at with it."""
+def test_an_empty_password_is_not_tried(visitor: Visitor) -> None:
+    """An empty password, sent without the browser's own validation, is not tried: the page asks again."""
     address = visitor.settled(visitor.upload("locked.xlsx", locked()).url.path).url.path
     visitor.post(f"{address}/password", {"password": ""})
     page = visitor.settled(address)
     assert "password given" not in page.text and FIELD in page.text
 
 
-def test_rows_are_mended_or_tried_again_with_the_password_typed_again(server: Server, visitor: Visitor) -> None:
-    """It is forgotten with the end of the run; a wrong one is told beside the field, and begins no run. A mended file
-    may be protected too."""
+def test_a_fixed_file_and_a_retry_need_the_password_again(server: Server, visitor: Visitor) -> None:
+    """The password is forgotten when the run ends. A retry needs it again, and starts no run with a wrong one. A fixed
+    file may be protected, too."""
     address = unlocked(visitor, "some.xlsx", locked(bad=3))
     checked(visitor, address)
     run = start(visitor, address)
     page = ended(visitor, run)
     assert "37 of 40" in page.text and FIELD in page.text
-    mended = protected(visitor.get(f"{run}/files/failed.xlsx").content)
-    upload = visitor.upload("mended.xlsx", mended, path=f"{run}/fixed").url.path.removesuffix("/check")
+    fixed = protected(visitor.get(f"{run}/files/failed.xlsx").content)
+    upload = visitor.upload("fixed.xlsx", fixed, path=f"{run}/fixed").url.path.removesuffix("/check")
     assert FIELD in visitor.settled(f"{upload}/check").text
     visitor.post(f"{upload}/password", {"password": SECRET})
     assert "3 rows are ready" in visitor.settled(f"{upload}/check").text
@@ -131,9 +132,9 @@ def test_rows_are_mended_or_tried_again_with_the_password_typed_again(server: Se
     written_nowhere(server.folder)
 
 
-def test_a_server_that_comes_back_asks_again(tmp_path: Path) -> None:
-    """Killed in the middle of a run: it does not go on without the password, says so, and does with it. A file that
-    was only checked is not started either."""
+def test_a_restarted_server_asks_for_the_password_again(tmp_path: Path) -> None:
+    """After a kill during a run, the server asks for the password and resumes with the right one only. A file that was
+    only checked cannot start without it either."""
     passes = threading.Semaphore(0)
     with EmbeddedSandbox() as sandbox:
 
@@ -181,16 +182,16 @@ def test_a_server_that_comes_back_asks_again(tmp_path: Path) -> None:
         written_nowhere(tmp_path)
 
 
-def test_a_file_that_is_not_protected_is_never_asked_for_a_password(visitor: Visitor) -> None:
-    """Nor is there a field for one."""
+def test_an_unprotected_file_has_no_password_field(visitor: Visitor) -> None:
+    """No page of an unprotected file has a password field."""
     address = prepare(visitor, "a.csv", b"External id,Colour\nA,Blue\ncode-816+1,Red\n")
     for page in (address, f"{address}/check"):
         assert 'type="password"' not in visitor.get(page).text
     assert 'type="password"' not in ended(visitor, start(visitor, address)).text
 
 
-def test_what_is_kept_in_memory_is_shown_by_nothing(tmp_path: Path) -> None:
-    """A job that is printed in an error of ours names no password; files that have gone leave none behind."""
+def test_a_password_is_not_printed_and_is_forgotten_with_its_file(tmp_path: Path) -> None:
+    """The `repr` of a task and of the stored passwords hides them; the password of a deleted file is forgotten."""
     kept, path = Passwords(), tmp_path / "a.xlsx"
     path.touch()
     kept.keep(str(path), SECRET)
@@ -203,7 +204,8 @@ def test_what_is_kept_in_memory_is_shown_by_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 def test_a_protected_file_in_a_browser(browser: Browser, server: Server, tmp_path: Path) -> None:
-    """A labelled field of kind password, never part of an address; axe finds nothing; nothing leaves the origin."""
+    """The password field has a label and the type password, and its content never becomes part of an address. axe finds
+    no fault, and no request leaves the origin."""
     (tmp_path / "locked.xlsx").write_bytes(locked())
     context = context_of(browser, viewport={"width": 390, "height": 800})
     page = context.new_page()

@@ -20,6 +20,7 @@ def page(tmp_path: Path, text: str) -> str:
 
 
 def test_topics_are_listed_by_title(tmp_path: Path) -> None:
+    """Only .md files are topics; a topic without a heading has its name as its title."""
     (tmp_path / "b.md").write_text("# Apples and `pears`\n", encoding="utf-8")
     (tmp_path / "a.md").write_text("No heading\n", encoding="utf-8")
     (tmp_path / "notes.txt").write_text("not a topic", encoding="utf-8")
@@ -29,6 +30,7 @@ def test_topics_are_listed_by_title(tmp_path: Path) -> None:
 
 
 def test_links_lead_to_topics_headings_and_other_sites(tmp_path: Path) -> None:
+    """Links to topics, headings and other sites are converted; a link to another file leads to the list."""
     html = page(
         tmp_path,
         "# Page\n\n## It's `--only-changed`\n\n[a](sheets.md) [b](sheets.md#rows) [c](#its---only-changed) "
@@ -40,7 +42,7 @@ def test_links_lead_to_topics_headings_and_other_sites(tmp_path: Path) -> None:
 
 
 def test_html_is_shown_and_comments_are_not(tmp_path: Path) -> None:
-    """A topic is text: nothing in it runs or loads."""
+    """HTML in a topic is shown as text and never runs; comments are removed."""
     html = page(
         tmp_path,
         "<!-- generated: codes -->\n| a | b |\n|---|---|\n| <b onclick=x()>1</b> | 2 |\n<!-- /generated -->\n\n"
@@ -51,8 +53,8 @@ def test_html_is_shown_and_comments_are_not(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in html and "logo" in html
 
 
-def test_every_shipped_topic_is_served_to_who_is_signed_in(tmp_path: Path) -> None:
-    """The list and each topic have the layout and the policy of every page; links and anchors lead somewhere."""
+def test_every_shipped_topic_is_served_after_sign_in(tmp_path: Path) -> None:
+    """The list and each topic need a session and have the security policy of every page."""
     users = tmp_path / "users"
     add_user(users, "uma", "uploader", "correct horse battery")
     settings = Settings(sandbox=True, reports_dir=str(tmp_path / "reports"))

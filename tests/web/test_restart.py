@@ -1,4 +1,4 @@
-"""Runs outlive the server: killed in the middle, it goes on by itself; paused and stopped runs wait for a person."""
+"""Runs outlive the server: a killed server resumes them; paused and stopped runs wait for a user."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ ROWS = 900
 
 @pytest.fixture
 def sandbox() -> Iterator[EmbeddedSandbox]:
-    """The API outlives the server, and remembers what it was sent."""
+    """An API that outlives the server and remembers its requests."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.02,))) as running:
         yield running
 
 
 def slow(sandbox: EmbeddedSandbox, seconds: float) -> None:
-    """Every answer takes so long now: nothing comes to its end while a test has something to do first."""
+    """Makes every answer take so many seconds, so a run does not end before the test has acted."""
     sandbox.state.options = msgspec.structs.replace(sandbox.state.options, latency=(seconds,))
 
 
@@ -51,7 +51,7 @@ def outcomes(reports: Path, run: str) -> Counter[str]:
 
 
 def done(server: Server, least: int) -> None:
-    """Returns once so many rows have their outcome in the journal."""
+    """Returns when so many rows have an outcome in the journal."""
     with sqlite3.connect(f"file:{server.reports / 'journal.db'}?mode=ro", uri=True) as journal:
         until(
             lambda: journal.execute("SELECT coalesce(sum(rows), 0) FROM outcomes").fetchone()[0],
@@ -59,8 +59,9 @@ def done(server: Server, least: int) -> None:
         )
 
 
-def test_a_killed_server_goes_on_by_itself(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
-    """kill -9 in the middle of a run, start again: the run completes, the page shows it, no row twice or lost."""
+def test_a_killed_server_resumes_its_run_at_the_next_start(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
+    """After kill -9 during a run, the next server completes it: the page shows it, and no row is lost or sent twice.
+    The workers start as in production."""
     options, environ = target(sandbox)
     server = Server(tmp_path, *options, **environ).start()
     slow(sandbox, 0.3)
@@ -79,9 +80,9 @@ def test_a_killed_server_goes_on_by_itself(tmp_path: Path, sandbox: EmbeddedSand
         assert journal.execute("SELECT sum(rows) FROM outcomes").fetchone() == (ROWS,)
 
 
-def test_an_orderly_end_a_pause_and_a_resume(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
-    """SIGTERM lets what flies land, and the next server goes on; a paused run waits for a person, then goes on with
-    the rest. No customer is sent twice."""
+def test_a_stopped_server_resumes_its_run_and_a_paused_run_waits(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
+    """SIGTERM waits for in-flight requests, and the next server resumes the run; a paused run waits until a user
+    resumes it. No customer is sent twice."""
     options, environ = target(sandbox)
     server = WarmServer(tmp_path, *options, **environ).start()
     slow(sandbox, 0.3)
@@ -104,9 +105,9 @@ def test_an_orderly_end_a_pause_and_a_resume(tmp_path: Path, sandbox: EmbeddedSa
     assert len(sandbox.state.accepted) == 600
 
 
-def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
-    """What the command line stopped, the page shows and goes on with; what the page stopped, the command line lists.
-    A second server on the same reports folder would go on with the same runs: it ends with 11 and names the first."""
+def test_the_page_and_the_command_line_share_one_journal(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
+    """The page shows and resumes a run that the command line stopped, and the command line lists and resumes one that
+    the page stopped. A second server on the same reports folder ends with 11."""
     options, environ = target(sandbox)
     (tmp_path / "typed.csv").write_bytes(sheet(100))
 
@@ -145,7 +146,7 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
         assert outcomes(server.reports, run).total() == 600
         listed = importer("runs").stdout
     assert run.rsplit("/", 1)[1] in listed and "open" in listed
-    # The command line goes on with it to a good end: the next server deletes what came in by the page.
+    # The command line completes it: the next server deletes the upload.
     uploads = tmp_path / "reports" / ".web" / "uploads"
     assert list(uploads.glob("*/dropped.csv"))
     resumed = importer("resume", run.rsplit("/", 1)[1])
@@ -156,8 +157,8 @@ def test_one_journal_for_the_page_and_the_command_line(tmp_path: Path, sandbox: 
 
 
 def test_a_run_of_the_command_line_is_stopped_from_the_page(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
-    """By an operator, as Ctrl-C would stop it: what flies lands, the reports are written, it can go on here. It is
-    audited. There is no pause: nobody would wake its process again."""
+    """An operator can stop a run of the command line like Ctrl-C: in-flight requests complete, reports are written, the
+    run can be resumed, and the stop is audited. There is no pause, because its process would not be started again."""
     options, environ = target(sandbox)
     (tmp_path / "typed.csv").write_bytes(sheet(2000))
     words = [sys.executable, "-m", "importer", "run", "typed.csv", *options, "--quiet"]

@@ -1,4 +1,4 @@
-"""Many at once: runs that several people start from the page share the rate of the one key that they send with."""
+"""Runs that several users start at the same time share the rate of their API key."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from importer.world import World
 from tests.support.page import Visitor, WarmServer, prepare, start, until
 
 PASSWORD = "a long enough password"
-#: Requests a second; told as a rate of a minute, for the room that it leaves for a busy machine's jitter.
+#: Requests a second; given per minute, which leaves room for the jitter of a busy machine.
 RATE = 30
 PER_REQUEST = 5
-#: More than are sent while the test looks.
+#: More than are sent during the test.
 ROWS = 4_000
 
 
@@ -33,12 +33,12 @@ def sheet(number: int) -> bytes:
 
 
 def accepted(sandbox: EmbeddedSandbox) -> list[str]:
-    """The sheets whose rows the server took, row by row."""
+    """For each accepted row, the sheet it came from."""
     return [identifiers["mobile"][4] for identifiers, _ in sandbox.state.accepted]
 
 
 def most_too_soon(times: list[float]) -> float:
-    """By how many seconds a stretch of requests, the worst of all, was shorter than the rate allows."""
+    """Seconds by which the worst stretch of requests was shorter than the rate allows."""
     return max(
         number / RATE - (last - first)
         for first_number, first in enumerate(times)
@@ -48,8 +48,8 @@ def most_too_soon(times: list[float]) -> float:
 
 @pytest.mark.process
 def test_runs_of_several_users_share_the_rate_of_their_key(tmp_path: Path) -> None:
-    """Two of asha's and one of ravi's at once: what the server saw, the page's own questions too, never exceeds the
-    rate in any stretch, and none is left behind."""
+    """Three runs of two users at once, and the page's own requests, together stay within the rate in every stretch;
+    each run gets at least half of an even share."""
     for name in ("asha", "ravi"):
         add_user(tmp_path / "users", name, "uploader", PASSWORD)
     with EmbeddedSandbox(SandboxOptions(latency=(0.02,))) as sandbox:
@@ -68,17 +68,17 @@ def test_runs_of_several_users_share_the_rate_of_their_key(tmp_path: Path) -> No
             after = before + 4 * RATE * PER_REQUEST
             together = until(lambda: accepted(sandbox), lambda sheets: len(sheets) >= after)[before:after]
         times = [request.at for request in sandbox.state.requests]
-    # What arrives late on a busy machine makes a stretch shorter; each on its own, they would be three times as fast,
-    # and 2.7 seconds too soon.
+    # A request that arrives late on a busy machine makes a stretch shorter. Runs that did not share the rate would be
+    # three times as fast, and 2.7 seconds too soon.
     assert most_too_soon(times) <= 1.5
     # At least half of an even share each.
     shares = Counter(together)
     assert len(shares) == 3 and min(shares.values()) >= len(together) / 6, shares
 
 
-def test_the_question_for_the_fields_waits_for_its_turn_and_not_for_ever(tmp_path: Path) -> None:
-    """What the page asks while runs go on counts towards the rate too; where a server wants a long pause it is done
-    without, and says why."""
+def test_the_request_for_the_fields_takes_a_slot_or_gives_up(tmp_path: Path) -> None:
+    """The page's request for the field list counts towards the shared rate. If the next slot is minutes away, it gives
+    up with the reason."""
     with EmbeddedSandbox() as sandbox:
         environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
         world = World({**environ, "XDG_STATE_HOME": str(tmp_path)})

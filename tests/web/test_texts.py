@@ -1,4 +1,4 @@
-"""The catalogue of texts: whole, used, and the only place where the page's words stand."""
+"""The catalogue of texts: complete, used, and the only source of the page's words."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SOURCES = sorted(PAGE.rglob("*.py"))
 
 
 def used_keys() -> set[str]:
-    """Keys that templates and modules name, and the beginnings of those that they put together."""
+    """Keys, and beginnings of composed keys, in templates and modules."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in (*TEMPLATES, *SOURCES) if path.name != "texts.py")
     return set(re.findall(r"""["'`]([a-z_]+(?:\.[a-z_.]+)?)""", text))
 
 
-def test_no_word_stands_in_a_template() -> None:
-    """Whoever translates has one table to translate."""
+def test_templates_contain_no_words() -> None:
+    """Templates contain no words: a translator has one table to translate."""
     for path in TEMPLATES:
         text = re.sub(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", " ", path.read_text(encoding="utf-8"), flags=re.S)
         text = re.sub(r"<[^>]*>", " ", text, flags=re.S)
@@ -35,7 +35,7 @@ def test_no_word_stands_in_a_template() -> None:
 
 
 def test_every_text_is_used() -> None:
-    """A text that no page names is dead weight for translators."""
+    """Every text of the catalogue is used by a page."""
     used, unused = used_keys(), []
     for key in ENGLISH:
         stem = key.removesuffix(".one")
@@ -47,7 +47,7 @@ def test_every_text_is_used() -> None:
 
 
 def _made(key: str) -> bool:
-    """Keys that modules put together from a beginning and a word."""
+    """Whether modules compose this key from a beginning and a word."""
     return key.startswith(
         (
             "check.blank_",
@@ -65,7 +65,7 @@ def _made(key: str) -> bool:
     )
 
 
-#: What only a terminal can do something with.
+#: Words that are of use in a terminal only.
 TERMINAL = re.compile(r"--[a-z]|IMPORTER_|\bimporter (?:run|check|map|resume|retry|report|serve|doctor|purge|codes)")
 
 
@@ -78,19 +78,19 @@ def test_no_code_names_an_option_on_the_page() -> None:
 
 
 def test_every_exit_code_has_a_headline() -> None:
-    """A run that stopped says why in the page's own words."""
+    """A run that stopped shows the reason in the page's own words."""
     t = Texts()
     for code in ExitCode:
         assert code in (ExitCode.OK, ExitCode.ROWS) or t.has(f"stopped.{code.value}"), code
 
 
 def test_no_text_names_an_option() -> None:
-    """The catalogue itself speaks of buttons and fields."""
+    """The catalogue names no option, variable or command."""
     for key, text in ENGLISH.items():
         assert not TERMINAL.search(text) and "`" not in text, key
 
 
-#: Raised before the page serves, to the person who starts it in a terminal, or by faces of their own.
+#: Modules whose errors are raised before the page serves, or that the page does not call.
 ELSEWHERE = ("cli", "nightly", "sandbox", "settings", "telemetry", "library.py")
 AT_START = ("command.py", "options.py", "server.py", "users.py")
 
@@ -123,7 +123,7 @@ def test_every_error_that_the_page_can_show_has_words_for_it() -> None:
 
 
 def _error_classes(modules: Iterable[ast.Module]) -> set[str]:
-    """`ImporterError` and all that derive from it, and the reader's own refusal, which becomes one."""
+    """`ImporterError` and its subclasses, and the reader's own refusal, which becomes one."""
     classes = [node for module in modules for node in ast.walk(module) if isinstance(node, ast.ClassDef)]
     found = {"ImporterError", "Refused"}
     while more := {c.name for c in classes if found & {getattr(b, "id", "") for b in c.bases}} - found:
@@ -132,7 +132,7 @@ def _error_classes(modules: Iterable[ast.Module]) -> set[str]:
 
 
 def _constants(module: ast.Module) -> dict[str, str]:
-    """Names of texts in a module, and what they hold: also those that a function chooses from."""
+    """Names of texts in a module and their content, including texts that a function chooses from."""
     found: dict[str, str] = {}
     for node in ast.walk(module):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -142,7 +142,7 @@ def _constants(module: ast.Module) -> dict[str, str]:
 
 
 def _text(node: ast.expr, constants: dict[str, str]) -> str:
-    """Every literal of an expression, and of the constants that it names."""
+    """Every literal of an expression and of the constants it names."""
     parts = []
     for inner in ast.walk(node):
         if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
@@ -153,22 +153,22 @@ def _text(node: ast.expr, constants: dict[str, str]) -> str:
 
 
 def _parts(call: ast.Call, constants: dict[str, str]) -> tuple[str, str]:
-    """Message and advice; a `Stop` has its exit code before them."""
+    """Message and advice; a `Stop` has its exit code first."""
     texts = [argument for argument in call.args if "ExitCode" not in ast.unparse(argument)]
     message = "".join(_text(argument, {}) for argument in texts[:1])
     return message, " ".join(_text(argument, constants) for argument in texts[1:])
 
 
 def test_a_stop_is_shown_in_the_words_of_the_page() -> None:
-    """The journal keeps both wordings; a run of an older version shows the one it has."""
+    """The journal keeps both wordings of a stop, and the page shows its own; a run of an older version has only one."""
     stopped = "Stopped. Resume with `importer resume`."
     notes = (stopped, "A note.")
     assert report_notes(RunProgress(stopped=stopped, stopped_on_page="Stopped."), notes) == ["Stopped.", "A note."]
     assert report_notes(RunProgress(stopped=stopped), notes) == [stopped, "A note."]
 
 
-def test_plural() -> None:
-    """One row is not rows."""
+def test_singular_and_plural() -> None:
+    """Counts choose between singular and plural."""
     t = Texts()
     assert t.n("check.ready", 1) == "1 row is ready"
     assert t.n("check.ready", 1234) == "1,234 rows are ready"

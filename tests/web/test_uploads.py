@@ -1,4 +1,4 @@
-"""What comes in: hostile names, sizes and archives are refused in words, and leave nothing behind."""
+"""Uploads: hostile names, sizes and archives are refused with a reason, and no file of theirs stays."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def visitor(server: Server) -> Visitor:
 
 
 def kept(server: Server) -> list[Path]:
-    """The files among the uploads, without what was found out about them."""
+    """The uploaded files, without those derived from them."""
     return sorted(path for path in (server.reports / ".web" / "uploads").rglob("*.csv") if path.name != "problems.csv")
 
 
@@ -56,7 +56,7 @@ def kept(server: Server) -> list[Path]:
     ],
 )
 def test_a_name_never_becomes_a_path(server: Server, visitor: Visitor, name: str) -> None:
-    """The file lies in a folder of its own, for its owner alone, whatever its name."""
+    """Whatever its name, a file is stored in its own folder, and only its owner can read it."""
     page = visitor.upload(name, b"Mobile,Brand\n919876543210,Puma")
     assert page.status_code in (200, 400)
     assert "<script>alert" not in page.text
@@ -68,13 +68,13 @@ def test_a_name_never_becomes_a_path(server: Server, visitor: Visitor, name: str
 
 @pytest.mark.parametrize("name", ["शीट – नवंबर.xlsx", "ลูกค้า.csv", "عملاءٌ.csv", "Müller & Söhne (2).csv"])
 def test_a_name_is_kept_in_its_own_script(name: str) -> None:
-    """Vowel signs are no letters to a regular expression, and a name without them is none."""
+    """Names keep letters and vowel signs of every script."""
     assert safe_name(name) == name.replace("–", "_")
 
 
 @given(st.text(max_size=300))
 def test_every_name_is_made_safe(name: str) -> None:
-    """For all of Unicode: one part of a path, not hidden, short enough for every file system."""
+    """Any Unicode name becomes one path component, not hidden, and short enough for every file system."""
     safe = safe_name(name)
     assert safe and safe == os.path.basename(safe) and not safe.startswith(".")
     assert "\0" not in safe and "\n" not in safe and len(safe.encode()) <= 200
@@ -84,14 +84,15 @@ def test_every_name_is_made_safe(name: str) -> None:
     "name", ["../journal.db", "%2e%2e%2fjournal.db", "..%2f..%2fusers", ".web", "journal.db", "results.csv%00"]
 )
 def test_only_reports_can_be_downloaded(visitor: Visitor, name: str) -> None:
-    """The name of a report is one of ours; everything else is not there."""
+    """Only the names of reports can be downloaded; every other name is 404."""
     assert visitor.client.get(f"/runs/20261124-0600-x-0000/files/{name}").status_code == 404
     assert visitor.client.get(f"/static/{name}").status_code == 404
     assert visitor.client.get(f"/uploads/{name}").status_code == 404
 
 
-def test_a_file_too_large_is_refused_before_and_while_it_comes(server: Server, visitor: Visitor) -> None:
-    """By the length it declares, and by counting where it declares none; nothing stays on the disk."""
+def test_a_file_too_large_is_refused_by_its_declared_or_counted_size(server: Server, visitor: Visitor) -> None:
+    """A file above the limit is refused by its declared length, or as soon as the received bytes exceed it; no part of
+    it stays on the disk."""
     before = kept(server)
     visitor.get("/")
     place = urlsplit(server.url)
@@ -116,12 +117,12 @@ def test_a_file_too_large_is_refused_before_and_while_it_comes(server: Server, v
         )
         assert answer.status_code == 413
     except httpx.TransportError:
-        pass  # the server hung up in the middle of it, as it may
+        pass  # the server may close the connection during the upload
     assert kept(server) == before
 
 
 def test_a_file_without_a_token_is_not_written(server: Server, visitor: Visitor) -> None:
-    """Nobody fills the disk from another site: the token is judged before the first byte of the file."""
+    """The form token is checked before the first byte of the file is stored, so another site cannot fill the disk."""
     before = kept(server)
     visitor.get("/")
     answer = visitor.client.post("/uploads", files={"file": ("a.csv", b"Mobile\n1")}, data={})
@@ -139,15 +140,15 @@ def test_a_file_without_a_token_is_not_written(server: Server, visitor: Visitor)
         ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="' + b"n" * 20_000),
     ],
 )
-def test_what_is_no_form_is_refused(server: Server, visitor: Visitor, kind: str, body: bytes) -> None:
-    """Told in words, with a 4xx; the server goes on."""
+def test_an_invalid_form_is_refused(server: Server, visitor: Visitor, kind: str, body: bytes) -> None:
+    """An invalid form gets a 4xx, and the server keeps running."""
     answer = visitor.client.post("/uploads", headers={"content-type": kind}, content=body)
     assert 400 <= answer.status_code < 500
     assert visitor.client.get("/").status_code == 200
 
 
 def bomb() -> bytes:
-    """A workbook of 100 KiB or so that unpacks to 100 MiB."""
+    """A workbook of about 100 KiB that unpacks to 100 MiB."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
@@ -156,21 +157,21 @@ def bomb() -> bytes:
     return buffer.getvalue()
 
 
-def test_a_bomb_is_told_and_harms_nobody(server: Server, visitor: Visitor) -> None:
-    """The reader refuses it in a process of its own; the page shows why and stays."""
+def test_a_zip_bomb_is_refused(server: Server, visitor: Visitor) -> None:
+    """The reader refuses a zip bomb in its own process; the page shows the reason and keeps running."""
     page = visitor.settled(visitor.upload("bomb.xlsx", bomb()).url.path)
     assert "This file cannot be read" in page.text
     assert visitor.get("/").status_code == 200
 
 
-def test_what_is_no_table_is_told(visitor: Visitor) -> None:
-    """In the reader's own words, with the ways to read it otherwise."""
+def test_a_file_that_is_not_a_table_is_reported(visitor: Visitor) -> None:
+    """The page shows the reader's reason and the settings to read the file differently."""
     page = visitor.settled(visitor.upload("photo.csv", b"\x89PNG\r\n\x1a\n" + bytes(1000)).url.path)
     assert "This file cannot be read" in page.text and "How the file is read" in page.text
 
 
-def test_a_sheet_that_must_be_named(visitor: Visitor) -> None:
-    """Read again as somebody says, and said in the page's words instead of an option's."""
+def test_the_sheet_of_a_workbook_is_chosen_on_the_page(visitor: Visitor) -> None:
+    """The page lists the sheets, names no option, and reads the file again with the chosen one."""
     book = openpyxl.Workbook()
     first = book.active
     assert first is not None
@@ -189,8 +190,8 @@ def test_a_sheet_that_must_be_named(visitor: Visitor) -> None:
     assert "Brand of Two" in page.text and "<option>One</option><option selected>Two</option>" in page.text
 
 
-def test_a_locked_workbook_is_told_in_the_pages_words(visitor: Visitor) -> None:
-    """Whoever uploads has no environment to set anything in."""
+def test_a_protected_workbook_is_reported_in_the_pages_words(visitor: Visitor) -> None:
+    """The page asks for the password instead of naming an environment variable."""
     plain, locked = io.BytesIO((SAMPLES / "messy.xlsx").read_bytes()), io.BytesIO()
     OOXMLFile(plain).encrypt("secret", locked)
     page = visitor.settled(visitor.upload("locked.xlsx", locked.getvalue()).url.path)
@@ -200,8 +201,8 @@ def test_a_locked_workbook_is_told_in_the_pages_words(visitor: Visitor) -> None:
     )
 
 
-def test_a_setting_that_cannot_be_understood_is_told(visitor: Visitor) -> None:
-    """The page comes back with the reason and what was filled in."""
+def test_an_invalid_setting_is_reported(visitor: Visitor) -> None:
+    """An invalid setting gets 422 with the reason."""
     address = visitor.upload("c.csv", (SAMPLES / "customers.csv").read_bytes()).url.path
     fields = form_of(visitor.settled(address).text)
     answer = visitor.post(f"{address}/mapping", {**fields, "country": "India"})

@@ -1,4 +1,4 @@
-"""Pages beside the way: the door, refusals, files that cannot be read, imports that were paused; in light and dark."""
+"""Pages beside the main path: sign-in, refusals, unreadable files, paused imports; in light and dark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PASSWORD = "a long enough password"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("aside")
+    folder = tmp_path_factory.mktemp("side")
     for name, role in (("asha", "uploader"), ("vera", "viewer")):
         add_user(folder / "users", name, role, PASSWORD)
     options = ("--sandbox", "--batch-size", "5", "--rate", "10/second")
@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def paths(server: Server) -> dict[str, str]:
-    """Things of asha's in every state that the way itself does not pass."""
+    """A run or upload of asha's in each state that the main path does not reach."""
     asha = Visitor.at(server.url)
     asha.sign_in("asha", PASSWORD)
     rows = "".join(f"9198765{number:05},Puma\n" for number in range(3000))
@@ -56,8 +56,8 @@ def sign_in(page: Page, server: Server, name: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.exhaustive)])
-def test_pages_beside_the_way(browser: Browser, server: Server, paths: dict[str, str], scheme: str) -> None:
-    """axe finds nothing on any of them, and none is wider than a phone; what a file or a drop says stays in its box."""
+def test_pages_beside_the_main_path(browser: Browser, server: Server, paths: dict[str, str], scheme: str) -> None:
+    """axe finds no fault on any of these pages, none is wider than a phone, and no text is wider than its box."""
     context = context_of(browser, viewport={"width": 360, "height": 740}, is_mobile=True, color_scheme=scheme)
     page = context.new_page()
     page.goto(server.url)
@@ -73,8 +73,8 @@ def test_pages_beside_the_way(browser: Browser, server: Server, paths: dict[str,
     context.close()
 
 
-def test_a_refusal_at_the_door_is_what_is_read_next(browser: Browser, server: Server) -> None:
-    """A keyboard and a screen reader are at the words that say what went wrong; the name need not be typed again."""
+def test_a_refused_sign_in_has_the_focus(browser: Browser, server: Server) -> None:
+    """After a refused sign-in, keyboard and screen reader are at the message, and the name is still filled in."""
     context = context_of(browser)
     page = context.new_page()
     page.goto(server.url)
@@ -90,8 +90,8 @@ def test_a_refusal_at_the_door_is_what_is_read_next(browser: Browser, server: Se
     context.close()
 
 
-def test_a_viewer_watches_beside_who_imports(browser: Browser, server: Server, paths: dict[str, str]) -> None:
-    """Two people at two browsers: what one does, the other sees; only the one who may has the buttons."""
+def test_a_viewer_watches_the_run_of_an_uploader(browser: Browser, server: Server, paths: dict[str, str]) -> None:
+    """A viewer sees what the uploader does in another browser; only the uploader has the buttons."""
     mine, theirs = context_of(browser), context_of(browser)
     asha, vera = mine.new_page(), theirs.new_page()
     sign_in(asha, server, "asha")
@@ -112,8 +112,8 @@ def test_a_viewer_watches_beside_who_imports(browser: Browser, server: Server, p
     theirs.close()
 
 
-def test_nothing_moves_for_who_wants_no_motion(browser: Browser, server: Server) -> None:
-    """`prefers-reduced-motion`: no rule of ours animates or moves."""
+def test_reduced_motion_disables_animations(browser: Browser, server: Server) -> None:
+    """With `prefers-reduced-motion`, no style rule has a transition or an animation."""
     context = context_of(browser)
     page = context.new_page()
     page.goto(server.url)
