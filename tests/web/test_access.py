@@ -76,6 +76,7 @@ def private(client: TestClient, run: tuple[str, str]) -> list[tuple[str, str]]:
     return [(method, path) for method, path in addresses(client, run) if not path.startswith(PUBLIC)]
 
 
+@pytest.mark.process
 def test_without_a_session_every_route_is_401(client: TestClient, run: tuple[str, str]) -> None:
     """Without a session every private route of the route table answers 401 and shows no file name."""
     stranger = visitor(client)
@@ -85,6 +86,7 @@ def test_without_a_session_every_route_is_401(client: TestClient, run: tuple[str
         assert "hers.csv" not in answer.text
 
 
+@pytest.mark.process
 def test_without_a_token_every_form_is_403(client: TestClient, run: tuple[str, str]) -> None:
     """A form is refused without the token that this page gave to this browser, in spite of a session."""
     asha, other = visitor(client, "asha"), visitor(client, "asha")
@@ -100,6 +102,7 @@ def test_without_a_token_every_form_is_403(client: TestClient, run: tuple[str, s
             assert answer.status_code == 403, (path, token)
 
 
+@pytest.mark.process
 def test_another_users_runs_and_uploads_are_403(client: TestClient, run: tuple[str, str]) -> None:
     """An uploader can neither see nor change the runs and uploads of another user, nor see the audit trail."""
     ravi = visitor(client, "ravi")
@@ -112,6 +115,7 @@ def test_another_users_runs_and_uploads_are_403(client: TestClient, run: tuple[s
     assert ravi.get("/audit").status_code == 403
 
 
+@pytest.mark.process
 def test_another_users_run_looks_like_one_that_does_not_exist(client: TestClient, run: tuple[str, str]) -> None:
     """A run ID contains a file name and can be guessed: right and wrong guesses get the same answer. A user who may see
     every run gets 404 for a wrong ID."""
@@ -123,6 +127,7 @@ def test_another_users_run_looks_like_one_that_does_not_exist(client: TestClient
     assert visitor(client, "vera").get("/runs/20261124-0600-x-0000").status_code == 404
 
 
+@pytest.mark.process
 def test_an_event_stream_ends_and_needs_a_session_to_start_again(
     options: WebOptions, client: TestClient, tmp_path: Path
 ) -> None:
@@ -147,6 +152,7 @@ def test_an_event_stream_ends_and_needs_a_session_to_start_again(
         assert asha.client.get(f"{run}/events").status_code == 401
 
 
+@pytest.mark.process
 def test_a_viewer_sees_everything_and_changes_nothing(client: TestClient, run: tuple[str, str]) -> None:
     """A viewer sees all runs and reports; every form except sign-out is refused."""
     vera = visitor(client, "vera")
@@ -161,6 +167,7 @@ def test_a_viewer_sees_everything_and_changes_nothing(client: TestClient, run: t
             assert answer.status_code == 403, path
 
 
+@pytest.mark.process
 def test_an_operator_sees_and_controls_everything(client: TestClient, run: tuple[str, str]) -> None:
     """An operator sees all runs and the audit trail, and can upload and discard files."""
     olga = visitor(client, "olga")
@@ -310,6 +317,7 @@ def test_posts_of_other_sites_are_refused(client: TestClient, headers: dict[str,
     assert asha.client.get("/").status_code == 200
 
 
+@pytest.mark.process
 def test_every_answer_has_the_security_headers(client: TestClient, run: tuple[str, str]) -> None:
     """Every answer, including refusals, forbids foreign scripts, styles and frames, and is not cached. The cookie is
     HttpOnly and SameSite."""
@@ -324,6 +332,7 @@ def test_every_answer_has_the_security_headers(client: TestClient, run: tuple[st
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
 
 
+@pytest.mark.process
 def test_a_download_has_a_safe_name(client: TestClient) -> None:
     """Whatever the uploaded file was called, a download has one header with one file name, without a path."""
     asha = visitor(client, "asha")
@@ -336,6 +345,7 @@ def test_a_download_has_a_safe_name(client: TestClient) -> None:
     assert headers["content-type"].startswith("text/csv") and headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.process
 def test_the_summary_page_runs_no_scripts(client: TestClient, run: tuple[str, str]) -> None:
     """summary.html is shown in a browser sandbox, without scripts."""
     policy = visitor(client, "asha").get(f"{run[0]}/files/summary.html").headers["content-security-policy"]

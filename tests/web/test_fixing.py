@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import re
 import tomllib
+from collections.abc import Iterator
 from html import unescape
-from pathlib import Path
 
 import openpyxl
 import pytest
@@ -16,9 +16,20 @@ from importer.settings.options import Settings
 from importer.web.forms import mapping_from, reading_from, settings_for
 from importer.web.messages import InspectedColumn, Inspection
 from importer.web.storage import ReadingChoices, Upload
-from tests.support.page import PACE, SAMPLES, Visitor, WarmServer, ended, form_of, import_file, prepare, start
+from tests.support.page import PACE, SAMPLES, Server, Visitor, WarmServer, ended, form_of, import_file, prepare, start
 
 LOOK = Inspection(columns=tuple(InspectedColumn(name, (), 0, 0, 0, "") for name in ("Phone", "Brands", "Remarks")))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with WarmServer(tmp_path_factory.mktemp("fixing"), "--sandbox", *PACE) as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(server: Server) -> Visitor:
+    return Visitor.at(server.url)
 
 
 def test_a_form_means_the_same_as_a_mapping_file() -> None:
@@ -56,7 +67,7 @@ def test_only_a_fixed_file_is_resubmitted() -> None:
 
 
 @pytest.mark.process
-def test_a_fixed_file_of_several_sheets_needs_no_sheet_name(tmp_path: Path) -> None:
+def test_a_fixed_file_of_several_sheets_needs_no_sheet_name(visitor: Visitor) -> None:
     """An annotated workbook, failed.xlsx and a CSV with a status column are checked at once: the run already names the
     sheet. A file without a status column is refused in the page's words."""
     book = openpyxl.Workbook()
@@ -66,67 +77,62 @@ def test_a_fixed_file_of_several_sheets_needs_no_sheet_name(tmp_path: Path) -> N
             sheet.append(row)
     buffer = io.BytesIO()
     book.save(buffer)
-    with WarmServer(tmp_path, "--sandbox", *PACE) as server:
-        visitor = Visitor.at(server.url)
-        address = visitor.upload("a.xlsx", buffer.getvalue()).url.path
-        visitor.settled(address)
-        visitor.post(f"{address}/reading", {"sheet": "Feb"})
-        visitor.post(f"{address}/mapping", form_of(visitor.settled(address).text))
-        visitor.settled(f"{address}/check")
-        run = start(visitor, address)
-        ended(visitor, run)
-        for name in ("annotated.xlsx", "failed.xlsx"):
-            marked = visitor.get(f"{run}/files/{name}").content
-            visitor.get(run)
-            page = visitor.upload(name, marked, f"{run}/fixed")
-            page = visitor.settled(page.url.path)
-            assert "1 row is ready" in page.text, name
+    address = visitor.upload("a.xlsx", buffer.getvalue()).url.path
+    visitor.settled(address)
+    visitor.post(f"{address}/reading", {"sheet": "Feb"})
+    visitor.post(f"{address}/mapping", form_of(visitor.settled(address).text))
+    visitor.settled(f"{address}/check")
+    run = start(visitor, address)
+    ended(visitor, run)
+    for name in ("annotated.xlsx", "failed.xlsx"):
+        marked = visitor.get(f"{run}/files/{name}").content
         visitor.get(run)
-        page = visitor.upload("m.csv", b"External ID,Brand,_status\nA-9,Puma,failed\n", f"{run}/fixed")
-        assert "1 row is ready" in visitor.settled(page.url.path).text
-        visitor.get(run)
-        page = visitor.upload("m.csv", b"External ID,Brand\nA-9,Puma\n", f"{run}/fixed")
-        text = visitor.settled(page.url.path).text
-        assert "which says which rows are still open" in text and "--" not in re.sub(r"<[^>]*>", "", text)
+        page = visitor.upload(name, marked, f"{run}/fixed")
+        page = visitor.settled(page.url.path)
+        assert "1 row is ready" in page.text, name
+    visitor.get(run)
+    page = visitor.upload("m.csv", b"External ID,Brand,_status\nA-9,Puma,failed\n", f"{run}/fixed")
+    assert "1 row is ready" in visitor.settled(page.url.path).text
+    visitor.get(run)
+    page = visitor.upload("m.csv", b"External ID,Brand\nA-9,Puma\n", f"{run}/fixed")
+    text = visitor.settled(page.url.path).text
+    assert "which says which rows are still open" in text and "--" not in re.sub(r"<[^>]*>", "", text)
 
 
 @pytest.mark.process
-def test_the_check_counts_customers_and_a_csv_report_names_its_file(tmp_path: Path) -> None:
+def test_the_check_counts_customers_and_a_csv_report_names_its_file(visitor: Visitor) -> None:
     """The check counts each customer once; the report of a CSV names the CSV file to fix, not a workbook."""
     sheet = "External ID,Brand\ncode-1012,Puma\n" + "A-1,Puma\nA-2,Nike\nA-1,Bata\nA-1,Levi's\n"
-    with WarmServer(tmp_path, "--sandbox", *PACE) as server:
-        visitor = Visitor.at(server.url)
-        address = prepare(visitor, "a.csv", sheet.encode())
-        assert "the rows of 3 customers" in visitor.settled(f"{address}/check").text
-        page = unescape(ended(visitor, start(visitor, address)).text)
-        assert "Fix the cells in the file “Only the rows to fix”" in page
-        assert "workbook" not in page
+    address = prepare(visitor, "a.csv", sheet.encode())
+    assert "the rows of 3 customers" in visitor.settled(f"{address}/check").text
+    page = unescape(ended(visitor, start(visitor, address)).text)
+    assert "Fix the cells in the file “Only the rows to fix”" in page
+    assert "workbook" not in page
 
 
 @pytest.mark.process
-def test_a_fixed_annotated_workbook_sends_only_open_rows(tmp_path: Path) -> None:
+def test_a_fixed_annotated_workbook_sends_only_open_rows(server: Server, visitor: Visitor) -> None:
     """Of an annotated workbook, which has every row, only rows that needed attention are sent again, with the mapping
     of the run."""
-    with WarmServer(tmp_path, "--sandbox", *PACE) as server:
-        visitor = Visitor.at(server.url)
-        run = import_file(visitor, "messy.xlsx", (SAMPLES / "messy.xlsx").read_bytes())
-        ended(visitor, run)
-        book = openpyxl.load_workbook(io.BytesIO(visitor.get(f"{run}/files/annotated.xlsx").content))
-        sheet = book["Customers"]
-        header = next(row for row in sheet.iter_rows() if row[0].value == "Mobile No.")
-        place = {cell.value: cell.column - 1 for cell in header}
-        for row in sheet.iter_rows(min_row=header[0].row + 1):
-            if row[place["_status"]].value == "rejected" and row[place["_code"]].value == "mobile_without_country":
-                row[place["Mobile No."]].value = f"9198765{row[0].row:05}"
-        buffer = io.BytesIO()
-        book.save(buffer)
-        visitor.get(run)
-        page = visitor.upload("fixed.xlsx", buffer.getvalue(), f"{run}/fixed")
-        address = page.url.path
-        assert address.endswith("/check")
-        page = visitor.settled(address)
-        # 8 fixed and 14 refused by the server and 1 unknown are ready; 14 still have their problem.
-        assert "23 rows are ready" in page.text and "of 37 in fixed.xlsx" in page.text
-        mapping = tomllib.loads(next((server.reports / ".web" / "uploads").glob("*/mapping.toml")).read_text())
-        assert mapping["columns"]["Mobile No."] == "mobile"
-        assert "preference-4" in form_of(visitor.settled(address.removesuffix("/check")).text)
+    run = import_file(visitor, "messy.xlsx", (SAMPLES / "messy.xlsx").read_bytes())
+    ended(visitor, run)
+    book = openpyxl.load_workbook(io.BytesIO(visitor.get(f"{run}/files/annotated.xlsx").content))
+    sheet = book["Customers"]
+    header = next(row for row in sheet.iter_rows() if row[0].value == "Mobile No.")
+    place = {cell.value: cell.column - 1 for cell in header}
+    for row in sheet.iter_rows(min_row=header[0].row + 1):
+        if row[place["_status"]].value == "rejected" and row[place["_code"]].value == "mobile_without_country":
+            row[place["Mobile No."]].value = f"9198765{row[0].row:05}"
+    buffer = io.BytesIO()
+    book.save(buffer)
+    visitor.get(run)
+    page = visitor.upload("fixed.xlsx", buffer.getvalue(), f"{run}/fixed")
+    address = page.url.path
+    assert address.endswith("/check")
+    page = visitor.settled(address)
+    # 8 fixed and 14 refused by the server and 1 unknown are ready; 14 still have their problem.
+    assert "23 rows are ready" in page.text and "of 37 in fixed.xlsx" in page.text
+    folder = server.reports / ".web" / address.strip("/").removesuffix("/check")
+    mapping = tomllib.loads((folder / "mapping.toml").read_text(encoding="utf-8"))
+    assert mapping["columns"]["Mobile No."] == "mobile"
+    assert "preference-4" in form_of(visitor.settled(address.removesuffix("/check")).text)

@@ -98,7 +98,8 @@ AT_START = ("command.py", "options.py", "server.py", "users.py")
 def test_every_error_that_the_page_can_show_has_words_for_it() -> None:
     """Advice that names an option, a variable or a command has a wording for the page; a message names none."""
     root = Path(importer.__file__).parent
-    modules = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(root.rglob("*.py"))}
+    # Each module is parsed and walked once: together they take most of this test's time.
+    modules = {path: list(ast.walk(ast.parse(path.read_text(encoding="utf-8")))) for path in sorted(root.rglob("*.py"))}
     errors = _error_classes(modules.values())
     seen = 0
     wrong = []
@@ -107,7 +108,7 @@ def test_every_error_that_the_page_can_show_has_words_for_it() -> None:
         if at.parts[0] in ELSEWHERE or (at.parts[0] == "web" and at.name in AT_START):
             continue
         constants = _constants(module)
-        for call in ast.walk(module):
+        for call in module:
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id not in errors:
                 continue
             seen += 1
@@ -122,19 +123,19 @@ def test_every_error_that_the_page_can_show_has_words_for_it() -> None:
     assert seen > 100
 
 
-def _error_classes(modules: Iterable[ast.Module]) -> set[str]:
+def _error_classes(modules: Iterable[list[ast.AST]]) -> set[str]:
     """`ImporterError` and its subclasses, and the reader's own refusal, which becomes one."""
-    classes = [node for module in modules for node in ast.walk(module) if isinstance(node, ast.ClassDef)]
+    classes = [node for module in modules for node in module if isinstance(node, ast.ClassDef)]
     found = {"ImporterError", "Refused"}
     while more := {c.name for c in classes if found & {getattr(b, "id", "") for b in c.bases}} - found:
         found |= more
     return found
 
 
-def _constants(module: ast.Module) -> dict[str, str]:
+def _constants(module: list[ast.AST]) -> dict[str, str]:
     """Names of texts in a module and their content, including texts that a function chooses from."""
     found: dict[str, str] = {}
-    for node in ast.walk(module):
+    for node in module:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
             found[name] = f"{found.get(name, '')} {_text(node.value, {})}"
