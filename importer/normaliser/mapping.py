@@ -26,7 +26,8 @@ PREFERENCE, NAME, VALUE, IGNORED = "preference", "preference_name", "preference_
 #: What a column can be mapped to, in the order of the messages.
 USES = (*FIELDS, PREFERENCE, NAME, VALUE, IGNORED)
 _STORES = ("store.code", "store.id")
-_MAP_HINT = "Run `importer map FILE`, edit the mapping it writes, and pass it with --mapping."
+#: The command that writes a mapping, where the sheet is not known.
+MAP_COMMAND = "importer map FILE"
 _ON_PAGE = "Choose again what each column becomes."
 
 
@@ -79,10 +80,11 @@ def preference_name(column: str) -> str:
     return " ".join(column.split())
 
 
-def propose(columns: Sequence[str]) -> Mapping:
-    """A mapping by header names. Raises `SourceError` with all its faults at once."""
+def propose(columns: Sequence[str], *, sheet: str = "", command: str = MAP_COMMAND) -> Mapping:
+    """A mapping by header names. Raises `SourceError` with all its faults at once, which names `sheet` and the
+    `command` that writes a mapping for it."""
     mapping = sketch(columns)
-    _raise(_mistakes(mapping, columns))
+    _raise(_mistakes(mapping, columns), sheet, command)
     return mapping
 
 
@@ -115,8 +117,11 @@ def misspelt(mapping: Mapping) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def fit(mapping: Mapping, columns: Sequence[str]) -> Mapping:
-    """A loaded mapping applied to a sheet's columns, in any order. Columns that it does not name are ignored."""
+def fit(mapping: Mapping, columns: Sequence[str], *, sheet: str = "", command: str = MAP_COMMAND) -> Mapping:
+    """A loaded mapping applied to a sheet's columns, in any order. Columns that it does not name are ignored.
+
+    `sheet`, `command`: as in `propose`.
+    """
     by_fold: dict[str, list[str]] = {}
     for column in columns:
         by_fold.setdefault(fold(column), []).append(column)
@@ -141,12 +146,12 @@ def fit(mapping: Mapping, columns: Sequence[str]) -> Mapping:
         faults.append(f"The mapping's {', '.join(several)} fit{'s' if len(several) == 1 else ''} more than one column.")
     if faults:
         raise SourceError(
-            " ".join(faults), "Correct the column names in the mapping file or in the sheet.", on_page=_ON_PAGE
+            _of_sheet(sheet, faults), "Correct the column names in the mapping file or in the sheet.", on_page=_ON_PAGE
         )
     fitted = Mapping(
         tuple([found.get(column, ColumnUse(column, IGNORED)) for column in columns]), constants=mapping.constants
     )
-    _raise(_mistakes(fitted, columns))
+    _raise(_mistakes(fitted, columns), sheet, command)
     return fitted
 
 
@@ -166,7 +171,7 @@ def load(path: Path) -> Mapping:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            f"The mapping file {path} is not valid TOML: {error}.", _MAP_HINT, on_page=_ON_PAGE
+            f"The mapping file {path} is not valid TOML: {error}.", "Correct that line.", on_page=_ON_PAGE
         ) from error
     mapping, faults = _from_document(document)
     if not faults:
@@ -380,9 +385,19 @@ def _same_preference(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def _raise(faults: Sequence[str]) -> None:
+def _raise(faults: Sequence[str], sheet: str, command: str) -> None:
     if faults:
-        raise SourceError(" ".join(faults), _MAP_HINT, on_page="")
+        raise SourceError(
+            _of_sheet(sheet, faults),
+            f"Run `{command} -o mapping.toml`, edit that file, and pass --mapping mapping.toml.",
+            on_page="",
+        )
+
+
+def _of_sheet(sheet: str, faults: Sequence[str]) -> str:
+    """The faults as one text that begins with the name of the sheet, where it is known."""
+    text = " ".join(faults)
+    return f"{sheet}: {text[0].lower()}{text[1:]}" if sheet else text
 
 
 def _named(names: Sequence[str]) -> str:

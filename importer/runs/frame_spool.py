@@ -16,7 +16,7 @@ import pandas as pd
 
 from importer.errors import SourceError
 from importer.reader.frame import FrameSource
-from importer.runs.spool import copied
+from importer.runs.spool import FRAME, copied
 
 #: The format of the file, as values of the settings.
 ENCODING, DELIMITER, HEADER_ROW = "utf-8", ",", 1
@@ -30,7 +30,7 @@ def spooled_frame(frame: pd.DataFrame, reports_dir: Path, keep: bool = True) -> 
         def write(file: BinaryIO) -> None:
             _write(source, file)
 
-        with copied(reports_dir, "frame", ".csv", write, keep) as path:
+        with copied(reports_dir, FRAME, ".csv", write, keep) as path:
             yield str(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import secrets
+import shlex
 from collections import abc
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import msgspec
 from importer._version import __version__
 from importer.errors import Busy, SettingsError, SourceChanged, SourceError
 from importer.journal import Journal, Run, RunRecord
-from importer.normaliser.mapping import Mapping, fit, load, propose
+from importer.normaliser.mapping import MAP_COMMAND, Mapping, fit, load, propose
 from importer.reader import Source, SourceOptions
+from importer.runs.spool import FRAME, PIPED, STANDARD_INPUT, copied_word
 from importer.settings.options import PACE, Nightly, Settings
 from importer.system.text import typed_place
 
@@ -24,9 +26,27 @@ _USUAL = Settings()
 
 def choose_mapping(source: Source, settings: Settings) -> Mapping:
     """Return the mapping of the settings, else one proposed from the header. Raises `SourceError`."""
+    copies = {PIPED: ("standard input", STANDARD_INPUT), FRAME: ("the DataFrame", "")}
+    word = copied_word(source.path, Path(settings.reports_dir))
+    sheet, path = copies.get(word, (source.name, source.path))
+    command = _map_command(path, settings)
     if settings.mapping:
-        return fit(load(Path(settings.mapping)), source.columns)
-    return propose(source.columns)
+        return fit(load(Path(settings.mapping)), source.columns, sheet=sheet, command=command)
+    return propose(source.columns, sheet=sheet, command=command)
+
+
+def _map_command(path: str, settings: Settings) -> str:
+    """Return the command that writes a mapping for a source which is opened with these settings."""
+    if not path:
+        return MAP_COMMAND  # a DataFrame has no file
+    options = (
+        ("--sheet", settings.sheet),
+        ("--encoding", settings.encoding),
+        ("--delimiter", settings.delimiter.replace("\t", "tab")),
+        ("--header-row", str(settings.header_row or "")),
+    )
+    words = [word for option, value in options if value for word in (option, value)]
+    return shlex.join(["importer", "map", path, *words])
 
 
 def check_resubmit(source: Source, settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import stat
 import sys
 from pathlib import Path
@@ -31,6 +32,26 @@ def test_a_file_that_does_not_exist_ends_with_8(terminal: Terminal) -> None:
     ended = terminal.type("run", "nowhere.xlsx", "--sandbox")
     assert ended.code == 8
     assert "nowhere.xlsx" in sentence(ended)
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_an_error_of_the_mapping_names_the_file_and_the_command_that_maps_it(terminal: Terminal, command: str) -> None:
+    """The command is pasted: it needs the file's own name, and what the run needed to open it."""
+    write_csv(terminal.folder / "my sheet.csv", ("Name\tPlace",), ("A\tB",))
+    ended = terminal.type(command, "my sheet.csv", "--delimiter", "tab", "--sandbox")
+    assert ended.code == 8
+    assert "my sheet.csv: no column identifies the customer" in sentence(ended)
+    (pasted,) = re.findall("`importer ([^`]*)`", ended.err)
+    assert terminal.type(*shlex.split(pasted)).code == 0
+    assert '"Place"' in (terminal.folder / "mapping.toml").read_text("utf-8")
+
+
+@pytest.mark.process
+def test_an_error_of_the_mapping_of_a_piped_sheet_names_standard_input(terminal: Terminal) -> None:
+    """Its copy has a name that the user does not know."""
+    ended = terminal.start("check", "-", "--sandbox", stdin=b"Name,Place\nA,B\n")
+    assert ended.code == 8
+    assert "standard input: no column" in sentence(ended) and "`importer map - " in ended.err
 
 
 @pytest.mark.parametrize("option", ["--log-file", "--metrics-file"])
