@@ -50,10 +50,6 @@ class OAuth(msgspec.Struct, frozen=True):
 
 Credentials = Basic | OAuth
 
-_HOW = (
-    "Set IMPORTER_USERNAME and IMPORTER_PASSWORD (Basic), or IMPORTER_CLIENT_KEY and IMPORTER_CLIENT_SECRET (OAuth); "
-    "each can also be given as …_FILE or …_COMMAND."
-)
 _RUN_IT = "Run it in a terminal to see its error."
 _ON_PAGE = "Ask the administrator of this page to set the credentials."
 
@@ -61,7 +57,8 @@ _ON_PAGE = "Ask the administrator of this page to set the credentials."
 def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Credentials:
     """The credentials in the environment variables that begin with `prefix`. Raises `SettingsError` with what to
     set."""
-    how = _HOW.replace("IMPORTER_", f"{prefix}_")
+    pairs = f"{prefix}_USERNAME and {prefix}_PASSWORD, or {prefix}_CLIENT_KEY and {prefix}_CLIENT_SECRET"
+    how = f"Set {pairs} (OAuth)."
     username, password = secret_of(environ, f"{prefix}_USERNAME"), secret_of(environ, f"{prefix}_PASSWORD")
     key, secret = secret_of(environ, f"{prefix}_CLIENT_KEY"), secret_of(environ, f"{prefix}_CLIENT_SECRET")
     if key and secret and not (username and password):
@@ -69,9 +66,7 @@ def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Cr
     if username and password and not (key and secret):
         return Basic(username, password)
     if key and secret:
-        raise SettingsError(
-            "Both a user and a client key are set.", "Unset one of the two pairs. " + how, on_page=_ON_PAGE
-        )
+        raise SettingsError("Both a user and a client key are set.", f"Unset one pair: {pairs}.", on_page=_ON_PAGE)
     if username or password:
         missing = f"{prefix}_PASSWORD" if username else f"{prefix}_USERNAME"
         raise SettingsError(f"{missing} is not set.", how, on_page=_ON_PAGE)

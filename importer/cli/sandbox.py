@@ -53,7 +53,9 @@ def sandbox_command(host: str, port: int, list_them: bool, **given: Any) -> None
     except OptionsError as error:
         raise SettingsError(f"{error}.", "`importer sandbox --list` lists the possible values.") from None
     except OSError as error:
-        raise SettingsError(f"Cannot listen on {host}:{port} ({error.strerror}).", "Choose another --port.") from None
+        raise SettingsError(
+            f"Cannot listen on {host}:{port} ({error.strerror}).", "Choose another --host or --port."
+        ) from None
 
 
 def _print_address(url: str) -> None:

@@ -79,9 +79,8 @@ def refuse_unsafe(options: WebOptions) -> None:
     """Raises `SettingsError` where others could see customers' data without sign-in."""
     if not is_loopback(options.host) and not options.signs_in:
         raise SettingsError(
-            f"Other machines can reach {options.host}, and the page has no sign-in.",
-            "Add users with `importer serve --add-user NAME --users-file FILE` and set IMPORTER_WEB_USERS_FILE to"
-            " that file, or set IMPORTER_WEB_PROXY_HEADER to the header of a trusted proxy.",
+            f"Other machines can reach {options.host}, but the page has no sign-in.",
+            "Set IMPORTER_WEB_USERS_FILE and add users with --add-user (`importer manual page`).",
         )
     if bool(options.tls_certificate) != bool(options.tls_key):
         raise SettingsError(

@@ -34,7 +34,9 @@ def serve(options: WebOptions, announce: Callable[[str], None]) -> None:
             listener = listen(options.host, options.port)
         except OSError as error:
             address = f"{options.host}:{options.port}"
-            raise SettingsError(f"Cannot listen on {address} ({error.strerror}).", "Choose another --port.") from None
+            raise SettingsError(
+                f"Cannot listen on {address} ({error.strerror}).", "Choose another --host or --port."
+            ) from None
         host = f"[{options.host}]" if ":" in options.host else options.host
         scheme = "https" if options.tls_certificate else "http"
         address = f"{scheme}://{host}:{listener.getsockname()[1]}"

@@ -93,8 +93,9 @@ class Users:
                 return
             text = self._path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise SettingsError(
-                f"The users file {self._path} cannot be read ({type(error).__name__}).",
+                f"The users file {self._path} cannot be read ({why}).",
                 "Create it with `importer serve --add-user NAME --users-file FILE`.",
             ) from None
         self._entries = _parse(self._path, text)

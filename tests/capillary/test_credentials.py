@@ -97,6 +97,8 @@ def test_what_is_missing_or_wrong_is_told_with_what_to_set_and_without_a_secret(
     with pytest.raises(SettingsError, match=word) as caught:
         from_environment(environ)
     assert caught.value.advice
+    # At most two lines in a terminal of 80 columns.
+    assert len(f"importer: {caught.value}") <= 160
     assert "hush" not in str(caught.value)
 
 

@@ -15,6 +15,9 @@ from importer.settings.options import Settings
 from importer.web.command import serve_page
 from importer.web.options import MEBIBYTE, is_loopback, read_size
 
+#: The characters of two lines in a terminal of 80 columns.
+TWO_LINES = 160
+
 GIVEN = {
     "host": "127.0.0.1",
     "port": 0,
@@ -50,6 +53,7 @@ def test_no_public_address_without_sign_in(tmp_path: Path) -> None:
     ended = typed(tmp_path, "--sandbox", "--host", "0.0.0.0")
     assert ended.returncode == 2
     assert "has no sign-in" in ended.stderr and "IMPORTER_WEB_USERS_FILE" in ended.stderr
+    assert len(ended.stderr) <= TWO_LINES
     assert not (tmp_path / "reports" / ".web" / "web.db").exists()
 
 
