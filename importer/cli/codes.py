@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from itertools import zip_longest
+
 import click
 
 from importer.capillary.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
@@ -24,13 +27,25 @@ def codes_command(as_json: bool) -> None:
         ("Codes of rows without a usable answer", RUN_CODES.values()),
         ("Codes of rows that are rejected before sending", own_codes().values()),
     ):
-        print_data(f"{title}\n\n")
+        lines = [title, "", *_lines("code", "meaning", "what to do")]
         for entry in table:
-            print_data(f"{_code_line(entry)}\n")
-        print_data("\n")
+            lines += _code_lines(entry)
+        print_data("\n".join([*lines, "", ""]))
 
 
-def _code_line(entry: CodeEntry) -> str:
+def _code_lines(entry: CodeEntry) -> list[str]:
     happens = "" if entry.klass in (Next.ROW, Next.REJECTED) else f" [{entry.klass}]"
-    head = click.wrap_text(f"{entry.meaning}{happens}", 78, f"  {entry.code:<8} ", " " * 11)
-    return head + "\n" + click.wrap_text(entry.advice, 78, " " * 11, " " * 11)
+    return _lines(entry.code, f"{entry.meaning}{happens}", entry.advice)
+
+
+#: Columns of the table, which fits into 80. A longer code has its own line.
+_CODE, _MEANING, _ADVICE = 8, 30, 36
+
+
+def _lines(code: str, meaning: str, advice: str) -> list[str]:
+    above = [] if len(code) <= _CODE else [f"  {code}"]
+    texts = textwrap.wrap(meaning, _MEANING), textwrap.wrap(advice, _ADVICE, break_on_hyphens=False)
+    lines = [
+        f"  {'':{_CODE}}  {left:{_MEANING}}  {right}".rstrip() for left, right in zip_longest(*texts, fillvalue="")
+    ]
+    return [*above, *lines] if above else [f"  {code:{_CODE}}{lines[0][2 + _CODE :]}", *lines[1:]]

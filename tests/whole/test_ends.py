@@ -211,6 +211,19 @@ def test_json_is_one_document_and_talk_goes_to_stderr(terminal: Terminal) -> Non
         assert shown.err == "", command
 
 
+def test_the_codes_are_a_table_of_80_columns(terminal: Terminal) -> None:
+    """Meanings and advice are two columns; a long code has its own line and does not push them."""
+    shown = terminal.type("codes").out.splitlines()
+    assert max(map(len, shown)) <= 80
+    (row,) = (line for line in shown if line.startswith("  1004 "))
+    (code,) = (number for number, line in enumerate(shown) if line == "  mobile_without_country")
+    head = next(line for line in shown if line.startswith("  code"))
+    at, beside = head.index("meaning"), head.index("what to do")
+    assert row[at:].startswith("unknown store") and row[beside:].startswith("Correct the store code")
+    assert shown[code + 1][at:].startswith("the mobile has no country") and shown[code + 1][:at].isspace()
+    assert shown[code + 1][beside:].startswith("Add the country code")
+
+
 @pytest.mark.process
 def test_quiet_says_nothing(terminal: Terminal) -> None:
     """The exit code and the reports are all there is."""
