@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import difflib
 import sys
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 
 import click
 
 from importer.cli.printing import print_data
 from importer.errors import SettingsError
+from importer.system.manual import manual_pages
 
 
 @click.command("manual")
@@ -18,9 +17,9 @@ from importer.errors import SettingsError
 def manual_command(topic: str | None) -> None:
     """Show the manual, or one topic of it.
 
-    Without TOPIC: lists the topics.
+    Without TOPIC: lists the topics in reading order.
     """
-    topics = manual_topics()
+    topics = manual_pages()
     if topic is None:
         width = max(map(len, topics), default=0)
         lines = [f"{name:<{width}}  {summary_of(page.read_text('utf-8'))}" for name, page in topics.items()]
@@ -39,14 +38,6 @@ def manual_command(topic: str | None) -> None:
         click.echo_via_pager(text)
     else:
         print_data(text)
-
-
-def manual_topics() -> dict[str, Traversable]:
-    """The pages of the manual by topic, by name."""
-    folder = files("importer") / "manual"
-    pages = folder.iterdir() if folder.is_dir() else iter(())
-    found = {page.name.removesuffix(".md"): page for page in pages if page.name.endswith(".md")}
-    return dict(sorted(found.items()))
 
 
 def summary_of(text: str) -> str:

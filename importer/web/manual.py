@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from html import escape
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from urllib.parse import urlsplit
 
@@ -14,6 +13,8 @@ import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
+
+from importer.system.manual import manual_pages
 
 _COMMENT = re.compile(r"\s*<!--.*?-->\s*", re.DOTALL)
 
@@ -28,15 +29,13 @@ class Manual:
     """Every topic of a folder, read and rendered when first asked for."""
 
     def __init__(self, folder: Traversable | None = None) -> None:
-        self._folder = folder if folder is not None else files("importer") / "manual"
+        self._folder = folder
 
     @cached_property
     def topics(self) -> dict[str, Topic]:
-        """By name, in the order of their titles."""
-        pages = self._folder.iterdir() if self._folder.is_dir() else iter(())
-        texts = {page.name.removesuffix(".md"): page.read_text("utf-8") for page in pages if page.name.endswith(".md")}
-        found = [_topic(name, text, set(texts)) for name, text in texts.items()]
-        return {topic.name: topic for topic in sorted(found, key=lambda topic: topic.title.casefold())}
+        """By name, in reading order."""
+        texts = {name: page.read_text("utf-8") for name, page in manual_pages(self._folder).items()}
+        return {name: _topic(name, text, set(texts)) for name, text in texts.items()}
 
 
 def _topic(name: str, text: str, names: set[str]) -> Topic:

@@ -24,17 +24,13 @@ from importer.errors import EXIT_MEANINGS, ExitCode
 from importer.normaliser.damage import REPAIRS
 from importer.sandbox import FAULTS, SHAPES, magic_markdown
 from importer.settings.options import OPTIONS, Option
+from importer.system.manual import TOPICS
 from importer.telemetry.metrics import metrics_table
 from tests.architecture.test_imports import FLOORS
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 MANUAL = ROOT / "importer" / "manual"
-#: The manual's topics in reading order.
-TOPICS = (
-    *("getting-started", "sheets", "reports", "resuming", "options", "settings", "codes", "sandbox", "page"),
-    *("nightly", "schedulers", "library", "performance", "architecture", "decisions"),
-)
 FILES = (README, *(MANUAL / f"{topic}.md" for topic in TOPICS))
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- /generated -->)", re.DOTALL)
 _RUN_ID = re.compile(r"\d{8}-\d{4}-(\w+)-[0-9a-f]{4}")

@@ -17,7 +17,8 @@ import yaml
 from importer.model import RESULT_COLUMNS, Status
 from importer.normaliser.mapping import load
 from importer.settings.options import FILE_OPTIONS, OPTIONS
-from tests.docs.generate import FILES, MANUAL, PARTS, README, ROOT, TOPICS, all_commands, parts_of, without_parts
+from importer.system.manual import TOPICS
+from tests.docs.generate import FILES, MANUAL, PARTS, README, ROOT, all_commands, parts_of, without_parts
 
 TEXTS = {path: path.read_text(encoding="utf-8") for path in FILES}
 #: For those who work on the program: not in a package.

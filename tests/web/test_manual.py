@@ -7,6 +7,7 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from importer.settings.options import Settings
+from importer.system.manual import TOPICS
 from importer.web.app import create_app
 from importer.web.manual import Manual
 from importer.web.options import WebOptions
@@ -19,7 +20,12 @@ def page(tmp_path: Path, text: str) -> str:
     return str(Manual(tmp_path).topics["page"].html)
 
 
-def test_topics_are_listed_by_title(tmp_path: Path) -> None:
+def test_topics_are_listed_in_reading_order() -> None:
+    """The same order as on the command line."""
+    assert tuple(Manual().topics) == TOPICS
+
+
+def test_other_topics_are_listed_by_name(tmp_path: Path) -> None:
     """Only .md files are topics; a topic without a heading has its name as its title."""
     (tmp_path / "b.md").write_text("# Apples and `pears`\n", encoding="utf-8")
     (tmp_path / "a.md").write_text("No heading\n", encoding="utf-8")

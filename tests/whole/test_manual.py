@@ -7,6 +7,7 @@ from importlib.resources import files
 import pytest
 
 from importer.cli.manual import summary_of
+from importer.system.manual import TOPICS
 from tests.support.terminal import Terminal
 
 FOLDER = files("importer") / "manual"
@@ -18,12 +19,13 @@ PAGES = {
 
 
 def test_every_topic_is_listed_with_its_first_sentence(terminal: Terminal) -> None:
-    """One line per page, by name."""
+    """One line per page, in reading order."""
     ended = terminal.type("manual")
     assert ended.code == 0
     lines = [line for line in ended.out.splitlines() if line]
-    assert [line.split()[0] for line in lines[:-1]] == sorted(PAGES)
-    for name, line in zip(sorted(PAGES), lines, strict=False):
+    assert sorted(TOPICS) == sorted(PAGES)
+    assert [line.split()[0] for line in lines[:-1]] == list(TOPICS)
+    for name, line in zip(TOPICS, lines, strict=False):
         assert line.endswith(summary_of(PAGES[name]))
 
 
