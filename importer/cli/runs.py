@@ -21,7 +21,10 @@ from importer.world import World
 @config_option
 @json_option
 def runs_command(config: str | None, as_json: bool, **given: str | None) -> None:
-    """List the runs with their counts, newest first."""
+    """List the runs with their counts, newest first.
+
+    The state of a run is open (running, or to be resumed; with the exit code of a stop), OK, or with failures.
+    """
     found = list_runs(settings_of(given, config))
     print_data(to_json(found) if as_json else runs_text(found))
 

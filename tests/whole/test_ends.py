@@ -380,7 +380,8 @@ def test_runs_report_and_retry_follow_a_run(terminal: Terminal) -> None:
     folder = terminal.run_folder()
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".csv"}
     listed = terminal.type("runs")
-    assert folder.name in listed.out
+    head, line = (re.split(r"  +", line)[:2] for line in listed.out.splitlines())
+    assert head == ["run", "state"] and line == [folder.name, "with failures"]
     for path in folder.iterdir():
         path.unlink()
     assert terminal.type("report", folder.name).code == 0
