@@ -23,6 +23,7 @@ from importer.errors import ImporterError, worse
 from importer.model import RunSummary
 from importer.pipeline import resume, retry, run
 from importer.reporter.console import console_text
+from importer.runs.listing import has_open_rows
 from importer.runs.spool import spooled
 from importer.settings.options import Settings
 from importer.system.text import typed_place
@@ -91,16 +92,20 @@ def retry_command(run_id: str, config: str | None, as_json: bool, quiet: bool, *
     with Sending(quiet, settings) as world:
         work = measured(settings, world, lambda: retry(run_id, settings, pace_of(given, settings), world))
         with documents(as_json, False) as show:
-            code = _end(False, work, show, None if quiet else settings)
+            code = _end(False, work, show, None if quiet else settings, retry_of=run_id)
     sys.exit(code)
 
 
 def _end(
-    several: bool, work: Callable[[], RunSummary], show: Callable[[object], None] | None, settings: Settings | None
+    several: bool,
+    work: Callable[[], RunSummary],
+    show: Callable[[object], None] | None,
+    settings: Settings | None,
+    retry_of: str = "",
 ) -> int:
     """Carry out one run and return its exit code. `show` takes the summary; without it, `settings` print it.
 
-    Of several runs, an error ends only its own.
+    Of several runs, an error ends only its own. `retry_of`: the run whose open rows are sent.
     """
     try:
         summary = work()
@@ -112,5 +117,10 @@ def _end(
     if show is not None:
         show(summary)
     elif settings is not None:
-        print_data(console_text(summary, typed_place(settings.reports_dir, settings.database)))
+        place = typed_place(settings.reports_dir, settings.database)
+        skipped_all = summary.rows.skipped == summary.rows.read
+        if retry_of and skipped_all and not has_open_rows(retry_of, settings):
+            print_data(f"Nothing to do: run {retry_of} has no rows to retry.\n")
+        else:
+            print_data(console_text(summary, place))
     return summary.exit_code

@@ -392,6 +392,16 @@ def test_runs_report_and_retry_follow_a_run(terminal: Terminal) -> None:
     assert (rows["read"], rows["skipped"]) == (120, 83 + 22)
 
 
+def test_a_retry_of_a_run_without_open_rows_has_nothing_to_do(terminal: Terminal) -> None:
+    """Rejected rows need a fixed file: a retry does not send them."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD, ("12", "Red"))
+    assert terminal.type("run", "a.csv", "--sandbox").code == 3
+    name = terminal.run_folder().name
+    ended = terminal.type("retry", name)
+    assert (ended.code, ended.out) == (0, f"Nothing to do: run {name} has no rows to retry.\n")
+    assert terminal.type("retry", name, "--json").json["rows"]["skipped"] == 2
+
+
 @pytest.mark.process
 def test_a_command_starts_quickly_from_a_name_it_does_not_know(terminal: Terminal) -> None:
     """`python -m importer` and `importer` are one; an unknown command is usage."""
