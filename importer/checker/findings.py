@@ -277,15 +277,15 @@ def compare_fields(names: Iterable[str], fields: Sequence[FieldDefinition]) -> t
             if not near:
                 close = difflib.get_close_matches(name.casefold(), list(folded), 1, 0.7)
                 near = folded[close[0]] if close else ""
-            message = f"The organisation has no preference `{name}`."
-            message += f" Did you mean `{near}`?" if near else ""
+            message = f"The organisation has no preference “{name}”."
+            message += f" Did you mean “{near}”?" if near else ""
             found.append(FieldFinding(name, "unknown", message, near))
         elif field.is_disabled:
-            message = f"The preference `{name}` is disabled in the organisation: the server would refuse its values."
+            message = f"The preference “{name}” is disabled in the organisation: the server would refuse its values."
             found.append(FieldFinding(name, "disabled", message))
     for field in fields:
         if field.is_mandatory and not field.is_disabled and field.name not in given:
-            message = f"No column sets the preference `{field.name}`, which is mandatory in the organisation."
+            message = f"No column sets the preference “{field.name}”, which is mandatory in the organisation."
             found.append(FieldFinding(field.name, "mandatory", message))
     return tuple(found)
 

@@ -51,7 +51,7 @@ def _columns(findings: Findings) -> str:
         lines.append(_wrap(_becomes(column), lead, " " * (width + 4)))
         lines += [_wrap(remark, " " * (width + 4)) for remark in _remarks(column, findings.blank)]
     for name in findings.preferences[:_MOST_NAMES]:
-        lines.append(_wrap(f"preference `{name.preference}`: {counted(name.rows, 'row')}", "  "))
+        lines.append(_wrap(f"preference “{name.preference}”: {counted(name.rows, 'row')}", "  "))
     if len(findings.preferences) > _MOST_NAMES:
         lines.append(f"  and {counted(len(findings.preferences) - _MOST_NAMES, 'more preference')}")
     return "\n".join(lines)
@@ -60,7 +60,7 @@ def _columns(findings: Findings) -> str:
 def _becomes(column: ColumnFinding) -> str:
     samples = ", e.g. " + " | ".join([_short(sample, 24) for sample in column.samples]) if column.samples else ""
     if column.becomes == PREFERENCE:
-        name = "preference" if column.preference == column.column else f"preference `{column.preference}`"
+        name = "preference" if column.preference == column.column else f"preference “{column.preference}”"
         return name + (" (a list)" if column.is_list else "") + samples
     words = {IGNORED: "not sent", NAME: "name of the preference", VALUE: "value of the preference"}
     return words.get(column.becomes, column.becomes) + (samples if column.becomes == VALUE else "")
@@ -78,7 +78,7 @@ def _remarks(column: ColumnFinding, blank: str) -> list[str]:
         )
     if column.looks_like:
         taken = "not sent" if column.becomes == IGNORED else "sent as a preference"
-        remarks.append(f"looks like a misspelt `{column.looks_like}`, but is {taken}")
+        remarks.append(f"looks like a misspelt “{column.looks_like}”, but is {taken}")
     return remarks
 
 
@@ -87,7 +87,7 @@ def _problems(findings: Findings) -> str:
         return ""
     lines = ["Problems:"]
     for problem in findings.problems[:_MOST_PROBLEMS]:
-        where = f"`{problem.column}`: " if problem.column else ""
+        where = f"“{problem.column}”: " if problem.column else ""
         lines.append(_wrap(f"{where}{problem.meaning} ({_rows(problem.rows, problem.example_rows)})", "  "))
         if problem.advice:
             lines.append(_wrap(problem.advice, "    → ", "      "))
@@ -102,7 +102,7 @@ def _repairs(findings: Findings) -> str:
     lines = ["Fixed automatically (the original value is unambiguous):"]
     for repair in findings.repairs[:_MOST_REPAIRS]:
         cells = _rows(repair.cells, repair.example_rows, "cell")
-        lines.append(_wrap(f"`{repair.column}`: {repair.meaning} ({cells})", "  "))
+        lines.append(_wrap(f"“{repair.column}”: {repair.meaning} ({cells})", "  "))
     if len(findings.repairs) > _MOST_REPAIRS:
         lines.append(f"  and {counted(len(findings.repairs) - _MOST_REPAIRS, 'more kind')} of fix")
     return "\n".join(lines)
@@ -116,8 +116,8 @@ def _more(findings: Findings) -> str:
         lines.append(
             _wrap(
                 f"{counted(repeats.customers, 'customer')} {'occurs' if repeats.customers == 1 else 'occur'} more than"
-                f" once ({repeats.records:,} records in total: {examples}). Their rows are sent in the order of the"
-                f" sheet, so the last value wins.",
+                f" once ({counted(repeats.records, 'row')} in total: {examples}). Their rows are sent in the order of"
+                f" the sheet, so the last value wins.",
                 "- ",
                 "  ",
             )
@@ -147,11 +147,12 @@ def duration(seconds: float) -> str:
 def _rows(count: int, examples: Sequence[int], noun: str = "row") -> str:
     named = ", ".join(map(str, examples))
     more = " …" if count > len(examples) else ""
-    return f"{counted(count, noun)}: {'row ' if noun == 'cell' else ''}{named}{more}"
+    lead = "" if noun == "row" else "row " if len(examples) == 1 else "rows "
+    return f"{counted(count, noun)}: {lead}{named}{more}"
 
 
 def _separator(separator: str) -> str:
-    return {"\n": "new lines", ";": "`;`", ",": "`,`", "|": "`|`"}.get(separator, f"`{separator}`")
+    return "new lines" if separator == "\n" else f"“{separator}”"
 
 
 def _wrap(text: str, lead: str = "", follow: str | None = None) -> str:

@@ -210,7 +210,7 @@ def _from_document(document: Dict[str, Any]) -> tuple[Mapping, list[str]]:
             pairs.append((name, value))
     for name, value in pairs:
         if not isinstance(value, str) or not value.strip():
-            faults.append(f"The constant `{name}` must be a quoted text that is not empty.")
+            faults.append(f"The constant “{name}” must be a quoted text that is not empty.")
     return Mapping(tuple(uses), tuple([(name, str(value).strip()) for name, value in pairs])), faults
 
 
@@ -222,12 +222,12 @@ def _use_of(column: str, entry: object, faults: list[str]) -> ColumnUse | None:
     if isinstance(entry, str):
         entry = {"field": entry}
     if not isinstance(entry, dict):
-        faults.append(f"`{column}` must be a field name or a table in braces.")
+        faults.append(f"“{column}” must be a field name or a table in braces.")
         return None
     before = len(faults)
     unknown = [key for key in entry if key not in _KEYS]
     if unknown:
-        faults.append(f"`{column}` has unknown keys {_named(unknown)} (there are {_named(_KEYS)}).")
+        faults.append(f"“{column}” has unknown keys {_named(unknown)} (there are {_named(_KEYS)}).")
     for key, kind, word in (
         ("field", str, "a text"),
         ("preference", str, "a text"),
@@ -235,7 +235,7 @@ def _use_of(column: str, entry: object, faults: list[str]) -> ColumnUse | None:
         ("is_list", bool, "true or false"),
     ):
         if key in entry and not isinstance(entry[key], kind):
-            faults.append(f"`{key}` of `{column}` must be {word}.")
+            faults.append(f"`{key}` of “{column}” must be {word}.")
     if len(faults) > before:
         return None
     preference = preference_name(entry.get("preference", ""))
@@ -243,17 +243,17 @@ def _use_of(column: str, entry: object, faults: list[str]) -> ColumnUse | None:
     if field not in USES:
         near = difflib.get_close_matches(str(field), USES, 1)
         faults.append(
-            f"`{column}` is mapped to `{field}`, which is not one of {', '.join(USES)}"
+            f"“{column}” is mapped to `{field}`, which is not one of {', '.join(USES)}"
             + (f" (did you mean `{near[0]}`?)." if near else ".")
         )
         return None
     if preference and field != PREFERENCE:
-        faults.append(f"`{column}` cannot be `{field}` and a preference at once.")
+        faults.append(f"“{column}” cannot be `{field}` and a preference at once.")
     is_list = entry.get("is_list", False)
     if (is_list or entry.get("separator")) and field not in (PREFERENCE, VALUE):
-        faults.append(f"`{column}` is not a preference, so it cannot be a list.")
+        faults.append(f"“{column}” is not a preference, so it cannot be a list.")
     if entry.get("separator") and not is_list:
-        faults.append(f"`{column}` has a separator but no `is_list = true`.")
+        faults.append(f"“{column}” has a separator but no `is_list = true`.")
     if field == PREFERENCE and not preference:
         preference = preference_name(column)
     return ColumnUse(column, field, preference, is_list, entry.get("separator", ""))

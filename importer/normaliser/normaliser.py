@@ -81,7 +81,7 @@ class _BlockResult:
         if at in self.unusable:
             return
         meaning, advice, _who = OWN_CODES[code]
-        message = f"`{column}`: {meaning}" if column is not None else meaning
+        message = f"“{column}”: {meaning}" if column is not None else meaning
         if allowed:
             message += f" ({allowed})"
         self.problems.setdefault(at, []).append(Problem(self.rows[at], column, value, code, message, advice))

@@ -86,5 +86,5 @@ class Source(ABC):
 def own_problem(row_number: int, code: str, column: str | None = None, value: str = "") -> Problem:
     """A problem that the reader found, with the catalogue's message and advice."""
     meaning, advice, _ = OWN_CODES[code]
-    message = f"`{column}`: {meaning}" if column is not None else meaning
+    message = f"“{column}”: {meaning}" if column is not None else meaning
     return Problem(row_number, column, value, code, message, advice)

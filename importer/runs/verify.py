@@ -255,7 +255,7 @@ def verified_text(verified: Verified) -> str:
         f"{counted(verified.customers - verified.agree, 'differs', 'differ')}."
     ]
     for found in verified.differences[:_MOST_SHOWN]:
-        field = f"`{found.field}`: " if found.field else ""
+        field = f"“{found.field}”: " if found.field else ""
         lines.append(f"  row {found.row_number:,}, {found.customer}: {field}{found.what}")
     left = len(verified.differences) - _MOST_SHOWN
     if left > 0:

@@ -99,7 +99,7 @@ def test_a_misspelt_header_is_reported() -> None:
     """It is sent as a preference, and the findings say so."""
     found = _findings([("a@b.com", "x")], ("Email", "Moblie No"))
     assert found.columns[1].looks_like == "mobile"
-    assert "looks like a misspelt `mobile`, but is sent as a preference" in findings_text(found)
+    assert "looks like a misspelt “mobile”, but is sent as a preference" in findings_text(found)
 
 
 def test_the_customer_with_the_most_rows_sets_a_minimum_of_requests() -> None:
@@ -122,7 +122,7 @@ def test_a_long_sheet() -> None:
     rows = [(A, "Brand", "x"), (A, "Color", "y"), (B, "Brand", "z")]
     found = _findings(rows, ("Mobile", "Preference", "Value"))
     assert found.preferences == (NameFinding("Brand", 2), NameFinding("Color", 1))
-    assert "preference `Brand`: 2 rows" in findings_text(found)
+    assert "preference “Brand”: 2 rows" in findings_text(found)
 
 
 def test_the_organisations_fields() -> None:
@@ -137,21 +137,27 @@ def test_the_organisations_fields() -> None:
         FieldFinding(
             "Favourite Brand",
             "unknown",
-            "The organisation has no preference `Favourite Brand`. Did you mean `Favorite Brand`?",
+            "The organisation has no preference “Favourite Brand”. Did you mean “Favorite Brand”?",
             "Favorite Brand",
         ),
         FieldFinding(
             "Color",
             "disabled",
-            "The preference `Color` is disabled in the organisation: the server would refuse its values.",
+            "The preference “Color” is disabled in the organisation: the server would refuse its values.",
         ),
-        FieldFinding("city", "unknown", "The organisation has no preference `city`. Did you mean `City`?", "City"),
-        FieldFinding("Zodiac", "unknown", "The organisation has no preference `Zodiac`."),
+        FieldFinding("city", "unknown", "The organisation has no preference “city”. Did you mean “City”?", "City"),
+        FieldFinding("Zodiac", "unknown", "The organisation has no preference “Zodiac”."),
         FieldFinding(
-            "Size", "mandatory", "No column sets the preference `Size`, which is mandatory in the organisation."
+            "Size", "mandatory", "No column sets the preference “Size”, which is mandatory in the organisation."
         ),
     )
-    assert "no preference `Remark`" in findings_text(_findings(ROWS, fields=fields))
+    assert "no preference “Remark”" in findings_text(_findings(ROWS, fields=fields))
+
+
+def test_several_cells_are_in_rows() -> None:
+    """Plurals are right: `2 cells: rows 2, 3`."""
+    rows = [(f"{A}.0", "", "x", "", ""), (f"{B}.0", "", "x", "", "")]
+    assert "(2 cells: rows 2, 3)" in " ".join(findings_text(_findings(rows)).split())
 
 
 def test_the_text() -> None:
@@ -163,10 +169,10 @@ def test_the_text() -> None:
         "12:02 on 23 Nov",
         "2 rows would be rejected",
         "1 empty cell: not sent",
-        "2 cells look like lists (separated by `;`)",
-        "`Mobile`: the mobile has too few digits (2 rows: 4, 5)",
+        "2 cells look like lists (separated by “;”)",
+        "“Mobile”: the mobile has too few digits (2 rows: 4, 5)",
         "(1 cell: row 3)",
-        "1 customer occurs more than once",
+        "1 customer occurs more than once (3 rows in total: rows 2, 6, 7)",
         "IN +91 3, SG +65 1",
         "- encoding cp1252",
     ):

@@ -287,13 +287,13 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     for part in (
         "`colums`",
         "did you mean `mobile`",
-        "`preference` of `B`",
+        "`preference` of “B”",
         "“prefernce”",
-        "`D`",
-        "`E` is not a preference",
-        "`F` has a separator",
-        "`G` cannot be",
-        "`H`",
+        "“D”",
+        "“E” is not a preference",
+        "“F” has a separator",
+        "“G” cannot be",
+        "“H”",
     ):
         assert part in message
 
