@@ -176,7 +176,7 @@ class Annotations:
         if fill is None:
             return
         problems = [names[name] for name in self._problem_columns(outcome) if name in names]
-        text = f"{message_of(outcome) or '; '.join(outcome.warnings)}. {advice_of(outcome)} (code {outcome.code})"
+        text = _words(outcome)
         for column in problems or [status]:
             cell = sheet.cell(outcome.row_number, column)
             _fill(cell, fill)
@@ -197,6 +197,20 @@ class Annotations:
         wanted = fields.get(concerns, (concerns,))
         empty = self._blank.get(outcome.row_number, frozenset())
         return [use.column for use in self._mapping.columns if use.field in wanted and use.column not in empty]
+
+
+def _words(outcome: Outcome) -> str:
+    """Return the comment on a row: what happened and what to do."""
+    if outcome.status is not Status.SUCCEEDED:
+        return f"{message_of(outcome)}. {advice_of(outcome)} (code {outcome.code})"
+    return " ".join([*map(_warning, outcome.warnings), advice_of(outcome)])
+
+
+def _warning(warning: str) -> str:
+    """Return a warning as a sentence. It is a code of the API, or a text of the server."""
+    if warning.isdecimal():
+        return f"Warning {warning}: {lookup(warning).meaning}."
+    return f"Warning: {warning.removesuffix('.')}."
 
 
 def _size(path: Path) -> int | None:

@@ -90,10 +90,21 @@ def test_only_the_problem_cell_is_highlighted_and_commented(tmp_path: Path) -> N
     }
     assert sheet["B5"].comment.text == "importer: no e-mail. Correct it. (code email_invalid)"
     assert lookup("1004").advice in sheet["C6"].comment.text
+    advice = lookup("1017").advice
+    assert sheet["D9"].comment.text == f"importer: Warning 1017: custom field invalid. {advice}"
     assert {cell.coordinate for row in sheet.iter_rows() for cell in row if cell.comment} == {
         *("B5", "C6", "A7", "H8", "D9", "E9")
     }
     assert sheet["J7"].data_type == "s", "a message that looks like a formula is text"
+
+
+def test_a_warning_in_words_of_the_server_is_a_warning(tmp_path: Path) -> None:
+    path = uploaded(tmp_path / "u.xlsx")
+    found = outcomes(r5=Outcome(5, Status.SUCCEEDED, "1000", warnings=("91009", "Try later."), attempts=1, at=AT))
+    report(tmp_path / "run", path, found)
+    sheet = openpyxl.load_workbook(tmp_path / "run" / "annotated.xlsx")["Customers"]
+    (text,) = {cell.comment.text for cell in sheet[5] if cell.comment}
+    assert text.startswith(f"importer: Warning 91009: {lookup('91009').meaning}. Warning: Try later. ")
 
 
 def test_result_columns_are_appended_under_a_frozen_and_filterable_header(tmp_path: Path) -> None:
