@@ -7,6 +7,7 @@ the failed rows of the earlier run are kept in memory, as hashes.
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
@@ -291,8 +292,14 @@ def comparison_text(comparison: Comparison) -> str:
     for name, found, words in parts:
         lines.append(f"{found.rows:>10,}  {name:<16} {words}")
         for code, rows in list(found.codes.items())[:_EXAMPLES]:
-            lines.append(f"{'':>12}{rows:,} × {code or 'no code'}: {lookup(code).meaning}"[:79])
+            lines.append(_example(f"{rows:,} × {code or 'no code'}: {lookup(code).meaning}"))
         if found.rows:
             more = " …" if found.rows > len(found.example_rows) else ""
-            lines.append(f"{'':>12}rows {', '.join(map(str, found.example_rows))}{more}"[:79])
+            noun = "row" if found.rows == 1 else "rows"
+            lines.append(_example(f"{noun} {', '.join(map(str, found.example_rows))}{more}"))
     return "\n".join(lines) + "\n"
+
+
+def _example(text: str) -> str:
+    """Return a line below a count; one that is too long ends with an ellipsis after a whole word."""
+    return " " * 12 + textwrap.shorten(text, 68, placeholder=" …")

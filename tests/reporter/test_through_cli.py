@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from importer.cli.main import main
+from importer.runs.compare import ComparedRun, Comparison, RowGroup, comparison_text
 from importer.sandbox import EmbeddedSandbox
 from tests.support.terminal import Terminal, table, workbook_rows, write_csv
 
@@ -206,6 +207,18 @@ def test_fixed_rows_are_found_again_in_another_file(terminal: Terminal, sandbox:
     assert "2  fixed" in text
     assert max(map(len, text.splitlines())) <= 80
     assert not [cell for cell in ("98440", "code-1012", "code-816") if cell in text + ended.out]
+
+
+def test_a_comparison_cuts_a_long_line_after_a_whole_word() -> None:
+    """Half a row number is another row."""
+    run = ComparedRun("run", "a.csv", "2026-01-01T00:00:00Z")
+    none = RowGroup(0, (), {})
+    many = RowGroup(99, tuple(range(1_000_000, 1_000_010)), {"external_id_in_scientific_notation": 99})
+    text = comparison_text(Comparison(run, run, "row", none, many, RowGroup(1, (7,), {"1004": 1}), none))
+    meaning, rows = (line for line in text.splitlines() if line.endswith("…"))
+    assert len(meaning) <= 80 and meaning.endswith("a spreadsheet program …")
+    assert [int(word) for word in rows.removesuffix(", …").split("rows ")[1].split(", ")] == list(many.example_rows[:6])
+    assert text.splitlines()[-2] == " " * 12 + "row 7"
 
 
 # ---------------------------------------------------------------------------------------------------- safety
