@@ -131,6 +131,9 @@ def read_all(given: Mapping[str, str | None], environ: Mapping[str, str], file: 
                 layer[field] = option.read(text)
             except ValueError as error:
                 mistakes.append(Mistake(field, origin, f"{_described(text, error)}."))
+        if where == "command line" and len(targets := _targets(layer)) > 1:
+            names = " and ".join(f"--{_BY_FIELD[field].name}" for field in targets)
+            mistakes.append(Mistake(targets[0], None, f"{names} are different targets. Choose one."))
         _merge(values, layer)
     rate, burst = values.get("rate", Settings().rate), values.get("burst", 1)
     if burst > 1 and burst > rate.count / 2:
@@ -167,6 +170,11 @@ def changed(settings: Settings) -> str:
         word = f"--{name.replace('_', '-')}"
         found.append(word if value is True else f"{word} {typed_text(value, _BY_FIELD[name].read)}")
     return " ".join(found) or "defaults"
+
+
+def _targets(layer: Mapping[str, Any]) -> list[str]:
+    """The settings of a layer that name a target, by field."""
+    return [field for field in ("base_url", "cluster", "sandbox") if layer.get(field)]
 
 
 def _merge(values: dict[str, Any], layer: dict[str, Any]) -> None:

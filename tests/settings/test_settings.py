@@ -118,6 +118,22 @@ def test_a_target_replaces_the_one_below_it_however_it_was_said(tmp_path: Path) 
     assert (real.sandbox, real.base_url) == (False, CLUSTERS["us"])
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"sandbox": "true", "base_url": "https://eu.api.example"}, "--base-url and --sandbox"),
+        ({"cluster": "eu", "base_url": "https://eu.api.example"}, "--base-url and --cluster"),
+        ({"cluster": "eu", "sandbox": "true"}, "--cluster and --sandbox"),
+    ],
+)
+def test_two_targets_on_the_command_line_are_refused(given: dict[str, str], names: str) -> None:
+    """Rows must not be sent to a server that the user did not mean. No other mistake is listed."""
+    with pytest.raises(SettingsError) as caught:
+        load(given, {})
+    assert caught.value.message == f"{names} are different targets. Choose one."
+    assert load({"sandbox": "true"}, {"IMPORTER_BASE_URL": "https://eu.api.example"}).sandbox
+
+
 def test_every_mistake_of_a_file_is_told_at_once_with_its_line(tmp_path: Path) -> None:
     """Seven mistakes, seven sentences; those of profiles that were not asked for too."""
     file = tmp_path / "importer.toml"
