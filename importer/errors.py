@@ -6,6 +6,7 @@ Each says what is wrong, where, and what to do next. A failed row is not an erro
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import PurePath
 
 
 class ExitCode(IntEnum):
@@ -69,6 +70,19 @@ class ImporterError(Exception):
         self.message = message
         self.advice = advice
         self.on_page = advice if on_page is None else on_page
+
+
+def internal_error(
+    error: BaseException, advice: str = "Please report it.", *, on_page: str | None = None
+) -> ImporterError:
+    """An unexpected exception as an error. Its kind and where it was raised, not its text, which may hold a cell."""
+    trace, where = error.__traceback__, ""
+    while trace is not None:
+        where = f" in {PurePath(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    failure = ImporterError(f"Internal error: {type(error).__name__}{where}.", advice, on_page=on_page)
+    failure.__cause__ = error
+    return failure
 
 
 class SourceError(ImporterError):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import click
 
 from importer._version import __version__
 from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_error
-from importer.errors import ExitCode, ImporterError, JournalError
+from importer.errors import ExitCode, ImporterError, JournalError, internal_error
 from importer.system.garbage import collection_paused
 from importer.system.streams import close_streams, open_streams
 
@@ -114,9 +112,6 @@ def _main(arguments: Sequence[str] | None) -> NoReturn:
             advice = "Free some space or repair the disk, then type `importer resume`."
             print_error(JournalError(f"The disk failed: {error.strerror}.", advice))
             sys.exit(ExitCode.JOURNAL)
-        # The text of an exception can hold a cell: print where it happened, not what it says.
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        text = f"Internal error: {type(error).__name__} in {Path(where.filename).name}, line {where.lineno}."
-        print_error(ImporterError(text, "Report it with the command you typed. `importer resume` resumes a run."))
+        print_error(internal_error(error, "Report it with the command you typed. `importer resume` resumes a run."))
         sys.exit(ExitCode.INTERNAL)
     sys.exit(ExitCode.OK)

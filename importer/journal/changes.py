@@ -116,7 +116,7 @@ def _refuse_second_outcomes(connection: Connection, entries: Sequence[tuple[Any,
         before = _BEFORE.first(connection, (key, first + rows - 1))
         if before is not None and sum(before) > first:
             raise JournalError(
-                f"Internal error: row {first} would get a second outcome.",
+                f"Row {first} would get a second outcome, which is not recorded.",
                 "Please report it, then resume with `importer resume`.",
                 on_page="Please report it, then resume the import.",
             )

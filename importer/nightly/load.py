@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from importer.errors import ExitCode, ImporterError, SettingsError, worse
+from importer.errors import ExitCode, ImporterError, SettingsError, internal_error, worse
 from importer.journal import Run
 from importer.nightly.claims import Claim, ProfileFolder, folder_name
 from importer.nightly.inbox import Inbox, Seen, day_of, in_window, missing_file, read_inbox
@@ -141,8 +141,7 @@ class NightlyLoad:
         except ImporterError as error:
             steps.append(self._problem(error))
         except Exception as error:
-            # Only the kind of error: its text may hold a cell.
-            steps.append(self._problem(ImporterError(f"Internal error: {type(error).__name__}.", "Please report it.")))
+            steps.append(self._problem(internal_error(error)))
         return remembered(memory, steps), steps
 
     def _steps(self, folder: ProfileFolder, seen: dict[str, Seen], settles: bool) -> Iterator[Step]:

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from importer.capillary.credentials import from_environment
-from importer.errors import ExitCode, ImporterError, SettingsError
+from importer.errors import ExitCode, ImporterError, SettingsError, internal_error
 from importer.journal import Journal, Run
 from importer.model import RunSummary
 from importer.nightly.claims import Claim, ProfileFolder
@@ -72,8 +72,7 @@ class FileLoader:
             what = "unreadable" if error.exit_code is ExitCode.SOURCE else "stopped"
             return FileResult(claim.name, what, int(error.exit_code), message=str(error)), None
         except Exception as error:
-            # Only the kind of error: its text may hold a cell.
-            message = f"Internal error: {type(error).__name__}."
+            message = str(internal_error(error))
             return FileResult(claim.name, "stopped", int(ExitCode.INTERNAL), message=message), None
 
     def _load(self, claim: Claim, world: World) -> tuple[FileResult, RunEnd | None]:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from importer.chunker.batches import Chunker
 from importer.chunker.lanes import Lanes
-from importer.errors import ExitCode, ImporterError, Stop
+from importer.errors import ExitCode, ImporterError, Stop, internal_error
 from importer.model import Batch, Customer, Work
 from importer.sender.admission import first_of
 from importer.sender.stop_rules import StopRules
@@ -228,10 +228,8 @@ class Engine:
 
 
 def _unexpected(error: BaseException) -> ImporterError:
-    failure = ImporterError(
-        f"Internal error: {type(error).__name__}.",
+    return internal_error(
+        error,
         "Please report it, then resume with `importer resume`.",
         on_page="Please report it to the administrator of this page, then resume the import.",
     )
-    failure.__cause__ = error
-    return failure

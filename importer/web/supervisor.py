@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from importer.errors import ExitCode, ImporterError
+from importer.errors import ExitCode, ImporterError, internal_error
 from importer.settings.options import Settings
 from importer.system.files import write_whole
 from importer.web.child import Child
@@ -150,7 +150,7 @@ class Supervisor:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            ended = WorkerEnded(ExitCode.INTERNAL, f"Internal error: {type(error).__name__}.")
+            ended = WorkerEnded(ExitCode.INTERNAL, internal_error(error).message)
         interrupted = ended.exit_code == ExitCode.INTERRUPTED
         if not (self.closing.is_set() and live.wish.wanted == "running" and interrupted):
             wanted = live.wish.wanted if live.wish.wanted != "running" else "ended"

@@ -9,9 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import sys
 import threading
-import traceback
 from collections import Counter
 from pathlib import Path
 from typing import BinaryIO
@@ -19,7 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from importer.checker.check import check, organisation_fields
-from importer.errors import ExitCode, ImporterError, SourceError
+from importer.errors import ExitCode, ImporterError, SourceError, internal_error
 from importer.model import FieldDefinition, Outcome, Status
 from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping, fit, load, sketch
 from importer.normaliser.samples import Sampler
@@ -287,14 +285,8 @@ def main() -> None:
         ended = WorkerEnded(carry_out(task, World(_environ(task), observer, stopper=stopper)))
     except ImporterError as error:
         ended = WorkerEnded(int(error.exit_code), error.message, error.on_page, _locked(error))
-    except Exception:
-        # As on the command line: report the location, never the values.
-        kind, _, trace = sys.exc_info()
-        where = traceback.extract_tb(trace)[-1]
-        name = kind.__name__ if kind else "Exception"
-        ended = WorkerEnded(
-            ExitCode.INTERNAL, f"Internal error: {name} in {Path(where.filename).name}, line {where.lineno}.", ""
-        )
+    except Exception as error:
+        ended = WorkerEnded(ExitCode.INTERNAL, internal_error(error).message, "")
     pipe.send(ended)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from importer.errors import internal_error
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from tests.support.terminal import SAMPLES, Ended, Terminal, table, write_csv
 
@@ -209,6 +210,16 @@ def test_json_is_one_document_and_talk_goes_to_stderr(terminal: Terminal) -> Non
         shown = terminal.type(*command, "--json")
         assert isinstance(shown.json, list | dict), command
         assert shown.err == "", command
+
+
+def test_an_internal_error_says_where_it_happened_and_not_what_it_says() -> None:
+    """The text of an exception may hold a cell."""
+    with pytest.raises(ValueError) as caught:
+        int("919774487641 Asha")
+    error = internal_error(caught.value)
+    assert error.message == f"Internal error: ValueError in {Path(__file__).name}, line {caught.tb.tb_lineno}."
+    assert error.__cause__ is caught.value and error.exit_code == 1
+    assert internal_error(KeyError("Asha")).message == "Internal error: KeyError."
 
 
 def test_the_codes_are_a_table_of_80_columns(terminal: Terminal) -> None:
