@@ -236,7 +236,8 @@ def _decide(work: Work, asked: Asked[Reply], stages: Stages) -> Decision:
     stages.engine.stop(stages.admission.learn(work, asked))
     stop = stages.rules.learn(work, reply)
     rulings = reconcile(work.batch.customers, reply.items or ()) if isinstance(reply, Reply) else ()
-    decision = decide(work, reply, rulings, server_down=stages.admission.server_down, stop=stop)
+    down, variables = stages.admission.server_down, stages.client.variables
+    decision = decide(work, reply, rulings, server_down=down, stop=stop, variables=variables)
     # Before anything is written down: the next requests must not be sent.
     stages.engine.stop(decision.stop)
     return decision

@@ -76,6 +76,8 @@ class Client:
         self._options = options
         self._base = options.base_url.rstrip("/")
         self._credentials = credentials
+        #: The names of the variables that hold the credentials.
+        self.variables = credentials.variables
         self._clock = clock
         #: The Date of the newest answer.
         self.server_date = ""

@@ -20,8 +20,11 @@ from importer.errors import SettingsError
 
 
 class Basic(msgspec.Struct, frozen=True):
+    """`prefix`: how the variables begin that hold them."""
+
     username: str
     password: str
+    prefix: str = "IMPORTER"
 
     def __repr__(self) -> str:
         return f"Basic(username={self.username!r}, password=…)"
@@ -31,14 +34,21 @@ class Basic(msgspec.Struct, frozen=True):
         return self.username
 
     @property
+    def variables(self) -> tuple[str, str]:
+        return f"{self.prefix}_USERNAME", f"{self.prefix}_PASSWORD"
+
+    @property
     def header(self) -> str:
         digest = hashlib.md5(self.password.encode(), usedforsecurity=False).hexdigest()
         return "Basic " + base64.b64encode(f"{self.username}:{digest}".encode()).decode()
 
 
 class OAuth(msgspec.Struct, frozen=True):
+    """`prefix`: as in `Basic`."""
+
     key: str
     secret: str
+    prefix: str = "IMPORTER"
 
     def __repr__(self) -> str:
         return f"OAuth(key={self.key!r}, secret=…)"
@@ -46,6 +56,10 @@ class OAuth(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         return self.key
+
+    @property
+    def variables(self) -> tuple[str, str]:
+        return f"{self.prefix}_CLIENT_KEY", f"{self.prefix}_CLIENT_SECRET"
 
 
 Credentials = Basic | OAuth
@@ -62,9 +76,9 @@ def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Cr
     username, password = secret_of(environ, f"{prefix}_USERNAME"), secret_of(environ, f"{prefix}_PASSWORD")
     key, secret = secret_of(environ, f"{prefix}_CLIENT_KEY"), secret_of(environ, f"{prefix}_CLIENT_SECRET")
     if key and secret and not (username and password):
-        return OAuth(key, secret)
+        return OAuth(key, secret, prefix)
     if username and password and not (key and secret):
-        return Basic(username, password)
+        return Basic(username, password, prefix)
     if key and secret:
         raise SettingsError("Both a user and a client key are set.", f"Unset one pair: {pairs}.", on_page=_ON_PAGE)
     if username or password:

@@ -13,7 +13,7 @@ import httpx
 
 from importer.capillary.codes import Next
 from importer.capillary.paths import scheme_and_host
-from importer.capillary.triage import Trouble
+from importer.capillary.triage import CHECK_ADDRESS, Trouble
 
 #: The last four are raised below httpx and not always wrapped in its exceptions.
 _NETWORK = (
@@ -22,7 +22,6 @@ _NETWORK = (
 )
 #: The resolver reports that the name does not exist; its other errors may be temporary.
 _NO_SUCH_HOST = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
-_CHECK_ADDRESS = "Check --base-url."
 
 
 def explain(error: Exception, base_url: str) -> Trouble | None:
@@ -43,7 +42,7 @@ def explain(error: Exception, base_url: str) -> Trouble | None:
         if isinstance(cause, socket.gaierror):
             if cause.errno in _NO_SUCH_HOST:
                 message = f"the host {host} does not exist"
-                return Trouble(Next.SETTINGS, "dns", message, doubt=False, advice=_CHECK_ADDRESS)
+                return Trouble(Next.SETTINGS, "dns", message, doubt=False, advice=CHECK_ADDRESS)
             return Trouble(Next.AGAIN, "dns", f"the name server does not answer for {host}", doubt=False)
     if isinstance(error, httpx.ProxyError):
         if any(isinstance(cause, aiohttp.ClientHttpProxyError) and cause.status >= 500 for cause in chain):
@@ -52,10 +51,10 @@ def explain(error: Exception, base_url: str) -> Trouble | None:
         return Trouble(Next.SETTINGS, "proxy", "the proxy refuses the connection", doubt=False, advice=advice)
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError | ValueError):
         message = f"{host} is not an address that can be called"
-        return Trouble(Next.SETTINGS, "address", message, doubt=False, advice=_CHECK_ADDRESS)
+        return Trouble(Next.SETTINGS, "address", message, doubt=False, advice=CHECK_ADDRESS)
     if any(isinstance(cause, ssl.SSLError) for cause in chain):
         message = f"cannot make a TLS connection to {host}"
-        return Trouble(Next.AGAIN, "tls", message, doubt=False, advice=_CHECK_ADDRESS)
+        return Trouble(Next.AGAIN, "tls", message, doubt=False, advice=CHECK_ADDRESS)
     if _never_connected(error, chain):
         return Trouble(Next.AGAIN, "connect", f"cannot connect to {host}", doubt=False)
     if isinstance(error, httpx.DecodingError | zlib.error):

@@ -6,12 +6,13 @@ status only where the body has no code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from importer.capillary.codes import REQUEST_CODES, Next
+from importer.capillary.codes import REQUEST_CODES, Next, lookup
 from importer.capillary.wire import Answer
+from importer.errors import ExitCode, Stop
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -37,6 +38,34 @@ class RequestFailed(Exception):
         self.retry_after = retry_after
         self.request_id = request_id
         self.http_status = status
+
+
+#: What to do about most answers that do not come from the API.
+CHECK_ADDRESS = "Check --base-url."
+
+
+def refused(code: str, message: str, variables: Sequence[str] = (), then: str = "", on_page_then: str = "") -> Stop:
+    """The stop when the server refuses the credentials. `variables`: the names of those that hold them; `then`,
+    `on_page_then`: what follows the check."""
+    held_by = " and ".join(variables) or "the credentials"
+    return Stop(
+        ExitCode.REFUSED,
+        f"The server refuses the credentials or the permission ({code}: {message or lookup(code).meaning}).",
+        f"Check {held_by}{then}.",
+        on_page=f"Ask the administrator of this page to check the credentials{on_page_then}.",
+    )
+
+
+def unusable(trouble: Trouble, sentence: str = "The server cannot be used") -> Stop:
+    """The stop when no request can succeed with these settings. `sentence` begins its message."""
+    entry = REQUEST_CODES.get(trouble.code)
+    advice = entry.advice if entry is not None and entry.klass is Next.SETTINGS else CHECK_ADDRESS
+    return Stop(
+        ExitCode.SETTINGS,
+        f"{sentence}: {trouble.message}.",
+        trouble.advice or advice,
+        on_page="Ask the administrator of this page to check the connection to the API.",
+    )
 
 
 #: HTTP statuses that differ from the same number in a body, or that bodies do not use.

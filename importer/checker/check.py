@@ -15,7 +15,7 @@ import msgspec
 
 from importer.capillary.client import Client
 from importer.capillary.codes import Next
-from importer.capillary.triage import RequestFailed
+from importer.capillary.triage import RequestFailed, refused, unusable
 from importer.checker.findings import PROBLEM_COLUMNS, Findings, Gatherer, problem_row
 from importer.errors import ExitCode, SettingsError, Stop
 from importer.model import FieldDefinition, Problem
@@ -113,18 +113,10 @@ async def greet(target: Target, settings: Settings, world: World) -> Greeting:
             return Greeting(asked.reply, client.server_date)
     trouble = asked.reply.trouble
     if trouble.next in (Next.RENEW, Next.REFUSED):
-        raise Stop(
-            ExitCode.REFUSED,
-            f"The server refuses the credentials ({trouble.code}: {trouble.message}).",
-            "Check IMPORTER_USERNAME and IMPORTER_PASSWORD, or the client key.",
-            on_page="Ask the administrator of this page to check the credentials.",
-        )
-    message = f"The field list is not available: {trouble.message}."
+        raise refused(trouble.code, trouble.message, target.credentials.variables)
     if trouble.next in (Next.AGAIN, Next.SLOW):
-        raise Stop(ExitCode.TEMPORARY, message, "Try again later.")
-    raise SettingsError(
-        message, "Check --base-url.", on_page="Ask the administrator of this page to check the address of the API."
-    )
+        raise Stop(ExitCode.TEMPORARY, f"The field list is not available: {trouble.message}.", "Try again later.")
+    raise unusable(trouble, "The field list is not available")
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import msgspec
 
 from importer.capillary.codes import Next, lookup
-from importer.capillary.triage import RequestFailed, Trouble
-from importer.errors import ExitCode, Stop
+from importer.capillary.triage import RequestFailed, Trouble, refused, unusable
+from importer.errors import Stop
 from importer.masking import Scrubber
 from importer.model import MAX_ATTEMPTS, Customer, Reply, Status, Work
 from importer.reconciler.reconcile import Ruling, Verdict
@@ -77,11 +77,13 @@ def decide(
     *,
     server_down: bool = False,
     stop: Stop | None = None,
+    variables: Sequence[str] = (),
 ) -> Decision:
     """`rulings`: one per customer, if the reply has items. `server_down`: the breaker is open, so no failure counts
-    against the batch. `stop`: the reply ends the run, since it did not come from the API."""
+    against the batch. `stop`: the reply ends the run, since it did not come from the API. `variables`: the names of
+    those that hold the credentials."""
     if isinstance(reply, Reply):
-        return _of_items(work, rulings)
+        return _of_items(work, rulings, variables)
     # The server's words go to the journal, and as the reason of a stop to consoles and logs.
     message = Scrubber(work.batch.customers, only_known=True)(reply.trouble.message)
     trouble = msgspec.structs.replace(reply.trouble, message=message)
@@ -91,9 +93,9 @@ def decide(
         case Next.SLOW | Next.RENEW:
             return Decision(work.attempts, follow_ups=(_again(work),))
         case Next.REFUSED:
-            return _stays(work, refused(trouble.code, trouble.message))
+            return _stays(work, _refused(trouble.code, trouble.message, variables))
         case Next.SETTINGS:
-            return _stays(work, _unusable(trouble))
+            return _stays(work, unusable(trouble))
         case Next.HALVE:
             return _refused_whole(work, trouble)
         case _ if stop is not None:
@@ -115,7 +117,7 @@ def halved(work: Work) -> Decision:
 # ---------------------------------------------------------------------------------------------------- with items
 
 
-def _of_items(work: Work, rulings: Sequence[Ruling]) -> Decision:
+def _of_items(work: Work, rulings: Sequence[Ruling], variables: Sequence[str]) -> Decision:
     work = msgspec.structs.replace(work, attempts=work.attempts + 1, tries=work.tries + 1)
     decided: list[Decided] = []
     later: dict[Verdict, list[tuple[Customer, Ruling]]] = {}
@@ -128,7 +130,8 @@ def _of_items(work: Work, rulings: Sequence[Ruling]) -> Decision:
     stop = None
     if Verdict.REFUSED in later:
         ruling = later[Verdict.REFUSED][0][1]
-        stop = refused(ruling.code, Scrubber(work.batch.customers, only_known=True)(ruling.message))
+        scrub = Scrubber(work.batch.customers, only_known=True)
+        stop = _refused(ruling.code, scrub(ruling.message), variables)
     return Decision(
         work.attempts,
         decided,
@@ -244,22 +247,5 @@ def _failed(work: Work, trouble: Trouble, server_down: bool) -> Decision:
     return Decision(work.attempts, (Decided(work.batch.customers[0], Status.UNKNOWN, "no_answer", text),))
 
 
-# ---------------------------------------------------------------------------------------------------- stops
-
-
-def refused(code: str, message: str) -> Stop:
-    return Stop(
-        ExitCode.REFUSED,
-        f"The server refuses the credentials or the permission ({code}: {message or lookup(code).meaning}).",
-        "Check IMPORTER_USERNAME and IMPORTER_PASSWORD (or the client key), then resume with `importer resume`.",
-        on_page="Ask the administrator of this page to check the credentials, then resume the import.",
-    )
-
-
-def _unusable(trouble: Trouble) -> Stop:
-    return Stop(
-        ExitCode.SETTINGS,
-        f"The server cannot be used: {trouble.message}.",
-        trouble.advice or "Correct the settings and try again.",
-        on_page="Ask the administrator of this page to check the connection to the API.",
-    )
+def _refused(code: str, message: str, variables: Sequence[str]) -> Stop:
+    return refused(code, message, variables, ", then resume with `importer resume`", ", then resume the import")

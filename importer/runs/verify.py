@@ -13,7 +13,7 @@ import msgspec
 
 from importer.capillary.client import Client
 from importer.capillary.codes import Next
-from importer.capillary.triage import RequestFailed
+from importer.capillary.triage import RequestFailed, refused, unusable
 from importer.errors import ExitCode, SettingsError, Stop
 from importer.journal import Journal, Run
 from importer.masking import Scrubber, masked, masked_mobile
@@ -193,15 +193,9 @@ async def _ask(client: Client, admission: Admission, expected: _Expected) -> dic
                     raise stop
                 continue
             case Next.REFUSED:
-                advice = "Check the credentials, then verify again."
-                raise Stop(ExitCode.REFUSED, f"The server refuses the credentials: {message}.", advice)
+                raise refused(trouble.code, message, client.variables, ", then verify again", ", then verify again")
             case Next.SETTINGS:
-                raise Stop(
-                    ExitCode.SETTINGS,
-                    f"The server cannot be used: {message}.",
-                    trouble.advice or "Check --base-url.",
-                    on_page="Ask the administrator of this page to check the address of the API.",
-                )
+                raise unusable(msgspec.structs.replace(trouble, message=message))
         attempts += 1
         if attempts >= MAX_ATTEMPTS:
             raise Stop(ExitCode.TEMPORARY, f"The server does not answer: {message}.", "Verify again later.")

@@ -28,6 +28,14 @@ def test_secrets_are_not_shown() -> None:
     assert (Basic("till", "x").name, OAuth("key", "x").name) == ("till", "key")
 
 
+def test_credentials_know_the_variables_that_hold_them() -> None:
+    """An error names them."""
+    basic = from_environment({"BRAND_A_USERNAME": "u", "BRAND_A_PASSWORD": "p"}, "BRAND_A")
+    assert basic.variables == ("BRAND_A_USERNAME", "BRAND_A_PASSWORD")
+    token = from_environment({"IMPORTER_CLIENT_KEY": "k", "IMPORTER_CLIENT_SECRET": "s"})
+    assert token.variables == ("IMPORTER_CLIENT_KEY", "IMPORTER_CLIENT_SECRET")
+
+
 def test_basic_and_oauth_from_the_environment() -> None:
     assert from_environment({"IMPORTER_USERNAME": "u", "IMPORTER_PASSWORD": " p "}) == Basic("u", " p ")
     assert from_environment({"IMPORTER_CLIENT_KEY": "k", "IMPORTER_CLIENT_SECRET": "s"}) == OAuth("k", "s")

@@ -122,6 +122,18 @@ def test_a_refused_permission_stops_the_run_and_keeps_the_rows_open() -> None:
     assert (rows(decision), statuses(decision)) == ([(2,)], {3: Status.SUCCEEDED})
 
 
+def test_a_refusal_names_the_variables_that_hold_the_credentials() -> None:
+    """Those of a profile have their own prefix. The page names none: its users cannot set them."""
+    known = {"variables": ("BRAND_A_USERNAME", "BRAND_A_PASSWORD")}
+    for stop in (
+        decide(work_of(2), items(FORBIDDEN, YES), **known).stop,
+        decide(work_of(2), failed(Next.REFUSED), **known).stop,
+    ):
+        assert stop is not None
+        assert "Check BRAND_A_USERNAME and BRAND_A_PASSWORD, then resume" in stop.advice
+        assert "BRAND_A" not in stop.on_page
+
+
 # ---------------------------------------------------------------------------------------------------- no items
 
 

@@ -456,6 +456,13 @@ def credentials(bench: Bench) -> None:
         assert bench.terminal.type("run", *words).code == 2
         assert bench.terminal.type("run", *words, "--credentials", "brand_a").code == 0
         assert bench.terminal.type("check", *words, "--online", "--credentials", "BRAND_A").code == 0
+        bench.terminal.setenv(BRAND_A_PASSWORD="wrong")
+        for ended in (
+            bench.terminal.type("check", *words, "--online", "--credentials", "BRAND_A"),
+            bench.terminal.type("verify"),
+        ):
+            assert ended.code == 4
+            assert "Check BRAND_A_USERNAME and BRAND_A_PASSWORD" in ended.err
 
 
 def time_zone(bench: Bench) -> None:
