@@ -30,7 +30,10 @@ from importer.world import World
 @table_options("nightly")
 @config_option
 @click.option(
-    "--watch/--once", "stays", default=False, help="keep running and look every minute, or look once [default: once]"
+    "--watch/--once",
+    "stays",
+    default=False,
+    help="keep running and check the inbox every minute, or check it once [default: once]",
 )
 @quiet_option
 @json_option
@@ -38,8 +41,8 @@ def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool,
     """Import every complete file of the inbox.
 
     Each file is a run. Then the file is moved to done or failed, and its reports go to the outbox. Unfinished runs are
-    resumed first. A second nightly of the same profile ends with 11. The exit code is the worst of all files; an
-    expected file that is missing past its time counts as 8.
+    resumed first. A second `nightly` of the same profile exits with 11. The exit code is the worst of all files; an
+    expected file that is missing counts as 8.
     """
     file = config_file(config)
     settings, mistakes = check_profile(typed(given), os.environ, file)

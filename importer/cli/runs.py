@@ -30,7 +30,9 @@ def runs_command(config: str | None, as_json: bool, **given: str | None) -> None
 
 
 @click.command("purge")
-@click.option("--older-than", required=True, metavar="TIME", help="runs that ended this long ago or earlier, like 90d")
+@click.option(
+    "--older-than", required=True, metavar="TIME", help="purge runs that ended at least this long ago, like 90d"
+)
 @table_options("purge")
 @config_option
 @json_option

@@ -25,23 +25,50 @@ _Read = TypeVar("_Read")
 
 @click.command("sandbox")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="address to listen on")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), metavar="PORT", help="port")
-@click.option("--database", metavar="FILE", help="keep the state in FILE [default: in memory]")
-@click.option("--customers", metavar="FILE", help="identifiers of the customers that exist, one a line [default: all]")
-@click.option("--fields", metavar="FILE", help="preferences that are defined, one a line [default: any]")
-@click.option("--shape", default="", metavar="WORDS", help="shape of the answers, see --list [default: documented]")
-@click.option("--rate-limit", metavar="N/UNIT", help="answer 429 above this many requests per key [default: no limit]")
-@click.option("--retry-after", default="", metavar="TEXT", help="Retry-After of a 429: seconds, a date, or auto")
-@click.option("--batch-limit", type=click.IntRange(1), metavar="N", help="answer 1060 above N customers")
 @click.option(
-    "--latency", multiple=True, type=click.FloatRange(0), metavar="SECONDS", help="seconds before each answer"
+    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), metavar="PORT", help="port to listen on"
 )
-@click.option("--fault", "faults", multiple=True, metavar="LINE", help="a fault by request, like 3:503, see --list")
-@click.option("--list", "list_them", is_flag=True, help="print the magic identifiers, shapes and faults")
+@click.option("--database", metavar="FILE", help="keep the state in FILE [default: in memory]")
+@click.option(
+    "--customers", metavar="FILE", help="identifiers of existing customers, one per line [default: all exist]"
+)
+@click.option("--fields", metavar="FILE", help="preferences that are defined, one per line [default: any name]")
+@click.option("--shape", default="", metavar="WORDS", help="shape of the answers (see --list) [default: as documented]")
+@click.option("--rate-limit", metavar="N/UNIT", help="answer 429 to more requests per user [default: no limit]")
+@click.option(
+    "--retry-after",
+    default="",
+    metavar="TEXT",
+    help="Retry-After header of a 429: seconds, a date, or auto [default: none]",
+)
+@click.option(
+    "--batch-limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="refuse more than N customers per request (code 1060) [default: no limit]",
+)
+@click.option(
+    "--latency",
+    multiple=True,
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="delay of each answer; if repeated, taken in turn [default: none]",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="LINE",
+    help="what goes wrong with which request, like 3:503 for the third; repeatable (see --list)",
+)
+@click.option(
+    "--list", "list_them", is_flag=True, help="list the identifiers, shapes and faults that change answers, and exit"
+)
 def sandbox_command(host: str, port: int, list_them: bool, **given: Any) -> None:
     """Serve the sandbox, a test server for the API, until stopped.
 
-    Sign in with the user sandbox-till and the password sandbox.
+    To import into it, set IMPORTER_USERNAME to sandbox-till and IMPORTER_PASSWORD to sandbox, and pass --base-url with
+    the address that is printed.
     """
     if list_them:
         _list_magic()
@@ -51,7 +78,7 @@ def sandbox_command(host: str, port: int, list_them: bool, **given: Any) -> None
         given["fields"] = _read("--fields", load_fields, given["fields"])
         serve(SandboxOptions(**given), host, port, _print_address)
     except OptionsError as error:
-        raise SettingsError(f"{error}.", "`importer sandbox --list` lists the possible values.") from None
+        raise SettingsError(error.message, error.advice) from None
     except OSError as error:
         raise SettingsError(
             f"Cannot listen on {host}:{port} ({error.strerror}).", "Choose another --host or --port."

@@ -22,9 +22,13 @@ _OF_THE_PAGE = (
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="address to listen on")
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), metavar="PORT", help="port")
 @click.option(
-    "--users-file", metavar="FILE", help="users who may sign in [default: IMPORTER_WEB_USERS_FILE; else no sign-in]"
+    "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), metavar="PORT", help="port to listen on"
+)
+@click.option(
+    "--users-file",
+    metavar="FILE",
+    help="file of users who may sign in [default: IMPORTER_WEB_USERS_FILE, otherwise no sign-in]",
 )
 @click.option("--add-user", metavar="NAME", help="add a user to the users file, ask for the password, and exit")
 @click.option(
@@ -39,10 +43,12 @@ _OF_THE_PAGE = (
     help="address of that proxy [default: this machine]",
 )
 @click.option("--name", "names", multiple=True, metavar="HOST", help="host name under which browsers reach the page")
-@click.option("--https", is_flag=True, help="browsers use HTTPS, which a proxy terminates")
+@click.option("--https", is_flag=True, help="browsers reach the page over HTTPS, through a proxy")
 @click.option("--tls-certificate", metavar="FILE", help="serve HTTPS with this certificate")
 @click.option("--tls-key", metavar="FILE", help="private key of the certificate")
-@click.option("--max-upload", default="512M", show_default=True, metavar="SIZE", help="size of the largest file")
+@click.option(
+    "--max-upload", default="512M", show_default=True, metavar="SIZE", help="maximum size of an uploaded file"
+)
 @table_options("run", without=_OF_ONE_RUN)
 @config_option
 def serve_command(config: str | None, **given: Any) -> None:

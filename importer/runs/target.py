@@ -34,6 +34,14 @@ def rate_key(base_url: str, name: str) -> str:
     return f"{base_url} {name}"
 
 
+def no_target() -> SettingsError:
+    return SettingsError(
+        "No target is given.",
+        "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it out.",
+        on_page="Ask the administrator of this page to set the address of the API.",
+    )
+
+
 @contextmanager
 def target_of(settings: Settings, world: World) -> Iterator[Target]:
     """Yield the API of the settings, or a sandbox for the time of the run. Raises `SettingsError`."""
@@ -53,8 +61,4 @@ def target_of(settings: Settings, world: World) -> Iterator[Target]:
         credentials = from_environment(world.environ, settings.credentials)
         yield Target(settings.base_url, settings.base_url, credentials, world.transport)
     else:
-        raise SettingsError(
-            "No target is given.",
-            "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it out.",
-            on_page="Ask the administrator of this page to set the address of the API.",
-        )
+        raise no_target()

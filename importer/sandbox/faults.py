@@ -88,13 +88,19 @@ def parse_fault(line: str) -> Fault:
     """`REQUESTS:KIND[-after][:setting=value]…`, where REQUESTS is `5`, `5-8`, `5-` (and on) or `*/20` (each 20th)."""
     found = _LINE.fullmatch(line.strip())
     if found is None:
-        raise OptionsError(f"fault {line!r}: write it as 3:503, 4-6:429:retry-after=2 or */20:reset-after")
+        raise OptionsError(
+            f"{line!r} is not a valid fault.",
+            "Use REQUESTS:KIND, like 3:503, 4-6:429:retry-after=2 or */20:reset-after (`importer sandbox --list`).",
+        )
     first, last, every, kind, rest = found.groups()
     after = kind.endswith("-after")
     kind = kind.removesuffix("-after")
     name = "NNN" if re.fullmatch("[345][0-9][0-9]", kind) else re.sub("-[0-9]+$", "-NNN", kind)
     if name not in FAULTS:
-        raise OptionsError(f"fault {line!r}: its kind is not known; the kinds are: {', '.join(FAULTS)}")
+        raise OptionsError(
+            f"{line!r} is not a valid fault: there is no kind {kind}.",
+            "Choose a kind that `importer sandbox --list` lists.",
+        )
     settings = dict(part.split("=", 1) for part in _SETTING.split(rest) if part)
     return Fault(
         first=int(first or 0),

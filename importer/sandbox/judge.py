@@ -229,7 +229,10 @@ class _Check:
         try:
             self._regex = re.compile(field.regex) if field.regex else None
         except re.error as error:
-            raise OptionsError(f"field {field.name!r}: its regex cannot be read ({error})") from error
+            raise OptionsError(
+                f"The regex of the preference {field.name!r} is not valid ({error}).",
+                "Correct it in the file of fields.",
+            ) from error
 
     def __call__(self, value: str) -> bool:
         if value == "":

@@ -16,7 +16,12 @@ DEFAULT_SECRET = "sandbox-secret"  # noqa: S105 - likewise
 
 
 class OptionsError(ValueError):
-    """A setting of the sandbox that cannot be understood. The text says which and what is possible."""
+    """A setting of the sandbox that is not valid. `message`: which one; `advice`: what to write instead."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(f"{message} {advice}")
+        self.message = message
+        self.advice = advice
 
 
 class PreferenceField(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +88,9 @@ def parse_rate(text: str) -> tuple[int, float]:
     """`100/minute` as (100, 60.0). Windows of other lengths, for tests: `10/0.5s`."""
     found = _RATE.fullmatch(text.strip())
     if found is None or int(found[1]) < 1:
-        raise OptionsError(f"rate limit {text!r}: write it as 100/minute, 50/second or 1000/hour")
+        raise OptionsError(
+            f"{text!r} is not a valid rate limit.", "Use requests per unit, like 100/minute, 50/second or 1000/hour."
+        )
     unit = found[2]
     return int(found[1]), _SECONDS.get(unit) or float(unit[:-1])
 
@@ -107,7 +114,10 @@ def load_fields(path: str | Path) -> tuple[PreferenceField, ...]:
     try:
         return fields_of(msgspec.json.decode(text))
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError) as error:
-        raise OptionsError(f"{path}: no list of field definitions ({error})") from error
+        raise OptionsError(
+            f"{path} does not contain a list of preferences ({error}).",
+            "Write one name per line, or save the API's answer as JSON.",
+        ) from error
 
 
 def fields_of(document: Any) -> tuple[PreferenceField, ...]:

@@ -99,9 +99,11 @@ def parse_shape(text: str) -> dict[str, str]:
     for word in filter(None, (part.strip() for part in text.split(","))):
         question = next((q for q, words in QUESTIONS.items() if word in words), None)
         if question is None:
-            raise OptionsError(f"shape {word!r} is not known; the words are: {', '.join(SHAPES)}")
+            raise OptionsError(f"There is no shape {word!r}.", "Choose words that `importer sandbox --list` lists.")
         if answered.setdefault(question, word) != word:
-            raise OptionsError(f"shapes {answered[question]!r} and {word!r} exclude each other")
+            raise OptionsError(
+                f"The shapes {answered[question]!r} and {word!r} exclude each other.", "Choose one of them."
+            )
         chosen[question] = word
     return chosen
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from importer.capillary.credentials import from_environment as credentials_of
 from importer.errors import SettingsError
+from importer.runs.target import no_target
 from importer.settings.options import Settings
 from importer.web.options import WebOptions, from_environment, read_addresses, read_size
 from importer.web.server import serve
@@ -30,10 +31,7 @@ def serve_page(
         return
     own = settings()
     if not own.sandbox and not own.base_url:
-        raise SettingsError(
-            "No target is given.",
-            "Add --base-url https://… (or --cluster NAME) to send to the API, or --sandbox to try it without.",
-        )
+        raise no_target()
     if not own.sandbox:
         # Fail now, not when a user starts the first import.
         credentials_of(environ, own.credentials)

@@ -212,6 +212,26 @@ def test_json_is_one_document_and_talk_goes_to_stderr(terminal: Terminal) -> Non
         assert shown.err == "", command
 
 
+@pytest.mark.parametrize(
+    ("words", "wrong", "advice"),
+    [
+        (("--fault", "3"), "'3' is not a valid fault", "3:503"),
+        (("--fault", "3:nope"), "no kind nope", "`importer sandbox --list`"),
+        (("--rate-limit", "many"), "'many' is not a valid rate limit", "100/minute"),
+        (("--shape", "round"), "no shape 'round'", "`importer sandbox --list`"),
+        (("--shape", "booleans,strings"), "exclude each other", "Choose one"),
+    ],
+)
+def test_an_option_of_the_sandbox_that_is_not_valid_ends_with_2(
+    terminal: Terminal, words: tuple[str, str], wrong: str, advice: str
+) -> None:
+    """What is wrong, then what to do."""
+    ended = terminal.type("sandbox", "--port", "0", *words)
+    assert ended.code == 2
+    text = sentence(ended)
+    assert wrong in text and advice in text.partition(wrong)[2]
+
+
 def test_an_internal_error_says_where_it_happened_and_not_what_it_says() -> None:
     """The text of an exception may hold a cell."""
     with pytest.raises(ValueError) as caught:
