@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import struct
@@ -61,9 +62,7 @@ class EmbeddedSandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
-        # Requests still in flight are scripted faults that never answer: do not wait for them.
-        self._server.force_exit = True
+        self._server.stop()
         self._thread.join(10)
         self.state.close()
         if self._defects and error is None:
@@ -120,10 +119,39 @@ class _SandboxServer(uvicorn.Server):
             )
         )
         self._announce = started
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Stop at once, from another thread. Requests in flight are scripted faults that never answer."""
+        self.should_exit = self.force_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._stopped.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         self._announce()
+
+    async def main_loop(self) -> None:
+        """uvicorn's loop, which looks every 0.1 s whether a signal came. `stop` ends it at once."""
+        ticks = asyncio.create_task(super().main_loop())
+        stopped = asyncio.create_task(self._stopped.wait())
+        await asyncio.wait({ticks, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        ticks.cancel()
+        stopped.cancel()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn's end, without its waits after `stop`."""
+        if not self.force_exit:
+            await super().shutdown(sockets=sockets)
+            return
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)  # connections close in the next turn of the loop
 
 
 class _Lending:
