@@ -25,6 +25,7 @@ def parrot() -> Iterator[str]:
 def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
     found = Terminal(tmp_path, capsys, monkeypatch)
     found.setenv(IMPORTER_USERNAME="till", IMPORTER_PASSWORD="till")
+    found.skip_waits()
     return found
 
 

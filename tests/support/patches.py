@@ -12,6 +12,7 @@ In `new` they stand for what they matched, in the same order. An empty `new` del
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -72,21 +73,44 @@ def apply(name: str, old: str, new: str) -> tuple[Path, str]:
             changed = [ast.Pass()]
     setattr(match.parent, match.field, changed)
     try:
-        return scope.path, ast.unparse(ast.fix_missing_locations(_tree(scope.path))) + "\n"
+        return scope.path, _text_of(scope)
     finally:
         setattr(match.parent, match.field, kept)  # the trees are read once, and shared
 
 
+def _text_of(scope: Scope) -> str:
+    """The file's text with the statement of the module that holds the scope written from its tree; or all of it."""
+    module = _tree(scope.path)
+    if scope.node is module:
+        return ast.unparse(ast.fix_missing_locations(module)) + "\n"
+    line = scope.node.lineno  # type: ignore[attr-defined]
+    statement = next(one for one in module.body if one.lineno <= line <= one.end_lineno)
+    decorators = getattr(statement, "decorator_list", [])
+    first = min(one.lineno for one in (statement, *decorators))
+    lines = _source(scope.path).splitlines(keepends=True)
+    text = ast.unparse(ast.fix_missing_locations(statement))
+    return "".join([*lines[: first - 1], text, "\n", *lines[statement.end_lineno :]])
+
+
 def _where(pattern: ast.expr | list[ast.stmt]) -> str:
     """The innermost scopes in which a pattern matches, with the number of matches: the code may have moved."""
-    times = {}
-    for scope in scopes():
-        if isinstance(scope.node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) and (
-            count := sum(1 for _ in _matches(pattern, scope.node))
-        ):
-            times[scope.name] = count
-    inner = [name for name in times if not any(other.startswith(f"{name}.") for other in times)]
-    return ", ".join(f"{name} ({times[name]})" for name in inner) or "nothing"
+    times = Counter(
+        _innermost(scope.path)[id(match.parent)]
+        for scope in scopes()
+        if isinstance(scope.node, ast.Module)
+        for match in _matches(pattern, scope.node)
+    )
+    return ", ".join(f"{name} ({count})" for name, count in times.items()) or "nothing"
+
+
+@cache
+def _innermost(path: Path) -> dict[int, str]:
+    """The module or function around each node of a file, by the node's id."""
+    found: dict[int, str] = {}
+    for scope in scopes():  # outer ones first
+        if scope.path == path and isinstance(scope.node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef):
+            found |= {id(node): scope.name for node in ast.walk(scope.node)}
+    return found
 
 
 # ---------------------------------------------------------------------------------------------------- scopes
@@ -102,8 +126,13 @@ def scopes() -> tuple[Scope, ...]:
 
 
 @cache
+def _source(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return ast.parse(_source(path))
 
 
 def _scopes_in(node: ast.AST, name: str, path: Path) -> Iterator[Scope]:

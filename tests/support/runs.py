@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import os
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,46 @@ def environment(sandbox: EmbeddedSandbox, home: Path) -> dict[str, str]:
 def world(sandbox: EmbeddedSandbox, home: Path, **more: Any) -> World:
     """`more`: fields of the world."""
     return World(**{"environ": environment(sandbox, home), "observer": Listener(), **more})
+
+
+class SkippingClock:
+    """A clock that a wait sets forward instead of taking time. Not for a run with a deadline, which is a wait too."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._skipped
+
+    async def sleep(self, seconds: float) -> None:
+        self._skipped += seconds
+        await asyncio.sleep(0)
+
+
+def world_by_requests(sandbox: EmbeddedSandbox, home: Path, seconds: float, **more: Any) -> World:
+    """A world in which each request takes so many seconds by its clock, and no time otherwise."""
+    clock, sleep = clock_by_requests(sandbox, seconds)
+    return world(sandbox, home, clock=clock, sleep=sleep, **more)
+
+
+def clock_by_requests(
+    sandbox: EmbeddedSandbox, seconds: float
+) -> tuple[Callable[[], float], Callable[[float], Awaitable[None]]]:
+    """A clock that a request sets forward by so many seconds, and the sleep that goes by it.
+
+    For runs that send one request at a time. All runs of a test need it: the slots of the rate, which runs share, are
+    moments of this clock.
+    """
+
+    def clock() -> float:
+        return time.monotonic() + seconds * sandbox.state.calls["POST customer/preferences"]
+
+    async def sleep(wait: float) -> None:
+        until = clock() + wait
+        while (left := until - clock()) > 0:
+            await asyncio.sleep(min(left, 0.001))
+
+    return clock, sleep
 
 
 class StopsAfter(Listener):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 import subprocess
@@ -15,8 +16,11 @@ import msgspec
 import openpyxl
 import pytest
 
+from importer.cli import sending
 from importer.cli.main import main
 from importer.sandbox import EmbeddedSandbox
+from importer.world import World
+from tests.support.runs import SkippingClock, clock_by_requests
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
@@ -41,7 +45,10 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Terminal:
-    """A folder and an environment to type commands in. `type` runs them in this process, `start` in another one."""
+    """A folder and an environment to type commands in. `type` runs them in this process, `start` in another one.
+
+    In this process a back-off waits the shortest time that jitter can give it: none.
+    """
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -51,6 +58,7 @@ class Terminal:
         patch.setenv("HOME", str(folder / "home"))
         patch.delenv("XDG_STATE_HOME", raising=False)
         patch.setenv("IMPORTER_RATE", FAST)
+        self._world()
 
     def setenv(self, **variables: str) -> None:
         for name, value in variables.items():
@@ -58,6 +66,19 @@ class Terminal:
 
     def credentials(self, sandbox: EmbeddedSandbox) -> None:
         self.setenv(IMPORTER_USERNAME=sandbox.username, IMPORTER_PASSWORD=sandbox.password)
+
+    def clock_by_requests(self, sandbox: EmbeddedSandbox, seconds: float) -> None:
+        """In this process each request takes so many seconds by the clock of a run."""
+        clock, sleep = clock_by_requests(sandbox, seconds)
+        self._world(clock=clock, sleep=sleep)
+
+    def skip_waits(self) -> None:
+        """In this process no run waits: its clock is set forward."""
+        clock = SkippingClock()
+        self._world(clock=clock, sleep=clock.sleep)
+
+    def _world(self, **given: Any) -> None:
+        self._patch.setattr(sending, "World", functools.partial(World, jitter=lambda: 0.0, **given))
 
     def type(self, *words: str | Path) -> Ended:
         self._capture.readouterr()

@@ -68,6 +68,7 @@ def test_no_sheet_is_written_over_by_what_a_run_says_of_itself(terminal: Termina
 def test_a_row_that_a_stop_leaves_unknown_says_when_and_in_which_request(terminal: Terminal) -> None:
     """Both were empty, and the request is what the vendor's support asks for."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    terminal.skip_waits()
     with EmbeddedSandbox(SandboxOptions(faults=("1-:503-after",))) as sandbox:
         terminal.credentials(sandbox)
         ended = terminal.type("run", "a.csv", "--base-url", sandbox.base_url, "--max-outage", "1s")
@@ -293,29 +294,31 @@ def test_standard_input_is_a_source(terminal: Terminal, sandbox: EmbeddedSandbox
 
 def test_an_interrupted_run_says_how_to_go_on(terminal: Terminal) -> None:
     """--max-duration ends a run cleanly: 10, its reports written, and resumed it finishes."""
-    rows = [(f"9197744{number:05}", "Blue") for number in range(100)]
+    rows = [(f"9197744{number:05}", "Blue") for number in range(40)]
     write_csv(terminal.folder / "a.csv", HEADER, *rows)
-    with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
+    with EmbeddedSandbox() as sandbox:
         terminal.credentials(sandbox)
+        terminal.clock_by_requests(sandbox, 10.0)
         words = ("--base-url", sandbox.base_url, "--batch-size", "1", "--concurrency", "1", "--json")
-        ended = terminal.type("run", "a.csv", *words, "--max-duration", "2.5")
+        ended = terminal.type("run", "a.csv", *words, "--max-duration", "150s")
         assert ended.code == 10
-        assert 0 < ended.json["rows"]["unprocessed"] < 100
+        assert 0 < ended.json["rows"]["unprocessed"] < 40
         assert any("importer resume" in note for note in ended.json["notes"])
-        ended = terminal.type("resume", "--json", "--max-duration", "1h", "--concurrency", "8")
+        ended = terminal.type("resume", "--json", "--max-duration", "1h")
         assert ended.code == 0
-        assert len(sandbox.state.accepted) == 100
+        assert len(sandbox.state.accepted) == 40
 
 
 def test_repairs_are_counted_once_however_often_a_run_was_stopped(terminal: Terminal) -> None:
     """Rows that were read ahead and read again are not repaired twice: the summary says what an unbroken run says."""
     whole = terminal.type("run", SAMPLES / "customers.csv", "--sandbox", "--json").json["repairs"]
-    with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
+    with EmbeddedSandbox() as sandbox:
         terminal.credentials(sandbox)
-        words = ("--base-url", sandbox.base_url, "--batch-size", "4", "--concurrency", "1", "--json")
-        assert terminal.type("run", SAMPLES / "customers.csv", *words, "--max-duration", "0.5").code == 10
-        assert terminal.type("resume", "--max-duration", "0.5").code == 10
-        ended = terminal.type("resume", "--json", "--max-duration", "1h", "--concurrency", "8")
+        terminal.clock_by_requests(sandbox, 10.0)
+        words = ("--base-url", sandbox.base_url, "--batch-size", "10", "--concurrency", "1", "--json")
+        assert terminal.type("run", SAMPLES / "customers.csv", *words, "--max-duration", "100s").code == 10
+        assert terminal.type("resume", "--max-duration", "100s").code == 10
+        ended = terminal.type("resume", "--json", "--max-duration", "1h")
     assert (ended.code, ended.json["repairs"]) == (0, whole)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 import re
@@ -14,6 +15,7 @@ import httpx
 import msgspec
 import openpyxl
 import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from importer.errors import ExitCode
 from importer.pipeline import run
@@ -24,7 +26,7 @@ from importer.settings.values import CLUSTERS
 from importer.system.clock import seconds_until
 from importer.world import Stopper, World
 from tests.support.fault_server import closed_port
-from tests.support.runs import StopsAfter
+from tests.support.runs import StopsAfter, clock_by_requests
 from tests.support.terminal import Ended, Terminal, table, write_csv
 
 HEADER = ("Mobile", "Favourite colour")
@@ -184,15 +186,15 @@ def batch_size(bench: Bench) -> None:
 
 def rate(bench: Bench) -> None:
     bench.sheet(6)
-    words = ("--rate", "4/second")
+    words = ("--rate", "10/second")
     with EmbeddedSandbox() as sandbox:
         ended = bench.run(sandbox, "--batch-size", "1", *words)
         times = [request.at for request in sandbox.state.requests]
-        assert times[-1] - times[0] > 0.6  # 1.2 s, less what the first was late
-        assert ended.json["rate"]["configured"] == "4/second"
+        assert times[-1] - times[0] > 0.25  # 0.5 s, less what the first was late
+        assert ended.json["rate"]["configured"] == "10/second"
         (bench.folder / "a.csv").write_text("Mobile,Favourite colour\n" + "12,Blue\n" * 3)
         name = bench.run(sandbox).json["run_id"]
-        assert bench.run(sandbox, *words, source=name, command="retry").json["rate"]["configured"] == "4/second"
+        assert bench.run(sandbox, *words, source=name, command="retry").json["rate"]["configured"] == "10/second"
     bench.sheet(6)
     assert bench.ready("a.csv", "--batch-size", "1", "--rate", "1/minute")["seconds"] == 300
 
@@ -213,11 +215,28 @@ def burst(bench: Bench) -> None:
 
 def concurrency(bench: Bench) -> None:
     bench.sheet(9)
-    # The first goes alone. Of the next three each is there for longer than it takes the others to come.
-    for number, word, latency in ((1, "1", (0.02,)), (3, "3", (0.0, 3.0, 3.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0))):
-        with EmbeddedSandbox(SandboxOptions(latency=latency)) as sandbox:
-            assert bench.run(sandbox, "--batch-size", "1", "--concurrency", word).code == 0
+    for number in (1, 3):
+        sandbox = EmbeddedSandbox()
+        sandbox.app = held_until(number, sandbox)  # type: ignore[assignment]
+        with sandbox:
+            assert bench.run(sandbox, "--batch-size", "1", "--concurrency", str(number)).code == 0
             assert sandbox.state.in_flight_most == number
+
+
+def held_until(number: int, sandbox: EmbeddedSandbox) -> ASGIApp:
+    """The sandbox, which answers once so many requests were in flight. The first one is sent alone."""
+    app, state = sandbox.app, sandbox.state
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def held() -> Message:
+            while state.calls["POST customer/preferences"] > 1 and state.in_flight_most < number:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)  # one more would have time to arrive
+            return await receive()
+
+        await app(scope, held, send)
+
+    return answer
 
 
 def max_errors(bench: Bench) -> None:
@@ -269,25 +288,28 @@ def canary(bench: Bench) -> None:
 
 
 def until(bench: Bench) -> None:
-    """Three seconds before six the run begins; it may send until six."""
-    bench.sheet(200)
+    """The run begins five minutes before six; it may send until six."""
+    bench.sheet(30)
     six = datetime.datetime(2026, 11, 24, 6, 0).timestamp()
-    with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
+    with EmbeddedSandbox() as sandbox:
         environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
         given = {"base_url": sandbox.base_url, "until": "06:00", "batch_size": "1", "concurrency": "1"}
-        world = World(environ | {"HOME": str(bench.folder)}, wall=lambda: int(six * 1000) - 3000)
+        clock, sleep = clock_by_requests(sandbox, 30.0)
+        environ |= {"HOME": str(bench.folder)}
+        world = World(environ, wall=lambda: int(six * 1000) - 300_000, clock=clock, sleep=sleep)
         summary = run("a.csv", load(given | {"rate": "1000/second"}, {}), world)
     assert summary.exit_code == ExitCode.TIME
-    assert 0 < summary.rows.succeeded < 200
+    assert 0 < summary.rows.succeeded < 30
 
 
 def max_duration(bench: Bench) -> None:
-    bench.sheet(200)
-    with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
+    bench.sheet(50)
+    with EmbeddedSandbox() as sandbox:
+        bench.terminal.clock_by_requests(sandbox, 10.0)
         words = ("--batch-size", "1", "--concurrency", "1")
-        ended = bench.run(sandbox, *words, "--max-duration", "0.3")
+        ended = bench.run(sandbox, *words, "--max-duration", "100s")
         assert ended.code == 10
-        ended = bench.terminal.type("resume", "--max-duration", "0.2", "--json")
+        ended = bench.terminal.type("resume", "--max-duration", "100s", "--json")
         assert ended.code == 10
         assert ended.json["rows"]["unprocessed"] > 0
 
@@ -389,9 +411,10 @@ def database(bench: Bench) -> None:
 
 
 def restart(bench: Bench) -> None:
-    bench.sheet(100)
-    with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
-        words = ("--batch-size", "1", "--concurrency", "1", "--max-duration", "0.2")
+    bench.sheet(20)
+    with EmbeddedSandbox() as sandbox:
+        bench.terminal.clock_by_requests(sandbox, 10.0)
+        words = ("--batch-size", "1", "--concurrency", "1", "--max-duration", "100s")
         assert bench.run(sandbox, *words).code == 10
         assert bench.run(sandbox, *words).code == 11
         assert bench.run(sandbox, "--restart").code == 0
@@ -508,13 +531,18 @@ DEMONSTRATIONS: dict[str, Callable[[Bench], None]] = {
     )
 }
 
+#: Wait for a rate.
+WAITING = frozenset({"max_errors"})
+
 
 def test_every_option_has_its_demonstration() -> None:
     """An option that nobody shows to do something may as well do nothing."""
     assert sorted(DEMONSTRATIONS) == sorted(option.field for option in OPTIONS if option.field not in BY_NIGHT)
 
 
-@pytest.mark.parametrize("field", list(DEMONSTRATIONS))
+@pytest.mark.parametrize(
+    "field", [pytest.param(name, marks=pytest.mark.slow if name in WAITING else ()) for name in DEMONSTRATIONS]
+)
 def test_an_option_does_what_it_says(bench: Bench, field: str) -> None:
     """Seen from outside: in what the sandbox received, in the reports, or in the exit code."""
     DEMONSTRATIONS[field](bench)
