@@ -21,10 +21,10 @@ from tests.support.small_disk import make_room, mounted
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
-ROWS = 3000
-#: Of the 2 MB. The journal of ROWS needs many times more, however few commits it makes of them: if all of the eight
-#: batches that are under way at a time shared each commit, there would be 188, of 12 kB or more.
-ROOM = 500_000
+ROWS = 1500
+#: Of the 2 MB. The journal of ROWS needs several times more, however few commits it makes of them: if all of the eight
+#: batches that are in flight at a time shared each commit, there would be 94, of 12 kB or more.
+ROOM = 300_000
 
 
 @pytest.fixture

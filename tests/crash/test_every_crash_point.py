@@ -56,7 +56,7 @@ def told(points: list[Point], whole: int, capsys: pytest.CaptureFixture[str]) ->
         print(f"\n{len(points)} of {whole} points: " + ", ".join(f"{n} {name}" for name, n in by_call.items()))
 
 
-@pytest.mark.parametrize("step", [pytest.param(23, id="some points"), EXHAUSTIVE])
+@pytest.mark.parametrize("step", [pytest.param(47, id="some points"), EXHAUSTIVE])
 def test_a_run_killed_at_any_point_is_resumed_to_the_right_end(
     zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str], step: int
 ) -> None:
@@ -80,7 +80,7 @@ def test_a_run_killed_at_any_point_is_resumed_to_the_right_end(
     assert tried(zygotes, tmp_path, points, check) == {}
 
 
-@pytest.mark.parametrize("step", [pytest.param(41, id="some points"), EXHAUSTIVE])
+@pytest.mark.parametrize("step", [pytest.param(83, id="some points"), EXHAUSTIVE])
 def test_a_disk_that_fails_at_any_point_ends_the_run_with_7_or_does_no_harm(
     zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str], step: int
 ) -> None:

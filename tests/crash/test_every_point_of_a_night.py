@@ -55,7 +55,7 @@ class Night(Case):
         return wrong
 
 
-@pytest.mark.parametrize("step", [pytest.param(61, id="some points"), EXHAUSTIVE])
+@pytest.mark.parametrize("step", [pytest.param(97, id="some points"), EXHAUSTIVE])
 def test_a_nightly_load_killed_at_any_point_is_resumed_by_the_next_to_the_right_end(
     zygotes: Zygotes, tmp_path: Path, capsys: pytest.CaptureFixture[str], step: int
 ) -> None:

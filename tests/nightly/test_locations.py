@@ -236,12 +236,19 @@ def test_a_server_without_extensions(house: House, sftp: SFTPServer, tmp_path: P
     location.close()
 
 
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A client of a local server, which s3fs finds by the environment."""
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[tuple[str, int]]:
+    """Host and port of a local S3 server."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
+    yield server.get_host_and_port()
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of a local server with one empty bucket, which s3fs finds by the environment."""
+    host, port = s3_server
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -249,8 +256,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     httpx.post(f"http://{host}:{port}/moto-api/reset")  # moto keeps one state for the process
     client = boto3.client("s3")
     client.create_bucket(Bucket="bucket")
-    yield client
-    server.stop()
+    return client
 
 
 def keys(s3: Any) -> list[str]:

@@ -265,7 +265,10 @@ def wait_for_requests(sandbox: EmbeddedSandbox, count: int) -> None:
 
 @pytest.mark.process
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.exhaustive) for one in (signal.SIGINT, signal.SIGHUP))],
+)
 def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_goes_on(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -359,7 +362,11 @@ def test_a_log_of_json_lines_stays_one_when_a_signal_comes(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)],
+    [
+        (signal.SIGINT, signal.SIGINT),
+        pytest.param(signal.SIGTERM, signal.SIGTERM, marks=pytest.mark.exhaustive),
+        pytest.param(signal.SIGTERM, signal.SIGINT, marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_second_signal_leaves_at_once_and_the_run_can_be_resumed(
     tmp_path: Path, first: signal.Signals, second: signal.Signals

@@ -15,7 +15,6 @@ import select
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -158,7 +157,7 @@ class Zygote:
 
 
 class Case:
-    """A folder with a small sheet, and a stand-in of its own in this process, which no kill reaches."""
+    """A folder with a small sheet, and its own sandbox in this process, which no kill reaches."""
 
     def __init__(self, folder: Path, zygote: Zygote, options: SandboxOptions | None = None) -> None:
         self.folder = folder
@@ -181,8 +180,7 @@ class Case:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # The server looks for its end ten times a second: nobody waits for that.
-        threading.Thread(target=self.sandbox.__exit__, args=(None, None, None)).start()
+        self.sandbox.__exit__(None, None, None)
         if error is None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
