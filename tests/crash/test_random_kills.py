@@ -35,7 +35,7 @@ def has_begun(case: Case) -> bool:
 @pytest.mark.parametrize(
     ("count", "batch_size", "kills"),
     [
-        pytest.param(5_000, 25, 6, id="6 kills"),
+        pytest.param(2_500, 25, 4, id="4 kills"),
         pytest.param(50_000, 100, 20, id="20 kills", marks=pytest.mark.exhaustive),
     ],
 )
