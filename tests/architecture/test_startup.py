@@ -51,6 +51,7 @@ def loaded_by(folder: Path, *words: str) -> tuple[int, set[str]]:
     return int(code), set(libraries)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", list(LIST))
 def test_a_command_loads_only_what_it_needs(tmp_path: Path, name: str) -> None:
     """Each in a process of its own; the run sends ten rows of CSV."""

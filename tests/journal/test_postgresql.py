@@ -22,8 +22,9 @@ from tests.support.nightly import House
 from tests.support.nightly import sheet as nights_sheet
 from tests.support.runs import Program, results, settings, sheet, statuses, world
 
+pytestmark = pytest.mark.process  # its server
 
-@pytest.mark.process
+
 @pytest.mark.slow
 def test_a_run_killed_on_one_machine_goes_on_from_the_database(database: str, tmp_path: Path) -> None:
     """Only the database and the source are needed; there is no journal in the folder of the reports."""
@@ -71,7 +72,6 @@ def test_nights_of_one_profile_on_two_machines(database: str, tmp_path: Path) ->
         assert len(sandbox.state.accepted) == 30
 
 
-@pytest.mark.process
 def test_the_lock_in_the_database_names_who_holds_it_and_ends_with_its_process(database: str, tmp_path: Path) -> None:
     """Two processes, possibly on two machines: the second one reports the first."""
     text = "import sys\nfrom pathlib import Path\nfrom importer.journal import Journal\n"

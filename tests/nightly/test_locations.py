@@ -263,6 +263,7 @@ def keys(s3: Any) -> list[str]:
     return [entry["Key"] for entry in s3.list_objects_v2(Bucket="bucket").get("Contents", [])]
 
 
+@pytest.mark.slow
 def test_a_load_by_s3(house: House, s3: Any, sandbox: EmbeddedSandbox) -> None:
     """Files move to done or failed in the bucket, reports are put there; no object is overwritten."""
     s3.put_object(Bucket="bucket", Key=f"in/{NAME}", Body=sheet(0).encode())
@@ -285,6 +286,7 @@ def test_a_load_by_s3(house: House, s3: Any, sandbox: EmbeddedSandbox) -> None:
     assert house.look().files == ()
 
 
+@pytest.mark.slow
 def test_a_bucket_that_does_not_exist(house: House, s3: Any) -> None:
     """A misspelt bucket is a problem, not an empty inbox. A folder without objects is an empty inbox."""
     house.settings["inbox"] = "s3://nihgt/in"
@@ -294,6 +296,7 @@ def test_a_bucket_that_does_not_exist(house: House, s3: Any) -> None:
     assert house.look(DAY).exit_code == 0
 
 
+@pytest.mark.slow
 def test_an_object_that_changes_during_the_copy_waits(house: House, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new version between the listing and the end of the copy is imported once it has settled."""
     s3.put_object(Bucket="bucket", Key=f"in/{NAME}", Body=sheet(0).encode())
@@ -325,6 +328,7 @@ def gs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     server.stop()
 
 
+@pytest.mark.slow
 def test_a_load_by_gs(house: House, gs: Any, sandbox: EmbeddedSandbox) -> None:
     """Files move to done in the bucket; no object is overwritten; a misspelt bucket is a problem."""
     gs.pipe_file(f"bucket/in/{NAME}", sheet(0).encode())

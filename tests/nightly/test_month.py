@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from importer.errors import ExitCode
 from importer.sandbox import EmbeddedSandbox
 from importer.sandbox.faults import parse_script
@@ -181,6 +183,7 @@ class Month:
         self.done += [corrected.name.replace(".csv", ".2.csv"), self.name(day)]
 
 
+@pytest.mark.slow
 def test_a_month_of_loads(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
     """After each load the state, the notices and the exit code are as expected. No row is lost or imported twice."""
     with Mailbox() as mailbox, receiver() as (address, posted):

@@ -55,6 +55,7 @@ def test_it_ends_with_its_source(large: Path) -> None:
     assert _is_gone(process)
 
 
+@pytest.mark.process
 def test_a_killed_child_is_an_error_and_no_end_of_the_sheet(large: Path) -> None:
     """Half of the rows is not all of them: whatever ends the child early is told."""
     with open_source(large) as source:
@@ -73,6 +74,7 @@ def test_rows_can_be_left_unread(large: Path) -> None:
         assert sum(len(block) for block in source.blocks()) == 20_000
 
 
+@pytest.mark.process
 def test_it_gets_no_secret(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in its environment nor on its command line."""
     monkeypatch.setenv("IMPORTER_PASSWORD", "canary-4711")
@@ -82,6 +84,7 @@ def test_it_gets_no_secret(large: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert b"canary" not in seen
 
 
+@pytest.mark.process
 def test_its_memory_is_bounded(large: Path) -> None:
     """By the system, whatever its parser does."""
     with open_source(large) as source:

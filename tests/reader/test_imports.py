@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SLOW = ["pandas", "numpy", "openpyxl", "xlrd", "msoffcrypto", "phonenumbers", "email_validator", "charset_normalizer"]
 READ = """
 import json, sys
@@ -26,6 +28,7 @@ def loaded(file: Path) -> list[object]:
     return found
 
 
+@pytest.mark.process
 def test_a_csv_file_loads_only_what_its_columns_need(tmp_path: Path) -> None:
     """No table library, no workbook parser; numbering plans only for a mobile column."""
     file = tmp_path / "a.csv"

@@ -124,6 +124,7 @@ def test_seconds_at_50_a_second_never_exceed_them(tmp_path: Path, monkeypatch: p
     assert most_in_a_window(arrived, 1.0) <= 51 + math.ceil(50 * late)
 
 
+@pytest.mark.slow
 def test_two_runs_with_one_key_share_its_rate(tmp_path: Path) -> None:
     """Each on its own they would send twice as many; what one of them writes late may come beside one of the other."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.2,))) as sandbox:

@@ -134,6 +134,8 @@ class House:
             "time-zone": "Asia/Kolkata",
             **more,
         }
+        #: Other clocks of the world, for example.
+        self.world: dict[str, Any] = {}
 
     @property
     def toml(self) -> Path:
@@ -147,7 +149,9 @@ class House:
     ) -> NightlyLoad:
         settings, mistakes = check_profile({"profile": "brand-a"}, self.environ, self.toml)
         assert settings is not None and not mistakes, mistakes
-        world = World(self.environ, wall=wall or self.clock.wall, stopper=stopper or Stopper())
+        world = World(
+            self.environ, wall=wall or self.clock.wall, stopper=stopper or Stopper(), jitter=lambda: 0.0, **self.world
+        )
         return NightlyLoad(settings, world, log or Log(), self.clock.sleep)
 
     def look(

@@ -19,6 +19,7 @@ from importer.sandbox.faults import parse_script
 from importer.telemetry.metrics import METRICS, Figures, exposition, load_figures, write_figures
 from tests.support.manual import example
 from tests.support.nightly import House, receiver, sheet
+from tests.support.runs import SkippingClock
 
 NIGHT = datetime.date(2026, 11, 24)
 
@@ -199,6 +200,8 @@ def _check_with_promtool(promtool: str, house: House, prom: Path, alert: str, fi
 
 def test_pauses_are_counted(house: House, prom: Path, sandbox: EmbeddedSandbox) -> None:
     """What the server asked us to wait, in seconds; requests it answered 429 are counted as throttled."""
+    clock = SkippingClock()
+    house.world = {"clock": clock, "sleep": clock.sleep}
     sandbox.state.faults = parse_script(["1:429:retry-after=1"])
     (house.inbox / "customers-2026-11-23.csv").write_text(sheet(0, rows=5))
     house.look(NIGHT)

@@ -78,8 +78,8 @@ def test_a_frame_is_checked_without_a_trace(terminal: Terminal) -> None:
 
 def test_a_run_of_a_frame_that_stopped_is_resumed_from_its_spool(terminal: Terminal) -> None:
     """By the command line too: the frame lies beside the reports for its owner alone, and goes when all is well."""
-    people = pd.DataFrame({"Mobile": [f"9197744{n:05}" for n in range(40)], "Colour": "Blue"})
-    with EmbeddedSandbox(SandboxOptions(latency=(0.03,))) as sandbox:
+    people = pd.DataFrame({"Mobile": [f"9197744{n:05}" for n in range(12)], "Colour": "Blue"})
+    with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
         terminal.credentials(sandbox)
         words: dict[str, Any] = {"base_url": sandbox.base_url, "batch_size": 1, "concurrency": 1}
         stopped = run(people, **words, max_duration=datetime.timedelta(seconds=0.2))
@@ -87,7 +87,7 @@ def test_a_run_of_a_frame_that_stopped_is_resumed_from_its_spool(terminal: Termi
         (spool,) = (terminal.folder / "reports" / ".spool").iterdir()
         assert stat.S_IMODE(spool.stat().st_mode) == 0o600
         assert terminal.type("resume", "--max-duration", "1h").code == 0
-        assert len(sandbox.state.accepted) == 40
+        assert len(sandbox.state.accepted) == 12
         assert not spool.exists()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from functools import cache
 
 import pytest
@@ -13,8 +13,7 @@ from tests.whole.removals import REMOVALS, Removal, selection, unnoticed
 
 @cache
 def functions_of(path: str) -> set[str]:
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return set(re.findall(r"(?m)^\s*def (\w+)\(", (ROOT / path).read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("removal", REMOVALS, ids=lambda removal: removal.what)
