@@ -1,4 +1,4 @@
-"""The layout of the design: imports run downward, and what touches the outside has one door each."""
+"""The layout of the design: imports run downward, and each library for the outside has one module that uses it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FLOORS = (
     "sandbox",
 )
 
-#: What is told of the time, the network and chance, and touches none of them.
+#: Modules that get time, network and chance passed in.
 PURE = (
     *("model", "errors", "masking", "observer", "normaliser", "reconciler", "row_block"),
     *("chunker.lanes", "chunker.batches", "chunker.pacer", "sender.stop_rules", "sender.retry", "sender.work"),
@@ -142,8 +142,8 @@ def inside(name: str, places: tuple[str, ...]) -> bool:
     return any(name == place or name.startswith(f"{place}.") for place in places)
 
 
-def test_every_package_has_its_floor_and_every_floor_is_there() -> None:
-    """A new package or module beside them is put on a floor on purpose."""
+def test_every_package_has_a_layer_and_every_layer_exists() -> None:
+    """A new package or top-level module must be given a layer on purpose."""
     assert sorted({name.partition(".")[0] for name in MODULES if name}) == sorted(FLOORS)
 
 
@@ -180,15 +180,16 @@ def test_imports_stand_at_the_top(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("library", list(DOORS))
-def test_what_touches_the_outside_has_its_doors(library: str) -> None:
-    """httpx has one (and the type of a transport, passed in), openpyxl two: reading and writing workbooks."""
+def test_libraries_for_the_outside_have_few_importers(library: str) -> None:
+    """Only the client imports httpx (others take a transport that is passed in), and two modules openpyxl: one reads,
+    one writes."""
     for name, tree in MODULES.items():
         if library in libraries_of(tree):
             assert inside(name, DOORS[library]), f"{name} imports {library}"
 
 
 def test_the_pure_modules_touch_nothing() -> None:
-    """No network, no threads, no database: they are told the time, and tested without waiting."""
+    """No network, no threads, no database. The time is passed in, so tests do not wait."""
     for name in PURE:
         assert any(inside(module, (name,)) for module in MODULES), name
     for name, tree in MODULES.items():
@@ -217,7 +218,7 @@ def test_nothing_below_prints_or_ends_the_program() -> None:
 
 
 def test_each_module_says_what_it_is_for() -> None:
-    """The first line of every module tells its one purpose."""
+    """The first line of every module states its purpose."""
     for name, tree in MODULES.items():
         first = (ast.get_docstring(tree) or "").splitlines()
         assert first, name

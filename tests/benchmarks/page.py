@@ -1,4 +1,4 @@
-"""The page under load: what 20 users wait while a run of 100,000 rows goes on, and what an upload of 200 MiB costs.
+"""The page under load: what 20 users wait during a run of 100,000 rows, and what an upload of 200 MiB costs.
 
 `python -m tests.benchmarks.page` prints both beside what they must keep: 200 ms at the 95th percentile, 300 MiB.
 """

@@ -1,4 +1,4 @@
-"""How long a large run that goes on takes until its first requests arrive, and how large its journal is.
+"""How long a large resumed run takes until its first requests arrive, and how large its journal is.
 
     python tests/benchmarks/resuming.py [rows]
 

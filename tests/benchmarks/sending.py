@@ -2,10 +2,10 @@
 
     python tests/benchmarks/sending.py throughput [rows]     (goals: a third of the bare loop's customers a second; the
                                                               journal takes at most a tenth of the run's CPU)
-    python tests/benchmarks/sending.py profile [rows]        (one run of ours under cProfile)
+    python tests/benchmarks/sending.py profile [rows]        (one run under cProfile)
     python tests/benchmarks/sending.py rate [seconds]        (600/minute and 50/second, one process and two: 98 % used)
 
-The stand-in runs in a process of its own. Ends with 1 when a goal is missed.
+The sandbox runs in its own process. Ends with 1 when a goal is missed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _serve(pipe: Any, options: dict[str, Any]) -> None:
 
 @contextmanager
 def sandbox(**options: Any) -> Iterator[tuple[str, Callable[[], tuple[list[float], int]]]]:
-    """The stand-in in a process of its own: its address, and what arrived when."""
+    """The sandbox in its own process: its address, and when requests arrived."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, options), daemon=True)
     process.start()

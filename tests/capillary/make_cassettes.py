@@ -1,7 +1,7 @@
 """Writes the cassettes, what the API's documentation shows: `python -m tests.capillary.make_cassettes`.
 
-Nothing of ours made these answers: they are the documentation's own examples, and combinations of what its pages show,
-with invented identifiers. The requests are the documentation's too, so a request that we would write otherwise finds no
+The answers do not come from the sandbox: they are the documentation's own examples, and combinations of them, with
+invented identifiers. The requests are the documentation's too, so a request that we would write otherwise finds no
 tape to play.
 """
 

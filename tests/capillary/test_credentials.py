@@ -99,7 +99,7 @@ def test_the_plain_variable_goes_first() -> None:
         ),
     ],
 )
-def test_what_is_missing_or_wrong_is_told_with_what_to_set_and_without_a_secret(
+def test_a_missing_or_wrong_credential_names_what_to_set_and_shows_no_secret(
     environ: dict[str, str], word: str
 ) -> None:
     with pytest.raises(SettingsError, match=word) as caught:
@@ -119,7 +119,7 @@ def test_a_command_that_wants_a_shell_is_refused(command: str) -> None:
 
 
 @pytest.mark.parametrize("printed", ["a|b;c", "$5 & (more)", "a b"])
-def test_what_is_quoted_in_a_command_is_no_shells(printed: str) -> None:
+def test_quotes_in_a_command_do_not_need_a_shell(printed: str) -> None:
     for command in (shlex.join(["printf", "%s", printed]), shlex.join(["sh", "-c", f"printf %s '{printed}' | cat"])):
         environ = {"IMPORTER_USERNAME": "u", "IMPORTER_PASSWORD_COMMAND": command}
         assert from_environment(environ) == Basic("u", printed)

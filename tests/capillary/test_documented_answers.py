@@ -42,7 +42,7 @@ DEV = Customer(5, user_id="75152", custom_fields=COLOR)
 
 
 def scrub_body(request: Any) -> Any:
-    """What opens the door is never on a tape: neither headers nor the body that asks for a token. No body is an empty
+    """Credentials are never recorded: neither headers nor the body that asks for a token. No body is an empty
     one."""
     request.body = request.body or b""
     if request.path.endswith("/token/generate"):
@@ -158,8 +158,8 @@ def test_a_token_is_asked_for_first() -> None:
     assert set(OTHERS) == {"fields_as_a_list", "fields_as_an_object", "reading_back", "with_a_token"}
 
 
-def test_another_body_finds_no_tape() -> None:
-    """Matched on the body too: a client that sent something else would be found out."""
+def test_a_request_with_another_body_matches_no_recording() -> None:
+    """The body is compared as well: a client that sends something else is found out."""
     with pytest.raises((NoTape, RequestFailed)):
         send("refused_whole", RAVI)
 

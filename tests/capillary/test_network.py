@@ -133,7 +133,7 @@ def test_a_black_hole_ends_at_the_deadline() -> None:
     assert took < 20, "as long as the server waits"
 
 
-def test_what_speaks_no_http_is_trouble() -> None:
+def test_a_server_that_does_not_speak_http_is_a_temporary_problem() -> None:
     with FaultServer(no_http) as server:
         assert failure(server.base_url).trouble.next is Next.AGAIN
 
@@ -174,7 +174,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     def fake(host: Any, *args: Any, **more: Any) -> Any:
         if host in ("api.invalid", b"api.invalid"):
             if errors:
-                raise socket.gaierror(errors.pop(0), "told by the test")
+                raise socket.gaierror(errors.pop(0), "raised by the test")
             host = "127.0.0.1"
         return real(host, *args, **more)
 
@@ -215,7 +215,7 @@ def server_side(authority: trustme.CA, name: str) -> ssl.SSLContext:
     return context
 
 
-def test_a_certificate_nobody_vouches_for_stops_with_2(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untrusted_certificate_stops_with_2(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     with FaultServer(sound, tls=server_side(authority, "127.0.0.1")) as server:
         result = run(server)
@@ -224,7 +224,9 @@ def test_a_certificate_nobody_vouches_for_stops_with_2(authority: trustme.CA, mo
     assert server.bodies == [] and result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
 
 
-def test_ssl_cert_file_vouches_for_it(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_ssl_cert_file_makes_a_certificate_trusted(
+    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     with FaultServer(sound, tls=server_side(authority, "127.0.0.1")) as server:
@@ -241,21 +243,21 @@ def test_a_certificate_for_another_name_stops_with_2(
     assert server.bodies == []
 
 
-def test_a_file_of_certificates_that_holds_none_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_a_certificate_file_without_certificates_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     with pytest.raises(SettingsError, match="contains no certificates"):
         ask("https://127.0.0.1:9")
 
 
-def test_https_to_a_server_that_speaks_plain_http_is_told() -> None:
+def test_https_to_a_plain_http_server_is_reported() -> None:
     with FaultServer(close, greeting=b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
         trouble = failure(server.base_url.replace("http:", "https:")).trouble
     assert (trouble.code, trouble.doubt) == ("tls", False)
 
 
 @pytest.mark.parametrize("address", ["", "eu.api.example.com", "ftp://x", "http://", "http://[::1", "https://:443"])
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(SettingsError, match="not a valid address"):
         ask(address)
 
@@ -303,7 +305,7 @@ def test_a_200_without_an_answer_is_asked_once_more_and_then_stops_with_2(body: 
 
 
 @pytest.mark.slow
-def test_a_gzip_bomb_is_no_answer_and_never_unpacked_whole() -> None:
+def test_a_gzip_bomb_is_unreadable_and_never_unpacked_whole() -> None:
     """300 KiB that unpack to 256 MiB: the cap of 16 MiB holds, and memory with it."""
     with FaultServer(bomb(256)) as server:
         tracemalloc.start()
@@ -350,24 +352,24 @@ def test_an_answer_in_gzip_is_read() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "nonsense", "gzip, gzip"])
-def test_an_encoding_that_was_not_asked_for_is_no_answer(encoding: str) -> None:
+def test_an_answer_in_an_encoding_that_was_not_requested_is_unreadable(encoding: str) -> None:
     with FaultServer(saying(b"xxx", "200 OK", f"Content-Encoding: {encoding}")) as server:
         assert failure(server.base_url).trouble.next is Next.WARNING
 
 
-def test_an_encoding_that_was_not_asked_for_is_no_answer_whatever_it_holds() -> None:
+def test_any_content_in_an_encoding_that_was_not_requested_is_unreadable() -> None:
     with FaultServer(saying(gzip.compress(answer_to(BODY)), "200 OK", "Content-Encoding: br")) as server:
         assert failure(server.base_url).trouble.next is Next.WARNING
 
 
 @pytest.mark.parametrize("body", [b"no gzip", b"\x1f\x8b\x08\x00"], ids=["other", "cut"])
-def test_gzip_that_is_none_is_no_answer(body: bytes) -> None:
+def test_an_answer_labelled_gzip_that_is_not_gzip_is_unreadable(body: bytes) -> None:
     with FaultServer(saying(body, "200 OK", "Content-Encoding: gzip")) as server:
         assert failure(server.base_url).trouble.next is Next.WARNING
 
 
-def test_gzip_without_its_end_is_no_answer_though_all_of_it_could_be_read() -> None:
-    """The checksum is missing: nobody vouches for what was unpacked."""
+def test_gzip_without_its_checksum_is_unreadable() -> None:
+    """All of the content could be unpacked, but it cannot be verified."""
     with FaultServer(saying(gzip.compress(answer_to(BODY))[:-6], "200 OK", "Content-Encoding: gzip")) as server:
         assert failure(server.base_url).trouble.next is Next.WARNING
 
@@ -410,12 +412,12 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         "http://[",
     ],
 )
-def test_what_names_no_http_proxy_is_refused_before_anything_is_sent(address: str, proxied: pytest.MonkeyPatch) -> None:
-    """A SOCKS proxy was spoken to in HTTP until the deadline. The value may hold a password: it is not told."""
+def test_a_proxy_that_is_not_http_is_refused_before_anything_is_sent(address: str, proxied: pytest.MonkeyPatch) -> None:
+    """HTTP was spoken to a SOCKS proxy until the deadline. The value may hold a password and is not shown."""
     proxied.setenv("HTTP_PROXY", address)
-    with pytest.raises(SettingsError, match="HTTP_PROXY is not the address") as told:
+    with pytest.raises(SettingsError, match="HTTP_PROXY is not the address") as caught:
         ask("http://127.0.0.1:9")
-    assert "hush" not in str(told.value)
+    assert "hush" not in str(caught.value)
 
 
 def test_through_a_proxy_with_a_password_of_any_letters(proxied: pytest.MonkeyPatch) -> None:
@@ -423,24 +425,24 @@ def test_through_a_proxy_with_a_password_of_any_letters(proxied: pytest.MonkeyPa
         proxied.setenv("http_proxy", proxy.base_url.replace("//", "//asha:%E0%A4%95%40@"))
         assert isinstance(ask("http://far.invalid"), Reply)
     assert proxy.heads[0].startswith("POST http://far.invalid/v1.1/customer/preferences?format=json ")
-    told = base64.b64encode("asha:क@".encode()).decode()
-    assert f"\r\nproxy-authorization: Basic {told}" in proxy.heads[0]
+    encoded = base64.b64encode("asha:क@".encode()).decode()
+    assert f"\r\nproxy-authorization: Basic {encoded}" in proxy.heads[0]
 
 
-def test_a_tunnel_is_asked_for_with_the_password(proxied: pytest.MonkeyPatch) -> None:
-    """It stands in CONNECT; that it is refused is told as the proxy's."""
+def test_the_password_of_a_proxy_is_sent_with_connect(proxied: pytest.MonkeyPatch) -> None:
+    """A refusal is reported as the proxy's."""
     with FaultServer(saying(b"", "407 Proxy Authentication Required")) as proxy:
         proxied.setenv("https_proxy", proxy.base_url.replace("//", "//asha:hush@"))
         trouble = failure("https://far.invalid").trouble
     assert trouble.code == "proxy"
-    told = base64.b64encode(b"asha:hush").decode()
+    encoded = base64.b64encode(b"asha:hush").decode()
     assert proxy.heads[0].startswith("CONNECT far.invalid:443 ")
-    assert f"\r\nproxy-authorization: Basic {told}\r\n" in proxy.heads[0]
+    assert f"\r\nproxy-authorization: Basic {encoded}\r\n" in proxy.heads[0]
     assert "hush" not in trouble.message
 
 
-def test_a_proxy_that_is_away_is_told_as_such(proxied: pytest.MonkeyPatch) -> None:
-    """Not as a host that is missing: --base-url is right."""
+def test_an_unreachable_proxy_is_reported_as_the_proxy(proxied: pytest.MonkeyPatch) -> None:
+    """Not as a host that does not exist: --base-url is right."""
     with closed_port() as port:
         proxied.setenv("http_proxy", f"http://127.0.0.1:{port}")
         trouble = failure("http://far.invalid").trouble
@@ -448,7 +450,9 @@ def test_a_proxy_that_is_away_is_told_as_such(proxied: pytest.MonkeyPatch) -> No
     assert "cannot connect to the proxy" in trouble.message and "HTTP_PROXY" in trouble.advice
 
 
-def test_a_proxy_of_an_unknown_name_is_told_as_such(proxied: pytest.MonkeyPatch, resolver: list[int]) -> None:
+def test_a_proxy_with_an_unknown_name_is_reported_as_the_proxy(
+    proxied: pytest.MonkeyPatch, resolver: list[int]
+) -> None:
     resolver += [socket.EAI_NONAME] * 9
     proxied.setenv("http_proxy", "http://api.invalid:3128")
     trouble = failure("http://far.invalid").trouble
@@ -456,7 +460,7 @@ def test_a_proxy_of_an_unknown_name_is_told_as_such(proxied: pytest.MonkeyPatch,
     assert "HTTP_PROXY" in trouble.advice and "base-url" not in trouble.advice
 
 
-def test_a_proxy_that_wants_a_password_is_told_as_such(proxied: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_requires_a_password_is_reported_as_the_proxy(proxied: pytest.MonkeyPatch) -> None:
     with FaultServer(saying(b"", "407 Proxy Authentication Required")) as proxy:
         proxied.setenv("http_proxy", proxy.base_url)
         trouble = failure("http://far.invalid").trouble
@@ -465,8 +469,8 @@ def test_a_proxy_that_wants_a_password_is_told_as_such(proxied: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("base", ["http://far.invalid", ""], ids=["named in the environment", "not named"])
-def test_a_proxy_that_refuses_is_told_as_such(proxied: pytest.MonkeyPatch, base: str) -> None:
-    """Not as credentials that are refused: they never came to the server."""
+def test_a_refusal_of_the_proxy_is_reported_as_the_proxys(proxied: pytest.MonkeyPatch, base: str) -> None:
+    """Not as refused credentials: they did not reach the server."""
     page = saying(b"<html>ERR_ACCESS_DENIED</html>", "403 Forbidden", "Server: squid/5.7", "X-Squid-Error: ERR 0")
     with FaultServer(page) as proxy:
         if base:
@@ -477,7 +481,7 @@ def test_a_proxy_that_refuses_is_told_as_such(proxied: pytest.MonkeyPatch, base:
     assert not ran.scribe.outcomes and not ran.scribe.doubtful_rows()
 
 
-def test_a_403_of_nobody_knows_whom_names_both(proxied: pytest.MonkeyPatch) -> None:
+def test_a_403_of_unknown_origin_names_server_and_proxy(proxied: pytest.MonkeyPatch) -> None:
     with FaultServer(saying(b"<html>Forbidden</html>", "403 Forbidden", "Via: 1.1 edge")) as server:
         ran = run(server)
     assert ran.exit_code is ExitCode.REFUSED

@@ -103,7 +103,7 @@ def test_without_items(
     ],
 )
 def test_a_body_that_cannot_be_read(http_status: int, expected: Next) -> None:
-    """A gateway's page counts by its status; a page under 200 means nobody succeeded."""
+    """A gateway's page counts by its status; a page under 200 means that no customer succeeded."""
     trouble = triage(http_status, None, "it is a web page")
     assert trouble is not None and trouble.next is expected
     assert ("web page" in trouble.message) == trouble.foreign == (http_status == 200)
@@ -112,14 +112,14 @@ def test_a_body_that_cannot_be_read(http_status: int, expected: Next) -> None:
 
 @pytest.mark.parametrize("answer", [None, body("200", ITEMS), body("401"), body("503")])
 @pytest.mark.parametrize("http_status", [300, 301, 302, 303, 304, 307, 308])
-def test_a_redirect_is_no_answer_whatever_it_carries(http_status: int, answer: Answer | None) -> None:
+def test_a_redirect_is_never_read_as_an_answer(http_status: int, answer: Answer | None) -> None:
     trouble = triage(http_status, answer)
     assert trouble is not None
     assert (trouble.next, trouble.doubt) == (Next.SETTINGS, False)
 
 
-def test_a_403_that_is_not_in_the_apis_words_names_a_proxy_too() -> None:
-    """The credentials may be well: an administrator must know where to look besides."""
+def test_a_403_in_other_words_than_the_apis_names_a_proxy_too() -> None:
+    """The credentials may be right: an administrator must know to check the proxy as well."""
     page, answer = triage(403, None, "it is a web page"), triage(403, body("403"))
     assert page is not None and answer is not None
     assert "proxy" in page.message and "access denied" in page.message
@@ -138,8 +138,8 @@ def test_a_403_that_is_not_in_the_apis_words_names_a_proxy_too() -> None:
         ({}, False),
     ],
 )
-def test_what_proves_that_a_proxy_refused(headers: dict[str, str], proven: bool) -> None:
-    """Not what stands on answers that it only passed on."""
+def test_signs_that_a_proxy_refused(headers: dict[str, str], proven: bool) -> None:
+    """Headers of answers that a proxy only passed on are not such a sign."""
     assert by_a_proxy(headers) is proven
 
 

@@ -65,7 +65,7 @@ def test_a_request_holds_strings_only_and_leaves_out_what_is_not_set() -> None:
     }
 
 
-def test_an_empty_store_is_no_store() -> None:
+def test_an_empty_store_is_left_out() -> None:
     assert b"store" not in encode_customer(Customer(2, "917744876415", store=Store()))
 
 
@@ -184,14 +184,14 @@ def test_one_customer_may_be_an_object_or_a_list(wrapped: str) -> None:
 
 
 @pytest.mark.parametrize("body", ['{"response":{}}', '{"response":{"customer":null}}', '{"response":{"customers":{}}}'])
-def test_no_list_is_not_an_empty_list(body: str) -> None:
-    """ "Nothing is said of anybody" and "there is nobody" are told apart."""
+def test_a_missing_list_differs_from_an_empty_list(body: str) -> None:
+    """An answer without a list of customers is distinguished from one with an empty list."""
     assert decode_answer(body.encode()).items is None
     assert decode_answer(b'{"response":{"customer":[]}}').items == ()
 
 
-def test_items_that_are_no_objects_keep_their_place() -> None:
-    """A null in the list must not move the items behind it to the rows before."""
+def test_items_that_are_not_objects_keep_their_position() -> None:
+    """A null in the list must not assign the items after it to earlier rows."""
     body = b'{"response":{"customer":[null, 5, {"item_status":{"success":true}}, {"item_status":[]}]}}'
     assert decode_answer(body).items == (ItemStatus(), ItemStatus(), ItemStatus(success=True), ItemStatus())
 
@@ -204,7 +204,7 @@ SOUND = (
 )
 
 
-def test_the_sound_answer_of_these_tests_is_read() -> None:
+def test_the_valid_answer_of_these_tests_is_read() -> None:
     items = decode_answer(SOUND.encode()).items
     assert items is not None and [item.success for item in items] == [True, False]
 
@@ -227,15 +227,15 @@ def test_the_sound_answer_of_these_tests_is_read() -> None:
         ('"mobile":"92"', '"user_id":"1","user_id":"2"'),
     ],
 )
-def test_a_key_that_stands_twice_makes_the_answer_unreadable(once: str, twice: str) -> None:
-    """Which of the two the server meant nobody knows."""
+def test_a_duplicate_key_makes_the_answer_unreadable(once: str, twice: str) -> None:
+    """It is unknown which of the two values the server meant."""
     assert once in SOUND
     with pytest.raises(UnreadableAnswer, match=r"twice|repeats a key"):
         decode_answer(SOUND.replace(once, twice).encode())
 
 
-def test_a_key_given_twice_is_seen_though_another_item_lacks_it() -> None:
-    """Counting alone is not enough: what one item has too many another may have too few."""
+def test_a_duplicate_key_is_found_although_another_item_lacks_it() -> None:
+    """Counting keys is not enough: one item may have one too many and another one too few."""
     body = (
         b'{"response":{"customer":[{"mobile":"91","mobile":"92","item_status":{"success":true,"code":1,"code":2}},'
         b'{"item_status":{"success":true}}]}}'
@@ -250,14 +250,14 @@ def test_two_lists_of_customers_make_the_answer_unreadable() -> None:
 
 
 @pytest.mark.parametrize("text", ["success", "customer", "mobile", 'a "code" b', "item_status"])
-def test_a_name_inside_a_text_is_no_key(text: str) -> None:
-    """A message that speaks of "customer" must not spoil an answer."""
+def test_a_name_inside_a_text_is_not_a_key(text: str) -> None:
+    """A message that contains "customer" must not spoil an answer."""
     item = one(json.dumps({"success": True, "code": 200, "message": text}))
     assert (item.success, item.message) == (True, text)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-def test_what_is_no_json_number_makes_the_answer_unreadable(number: str) -> None:
+def test_an_invalid_json_number_makes_the_answer_unreadable(number: str) -> None:
     with pytest.raises(UnreadableAnswer):
         decode_answer(SOUND.replace("400", number).encode())
 
@@ -308,7 +308,7 @@ def test_deep_nesting_in_the_answers_of_the_other_calls(read: Callable[[bytes], 
         read(body)
 
 
-def test_json_that_is_nested_too_deeply_is_told_as_such() -> None:
+def test_json_that_is_nested_too_deeply_is_reported_as_such() -> None:
     with pytest.raises(UnreadableAnswer, match="nested too deeply"):
         load_json(DEEP[0])
 
@@ -330,7 +330,7 @@ def test_json_that_is_nested_too_deeply_is_told_as_such() -> None:
         (b'{"response":{"customer":"\xff"}}', "JSON"),
     ],
 )
-def test_an_unreadable_answer_is_told_by_what_it_looks_like(body: bytes, word: str) -> None:
+def test_an_unreadable_answer_is_described_by_what_it_looks_like(body: bytes, word: str) -> None:
     with pytest.raises(UnreadableAnswer, match=word):
         decode_answer(body)
 
@@ -404,21 +404,23 @@ def read_all(body: bytes) -> None:
     | hostile_json.map(json.dumps).map(str.encode)
 )
 @settings(max_examples=400, deadline=None)
-def test_no_document_raises_anything_but_unreadable(body: bytes) -> None:
+def test_any_document_is_read_or_raises_unreadable_answer(body: bytes) -> None:
     read_all(body)
 
 
 @given(st.binary(max_size=60))
 @settings(max_examples=300, deadline=None)
-def test_no_bytes_raise_anything_but_unreadable(body: bytes) -> None:
+def test_any_bytes_are_read_or_raise_unreadable_answer(body: bytes) -> None:
     read_all(body)
 
 
 @given(st.integers(0, len(SOUND) - 1), st.binary(max_size=3), st.integers(0, 3))
 @example(at=0, inserted=b"\xef\xbb\xbf", removed=0)
 @settings(max_examples=500, deadline=None)
-def test_no_change_of_a_sound_answer_makes_the_second_row_succeed(at: int, inserted: bytes, removed: int) -> None:
-    """A few changed bytes raise nothing but `UnreadableAnswer`, and the fast decoder agrees with the careful one."""
+def test_changed_bytes_of_a_valid_answer_never_make_the_second_row_succeed(
+    at: int, inserted: bytes, removed: int
+) -> None:
+    """They raise nothing but `UnreadableAnswer`, and the fast decoder agrees with the careful one."""
     body = SOUND.encode()[:at] + inserted + SOUND.encode()[at + removed :]
     read_all(body)
     try:
@@ -444,7 +446,7 @@ def test_a_token_and_its_life() -> None:
 
 
 @pytest.mark.parametrize("token", ["null", '""', "5", '" "', '"a\\nb: c"', '"\\u00e9"'])
-def test_what_cannot_be_a_header_is_no_token(token: str) -> None:
+def test_a_token_that_cannot_be_a_header_is_refused(token: str) -> None:
     with pytest.raises(NoToken):
         decode_token(f'{{"data": {{"accessToken": {token}}}}}'.encode())
 

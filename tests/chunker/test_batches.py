@@ -37,8 +37,8 @@ def test_batches_are_bounded_by_count() -> None:
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=30), st.integers(100, 400))
 @settings(max_examples=200, deadline=None)
-def test_batches_are_bounded_by_bytes_and_lose_nobody(lengths: list[int], most: int) -> None:
-    """No body of several customers exceeds the limit; all go, in order; a customer alone may be larger."""
+def test_batches_are_bounded_by_bytes_and_lose_no_customer(lengths: list[int], most: int) -> None:
+    """A body of several customers never exceeds the limit. All are sent, in order. A single customer may be larger."""
     found = [
         Customer(row, user_id=str(row), custom_fields=(("A", "é" * length),))
         for row, length in enumerate(lengths, start=2)
@@ -62,7 +62,7 @@ def test_the_limit_of_bytes_is_exact() -> None:
     assert len(rows(Chunker(100, size - 1).make(filled(customers(2))))) == 1
 
 
-def test_ids_go_on_and_never_return() -> None:
+def test_ids_continue_and_are_never_reused() -> None:
     chunker, lanes = Chunker(2, next_id=7), filled(customers(5))
     first = chunker.make(lanes)
     assert first is not None and first.batch_id == 7
@@ -84,7 +84,7 @@ def test_a_first_batch_was_split_from_nothing_and_is_not_alone() -> None:
     assert (batch.batch_id, batch.split_from, batch.alone) == (1, None, False)
 
 
-def test_halves_keep_everybody_in_order() -> None:
+def test_halves_keep_all_customers_in_order() -> None:
     chunker = Chunker(100)
     for count in range(2, 9):
         batch = chunker.form(tuple(customers(count)))

@@ -61,7 +61,7 @@ def test_rows_of_one_customer_come_one_after_the_other() -> None:
     assert len(lanes) == 0
 
 
-def test_others_overtake() -> None:
+def test_rows_of_other_customers_overtake() -> None:
     lanes = Lanes()
     for customer in (row(2, mobile="911"), row(3, mobile="911"), row(4, mobile="912")):
         lanes.add(customer)
@@ -152,7 +152,7 @@ def test_a_chain_of_links_as_long_as_a_sheet_goes_at_once() -> None:
 
 
 def test_a_mobile_with_and_without_its_country_code_is_one_customer() -> None:
-    """Its last ten digits tell; nine would make strangers wait for each other."""
+    """Its last ten digits decide; with nine, different customers would wait for each other."""
     lanes = Lanes()
     lanes.add(row(2, "917744876415"))
     lanes.add(row(3, "7744876415"))
@@ -162,7 +162,7 @@ def test_a_mobile_with_and_without_its_country_code_is_one_customer() -> None:
     assert len(lanes) == 1
 
 
-def test_equal_values_of_different_kinds_are_no_link() -> None:
+def test_equal_values_of_different_kinds_do_not_link() -> None:
     assert len(set(keys_of(row(2, "1", "1", "1", "1")))) == 4
 
 
@@ -180,7 +180,7 @@ def test_what_an_earlier_process_had_in_flight_is_out_already() -> None:
     assert len(lanes) == 0
 
 
-def test_put_back_is_next() -> None:
+def test_a_row_that_is_put_back_is_next() -> None:
     lanes = Lanes()
     for number in (2, 3):
         lanes.add(row(number, user_id=str(number)))

@@ -1,4 +1,4 @@
-"""The pacer: never more than the rate in any window, nearly all of it used, and one pause for everybody on 429."""
+"""The pacer: never more than the rate in any window, nearly all of it used, and one pause for all after a 429."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.sending import most_in_a_window
 
 
 class Clock:
-    """A clock that stands still until it is told."""
+    """A clock that stands still until it is set."""
 
     def __init__(self, now: float = 5000.0) -> None:
         self.now = now
@@ -143,7 +143,7 @@ def test_idle_time_is_not_saved_up() -> None:
     assert most_in_a_window(left, 1.0) <= 2
 
 
-def test_without_a_rate_requests_leave_at_once_but_a_pause_holds() -> None:
+def test_without_a_rate_requests_are_sent_at_once_but_a_pause_holds() -> None:
     pace, clock = pacer(None)
     assert [pace.slot() for _ in range(3)] == [clock.now] * 3
     pace.departed()
@@ -182,8 +182,8 @@ DATE = "Tue, 24 Nov 2026 06:00:00 GMT"
         ({"X-RateLimit-Reset": "later"}, FIRST_PAUSE),
     ],
 )
-def test_a_429_pauses_for_as_long_as_it_asks(headers: dict[str, str], seconds: float) -> None:
-    """Seconds, a date read against the answer's own Date, clamped to 0 to 15 minutes; without a word, a second."""
+def test_a_429_pauses_for_as_long_as_retry_after_says(headers: dict[str, str], seconds: float) -> None:
+    """Seconds, or a date read against the answer's own Date, from 0 to 15 minutes; without it, one second."""
     pace, clock = pacer(read_rate("600/minute"))
     pace.slot()
     assert pace.throttled(clock.now, asked_to_wait(headers, 429)) == pytest.approx(seconds)
@@ -192,7 +192,7 @@ def test_a_429_pauses_for_as_long_as_it_asks(headers: dict[str, str], seconds: f
 
 @given(st.text(max_size=40), st.text(max_size=40), st.integers(200, 599))
 @settings(max_examples=300, deadline=None)
-def test_no_header_breaks_the_pause(retry_after: str, other: str, status: int) -> None:
+def test_an_invalid_header_does_not_break_the_pause(retry_after: str, other: str, status: int) -> None:
     headers = {"Retry-After": retry_after, "Date": other, "RateLimit-Reset": other, "RateLimit-Remaining": "0"}
     pace, clock = pacer(read_rate("600/minute"))
     asked = asked_to_wait(headers, status)
@@ -203,11 +203,11 @@ def test_no_header_breaks_the_pause(retry_after: str, other: str, status: int) -
 
 
 @pytest.mark.parametrize("date", ["Mon, 01 Jan 0001 00:00:00 +2359", "Mon, 01 Jan 99999 00:00:00 GMT", "1 1 1 1 1"])
-def test_impossible_dates_say_nothing(date: str) -> None:
+def test_impossible_dates_are_ignored(date: str) -> None:
     assert asked_to_wait({"Retry-After": date, "Date": date}, 429) in (None, 0.0)
 
 
-def test_without_a_word_the_pause_doubles_up_to_a_minute_with_jitter_upwards() -> None:
+def test_without_retry_after_the_pause_doubles_up_to_a_minute_with_jitter_upwards() -> None:
     pace, clock = pacer(read_rate("600/minute"), jitter=0.0)
     pauses = []
     for _ in range(9):
@@ -285,8 +285,8 @@ def test_a_single_429_at_the_full_rate_costs_a_twentieth_of_the_next_minute() ->
 
 @given(st.floats(0.1, 0.95))
 @settings(max_examples=40, deadline=None)
-def test_a_server_that_allows_less_than_we_were_told_is_found_within_few_429s(allowed: float) -> None:
-    """The small step is for the first 429 only: where the limit is lower, the large ones follow."""
+def test_a_lower_limit_of_the_server_is_found_within_few_429s(allowed: float) -> None:
+    """Only the first 429 lowers the rate by the small step; the large ones follow."""
     pace, clock = pacer(read_rate("50/second"))
     refusals, passed = 0, 0
     end = clock.now + 120.0

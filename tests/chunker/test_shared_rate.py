@@ -24,11 +24,11 @@ from pathlib import Path
 from importer.chunker.pacer import Pacer
 from importer.settings.values import read_rate
 from importer.chunker.shared_rate import SharedStore
-told = 0.0
+read_at = 0.0
 def clock():
-    global told
-    told = time.monotonic()
-    return told
+    global read_at
+    read_at = time.monotonic()
+    return read_at
 pacer = Pacer(read_rate(sys.argv[2]), 1, clock, lambda: 0.0, SharedStore(Path(sys.argv[1]), "key"))
 print("ready", flush=True)
 begin = float(input())
@@ -39,7 +39,7 @@ while (leave := pacer.slot()) < end:
     time.sleep(max(leave - time.monotonic(), 0))
     pacer.departed()
     # The moment that the pacer took it for: who is put to sleep right after it must not seem to have left later.
-    left.append((leave, told))
+    left.append((leave, read_at))
 print(json.dumps(left))
 """
 
@@ -124,7 +124,7 @@ def test_an_error_of_the_change_itself_is_not_swallowed(tmp_path: Path) -> None:
     assert store.update(lambda state: state) == PaceState()
 
 
-def test_the_file_is_ours_alone(tmp_path: Path) -> None:
+def test_the_file_is_private(tmp_path: Path) -> None:
     store = shared_slots({"XDG_STATE_HOME": str(tmp_path)}, "key with a name in it")
     assert isinstance(store, SharedStore)
     path = tmp_path / "capillary-importer" / "rates.db"
@@ -135,7 +135,7 @@ def test_the_file_is_ours_alone(tmp_path: Path) -> None:
     assert "name" not in key
 
 
-def test_where_there_is_no_place_for_a_file_each_process_has_its_own(tmp_path: Path) -> None:
+def test_without_a_writable_folder_each_process_has_its_own_rate(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert isinstance(shared_slots({"XDG_STATE_HOME": str(tmp_path / "file")}, "key"), MemoryStore)
 

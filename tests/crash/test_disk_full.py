@@ -1,4 +1,4 @@
-"""A disk that is really full: the run stops with 7, and goes on once there is room."""
+"""A full disk: the run stops with 7, and can be resumed once there is room."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ def fill(disk: Path, leave: int = 0) -> None:
             assert error.errno == errno.ENOSPC
 
 
-def test_a_full_disk_ends_the_run_with_7_and_it_goes_on_when_there_is_room(small_disk: Path, tmp_path: Path) -> None:
-    """No row is lost, and the words say what to do."""
+def test_a_full_disk_ends_the_run_with_7_and_it_can_be_resumed_when_there_is_room(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    """No row is lost, and the message says what to do."""
     fill(small_disk, leave=ROOM)
     with EmbeddedSandbox() as sandbox:
         program = Program(tmp_path, sandbox)

@@ -50,7 +50,7 @@ def tried(
     return {str(point): wrong for point, wrong in zip(points, found, strict=True) if wrong}
 
 
-def told(points: list[Point], whole: int, capsys: pytest.CaptureFixture[str]) -> None:
+def print_points(points: list[Point], whole: int, capsys: pytest.CaptureFixture[str]) -> None:
     by_call = Counter(f"{point.thread} {point.call}" for point in points)
     with capsys.disabled():
         print(f"\n{len(points)} of {whole} points: " + ", ".join(f"{n} {name}" for name, n in by_call.items()))
@@ -68,7 +68,7 @@ def test_a_run_killed_at_any_point_is_resumed_to_the_right_end(
         wrong = case.broken_reports()
         if code not in (-9, 3):
             wrong.append(f"ended with {code} when it was to be killed")
-        code, out = case.go_on()
+        code, out = case.resume()
         # A kill after the run was written down as finished leaves nothing to resume.
         if code not in (3, 0):
             wrong.append(f"resume ended with {code}: {out}")
@@ -76,7 +76,7 @@ def test_a_run_killed_at_any_point_is_resumed_to_the_right_end(
 
     every = points_of(zygotes, tmp_path, CALLS)
     points = every[::step]
-    told(points, len(every), capsys)
+    print_points(points, len(every), capsys)
     assert tried(zygotes, tmp_path, points, check) == {}
 
 
@@ -91,7 +91,7 @@ def test_a_disk_that_fails_at_any_point_ends_the_run_with_7_or_does_no_harm(
         wrong = case.broken_reports()
         if code not in (ExitCode.JOURNAL, 3):
             wrong.append(f"ended with {code}: {out}")
-        code, out = case.go_on()
+        code, out = case.resume()
         if code not in (3, 0):
             wrong.append(f"resume ended with {code}: {out}")
         return wrong + case.violations()
@@ -99,5 +99,5 @@ def test_a_disk_that_fails_at_any_point_ends_the_run_with_7_or_does_no_harm(
     places = points_of(zygotes, tmp_path, ("write", "pwrite64", "fsync", "fdatasync"))
     every = [msgspec.structs.replace(place, action=f"error={error}") for place in places for error in ("ENOSPC", "EIO")]
     points = every[::step]
-    told(points, len(every), capsys)
+    print_points(points, len(every), capsys)
     assert tried(zygotes, tmp_path, points, check) == {}

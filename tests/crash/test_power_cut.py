@@ -41,8 +41,8 @@ class Disk:
         )
         while not mount.is_mount():
             if self._process.poll() is not None:
-                told = self._process.communicate()[1].strip().splitlines()
-                pytest.skip(f"there is no FUSE here: {told[-1][-160:] if told else 'it cannot be mounted'}")
+                printed = self._process.communicate()[1].strip().splitlines()
+                pytest.skip(f"there is no FUSE here: {printed[-1][-160:] if printed else 'it cannot be mounted'}")
 
     def cut(self, folder: Path, seed: int) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -121,7 +121,7 @@ def _succeeded(place: Path, known: int) -> int:
     return sum(found[: known * ROWS + ROWS])
 
 
-def told(synchronous: str, lost: list[tuple[int, int]], capsys: pytest.CaptureFixture[str]) -> None:
+def print_losses(synchronous: str, lost: list[tuple[int, int]], capsys: pytest.CaptureFixture[str]) -> None:
     missing, known = (sum(numbers) for numbers in zip(*lost, strict=True))
     with capsys.disabled():
         print(f"\nsynchronous={synchronous}: {missing:,} of {known:,} acknowledged rows lost in {len(lost)} power cuts")
@@ -132,7 +132,7 @@ def test_no_acknowledged_outcome_is_lost_when_the_power_is_cut(
 ) -> None:
     """The journal opens after every cut, and every row that was acknowledged is there."""
     lost = lost_in_cuts(disk, tmp_path, "FULL")
-    told("FULL", lost, capsys)
+    print_losses("FULL", lost, capsys)
     assert [missing for missing, _ in lost] == [0] * CUTS
 
 
@@ -141,5 +141,5 @@ def test_the_same_harness_finds_the_losses_of_synchronous_normal(
 ) -> None:
     with contextlib.suppress(JournalError):  # to lose the whole journal is a loss, too
         lost = lost_in_cuts(disk, tmp_path, "NORMAL")
-        told("NORMAL", lost, capsys)
+        print_losses("NORMAL", lost, capsys)
         assert sum(missing for missing, _ in lost) > 0

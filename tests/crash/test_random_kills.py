@@ -72,7 +72,7 @@ def test_killed_at_random_moments_every_row_has_the_outcome_that_the_server_gave
                 assert not case.broken_reports(rows=count), number
                 if has_begun(case):
                     words = ["resume", "--quiet"]
-            code, out = case.go_on()
+            code, out = case.resume()
             assert code in (3, 0), out
             (folder,) = (case.folder / "reports").glob("2*")
             summary = msgspec.json.decode((folder / "summary.json").read_bytes(), type=RunSummary)

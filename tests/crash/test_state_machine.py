@@ -1,7 +1,7 @@
 """A run that is answered, lied to, throttled, logged out, killed and resumed in any order keeps its promises.
 
-The server's truth is the stand-in, in this process; a transport between the two does the damage. Time flies: who would
-sleep moves the clock instead.
+The server is the sandbox, in this process. A transport between the two causes the failures. A wait sets the clock
+forward instead of taking time.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ TROUBLES = (
     "applied-no-success",
     "empty",
 )
-#: Steps of all examples together, at least: counted, and told.
+#: The least number of steps of all examples together; it is printed.
 STEPS = 2_000
 
 
@@ -72,7 +72,7 @@ class Time:
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """To the stand-in, with what was ordered happening to one request after the other."""
+    """To the sandbox. The failures in `orders` happen to one request after the other."""
 
     def __init__(self, app: Any, clock: Time) -> None:
         self._inner = httpx.ASGITransport(app)
@@ -302,7 +302,7 @@ class Importing(RuleBasedStateMachine):
         self.nothing_forbidden_happened()
 
 
-def test_whatever_happens_in_whatever_order_the_promises_hold(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failures_in_any_order_break_no_promise(capsys: pytest.CaptureFixture[str]) -> None:
     """At least 2,000 steps of orders, processes, kills and requests; see the invariants above."""
     Importing.steps = 0
     run_state_machine_as_test(

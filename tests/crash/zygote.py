@@ -27,10 +27,10 @@ from importer.cli.main import main
 
 def wait_at(gate: str) -> None:
     """Writes down which thread waits, then waits."""
-    told = Path(gate + ".tid")
+    ready = Path(gate + ".tid")
     aside = Path(gate + ".tid.part")
     aside.write_text(str(threading.get_native_id()))
-    aside.rename(told)
+    aside.rename(ready)
     with open(gate, "rb") as fifo:
         fifo.read()
 

@@ -86,7 +86,7 @@ def test_neighbours_that_share_their_outcome_are_read_together(opener: Opener) -
         assert [outcome.row_number for outcome in journal.outcomes(run.key)] == list(range(2, 6012))
 
 
-def test_a_change_stands_or_falls_as_one(opener: Opener) -> None:
+def test_a_change_is_written_as_a_whole_or_not_at_all(opener: Opener) -> None:
     """A row cannot get a second outcome, and the rest of that change is not written either."""
     with opener() as journal:
         run = journal.create(record(), "this work")
@@ -118,7 +118,7 @@ def test_entries_that_overlap_are_damage(opener: Opener) -> None:
             list(journal.outcomes(run.key))
 
 
-def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finished_or_given_up(opener: Opener) -> None:
+def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finished_or_abandoned(opener: Opener) -> None:
     with opener() as journal:
         first = journal.create(record("a"), "this work")
         assert journal.unfinished("this work") == first
@@ -136,7 +136,7 @@ def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finishe
 
 
 @pytest.mark.parametrize("part", [Settings(limit=7), Settings(skip_rows=7)])
-def test_a_run_of_a_part_is_no_import_of_the_file(opener: Opener, part: Settings) -> None:
+def test_a_run_of_some_rows_does_not_count_as_an_import_of_the_file(opener: Opener, part: Settings) -> None:
     """The nightly load skips imported files: rows beyond --limit would never be imported."""
     with opener() as journal:
         run = journal.create(record(settings=part), "this work")
@@ -258,13 +258,13 @@ def test_a_journal_that_failed_once_writes_nothing_more(tmp_path: Path, monkeypa
     assert calls == [1]
 
 
-def test_another_version_is_refused_and_told(opener: Opener) -> None:
+def test_a_journal_of_another_version_is_refused(opener: Opener) -> None:
     with opener() as journal, journal._connection.begin():
         journal._connection.execute(sa.text(f"UPDATE meta SET schema_version = {SCHEMA_VERSION + 1}"))
-    with pytest.raises(JournalError, match=f"version {SCHEMA_VERSION + 1}") as told:
+    with pytest.raises(JournalError, match=f"version {SCHEMA_VERSION + 1}") as caught:
         opener()
-    assert told.value.exit_code is ExitCode.JOURNAL
-    assert "--reports-dir" in told.value.advice
+    assert caught.value.exit_code is ExitCode.JOURNAL
+    assert "--reports-dir" in caught.value.advice
 
 
 def _long_journal(folder: Path) -> Path:
@@ -276,7 +276,7 @@ def _long_journal(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("damage", ["no database", "cut off", "flipped", "a page of zeros"])
-def test_a_damaged_journal_is_refused_in_words(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_journal_is_refused(tmp_path: Path, damage: str) -> None:
     """Neither read as valid nor an internal error."""
     path = _long_journal(tmp_path)
     content = bytearray(path.read_bytes())
@@ -292,17 +292,17 @@ def test_a_damaged_journal_is_refused_in_words(tmp_path: Path, damage: str) -> N
         case _:
             content[8192:20480] = bytes(12288)
     path.write_bytes(content)
-    with pytest.raises(JournalError, match="damaged") as told:
+    with pytest.raises(JournalError, match="damaged") as caught:
         Journal.open(tmp_path)
-    assert told.value.exit_code is ExitCode.JOURNAL
-    assert "--reports-dir" in told.value.advice
+    assert caught.value.exit_code is ExitCode.JOURNAL
+    assert "--reports-dir" in caught.value.advice
 
 
 def test_a_journal_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(databases, "file_system_of", lambda path: "nfs4")
-    with pytest.raises(JournalError, match="network file system") as told:
+    with pytest.raises(JournalError, match="network file system") as caught:
         Journal.open(tmp_path)
-    assert "postgresql://" in told.value.advice
+    assert "postgresql://" in caught.value.advice
 
 
 def test_the_file_system_of_a_path_is_that_of_its_innermost_mount(
@@ -316,7 +316,7 @@ def test_the_file_system_of_a_path_is_that_of_its_innermost_mount(
     assert file_system_of(Path("/sharedness/journal.db")) == "ext4"
 
 
-def test_the_journal_is_its_owners_alone(tmp_path: Path) -> None:
+def test_the_journal_is_private_to_its_owner(tmp_path: Path) -> None:
     """Under any umask: the file and SQLite's other files."""
     before = os.umask(0)
     try:
@@ -357,8 +357,8 @@ def test_two_processes_that_begin_at_once_make_one_journal(tmp_path: Path) -> No
         assert connection.execute("SELECT schema_version FROM meta").fetchall() == [(SCHEMA_VERSION,)]
 
 
-def test_no_password_of_a_database_is_told() -> None:
-    with pytest.raises(JournalError) as told:
+def test_the_password_of_a_database_is_never_shown() -> None:
+    with pytest.raises(JournalError) as caught:
         Journal.open(Path(), "postgresql://somebody:s3cret@127.0.0.1:1/none")
-    assert "s3cret" not in f"{told.value} {told.value.__cause__}"
-    assert "database runs" in told.value.advice and "disk" not in told.value.advice
+    assert "s3cret" not in f"{caught.value} {caught.value.__cause__}"
+    assert "database runs" in caught.value.advice and "disk" not in caught.value.advice

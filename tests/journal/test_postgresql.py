@@ -19,14 +19,14 @@ from importer.pipeline import resume, run
 from importer.runs.locks import hold
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from tests.support.nightly import House
-from tests.support.nightly import sheet as nights_sheet
+from tests.support.nightly import sheet as nightly_sheet
 from tests.support.runs import Program, results, settings, sheet, statuses, world
 
 pytestmark = pytest.mark.process  # its server
 
 
 @pytest.mark.slow
-def test_a_run_killed_on_one_machine_goes_on_from_the_database(database: str, tmp_path: Path) -> None:
+def test_a_run_killed_on_one_machine_is_resumed_from_the_database(database: str, tmp_path: Path) -> None:
     """Only the database and the source are needed; there is no journal in the folder of the reports."""
     # From the sixth on it says nothing: the run cannot come to its end before it is killed.
     with EmbeddedSandbox(SandboxOptions(latency=(0.03,), faults=("6-:hang-after",))) as sandbox:
@@ -48,7 +48,7 @@ def test_a_run_killed_on_one_machine_goes_on_from_the_database(database: str, tm
         assert [row["_status"] for row in rows] == ["succeeded"] * 150
 
 
-def test_nights_of_one_profile_on_two_machines(database: str, tmp_path: Path) -> None:
+def test_nightly_loads_of_one_profile_on_two_machines(database: str, tmp_path: Path) -> None:
     """One at a time on any machine; a file that one imported is not imported again by another."""
     with EmbeddedSandbox() as sandbox:
         houses = []
@@ -56,18 +56,18 @@ def test_nights_of_one_profile_on_two_machines(database: str, tmp_path: Path) ->
             (tmp_path / name).mkdir()
             houses.append(House(tmp_path / name, sandbox.base_url, database=database, settle="1s"))
         one, two = houses
-        (one.inbox / "a.csv").write_text(nights_sheet(0))
-        (two.inbox / "b.csv").write_text(nights_sheet(0))
-        told: list[Busy] = []
+        (one.inbox / "a.csv").write_text(nightly_sheet(0))
+        (two.inbox / "b.csv").write_text(nightly_sheet(0))
+        refused: list[Busy] = []
 
         def meanwhile() -> None:
             with pytest.raises(Busy) as error:
                 two.look()
-            told.append(error.value)
+            refused.append(error.value)
 
         one.clock.meanwhile = meanwhile
         assert [file.what for file in one.look().files] == ["imported"]
-        assert f"Process {os.getpid()}" in told[0].message
+        assert f"Process {os.getpid()}" in refused[0].message
         assert [file.what for file in two.look().files] == ["repeated"]
         assert len(sandbox.state.accepted) == 30
 
@@ -83,11 +83,11 @@ def test_the_lock_in_the_database_names_who_holds_it_and_ends_with_its_process(d
     assert other.stdout is not None
     other.stdout.readline()
     with Journal.open(tmp_path, database) as journal:
-        with pytest.raises(Busy) as told, hold(journal, tmp_path, "work"):
+        with pytest.raises(Busy) as caught, hold(journal, tmp_path, "work"):
             pass
-        assert told.value.exit_code == ExitCode.BUSY
-        found = re.search(r"Process (\d+) on (\S+) \(since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)", told.value.message)
-        assert found is not None, told.value.message
+        assert caught.value.exit_code == ExitCode.BUSY
+        found = re.search(r"Process (\d+) on (\S+) \(since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)", caught.value.message)
+        assert found is not None, caught.value.message
         assert (int(found[1]), found[2]) == (other.pid, socket.gethostname()[: 63 - len(f"importer {other.pid} on ")])
         with hold(journal, tmp_path, "other work"):
             pass
@@ -117,7 +117,7 @@ def test_a_whole_run_and_resume_of_a_finished_one(database: str, tmp_path: Path)
         assert (again.exit_code, again.rows) == (0, done.rows)
 
 
-def test_a_database_that_is_not_there_is_a_failed_journal(tmp_path: Path) -> None:
-    with pytest.raises(JournalError) as told:
+def test_an_unreachable_database_is_a_failed_journal(tmp_path: Path) -> None:
+    with pytest.raises(JournalError) as caught:
         Journal.open(tmp_path, f"postgresql:///postgres?host={tmp_path}")
-    assert told.value.exit_code == ExitCode.JOURNAL
+    assert caught.value.exit_code == ExitCode.JOURNAL

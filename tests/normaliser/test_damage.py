@@ -1,4 +1,4 @@
-"""The detector of Excel's damage: mends what the text proves, refuses what is destroyed, leaves the rest alone."""
+"""Excel's damage: unambiguous values are fixed, destroyed ones are refused, all others stay as they are."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from importer.normaliser.damage import REPAIRS, CellResult, clean, identifier, w
     ],
 )
 def test_an_identifier_that_is_whole(value: str, sent: str, repairs: tuple[str, ...]) -> None:
-    """Sent as text, with what was mended told."""
+    """Sent as text, with its repairs."""
     assert identifier(value, 250) == CellResult(sent, repairs)
 
 
@@ -75,8 +75,8 @@ def test_an_identifier_that_is_destroyed(value: str, code: str) -> None:
     assert identifier(value, 250) == CellResult(code=code)
 
 
-def test_every_verdict_can_be_told() -> None:
-    """Each code that a field can get stands in the catalogue, with advice."""
+def test_every_code_has_advice() -> None:
+    """Each code that a field can get is in the catalogue, with advice."""
     for field in ("external_id", "user_id", "store_code", "store_id"):
         for code in ("rounded", "in_scientific_notation", "is_a_date", "too_long"):
             meaning, advice, who = OWN_CODES[f"{field}_{code}"]
@@ -108,7 +108,7 @@ def test_a_number_cut_in_scientific_notation_is_never_completed(number: int, los
 
 
 @given(st.text(max_size=40))
-def test_any_text_gets_a_verdict(text: str) -> None:
+def test_any_text_gets_a_result(text: str) -> None:
     """No text breaks the detector, and cleaning twice gives what cleaning once gave."""
     verdict = identifier(text, 250)
     assert not (verdict.code and verdict.text)

@@ -1,4 +1,4 @@
-"""Headers to fields: by known names in the markets' languages, everything in the way told at once, nothing guessed."""
+"""Headers to fields: by known names in the markets' languages, all problems reported at once, nothing guessed."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def test_header_names(column: str, field: str) -> None:
     assert field_of(column) == field
 
 
-def test_no_name_stands_for_two_fields() -> None:
-    """The table of names is unambiguous, and none of it folds to nothing."""
+def test_each_name_stands_for_one_field() -> None:
+    """The table of names is unambiguous, and no name folds to nothing."""
     by_name: dict[str, str] = {}
     for field, languages in SYNONYMS.items():
         assert set(languages) == {"en", "hi", "ar", "th", "id", "es"}
@@ -149,7 +149,7 @@ def test_one_half_of_a_long_sheet_is_a_preference(column: str) -> None:
     assert propose(["Mobile", column]).preferences == (ColumnUse(column, PREFERENCE, column),)
 
 
-def test_everything_in_the_way_is_told_at_once() -> None:
+def test_all_problems_of_a_header_are_reported_at_once() -> None:
     """Two columns for one field and all names that are too long, in one message."""
     with pytest.raises(SourceError) as caught:
         propose(["Mobile", "Phone", "Size", "size", "Favourite brand of shoes", "Favourite colour of socks"])
@@ -184,8 +184,8 @@ def test_a_name_of_twenty_characters_is_taken() -> None:
     assert propose(["Mobile", "x" * 20]).preferences[0].preference == "x" * 20
 
 
-def test_a_misspelt_column_is_told_not_taken() -> None:
-    """Likeness serves for suggestions only."""
+def test_a_misspelt_column_is_reported_and_not_used() -> None:
+    """Similar names are used for suggestions only."""
     mapping = propose(["Email", "Moblie No", "Mobile 2", "Brand"])
     assert misspelt(mapping) == (("Moblie No", "mobile"),)
     assert mapping.column_of("mobile") is None
@@ -234,16 +234,16 @@ def test_the_written_file_explains_itself(tmp_path: Path) -> None:
 
 
 def test_a_sheet_that_cannot_be_mapped_yet_gets_its_file(tmp_path: Path) -> None:
-    """`map` is where mistakes are mended, so it writes them down; as it is, the file is refused for them."""
+    """`map` writes the names that a person must fix into the file. Unchanged, the file is refused because of them."""
     text = to_toml(sketch(["Phone", "Mobile", "Favourite brand of shoes", "City"]))
     assert "# Fix this before you use the mapping: “Phone” and “Mobile” are all mapped to “mobile”" in text
     assert "# The next name has 24 characters; at most 20 are allowed." in text
     with pytest.raises(SettingsError, match="“Phone” and “Mobile”"):
         _load(tmp_path, text)
-    mended = text.replace('"Phone" = "mobile"', '"Phone" = "ignored"').replace(
+    fixed = text.replace('"Phone" = "mobile"', '"Phone" = "ignored"').replace(
         '= "Favourite brand of shoes"', '= "Brand"'
     )
-    assert [use.preference for use in _load(tmp_path, mended).preferences] == ["Brand", "City"]
+    assert [use.preference for use in _load(tmp_path, fixed).preferences] == ["Brand", "City"]
 
 
 def test_short_forms_of_the_file(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_short_forms_of_the_file(tmp_path: Path) -> None:
     )
 
 
-def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_of_a_mapping_file_are_reported_at_once(tmp_path: Path) -> None:
     """One message for everything that is wrong in it."""
     text = """
     [colums]

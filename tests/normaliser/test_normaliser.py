@@ -1,4 +1,4 @@
-"""Chunks to customers and problems: every row in exactly one place, every problem of it told, nothing else changed."""
+"""Chunks to customers and problems: each row is one of both, with all its problems, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_blanks_can_clear() -> None:
     assert made.blanks == {"Brand": 1, "Color": 1} and not made.problems
 
 
-def test_all_problems_of_a_row_are_told() -> None:
-    """Not just the first; and the row is sent in no part."""
+def test_all_problems_of_a_row_are_reported() -> None:
+    """Not only the first one, and no part of the row is sent."""
     made = _wide(("12", "a b@c.de", "1234567890123450", "1.23457E+15", "", ""))
     assert _codes(made) == [
         (2, "Mobile", "mobile_too_short"),
@@ -74,7 +74,7 @@ def test_all_problems_of_a_row_are_told() -> None:
 
 
 def test_a_row_without_identifier_or_value() -> None:
-    """Both are told; a cell that is faulty is not called empty as well."""
+    """Both are reported. A faulty cell is not reported as empty as well."""
     made = _wide(("", " ", "", "S1", "", ""), ("12", "", "", "", "Puma", ""))
     assert _codes(made) == [(2, None, "no_identifier"), (2, None, "nothing_to_set"), (3, "Mobile", "mobile_too_short")]
 
@@ -91,8 +91,8 @@ def test_messages_never_hold_the_cell() -> None:
         assert problem.advice.endswith(".") and problem.code in OWN_CODES
 
 
-def test_repairs_are_told_for_rows_that_are_sent() -> None:
-    """What the cell said and what is sent instead; a rejected row sends nothing."""
+def test_repairs_are_reported_for_rows_that_are_sent() -> None:
+    """The value of the cell and the value that is sent. A rejected row sends nothing."""
     made = _wide(
         (f"{A}.0", "", "17.0", "S\u00a01", "Puma", ""),
         (f"{A}.0", "bad", "", "", "Puma", ""),
@@ -122,8 +122,8 @@ def test_what_the_reader_found() -> None:
     assert [customer.row_number for customer in made.customers] == [6]
 
 
-def test_an_unusable_row_is_told_once() -> None:
-    """Its cells may stand in wrong columns, so nothing is said of them, before or after."""
+def test_an_unusable_row_is_reported_once() -> None:
+    """Its cells may be in wrong columns, so no problem of a single cell is reported."""
     cell = Problem(2, "Mobile", "#N/A", "error_cell", "an error")
     ragged = Problem(2, None, "extra", "ragged_row", "too many cells")
     for problems in ((cell, ragged), (ragged, cell)):
@@ -167,7 +167,7 @@ def test_a_list_column() -> None:
 
 
 def test_a_list_column_of_another_separator_keeps_its_quotes() -> None:
-    """`“puma”; “nike”` parted by commas is one item, and was sent without its first and its last quote."""
+    """`“puma”; “nike”` separated by commas is one item, and was sent without its first and its last quote."""
     uses = (ColumnUse("Mobile", "mobile"), ColumnUse("Brand", PREFERENCE, "Brand", True, ","))
     cells = [(A, "“puma”; “nike”"), (B, '“men’s”, « "kids" »')]
     made = normalise(Normaliser(Mapping(uses)), [block_of(("Mobile", "Brand"), cells)])
@@ -203,7 +203,7 @@ def test_rows_of_one_customer_become_one_record() -> None:
     ]
 
 
-def test_a_preference_said_twice_keeps_its_order() -> None:
+def test_a_repeated_preference_keeps_its_order() -> None:
     """The later row wins at the server, as if the rows had been sent one by one."""
     made = _long((A, "", "Brand", "Puma"), (A, "", "Brand", "Nike"))
     assert [customer.custom_fields for customer in made.customers] == [(("Brand", "Puma"),), (("Brand", "Nike"),)]

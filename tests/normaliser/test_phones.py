@@ -1,4 +1,4 @@
-"""Mobile numbers: the fast way agrees with the library, damage is mended or refused, nothing is guessed."""
+"""Mobile numbers: the fast reading agrees with the library, damage is fixed or refused, nothing is guessed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_column_is_read_as_each_of_its_cells_alone(country: str, count: int) -
 
 
 @pytest.mark.parametrize("country", COUNTRIES)
-def test_what_a_pattern_takes_the_library_takes_unchanged(country: str) -> None:
+def test_a_pattern_accepts_only_what_the_library_accepts(country: str) -> None:
     """No pattern of the fast way is wider than the library, whichever way a column settles on."""
     rnd = random.Random(f"patterns {country}")
     code = str(phonenumbers.country_code_for_region(country))
@@ -84,8 +84,8 @@ def test_what_a_pattern_takes_the_library_takes_unchanged(country: str) -> None:
 
 
 @pytest.mark.parametrize("country", COUNTRIES)
-def test_most_whole_numbers_take_the_fast_way(country: str) -> None:
-    """The fast way is worth having: nine of ten international mobile numbers need no parsing."""
+def test_most_valid_numbers_need_no_parsing(country: str) -> None:
+    """Nine of ten valid mobile numbers are recognised by a pattern."""
     rnd = random.Random(f"share {country}")
     code = str(phonenumbers.country_code_for_region(country))
     whole = [code + number for number in _numbers(country, 2_000, rnd) if (parse(code + number) or ("", False))[1]]
@@ -138,7 +138,7 @@ def test_most_whole_numbers_take_the_fast_way(country: str) -> None:
     ],
 )
 def test_what_is_sent(country: str | None, value: str, sent: str, repairs: tuple[str, ...]) -> None:
-    """Every way of writing a whole number gives its digits with the country code, and tells what was mended."""
+    """Every way of writing a whole number gives its digits with the country code and the repairs."""
     assert PhoneReader(country).read(value) == CellResult(sent, repairs)
 
 
@@ -183,7 +183,7 @@ def test_what_is_refused(country: str | None, value: str, code: str) -> None:
 
 
 @pytest.mark.slow
-def test_two_whole_readings_are_never_guessed_between() -> None:
+def test_an_ambiguous_number_is_refused() -> None:
     """Where the numbering plan knows the digits as a mobile both with and without the code, the plus must decide."""
     ambiguous = []
     for country in COUNTRIES:
@@ -216,8 +216,8 @@ def test_a_sheet_of_many_countries() -> None:
             assert (found if isinstance(found, CellResult) else CellResult(found)) == slow.read(value), (region, value)
 
 
-def test_a_country_that_is_none_is_told() -> None:
-    """A wrong --country stops with what to write instead."""
+def test_an_unknown_country_is_refused() -> None:
+    """The message says what to write."""
     with pytest.raises(SettingsError, match="two letters"):
         PhoneReader("INDIA")
 

@@ -24,7 +24,7 @@ def test_a_value_loses_only_the_space_around_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "separator", "sent", "mended"),
+    ("cell", "separator", "sent", "repaired"),
     [
         ("puma; nike", "", '["puma", "nike"]', False),
         ("puma|nike", "", '["puma", "nike"]', False),
@@ -44,11 +44,11 @@ def test_a_value_loses_only_the_space_around_it(text: str) -> None:
         ("नाइकी; प्यूमा", "", '["नाइकी", "प्यूमा"]', False),
     ],
 )
-def test_a_list(cell: str, separator: str, sent: str, mended: bool) -> None:
+def test_a_list(cell: str, separator: str, sent: str, repaired: bool) -> None:
     """The API's form: a JSON array as a string, a space after each comma."""
     reader = ValueReader("Brand", ColumnUse("Brand", PREFERENCE, "Brand", True, separator))
     assert reader[cell] == ("Brand", sent)
-    assert (cell in reader.repaired) is mended
+    assert (cell in reader.repaired) is repaired
 
 
 @pytest.mark.parametrize("cell", ["", " ", ";", " ; ; ", "[]", '[""]'])
@@ -59,7 +59,7 @@ def test_an_empty_list_is_a_blank_cell(cell: str) -> None:
 
 @given(st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8), min_size=1, max_size=5))
 def test_items_come_back(items: list[str]) -> None:
-    """Items parted by a semicolon, or written as JSON, are those items."""
+    """Items separated by a semicolon, or written as JSON, are those items."""
     assert list_items("; ".join(items), ";")[0] == items
     assert list_items(json.dumps(items))[0] == items
 

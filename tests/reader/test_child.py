@@ -1,4 +1,4 @@
-"""The parsing child: bounded, told nothing it need not know, and gone when its source is."""
+"""The process that parses workbooks: it is bounded, gets no secret, and ends with its source."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_it_ends_with_its_source(large: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_killed_child_is_an_error_and_no_end_of_the_sheet(large: Path) -> None:
-    """Half of the rows is not all of them: whatever ends the child early is told."""
+def test_a_killed_child_is_an_error_and_not_the_end_of_the_sheet(large: Path) -> None:
+    """Half of the rows is not all of them: an early end of the child is reported."""
     with open_source(large) as source:
         os.kill(_child(source), signal.SIGKILL)
         with pytest.raises(SourceError, match=r"a\.xlsx cannot be parsed"):

@@ -48,8 +48,8 @@ def test_repeated_names_are_refused() -> None:
         FrameSource(pd.DataFrame([[1, 2]], columns=["mobile", "Mobile"]))
 
 
-def test_a_cell_that_is_no_cell_is_refused() -> None:
-    """A list in a cell has no text that a person would see."""
+def test_a_frame_with_a_list_in_a_cell_is_refused() -> None:
+    """A list has no text that a user would see."""
     frame = pd.DataFrame({"mobile": ["1"], "brand": [["nike", "puma"]]})
     with pytest.raises(SourceError, match="list"):
         FrameSource(frame)

@@ -1,4 +1,4 @@
-"""Broken bytes: one sentence or the rows, never a crash, a hang, or a record that nobody accounts for."""
+"""Broken bytes: one sentence or the rows, never a crash, a hang, or a record that is not accounted for."""
 
 from __future__ import annotations
 

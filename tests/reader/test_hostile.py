@@ -1,4 +1,4 @@
-"""Files made to harm end as one message at little cost; files that only look huge are read."""
+"""Hostile files end as one message at little cost. Files that only look huge are read."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_ghost_rows_cost_little(honest: dict[str, Path], tmp_path: Path, count: 
 
 
 def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
-    """A pipe nobody writes to would wait for ever."""
+    """Reading a pipe without a writer would never end."""
     fifo = tmp_path / "a.csv"
     os.mkfifo(fifo)
     with pytest.raises(SourceError, match="not a regular file"):

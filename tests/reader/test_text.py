@@ -25,8 +25,8 @@ WORDS = {
 
 
 @pytest.mark.parametrize("encoding", WORDS)
-def test_a_till_s_encoding_is_found_and_told(encoding: str, tmp_path: Path) -> None:
-    """A sheet of some length in the code page of its market comes as it was typed, and the user is told."""
+def test_the_encoding_of_a_market_is_found_and_reported(encoding: str, tmp_path: Path) -> None:
+    """A long sheet in the code page of its market is read as it was typed, and a note names the encoding."""
     words = [WORDS[encoding][number % 8] for number in range(80)]
     file = tmp_path / "till.csv"
     file.write_bytes(
@@ -92,7 +92,7 @@ def test_chunks_have_the_size_that_is_asked_for(tmp_path: Path) -> None:
         assert [len(block) for block in source.blocks(10)] == [10, 10, 5]
 
 
-def test_options_are_told_as_settings(tmp_path: Path) -> None:
+def test_options_of_the_reader_are_settings_of_the_run(tmp_path: Path) -> None:
     """A run remembers how its source was read."""
     file = tmp_path / "a.csv"
     file.write_text("x;y\nmobile;brand\n1;a\n", encoding="cp1252")

@@ -1,4 +1,4 @@
-"""Binary workbooks: the same cells as calamine reads, and what calamine does not tell."""
+"""Binary workbooks: the same cells as calamine reads, and what calamine does not report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMATS = ("0000000000", "dd/mm/yyyy hh:mm", "[h]:mm:ss")
 
 
 def test_formats_errors_and_merged_cells(tmp_path: Path) -> None:
-    """Leading zeros, dates, durations, booleans, errors and merged cells are told, hidden sheets left alone."""
+    """Leading zeros, dates, durations, booleans, errors and merged cells are reported. Hidden sheets are not read."""
     file = tmp_path / "a.xlsb"
     rows: dict[int, list[object]] = {
         1: ["mobile", "brand", "day", "ok"],

@@ -177,7 +177,7 @@ def judge(chance: random.Random) -> str:
     try:
         found = decode_answer(body).items or ()
     except UnreadableAnswer:
-        raise AssertionError("a document of ours is readable") from None
+        raise AssertionError("a document of this test is readable") from None
     for customer, accepted, ruling in zip(
         server.customers, server.accepted, reconcile(server.customers, found), strict=True
     ):

@@ -192,7 +192,7 @@ def test_what_it_cannot_keep_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_excel_alone_can_hold_is_named_and_no_warning_of_a_library_is_heard(tmp_path: Path) -> None:
+def test_what_only_excel_can_hold_is_named_without_warnings_of_a_library(tmp_path: Path) -> None:
     """Sparklines, text boxes, buttons and slicers are in one note, without warnings of openpyxl on the terminal."""
     book = xlsxwriter.Workbook(str(tmp_path / "u.xlsx"))
     sheet = book.add_worksheet("Customers")

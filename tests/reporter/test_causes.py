@@ -225,7 +225,7 @@ def test_no_comparison_without_rows_that_succeeded(tmp_path: Path) -> None:
     assert cause.text == "600 rows (100 %) failed: customer not found (code 816)."
 
 
-def test_a_trait_that_the_good_rows_share_is_no_cause(tmp_path: Path) -> None:
+def test_a_trait_that_successful_rows_share_is_not_a_cause(tmp_path: Path) -> None:
     """A store that most rows have, failing or not, explains nothing."""
 
     def common(n: int, row: list[str]) -> bool:
@@ -293,9 +293,9 @@ def test_no_cell_shows_in_console_or_summary(tmp_path: Path) -> None:
         exit_code=3, rows=written.counts, codes=written.codes, causes=written.causes, reports=written.reports
     )
     write_summary(tmp_path, found, written.timeline)
-    told = [console_text(found), log_line(found)]
-    told += [(tmp_path / name).read_text() for name in ("summary.html", "summary.json")]
-    for text in told:
+    shown = [console_text(found), log_line(found)]
+    shown += [(tmp_path / name).read_text() for name in ("summary.html", "summary.json")]
+    for text in shown:
         assert "canary" not in text.replace(str(tmp_path), "").lower()
         assert "91984" not in text
     assert "canary" in (tmp_path / "results.csv").read_text()

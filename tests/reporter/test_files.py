@@ -161,7 +161,9 @@ def test_failed_xlsx_types_every_cell_as_text(tmp_path: Path) -> None:
     assert all(8 <= page.column_dimensions[letter].width <= 61 for letter in "ABCD")
 
 
-def test_what_a_sheet_cannot_hold_comes_as_csv_besides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_a_workbook_cannot_hold_are_also_written_as_csv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No row is lost or truncated: failed.csv has every row, and the notes say so."""
     monkeypatch.setattr(workbook_table, "SHEET_ROWS", 3)
     written = write_files(tmp_path, sheet(5, "workbook"), [bad(row) for row in range(2, 7)], MAPPING)
@@ -230,8 +232,8 @@ def test_reading_a_report_back_gives_the_cells_of_the_source(
         assert [unguard(cell) for cell in second[:4]] == ["=x", "'=x", "+1", "''"]
 
 
-def test_files_and_folder_are_their_owners_alone_under_any_umask(tmp_path: Path) -> None:
-    """Customers' data: 0600 and 0700, also where the umask would give everybody everything."""
+def test_files_and_folder_are_private_under_any_umask(tmp_path: Path) -> None:
+    """Customers' data: 0600 and 0700, also where the umask would give all users access."""
     before = os.umask(0)
     try:
         folder = tmp_path / "reports" / "run"
@@ -244,7 +246,7 @@ def test_files_and_folder_are_their_owners_alone_under_any_umask(tmp_path: Path)
     assert set(modes.values()) == {0o600}, modes
 
 
-def test_a_report_that_fails_half_way_leaves_the_one_before_and_no_trace(tmp_path: Path) -> None:
+def test_a_report_that_fails_half_way_keeps_the_earlier_one(tmp_path: Path) -> None:
     """A report is complete or absent."""
     write_files(tmp_path, sheet(2), [ok(2), ok(3)], MAPPING)
     before = (tmp_path / "results.csv").read_bytes()
@@ -254,8 +256,8 @@ def test_a_report_that_fails_half_way_leaves_the_one_before_and_no_trace(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
 
 
-def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ENOSPC at the sync ends as a journal-or-disk failure, not as a traceback."""
+def test_a_full_disk_is_reported_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ENOSPC at the sync is a failure of journal or disk, not a traceback."""
 
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")

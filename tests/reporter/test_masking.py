@@ -32,7 +32,7 @@ def test_a_value_shows_its_form_only() -> None:
 
 
 def test_a_record_keeps_its_shape() -> None:
-    """Fields that were not sent stay empty; the names of preferences are no customer's."""
+    """Fields that were not sent stay empty; the names of preferences are not personal data."""
     customer = Customer(5, "919876546415", "", "C-1017", "", Store("BLR-014"), (("Colour", "Blue"), ("Size", "")))
     assert masked_customer(customer) == Customer(
         5, "91******6415", "", "C****7", "", Store("B*****4"), (("Colour", "xxxx"), ("Size", ""))
@@ -67,7 +67,7 @@ def test_timings_name_the_slowest_and_count_the_rest() -> None:
     assert Timings().facts() == {}
 
 
-def test_requests_without_a_word_on_any_row_are_told_apart() -> None:
+def test_requests_that_decided_no_row_are_counted_apart() -> None:
     """Pauses and outages: counted by kind with examples, and put on the chart where they happened."""
     timeline = Timeline()
     timings = Timings([attempt(1, 5), attempt(2, 5, 429, "429"), attempt(3, 5, 503, "503")], timeline.trouble)

@@ -45,14 +45,14 @@ def text_of(html: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<style>.*?</style>", "", html)).split())
 
 
-def test_it_tells_what_happened_why_and_what_to_do() -> None:
+def test_it_says_what_happened_why_and_what_to_do() -> None:
     """Headline, counts, causes with advice, the next command and the files."""
     text = text_of(page(failed(), timeline()))
     for words in (
         "Finished: 80 of 120 rows succeeded, 40 need attention.",
         "spaces removed (31).",
         "importer run /r/run/failed.xlsx",
-        "Check &amp; mend.",
+        "Check &amp; fix.",
         "Example rows: 4, 9, 12.",
         lookup("816").advice,
         "Rows answered per 1 s",
@@ -112,8 +112,8 @@ def _contrast(one: str, two: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_text_can_be_read_on_light_and_on_dark_paper() -> None:
-    """WCAG AA: 4.5 to 1 for text, for links and for the soft text, on the paper and on a card."""
+def test_text_has_enough_contrast_in_light_and_dark_mode() -> None:
+    """WCAG AA: 4.5 to 1 for text, links and secondary text, on the page and on a card."""
     css = page(failed())
     themes = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
     assert len(themes) >= 2
@@ -135,7 +135,7 @@ def test_small_and_empty_runs_have_a_page_too(read: int, tmp_path: Path) -> None
 
 
 def test_a_long_run_is_drawn_in_a_bounded_number_of_bars() -> None:
-    """A night of hours must not become a page of megabytes."""
+    """A run of many hours must not become a page of megabytes."""
     found = Timeline()
     for second in range(0, 40_000, 7):
         found.see([Stretch(Outcome(2, Status.SUCCEEDED, attempts=1, at=AT + second * 1000))])

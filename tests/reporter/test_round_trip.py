@@ -56,8 +56,8 @@ RAGGED = "Mobile,Brand,Size\n919844000001,Puma,M\n919844000002,Pu,ma,M\n91984400
 
 
 @pytest.mark.parametrize("name", ["messy.xlsx", "ragged.csv"])
-def test_uploaded_as_it_is_every_row_is_refused_again_for_the_same_reason(tmp_path: Path, name: str) -> None:
-    """Nothing that was refused slips through because a report could not show what was wrong with it."""
+def test_without_a_fix_every_row_is_refused_again_for_the_same_reason(tmp_path: Path, name: str) -> None:
+    """No row is accepted only because a report could not show what was wrong with it."""
     path = SAMPLES / name
     if name == "ragged.csv":
         path = tmp_path / name

@@ -258,7 +258,7 @@ def test_the_bundle_shows_the_request_and_the_answer_of_each_code(terminal: Term
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_reports_are_made_again_byte_for_byte(terminal: Terminal, sandbox: EmbeddedSandbox, kind: str) -> None:
+def test_reports_are_written_again_byte_for_byte(terminal: Terminal, sandbox: EmbeddedSandbox, kind: str) -> None:
     """From journal and source alone; also those of a run that stopped, with the reason. Workbooks: but their stamps."""
     terminal.credentials(sandbox)
     rows = [(f"code-816+{n}" if n % 3 else f"R{n}", f"Blue {n}", "Pune") for n in range(40)]
@@ -280,8 +280,8 @@ def parts(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist() if name != "docProps/core.xml"}
 
 
-def test_identifiers_are_shown_by_every_command_that_is_told_to(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
-    """run, resume, retry and report: masked unless asked for, and what one was told binds no other."""
+def test_every_command_shows_identifiers_on_request_only(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """run, resume, retry and report mask them by default. The option of one command does not bind another."""
     terminal.credentials(sandbox)
     rows = [(f"E{n}", "Blue", f"a{n}@mail{n % 9}.test") for n in range(60)]
     rows[5:60:5] = [(f"code-816+i{n}", "Red", f"a{n}@gmial.test") for n in range(5, 60, 5)]
@@ -289,15 +289,15 @@ def test_identifiers_are_shown_by_every_command_that_is_told_to(terminal: Termin
     small = ("--base-url", sandbox.base_url, "--batch-size", "12", "--concurrency", "1")
     show = "--show-identifiers"
 
-    def told(*words: str | Path) -> str:
+    def printed(*words: str | Path) -> str:
         ended = terminal.type(*words, "--json")
         assert ended.code in (0, 3, 6), ended.err
         return " ".join(cause["text"] for cause in ended.json["causes"])
 
-    assert "gmial.test" not in told("run", path, *small, "--max-errors", "8")
-    assert "(gmial.test)" in told("resume", "--max-errors", "100", show)
-    masked = told("report")
+    assert "gmial.test" not in printed("run", path, *small, "--max-errors", "8")
+    assert "(gmial.test)" in printed("resume", "--max-errors", "100", show)
+    masked = printed("report")
     assert "(g********t)" in masked and "gmial" not in masked
-    assert "(gmial.test)" in told("report", show)
-    assert "(gmial.test)" in told("run", path, *small, show)
-    assert "11 rows" in told("retry", terminal.runs()[-1].name, show)
+    assert "(gmial.test)" in printed("report", show)
+    assert "(gmial.test)" in printed("run", path, *small, show)
+    assert "11 rows" in printed("retry", terminal.runs()[-1].name, show)

@@ -66,7 +66,7 @@ def test_a_held_lock_is_seen_and_that_of_a_dead_process_is_not(journal: Journal,
     assert not is_held(journal, tmp_path, "work")
 
 
-def test_nobody_is_turned_away_by_a_look(journal: Journal, tmp_path: Path) -> None:
+def test_looking_at_a_lock_never_refuses_its_holder(journal: Journal, tmp_path: Path) -> None:
     """Another process looks all the time while the lock is taken repeatedly: it is never refused."""
     over = threading.Event()
 
@@ -87,11 +87,11 @@ def test_nobody_is_turned_away_by_a_look(journal: Journal, tmp_path: Path) -> No
 
 @pytest.mark.process
 def test_a_lock_that_is_held_is_still_refused(journal: Journal, tmp_path: Path) -> None:
-    with another_process(tmp_path) as other, pytest.raises(Busy) as told, hold(journal, tmp_path, "work"):
+    with another_process(tmp_path) as other, pytest.raises(Busy) as caught, hold(journal, tmp_path, "work"):
         pass
-    assert told.value.holder.startswith(f"Process {other.pid} on ")
-    assert told.value.holder in told.value.message
-    assert "\n" not in told.value.message
+    assert caught.value.holder.startswith(f"Process {other.pid} on ")
+    assert caught.value.holder in caught.value.message
+    assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize("content", ["", "Process 7 on host (since 2026-11-24 02:00:00)\n7 boot", '{"pid": "7"}'])
@@ -103,9 +103,9 @@ def test_a_lock_file_that_names_no_holder(journal: Journal, tmp_path: Path, cont
     with lock.path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert holder_here(journal, tmp_path, "work") is None
-        with pytest.raises(Busy) as told, lock:
+        with pytest.raises(Busy) as caught, lock:
             pass
-    assert (told.value.holder, told.value.message.partition(" is")[0]) == ("", "Another process")
+    assert (caught.value.holder, caught.value.message.partition(" is")[0]) == ("", "Another process")
     with lock:
         assert holder_here(journal, tmp_path, "work") is not None
 
@@ -143,7 +143,7 @@ def test_the_holder_is_named_while_it_lives_and_asked_to_stop(journal: Journal, 
 
 
 @pytest.mark.process
-def test_a_number_that_went_to_another_process_is_not_asked(
+def test_a_process_with_a_reused_id_is_not_stopped(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock names process id and start time. A process with another start time is not stopped, nor one of another
@@ -163,7 +163,7 @@ def test_a_number_that_went_to_another_process_is_not_asked(
     assert asked == []
 
 
-def test_a_process_of_somebody_else_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_of_another_user_is_not_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system refuses the signal, and no error is raised."""
 
     def refuse(_: int, __: int) -> None:
@@ -173,12 +173,12 @@ def test_a_process_of_somebody_else_is_told_apart(monkeypatch: pytest.MonkeyPatc
     assert not processes.stop(os.getpid(), processes.birth_of(os.getpid()))
 
 
-def test_without_proc_the_birth_is_asked_of_ps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS and the BSDs. Without ps, nothing is known and no process is asked to stop."""
-    told = subprocess.CompletedProcess([], 0, "Tue Nov 24  09:00:00 2026\n", "")
+def test_without_proc_the_start_time_comes_from_ps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS and the BSDs. Without ps, the start time is unknown and no process is asked to stop."""
+    printed = subprocess.CompletedProcess([], 0, "Tue Nov 24  09:00:00 2026\n", "")
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError()))
     monkeypatch.setattr(Path, "exists", lambda _: False)
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: told)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: printed)
     assert processes.birth_of(7) == "Tue Nov 24 09:00:00 2026"
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError()))
     assert processes.birth_of(7) == ""

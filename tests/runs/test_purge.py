@@ -70,7 +70,7 @@ def test_nothing_of_a_purged_row_is_left_in_the_journals_file(tmp_path: Path) ->
         assert request not in b"".join(path.read_bytes() for path in journal.parent.glob("journal.db*"))
 
 
-def test_an_old_run_that_never_finished_goes_too_and_cannot_be_resumed(tmp_path: Path) -> None:
+def test_an_old_unfinished_run_is_purged_too_and_cannot_be_resumed(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         half = half_a_run(sandbox, tmp_path)
         assert purged(sandbox, tmp_path, 100).runs == (half.run_id,)
@@ -80,7 +80,7 @@ def test_an_old_run_that_never_finished_goes_too_and_cannot_be_resumed(tmp_path:
         assert run(str(tmp_path / "rows.csv"), own, world(sandbox, tmp_path)).exit_code == ExitCode.OK
 
 
-def test_a_run_that_an_unfinished_retry_needs_is_left(tmp_path: Path) -> None:
+def test_a_run_that_an_unfinished_retry_needs_is_kept(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         own = settings(sandbox, tmp_path / "reports")
         names = {row: f"code-1012-x1+{row}" for row in range(2, 150)}
@@ -93,7 +93,7 @@ def test_a_run_that_an_unfinished_retry_needs_is_left(tmp_path: Path) -> None:
         assert resume(None, own, {}, world(sandbox, tmp_path)).exit_code == ExitCode.OK
 
 
-def test_input_that_no_run_came_of_is_purged(tmp_path: Path) -> None:
+def test_input_without_a_run_is_purged(tmp_path: Path) -> None:
     """Its process was killed while reading. A newer copy may still be in use."""
     with EmbeddedSandbox() as sandbox:
         own = settings(sandbox, tmp_path / "reports")

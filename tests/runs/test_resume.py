@@ -57,7 +57,7 @@ def waits_until(true: Callable[[], bool]) -> None:
 @pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["at the first request", "in the middle", "near the end"])
-def test_a_killed_run_goes_on_and_every_row_has_one_outcome(tmp_path: Path, moment: str) -> None:
+def test_a_killed_run_is_resumed_and_every_row_has_one_outcome(tmp_path: Path, moment: str) -> None:
     """kill -9 with requests in flight: `importer resume` sends these again first, byte for byte."""
     enough = {"at the first request": 1, "in the middle": 8, "near the end": 17}[moment]
     # From then on the server applies what it is sent and says nothing: the run cannot come to its end meanwhile.
@@ -86,7 +86,7 @@ def test_a_killed_run_goes_on_and_every_row_has_one_outcome(tmp_path: Path, mome
 
 
 @pytest.mark.process
-def test_what_was_in_flight_goes_again_with_the_same_bytes_and_id_before_anything_else(tmp_path: Path) -> None:
+def test_in_flight_batches_are_sent_again_first_with_the_same_bytes_and_id(tmp_path: Path) -> None:
     """The server applied the batches but the answers were lost: the same requests are sent again, then the rest."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.05,), faults=("3-4:hang-after",))) as sandbox:
         program = Program(tmp_path, sandbox)
@@ -115,7 +115,7 @@ def test_what_was_in_flight_goes_again_with_the_same_bytes_and_id_before_anythin
         assert len(set(made)) == 8
 
 
-def test_a_stopped_run_goes_on_where_it_was_and_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
+def test_a_stopped_run_is_resumed_and_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     """After a clean stop nothing is sent twice. The exit code is that of the whole run."""
     with EmbeddedSandbox() as sandbox:
         half = half_a_run(sandbox, tmp_path)
@@ -127,7 +127,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_ends_as_if_nothing_had_been(tmp_
         assert not violations(sandbox.state, results(tmp_path / "reports", whole.run_id), HALVED, tmp_path / "reports")
 
 
-def test_resume_of_a_finished_run_says_so_and_ends_well(tmp_path: Path) -> None:
+def test_resume_of_a_finished_run_says_so_and_ends_with_0(tmp_path: Path) -> None:
     """Named or not, with any outcomes; nothing is sent."""
     with EmbeddedSandbox() as sandbox:
         source = sheet(tmp_path / "rows.csv", 20, magic={5: "code-1012"})
@@ -145,7 +145,7 @@ def test_resume_of_a_finished_run_says_so_and_ends_well(tmp_path: Path) -> None:
         assert len(sandbox.state.requests) == sent
 
 
-def test_resume_without_any_run_is_a_mistake_of_usage(tmp_path: Path) -> None:
+def test_resume_without_any_run_is_a_usage_error(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox, pytest.raises(SettingsError, match="no run"):
         resume(None, settings(sandbox, tmp_path / "reports"), {}, world(sandbox, tmp_path))
 
@@ -157,9 +157,9 @@ def test_a_byte_that_changed_in_the_source_ends_with_9_and_nothing_is_sent(tmp_p
         source = tmp_path / "rows.csv"
         content = source.read_bytes()
         source.write_bytes(content.replace(b"colour 40", b"colour 41", 1))
-        with pytest.raises(SourceChanged) as told:
+        with pytest.raises(SourceChanged) as caught:
             resume(None, settings(sandbox, tmp_path / "reports"), {}, world(sandbox, tmp_path))
-        assert told.value.exit_code == ExitCode.CHANGED
+        assert caught.value.exit_code == ExitCode.CHANGED
         assert len(sandbox.state.requests) == sent
         # Only the content counts: the same bytes under a new date are the same source.
         source.write_bytes(content)
@@ -171,9 +171,9 @@ def test_run_on_an_unfinished_run_says_to_resume_and_restart_starts_a_new_one(tm
     with EmbeddedSandbox() as sandbox:
         half = half_a_run(sandbox, tmp_path)
         source = str(tmp_path / "rows.csv")
-        with pytest.raises(Busy, match=half.run_id) as told:
+        with pytest.raises(Busy, match=half.run_id) as caught:
             run(source, settings(sandbox, tmp_path / "reports"), world(sandbox, tmp_path))
-        assert f"importer resume {half.run_id} --reports-dir {tmp_path / 'reports'}`" in told.value.advice
+        assert f"importer resume {half.run_id} --reports-dir {tmp_path / 'reports'}`" in caught.value.advice
         newer = run(source, settings(sandbox, tmp_path / "reports", restart=True), world(sandbox, tmp_path))
         assert newer.run_id != half.run_id
         assert statuses(newer) == Counter(succeeded=HALVED)
@@ -200,7 +200,7 @@ def test_retry_sends_only_what_is_open_even_when_it_is_killed_itself(tmp_path: P
         assert set(again) == {f"colour {row}" for row in names}
 
 
-def test_a_resumed_run_may_be_given_another_pace_and_another_place(tmp_path: Path) -> None:
+def test_a_resumed_run_accepts_another_rate_and_reports_folder(tmp_path: Path) -> None:
     """The run keeps its settings except pace and stop, and writes its reports where it was found."""
     with EmbeddedSandbox() as sandbox:
         half = half_a_run(sandbox, tmp_path)
@@ -213,7 +213,7 @@ def test_a_resumed_run_may_be_given_another_pace_and_another_place(tmp_path: Pat
         assert not (tmp_path / "reports").exists()
 
 
-def test_a_look_at_a_run_changes_nothing_of_it(tmp_path: Path) -> None:
+def test_listing_a_run_does_not_change_it(tmp_path: Path) -> None:
     """`report` of an unfinished run does not change it, and shows its end as it was."""
     with EmbeddedSandbox() as sandbox:
         half = half_a_run(sandbox, tmp_path)
@@ -225,7 +225,7 @@ def test_a_look_at_a_run_changes_nothing_of_it(tmp_path: Path) -> None:
             assert journal.runs() == before
 
 
-def test_a_file_that_was_imported_whole_is_told_at_the_start(tmp_path: Path) -> None:
+def test_a_file_that_is_already_imported_is_reported_at_the_start(tmp_path: Path) -> None:
     """Recognised by content, with any name. It is sent again."""
     with EmbeddedSandbox() as sandbox:
         source = sheet(tmp_path / "rows.csv", 20)
@@ -243,7 +243,7 @@ def test_a_file_that_was_imported_whole_is_told_at_the_start(tmp_path: Path) -> 
 
 
 @pytest.mark.process
-def test_two_processes_on_one_file_one_wins_and_the_other_ends_with_11(tmp_path: Path) -> None:
+def test_of_two_processes_on_one_file_the_second_ends_with_11(tmp_path: Path) -> None:
     """The other reports the first one's process, host and start time; no row is sent twice."""
     lost = threading.Event()
     with EmbeddedSandbox() as sandbox:
@@ -255,26 +255,26 @@ def test_two_processes_on_one_file_one_wins_and_the_other_ends_with_11(tmp_path:
         both = [program.start("run", *words) for _ in range(2)]
         waits_until(lambda: any(process.poll() is not None for process in both))
         lost.set()
-        told = [process.communicate(timeout=250) for process in both]
+        printed = [process.communicate(timeout=250) for process in both]
         codes = [process.returncode for process in both]
-        assert sorted(codes) == [0, 11], told
-        winner, loser = both[codes.index(0)], told[codes.index(11)][1]
+        assert sorted(codes) == [0, 11], printed
+        winner, loser = both[codes.index(0)], printed[codes.index(11)][1]
         found = re.search(r"Process (\d+) on (\S+) \(since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)", loser)
         assert found is not None, loser
         assert (int(found[1]), found[2]) == (winner.pid, socket.gethostname())
         assert len(sandbox.state.requests) == 6
 
 
-def test_a_run_that_another_process_is_on_is_not_resumed(tmp_path: Path) -> None:
+def test_a_run_that_another_process_uses_is_not_resumed(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         half_a_run(sandbox, tmp_path)
         with open_source(tmp_path / "rows.csv") as source:
             identity = identity_of(source, sandbox.base_url, False)
         sent = len(sandbox.state.requests)
-        with Lock(tmp_path / "reports" / ".locks", identity), pytest.raises(Busy) as told:
+        with Lock(tmp_path / "reports" / ".locks", identity), pytest.raises(Busy) as caught:
             resume(None, settings(sandbox, tmp_path / "reports"), {}, world(sandbox, tmp_path))
-        assert told.value.exit_code == ExitCode.BUSY
-        assert f"Process {os.getpid()} on {socket.gethostname()}" in told.value.message
+        assert caught.value.exit_code == ExitCode.BUSY
+        assert f"Process {os.getpid()} on {socket.gethostname()}" in caught.value.message
         assert len(sandbox.state.requests) == sent
 
 
@@ -293,7 +293,7 @@ def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_standard_input_is_kept_for_its_owner_until_its_run_has_ended_well(tmp_path: Path) -> None:
+def test_standard_input_is_private_and_kept_until_its_run_is_complete(tmp_path: Path) -> None:
     """A killed run can be resumed; a finished one leaves no copy behind."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.2,))) as sandbox:
         program = Program(tmp_path, sandbox)
@@ -319,7 +319,7 @@ def test_standard_input_is_kept_for_its_owner_until_its_run_has_ended_well(tmp_p
 
 
 @pytest.mark.process
-def test_standard_input_that_no_run_came_of_is_not_kept(tmp_path: Path) -> None:
+def test_standard_input_without_a_run_is_not_kept(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         program = Program(tmp_path, sandbox)
         content = b"shoe size\n43\n"
@@ -339,7 +339,7 @@ class AsksAtTheEnd(Listener):
         assert self._stopper.ask()
 
 
-def test_who_asks_for_a_stop_while_the_reports_are_written_gets_them_all_the_same(tmp_path: Path) -> None:
+def test_a_stop_while_reports_are_written_does_not_lose_them(tmp_path: Path) -> None:
     """The event loop is closed by then, and the run does not end with an internal error."""
     with EmbeddedSandbox() as sandbox:
         stopper = Stopper()

@@ -61,7 +61,7 @@ def test_what_was_sent_is_there(shop: Shop) -> None:
     assert "34 match, 0 differ" in verified_text(found)
 
 
-def test_differences_are_told_by_row_and_field_without_a_value(shop: Shop) -> None:
+def test_differences_are_reported_by_row_and_field_without_a_value(shop: Shop) -> None:
     """The console shows them masked; the private report has sent and found values."""
     shop.change(4, 12)
     found = shop.verified()
@@ -70,8 +70,8 @@ def test_differences_are_told_by_row_and_field_without_a_value(shop: Shop) -> No
         (4, "Colour", "another value"),
         (12, "Colour", "another value"),
     ]
-    told = verified_text(found) + msgspec.json.encode(found).decode()
-    assert "secret" not in told and "colour 4" not in told and "918180000004" not in told
+    shown = verified_text(found) + msgspec.json.encode(found).decode()
+    assert "secret" not in shown and "colour 4" not in shown and "918180000004" not in shown
     report = Path(found.report)
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
     rows = list(csv.reader(report.read_text(encoding="utf-8-sig").splitlines()))
@@ -88,7 +88,7 @@ def test_a_sample_is_the_same_each_time(shop: Shop) -> None:
     assert shop.verified(sample=1000).customers == 34
 
 
-def test_questions_are_paced_like_sending(shop: Shop) -> None:
+def test_requests_of_verify_are_paced(shop: Shop) -> None:
     """At 20 per second, five requests take at least 0.2 s."""
     began = gets(shop)
     clock = world(shop.sandbox, shop.folder).clock
@@ -98,12 +98,12 @@ def test_questions_are_paced_like_sending(shop: Shop) -> None:
     assert gets(shop) - began == 5
 
 
-def test_wrong_credentials_cost_one_question_and_end_with_4(shop: Shop) -> None:
+def test_wrong_credentials_cost_one_request_and_end_with_4(shop: Shop) -> None:
     environ = environment(shop.sandbox, shop.folder) | {"IMPORTER_PASSWORD": "wrong"}
     changed = world(shop.sandbox, shop.folder, environ=environ)
-    with pytest.raises(Stop) as told:
+    with pytest.raises(Stop) as caught:
         verify(shop.done.run_id, settings(shop.sandbox, shop.folder / "reports"), {}, changed)
-    assert told.value.exit_code == ExitCode.REFUSED
+    assert caught.value.exit_code == ExitCode.REFUSED
     assert gets(shop) == 1
 
 

@@ -1,4 +1,4 @@
-"""Who may call the stand-in and how often: Basic as documented, OAuth tokens, an exact sliding window for each key."""
+"""Who may call the sandbox and how often: Basic as documented, OAuth tokens, an exact sliding window for each key."""
 
 from __future__ import annotations
 
@@ -133,8 +133,8 @@ def test_too_many_requests() -> None:
 
 
 @pytest.mark.parametrize(("setting", "expected"), [("auto", "60"), ("3", "3"), ("-1", "-1"), ("soon", "soon")])
-def test_the_wait_that_is_told(setting: str, expected: str) -> None:
-    """Retry-After says how long it is worth waiting, or whatever a test wants it to say."""
+def test_the_wait_in_retry_after(setting: str, expected: str) -> None:
+    """The seconds until a request is allowed again, or a value that a test chooses."""
 
     async def test(client: Client) -> None:
         first, second = [await client.post(customer(external_id="A")) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""What the stand-in answers: summary codes, each documented shape, strictness about what is sent, magic identifiers."""
+"""What the sandbox answers: summary codes, each documented shape, strictness about what is sent, magic identifiers."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_status_sums_up_the_items(bad: int, code: int) -> None:
 @pytest.mark.parametrize("shape", DOCUMENTED_SHAPES)
 @pytest.mark.parametrize("count", [1, 2])
 def test_every_shape_says_the_same(shape: str, count: int) -> None:
-    """Whatever the shape, an item stands for each customer in order, and success can be told."""
+    """Whatever the shape, there is an item for each customer in order, and its success is readable."""
 
     async def test(client: Client) -> None:
         sent = [customer(mobile="7744876415", email="Asha@Example.com"), customer(external_id="code-1012")][:count]
@@ -175,8 +175,8 @@ def test_totals_codes_warnings_and_messages_follow_their_words() -> None:
 
 
 @pytest.mark.parametrize("shape", ["nonsense", "customer,customers", "booleans,strings"])
-def test_shapes_that_make_no_sense_are_refused(shape: str) -> None:
-    """An unknown word and two words for one question are told at the start."""
+def test_invalid_shapes_are_refused(shape: str) -> None:
+    """An unknown word, or two words for the same question, is reported at the start."""
     with pytest.raises(OptionsError):
         create_app(SandboxOptions(shape=shape))
 
@@ -376,7 +376,7 @@ def test_what_only_looks_magic_succeeds(sent: dict[str, Any]) -> None:
 
 
 def test_limits_of_batch_and_bytes() -> None:
-    """Above the batch limit the code 1060, above the byte limit HTTP 413; at the limit all is well."""
+    """Above the batch limit the code 1060, above the byte limit HTTP 413; at the limit the batch is accepted."""
 
     async def test(client: Client) -> None:
         customers = [customer(external_id=f"A{n}") for n in range(4)]
@@ -452,8 +452,8 @@ def test_what_is_not_this_call_is_refused_in_the_apis_own_words() -> None:
     ("shape", "statuses"),
     [("http-documented", [200, 200, 200]), ("http-200", [200] * 3), ("http-body", [200, 500, 400])],
 )
-def test_the_http_status_is_no_guide(shape: str, statuses: list[int]) -> None:
-    """The same body can come under HTTP 200 or under the status of its code."""
+def test_a_body_may_have_any_http_status(shape: str, statuses: list[int]) -> None:
+    """The same body can have HTTP 200 or the status of its code."""
 
     async def test(client: Client) -> None:
         answers = [await client.post(customer(external_id=word)) for word in ("A", "code-816", "request-400")]

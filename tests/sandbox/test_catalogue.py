@@ -1,4 +1,4 @@
-"""The stand-in's own table of codes against the importer's catalogue: two tables, one set of codes."""
+"""The sandbox's own table of codes against the importer's catalogue: two tables, one set of codes."""
 
 from __future__ import annotations
 

@@ -25,14 +25,14 @@ CUSTOMERS = [customer({"A": str(n)}, external_id=f"A{n}") for n in range(3)]
     ("line", "struck"),
     [("3:503", {3}), ("2-4:503", {2, 3, 4}), ("8-:503", {8, 9, 10}), ("*/4:503", {4, 8})],
 )
-def test_which_requests_are_struck(line: str, struck: set[int]) -> None:
-    """One, a stretch, all from one on, each n-th."""
+def test_which_requests_get_a_fault(line: str, struck: set[int]) -> None:
+    """One, a range, all from one on, each n-th."""
     fault = parse_fault(line)
     assert {number for number in range(1, 11) if fault.fits(number)} == struck
 
 
 def test_settings_and_comments() -> None:
-    """A value may hold colons; blank lines and comments are left out; `-after` is told from the kind."""
+    """A value may hold colons; blank lines and comments are left out; `-after` is separated from the kind."""
     (first, second) = parse_script(
         ["# a comment", "", "4:429:retry-after=Wed, 21 Oct 2026 07:28:00 GMT", " 5:reset-after "]
     )
@@ -42,8 +42,8 @@ def test_settings_and_comments() -> None:
 
 
 @pytest.mark.parametrize("line", ["503", "x:503", "3:", "3:nonsense", "3:200", "3:600", "3:503:retry", "-3:503"])
-def test_lines_that_make_no_sense_are_refused(line: str) -> None:
-    """Told when the sandbox is made, with how to write it."""
+def test_invalid_lines_of_a_script_are_refused(line: str) -> None:
+    """When the sandbox is created, with the right syntax."""
     with pytest.raises(OptionsError):
         parse_fault(line)
 

@@ -1,4 +1,4 @@
-"""The stand-in behind a socket: in a thread, as a command that serves until stopped; and that it stands alone."""
+"""The sandbox behind a socket, in a thread or as a command that serves until it is stopped. It shares no state."""
 
 from __future__ import annotations
 

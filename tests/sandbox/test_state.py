@@ -1,4 +1,4 @@
-"""What the stand-in remembers: who is the same customer, what was written last, who is being written right now."""
+"""What the sandbox remembers: who is the same customer, what was written last, who is being written right now."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_rates_are_read(text: str, rate: tuple[int, float]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "100", "100/fortnight", "0/second", "-1/second"])
-def test_rates_that_are_none_are_refused(text: str) -> None:
-    """Told at the start, not at the first request."""
+def test_invalid_rates_are_refused(text: str) -> None:
+    """At the start, not at the first request."""
     with pytest.raises(OptionsError):
         parse_rate(text)

@@ -54,7 +54,7 @@ async def at_once(rate: str, processes: int, seconds: int) -> list[Ran]:
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize(("rate", "seconds"), [("600/minute", 60), ("50/second", 20)])
 def test_the_rate_is_used_and_provokes_no_429(rate: str, seconds: int, processes: int) -> None:
-    """The server allows what we were told and 200 ms pass before an answer: 98 % of it is used, and not one 429.
+    """The server allows the configured rate and answers after 200 ms: 98 % of it is used, and not one 429.
 
     Two runs that share a key share the rate, too, and are through together.
     """

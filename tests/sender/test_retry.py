@@ -110,14 +110,14 @@ def test_an_outage_ends_after_as_long_as_the_run_will_wait_counted_from_its_firs
     clock.now += 99.0
     assert not breaker.outlasted()
     assert breaker.wait() == 0.0
-    assert breaker.wait() == pytest.approx(1.0), "nobody sleeps beyond the end of our patience"
+    assert breaker.wait() == pytest.approx(1.0), "no wait lasts longer than the longest outage"
     clock.now += 1.0
     assert breaker.outlasted()
     breaker.answered()
     assert not breaker.outlasted()
 
 
-def test_an_outage_is_counted_from_its_first_failure_and_anew_after_an_answer() -> None:
+def test_an_outage_is_counted_from_its_first_failure_since_the_last_answer() -> None:
     clock = Clock()
     breaker = Breaker(clock, 100.0)
     breaker.failed(1, plain=True)
@@ -133,8 +133,8 @@ def test_an_outage_is_counted_from_its_first_failure_and_anew_after_an_answer() 
     assert breaker.outlasted()
 
 
-def test_a_single_failure_long_ago_is_no_outage() -> None:
-    """It stays the last word while nothing is sent: a pause, a night."""
+def test_a_single_failure_long_ago_is_not_an_outage() -> None:
+    """It is the latest result while nothing is sent, for example in a pause of hours."""
     clock = Clock()
     breaker = Breaker(clock, 100.0)
     breaker.failed(1, plain=True)
@@ -143,8 +143,8 @@ def test_a_single_failure_long_ago_is_no_outage() -> None:
     assert breaker.wait() == 0.0
 
 
-def test_the_servers_own_trouble_opens_it_though_one_batch_meets_it() -> None:
-    """No connection, or a gateway's word: surely not the batch's fault, also if its last failure may be."""
+def test_a_problem_of_the_server_opens_the_breaker_even_if_one_batch_has_it() -> None:
+    """No connection, or a gateway's answer, is certainly not caused by the batch."""
     breaker = Breaker(Clock(), 100.0)
     breaker.failed(1, plain=True)
     for _ in range(FAILURES_TO_OPEN - 1):
@@ -162,7 +162,7 @@ def test_after_an_answer_the_failures_before_it_say_nothing() -> None:
     assert not breaker.open
 
 
-def test_one_batch_that_breaks_every_connection_is_no_dead_server() -> None:
+def test_one_batch_that_breaks_every_connection_does_not_open_the_breaker() -> None:
     breaker = Breaker(Clock(), 100.0)
     for _ in range(50):
         breaker.failed(1, plain=False)

@@ -43,8 +43,9 @@ def unreadable(rules: StopRules, root: int, foreign: bool, message: str) -> Stop
     return rules.learn(Work(Batch(root, ()), root), RequestFailed(trouble, status=200))
 
 
-def test_before_anything_was_answered_the_second_unreadable_answer_stops_with_2() -> None:
-    """Once more, then stop: a login page is configuration, also when both were answers to one batch."""
+def test_at_the_start_the_second_unreadable_answer_stops_with_2() -> None:
+    """The request is sent once more, then the run stops: a login page is configuration. Both answers may be to one
+    batch."""
     rules = rules_of()
     assert unreadable(rules, 1, True, "a page") is None
     stop = unreadable(rules, 1, True, "a page")
@@ -52,7 +53,7 @@ def test_before_anything_was_answered_the_second_unreadable_answer_stops_with_2(
     assert stop is not None and "a page" in stop.message
 
 
-def test_before_anything_was_answered_an_answer_that_says_nothing_of_anybody_counts_too() -> None:
+def test_at_the_start_an_answer_without_items_counts_as_unreadable() -> None:
     rules = rules_of()
     assert unreadable(rules, 1, False, "") is None
     assert code(unreadable(rules, 1, False, "")) is ExitCode.SETTINGS
@@ -77,7 +78,7 @@ def test_one_batch_of_unreadable_answers_is_not_everywhere() -> None:
     assert code(unreadable(rules, 8, True, "")) is ExitCode.SETTINGS
 
 
-def test_an_answer_of_the_api_that_says_nothing_of_anybody_does_not_stop_a_run_that_works() -> None:
+def test_an_answer_without_items_does_not_stop_a_run_that_works() -> None:
     rules = rules_of()
     answered(rules)
     assert all(unreadable(rules, root, False, "") is None for root in range(50))
@@ -104,7 +105,7 @@ def test_the_first_three_batches_refused_down_to_every_row_stop_with_6() -> None
     assert [code(refuse(rules, one)) for one in batches] == [None, None, ExitCode.TOO_MANY_ERRORS]
 
 
-def test_a_batch_of_which_one_row_was_not_refused_is_not_all_poison() -> None:
+def test_a_batch_with_one_row_that_was_not_refused_does_not_stop() -> None:
     """One row that the server judged by itself: it understands what we send, and all may begin."""
     rules = rules_of()
     batches = [batch(number) for number in range(1, REFUSED_BATCHES + 1)]
@@ -114,7 +115,7 @@ def test_a_batch_of_which_one_row_was_not_refused_is_not_all_poison() -> None:
     assert rules.may_begin()
 
 
-def test_a_row_that_goes_alone_and_is_refused_proves_nothing_of_all() -> None:
+def test_a_refused_row_that_was_sent_alone_does_not_count() -> None:
     """With one row a batch, three bad rows at the beginning of a sheet are three bad rows."""
     rules = rules_of()
     for number in range(1, 10):
@@ -124,7 +125,7 @@ def test_a_row_that_goes_alone_and_is_refused_proves_nothing_of_all() -> None:
         assert rules.settled(number, -1, outcomes(one, Status.FAILED), refused=True) is None
 
 
-def test_batches_refused_after_a_good_answer_prove_nothing_of_all() -> None:
+def test_batches_refused_after_a_success_do_not_count() -> None:
     rules = rules_of()
     answered(rules)
     for number in range(1, 10):
@@ -132,7 +133,7 @@ def test_batches_refused_after_a_good_answer_prove_nothing_of_all() -> None:
         assert refuse(rules, batch(number)) is None
 
 
-def test_a_batch_of_an_earlier_process_proves_nothing_of_all() -> None:
+def test_a_batch_of_an_earlier_process_does_not_count() -> None:
     rules = rules_of()
     for number in range(1, 10):
         one = batch(number, rows=1)
@@ -242,7 +243,7 @@ def test_max_errors_by_share_is_taken_of_all_rows_once_all_are_known() -> None:
     assert settle(rules, singles[:2], Status.FAILED) == [None, ExitCode.TOO_MANY_ERRORS]
 
 
-def test_max_errors_by_share_may_be_reached_by_hearing_that_the_sheet_ends() -> None:
+def test_max_errors_by_share_may_be_reached_at_the_end_of_the_sheet() -> None:
     found = [batch(1, rows=10), batch(2, rows=30)]
     rules = limited(MaxErrors(share=0.05), *found)
     assert settle(rules, found[:1], Status.FAILED) == [None]
@@ -250,14 +251,14 @@ def test_max_errors_by_share_may_be_reached_by_hearing_that_the_sheet_ends() -> 
 
 
 @pytest.mark.parametrize("limit", [MaxErrors(rows=5), MaxErrors(share=0.05)], ids=["number", "share"])
-def test_max_errors_is_told_also_of_the_last_row(limit: MaxErrors) -> None:
+def test_max_errors_counts_the_last_row_too(limit: MaxErrors) -> None:
     """Whether rows were left when the limit was reached is a matter of what was in flight; the exit code is not."""
     only = batch(1, rows=40)
     rules = limited(limit, only, whole=True)
     assert settle(rules, [only], Status.FAILED) == [ExitCode.TOO_MANY_ERRORS]
 
 
-def test_max_errors_that_is_not_reached_is_not_told() -> None:
+def test_max_errors_that_is_not_reached_does_not_stop() -> None:
     only = batch(1, rows=40)
     rules = limited(MaxErrors(share=0.05), only, whole=True)
     assert settle(rules, [only], Status.SUCCEEDED) == [None]

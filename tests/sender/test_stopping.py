@@ -101,7 +101,7 @@ def test_a_canary_larger_than_a_batch_or_than_the_sheet() -> None:
     assert result.exit_code is ExitCode.TOO_MANY_ERRORS
 
 
-def test_max_duration_stops_with_10_in_time_and_what_flies_lands() -> None:
+def test_max_duration_stops_with_10_in_time_and_in_flight_requests_complete() -> None:
     result = ran(
         customers(100_000),
         limits_of=lambda now: Limits(deadline=Deadline(now + 60.0, "its end")),
@@ -116,7 +116,7 @@ def test_max_duration_stops_with_10_in_time_and_what_flies_lands() -> None:
     assert result.scribe.doubtful_rows() == set()
 
 
-def test_a_stop_lets_what_flies_land_and_starts_nothing_new() -> None:
+def test_a_stop_lets_in_flight_requests_complete_and_starts_nothing_new() -> None:
     """Requests in flight are reconciled and journalled; rows of batches that were not sent are not unknown."""
 
     async def during(stages: Stages) -> None:
@@ -269,7 +269,7 @@ def wait_for_requests(sandbox: EmbeddedSandbox, count: int) -> None:
     "number",
     [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.exhaustive) for one in (signal.SIGINT, signal.SIGHUP))],
 )
-def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_goes_on(
+def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_to_resume(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     """And that command finishes the run: every row once, none lost."""
@@ -297,7 +297,7 @@ def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_that_go
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_a_terminal_that_is_closed_stops_the_run_well(tmp_path: Path) -> None:
+def test_a_closed_terminal_stops_the_run_cleanly(tmp_path: Path) -> None:
     """The kernel and the shell both send a signal, and the output is closed."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
         words = ("--base-url", sandbox.base_url, "--rate", "20/second", "--batch-size", "10")
@@ -316,7 +316,7 @@ def test_a_terminal_that_is_closed_stops_the_run_well(tmp_path: Path) -> None:
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_who_asks_for_a_hangup_to_be_ignored_is_heard(tmp_path: Path) -> None:
+def test_an_ignored_hangup_does_not_stop_the_run(tmp_path: Path) -> None:
     """`nohup importer run …` continues when the terminal is closed."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.1,))) as sandbox:
         words = ("--base-url", sandbox.base_url, "--rate", "1000/second", "--batch-size", "10")
@@ -329,7 +329,7 @@ def test_who_asks_for_a_hangup_to_be_ignored_is_heard(tmp_path: Path) -> None:
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_a_run_in_the_background_of_a_script_heeds_an_interrupt(tmp_path: Path) -> None:
+def test_an_interrupt_stops_a_run_in_the_background_of_a_script(tmp_path: Path) -> None:
     """A shell's `&` ignores SIGINT: `kill -INT` stops the run cleanly anyway."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -368,7 +368,7 @@ def test_a_log_of_json_lines_stays_one_when_a_signal_comes(tmp_path: Path) -> No
         pytest.param(signal.SIGTERM, signal.SIGINT, marks=pytest.mark.exhaustive),
     ],
 )
-def test_a_second_signal_leaves_at_once_and_the_run_can_be_resumed(
+def test_a_second_signal_ends_the_program_at_once_and_the_run_can_be_resumed(
     tmp_path: Path, first: signal.Signals, second: signal.Signals
 ) -> None:
     """Ctrl-C twice: the ten seconds for in-flight requests are skipped, and nothing is lost."""

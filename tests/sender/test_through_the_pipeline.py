@@ -33,8 +33,8 @@ from tests.support.runs import Program, SkippingClock, settings, sheet, stopped_
 from tests.support.sending import accounts, chained, one_by_one
 
 
-def test_a_server_that_is_away_for_longer_than_max_outage_ends_the_run_with_5(tmp_path: Path) -> None:
-    """As long as the setting says, and not as long as the default."""
+def test_an_outage_longer_than_max_outage_ends_the_run_with_5(tmp_path: Path) -> None:
+    """As long as the setting says, not as long as the default."""
     environ = {"IMPORTER_USERNAME": "u", "IMPORTER_PASSWORD": "p", "XDG_STATE_HOME": str(tmp_path)}
     clock = SkippingClock()
     began = clock()
@@ -92,45 +92,46 @@ def linked(path: Path, colour: str = "blue", name: str = "C", between: int = 20)
     return path
 
 
-def test_a_link_of_a_row_that_had_its_outcome_before_a_resume_still_holds(tmp_path: Path) -> None:
-    """B was decided by the process that ended: A and C are one customer all the same, and never out together."""
+def test_a_link_of_a_row_with_an_outcome_holds_after_a_resume(tmp_path: Path) -> None:
+    """B has its outcome: A and C are one customer all the same, and never in flight together."""
     with EmbeddedSandbox(SandboxOptions(latency=(0.04,))) as sandbox:
         source = linked(tmp_path / "rows.csv")
-        told = settings(sandbox, tmp_path / "reports", batch_size=1, concurrency=2)
-        half = run(str(source), told, stopped_after(5, sandbox, tmp_path))
+        chosen = settings(sandbox, tmp_path / "reports", batch_size=1, concurrency=2)
+        half = run(str(source), chosen, stopped_after(5, sandbox, tmp_path))
         assert half.rows.unprocessed > 4
-        whole = resume(None, told, {"concurrency": 8}, world(sandbox, tmp_path))
+        whole = resume(None, chosen, {"concurrency": 8}, world(sandbox, tmp_path))
         assert (whole.exit_code, whole.rows.succeeded) == (0, 23)
         assert (sandbox.state.overlaps, sandbox.state.account_overlaps) == (0, 0)
 
 
-def test_a_link_of_a_row_that_retry_leaves_out_still_holds(tmp_path: Path) -> None:
+def test_a_link_of_a_row_that_retry_skips_holds(tmp_path: Path) -> None:
     with EmbeddedSandbox(SandboxOptions(latency=(0.04,))) as sandbox:
         source = linked(tmp_path / "rows.csv", name="code-1012-x1+", between=4)
-        told = settings(sandbox, tmp_path / "reports", batch_size=1, concurrency=8)
-        first = run(str(source), told, world(sandbox, tmp_path))
+        chosen = settings(sandbox, tmp_path / "reports", batch_size=1, concurrency=8)
+        first = run(str(source), chosen, world(sandbox, tmp_path))
         assert (first.rows.succeeded, first.rows.failed) == (1, 6)
-        again = retry(first.run_id, told, {}, world(sandbox, tmp_path))
+        again = retry(first.run_id, chosen, {}, world(sandbox, tmp_path))
         assert (again.rows.succeeded, again.rows.skipped) == (6, 1)
         assert (sandbox.state.overlaps, sandbox.state.account_overlaps) == (0, 0)
 
 
-def test_a_link_of_a_row_that_is_left_out_as_unchanged_still_holds(tmp_path: Path) -> None:
+def test_a_link_of_an_unchanged_row_holds(tmp_path: Path) -> None:
     with EmbeddedSandbox(SandboxOptions(latency=(0.04,))) as sandbox:
-        told = settings(sandbox, tmp_path / "reports", batch_size=1, concurrency=8)
+        chosen = settings(sandbox, tmp_path / "reports", batch_size=1, concurrency=8)
         (tmp_path / "first").mkdir()
         before = linked(tmp_path / "first" / "rows.csv", between=4)
         before.write_text("\n".join(before.read_text().splitlines()[:-2]) + "\n")
-        assert run(str(before), told, world(sandbox, tmp_path)).rows.succeeded == 5
-        now = msgspec.structs.replace(told, only_changed=True)
+        assert run(str(before), chosen, world(sandbox, tmp_path)).rows.succeeded == 5
+        now = msgspec.structs.replace(chosen, only_changed=True)
         again = run(str(linked(tmp_path / "rows.csv", colour="red", between=4)), now, world(sandbox, tmp_path))
         assert (again.rows.succeeded, again.rows.skipped) == (6, 1)
         assert (sandbox.state.overlaps, sandbox.state.account_overlaps) == (0, 0)
 
 
 @pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in (2, 3))])
-def test_however_often_a_run_is_stopped_the_order_is_that_of_the_sheet(tmp_path: Path, seed: int) -> None:
-    """A sheet of repeats and chains, stopped often: no customer in flight twice, and the state as sent one by one."""
+def test_a_run_that_is_stopped_often_keeps_the_order_of_the_sheet(tmp_path: Path, seed: int) -> None:
+    """A sheet of repeats and chains: no customer is in flight twice, and the server ends as if rows were sent one by
+    one."""
     stopped_and_resumed(tmp_path, seed)
 
 
@@ -146,10 +147,10 @@ def stopped_and_resumed(folder: Path, seed: int) -> None:
             writer.writerow([*(getattr(one, kind) for kind in IDENTIFIERS), *(values.get(name, "") for name in fields)])
     latency = tuple(round(chance.uniform(0, 0.03), 3) for _ in range(7))
     with EmbeddedSandbox(SandboxOptions(latency=latency)) as sandbox:
-        told = settings(sandbox, folder / "reports", batch_size=chance.choice([1, 2, 7]), concurrency=8)
-        ended = run(str(folder / "rows.csv"), told, stopped_after(chance.randint(1, 60), sandbox, folder))
+        chosen = settings(sandbox, folder / "reports", batch_size=chance.choice([1, 2, 7]), concurrency=8)
+        ended = run(str(folder / "rows.csv"), chosen, stopped_after(chance.randint(1, 60), sandbox, folder))
         while ended.exit_code == ExitCode.INTERRUPTED:
-            ended = resume(None, told, {}, stopped_after(chance.randint(1, 60), sandbox, folder))
+            ended = resume(None, chosen, {}, stopped_after(chance.randint(1, 60), sandbox, folder))
         assert (ended.exit_code, ended.rows.succeeded) == (0, 150)
         assert (sandbox.state.overlaps, sandbox.state.account_overlaps, sandbox.state.repeats) == (0, 0, 0)
         assert accounts(sandbox.state) == one_by_one(found)
@@ -252,7 +253,7 @@ def moment(text: str) -> int:
 def test_until_is_the_next_time_that_the_local_clock_shows_it(
     zone: Zone, place: str, now: str, until: str, hours: float
 ) -> None:
-    """In the machine's zone; what is past today means tomorrow; also over the night in which clocks are changed."""
+    """In the machine's zone; what is past today means tomorrow; also when the clocks are changed before it."""
     zone(place)
     assert seconds_until(until, moment(now)) == pytest.approx(hours * 3600)
 
@@ -281,7 +282,7 @@ def test_until_stops_with_10_and_the_run_can_be_resumed(tmp_path: Path, zone: Zo
         assert again.rows.succeeded > half.rows.succeeded
 
 
-def test_max_duration_counts_anew_for_each_process_and_is_the_runs_own_setting(tmp_path: Path) -> None:
+def test_max_duration_counts_per_process_and_is_a_setting_of_the_run(tmp_path: Path) -> None:
     """The run keeps it: `resume` stops by it again. A new value may be longer."""
     with EmbeddedSandbox() as sandbox:
         reports = tmp_path / "reports"

@@ -51,7 +51,7 @@ PASSING = (
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_what_passes_is_tried_again_with_the_same_bytes(fault: str) -> None:
+def test_a_temporary_problem_is_retried_with_the_same_bytes(fault: str) -> None:
     """One fault, one attempt more: every row succeeds, and the batch keeps its id and its bytes."""
     result = ran(customers(300), options={"faults": (f"2:{fault}",)}, concurrency=1)
     assert all_succeeded(result, 300)
@@ -73,8 +73,8 @@ def test_items_that_cannot_be_attributed_are_asked_again_alone(fault: str) -> No
 
 
 @pytest.mark.parametrize("word", ["omit", "empty"])
-def test_a_row_of_which_nothing_is_ever_said_is_unknown(word: str) -> None:
-    """The server stored it and never reports it: asked alone twice, then `unknown`, never a guess."""
+def test_a_row_that_no_answer_mentions_is_unknown(word: str) -> None:
+    """The server stored it and never reports it: it is sent alone twice, then `unknown`, never a guess."""
     result = ran([*customers(5), magic(50, word)])
     assert result.stop is None
     assert result.scribe.rows(Status.UNKNOWN) == {50}
@@ -110,7 +110,7 @@ def test_a_busy_customer_goes_again_and_not_its_batch(code: str) -> None:
     assert all(body.count(b"custom_fields") == 1 for body in result.wire.bodies[1:])
 
 
-def test_a_customer_who_stays_busy_has_failed_after_five_attempts() -> None:
+def test_a_customer_that_stays_busy_fails_after_five_attempts() -> None:
     result = ran([*customers(5), magic(50, "code-521")])
     assert result.scribe.rows(Status.FAILED) == {50}
     assert result.scribe.outcomes[50].attempts == 5
@@ -124,7 +124,7 @@ def test_a_row_that_the_server_refuses_is_not_asked_again(code: str) -> None:
     assert result.requests == 1
 
 
-def test_a_batch_in_which_all_failed_is_no_outage() -> None:
+def test_a_batch_in_which_all_failed_is_not_an_outage() -> None:
     """A body code of 500 sums up its items, under HTTP 500 too."""
     found = [magic(row, "code-1012") for row in range(2, 802)]
     result = ran(found, options={"shape": "http-body"})
@@ -210,8 +210,8 @@ def test_an_outage_ends_the_run_when_its_time_is_over_and_not_at_the_next_probe(
 
 
 @pytest.mark.parametrize("latency", [0.0, 1.0])
-def test_after_an_outage_it_goes_on_at_once_and_every_row_succeeds(latency: float) -> None:
-    """The first probe that is answered releases all requests, also one that waits to be the next probe."""
+def test_after_an_outage_sending_continues_at_once_and_every_row_succeeds(latency: float) -> None:
+    """The first answered probe releases all requests, also one that waits to be the next probe."""
     result = ran(customers(2000), options={"faults": ("3-12:503",), "latency": (latency,)}, concurrency=8)
     assert all_succeeded(result, 2000)
     first_good = result.wire.left[12]
@@ -271,8 +271,8 @@ def test_after_a_429_with_retry_after_3_nothing_arrives_for_3_seconds_beyond_wha
     assert min(slower) > 0.1
 
 
-def test_a_429_also_holds_back_who_waits_for_a_slot_that_was_given_before() -> None:
-    """The answer comes while the next request sleeps until its moment: it must not leave in the pause."""
+def test_a_429_also_holds_back_a_request_that_has_its_slot() -> None:
+    """The answer arrives while the next request waits for its time: it must not be sent in the pause."""
 
     async def answer(request: httpx.Request, number: int) -> httpx.Response | None:
         if number != 5:
@@ -324,8 +324,8 @@ def test_rate_limit_headers_on_an_answer_pause_before_a_429_is_needed() -> None:
 
 
 @pytest.mark.parametrize(("asked", "least", "most"), [("7", 7.0, 8.0), ("-7", 0.0, 1.0), ("1e400", 900.0, 901.0)])
-def test_a_503_that_says_when_to_come_back_is_left_alone_until_then(asked: str, least: float, most: float) -> None:
-    """One pause for everybody as with 429, within reason, and the rate stays what it is."""
+def test_a_503_with_retry_after_pauses_until_then(asked: str, least: float, most: float) -> None:
+    """One pause for all requests as with a 429, with an upper limit. The rate does not change."""
     answer = httpx.Response(503, headers={"Retry-After": asked})
     result = ran(customers(1000), answer=scripted({3: answer}), rate=FAST, jitter=lambda: 0.5)
     assert all_succeeded(result, 1000)
@@ -362,7 +362,7 @@ def test_a_refusal_at_the_start_costs_two_requests_and_no_row(fault: str) -> Non
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refusal_that_takes_its_time_costs_no_more(status: int) -> None:
+def test_a_slow_refusal_costs_no_more_requests(status: int) -> None:
     """No other request is sent before the first reply, however many connections there are."""
 
     async def answer(request: httpx.Request, number: int) -> httpx.Response | None:
@@ -441,7 +441,7 @@ def revoked(*requests: int) -> Ran:
     return ran(customers(6000), credentials=OAUTH, answer=revoke, inner=way, options={"latency": (0.3,)})
 
 
-def test_a_401_in_the_middle_renews_once_for_all_and_goes_on() -> None:
+def test_a_401_in_mid_run_renews_the_token_once_and_continues() -> None:
     """Tokens revoked with eight requests in flight: one renewal, the batches again, no attempt lost, nothing failed."""
     result = revoked(30)
     assert all_succeeded(result, 6000)
@@ -463,8 +463,8 @@ def test_a_fresh_token_that_is_refused_stops_with_4() -> None:
     assert result.state.calls["token"] == 2
 
 
-def test_a_token_refused_twice_with_an_outage_between_is_no_refusal() -> None:
-    """A 401, a renewal, minutes of 503, and the renewed token has ended meanwhile: that is no second refusal."""
+def test_a_token_refused_before_and_after_an_outage_does_not_stop() -> None:
+    """A 401, a renewal, minutes of 503, and the renewed token has expired meanwhile: this is not a second refusal."""
     faults = {1: httpx.Response(401), **{n: httpx.Response(503) for n in range(2, 20)}}
     result = ran(customers(10), credentials=OAUTH, answer=scripted(faults), options={"token_ttl": 60})
     assert all_succeeded(result, 10)
@@ -655,7 +655,7 @@ def test_a_batch_that_was_never_sent_is_in_doubt_from_the_moment_it_may_be() -> 
 
 
 @pytest.mark.parametrize("fault", ["429", "401"])
-def test_a_batch_sent_again_after_a_refusal_is_in_doubt_while_it_flies(fault: str) -> None:
+def test_a_batch_sent_again_after_a_refusal_is_in_doubt_while_in_flight(fault: str) -> None:
     """The first attempt was surely not applied; of the second, in flight at a crash, that is not known."""
     seen: list[bool] = []
     scribes: list = []

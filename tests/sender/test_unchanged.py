@@ -52,7 +52,7 @@ class Shop:
         return self.sandbox.state.preferences_of(mobile=mobile).get("Colour")
 
 
-def test_what_was_last_sent_the_same_is_skipped_and_told(tmp_path: Path) -> None:
+def test_unchanged_rows_are_skipped_and_counted(tmp_path: Path) -> None:
     """A first run stores the fingerprints, whether or not it asked for it; the second one sends only what differs."""
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
@@ -90,7 +90,7 @@ def test_every_identifier_of_a_customer_must_have_been_sent_the_same(tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["code-1012-x1", "warn-1017", "omit"])
-def test_what_was_no_plain_success_is_sent_again(tmp_path: Path, name: str) -> None:
+def test_rows_without_a_plain_success_are_sent_again(tmp_path: Path, name: str) -> None:
     """A failure, a warning, a missing reply: it is not known what the server holds."""
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
@@ -107,7 +107,7 @@ def test_another_target_has_its_own_fingerprints(tmp_path: Path) -> None:
         assert statuses(Shop(other, tmp_path).imported(rows_of(20))) == Counter(succeeded=20)
 
 
-def test_a_run_that_was_interrupted_goes_on_leaving_out_the_same_rows(tmp_path: Path) -> None:
+def test_a_resumed_run_skips_the_same_rows(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
         rows = rows_of(200)
@@ -120,7 +120,7 @@ def test_a_run_that_was_interrupted_goes_on_leaving_out_the_same_rows(tmp_path: 
         assert (whole.run_id, statuses(whole)) == (half.run_id, Counter(succeeded=100, skipped=100))
 
 
-def test_a_run_given_up_in_the_middle_makes_its_customers_unknown(tmp_path: Path) -> None:
+def test_an_abandoned_run_makes_its_customers_unknown(tmp_path: Path) -> None:
     """Its batches without an answer may have been applied: everything before it is sent again."""
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
@@ -133,7 +133,7 @@ def test_a_run_given_up_in_the_middle_makes_its_customers_unknown(tmp_path: Path
         assert statuses(shop.imported(rows_of(20))) == Counter(skipped=20)
 
 
-def test_a_file_imported_whole_is_told_with_what_would_leave_it_out(tmp_path: Path) -> None:
+def test_a_repeated_import_names_the_option_that_skips_unchanged_rows(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         source = sheet(tmp_path / "rows.csv", 20)
         own = settings(sandbox, tmp_path / "reports", only_changed=True)

@@ -134,7 +134,7 @@ def test_two_targets_on_the_command_line_are_refused(given: dict[str, str], name
     assert load({"sandbox": "true"}, {"IMPORTER_BASE_URL": "https://eu.api.example"}).sandbox
 
 
-def test_every_mistake_of_a_file_is_told_at_once_with_its_line(tmp_path: Path) -> None:
+def test_all_mistakes_of_a_settings_file_are_reported_with_their_lines(tmp_path: Path) -> None:
     """Seven mistakes, seven sentences; those of profiles that were not asked for too."""
     file = tmp_path / "importer.toml"
     file.write_text(
@@ -151,15 +151,15 @@ def test_every_mistake_of_a_file_is_told_at_once_with_its_line(tmp_path: Path) -
     )
     with pytest.raises(SettingsError) as error:
         load({}, {}, file)
-    told = str(error.value)
+    message = str(error.value)
     for line, name in ((1, "rate"), (2, "batch-size"), (3, "colour"), (4, "restart"), (8, "until"), (10, "sandbox")):
-        assert f"line {line}: " in told, told
-        assert name in told
-    assert "line 5: password is a secret" in told
-    assert "hunter2" not in told
+        assert f"line {line}: " in message, message
+        assert name in message
+    assert "line 5: password is a secret" in message
+    assert "hunter2" not in message
 
 
-def test_mistakes_of_all_layers_are_told_together(tmp_path: Path) -> None:
+def test_mistakes_of_all_layers_are_reported_together(tmp_path: Path) -> None:
     """File, environment and command line, each by its own name."""
     file = tmp_path / "importer.toml"
     file.write_text('rate = "fast"\n')
@@ -178,7 +178,7 @@ def test_mistakes_of_all_layers_are_told_together(tmp_path: Path) -> None:
         ("rate = ['100/minute']\n", "line 1"),
     ],
 )
-def test_a_file_that_is_no_settings_file_is_told_where(tmp_path: Path, text: str, words: str) -> None:
+def test_an_invalid_settings_file_is_refused_with_its_path(tmp_path: Path, text: str, words: str) -> None:
     """2 and one sentence, whatever stands in it."""
     file = tmp_path / "importer.toml"
     file.write_text(text)
@@ -187,8 +187,8 @@ def test_a_file_that_is_no_settings_file_is_told_where(tmp_path: Path, text: str
     assert words in str(error.value)
 
 
-def test_a_profile_that_is_not_there_is_told_with_those_that_are() -> None:
-    """And where no file is there at all, that is said."""
+def test_an_unknown_profile_is_refused_with_the_known_names() -> None:
+    """Without a file, the message says so."""
     with pytest.raises(SettingsError, match=r"production, trial"):
         load({"profile": "prodution"}, {}, SAMPLES / "importer.toml")
 
@@ -206,7 +206,7 @@ def test_the_file_of_the_folder_is_found_and_another_can_be_named(terminal: Term
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (("--encoding", "klingon"), "utf-8, cp1252"),
         (("--encoding", "base64"), "utf-8, cp1252"),
@@ -231,14 +231,14 @@ def test_the_file_of_the_folder_is_found_and_another_can_be_named(terminal: Term
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
 )
 def test_a_value_that_can_never_work_ends_with_2_before_anything_is_done(
-    terminal: Terminal, words: tuple[str, ...], told: str
+    terminal: Terminal, words: tuple[str, ...], expected: str
 ) -> None:
     """Not with the code of a bad sheet or a failed disk, not after the run; and it says what would do. No secret."""
     sheet = write_csv(terminal.folder / "a.csv", ("External id", "Colour"), ("A", "Blue"))
     before = sheet.read_bytes()
     ended = terminal.type("run", "a.csv", "--sandbox", *words)
     assert ended.code == 2, ended.err
-    assert told in ended.err
+    assert expected in ended.err
     assert "hunter2" not in ended.err
     assert (sheet.read_bytes(), list(terminal.folder.iterdir())) == (before, [sheet])
 
@@ -255,8 +255,8 @@ def test_addresses_of_databases_that_are_taken(address: str) -> None:
     assert load({"database": address}, {}, None).database == address
 
 
-def test_no_command_writes_over_its_source_or_fails_of_itself(terminal: Terminal) -> None:
-    """`--output` that is the source, or that lies nowhere, is told; the sheet stays as it is."""
+def test_an_output_that_is_the_source_or_cannot_be_written_is_refused(terminal: Terminal) -> None:
+    """The message names the option, and the sheet stays as it is."""
     sheet = write_csv(terminal.folder / "a.csv", ("External id", "Colour"), ("A", "Blue"))
     before = sheet.read_bytes()
     (terminal.folder / "b.csv").symlink_to(sheet)

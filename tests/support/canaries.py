@@ -104,9 +104,9 @@ def parroting() -> Iterator[str]:
     server.server_close()
 
 
-def silent(*told: str) -> None:
+def silent(*shown: str) -> None:
     """Nothing of a cell in what was said. The sheet is named like none of them."""
-    for text in told:
+    for text in shown:
         assert not (found := CANARY.search(text)), text[max(0, found.start() - 300) : found.end() + 100]
 
 

@@ -80,7 +80,7 @@ _add("tabs", "a.tsv", _text(PLAIN.replace(",", "\t")), columns=AB, rows=ROWS)
 _add("pipes in a txt", "a.txt", _text(PLAIN.replace(",", "|")), columns=AB, rows=ROWS)
 _add("commas in a tsv", "a.tsv", _text(PLAIN), columns=AB, rows=ROWS)
 _add(
-    "told delimiter",
+    "a given delimiter",
     "a.csv",
     _text("mobile~brand\n1~a\n"),
     columns=AB,
@@ -144,7 +144,7 @@ _add("utf-16 big endian", "a.csv", _text(b"\xfe\xff" + PLAIN.encode("utf-16-be")
 _add("utf-16 without mark", "a.csv", _text(PLAIN, "utf-16-le"), columns=AB, rows=ROWS, notes=("utf-16-le",))
 _add("utf-32", "a.csv", _text(PLAIN, "utf-32"), columns=AB, rows=ROWS)
 _add(
-    "cp1252 is told",
+    "cp1252 is reported",
     "a.csv",
     _text("mobile;brand\n1;Müller & Söhne\n2;Café\n", "cp1252"),
     columns=AB,
@@ -237,14 +237,14 @@ _add(
     notes=("row 4",),
 )
 _add(
-    "a told header row",
+    "a given header row",
     "a.csv",
     _text("x,y\nmobile,brand\n1,a\n"),
     columns=AB,
     rows=[(3, ["1", "a"])],
     options={"header_row": 2},
 )
-_add("a told header row beyond the end", "a.csv", _text(PLAIN), options={"header_row": 9}, error=("header row 9",))
+_add("a given header row beyond the end", "a.csv", _text(PLAIN), options={"header_row": 9}, error=("header row 9",))
 _add("a header and no rows", "a.csv", _text("mobile,brand\n"), columns=AB)
 _add(
     "a NUL",
@@ -632,7 +632,7 @@ def _hidden_rows(book: openpyxl.Workbook) -> None:
 
 
 _add(
-    "filtered rows are read and told",
+    "filtered rows are read and reported",
     "a.xlsx",
     _saved([HEAD, ["1", "a"], ["2", "b"]], _hidden_rows),
     columns=AB,

@@ -48,7 +48,7 @@ CALLS = (
 ROWS = 12
 BATCH = 4
 CONCURRENCY = 2
-#: The rows as the sheet has them, and what must have become of each in the end.
+#: The rows as the sheet has them, and the result of each in the end.
 EXPECTED = Counter(succeeded=10, failed=1, rejected=1)
 
 STRACE = shutil.which("strace")
@@ -136,14 +136,14 @@ class Zygote:
         return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def _attach(self, fifo: Path, pid: int, strace: list[str]) -> subprocess.Popen[bytes] | None:
-        told = Path(f"{fifo}.tid")
+        ready = Path(f"{fifo}.tid")
         until = time.monotonic() + 100
-        while not told.exists():
+        while not ready.exists():
             if not Path(f"/proc/{pid}/exe").exists():
                 return None  # it ended before it came to its gate
             assert time.monotonic() < until, "the importer did not come to its gate"
             time.sleep(0.001)
-        tid = told.read_text()
+        tid = ready.read_text()
         assert STRACE is not None
         tracer = subprocess.Popen(
             [STRACE, "-q", "-p", tid, *strace], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -197,7 +197,7 @@ class Case:
         inject += ["-e", f"inject={point.call}:{point.action}:when={point.number}"]
         return self._zygote.run(self, self.run_words, point.thread, inject)
 
-    def go_on(self) -> tuple[int, str]:
+    def resume(self) -> tuple[int, str]:
         """What a person does next: resume, or run where nothing had begun."""
         code, out = self._zygote.run(self, ["resume", "--quiet"])
         if code == 2 and "There is no run yet" in out:

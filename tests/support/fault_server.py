@@ -102,7 +102,7 @@ def no_http(connection: socket.socket, _: bytes) -> bool:
 
 @contextlib.contextmanager
 def closed_port() -> Iterator[int]:
-    """A port of nobody: connections to it are refused, and no other process is given it meanwhile."""
+    """A closed port: connections to it are refused, and it is not given to another process meanwhile."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield int(taken.getsockname()[1])

@@ -79,7 +79,12 @@ CASES: list[Case] = [
     Case("somebody else's e-mail", [A, B], [yes(email="x@y.z"), no(mobile=M2)], [NOBODY, NO]),
     Case("somebody else's external id", [B, D], [yes(external_id="X"), no(external_id="D-4")], [NOBODY, NO]),
     Case("somebody else's user id", [C, E], [yes(user_id="6"), no(user_id="5")], [NOBODY, NO]),
-    Case("an item that fits two is nobody's", [A, B], [yes(mobile=M1, external_id="B-2"), yes()], [NOBODY, NOBODY]),
+    Case(
+        "an item that fits two decides neither",
+        [A, B],
+        [yes(mobile=M1, external_id="B-2"), yes()],
+        [NOBODY, NOBODY],
+    ),
     Case(
         "an item that fits two spoils what fits one",
         [A, B],
@@ -163,8 +168,8 @@ CASES: list[Case] = [
     # ------------------------------------------------------------------ what is said
     Case("neither yes nor no", [A], [ItemStatus(code="200")], [NOBODY]),
     Case("an empty item", [A, B], [ItemStatus(), yes(mobile=M2)], [NOBODY, OK]),
-    Case("a code nobody documented: no", [A], [no("31415")], [NO]),
-    Case("a code nobody documented: yes", [A], [ItemStatus(success=True, code="31415")], [OK]),
+    Case("an undocumented code: no", [A], [no("31415")], [NO]),
+    Case("an undocumented code: yes", [A], [ItemStatus(success=True, code="31415")], [OK]),
     Case("no code: yes", [A], [ItemStatus(success=True)], [OK]),
     Case("no code: no", [A], [ItemStatus(success=False)], [NO]),
 ]

@@ -189,7 +189,7 @@ def failed_summary(**changes: object) -> RunSummary:
             "rows": RowCounts(read=120, succeeded=80, failed=21, rejected=17, unknown=2),
             "requests": RequestCounts(sent=9, retried=4, split=1, throttled=2),
             "codes": (CodeCount("816", entry.meaning, entry.advice, 21),),
-            "causes": (Cause("21 rows failed: <b>customer</b> not found.", "Check & mend.", 21, (4, 9, 12)),),
+            "causes": (Cause("21 rows failed: <b>customer</b> not found.", "Check & fix.", 21, (4, 9, 12)),),
             "repairs": {"spaces_removed": 31},
             "notes": ("The sheet “Notes” is hidden.",),
             "reports": {

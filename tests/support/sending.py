@@ -333,7 +333,7 @@ def accounts(state: Any) -> Accounts:
 
 
 def one_by_one(found: Sequence[Customer]) -> Accounts:
-    """The state after the rows were sent one by one, by nobody but this test."""
+    """The state after the rows were sent one by one, without the importer."""
 
     async def send() -> Accounts:
         app = create_app(SandboxOptions())

@@ -36,8 +36,8 @@ def test_closed_streams_lead_nowhere(terminal: Terminal, closed: str) -> None:
 
 
 @pytest.mark.parametrize("words", [("codes",), ("run", "none.csv", "--sandbox"), ("run", "a.csv", "--sandbox")])
-def test_nobody_reads_on(terminal: Terminal, words: tuple[str, ...]) -> None:
-    """`| head`: what is not read is dropped, and the exit code is what it would have been."""
+def test_a_closed_pipe_does_not_change_the_exit_code(terminal: Terminal, words: tuple[str, ...]) -> None:
+    """`| head`: output that is not read is dropped."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     reader, writer = os.pipe()
     os.close(reader)
@@ -50,8 +50,8 @@ def test_nobody_reads_on(terminal: Terminal, words: tuple[str, ...]) -> None:
     assert done.returncode == (8 if "none.csv" in words else 0)
 
 
-def test_the_log_of_a_run_has_no_reader(terminal: Terminal) -> None:
-    """Its first line ended the run with 1, an error of ours."""
+def test_a_closed_stderr_does_not_end_a_run_that_logs(terminal: Terminal) -> None:
+    """Its first line ended the run with 1, an internal error."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     reader, writer = os.pipe()
     os.close(reader)
@@ -64,16 +64,16 @@ def test_the_log_of_a_run_has_no_reader(terminal: Terminal) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
-def test_a_full_stdout_is_told_once(terminal: Terminal) -> None:
-    """The interpreter said so a second time, and ended with 120."""
+def test_a_full_stdout_is_reported_once(terminal: Terminal) -> None:
+    """The interpreter reported it a second time, and ended with 120."""
     code, err = shell(terminal, "$0 codes >/dev/full")
     assert code == 7
     assert err.count("\n") == 1
     assert err.startswith("importer: The disk failed: ")
 
 
-def test_the_stand_in_is_not_behind_a_proxy(terminal: Terminal) -> None:
-    """The first command of the README ended with 5 where a proxy is set, or showed the proxy the sheet."""
+def test_requests_to_the_sandbox_bypass_a_proxy(terminal: Terminal) -> None:
+    """The first command of the README ended with 5 where a proxy is set, or sent the sheet to the proxy."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     proxies: dict[str, Any] = dict.fromkeys(
         ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"), "http://127.0.0.1:9"

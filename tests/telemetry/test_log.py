@@ -1,4 +1,4 @@
-"""Logs: one line an event, the run in each, nobody's number in any; rotation by others."""
+"""Logs: one line per event with its run and without mobiles. Other programs may rotate them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_identifiers_are_masked(text: str, masked: str | None) -> None:
 
 
 def test_plain_on_a_terminal_and_json_elsewhere() -> None:
-    """Unless told otherwise."""
+    """By default."""
     for stream, form, is_json in (
         (Terminal(), "", False),
         (io.StringIO(), "", True),
@@ -60,8 +60,8 @@ def test_plain_on_a_terminal_and_json_elsewhere() -> None:
             assert line == '1970-01-01T00:00:00Z warning file ends run=r-1 text="two words for 91******6415" rows=3'
 
 
-def test_a_log_that_was_moved_away_is_opened_anew(tmp_path: Path) -> None:
-    """As logrotate does; the file is its owner's alone."""
+def test_a_log_that_was_moved_away_is_opened_again(tmp_path: Path) -> None:
+    """As logrotate moves it. The file is private to its owner."""
     path = tmp_path / "nightly.log"
     log = open_log(stream=None, form="", file=str(path), wall=lambda: 0)
     log.info("one")

@@ -44,8 +44,8 @@ def prom(house: House) -> Path:
     return path
 
 
-def test_the_file_after_two_nights(house: House, prom: Path) -> None:
-    """Counters go on from night to night, gauges say how the last one was; everybody may read it."""
+def test_the_metrics_file_after_two_loads(house: House, prom: Path) -> None:
+    """Counters add up over loads, gauges describe the latest one. All users may read the file."""
     (house.inbox / "customers-2026-11-23.csv").write_text(sheet(0))
     house.look(NIGHT)
     (house.inbox / "customers-2026-11-24.csv").write_text(sheet(100, bad=6))
@@ -118,8 +118,8 @@ def firing(prom: Path, at: float) -> set[str]:
     return found
 
 
-def test_the_alerts_fire_after_a_night_that_failed(house: House, prom: Path) -> None:
-    """And not after one that went well; the last one when nobody starts it any more."""
+def test_the_alerts_fire_after_a_load_that_failed(house: House, prom: Path) -> None:
+    """Not after a successful one. The last alert fires when no load starts any more."""
     (house.inbox / "customers-2026-11-23.csv").write_text(sheet(0))
     house.look(NIGHT)
     now = house.clock.wall() / 1000
@@ -133,7 +133,7 @@ def test_the_alerts_fire_after_a_night_that_failed(house: House, prom: Path) -> 
 @pytest.mark.process
 @pytest.mark.parametrize("alert", ["ImporterNightlyFailed", "ImporterFileMissing", "ImporterNotSeen"])
 def test_the_alerts_fire_in_prometheus(house: House, prom: Path, alert: str) -> None:
-    """The same rules and a real file of metrics, judged by Prometheus's own tool; and none fires after a good night."""
+    """The same rules and a real metrics file, judged by Prometheus's own tool. None fires after a successful load."""
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed")
@@ -233,7 +233,7 @@ def test_open_telemetry_gets_the_same_figures(house: House, prom: Path) -> None:
 
 
 def test_a_receiver_that_fails_changes_no_outcome(house: House, prom: Path) -> None:
-    """It is told as a note."""
+    """The failure is a note."""
     with receiver(400) as (address, _):
         house.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{address}"
         (house.inbox / "customers-2026-11-23.csv").write_text(sheet(0))

@@ -1,4 +1,4 @@
-"""What is expected of each sample: `python -m tests.whole.make_expected` writes it anew, the tests compare with it.
+"""What is expected of each sample: `python -m tests.whole.make_expected` writes it, the tests compare with it.
 
 Look at the difference before it is committed: every changed line is a changed promise.
 """

@@ -1,4 +1,4 @@
-"""How commands end: exit codes, one sentence that says what to do, and which stream says what."""
+"""How commands end: exit codes, one sentence that says what to do, and what each stream shows."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_an_error_of_the_mapping_of_a_piped_sheet_names_standard_input(terminal:
 
 
 @pytest.mark.parametrize("option", ["--log-file", "--metrics-file"])
-def test_no_sheet_is_written_over_by_what_a_run_says_of_itself(terminal: Terminal, option: str) -> None:
-    """A log would be appended to the sheet, figures would take its place."""
+def test_a_log_or_metrics_path_that_is_the_source_is_refused(terminal: Terminal, option: str) -> None:
+    """A log would be appended to the sheet, metrics would replace it."""
     path = write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     before = path.read_bytes()
     ended = terminal.type("run", "a.csv", "--sandbox", option, "./a.csv")
@@ -65,8 +65,8 @@ def test_no_sheet_is_written_over_by_what_a_run_says_of_itself(terminal: Termina
     assert "is the source itself" in sentence(ended)
 
 
-def test_a_row_that_a_stop_leaves_unknown_says_when_and_in_which_request(terminal: Terminal) -> None:
-    """Both were empty, and the request is what the vendor's support asks for."""
+def test_a_row_that_is_unknown_after_a_stop_has_time_and_request_id(terminal: Terminal) -> None:
+    """The vendor's support asks for the request id."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     terminal.skip_waits()
     with EmbeddedSandbox(SandboxOptions(faults=("1-:503-after",))) as sandbox:
@@ -79,8 +79,8 @@ def test_a_row_that_a_stop_leaves_unknown_says_when_and_in_which_request(termina
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT[\d:]{8}\.\d{3}Z", row["_at"])
 
 
-def test_what_a_sheet_is_called_does_not_reach_the_terminal_as_it_is(terminal: Terminal) -> None:
-    """A column's or a file's name could colour the screen, move the cursor, or rename the window."""
+def test_control_characters_in_names_do_not_reach_the_terminal(terminal: Terminal) -> None:
+    """The name of a column or file could colour the screen, move the cursor or rename the window."""
     name = "a\x1b]0;b\x07.csv"
     write_csv(terminal.folder / name, ("Mobile", "Favourite colour of all\x1b[31m"), GOOD)
     ended = terminal.type("run", name, "--sandbox")
@@ -94,8 +94,9 @@ def test_what_a_sheet_is_called_does_not_reach_the_terminal_as_it_is(terminal: T
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no file can have such a name")
-def test_a_name_that_is_no_text_ends_with_8(terminal: Terminal) -> None:
-    """What Windows called café.csv, unpacked elsewhere: it was an error of ours. Likewise a folder for reports, 2."""
+def test_a_file_name_that_is_not_valid_text_ends_with_8(terminal: Terminal) -> None:
+    """For example café.csv of Windows, unpacked elsewhere: this was an internal error. A folder for reports with such a
+    name ends with 2."""
     name = os.fsdecode(b"caf\xe9.csv")
     write_csv(terminal.folder / name, HEADER, GOOD)
     ended = terminal.type("run", name, "--sandbox")
@@ -137,7 +138,7 @@ def test_a_wrong_password_ends_with_4_and_fails_no_row(terminal: Terminal, sandb
     assert ended.json["rows"]["succeeded"] == 500
 
 
-def test_without_a_target_it_says_what_to_type(terminal: Terminal) -> None:
+def test_without_a_target_the_message_names_the_options(terminal: Terminal) -> None:
     """Neither --base-url nor --sandbox: 2."""
     ended = terminal.type("run", SAMPLES / "customers.csv")
     assert ended.code == 2
@@ -145,8 +146,8 @@ def test_without_a_target_it_says_what_to_type(terminal: Terminal) -> None:
     assert "--sandbox" in ended.err
 
 
-def test_without_credentials_it_says_what_to_set(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
-    """A target, nobody to be: 2, and the names of the variables."""
+def test_without_credentials_the_message_names_the_variables(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """2, and nothing is sent."""
     ended = terminal.type("run", SAMPLES / "customers.csv", "--base-url", sandbox.base_url)
     assert ended.code == 2
     assert "IMPORTER_USERNAME" in sentence(ended)
@@ -161,8 +162,8 @@ def test_a_mistyped_option_ends_with_2(terminal: Terminal, words: tuple[str, ...
     assert words[0] in ended.err
 
 
-def test_an_unfinished_run_is_not_begun_again(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
-    """11 with the command that goes on; --restart begins anew."""
+def test_an_unfinished_run_is_not_started_again(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """11 with the command to resume it; --restart starts a new run."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     terminal.setenv(IMPORTER_USERNAME=sandbox.username, IMPORTER_PASSWORD="wrong")
     target = ("--base-url", sandbox.base_url)
@@ -202,7 +203,7 @@ def test_resume_of_a_finished_run_says_so(terminal: Terminal) -> None:
 
 
 @pytest.mark.process
-def test_json_is_one_document_and_talk_goes_to_stderr(terminal: Terminal) -> None:
+def test_json_is_one_document_and_messages_go_to_stderr(terminal: Terminal) -> None:
     """A program reads stdout: one JSON document, equal to summary.json."""
     ended = terminal.start("run", str(SAMPLES / "messy.xlsx"), "--sandbox", "--json")
     assert ended.code == 3
@@ -264,8 +265,8 @@ def test_quiet_says_nothing(terminal: Terminal) -> None:
     assert (terminal.run_folder() / "summary.json").exists()
 
 
-def test_several_sources_make_a_run_each_and_the_worst_code(terminal: Terminal) -> None:
-    """Names, a pattern that the program itself expands, and a file that is none: all are gone through."""
+def test_each_source_is_a_run_and_the_worst_code_counts(terminal: Terminal) -> None:
+    """Names, a pattern that the program expands, and a file that does not exist: the others are still run."""
     write_csv(terminal.folder / "a1.csv", HEADER, GOOD)
     write_csv(terminal.folder / "a2.csv", HEADER, GOOD, ("12", "Blue"))
     write_csv(terminal.folder / "b.csv", HEADER, GOOD)
@@ -292,7 +293,7 @@ def test_standard_input_is_a_source(terminal: Terminal, sandbox: EmbeddedSandbox
     assert sandbox.state.preferences_of(mobile="919774487641") == {"Favourite colour": "Blue"}
 
 
-def test_an_interrupted_run_says_how_to_go_on(terminal: Terminal) -> None:
+def test_an_interrupted_run_says_how_to_resume_it(terminal: Terminal) -> None:
     """--max-duration ends a run cleanly: 10, its reports written, and resumed it finishes."""
     rows = [(f"9197744{number:05}", "Blue") for number in range(40)]
     write_csv(terminal.folder / "a.csv", HEADER, *rows)
@@ -309,8 +310,8 @@ def test_an_interrupted_run_says_how_to_go_on(terminal: Terminal) -> None:
         assert len(sandbox.state.accepted) == 40
 
 
-def test_repairs_are_counted_once_however_often_a_run_was_stopped(terminal: Terminal) -> None:
-    """Rows that were read ahead and read again are not repaired twice: the summary says what an unbroken run says."""
+def test_repairs_are_counted_once_in_a_run_that_was_stopped_often(terminal: Terminal) -> None:
+    """Rows that are read again are not counted again: the summary equals that of an uninterrupted run."""
     whole = terminal.type("run", SAMPLES / "customers.csv", "--sandbox", "--json").json["repairs"]
     with EmbeddedSandbox() as sandbox:
         terminal.credentials(sandbox)
@@ -322,7 +323,7 @@ def test_repairs_are_counted_once_however_often_a_run_was_stopped(terminal: Term
     assert (ended.code, ended.json["repairs"]) == (0, whole)
 
 
-def test_files_are_their_owners_alone(terminal: Terminal) -> None:
+def test_files_are_private_to_their_owner(terminal: Terminal) -> None:
     """0600 and 0700 under any umask, whatever is written: reports, journal, locks, problems."""
     terminal.type("run", SAMPLES / "messy.xlsx", "--sandbox")
     terminal.type("check", SAMPLES / "messy.xlsx", "--output", "problems.csv")
@@ -392,7 +393,7 @@ def test_secrets_are_never_shown(terminal: Terminal, sandbox: EmbeddedSandbox, h
             assert secret.encode() not in file.read_bytes(), file
 
 
-def test_a_secret_from_a_file_opens_the_door(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+def test_secrets_from_files_and_commands_are_accepted(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
     """…_FILE and …_COMMAND, for both kinds of credentials."""
     (terminal.folder / "secret").write_text(sandbox.client_secret + "\n")
     terminal.setenv(IMPORTER_CLIENT_KEY=sandbox.client_key, IMPORTER_CLIENT_SECRET_COMMAND="cat secret")
@@ -478,7 +479,7 @@ def test_a_bad_file_of_a_pattern_ends_only_itself(terminal: Terminal, command: s
         "https://api.exa mple.com",
     ],
 )
-def test_an_address_that_cannot_be_the_api_s_is_refused(terminal: Terminal, address: str) -> None:
+def test_an_invalid_base_url_is_refused(terminal: Terminal, address: str) -> None:
     """2, before there is a run. A password in it stood in the journal and every report; it is not repeated."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     ended = terminal.type("run", "a.csv", "--base-url", address)
@@ -487,16 +488,16 @@ def test_an_address_that_cannot_be_the_api_s_is_refused(terminal: Terminal, addr
     assert not (terminal.folder / "reports").exists()
 
 
-def test_a_country_that_is_none_leaves_no_run_behind(terminal: Terminal) -> None:
-    """It stood in the way of the next one, which has the right country, and could not be gone on with."""
+def test_an_unknown_country_starts_no_run(terminal: Terminal) -> None:
+    """A run with the wrong country would block the next one, which has the right country."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     assert terminal.type("run", "a.csv", "--sandbox", "--country", "ZZ").code == 2
     assert terminal.type("run", "a.csv", "--sandbox", "--country", "IN").code == 0
 
 
 @pytest.mark.parametrize("database", ["nonsense", "mysql://u:hush@127.0.0.1:9/x"])
-def test_a_database_of_another_kind_is_a_setting(terminal: Terminal, database: str) -> None:
-    """2, and no password is repeated."""
+def test_an_unsupported_database_is_a_settings_error(terminal: Terminal, database: str) -> None:
+    """2, and the password is not repeated."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     ended = terminal.type("run", "a.csv", "--sandbox", "--database", database)
     assert ended.code == 2
@@ -505,8 +506,8 @@ def test_a_database_of_another_kind_is_a_setting(terminal: Terminal, database: s
 
 
 @pytest.mark.parametrize("half", [("--attribution-type", "TILL"), ("--attribution-code", "t9")])
-def test_half_an_attribution_is_refused(terminal: Terminal, half: tuple[str, str]) -> None:
-    """It was left out without a word, or sent with an empty code."""
+def test_an_incomplete_attribution_is_refused(terminal: Terminal, half: tuple[str, str]) -> None:
+    """It was ignored without a message, or sent with an empty code."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     ended = terminal.type("run", "a.csv", "--sandbox", *half)
     assert ended.code == 2
@@ -515,16 +516,16 @@ def test_half_an_attribution_is_refused(terminal: Terminal, half: tuple[str, str
 
 
 @pytest.mark.parametrize("option", [("--encoding", "klingon"), ("--encoding", "base64"), ("--delimiter", '"')])
-def test_an_option_that_means_nothing_is_a_mistake_of_usage(terminal: Terminal, option: tuple[str, str]) -> None:
-    """2, not 8: it is not the source that is wrong."""
+def test_an_invalid_option_value_is_a_usage_error(terminal: Terminal, option: tuple[str, str]) -> None:
+    """2, not 8: the source is not at fault."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     ended = terminal.type("run", "a.csv", "--sandbox", *option)
     assert ended.code == 2
     assert option[0] in sentence(ended)
 
 
-def test_settings_saved_by_an_editor_of_windows_are_read(terminal: Terminal) -> None:
-    """It begins them with a mark, which was told as an invalid statement."""
+def test_settings_with_a_byte_order_mark_are_read(terminal: Terminal) -> None:
+    """Editors of Windows write it. It was reported as an invalid statement."""
     write_csv(terminal.folder / "a.csv", HEADER, GOOD)
     (terminal.folder / "importer.toml").write_text("\ufeffsandbox = true\n", encoding="utf-8")
     assert terminal.type("run", "a.csv").code == 0

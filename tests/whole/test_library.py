@@ -53,7 +53,7 @@ def frame() -> pd.DataFrame:
 
 
 def test_a_frame_is_a_sheet_with_its_header_in_row_1(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
-    """Numbers, dates and text as a workbook would show them; blank rows are counted, columns of ours left out."""
+    """Numbers, dates and text as a workbook would show them; blank rows are counted, result columns are left out."""
     terminal.credentials(sandbox)
     summary = run(frame(), base_url=sandbox.base_url)
     rows = table(Path(summary.reports["results.csv"]))
@@ -104,8 +104,9 @@ def test_settings_are_taken_as_text_or_as_values() -> None:
     assert (one.rows, one.requests) == (two.rows, two.requests)
 
 
-def test_a_setting_that_does_not_exist_is_no_keyword() -> None:
-    """As with any function; the nearest name is told. Settings of one command are not taken by another."""
+def test_an_unknown_setting_is_refused_as_a_keyword() -> None:
+    """As with any function; the message suggests the nearest name. A function does not take the settings of another
+    command."""
     with pytest.raises(TypeError, match="did you mean 'batch_size'"):
         run("a.csv", batchsize=3)
     with pytest.raises(TypeError, match="online"):

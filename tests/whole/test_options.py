@@ -426,28 +426,28 @@ def resubmit(bench: Bench) -> None:
     with EmbeddedSandbox() as sandbox:
         earlier = bench.run(sandbox).json["reports"]["results.csv"]
         sent = len(sandbox.state.accepted)
-        mended = bench.folder / "mended.csv"
-        mended.write_text(Path(earlier).read_text(encoding="utf-8").replace("\n12,", "\n919774400999,"))
-        ended = bench.run(sandbox, "--resubmit", source="mended.csv")
+        fixed = bench.folder / "fixed.csv"
+        fixed.write_text(Path(earlier).read_text(encoding="utf-8").replace("\n12,", "\n919774400999,"))
+        ended = bench.run(sandbox, "--resubmit", source="fixed.csv")
         assert (ended.code, ended.json["rows"]["succeeded"], ended.json["rows"]["skipped"]) == (0, 1, 2)
         assert len(sandbox.state.accepted) == sent + 1
         codes = [row["_code"] for row in table(Path(ended.json["reports"]["results.csv"]))]
         assert codes[:2] == ["already_succeeded"] * 2
         assert bench.run(sandbox, "--resubmit").code == 8
-    assert bench.ready("mended.csv", "--resubmit")["rows"] == 1
+    assert bench.ready("fixed.csv", "--resubmit")["rows"] == 1
     assert bench.terminal.type("check", "a.csv", "--resubmit").code == 8
 
 
 def show_identifiers(bench: Bench) -> None:
-    """A cell that a cause tells as an example is masked, by each command, unless asked for."""
+    """The cell that a cause shows as an example is masked by each command, except on request."""
     wrong = [(f"code-816+{n}", "Turquoise") for n in range(12)]
     write_csv(bench.folder / "a.csv", ("External id", "Colour"), *wrong, *[(f"A{n}", f"Blue {n}") for n in range(40)])
     with EmbeddedSandbox() as sandbox:
-        for word, told in (("--show-identifiers", True), ("--quiet", False)):
+        for word, shown in (("--show-identifiers", True), ("--quiet", False)):
             ended = bench.run(sandbox, word, "--max-errors", "100")
-            assert ("Turquoise" in str(ended.json["causes"])) == told
+            assert ("Turquoise" in str(ended.json["causes"])) == shown
             name = ended.json["run_id"]
-            assert ("Turquoise" in bench.terminal.type("report", name, word).out) == told
+            assert ("Turquoise" in bench.terminal.type("report", name, word).out) == shown
             assert "Turquoise" not in bench.terminal.type("report", name).out
 
 
@@ -535,8 +535,8 @@ DEMONSTRATIONS: dict[str, Callable[[Bench], None]] = {
 WAITING = frozenset({"max_errors"})
 
 
-def test_every_option_has_its_demonstration() -> None:
-    """An option that nobody shows to do something may as well do nothing."""
+def test_every_option_has_a_demonstration() -> None:
+    """An option without a visible effect could as well do nothing."""
     assert sorted(DEMONSTRATIONS) == sorted(option.field for option in OPTIONS if option.field not in BY_NIGHT)
 
 

@@ -50,8 +50,8 @@ def test_a_patch_that_does_not_match_once_is_an_error(scope: str, old: str, new:
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_only_what_a_test_beside_it_covers_is_noticed() -> None:
+def test_only_a_removal_that_its_tests_cover_is_noticed() -> None:
     """One removal that a test notices, and one that no test beside it can notice: the check can fail."""
-    noticed = Removal("yes", "MAX_ATTEMPTS", "5", "9", ("test_figures::test_patience",))
-    blind = Removal("no", "MAX_ATTEMPTS", "5", "9", ("test_figures::test_429",))
+    noticed = Removal("yes", "MAX_ATTEMPTS", "5", "9", ("test_figures::test_figures_of_retries_and_outages",))
+    blind = Removal("no", "MAX_ATTEMPTS", "5", "9", ("test_figures::test_figures_of_a_429",))
     assert unnoticed([noticed, blind]) == [blind]

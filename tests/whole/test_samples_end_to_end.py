@@ -21,7 +21,7 @@ WIDE = ("Favourite brand", "Favourite colour", "Shirt size", "Newsletter")
 
 
 @pytest.mark.parametrize("sample", list(SAMPLE_ENDS))
-def test_a_sample_ends_with_the_report_that_stands_beside_it(terminal: Terminal, sample: str) -> None:
+def test_a_sample_ends_with_its_expected_reports(terminal: Terminal, sample: str) -> None:
     """Every row's outcome, the failed rows and the summary are those of tests/whole/expected, word for word."""
     ended = terminal.type("run", SAMPLES / sample, "--sandbox")
     assert ended.code == SAMPLE_ENDS[sample], ended.err
@@ -157,8 +157,8 @@ def test_each_way_to_fail_stands_on_its_own_row(terminal: Terminal) -> None:
     assert found["999999"]["_attempts"] == "3", "asked again alone, twice"
 
 
-def test_the_failed_workbook_mended_by_hand_succeeds(terminal: Terminal) -> None:
-    """Promise 7: the file comes back with the open rows only; mended in its cells and uploaded, all of it succeeds."""
+def test_the_failed_workbook_with_fixed_cells_succeeds(terminal: Terminal) -> None:
+    """Promise 7: failed.xlsx holds the open rows only; with its cells fixed, all of them succeed."""
     terminal.type("run", SAMPLES / "messy.xlsx", "--sandbox")
     failed = terminal.run_folder() / "failed.xlsx"
     before = workbook_rows(failed)
@@ -171,10 +171,10 @@ def test_the_failed_workbook_mended_by_hand_succeeds(terminal: Terminal) -> None
             page.cell(place, column).value = None  # "fill in … and clear this cell"
         page.cell(place, columns["Mobile No."]).value = None
         page.cell(place, columns["Customer ID"]).value = None
-        page.cell(place, columns["E-mail ID"]).value = f"mended{place}@example.com"
+        page.cell(place, columns["E-mail ID"]).value = f"fixed{place}@example.com"
         page.cell(place, columns["Favourite brand"]).value = "Puma"
-    book.save(terminal.folder / "mended.xlsx")
-    ended = terminal.type("run", "mended.xlsx", "--sandbox", "--json")
+    book.save(terminal.folder / "fixed.xlsx")
+    ended = terminal.type("run", "fixed.xlsx", "--sandbox", "--json")
     assert ended.code == 0, ended.out
     assert ended.json["rows"]["succeeded"] == len(before)
 
@@ -190,7 +190,7 @@ def test_the_failed_rows_unedited_end_as_they_ended(terminal: Terminal) -> None:
     assert ended.json["rows"]["succeeded"] == 0
 
 
-def test_the_summary_tells_a_person_what_to_do(terminal: Terminal) -> None:
+def test_the_summary_says_what_to_do(terminal: Terminal) -> None:
     """80 columns at most; what happened, why, and what to type next."""
     ended = terminal.type("run", SAMPLES / "messy.xlsx", "--sandbox")
     assert max(map(len, ended.out.splitlines())) <= 80

@@ -1,4 +1,4 @@
-"""A nightly load is killed at every system call in turn; the next one goes on to the right end."""
+"""A nightly load is killed at every system call in turn; the next one completes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.crashes import AT_ONCE, BATCH, CALLS, CONCURRENCY, EXHAUSTIVE
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
-class Night(Case):
+class NightlyCase(Case):
     """An inbox with the sheet and its marker, an outbox, and the command that a scheduler starts again and again."""
 
     def __enter__(self) -> Self:
@@ -28,7 +28,7 @@ class Night(Case):
         self.run_words += ["--batch-size", str(BATCH), "--concurrency", str(CONCURRENCY)]
         return self
 
-    def go_on(self) -> tuple[int, str]:
+    def resume(self) -> tuple[int, str]:
         """What the scheduler does next."""
         return self._zygote.run(self, self.run_words)
 
@@ -61,28 +61,28 @@ def test_a_nightly_load_killed_at_any_point_is_resumed_by_the_next_to_the_right_
 ) -> None:
     """One run, one outcome a row, reports delivered, the file and its marker moved once, nothing left behind."""
     zygote = zygotes.get()
-    with Night(tmp_path / "count", zygote) as night:
-        counts = night.count("main")
-        assert night.violations() == []
+    with NightlyCase(tmp_path / "count", zygote) as case:
+        counts = case.count("main")
+        assert case.violations() == []
     zygotes.put(zygote)
     every = [Point("main", call, number) for call in CALLS for number in range(1, counts[call] + 1)]
     points = every[::step]
     with capsys.disabled():
-        print(f"\n{len(points)} of {len(every)} points of a night")
+        print(f"\n{len(points)} of {len(every)} points of a nightly load")
 
     def one(number: int, point: Point) -> list[str]:
         zygote = zygotes.get()
         try:
-            with Night(tmp_path / str(number), zygote) as night:
-                code, out = night.strike(point)
-                wrong = night.broken_reports()
+            with NightlyCase(tmp_path / str(number), zygote) as case:
+                code, out = case.strike(point)
+                wrong = case.broken_reports()
                 if code not in (-9, 3):
                     wrong.append(f"ended with {code} when it was to be killed: {out}")
-                code, out = night.go_on()
+                code, out = case.resume()
                 # A kill after everything was delivered leaves nothing to do.
                 if code not in (3, 0):
-                    wrong.append(f"the next night ended with {code}: {out}")
-                return wrong + night.violations()
+                    wrong.append(f"the next load ended with {code}: {out}")
+                return wrong + case.violations()
         finally:
             zygotes.put(zygote)
 
