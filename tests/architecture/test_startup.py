@@ -43,7 +43,7 @@ LIST = {
 
 
 def loaded_by(folder: Path, *words: str) -> tuple[int, set[str]]:
-    """The exit code of a command in a process of its own, and the libraries that it loaded."""
+    """The exit code of a command in its own process, and the libraries that it loaded."""
     done = subprocess.run(
         [sys.executable, "-c", SPY, *words], cwd=folder, capture_output=True, text=True, timeout=250, check=False
     )
@@ -54,7 +54,7 @@ def loaded_by(folder: Path, *words: str) -> tuple[int, set[str]]:
 @pytest.mark.process
 @pytest.mark.parametrize("name", list(LIST))
 def test_a_command_loads_only_what_it_needs(tmp_path: Path, name: str) -> None:
-    """Each in a process of its own; the run sends ten rows of CSV."""
+    """Each in its own process; the run sends ten rows of CSV."""
     rows = "".join(f"A{number},Blue\n" for number in range(10))
     (tmp_path / "ten.csv").write_text(f"External id,Colour\n{rows}", encoding="utf-8")
     words, forbidden = LIST[name]

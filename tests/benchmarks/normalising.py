@@ -2,7 +2,7 @@
 
     python tests/benchmarks/normalising.py [rows]
 
-Each side runs in a process of its own; wall time, CPU and peak memory are theirs. Ends with 1 when our time is more
+Each side runs in its own process; wall time, CPU and peak memory are theirs. Ends with 1 when our time is more
 than 1.5 times the other's, when memory passes 300 MiB, or when it grows by 10 % or more from a fifth of the rows.
 """
 
@@ -129,7 +129,7 @@ def single_values() -> None:
 
 
 def measured(side: str, path: Path) -> dict[str, float]:
-    """One side in a process of its own."""
+    """One side in its own process."""
     done = subprocess.run([sys.executable, __file__, side, str(path)], stdout=subprocess.PIPE, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/reading.py [rows]
 
-Each way runs in a process of its own; the best of three counts. Ends with 1 when a plain CSV takes more than 1.25 times
+Each way runs in its own process; the best of three counts. Ends with 1 when a plain CSV takes more than 1.25 times
 pandas' time, a workbook more than 0.35 times openpyxl's, or memory passes 300 MiB (the parsing child's 800 MiB).
 """
 

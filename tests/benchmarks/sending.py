@@ -198,7 +198,7 @@ def throughput(rows: int) -> bool:
         write_sheet(sheet, rows)
         write_sheet(folder / "warm.csv", BATCH)
         with sandbox() as (base_url, _):
-            # What is imported at the first use is no cost of a row.
+            # Imports at the first use do not count as the cost of a row.
             ours(base_url, folder / "warm.csv", folder)
         pairs = []
         for attempt in range(3):

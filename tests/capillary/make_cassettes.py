@@ -128,7 +128,7 @@ EXCHANGES: dict[str, tuple[list[dict[str, Any]], int, Any]] = {
         200,
         answer("true", 201, "", customer=[item("true", 200, UPDATED, email="ravi@example.com"), {}]),
     ),
-    # The whole request refused, under HTTP 200, 400 and 500: the HTTP status is no guide.
+    # The whole request refused, under HTTP 200, 400 and 500: the HTTP status varies.
     "refused_whole": ([RAVI, MEERA], 200, REFUSED),
     "refused_whole_under_http_400": ([RAVI, MEERA], 400, REFUSED),
     "all_failed_without_items": ([RAVI], 500, refusal(500, "All requests have failed due to errors")),

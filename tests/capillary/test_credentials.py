@@ -48,7 +48,7 @@ def test_a_stray_half_of_the_other_pair_does_not_matter() -> None:
 
 @pytest.mark.parametrize("content", ["p w\n", "\ufeffp w\r\n", "p w"])
 def test_from_a_file_without_its_line_break(tmp_path: Path, content: str) -> None:
-    """An editor's line break and byte-order mark are no part of a password; its spaces are."""
+    """An editor's line break and byte-order mark do not belong to a password; its spaces do."""
     (tmp_path / "secret").write_text(content, encoding="utf-8", newline="")
     environ = {"IMPORTER_USERNAME": "u", "IMPORTER_PASSWORD_FILE": str(tmp_path / "secret")}
     assert from_environment(environ) == Basic("u", "p w")

@@ -101,7 +101,7 @@ def test_the_same_bytes_go_again(behaviour: Behaviour) -> None:
     assert result.count(Status.SUCCEEDED) == 10
     assert server.bodies[0] == server.bodies[1] == server.bodies[2]
     assert len(server.bodies) == 3
-    assert len(result.scribe.seen) == 1, "an attempt never makes a batch of its own"
+    assert len(result.scribe.seen) == 1, "an attempt never makes a new batch"
 
 
 def test_when_the_attempts_are_spent_each_row_is_asked_alone_and_then_unknown() -> None:
@@ -296,7 +296,7 @@ PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
     "body", [PAGE, b"", b'["OK"]', b'{"response":{"customer":[]}}'], ids=["html", "empty", "list", "none"]
 )
 def test_a_200_without_an_answer_is_asked_once_more_and_then_stops_with_2(body: bytes) -> None:
-    """Nobody succeeded; a login page in front of the API is configuration."""
+    """No customer succeeded. A login page in front of the API is configuration."""
     with FaultServer(saying(body)) as server:
         result = run(server, rows=10, batch_size=1)
     assert result.exit_code is ExitCode.SETTINGS

@@ -19,7 +19,7 @@ def body(code: str, items: tuple[ItemStatus, ...] | None = None, message: str = 
 @pytest.mark.parametrize("http_status", [200, 201, 400, 404, 500, 503])
 @pytest.mark.parametrize("code", ["200", "201", "400", "500", "", "9999"])
 def test_items_are_read_whatever_the_statuses_say(http_status: int, code: str) -> None:
-    """A body code of 500 sums up its items, under any HTTP status: it is no outage."""
+    """A body code of 500 sums up its items, under any HTTP status: it is not an outage."""
     assert triage(http_status, body(code, ITEMS)) is None
 
 
@@ -48,7 +48,7 @@ def test_items_are_read_whatever_the_statuses_say(http_status: int, code: str) -
         (200, "201", Next.WARNING, True),
         (200, "", Next.WARNING, True),
         (200, "31415", Next.WARNING, True),
-        # the HTTP status, where the body has none of its own
+        # the HTTP status, where the body has none
         (400, "400", Next.HALVE, False),
         (401, "401", Next.RENEW, False),
         (401, "", Next.RENEW, False),

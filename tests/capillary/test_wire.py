@@ -124,7 +124,7 @@ def test_every_documented_shape_says_the_same(shape: str, found: list[Customer])
     ],
 )
 def test_success_is_a_closed_list_of_yes_and_no(value: str, said: bool | None) -> None:
-    """What is not `true` is no success, and what is not `false` is no failure."""
+    """Only `true` is a success, and only `false` is a failure."""
     assert one(f'{{"success":{value},"code":200}}').success is said
     assert read_success(json.loads(value)) is said
 

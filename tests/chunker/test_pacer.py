@@ -277,7 +277,7 @@ def test_the_rate_shrinks_on_429_and_grows_back() -> None:
 
 
 def test_a_single_429_at_the_full_rate_costs_a_twentieth_of_the_next_minute() -> None:
-    """One request that came too close on its way to the server is no reason to go slower for a minute."""
+    """One request that arrived too early does not slow down a whole minute."""
     pace, clock = pacer(read_rate("50/second"))
     pace.throttled(clock.now, 1.0)
     assert len(departures(pace, clock, 60.0, None, 0.0)) >= 0.94 * 50 * 60

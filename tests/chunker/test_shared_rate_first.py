@@ -10,7 +10,7 @@ from importer.chunker.shared_rate import SharedStore, shared_slots
 
 
 def test_processes_that_start_at_once_share_one_table(tmp_path: Path) -> None:
-    """Every process waits for the new file while another one has it locked. With a rate of its own, it would exceed the
+    """Every process waits for the new file while another one has it locked. With its own rate, it would exceed the
     rate."""
     for turn in range(15):
         environ = {"XDG_STATE_HOME": str(tmp_path / str(turn))}

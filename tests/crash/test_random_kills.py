@@ -1,4 +1,4 @@
-"""kill -9 at random moments of a larger run whose server has troubles of its own."""
+"""kill -9 at random moments of a larger run whose server also fails now and then."""
 
 from __future__ import annotations
 

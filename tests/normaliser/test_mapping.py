@@ -180,7 +180,7 @@ def test_no_preference() -> None:
 
 
 def test_a_name_of_twenty_characters_is_taken() -> None:
-    """The limit itself is no mistake."""
+    """The limit itself is allowed."""
     assert propose(["Mobile", "x" * 20]).preferences[0].preference == "x" * 20
 
 

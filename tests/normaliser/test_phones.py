@@ -55,8 +55,8 @@ def test_a_column_is_read_as_each_of_its_cells_alone(country: str, count: int) -
         "own code": (country, [code + number for number in _numbers(country, part, rnd)]),
         "plus": (None, ["+" + code + number for number in _numbers(country, part, rnd)]),
         "plus with a country": (country, ["+" + code + number for number in _numbers(country, part, rnd)]),
-        "parted": (country, [f"{number[:3]}-{number[3:6]} {number[6:]}" for number in _numbers(country, part, rnd)]),
-        "plus, parted": (None, [f"+{code} ({number[:2]}) {number[2:]}" for number in _numbers(country, part, rnd)]),
+        "separated": (country, [f"{number[:3]}-{number[3:6]} {number[6:]}" for number in _numbers(country, part, rnd)]),
+        "plus, separated": (None, [f"+{code} ({number[:2]}) {number[2:]}" for number in _numbers(country, part, rnd)]),
     }
     for way, (region, values) in columns.items():
         slow = PhoneReader(region)
@@ -131,7 +131,7 @@ def test_most_valid_numbers_need_no_parsing(country: str) -> None:
         (None, "91\u00a07744876415", "917744876415", ("unusual_spaces_removed", "separators_removed")),
         (None, "９１７７４４８７６４１５", "917744876415", ("digits_rewritten",)),
         (None, "＋९१७७४४८७६४१५", "917744876415", ("digits_rewritten",)),
-        ("CI", "707123456", "2250707123456", ("leading_zero_restored",)),  # ten digits with a zero of its own
+        ("CI", "707123456", "2250707123456", ("leading_zero_restored",)),  # the national number begins with a zero
         ("IN", "tel:+917744876415", "917744876415", ()),
         ("IN", "", "", ()),
         ("IN", "  \u00a0 ", "", ()),

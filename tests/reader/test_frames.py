@@ -56,7 +56,7 @@ def test_a_frame_with_a_list_in_a_cell_is_refused() -> None:
 
 
 def test_a_frame_without_rows_or_columns() -> None:
-    """No rows are no rows; no columns are an error."""
+    """A frame without rows is empty; one without columns is an error."""
     assert read(pd.DataFrame({"mobile": []})) == ([], [])
     with pytest.raises(SourceError):
         FrameSource(pd.DataFrame())

@@ -86,10 +86,25 @@ def _read(file: Path, **options: object) -> int:
         assert time.process_time() - begin < SECONDS
 
 
-@settings(max_examples=600, deadline=None)
-@given(CHANGES, st.sampled_from([None, "utf-8", "cp1252", "utf-16"]))
+ENCODINGS = st.sampled_from([None, "utf-8", "cp1252", "utf-16"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(CHANGES, ENCODINGS)
 def test_text(changes: list[Change], encoding: str | None) -> None:
     """Every record of the text is a row, a blank row, or above the header: nothing gets lost."""
+    _check_text(changes, encoding)
+
+
+@pytest.mark.exhaustive
+@settings(max_examples=600, deadline=None)
+@given(CHANGES, ENCODINGS)
+def test_more_text(changes: list[Change], encoding: str | None) -> None:
+    """The same with more examples."""
+    _check_text(changes, encoding)
+
+
+def _check_text(changes: list[Change], encoding: str | None) -> None:
     data = _changed(PLAIN, changes)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "a.csv"
@@ -158,10 +173,23 @@ WORKBOOKS = {
 
 
 @pytest.mark.parametrize("kind", WORKBOOKS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data(), changes=CHANGES)
 def test_workbooks(kind: str, data: st.DataObject, changes: list[Change]) -> None:
     """Damaged files, and whole files with damaged parts."""
+    _check_workbook(kind, data, changes)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", WORKBOOKS)
+@settings(max_examples=500, deadline=None)
+@given(data=st.data(), changes=CHANGES)
+def test_more_workbooks(kind: str, data: st.DataObject, changes: list[Change]) -> None:
+    """The same with more examples."""
+    _check_workbook(kind, data, changes)
+
+
+def _check_workbook(kind: str, data: st.DataObject, changes: list[Change]) -> None:
     whole = _MADE[data.draw(st.sampled_from(WORKBOOKS[kind]))]
     if kind == "xls" or data.draw(st.booleans()):
         _answered(_changed(whole, changes), kind)

@@ -78,7 +78,7 @@ def test_a_canary_of_which_one_succeeds_lets_the_rest_go() -> None:
     result = ran(found, limits=Limits(canary=10))
     assert result.stop is None
     assert len(result.scribe.outcomes) == 509
-    assert result.wire.bodies[0].count(b"custom_fields") == 10, "the canary is a batch of its own"
+    assert result.wire.bodies[0].count(b"custom_fields") == 10, "the canary is its own batch"
 
 
 def test_the_rest_waits_until_the_canary_is_back() -> None:
@@ -88,7 +88,7 @@ def test_the_rest_waits_until_the_canary_is_back() -> None:
 
 
 def test_the_rest_waits_also_while_the_canary_is_sent_again() -> None:
-    """The server answers, but its only item is busy: that is no success yet."""
+    """The server answers, but its only item is busy: that is not yet a success."""
     result = ran([magic(2, "code-521"), *customers(500, first_row=2000)], limits=Limits(canary=1))
     assert result.exit_code is ExitCode.TOO_MANY_ERRORS
     assert (result.requests, set(result.scribe.outcomes)) == (5, {2})

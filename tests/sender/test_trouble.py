@@ -179,7 +179,7 @@ def test_the_quota_is_one_for_the_run_and_successes_fill_it() -> None:
 
 
 def test_a_row_that_makes_the_server_say_500_is_found_and_alone_unknown() -> None:
-    """500 without items to one batch and its halves: that is no outage, and the others need not wait for it."""
+    """500 without items to one batch and its halves is not an outage: other batches do not wait for it."""
     result = ran([*customers(9), magic(50, "request-500")], concurrency=1)
     assert result.stop is None
     assert result.scribe.rows(Status.UNKNOWN) == {50}

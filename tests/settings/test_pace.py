@@ -39,7 +39,7 @@ def test_no_rate(text: str) -> None:
 
 @given(st.text(max_size=12))
 def test_no_text_breaks_a_reader(text: str) -> None:
-    """What is no value is refused with a ValueError, never with anything else."""
+    """An invalid value is refused with a ValueError, never with another exception."""
     for read in (read_rate, read_duration, read_errors):
         try:
             found = read(text)

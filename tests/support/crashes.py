@@ -198,7 +198,7 @@ class Case:
         return self._zygote.run(self, self.run_words, point.thread, inject)
 
     def resume(self) -> tuple[int, str]:
-        """What a person does next: resume, or run where nothing had begun."""
+        """What a user does next: resume, or run again if no run had begun."""
         code, out = self._zygote.run(self, ["resume", "--quiet"])
         if code == 2 and "There is no run yet" in out:
             code, out = self._zygote.run(self, self.run_words)

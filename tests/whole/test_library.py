@@ -22,7 +22,7 @@ from tests.support.terminal import FAST, SAMPLES, Terminal, table
 
 @pytest.fixture(autouse=True)
 def _here(terminal: Terminal) -> None:
-    """Everything happens in a folder of its own."""
+    """Everything happens in its own folder."""
 
 
 def test_a_file_is_run_and_the_summary_comes_back() -> None:

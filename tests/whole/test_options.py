@@ -489,7 +489,7 @@ def credentials(bench: Bench) -> None:
 
 
 def time_zone(bench: Bench) -> None:
-    """The same words are another moment: whole hours and a quarter apart, and refused where there is no such zone."""
+    """The same time of day is another moment in another zone. An unknown zone is refused."""
     noon = 1_795_521_600_000  # 12:00 UTC
     assert seconds_until("18:00", noon, "UTC") == 6 * 3600
     assert seconds_until("18:00", noon, "Asia/Kolkata") == 1800
