@@ -115,7 +115,7 @@ def test_seconds_at_50_a_second_never_exceed_them(tmp_path: Path, monkeypatch: p
     we write to the wire holds it to the letter; between there and the server's clock lies its own lateness."""
     wire = Wire(monkeypatch)
     with EmbeddedSandbox(SandboxOptions(latency=(0.2,), rate_limit="50/second")) as sandbox:
-        one = settings(sandbox.base_url, tmp_path, "50/second", 6.0)
+        one = settings(sandbox.base_url, tmp_path, "50/second", 3.0)
         run(str(sheet(tmp_path / "sheet.csv", 500)), one, World(environ(tmp_path), clock=wire.clock))
         arrived = [record.at for record in sandbox.state.requests]
     assert len(arrived) == len(wire.times) > 2
@@ -132,7 +132,7 @@ def test_two_runs_with_one_key_share_its_rate(tmp_path: Path) -> None:
         for name in ("one", "two"):
             folder = tmp_path / name
             folder.mkdir()
-            one = settings(sandbox.base_url, folder, "50/second", 4.0)
+            one = settings(sandbox.base_url, folder, "50/second", 2.5)
             runs.append(
                 threading.Thread(
                     target=run, args=(str(sheet(folder / "sheet.csv", 500)), one, World(environ(tmp_path)))

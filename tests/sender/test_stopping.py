@@ -288,6 +288,7 @@ def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_to_resu
         assert rows["succeeded"] + rows["unprocessed"] == 400
         assert all(Path(tmp_path / path).exists() for path in summary["reports"].values())
         assert "resume" in " ".join(summary["notes"])
+        sandbox.state.next_latency = lambda: 0.0  # type: ignore[method-assign]
         again = importer(tmp_path, "resume", "--rate", "1000/second", "--json")
         out, err = again.communicate(timeout=250)
         assert again.returncode == 0, err.decode()
