@@ -347,6 +347,7 @@ def test_a_load_by_gs(house: House, gs: Any, sandbox: EmbeddedSandbox) -> None:
     assert house.look(DAY).exit_code == ExitCode.TEMPORARY
 
 
+@pytest.mark.slow
 def test_a_move_between_kinds_of_location(house: House, s3: Any, tmp_path: Path) -> None:
     """The file is removed once its copy is complete, under a free name."""
     s3.put_object(Bucket="bucket", Key="in/a.csv", Body=b"from afar")

@@ -98,6 +98,7 @@ def test_each_name_stands_for_one_field() -> None:
     assert by_name == FIELD_BY_NAME
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30))
 def test_folding_is_stable(text: str) -> None:
     """A folded name folds to itself."""

@@ -62,6 +62,7 @@ def _flat(blocks: list[Block]) -> list[tuple[int, list[str]]]:
     return rows
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.lists(TEXT, min_size=3, max_size=3), min_size=1, max_size=12),
@@ -212,6 +213,7 @@ def test_ods(rows: list[list[Any]]) -> None:
     assert _flat(list(marked(workbook.rows(workbook.sheets[0][0]), []))) == [(1, HEADER), *_expected(rows)]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(VALUES, min_size=3, max_size=3), min_size=1, max_size=12))
 def test_frame(rows: list[list[Any]]) -> None:

@@ -200,6 +200,7 @@ def test_no_row_gets_anothers_outcome_over_ten_thousand_answers(seed: int) -> No
         judge(chance)
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=150, deadline=None)
 def test_no_row_gets_anothers_outcome(chance: random.Random) -> None:

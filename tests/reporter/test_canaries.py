@@ -38,6 +38,7 @@ def words(path: Path, address: str, *more: str) -> Sequence[str | Path]:
     return ("run", path, "--base-url", address, "--log-file", "run.log", "--log-format", "plain", *more)
 
 
+@pytest.mark.slow
 def test_rows_that_end_in_every_way(terminal: Terminal, parrot: str) -> None:
     """Succeeded with a warning, failed, rejected, skipped, unknown; then retried, verified, compared, bundled."""
     path = write_csv(terminal.folder / "sheet.csv", HEADER, *ROWS)

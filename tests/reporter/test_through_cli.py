@@ -172,6 +172,7 @@ def test_a_retry_is_compared_row_by_row(terminal: Terminal, sandbox: EmbeddedSan
     assert turned == compared, "the earlier run is the one that began first, however they are named"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_fixed_rows_are_found_again_in_another_file(terminal: Terminal, sandbox: EmbeddedSandbox, kind: str) -> None:
     """By identifiers as sent; where the identifier itself was fixed, by the result columns of the report."""

@@ -39,6 +39,7 @@ def test_max_errors_by_number_stops_with_6() -> None:
     assert result.stop is not None and "--max-errors" in result.stop.advice
 
 
+@pytest.mark.slow
 def test_max_errors_by_share_stops_with_6_and_counts_unknown_too() -> None:
     found = [*[magic(row, "omit") for row in range(2, 30)], *customers(5000, first_row=2000)]
     result = ran(found, limits=Limits(max_errors=MaxErrors(share=0.005)))

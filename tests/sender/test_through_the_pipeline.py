@@ -48,6 +48,7 @@ def test_an_outage_longer_than_max_outage_ends_the_run_with_5(tmp_path: Path) ->
     assert clock() - began < 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "codes"),
     [({"batch_limit": 3}, {"1060"}), ({"max_bytes": 1000}, {"413"})],
@@ -128,6 +129,7 @@ def test_a_link_of_an_unchanged_row_holds(tmp_path: Path) -> None:
         assert (sandbox.state.overlaps, sandbox.state.account_overlaps) == (0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in (2, 3))])
 def test_a_run_that_is_stopped_often_keeps_the_order_of_the_sheet(tmp_path: Path, seed: int) -> None:
     """A sheet of repeats and chains: no customer is in flight twice, and the server ends as if rows were sent one by

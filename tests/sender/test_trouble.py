@@ -201,6 +201,7 @@ def test_a_dead_server_gets_one_probe_every_half_minute_and_then_the_run_stops_w
     assert result.scribe.outcomes == {}
 
 
+@pytest.mark.slow
 def test_an_outage_ends_the_run_when_its_time_is_over_and_not_at_the_next_probe() -> None:
     result = ran(customers(2000), options={"faults": ("1-:503",)}, max_outage=100.0, jitter=lambda: 0.0)
     assert result.exit_code is ExitCode.TEMPORARY
@@ -592,6 +593,7 @@ def test_several_poison_rows_cost_in_proportion(poison: list[int]) -> None:
     assert result.requests - 1 <= 14 * len(poison)
 
 
+@pytest.mark.slow
 def test_poison_in_the_middle_of_a_run_costs_the_others_nothing() -> None:
     result = ran(poisoned(5000, [1000, 2000, 3000]))
     assert result.scribe.rows(Status.FAILED) == {1000, 2000, 3000}

@@ -310,6 +310,7 @@ def test_an_interrupted_run_says_how_to_resume_it(terminal: Terminal) -> None:
         assert len(sandbox.state.accepted) == 40
 
 
+@pytest.mark.slow
 def test_repairs_are_counted_once_in_a_run_that_was_stopped_often(terminal: Terminal) -> None:
     """Rows that are read again are not counted again: the summary equals that of an uninterrupted run."""
     whole = terminal.type("run", SAMPLES / "customers.csv", "--sandbox", "--json").json["repairs"]
@@ -409,6 +410,7 @@ def test_no_command_takes_a_secret(terminal: Terminal) -> None:
         assert not re.search(r"--\S*(password|secret|token|user(name)?|client-key)\b", text), command
 
 
+@pytest.mark.slow
 def test_runs_report_and_retry_follow_a_run(terminal: Terminal) -> None:
     """What a run left can be listed, reported again, and tried again for the open rows alone."""
     terminal.type("run", SAMPLES / "messy.xlsx", "--sandbox")

@@ -42,6 +42,7 @@ def cells(path: Path) -> dict[str, tuple[str, list[tuple[object, ...]]]]:
     return {page.title: (page.sheet_state, list(page.iter_rows(values_only=True))) for page in book.worksheets}
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_samples_that_are_kept(make: Callable[[Path], None], tmp_path: Path) -> None:
     """Text to the byte; workbooks by every cell, for another version of zlib may pack the same workbook otherwise."""
     make(tmp_path)
