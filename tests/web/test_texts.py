@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 import importer.web
 from importer.capillary.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, own_codes
 from importer.errors import ExitCode
@@ -95,6 +97,7 @@ ELSEWHERE = ("cli", "nightly", "sandbox", "settings", "telemetry", "library.py")
 AT_START = ("command.py", "options.py", "server.py", "users.py")
 
 
+@pytest.mark.slow
 def test_every_error_that_the_page_can_show_has_words_for_it() -> None:
     """Advice that names an option, a variable or a command has a wording for the page; a message names none."""
     root = Path(importer.__file__).parent

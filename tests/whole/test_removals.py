@@ -17,6 +17,7 @@ def functions_of(path: str) -> set[str]:
     return set(re.findall(r"(?m)^\s*def (\w+)\(", (ROOT / path).read_text(encoding="utf-8")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("removal", REMOVALS, ids=lambda removal: removal.what)
 def test_a_removal_matches_once_and_its_tests_exist(removal: Removal) -> None:
     """A list that does not match proves nothing: a change of a handling changes its entry too."""

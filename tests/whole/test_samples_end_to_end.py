@@ -16,6 +16,8 @@ from importer.sandbox import EmbeddedSandbox
 from tests.support.terminal import EXPECTED, SAMPLES, Terminal, table, workbook_rows
 from tests.whole.make_expected import PARTS, SAMPLE_ENDS
 
+pytestmark = pytest.mark.slow
+
 IDENTIFIERS = {"Mobile No.": "mobile", "E-mail ID": "email", "Customer ID": "external_id"}
 WIDE = ("Favourite brand", "Favourite colour", "Shirt size", "Newsletter")
 
