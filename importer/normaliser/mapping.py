@@ -396,8 +396,7 @@ def _raise(faults: Sequence[str], sheet: str, command: str) -> None:
 
 def _of_sheet(sheet: str, faults: Sequence[str]) -> str:
     """The faults as one text that begins with the name of the sheet, where it is known."""
-    text = " ".join(faults)
-    return f"{sheet}: {text[0].lower()}{text[1:]}" if sheet else text
+    return " ".join([f"{sheet}:", *faults] if sheet else faults)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -41,7 +41,7 @@ def test_an_error_of_the_mapping_names_the_file_and_the_command_that_maps_it(ter
     write_csv(terminal.folder / "my sheet.csv", ("Name\tPlace",), ("A\tB",))
     ended = terminal.type(command, "my sheet.csv", "--delimiter", "tab", "--sandbox")
     assert ended.code == 8
-    assert "my sheet.csv: no column identifies the customer" in sentence(ended)
+    assert "my sheet.csv: No column identifies the customer" in sentence(ended)
     (pasted,) = re.findall("`importer ([^`]*)`", ended.err)
     assert terminal.type(*shlex.split(pasted)).code == 0
     assert '"Place"' in (terminal.folder / "mapping.toml").read_text("utf-8")
@@ -52,7 +52,7 @@ def test_an_error_of_the_mapping_of_a_piped_sheet_names_standard_input(terminal:
     """Its copy has a name that the user does not know."""
     ended = terminal.start("check", "-", "--sandbox", stdin=b"Name,Place\nA,B\n")
     assert ended.code == 8
-    assert "standard input: no column" in sentence(ended) and "`importer map - " in ended.err
+    assert "standard input: No column" in sentence(ended) and "`importer map - " in ended.err
 
 
 @pytest.mark.parametrize("option", ["--log-file", "--metrics-file"])
