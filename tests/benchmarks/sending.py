@@ -19,6 +19,7 @@ import multiprocessing
 import os
 import pstats
 import random
+import statistics
 import sys
 import tempfile
 import time
@@ -30,6 +31,8 @@ from typing import Any
 
 ROWS, CONCURRENCY, BATCH = 200_000, 8, 100
 GOAL, USED, JOURNAL = 0.33, 0.98, 0.10
+#: Comparisons, of which the median counts.
+TRIES = 3
 
 
 def write_sheet(path: Path, rows: int) -> None:
@@ -201,14 +204,14 @@ def throughput(rows: int) -> bool:
             # Imports at the first use do not count as the cost of a row.
             ours(base_url, folder / "warm.csv", folder)
         pairs = []
-        for attempt in range(3):
+        for attempt in range(TRIES + 1):
             with sandbox() as (base_url, _):
                 before = time.process_time()
                 seconds = bare(base_url, rows)
                 bare_cpu = time.process_time() - before
             with sandbox() as (base_url, _):
                 (folder / f"try{attempt}").mkdir()
-                if attempt == 2:
+                if attempt == TRIES:
                     stages.install()
                 before = time.process_time()
                 own, summary = ours(base_url, sheet, folder / f"try{attempt}")
@@ -223,11 +226,11 @@ def throughput(rows: int) -> bool:
     stages.seconds["the rest (httpx, asyncio, sender)"] = cpu - known
     for stage, spent in stages.seconds.items():
         print(f"  {stage:<36} {spent / rows * 1e6:6.2f} µs a row")
-    best = max(pairs[:2])
+    share_of_loop = statistics.median(pairs[:TRIES])  # the last one was slowed by the measuring of stages
     share = stages.seconds["journal"] / cpu
-    print(f"{best:.0%} of the bare loop; the goal is {GOAL:.0%}")
+    print(f"{share_of_loop:.0%} of the bare loop; the goal is {GOAL:.0%}")
     print(f"the journal takes {share:.1%} of the run's CPU; the goal is at most {JOURNAL:.0%}")
-    return best >= GOAL and share <= JOURNAL
+    return share_of_loop >= GOAL and share <= JOURNAL
 
 
 def profile(rows: int) -> bool:
