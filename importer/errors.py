@@ -72,13 +72,19 @@ class ImporterError(Exception):
         self.on_page = advice if on_page is None else on_page
 
 
+_PACKAGE = PurePath(__file__).parent
+
+
 def internal_error(
     error: BaseException, advice: str = "Please report it.", *, on_page: str | None = None
 ) -> ImporterError:
-    """An unexpected exception as an error. Its kind and where it was raised, not its text, which may hold a cell."""
+    """An unexpected exception as an error. Its kind and where this package raised or met it, not its text, which may
+    hold a cell."""
     trace, where = error.__traceback__, ""
     while trace is not None:
-        where = f" in {PurePath(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"
+        path = PurePath(trace.tb_frame.f_code.co_filename)
+        if not where or _PACKAGE in path.parents:
+            where = f" in {path.name}, line {trace.tb_lineno}"
         trace = trace.tb_next
     failure = ImporterError(f"Internal error: {type(error).__name__}{where}.", advice, on_page=on_page)
     failure.__cause__ = error

@@ -34,6 +34,7 @@ from importer.system.late import late
 
 #: What is called instead of the network.
 Transport = httpx.AsyncBaseTransport
+_Explain = Callable[[Exception, str], Trouble | None]
 
 DEADLINE = 120.0
 #: A token is renewed after this share of its life.
@@ -91,6 +92,8 @@ class Client:
         )
         #: Whether the transport reports when a request is written.
         self._reports_written = transport is None
+        # Loaded with the network: when sockets run out, no module can be loaded any more.
+        self._explain: _Explain | None = _late_explain() if transport is None else None
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(options.deadline, connect=15.0, pool=None),
             follow_redirects=False,
@@ -191,7 +194,7 @@ class Client:
                 finally:
                     await response.aclose()
         except Exception as error:
-            explain: Callable[[Exception, str], Trouble | None] = late("importer.capillary.network_errors", "explain")
+            explain = self._explain or _late_explain()
             trouble = explain(error, self._base)
             if trouble is None:
                 raise
@@ -274,6 +277,11 @@ def _answer_or_none(content: bytes) -> Answer | None:
         return decode_answer(content)
     except UnreadableAnswer:
         return None
+
+
+def _late_explain() -> _Explain:
+    explain: _Explain = late("importer.capillary.network_errors", "explain")
+    return explain
 
 
 def _network(options: ClientOptions, limits: httpx.Limits) -> Transport:

@@ -346,9 +346,10 @@ REQUEST_CODES: dict[str, CodeEntry] = _table(
         "415",
         "content type not accepted",
         Next.SETTINGS,
-        "Report this error to the maintainers of the importer.",
+        "Omit --gzip if it is set. Otherwise report this error to the maintainers of the importer.",
         "",
         _API,
+        "Ask the administrator of this page to report this error to the maintainers of the importer.",
     ),
     CodeEntry(
         "429",

@@ -23,7 +23,8 @@ from importer.world import World
 def runs_command(config: str | None, as_json: bool, **given: str | None) -> None:
     """List the runs with their counts, newest first.
 
-    The state of a run is open (running, or to be resumed; with the exit code of a stop), OK, or with failures.
+    The state of a run is open (running, or to be resumed), OK, with failures, or closed (it cannot be resumed). A code
+    is the exit code of a run that stopped.
     """
     found = list_runs(settings_of(given, config))
     print_data(to_json(found) if as_json else runs_text(found))

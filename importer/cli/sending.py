@@ -62,8 +62,11 @@ class Sending:
         if again and number not in _SENT:
             # Kernel and shell both send SIGHUP when a terminal closes.
             return
-        if again or not self._world.stopper.ask():
+        if again:
             os._exit(ExitCode.INTERRUPTED)
+        if not self._world.stopper.ask():
+            # Nothing is sent yet: temporary files are removed on the way out.
+            raise KeyboardInterrupt
         text = "Stopping: waiting up to 10 s for in-flight requests. Press Ctrl-C again to stop at once."
         line = f"\n{text}\n".encode()
         if self._json_lines:

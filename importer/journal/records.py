@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import msgspec
 
+from importer.errors import JournalError
 from importer.model import RequestCounts
 from importer.settings.options import Settings
 
 
+def stored(settings: Settings) -> msgspec.Raw:
+    """Settings as a record stores them."""
+    return msgspec.Raw(msgspec.msgpack.encode(settings))
+
+
 class RunRecord(msgspec.Struct, frozen=True):
-    """What a run began with: all that is needed to resume it. Without secrets and cells."""
+    """What a run began with: all that is needed to resume it. Without secrets and cells.
+
+    Settings are decoded when they are used: one run of a newer version does not block the list of all runs.
+    """
 
     run_id: str
     source: str
@@ -19,12 +28,24 @@ class RunRecord(msgspec.Struct, frozen=True):
     base_url: str
     key_name: str
     started_at: int
-    settings: Settings
+    stored_settings: msgspec.Raw = msgspec.field(name="settings")
     parser: dict[str, str]
     mapping: bytes
     version: str
     spooled: bool = False
     retry_of: str = ""
+
+    @property
+    def settings(self) -> Settings:
+        """Raises `JournalError` for those of a version whose settings this one does not know."""
+        try:
+            return msgspec.msgpack.decode(self.stored_settings, type=Settings)
+        except msgspec.DecodeError as error:
+            raise JournalError(
+                f"The settings of run {self.run_id} are of another version of the importer ({self.version}): {error}.",
+                "Use the version that began the run.",
+                on_page="Ask the administrator of this page to update the importer.",
+            ) from None
 
 
 class PurgedCounts(msgspec.Struct, frozen=True):

@@ -61,11 +61,11 @@ def runs_text(runs: list[RunLine]) -> str:
     if not runs:
         return "There are no runs yet. Start one with `importer run FILE`.\n"
     width = max(len(run.run_id) for run in runs)
-    lines = [f"{'run':<{width}}  {'state':<14} {'succeeded':>9} {'failed':>7} {'rejected':>8} {'other':>7}"]
+    lines = [f"{'run':<{width}}  {'state':<16} {'succeeded':>9} {'failed':>7} {'rejected':>8} {'other':>7}"]
     for run in runs:
         other = sum(run.rows[s] for s in ("skipped", "unknown", "unprocessed"))
         counts = f"{run.rows['succeeded']:>9,} {run.rows['failed']:>7,} {run.rows['rejected']:>8,} {other:>7,}"
-        lines.append(f"{run.run_id:<{width}}  {_state(run):<14} {counts}")
+        lines.append(f"{run.run_id:<{width}}  {_state(run):<16} {counts}")
     if any(run.resumable for run in runs):
         lines.append("\nResume an open run with `importer resume RUN`.")
     return "\n".join(lines) + "\n"
@@ -73,9 +73,6 @@ def runs_text(runs: list[RunLine]) -> str:
 
 def _state(run: RunLine) -> str:
     if run.exit_code is None:
-        return "open" if run.resumable else "replaced"
-    if run.resumable:
-        return f"open (code {run.exit_code})"
-    return {ExitCode.OK: "OK", ExitCode.ROWS: "with failures"}.get(
-        ExitCode(run.exit_code), f"exit code {run.exit_code}"
-    )
+        return "open" if run.resumable else "closed"
+    ended = {ExitCode.OK: "OK", ExitCode.ROWS: "with failures"}.get(ExitCode(run.exit_code))
+    return ended or f"{'open' if run.resumable else 'closed'} (code {run.exit_code})"

@@ -15,6 +15,7 @@ import msgspec
 from importer._version import __version__
 from importer.errors import Busy, SettingsError, SourceChanged, SourceError
 from importer.journal import Journal, Run, RunRecord
+from importer.journal.records import stored
 from importer.normaliser.mapping import MAP_COMMAND, Mapping, fit, load, propose
 from importer.reader import Source, SourceOptions
 from importer.runs.spool import FRAME, PIPED, STANDARD_INPUT, copied_word
@@ -106,7 +107,7 @@ def new_record(
         key_name=key_name,
         started_at=at,
         # The locations and recipients of the nightly load are not part of the run.
-        settings=msgspec.structs.replace(settings, nightly=Nightly()),
+        stored_settings=stored(msgspec.structs.replace(settings, nightly=Nightly())),
         parser=dict(source.settings),
         mapping=msgspec.msgpack.encode(mapping),
         version=__version__,

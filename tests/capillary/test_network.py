@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import gzip
 import os
 import socket
@@ -386,6 +387,25 @@ def test_the_call_is_the_documented_one() -> None:
     assert server.paths == ["/v1.1/customer/preferences?format=json"]
     assert server.bodies == [BODY]
     assert isinstance(reply, Reply)
+
+
+def test_a_network_failure_needs_no_module_to_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When sockets run out, files cannot be opened either. The failure is a temporary problem all the same."""
+
+    async def send(base_url: str) -> RequestFailed:
+        options = ClientOptions(base_url, proxies=proxies_of({}))
+        async with Client(options, TILL, time.monotonic) as client:
+            monkeypatch.setattr("importer.capillary.client.late", exhausted)
+            with pytest.raises(RequestFailed) as failed:
+                await client.set_preferences(BODY)
+            return failed.value
+
+    def exhausted(*_: str) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with closed_port() as port:
+        trouble = asyncio.run(send(f"http://127.0.0.1:{port}")).trouble
+    assert (trouble.next, trouble.code, trouble.doubt) == (Next.AGAIN, "connect", False)
 
 
 # ---------------------------------------------------------------------------------------------------- what is between

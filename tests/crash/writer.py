@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from importer.journal import Attempt, Change, Journal, RunRecord
+from importer.journal.records import stored
 from importer.model import Batch, Customer, Outcome, Status
 from importer.settings.options import Settings
 
@@ -20,7 +21,7 @@ def write(folder: Path, synchronous: str) -> None:
         if synchronous != "FULL":
             # Past SQLAlchemy, which would begin a transaction first.
             journal._connection.connection.cursor().execute(f"PRAGMA synchronous={synchronous}")
-        record = RunRecord("run", "/rows.csv", "", 0, "", "", "", 1, Settings(), {}, b"", "0")
+        record = RunRecord("run", "/rows.csv", "", 0, "", "", "", 1, stored(Settings()), {}, b"", "0")
         run = journal.create(record, "work")
         print(0, flush=True)
         number = 0

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -25,6 +26,7 @@ from importer.journal import (
     databases,
     file_system_of,
 )
+from importer.journal.records import stored
 from importer.journal.schema import STATUSES
 from importer.journal.scribe import GAP, LONELY
 from importer.model import Outcome, Status
@@ -139,10 +141,23 @@ def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finishe
 def test_a_run_of_some_rows_does_not_count_as_an_import_of_the_file(opener: Opener, part: Settings) -> None:
     """The nightly load skips imported files: rows beyond --limit would never be imported."""
     with opener() as journal:
-        run = journal.create(record(settings=part), "this work")
+        run = journal.create(record(stored_settings=stored(part)), "this work")
         journal.finish(run.key, 5, 0, True, RunProgress())
         assert journal.imported_whole("https://api", "ab" * 32) is None
         assert journal.imported("https://api", "ab" * 32) == []
+
+
+def test_settings_of_another_version_stop_only_the_commands_of_their_run(opener: Opener) -> None:
+    """A newer version may have stored a value that this one does not know. The list of all runs still works."""
+    newer = msgspec.Raw(msgspec.msgpack.encode({"log_format": "from-the-future"}))
+    with opener() as journal:
+        journal.create(record("a", stored_settings=newer, version="99"), "this work")
+        journal.create(record("b"), "other work")
+        found = {run.record.run_id: run.record for run in journal.runs()}
+    assert found["b"].settings == Settings()
+    with pytest.raises(JournalError) as raised:
+        _ = found["a"].settings
+    assert "99" in raised.value.message and raised.value.advice
 
 
 def test_statuses_keep_their_numbers() -> None:

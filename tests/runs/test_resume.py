@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -326,6 +327,19 @@ def test_standard_input_without_a_run_is_not_kept(tmp_path: Path) -> None:
         assert program.run("run", "-", "--base-url", sandbox.base_url, stdin=content)[0] == ExitCode.SOURCE
         assert program.run("check", "-", stdin=content)[0] == ExitCode.SOURCE
         assert not list((tmp_path / "reports" / ".spool").iterdir())
+
+
+@pytest.mark.process
+def test_an_interrupted_copy_of_standard_input_is_removed(tmp_path: Path) -> None:
+    """Nothing was sent yet, and the copy holds customers."""
+    with EmbeddedSandbox() as sandbox:
+        program = Program(tmp_path, sandbox)
+        process = program.start("run", "-", "--base-url", sandbox.base_url, stdin=subprocess.PIPE)
+        spool = tmp_path / "reports" / ".spool"
+        program.kill_once(process, lambda: spool.is_dir() and any(spool.iterdir()), signal.SIGINT)
+        assert process.returncode == ExitCode.INTERRUPTED
+        assert not list(spool.iterdir())
+        assert not sandbox.state.requests
 
 
 class AsksAtTheEnd(Listener):

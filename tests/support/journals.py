@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from importer.journal import Journal, RunRecord
+from importer.journal.records import stored
 from importer.model import Batch, Customer
 from importer.settings.options import Settings
 
@@ -103,7 +104,9 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
 
 
 def record(run_id: str = "20260101-0200-rows-0001", **more: object) -> RunRecord:
-    base = RunRecord(run_id, "/rows.csv", "ab" * 32, 100, "", "https://api", "till", 1, Settings(), {}, b"", "0")
+    base = RunRecord(
+        run_id, "/rows.csv", "ab" * 32, 100, "", "https://api", "till", 1, stored(Settings()), {}, b"", "0"
+    )
     return msgspec.structs.replace(base, **more)
 
 

@@ -163,12 +163,12 @@ class Program:
         self._environ |= environment(sandbox, folder / "home")
         self._environ["IMPORTER_RATE"] = FAST
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "importer", *words],
             cwd=self.folder,
             env=self._environ,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -185,14 +185,17 @@ class Program:
         )
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
-    def kill_once(self, process: subprocess.Popen[str], enough: Callable[[], bool]) -> None:
-        """SIGKILL as soon as `enough()` holds."""
+    def kill_once(
+        self, process: subprocess.Popen[str], enough: Callable[[], bool], number: signal.Signals = signal.SIGKILL
+    ) -> None:
+        """Send the signal as soon as `enough()` holds, and wait for the end."""
         until = time.monotonic() + 200
         while not enough():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until, "it did not come so far"
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(number)
+        process.wait(200)
         process.communicate()
 
 
