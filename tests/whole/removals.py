@@ -286,6 +286,27 @@ CONFIGURATION = (
         "test_network::test_an_unknown_host_stops_with_2_and_no_row_failed",
     ),
     out(
+        "network: its failures can be explained when no file can be opened",
+        "Client.__init__",
+        "_late_explain() if transport is None else None",
+        "None",
+        "test_network::test_a_network_failure_needs_no_module_to_be_loaded",
+    ),
+    out(
+        "spool: an earlier run's copy stays",
+        "spool.copied",
+        "not keep or not path.exists()",
+        "True",
+        "test_resume::test_standard_input_is_private_and_kept_until_its_run_is_complete",
+    ),
+    out(
+        "spool: an interrupted copy is removed",
+        "Sending._stop",
+        "raise KeyboardInterrupt",
+        "os._exit(130)",
+        "test_resume::test_an_interrupted_copy_of_standard_input_is_removed",
+    ),
+    out(
         "certificate: it is verified",
         "transport.network",
         "tls_context(...) if scheme == 'https' else False",
