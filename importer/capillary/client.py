@@ -32,7 +32,7 @@ from importer.errors import SettingsError
 from importer.model import FieldDefinition, Reply
 from importer.system.late import late
 
-#: What is called instead of the network.
+#: The network, or what is called instead of it.
 Transport = httpx.AsyncBaseTransport
 _Explain = Callable[[Exception, str], Trouble | None]
 

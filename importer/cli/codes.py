@@ -43,9 +43,8 @@ _CODE, _MEANING, _ADVICE = 8, 30, 36
 
 
 def _lines(code: str, meaning: str, advice: str) -> list[str]:
-    above = [] if len(code) <= _CODE else [f"  {code}"]
-    texts = textwrap.wrap(meaning, _MEANING), textwrap.wrap(advice, _ADVICE, break_on_hyphens=False)
-    lines = [
-        f"  {'':{_CODE}}  {left:{_MEANING}}  {right}".rstrip() for left, right in zip_longest(*texts, fillvalue="")
-    ]
-    return [*above, *lines] if above else [f"  {code:{_CODE}}{lines[0][2 + _CODE :]}", *lines[1:]]
+    above, beside = ([], [code]) if len(code) <= _CODE else ([f"  {code}"], [])
+    meanings = textwrap.wrap(meaning, _MEANING)
+    advices = textwrap.wrap(advice, _ADVICE, break_on_hyphens=False)
+    cells = zip_longest(beside, meanings, advices, fillvalue="")
+    return [*above, *(f"  {first:{_CODE}}  {second:{_MEANING}}  {third}".rstrip() for first, second, third in cells)]

@@ -52,13 +52,7 @@ def copied(
     try:
         for each in (reports_dir, folder):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = _written(folder, word, end, write)
-        # Named by content: the same rows again are the same source.
-        path = folder / f"{word}-{_digest(aside)}{end}" if keep else aside
-        # An earlier run may need the copy that was here before.
-        is_new = not keep or not path.exists()
-        aside.replace(path)
-        sync(folder)
+        path, is_new = _written(folder, word, end, write, keep)
     except OSError as error:
         raise JournalError(
             f"{folder} cannot be written ({error.strerror}).",
@@ -77,7 +71,8 @@ def copied(
             path.unlink(missing_ok=True)
 
 
-def _written(folder: Path, word: str, end: str, write: Callable[[BinaryIO], None]) -> Path:
+def _written(folder: Path, word: str, end: str, write: Callable[[BinaryIO], None], keep: bool) -> tuple[Path, bool]:
+    """Write the copy, or nothing. Returns (path, whether there was no such copy before)."""
     handle, name = tempfile.mkstemp(prefix=f".{word}-", suffix=end, dir=folder)
     aside = Path(name)
     try:
@@ -85,12 +80,15 @@ def _written(folder: Path, word: str, end: str, write: Callable[[BinaryIO], None
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        if not keep:
+            return aside, True
+        # Named by content: the same rows again are the same source, whose copy an earlier run may need.
+        with aside.open("rb") as file:
+            path = folder / f"{word}-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}{end}"
+        is_new = not path.exists()
+        aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    return aside
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    sync(folder)
+    return path, is_new

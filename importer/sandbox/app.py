@@ -294,7 +294,7 @@ class _Preferences:
         return shaper.item(mobile, email, external_id, user_id, _store_echo(customer.store), fields, verdict)
 
     async def _get(self, query: QueryParams) -> SandboxAnswer:
-        """One customer's preferences. Who exists but was never written has none."""
+        """One customer's preferences. A customer that exists but was never written has none."""
         state, shaper = self._state, self._state.shaper
         parameter = next((name for name in _PARAMETERS if query.get(name)), None)
         if query.get("format") != "json":

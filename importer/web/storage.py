@@ -59,8 +59,7 @@ class Upload(msgspec.Struct, frozen=True):
     size: int
     at: float
     reading: ReadingChoices = ReadingChoices()
-    #: Stored under the name that uploads of earlier versions have.
-    fixes: str = msgspec.field(default="", name="mends")
+    fixes: str = ""
     mapped: bool = False
     #: The sheets to choose from.
     sheets: tuple[str, ...] = ()

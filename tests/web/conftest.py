@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.browser import QUIET, chromium
+from tests.support.page import PACE, Server, Visitor, WarmServer
 from tests.support.warm_workers import command_by, template
 
 # Only a page that hangs takes longer. (Five seconds are soon over on a busy machine.)
@@ -26,6 +27,18 @@ def browser() -> Iterator[Browser]:
         running = driver.chromium.launch(executable_path=where, args=list(QUIET), timeout=200_000)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The page on the sandbox; modules that need other options have their own."""
+    with WarmServer(tmp_path_factory.mktemp("page"), "--sandbox", *PACE) as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(server: Server) -> Visitor:
+    return Visitor.at(server.url)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import tomllib
-from collections.abc import Iterator
 from html import unescape
 
 import openpyxl
@@ -16,20 +15,9 @@ from importer.settings.options import Settings
 from importer.web.forms import mapping_from, reading_from, settings_for
 from importer.web.messages import InspectedColumn, Inspection
 from importer.web.storage import ReadingChoices, Upload
-from tests.support.page import PACE, SAMPLES, Server, Visitor, WarmServer, ended, form_of, import_file, prepare, start
+from tests.support.page import SAMPLES, Server, Visitor, ended, form_of, import_file, prepare, start
 
 LOOK = Inspection(columns=tuple(InspectedColumn(name, (), 0, 0, 0, "") for name in ("Phone", "Brands", "Remarks")))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with WarmServer(tmp_path_factory.mktemp("fixing"), "--sandbox", *PACE) as running:
-        yield running
-
-
-@pytest.fixture
-def visitor(server: Server) -> Visitor:
-    return Visitor.at(server.url)
 
 
 def test_a_form_means_the_same_as_a_mapping_file() -> None:

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from importer.runs.purge import purge
 from importer.settings.options import Settings
 from importer.world import World
-from tests.support.page import PACE, SAMPLES, Server, Visitor, WarmServer, ended, import_file, prepare, until
+from tests.support.page import SAMPLES, Server, Visitor, ended, import_file, prepare, until
 
 pytestmark = pytest.mark.process
 
 DAY = 86_400.0
 GOOD = b"Mobile,Favourite brand\n" + b"".join(b"9198765%05d,Puma\n" % number for number in range(30))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with WarmServer(tmp_path_factory.mktemp("keeping"), "--sandbox", *PACE) as running:
-        yield running
-
-
-@pytest.fixture
-def visitor(server: Server) -> Visitor:
-    return Visitor.at(server.url)
 
 
 def uploads(server: Server) -> set[str]:

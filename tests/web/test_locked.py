@@ -52,11 +52,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def visitor(server: Server) -> Visitor:
-    return Visitor.at(server.url)
-
-
 def unlocked(visitor: Visitor, name: str, content: bytes) -> str:
     """Uploads a file and types its password: the file's address, once its columns are known."""
     address: str = visitor.settled(visitor.upload(name, content).url.path).url.path

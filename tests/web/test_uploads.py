@@ -31,11 +31,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def visitor(server: Server) -> Visitor:
-    return Visitor.at(server.url)
-
-
 def kept(server: Server) -> list[Path]:
     """The uploaded files, without those derived from them."""
     return sorted(path for path in (server.reports / ".web" / "uploads").rglob("*.csv") if path.name != "problems.csv")

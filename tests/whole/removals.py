@@ -294,8 +294,8 @@ CONFIGURATION = (
     ),
     out(
         "spool: an earlier run's copy stays",
-        "spool.copied",
-        "not keep or not path.exists()",
+        "spool._written",
+        "not path.exists()",
         "True",
         "test_resume::test_standard_input_is_private_and_kept_until_its_run_is_complete",
     ),
