@@ -31,6 +31,8 @@ class RowBlock(msgspec.Struct, frozen=True):
     closed: frozenset[int] = frozenset()
     #: Row → its row number and time in such a report, which together identify the original row.
     origins: Mapping[int, str] = {}
+    #: Digits were typed as text: the source keeps numbers and text apart, and the reader reports its rounded numbers.
+    typed: bool = False
 
     def __len__(self) -> int:
         return len(self.cells.row_numbers)
@@ -54,4 +56,5 @@ class RowBlock(msgspec.Struct, frozen=True):
             tuple(problem for problem in self.problems if problem.row_number in kept),
             frozenset(kept & self.closed),
             {row: origin for row, origin in self.origins.items() if row in kept},
+            self.typed,
         )

@@ -9,6 +9,10 @@ from __future__ import annotations
 ON_PAGE: dict[str, str] = {
     "nothing_to_set": "Fill in at least one preference of this row, or say that an empty cell removes the value.",
     "mobile_without_country": "Add the country code to the number, or name the country of numbers without one.",
+    "short_row": "Check this row for a missing quote. If the program omits empty cells at the end of a row, choose that "
+    "missing cells are empty.",
+    "preference_is_a_date": "Format the column as Text and type the value again. If the column holds dates, say so under "
+    "“What each column becomes”.",
 }
 
 #: code: (meaning, advice, who)
@@ -32,6 +36,11 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
     "mobile_cut_by_excel": (
         "a spreadsheet program changed the mobile to scientific notation, and its last digits are lost",
         "Format the column as Text (or as a number with 0 decimals) in the original sheet and export it again. This file no longer has the digits.",
+        "sheet owner",
+    ),
+    "mobile_rounded": (
+        "the mobile ends in five or more zeros: a spreadsheet program rounded it, and its last digits are lost",
+        "Export the numbers again from their origin as text. If the number is right, write a + and the country code before it.",
         "sheet owner",
     ),
     "mobile_is_a_date": (
@@ -212,6 +221,21 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
     "preference_not_of_the_form": (
         "the value does not match the format that the organisation has defined for this preference",
         "Ask the organisation for the format and correct the value.",
+        "sheet owner",
+    ),
+    "preference_is_a_date": (
+        "a spreadsheet program changed the value to a date, and what was typed is lost",
+        "Format the column as Text and type the value again. If the column holds dates, map it with is_date = true.",
+        "sheet owner",
+    ),
+    "number_format_unknown": (
+        "the cell's number format displays text that cannot be reproduced exactly",
+        "Format the column as Text and type the identifier as it should be sent.",
+        "sheet owner",
+    ),
+    "short_row": (
+        "the row has fewer cells than the header",
+        "Check this row for a missing quote. If the program omits empty cells at the end of a row, use --short-rows empty.",
         "sheet owner",
     ),
     "control_character": (

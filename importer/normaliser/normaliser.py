@@ -41,6 +41,14 @@ _READERS = {"mobile": "importer.normaliser.phones", "email": "importer.normalise
 _ORDINARY_ID = re.compile(r"\d{1,15}|(?![A-Z][a-z]{2}-\d)[A-Za-z][A-Za-z0-9_./#-]{0,249}", re.ASCII)
 
 
+#: Problems of a cell that matter for some fields only: in others its text is sent as it is, or judged as text.
+CONCERNS: dict[str, tuple[str, ...]] = {
+    "mobile_rounded": ("mobile",),
+    "preference_is_a_date": (PREFERENCE, VALUE),
+    "number_format_unknown": (*IDENTIFIERS, "store.code", "store.id"),
+}
+
+
 class Normalised(msgspec.Struct, frozen=True):
     """`blanks`: per column, the empty preference cells of the rows that became customers."""
 
@@ -100,8 +108,10 @@ class Normaliser:
         country: str | None = None,
         blank: Literal["skip", "clear"] = "skip",
         fields: Sequence[FieldDefinition] | None = None,
+        invalid_identifiers: Literal["reject", "omit"] = "reject",
     ) -> None:
         self._mapping = mapping
+        self._omits = invalid_identifiers == "omit"
         self._clears = blank == "clear"
         self._definitions = {field.name: field for field in fields or ()}
         self._folded = {field.name.casefold(): field for field in fields or ()}
@@ -161,6 +171,11 @@ class Normaliser:
         definition = self._definitions.get(name) or self._folded.get(name.casefold())
         return ValueReader(name, use, definition)
 
+    def _concerns(self, problem: Problem) -> bool:
+        """Whether the problem of a cell matters for what its column is mapped to."""
+        use = self._uses.get(problem.column or "")
+        return use is not None and use.field in CONCERNS.get(problem.code, (use.field,))
+
     def _take_problems(self, problems: Iterable[Problem], rows: _BlockResult, columns: dict[str, list[str]]) -> None:
         """Add the reader's problems: unusable rows, and unusable cells of mapped columns."""
         if not problems:
@@ -168,7 +183,7 @@ class Normaliser:
         positions = {row: at for at, row in enumerate(rows.rows)}
         for problem in problems:
             at = positions.get(problem.row_number)
-            if problem.column is not None and (at is None or problem.column not in columns):
+            if problem.column is not None and (at is None or not self._concerns(problem)):
                 continue
             if at is None:
                 # A row that is not in the block still needs its outcome.

@@ -16,6 +16,18 @@ LOST = "\ufffd"
 _EXACT = 10**15
 
 
+class Flagged(str):
+    """The text of a cell with the code of its problem, which may matter for some fields only."""
+
+    __slots__ = ("code",)
+    code: str
+
+    def __new__(cls, text: str, code: str) -> Flagged:
+        made = super().__new__(cls, text)
+        made.code = code
+        return made
+
+
 def number_text(value: float) -> str:
     """At most 15 significant digits, integers without `.0`, no exponent where digits suffice."""
     if value != value or value in (float("inf"), float("-inf")):

@@ -25,6 +25,8 @@ class SourceOptions(msgspec.Struct, frozen=True):
     delimiter: str | None = None
     header_row: int | None = None
     password: str | None = None
+    #: Whether a row with fewer cells than the header is rejected, or its missing cells are empty.
+    short_rows: Literal["reject", "empty"] = "reject"
     #: Hash of a file that was opened before with these options: it was checked then and need not be checked again.
     sha256: str | None = None
 

@@ -120,7 +120,10 @@ class _BlockBuilder:
         closed = self._closed.intersection(numbers)
         self._closed -= closed
         origins = {number: self._origins.pop(number) for number in numbers if number in self._origins}
-        return RowBlock(Cells(columns, self._source.columns, numbers), problems, frozenset(closed), origins)
+        cells = Cells(columns, self._source.columns, numbers)
+        # In a report every cell is text, also those that were numbers in the source.
+        typed = not self._header.is_report
+        return RowBlock(cells, problems, frozenset(closed), origins, typed)
 
 
 class _Child:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from importer.reader.cell_text import CONTROLS, LOST
+from importer.reader.cell_text import CONTROLS, LOST, Flagged
 from importer.reader.sheet_xml import UnreadableWorkbook
 from importer.reader.workbook_messages import ChildMessage, SheetDone, SheetFailed, SheetOpened, SheetRequest, SheetRows
 from importer.reader.xlsx import XlsxWorkbook
@@ -104,7 +104,7 @@ def marked(blocks: Iterable[SheetRows], merged: list[tuple[int, int]]) -> Iterat
     top, bottom = next(ranges, (1 << 40, 0))
     covered = 0
     for block in blocks:
-        block = without_blank_rows(block)
+        block = without_blank_rows(unflagged(block))
         problems = list(block.problems)
         if block.numbers and (covered >= block.numbers[0] or top <= block.numbers[-1]):
             for number in block.numbers:
@@ -147,6 +147,19 @@ def without_blank_rows(block: SheetRows) -> SheetRows:
     return SheetRows(
         list(compress(block.numbers, full)), [list(compress(cells, full)) for cells in block.columns], block.problems
     )
+
+
+def unflagged(block: SheetRows) -> SheetRows:
+    """The same rows as plain text; the flags of cells are problems."""
+    flagged = [place for place, column in enumerate(block.columns) if Flagged in set(map(type, column))]
+    if not flagged:
+        return block
+    columns, problems = list(block.columns), list(block.problems)
+    for place in flagged:
+        cells = zip(block.numbers, columns[place], strict=True)
+        problems += [(number, place, cell.code) for number, cell in cells if isinstance(cell, Flagged)]
+        columns[place] = list(map(str, columns[place]))
+    return SheetRows(block.numbers, columns, problems)
 
 
 def watched(blocks: Iterable[SheetRows], sheet: str, kind: str, notes: list[str]) -> Iterator[SheetRows]:

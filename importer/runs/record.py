@@ -68,6 +68,7 @@ def source_options(settings: Settings, environ: abc.Mapping[str, str]) -> Source
         delimiter=settings.delimiter or None,
         header_row=settings.header_row or None,
         password=environ.get("IMPORTER_SOURCE_PASSWORD") or None,
+        short_rows=settings.short_rows,
     )
 
 

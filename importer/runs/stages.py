@@ -32,7 +32,13 @@ def normaliser_of(
     mapping: Mapping, settings: Settings, fields: tuple[FieldDefinition, ...] | None = None
 ) -> Normaliser:
     """`fields`: the preferences that the organisation has defined, where they are known."""
-    return Normaliser(mapping, country=settings.country or None, blank=settings.blank, fields=fields)
+    return Normaliser(
+        mapping,
+        country=settings.country or None,
+        blank=settings.blank,
+        fields=fields,
+        invalid_identifiers=settings.invalid_identifiers,
+    )
 
 
 def client_options_of(target: Target, settings: Settings, world: World) -> ClientOptions:

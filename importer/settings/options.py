@@ -79,6 +79,9 @@ class Settings(msgspec.Struct, frozen=True):
     header_row: int = 0
     country: str = ""
     blank: Literal["skip", "clear"] = "skip"
+    unknown_columns: Literal["refuse", "ignore", "send"] = "refuse"
+    invalid_identifiers: Literal["reject", "omit"] = "reject"
+    short_rows: Literal["reject", "empty"] = "reject"
     batch_size: int = 100
     rate: Rate = Rate(100, 60.0, "100/minute")
     burst: int = 1
@@ -244,6 +247,25 @@ OPTIONS: tuple[Option, ...] = (
         one_of("skip", "clear"),
         "what an empty preference cell does: skip leaves the value, clear removes it",
         "skip|clear",
+    ),
+    Option(
+        "unknown-columns",
+        one_of("refuse", "ignore", "send"),
+        "columns that name no preference of the organisation: refuse the file, ignore them, or send them",
+        "refuse|ignore|send",
+    ),
+    Option(
+        "invalid-identifiers",
+        one_of("reject", "omit"),
+        "a row with one valid and one invalid identifier: reject it, or send it by the valid one",
+        "reject|omit",
+    ),
+    Option(
+        "short-rows",
+        one_of("reject", "empty"),
+        "rows with fewer cells than the header: reject them, or read the missing cells as empty",
+        "reject|empty",
+        ("run", "check", "map"),
     ),
     Option("batch-size", whole_from(1), "maximum customers per request", "N"),
     Option(
