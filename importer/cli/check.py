@@ -27,7 +27,8 @@ from importer.cli.shared import (
 from importer.errors import ExitCode, ImporterError, SettingsError, worse
 from importer.model import to_json
 from importer.nightly.profile import check_profile
-from importer.normaliser.mapping import sketch, to_toml
+from importer.normaliser.mapping import sketch
+from importer.normaliser.mapping_file import to_toml
 from importer.normaliser.samples import Sampler
 from importer.reader import open_source
 from importer.runs.record import source_options

@@ -13,7 +13,7 @@ from typing import Any
 from importer.errors import ImporterError
 from importer.nightly.location import expanded
 from importer.nightly.notices import is_valid_address
-from importer.normaliser.mapping import load as load_mapping
+from importer.normaliser.mapping_file import load as load_mapping
 from importer.settings.loading import Mistake, Origin, Reading, read_all
 from importer.settings.options import Nightly, Settings
 

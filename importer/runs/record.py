@@ -16,7 +16,8 @@ from importer._version import __version__
 from importer.errors import Busy, SettingsError, SourceChanged, SourceError
 from importer.journal import Journal, Run, RunRecord
 from importer.journal.records import stored
-from importer.normaliser.mapping import MAP_COMMAND, Mapping, fit, load, propose
+from importer.normaliser.mapping import MAP_COMMAND, Mapping, fit, propose
+from importer.normaliser.mapping_file import load
 from importer.reader import Source, SourceOptions
 from importer.runs.spool import FRAME, PIPED, STANDARD_INPUT, copied_word
 from importer.settings.options import PACE, Nightly, Settings

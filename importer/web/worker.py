@@ -19,7 +19,8 @@ import msgspec
 from importer.checker.check import check, organisation_fields
 from importer.errors import ExitCode, ImporterError, SourceError, internal_error
 from importer.model import FieldDefinition, Outcome, Status
-from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping, fit, load, sketch
+from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping, fit, sketch
+from importer.normaliser.mapping_file import load
 from importer.normaliser.samples import Sampler
 from importer.observer import Observer
 from importer.pipeline import resume, retry, run

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from importer.model import RESULT_COLUMNS, Status
-from importer.normaliser.mapping import load
+from importer.normaliser.mapping_file import load
 from importer.settings.options import FILE_OPTIONS, OPTIONS
 from importer.system.manual import TOPICS
 from tests.docs.generate import FILES, MANUAL, PARTS, README, ROOT, all_commands, parts_of, without_parts

@@ -19,13 +19,12 @@ from importer.normaliser.mapping import (
     ColumnUse,
     Mapping,
     fit,
-    load,
     misspelt,
     preference_name,
     propose,
     sketch,
-    to_toml,
 )
+from importer.normaliser.mapping_file import load, to_toml
 from importer.normaliser.synonyms import FIELD_BY_NAME, SYNONYMS, distance, field_of, fold
 
 

@@ -14,7 +14,8 @@ from starlette.routing import Route
 from importer.checker.findings import Findings
 from importer.checker.text import duration
 from importer.errors import ImporterError
-from importer.normaliser.mapping import fit, load
+from importer.normaliser.mapping import fit
+from importer.normaliser.mapping_file import load
 from importer.web import views
 from importer.web.messages import Checked, Inspection
 from importer.web.pages.results import check_of, inspection_of

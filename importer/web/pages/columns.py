@@ -11,7 +11,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from importer.errors import ImporterError
-from importer.normaliser.mapping import ColumnSamples, Mapping, fit, load, to_toml
+from importer.normaliser.mapping import ColumnSamples, Mapping, fit
+from importer.normaliser.mapping_file import load, to_toml
 from importer.system.files import write_whole
 from importer.web import views
 from importer.web.forms import HOW_READ, SEPARATORS, mapping_from, reading_from

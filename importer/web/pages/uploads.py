@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from importer.normaliser.mapping import to_toml
+from importer.normaliser.mapping_file import to_toml
 from importer.runs.record import mapping_of
 from importer.system.files import write_whole
 from importer.web.guard import Visitor, check_form, visitor_of

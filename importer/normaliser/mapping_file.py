@@ -1,0 +1,183 @@
+"""The mapping file (TOML): read with every mistake in it, written with samples as comments."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping as Dict
+from pathlib import Path
+from typing import Any
+
+from importer.errors import SettingsError
+from importer.normaliser.mapping import (
+    LONGEST_NAME,
+    ON_PAGE,
+    PREFERENCE,
+    USES,
+    VALUE,
+    ColumnSamples,
+    ColumnUse,
+    Mapping,
+    misspelt,
+    mistakes_of,
+    named,
+    one_line,
+    preference_name,
+)
+
+
+def load(path: Path) -> Mapping:
+    """Read a mapping file. Raises `SettingsError` with all its faults."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
+        raise SettingsError(
+            f"The mapping file {path} cannot be read: {why}.", "Check --mapping.", on_page=ON_PAGE
+        ) from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"The mapping file {path} is not valid TOML: {error}.", "Correct that line.", on_page=ON_PAGE
+        ) from error
+    mapping, faults = _from_document(document)
+    if not faults:
+        faults = mistakes_of(mapping, [use.column for use in mapping.columns])
+    if faults:
+        raise SettingsError(
+            f"The mapping file {path} cannot be used. {' '.join(faults)}",
+            "Correct it and run the command again.",
+            on_page=ON_PAGE,
+        )
+    return mapping
+
+
+def _from_document(document: Dict[str, Any]) -> tuple[Mapping, list[str]]:
+    faults = [
+        f"`{key}` is not a table of a mapping file (columns, constants)." for key in document if key not in _TABLES
+    ]
+    columns, constants = document.get("columns", {}), document.get("constants", {})
+    if not isinstance(columns, dict) or not columns:
+        faults.append("The table [columns] is missing.")
+        columns = {}
+    if not isinstance(constants, dict):
+        faults.append("`constants` must be a table.")
+        constants = {}
+    uses = []
+    for column, entry in columns.items():
+        use = _use_of(column, entry, faults)
+        if use:
+            uses.append(use)
+    pairs = []
+    for name, value in constants.items():
+        if isinstance(value, dict):  # store.code without quotes is a table to TOML
+            for inner, item in value.items():
+                pairs.append((f"{name}.{inner}", item))
+        else:
+            pairs.append((name, value))
+    for name, value in pairs:
+        if not isinstance(value, str) or not value.strip():
+            faults.append(f"The constant “{name}” must be a quoted text that is not empty.")
+    return Mapping(tuple(uses), tuple([(name, str(value).strip()) for name, value in pairs])), faults
+
+
+_TABLES = ("columns", "constants")
+_KEYS = ("field", "preference", "is_list", "separator")
+
+
+def _use_of(column: str, entry: object, faults: list[str]) -> ColumnUse | None:
+    if isinstance(entry, str):
+        entry = {"field": entry}
+    if not isinstance(entry, dict):
+        faults.append(f"“{column}” must be a field name or a table in braces.")
+        return None
+    before = len(faults)
+    unknown = [key for key in entry if key not in _KEYS]
+    if unknown:
+        faults.append(f"“{column}” has unknown keys {named(unknown)} (there are {named(_KEYS)}).")
+    for key, kind, word in (
+        ("field", str, "a text"),
+        ("preference", str, "a text"),
+        ("separator", str, "a text"),
+        ("is_list", bool, "true or false"),
+    ):
+        if key in entry and not isinstance(entry[key], kind):
+            faults.append(f"`{key}` of “{column}” must be {word}.")
+    if len(faults) > before:
+        return None
+    preference = preference_name(entry.get("preference", ""))
+    field = entry.get("field", PREFERENCE if preference else "")
+    if field not in USES:
+        near = difflib.get_close_matches(str(field), USES, 1)
+        faults.append(
+            f"“{column}” is mapped to `{field}`, which is not one of {', '.join(USES)}"
+            + (f" (did you mean `{near[0]}`?)." if near else ".")
+        )
+        return None
+    if preference and field != PREFERENCE:
+        faults.append(f"“{column}” cannot be `{field}` and a preference at once.")
+    is_list = entry.get("is_list", False)
+    if (is_list or entry.get("separator")) and field not in (PREFERENCE, VALUE):
+        faults.append(f"“{column}” is not a preference, so it cannot be a list.")
+    if entry.get("separator") and not is_list:
+        faults.append(f"“{column}” has a separator but no `is_list = true`.")
+    if field == PREFERENCE and not preference:
+        preference = preference_name(column)
+    return ColumnUse(column, field, preference, is_list, entry.get("separator", ""))
+
+
+def to_toml(mapping: Mapping, samples: Dict[str, ColumnSamples] | None = None, *, source: str = "") -> str:
+    """The mapping as a commented TOML file. `samples`: by column."""
+    samples = samples or {}
+    hints = dict(misspelt(mapping))
+    lines = [
+        f"# The mapping of {one_line(source) or 'the sheet'}: which column is sent as which field.",
+        "# Written by `importer map`. Edit it and pass it with --mapping.",
+        "#",
+        '# "Column" = "mobile"        also: email, external_id, user_id (one of the four is required),',
+        "#                            store.code, store.id, ignored (not sent)",
+        '# "Column" = { preference = "Name" }                     a preference (at most 20 characters)',
+        '# "Column" = { preference = "Name", is_list = true, separator = ";" }',
+        "#                            sends a cell `a; b` as a list of two values",
+        '# "Column" = "preference_name" and "Column" = "preference_value": for sheets with one preference per row',
+        "# Columns that are not listed here are ignored. The order of the columns does not matter.",
+        "",
+    ]
+    faults = mistakes_of(mapping, [use.column for use in mapping.columns])
+    lines += [f"# Fix this before you use the mapping: {one_line(fault, 1_000)}" for fault in faults]
+    lines += ["", "[columns]"] if faults else ["[columns]"]
+    for use in mapping.columns:
+        sample = samples.get(use.column, ColumnSamples())
+        key = _toml_text(use.column)
+        if use.field == PREFERENCE and len(use.preference) > LONGEST_NAME:
+            lines.append(f"# The next name has {len(use.preference)} characters; at most {LONGEST_NAME} are allowed.")
+        if use.column in hints:
+            lines.append(f"# The next column may be a misspelt `{hints[use.column]}`. If so, map it to that.")
+        if use.field in (PREFERENCE, VALUE):
+            if sample.samples:
+                lines.append(f"# samples: {' | '.join([one_line(value) for value in sample.samples])}")
+            inner = [f"preference = {_toml_text(use.preference)}" if use.field == PREFERENCE else f'field = "{VALUE}"']
+            if use.is_list:
+                inner.append("is_list = true")
+                inner += [f"separator = {_toml_text(use.separator)}"] if use.separator else []
+            elif sample.list_like:
+                marked = [*inner, "is_list = true"]
+                marked += [f"separator = {_toml_text(sample.separator)}"] if sample.separator else []
+                lines.append(
+                    f"# {sample.list_like} of {sample.cells} cells look like lists. If they are, use this line instead:"
+                )
+                lines.append(f"# {key} = {{ {', '.join(marked)} }}")
+            lines.append(f"{key} = {{ {', '.join(inner)} }}")
+        else:
+            lines.append(f"{key} = {_toml_text(use.field)}")
+    lines += ["", "# Constants for every row: the store, or a preference by its name."]
+    lines += ["[constants]"] if mapping.constants else ["# [constants]", '# "store.code" = "S1"']
+    lines += [f"{_toml_text(name)} = {_toml_text(value)}" for name, value in mapping.constants]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_text(text: str) -> str:
+    """A TOML basic string: JSON's escapes, and DEL escaped too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
