@@ -19,6 +19,7 @@ from importer.errors import ExitCode, ImporterError, SourceError, Stop
 from importer.journal import Journal, RunProgress, Scribe
 from importer.model import Batch, Customer, Reply, RunSummary, Work
 from importer.reader import open_source
+from importer.reader.survey import survey
 from importer.reconciler.decide import Decision, decide, halved
 from importer.reconciler.reconcile import reconcile
 from importer.reporter import read_summary
@@ -30,6 +31,7 @@ from importer.runs.stages import (
     chunker_of,
     client_options_of,
     deadline_of,
+    first_rows,
     normaliser_of,
     open_work,
     pacer_of,
@@ -51,7 +53,7 @@ from importer.world import World
 def run(path: str, settings: Settings, world: World, *, spooled: bool = False) -> RunSummary:
     """Imports a source: reads, sends, reconciles and reports. Raises `ImporterError` where nothing could begin."""
     with target_of(settings, world) as target, open_source(path, options_of(settings, world)) as source:
-        mapping = choose_mapping(source, settings)
+        mapping = survey(source, choose_mapping(source, settings), first_rows(settings))
         with begin(source, mapping, settings, target, world, spooled=spooled) as job:
             return _carry_out(job)
 

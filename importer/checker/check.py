@@ -19,7 +19,9 @@ from importer.capillary.triage import RequestFailed, refused, unusable
 from importer.checker.findings import PROBLEM_COLUMNS, Findings, Gatherer, problem_row
 from importer.errors import ExitCode, SettingsError, Stop
 from importer.model import FieldDefinition, Problem
-from importer.reader import open_source
+from importer.normaliser.mapping import Mapping
+from importer.reader import Source, open_source
+from importer.reader.survey import Survey
 from importer.row_block import RowBlock
 from importer.runs.record import check_resubmit, choose_mapping, source_options
 from importer.runs.stages import admission_of, client_options_of, normaliser_of, pacer_of
@@ -37,29 +39,46 @@ LONGEST_WAIT = 20.0
 def check(path: str, settings: Settings, world: World) -> Findings:
     """Check a source. Raises `ImporterError` where it cannot be read or mapped."""
     fields = organisation_fields(settings, world) if settings.online else None
-    with (
-        open_source(path, source_options(settings, world.environ)) as source,
-        _problems_file(settings.output, path) as write,
-    ):
+    with open_source(path, source_options(settings, world.environ)) as source:
         check_resubmit(source, settings)
         mapping = choose_mapping(source, settings)
+        findings, found = _check_rows(path, source, mapping, settings, world, fields)
+        if found.facts != mapping.facts:
+            # Few sheets have what only the whole of one shows: the others are read once.
+            findings, _ = _check_rows(path, source, found, settings, world, fields)
+        return findings
+
+
+def _check_rows(
+    path: str,
+    source: Source,
+    mapping: Mapping,
+    settings: Settings,
+    world: World,
+    fields: tuple[FieldDefinition, ...] | None,
+) -> tuple[Findings, Mapping]:
+    """The findings of one reading, and the mapping with the facts of the sheet."""
+    with _problems_file(settings.output, path) as write:
         # An organisation without defined fields does not restrict the columns.
         normaliser = normaliser_of(mapping, settings, fields or None)
+        survey = Survey(source, mapping)
         gatherer = Gatherer(mapping, blank=settings.blank)
         for block in _chosen(source.blocks(ROWS_AT_ONCE), settings):
+            survey.add(block)
             normalised = normaliser(block)
             gatherer.add(block, normalised)
             write(normalised.problems)
         gatherer.add(None, normaliser.finish())
-        return gatherer.findings(
+        findings = gatherer.findings(
             source=source.name,
             sheet=source.sheet,
             batch_size=settings.batch_size,
             rate=settings.rate,
             now=datetime.datetime.fromtimestamp(world.wall() / 1000, datetime.UTC),
             fields=fields or None,
-            notes=(*source.notes, *_about(fields)),
+            notes=(*source.notes, *mapping.facts.notes, *_about(fields)),
         )
+        return findings, survey.mapping()
 
 
 def _about(fields: tuple[FieldDefinition, ...] | None) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "ragged_row": (
-        "the row has more or fewer cells than the header",
+        "the row has more cells than the header",
         "Check this row for a delimiter in an unquoted value or a missing quote.",
         "sheet owner",
     ),
@@ -231,6 +231,16 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
     "number_format_unknown": (
         "the cell's number format displays text that cannot be reproduced exactly",
         "Format the column as Text and type the identifier as it should be sent.",
+        "sheet owner",
+    ),
+    "header_again": (
+        "the row repeats the header",
+        "Delete the row.",
+        "sheet owner",
+    ),
+    "not_a_customer": (
+        "the row is a total, a remark of the export or a list of types, not a customer",
+        "Delete the row.",
         "sheet owner",
     ),
     "short_row": (

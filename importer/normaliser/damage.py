@@ -21,7 +21,7 @@ class CellResult(NamedTuple):
 #: Code of a `Repair` → its description.
 REPAIRS: dict[str, str] = {
     "apostrophe_removed": "apostrophe before a number removed",
-    "formula_quotes_removed": 'formula ="…" around a number removed',
+    "formula_quotes_removed": 'formula ="…" around a value removed',
     "invisible_characters_removed": "invisible characters removed",
     "unusual_spaces_removed": "non-breaking and other unusual spaces removed",
     "digits_rewritten": "full-width or other scripts' digits changed to 0-9",
@@ -30,6 +30,7 @@ REPAIRS: dict[str, str] = {
     "separators_removed": "spaces, dashes, dots or brackets in a number removed",
     "leading_zero_restored": "leading zero restored by the numbering plan",
     "mailto_removed": "link prefix mailto: removed",
+    "quotes_removed": "quotes around every cell of a column removed",
     "list_quotes_removed": "curly quotes around the items of a list removed",
 }
 
@@ -40,7 +41,8 @@ _WRITTEN_DIGITS = 17
 #: Cells without a match need no cleaning.
 _ODD = re.compile(r"[^!-~ ]|^['`=]")
 _SPACES = re.compile(r"\s")
-_FORMULA = re.compile(r'="([^"]*)"')
+#: A text cell as some programs export it.
+FORMULA = re.compile(r'="((?:[^"]|"")*)"')
 _POINT_ZERO = re.compile(r"([+-]?\d+)[.,]0+", re.ASCII)
 # Excel, LibreOffice and Python write the exponent's sign, which distinguishes their numbers from an ID like 5E10.
 _SCIENTIFIC = re.compile(r"(\d{1,3})(?:[.,](\d+))?[eE]\+(\d{1,3})", re.ASCII)
@@ -76,7 +78,7 @@ def clean(text: str) -> CellResult:
         if made != text:
             repairs.append("digits_rewritten")
             text = made
-    formula = _FORMULA.fullmatch(text)
+    formula = FORMULA.fullmatch(text)
     if formula:
         text = formula.group(1).strip()
         repairs.append("formula_quotes_removed")

@@ -13,7 +13,8 @@ import msgspec
 
 from importer.errors import SourceError
 from importer.model import FIELDS, IDENTIFIERS
-from importer.normaliser.synonyms import field_of, fold, near_field
+from importer.normaliser.facts import SheetFacts
+from importer.normaliser.synonyms import field_of, fold, likeness, near_field
 
 #: The API's limit on the name of a preference.
 LONGEST_NAME = 20
@@ -34,13 +35,16 @@ class ColumnUse(msgspec.Struct, frozen=True):
     preference: str = ""
     is_list: bool = False
     separator: str = ""
+    #: The column holds dates. Elsewhere a date without a year, or among ranges, is what a program made of other text.
+    is_date: bool = False
 
 
 class Mapping(msgspec.Struct, frozen=True):
-    """`constants`: (store.code, store.id or a preference's name, its value) for every row."""
+    """`constants`: (store.code, store.id or a preference's name, its value) for every row. `facts`: of the sheet."""
 
     columns: tuple[ColumnUse, ...]
     constants: tuple[tuple[str, str], ...] = ()
+    facts: SheetFacts = SheetFacts()
 
     @property
     def is_long(self) -> bool:
@@ -93,8 +97,8 @@ def sketch(columns: Sequence[str]) -> Mapping:
             field = ""
         if field:
             uses.append(ColumnUse(column, field))
-        elif is_long:
-            # A long sheet names its preferences in the name column. Other columns are not sent.
+        elif is_long or not column:
+            # A long sheet names its preferences in the name column. Other columns are not sent, nor are nameless ones.
             uses.append(ColumnUse(column, IGNORED))
         else:
             uses.append(ColumnUse(column, PREFERENCE, preference_name(column)))
@@ -117,15 +121,28 @@ def fit(mapping: Mapping, columns: Sequence[str], *, sheet: str = "", command: s
 
     `sheet`, `command`: as in `propose`.
     """
+    found, faults = _found(mapping, columns)
+    if faults:
+        raise SourceError(
+            _of_sheet(sheet, faults), "Correct the column names in the mapping file or in the sheet.", on_page=ON_PAGE
+        )
+    fitted = Mapping(
+        tuple([found.get(column, ColumnUse(column, IGNORED)) for column in columns]), constants=mapping.constants
+    )
+    _raise(mistakes_of(fitted, columns), sheet, command)
+    return fitted
+
+
+def _found(mapping: Mapping, columns: Sequence[str]) -> tuple[dict[str, ColumnUse], list[str]]:
+    """The use of each column of the sheet that the mapping names, and why the others cannot be found."""
     by_fold: dict[str, list[str]] = {}
     for column in columns:
         by_fold.setdefault(fold(column), []).append(column)
-    present = set(columns)
     missing: list[str] = []
     several: list[str] = []
     found: dict[str, ColumnUse] = {}
     for use in mapping.columns:
-        same = [use.column] if use.column in present else by_fold.get(fold(use.column), [])
+        same = [column for column in columns if column == use.column] or by_fold.get(fold(use.column), [])
         if len(same) == 1 and same[0] not in found:
             found[same[0]] = msgspec.structs.replace(use, column=same[0])
         elif same:
@@ -139,15 +156,12 @@ def fit(mapping: Mapping, columns: Sequence[str], *, sheet: str = "", command: s
         )
     if several:
         faults.append(f"The mapping's {', '.join(several)} fit{'s' if len(several) == 1 else ''} more than one column.")
-    if faults:
-        raise SourceError(
-            _of_sheet(sheet, faults), "Correct the column names in the mapping file or in the sheet.", on_page=ON_PAGE
-        )
-    fitted = Mapping(
-        tuple([found.get(column, ColumnUse(column, IGNORED)) for column in columns]), constants=mapping.constants
-    )
-    _raise(mistakes_of(fitted, columns), sheet, command)
-    return fitted
+    return found, faults
+
+
+def missing_columns(mapping: Mapping, columns: Sequence[str]) -> list[str]:
+    """Sentences about the columns that a mapping names and the sheet does not have."""
+    return _found(mapping, columns)[1]
 
 
 # -- what can be wrong with a mapping -------------------------------------------------------------------------------
@@ -176,10 +190,10 @@ def mistakes_of(mapping: Mapping, columns: Sequence[str]) -> list[str]:
         for feeding in names.values()
         if len(feeding) > 1
     ]
-    too_long = [use.column for use in mapping.preferences if len(use.preference) > LONGEST_NAME]
-    too_long += [name for name in constants if len(name) > LONGEST_NAME]
+    names_in_use = (*[use.preference for use in mapping.preferences], *constants)
+    too_long = [name for name in names_in_use if len(name) > LONGEST_NAME]
     if too_long:
-        lengths = ", ".join([f"“{name}” ({len(preference_name(name))})" for name in too_long])
+        lengths = ", ".join([f"“{name}” ({len(name)})" for name in too_long])
         faults.append(
             f"A preference's name has at most {LONGEST_NAME} characters; {lengths}"
             f" {'has' if len(too_long) == 1 else 'have'} more:"
@@ -212,7 +226,7 @@ def mistakes_of(mapping: Mapping, columns: Sequence[str]) -> list[str]:
 
 
 def _same_preference(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold()
+    return likeness(name)
 
 
 def _raise(faults: Sequence[str], sheet: str, command: str) -> None:
@@ -236,6 +250,7 @@ def one_line(sample: str, longest: int = 40) -> str:
 
 
 def named(names: Sequence[str]) -> str:
+    names = [name for name in names if name]
     quoted = [f"“{one_line(name)}”" for name in names[:40]]
     if len(names) > len(quoted):
         return f"{', '.join(quoted)} and {len(names) - len(quoted)} more"

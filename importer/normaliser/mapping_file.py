@@ -6,6 +6,7 @@ import difflib
 import json
 import tomllib
 from collections.abc import Mapping as Dict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from importer.normaliser.mapping import (
     ColumnSamples,
     ColumnUse,
     Mapping,
+    missing_columns,
     misspelt,
     mistakes_of,
     named,
@@ -27,8 +29,9 @@ from importer.normaliser.mapping import (
 )
 
 
-def load(path: Path) -> Mapping:
-    """Read a mapping file. Raises `SettingsError` with all its faults."""
+def load(path: Path, columns: Sequence[str] | None = None) -> Mapping:
+    """Read a mapping file. Raises `SettingsError` with all its faults; for a sheet with these `columns` also which of
+    the mapping's columns it does not have."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -46,6 +49,7 @@ def load(path: Path) -> Mapping:
     if not faults:
         faults = mistakes_of(mapping, [use.column for use in mapping.columns])
     if faults:
+        faults += missing_columns(mapping, columns) if columns is not None else []
         raise SettingsError(
             f"The mapping file {path} cannot be used. {' '.join(faults)}",
             "Correct it and run the command again.",
@@ -84,7 +88,7 @@ def _from_document(document: Dict[str, Any]) -> tuple[Mapping, list[str]]:
 
 
 _TABLES = ("columns", "constants")
-_KEYS = ("field", "preference", "is_list", "separator")
+_KEYS = ("field", "preference", "is_list", "separator", "is_date")
 
 
 def _use_of(column: str, entry: object, faults: list[str]) -> ColumnUse | None:
@@ -102,6 +106,7 @@ def _use_of(column: str, entry: object, faults: list[str]) -> ColumnUse | None:
         ("preference", str, "a text"),
         ("separator", str, "a text"),
         ("is_list", bool, "true or false"),
+        ("is_date", bool, "true or false"),
     ):
         if key in entry and not isinstance(entry[key], kind):
             faults.append(f"`{key}` of “{column}” must be {word}.")
@@ -121,11 +126,14 @@ def _use_of(column: str, entry: object, faults: list[str]) -> ColumnUse | None:
     is_list = entry.get("is_list", False)
     if (is_list or entry.get("separator")) and field not in (PREFERENCE, VALUE):
         faults.append(f"“{column}” is not a preference, so it cannot be a list.")
+    is_date = entry.get("is_date", False)
+    if is_date and (is_list or field not in (PREFERENCE, VALUE)):
+        faults.append(f"“{column}” is {'a list' if is_list else 'not a preference'}, so it cannot hold dates.")
     if entry.get("separator") and not is_list:
         faults.append(f"“{column}” has a separator but no `is_list = true`.")
     if field == PREFERENCE and not preference:
         preference = preference_name(column)
-    return ColumnUse(column, field, preference, is_list, entry.get("separator", ""))
+    return ColumnUse(column, field, preference, is_list, entry.get("separator", ""), is_date)
 
 
 def to_toml(mapping: Mapping, samples: Dict[str, ColumnSamples] | None = None, *, source: str = "") -> str:
@@ -141,6 +149,7 @@ def to_toml(mapping: Mapping, samples: Dict[str, ColumnSamples] | None = None, *
         '# "Column" = { preference = "Name" }                     a preference (at most 20 characters)',
         '# "Column" = { preference = "Name", is_list = true, separator = ";" }',
         "#                            sends a cell `a; b` as a list of two values",
+        '# "Column" = { preference = "Name", is_date = true }      holds dates, also those without a year',
         '# "Column" = "preference_name" and "Column" = "preference_value": for sheets with one preference per row',
         "# Columns that are not listed here are ignored. The order of the columns does not matter.",
         "",
@@ -148,7 +157,13 @@ def to_toml(mapping: Mapping, samples: Dict[str, ColumnSamples] | None = None, *
     faults = mistakes_of(mapping, [use.column for use in mapping.columns])
     lines += [f"# Fix this before you use the mapping: {one_line(fault, 1_000)}" for fault in faults]
     lines += ["", "[columns]"] if faults else ["[columns]"]
+    names = [use.column for use in mapping.columns]
     for use in mapping.columns:
+        if not use.column or names.count(use.column) > 1:
+            lines.append(
+                f"# {'A column without a name' if not use.column else _toml_text(use.column)} cannot be mapped."
+            )
+            continue
         sample = samples.get(use.column, ColumnSamples())
         key = _toml_text(use.column)
         if use.field == PREFERENCE and len(use.preference) > LONGEST_NAME:
@@ -162,6 +177,8 @@ def to_toml(mapping: Mapping, samples: Dict[str, ColumnSamples] | None = None, *
             if use.is_list:
                 inner.append("is_list = true")
                 inner += [f"separator = {_toml_text(use.separator)}"] if use.separator else []
+            elif use.is_date:
+                inner.append("is_date = true")
             elif sample.list_like:
                 marked = [*inner, "is_list = true"]
                 marked += [f"separator = {_toml_text(sample.separator)}"] if sample.separator else []

@@ -13,9 +13,11 @@ from typing import Literal
 import msgspec
 
 from importer.model import IDENTIFIERS, Customer, FieldDefinition, Problem, Repair, Store
+from importer.normaliser.block_result import BlockResult
 from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.countries import known_country
 from importer.normaliser.damage import CellResult, identifier
+from importer.normaliser.facts import unquoted
 from importer.normaliser.mapping import (
     IGNORED,
     LONGEST_NAME,
@@ -70,34 +72,6 @@ class _Texts(dict[str, "str | CellResult"]):
         return found
 
 
-class _BlockResult:
-    """The problems and repairs of one block's rows, by position in it."""
-
-    def __init__(self, rows: list[int]) -> None:
-        self.rows = rows
-        self.problems: dict[int, list[Problem]] = {}
-        self.repairs: dict[int, list[Repair]] = {}
-        #: Rows with a problem in an identifier or a preference cell: they are not reported as empty too.
-        self.identifier_faults: set[int] = set()
-        self.preference_faults: set[int] = set()
-        #: Problems of rows that are not in the block.
-        self.unplaced: list[Problem] = []
-        #: Rows that the reader rejected. Their cells may be in wrong columns, so no further problems are reported.
-        self.unusable: set[int] = set()
-
-    def reject(self, at: int, column: str | None, value: str, code: str, allowed: str = "") -> None:
-        if at in self.unusable:
-            return
-        meaning, advice, _who = OWN_CODES[code]
-        message = f"“{column}”: {meaning}" if column is not None else meaning
-        if allowed:
-            message += f" ({allowed})"
-        self.problems.setdefault(at, []).append(Problem(self.rows[at], column, value, code, message, advice))
-
-    def repair(self, at: int, column: str, code: str, before: str, after: str) -> None:
-        self.repairs.setdefault(at, []).append(Repair(self.rows[at], column, code, before, after))
-
-
 class Normaliser:
     """Call it with each block of a source in order, then `finish` once for the last customer of a long sheet."""
 
@@ -121,6 +95,8 @@ class Normaliser:
             for kind in IDENTIFIERS
             if (column := mapping.column_of(kind)) is not None
         ]
+        self._quoted = dict(mapping.facts.quotes)
+        self._last_rows = frozenset(mapping.facts.footers)
         self._uses = {use.column: use for use in mapping.columns if use.field != IGNORED}
         self._readers = [self._reader(use.preference, use) for use in mapping.preferences]
         self._store_texts = {"store.code": _Texts(), "store.id": _Texts()}
@@ -132,9 +108,10 @@ class Normaliser:
         self._open: _Open | None = None
 
     def __call__(self, block: RowBlock) -> Normalised:
-        rows = _BlockResult(block.row_numbers)
+        rows = BlockResult(block.row_numbers)
         columns = {column: block.column(column) for column in self._uses}
-        self._take_problems(block.problems, rows, columns)
+        self._remove_quotes(rows, columns)
+        self._take_problems((*block.problems, *self._footers(rows)), rows, columns)
         identifiers = self._read_identifiers(rows, columns)
         stores = self._read_stores(rows, columns)
         if self._mapping.is_long:
@@ -146,8 +123,9 @@ class Normaliser:
         have two identifiers."""
         if len(self._identifiers) < 2:
             return []
-        rows = _BlockResult(block.row_numbers)
+        rows = BlockResult(block.row_numbers)
         columns = {column: block.column(column) for _, column, _ in self._identifiers}
+        self._remove_quotes(rows, columns)
         found = self._read_identifiers(rows, columns)
         return list(map(Customer, rows.rows, *[found.get(kind, repeat("")) for kind in IDENTIFIERS]))
 
@@ -169,14 +147,33 @@ class Normaliser:
 
     def _reader(self, name: str, use: ColumnUse) -> ValueReader:
         definition = self._definitions.get(name) or self._folded.get(name.casefold())
-        return ValueReader(name, use, definition)
+        rejects_dates = name in self._mapping.facts.ranges and not use.is_date
+        return ValueReader(name, use, definition, rejects_dates=rejects_dates)
+
+    def _remove_quotes(self, rows: BlockResult, columns: dict[str, list[str]]) -> None:
+        for column in self._quoted.keys() & columns.keys():
+            before = columns[column]
+            columns[column] = after = list(map(unquoted, before))
+            for at, (cell, text) in enumerate(zip(before, after, strict=True)):
+                if cell != text:
+                    rows.repair(at, column, "quotes_removed", cell, text)
+
+    def _footers(self, rows: BlockResult) -> list[Problem]:
+        """The problems of rows at the sheet's end that are not customers."""
+        meaning, advice, _who = OWN_CODES["not_a_customer"]
+        return [
+            Problem(number, None, "", "not_a_customer", meaning, advice)
+            for number in self._last_rows.intersection(rows.rows)
+        ]
 
     def _concerns(self, problem: Problem) -> bool:
         """Whether the problem of a cell matters for what its column is mapped to."""
         use = self._uses.get(problem.column or "")
-        return use is not None and use.field in CONCERNS.get(problem.code, (use.field,))
+        if use is None or (use.is_date and problem.code == "preference_is_a_date"):
+            return False
+        return use.field in CONCERNS.get(problem.code, (use.field,))
 
-    def _take_problems(self, problems: Iterable[Problem], rows: _BlockResult, columns: dict[str, list[str]]) -> None:
+    def _take_problems(self, problems: Iterable[Problem], rows: BlockResult, columns: dict[str, list[str]]) -> None:
         """Add the reader's problems: unusable rows, and unusable cells of mapped columns."""
         if not problems:
             return
@@ -203,16 +200,16 @@ class Normaliser:
         for at in rows.unusable:
             rows.problems[at] = [problem for problem in rows.problems[at] if problem.column is None]
 
-    def _read_identifiers(self, rows: _BlockResult, columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    def _read_identifiers(self, rows: BlockResult, columns: dict[str, list[str]]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for kind, column, read in self._identifiers:
             values = columns[column]
             prefix = "" if kind in _READERS else f"{kind}_"
-            found[kind] = self._settle(rows, column, values, read(values), prefix, rows.identifier_faults)
+            found[kind] = rows.settle(column, values, read(values), prefix, rows.identifier_faults)
         self._find_unidentified(rows, found)
         return found
 
-    def _find_unidentified(self, rows: _BlockResult, found: dict[str, list[str]]) -> None:
+    def _find_unidentified(self, rows: BlockResult, found: dict[str, list[str]]) -> None:
         blank: set[int] | None = None
         for values in found.values():
             if "" not in values:
@@ -222,32 +219,7 @@ class Normaliser:
         for at in sorted((blank or set()) - rows.identifier_faults):
             rows.reject(at, None, "", "no_identifier")
 
-    def _settle(
-        self,
-        rows: _BlockResult,
-        column: str,
-        values: list[str],
-        texts: list[str | CellResult],
-        prefix: str,
-        faults: set[int],
-    ) -> list[str]:
-        """The texts of a column. Problems and repairs are added to the rows."""
-        settled: list[str] = texts  # type: ignore[assignment]
-        if CellResult not in set(map(type, texts)):
-            return settled
-        for at in [at for at, text in enumerate(texts) if text.__class__ is CellResult]:
-            verdict = texts[at]
-            assert isinstance(verdict, CellResult)
-            text, repairs, code = verdict
-            if code:
-                faults.add(at)
-                rows.reject(at, column, values[at], f"{prefix}{code}")
-            for repair in repairs if text else ():
-                rows.repair(at, column, repair, values[at], text)
-            settled[at] = text
-        return settled
-
-    def _read_stores(self, rows: _BlockResult, columns: dict[str, list[str]]) -> Sequence[Store | None]:
+    def _read_stores(self, rows: BlockResult, columns: dict[str, list[str]]) -> Sequence[Store | None]:
         parts: list[Sequence[str]] = []
         read = False
         for kind, cache in self._store_texts.items():
@@ -258,7 +230,7 @@ class Normaliser:
             read = True
             values = columns[column]
             texts = [cache[value] for value in values]
-            parts.append(self._settle(rows, column, values, texts, f"{kind.replace('.', '_')}_", set()))
+            parts.append(rows.settle(column, values, texts, f"{kind.replace('.', '_')}_", set()))
         if not read:
             return [self._store(parts[0][0], parts[1][0])] * len(rows.rows) if rows.rows else []
         stores = self._stores
@@ -274,7 +246,7 @@ class Normaliser:
 
     def _wide(
         self,
-        rows: _BlockResult,
+        rows: BlockResult,
         columns: dict[str, list[str]],
         identifiers: dict[str, list[str]],
         stores: Sequence[Store | None],
@@ -306,11 +278,9 @@ class Normaliser:
             made = compress(made, [at not in rows.problems for at in range(count)])
         counted = {column: len(at - rows.problems.keys()) for column, at in blank_at.items()}
         blanks = {column: cells for column, cells in counted.items() if cells}
-        return Normalised(list(made), *_in_order(rows), blanks)
+        return Normalised(list(made), *rows.in_order(), blanks)
 
-    def _read_values(
-        self, rows: _BlockResult, column: str, values: list[str], reader: ValueReader
-    ) -> list[Pair | None]:
+    def _read_values(self, rows: BlockResult, column: str, values: list[str], reader: ValueReader) -> list[Pair | None]:
         cells = [reader[value] for value in values]
         if reader.checks:
             for at in [at for at, cell in enumerate(cells) if cell.__class__ is InvalidPreference]:
@@ -321,10 +291,10 @@ class Normaliser:
             for at in [at for at, value in enumerate(values) if value in reader.repaired]:
                 cell = cells[at]
                 if cell is not None:
-                    rows.repair(at, column, "list_quotes_removed", values[at], cell[1])
+                    rows.repair(at, column, reader.repaired[values[at]], values[at], cell[1])
         return cells
 
-    def _refuse(self, rows: _BlockResult, at: int, column: str, value: str, cell: object) -> None:
+    def _refuse(self, rows: BlockResult, at: int, column: str, value: str, cell: object) -> None:
         if isinstance(cell, InvalidPreference):
             rows.reject(at, column, value, cell.code, cell.allowed)
 
@@ -332,7 +302,7 @@ class Normaliser:
 
     def _long(
         self,
-        rows: _BlockResult,
+        rows: BlockResult,
         columns: dict[str, list[str]],
         identifiers: dict[str, list[str]],
         stores: Sequence[Store | None],
@@ -354,10 +324,10 @@ class Normaliser:
                     customers.append(waiting.customer(self._constants))
                 waiting = self._open = _Open(key)
             waiting.add(rows.rows[at], pair)
-        return Normalised(customers, *_in_order(rows), {value_column: blanks} if blanks else {})
+        return Normalised(customers, *rows.in_order(), {value_column: blanks} if blanks else {})
 
     def _long_pair(
-        self, rows: _BlockResult, at: int, name_cell: tuple[str, str], value_cell: tuple[str, str]
+        self, rows: BlockResult, at: int, name_cell: tuple[str, str], value_cell: tuple[str, str]
     ) -> Pair | None:
         (name_column, written), (value_column, value) = name_cell, value_cell
         name = preference_name(written)
@@ -380,7 +350,7 @@ class Normaliser:
             return None
         if cell is not None:
             if value in reader.repaired:
-                rows.repair(at, value_column, "list_quotes_removed", value, cell[1])
+                rows.repair(at, value_column, reader.repaired[value], value, cell[1])
             return cell
         if at in rows.preference_faults:
             return None
@@ -423,12 +393,3 @@ def read_texts(values: Sequence[str]) -> list[str | CellResult]:
     """A column of external or user ids: the text where it needs no change, else a `CellResult`."""
     ordinary = _ORDINARY_ID.fullmatch
     return [value if ordinary(value) else (identifier(value, LONGEST_TEXT) if value else "") for value in values]
-
-
-def _in_order(rows: _BlockResult) -> tuple[list[Problem], list[Repair]]:
-    """Problems in the order of the sheet, and the repairs of rows without problems."""
-    problems = [problem for at in sorted(rows.problems) for problem in rows.problems[at]]
-    if rows.unplaced:
-        problems = sorted([*problems, *rows.unplaced], key=lambda problem: problem.row_number)
-    repairs = [repair for at in sorted(rows.repairs.keys() - rows.problems.keys()) for repair in rows.repairs[at]]
-    return problems, repairs

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from importer.model import FieldDefinition
+from importer.normaliser.damage import FORMULA, is_date
 from importer.normaliser.mapping import ColumnUse
 
 #: Distinct values cached per column. It bounds the memory for columns of free text.
@@ -36,13 +37,16 @@ class InvalidPreference(NamedTuple):
 class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
     """Cell text → the pair to send, None for a blank cell, or an `InvalidPreference`. A cache: use it by lookup."""
 
-    def __init__(self, name: str, use: ColumnUse, definition: FieldDefinition | None = None) -> None:
+    def __init__(
+        self, name: str, use: ColumnUse, definition: FieldDefinition | None = None, *, rejects_dates: bool = False
+    ) -> None:
         super().__init__()
         self.name = name
-        #: Cell texts whose list had curly quotes removed.
-        self.repaired: set[str] = set()
-        #: Whether values are checked against a definition.
-        self.checks = definition is not None
+        #: Cell text → the code of its repair.
+        self.repaired: dict[str, str] = {}
+        #: Whether a value is checked at all.
+        self.checks = definition is not None or rejects_dates
+        self._rejects_dates = rejects_dates
         self._use = use
         self._definition = definition
         self._regex = _compiled(definition.regex) if definition else None
@@ -56,15 +60,20 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
 
     def _read(self, text: str) -> Pair | InvalidPreference | None:
         value = text.strip()
+        if value[:2] == '="' and (formula := FORMULA.fullmatch(value)):
+            value = formula[1].replace('""', '"').strip()
+            self.repaired[text] = "formula_quotes_removed"
         if not value:
             return None
+        if self._rejects_dates and is_date(value):
+            return InvalidPreference("preference_is_a_date")
         items = [value]
         if self._use.is_list:
             items, repaired = list_items(value, self._use.separator)
             if not items:
                 return None
             if repaired:
-                self.repaired.add(text)
+                self.repaired[text] = "list_quotes_removed"
             value = json.dumps(items, ensure_ascii=False)
         if self._definition is not None:
             for item in items:

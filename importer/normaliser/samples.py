@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from importer.normaliser.facts import unquoted
 from importer.normaliser.mapping import PREFERENCE, VALUE, ColumnSamples, Mapping
 from importer.normaliser.preferences import list_separator
 from importer.row_block import RowBlock
@@ -16,11 +17,13 @@ class Sampler:
     """Takes the blocks of a sheet with `add`, returns the samples of its preference columns with `by_column`."""
 
     def __init__(self, mapping: Mapping) -> None:
+        self._quoted = dict(mapping.facts.quotes)
         self._columns = {use.column: _SampledColumn() for use in mapping.columns if use.field in (PREFERENCE, VALUE)}
 
     def add(self, block: RowBlock) -> None:
         for name, column in self._columns.items():
-            column.add(block.column(name))
+            cells = block.column(name)
+            column.add(list(map(unquoted, cells)) if name in self._quoted else cells)
 
     def by_column(self) -> dict[str, ColumnSamples]:
         return {name: column.samples() for name, column in self._columns.items()}

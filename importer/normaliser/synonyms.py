@@ -131,6 +131,12 @@ def fold(name: str) -> str:
     return "".join([character for character in text if unicodedata.category(character)[0] in "LNM"])
 
 
+def likeness(name: str) -> str:
+    """A name without case, white space and invisible characters: equal for names that people cannot distinguish."""
+    text = "".join([c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf"])
+    return "".join(text.casefold().split())
+
+
 #: folded name → field.
 FIELD_BY_NAME: dict[str, str] = {
     fold(name): field

@@ -1,4 +1,4 @@
-"""Find the delimiter of a text: the character that gives most records the same number of cells."""
+"""Find the delimiter of a text: that of its header, else the one that gives most records the same number of cells."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
+
+from importer.normaliser.synonyms import field_of
+from importer.reader.header import find_header_row, shown_name
 
 DELIMITERS = (",", ";", "\t", "|")
 #: Records that are enough for detection.
@@ -24,15 +27,20 @@ def records_of(lines: Sequence[str], delimiter: str) -> list[list[str]]:
 
 def find_delimiter(lines: Sequence[str]) -> str:
     """The delimiter; a comma for a sheet of one column."""
-    best, best_score = ",", (0.0, 0)
+    best, best_score = ",", (False, False, 0.0, 0)
     for delimiter in DELIMITERS:
-        counts = Counter(len(record) for record in records_of(lines, delimiter) if any(cell.strip() for cell in record))
+        records = [record for record in records_of(lines, delimiter) if any(cell.strip() for cell in record)]
+        counts = Counter(map(len, records))
         several = {width: many for width, many in counts.items() if width > 1}
         if not several:
             continue
+        at = find_header_row(list(enumerate(records)))
+        header = records[at] if at is not None else []
+        named = len(header) > 1 and any(field_of(shown_name(cell)) for cell in header)
         width, many = max(several.items(), key=lambda found: (found[1], found[0]))
-        # Most agreeing records win, then the wider table: titles above the header and ragged rows must not decide.
-        score = (round(many / sum(counts.values()), 1), width)
+        # The header decides: values may have lists, decimal commas or names with a comma. Without known names in it,
+        # most agreeing records win, then the wider table: titles above it and ragged rows must not decide.
+        score = (named, len(header) > 1, round(many / sum(counts.values()), 1), width)
         if score > best_score:
             best, best_score = delimiter, score
     return best

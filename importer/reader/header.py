@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from importer.errors import SourceError
-from importer.model import Status
+from importer.model import IDENTIFIERS, RESULT_COLUMNS, Status
+from importer.normaliser.synonyms import field_of, likeness
+from importer.system.late import late
 
 #: Rows searched for a header: titles, a logo or a legend may stand above it.
 SEARCHED_ROWS = 60
@@ -18,14 +20,24 @@ _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 _NUMBER = re.compile(r"[+-]?[\d\s.,()-]*\d[\d\s.,()%-]*(?:[eE][+-]?\d+)?")
 #: Statuses of rows that are done.
 _CLOSED = frozenset({Status.SUCCEEDED.value, Status.SKIPPED.value})
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_ADDRESS = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+\.[^\s@,;<>]{2,}")
+_PHONE = re.compile(r"[+(]?\d[\d\s().+/-]{6,}\d")
+#: What a joiner stands between in Arabic and Indic words, where it is part of the spelling.
+_TYPE = re.compile(
+    r"(?:string|str|text|(?:n?var)?char2?|int(?:eger)?|bigint|smallint|number|numeric|decimal|float|double|real|bool(?:ean)?"
+    r"|date(?:time)?|timestamp|time|phone|email|required|optional|mandatory)\s*(?:[(\[][\w\s,]*[)\]])?\*?",
+    re.IGNORECASE,
+)
+_JOINED = re.compile("(?<=[^\\W\\d_a-zA-Z])[\u200c\u200d](?=[^\\W\\d_a-zA-Z])")
+_WRAPPED = re.compile(r"""="([^"]+)"|"([^"]+)"|'([^']+)'|“([^“”]+)”|„([^„“”]+)[“”]|‘([^‘’]+)’|«([^«»]+)»""")
 
 
 class Header(msgspec.Struct, frozen=True):
     """The header: the columns that are read and their positions."""
 
     row: int
-    #: Names as they are in the sheet, without result columns and nameless columns.
+    #: Names as they are shown, without result columns and empty nameless columns. A column with data but without a name
+    #: is "", and a name may occur twice: neither can be mapped.
     columns: tuple[str, ...]
     #: The position of each of `columns` in a record.
     places: tuple[int, ...]
@@ -37,6 +49,10 @@ class Header(msgspec.Struct, frozen=True):
     #: The sheet is a report of the importer.
     is_report: bool
     notes: tuple[str, ...] = ()
+    #: Rows just below the header that name the types of the columns.
+    type_rows: frozenset[int] = frozenset()
+    #: A row just below that names identifiers where the header names none; 0 without one.
+    better_row: int = 0
     #: The positions of an earlier report's result columns, by name.
     results: Mapping[str, int] = {}
 
@@ -58,6 +74,25 @@ class Header(msgspec.Struct, frozen=True):
             return frozenset()
         cells = columns[self.status]
         return frozenset(row for row, cell in zip(row_numbers, cells, strict=True) if cell.strip().lower() in _CLOSED)
+
+    def not_data(self, columns: Sequence[Sequence[str]], row_numbers: Sequence[int]) -> list[tuple[int, str]]:
+        """(row number, code) of the rows that repeat the header or name the types of its columns."""
+        found = [(number, "not_a_customer") for number in self.type_rows.intersection(row_numbers)]
+        name, place = next((name, place) for name, place in zip(self.columns, self.places, strict=True) if name)
+        name = name.strip()
+        if place >= len(columns) or {name, name.upper(), name.lower(), name.title(), name.capitalize()}.isdisjoint(
+            map(str.strip, columns[place])
+        ):
+            return found
+        names = {place: likeness(name) for name, place in zip(self.columns, self.places, strict=True)}
+        for at, cell in enumerate(columns[place]):
+            if likeness(cell) == names[place] and all(
+                likeness(shown_name(columns[other][at])) in ("", names[other])
+                for other in names
+                if other < len(columns)
+            ):
+                found.append((row_numbers[at], "header_again"))
+        return found
 
 
 def _looks_like_data(cell: str) -> bool:
@@ -92,9 +127,15 @@ def find_header_row(records: Sequence[tuple[int, Sequence[str]]]) -> int | None:
     return next(at for at, places in filled if len(places) * 2 >= widest)
 
 
-def likeness(name: str) -> str:
-    """A name without case, white space and invisible characters: equal for names that people cannot distinguish."""
-    return "".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).casefold().split())
+def shown_name(cell: str) -> str:
+    """A column name without quotes around it and characters that nobody sees."""
+    made = "".join(
+        character
+        for at, character in enumerate(cell)
+        if unicodedata.category(character) != "Cf" or _JOINED.match(cell, at)
+    )
+    wrapped = _WRAPPED.fullmatch(made.strip())
+    return made if wrapped is None else next(filter(None, wrapped.groups()))
 
 
 def _letter(place: int) -> str:
@@ -104,6 +145,96 @@ def _letter(place: int) -> str:
         place, rest = divmod(place - 1, 26)
         letters = chr(65 + rest) + letters
     return letters
+
+
+def header_of(
+    source: str, rows: Sequence[tuple[int, Sequence[str]]], at: int, *, given: bool, wider: int = 0
+) -> Header:
+    """The header at position `at` of a sheet's first rows (number, cells), checked against the rows around it.
+
+    `given`: the user named its row. `wider`: cells of the rows beyond it. Raises `SourceError`.
+    """
+    row, cells = rows[at][0], [*rows[at][1], *[""] * wider]
+    above = [(number, record) for number, record in rows[:at] if any(map(str.strip, record))]
+    below = [(number, record) for number, record in rows[at + 1 :] if any(map(str.strip, record))]
+    if not given:
+        _refuse_customer_as_header(source, row, cells, [record for _, record in below])
+        _refuse_customers_above(source, row, above)
+    header = read_header(source, row, cells, [record for _, record in below], skipped=len(above), given=given)
+    better = 0
+    if not any(field_of(name) in IDENTIFIERS for name in header.columns):
+        better = next((number for number, record in below[:5] if _names_identifiers(record)), 0)
+    types = frozenset(number for number, record in below[:3] if _names_types(record))
+    return msgspec.structs.replace(header, type_rows=types, better_row=better)
+
+
+def _names_identifiers(record: Sequence[str]) -> bool:
+    """Whether a row below could be the header: no data, and the name of an identifier."""
+    filled = [cell for cell in record if cell.strip()]
+    return any(field_of(cell) in IDENTIFIERS for cell in filled) and not any(map(_looks_like_data, filled))
+
+
+def _names_types(record: Sequence[str]) -> bool:
+    filled = [cell.strip() for cell in record if cell.strip()]
+    return len(filled) > 1 and all(map(_TYPE.fullmatch, filled))
+
+
+def _refuse_customers_above(source: str, row: int, above: Sequence[tuple[int, Sequence[str]]]) -> None:
+    """Raise `SourceError` where rows above the header hold a table: they would be lost without a word."""
+    for number, record in above:
+        for cell in map(str.strip, record):
+            if field_of(shown_name(cell)) in IDENTIFIERS or _is_identifier(cell):
+                raise SourceError(
+                    f"{source}: the header seems to be row {row}, but row {number} above it contains {_shown(cell)}.",
+                    f"Pass the row with the column names with --header-row. {_CLEAN_UP}",
+                    on_page=f"Set the row with the column names under “How the file is read”. {_CLEAN_UP}",
+                )
+
+
+def _is_identifier(cell: str) -> bool:
+    """Whether a whole cell is an e-mail address or a phone number with its country code."""
+    if _ADDRESS.fullmatch(cell):
+        return True
+    if not _PHONE.fullmatch(cell) or _DATE.fullmatch(cell):
+        return False
+    reader = late("importer.normaliser.phones", "PhoneReader")()
+    return bool(reader.read(cell).text)
+
+
+def _refuse_customer_as_header(source: str, row: int, cells: Sequence[str], below: Sequence[Sequence[str]]) -> None:
+    """Raise `SourceError` for a header that is a customer: it would be lost, and no column would be found."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    if any(field_of(shown_name(cell)) for cell in filled):
+        return
+    data = next((cell for cell in filled if _ADDRESS.fullmatch(cell) or _PHONE.fullmatch(cell)), None)
+    if data is None:
+        data = next((cell.strip() for place, cell in enumerate(cells) if _like_all(cell, place, below)), None)
+    if data is not None:
+        which = "the first row" if row == 1 else f"row {row}, taken for the header,"
+        raise SourceError(
+            f"{source}: {which} looks like data ({_shown(data)}), not like column names.",
+            f"Add a row with the column names, or pass its number with --header-row. {_CLEAN_UP}",
+            on_page=f"Add a row with the column names, or set its number under “How the file is read”. {_CLEAN_UP}",
+        )
+
+
+def _like_all(cell: str, place: int, below: Sequence[Sequence[str]]) -> bool:
+    """Whether a cell of letters and digits has the form of all cells below it, like `C-1` above `C-2` and `C-17`."""
+    form = _form(cell)
+    others = [record[place] for record in below if place < len(record) and record[place].strip()]
+    return form.strip("9") != "" and "9" in form and len(others) > 1 and all(_form(other) == form for other in others)
+
+
+def _form(cell: str) -> str:
+    return re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", cell.strip()))
+
+
+#: The other way on where the header is not found.
+_CLEAN_UP = "If cells contain the delimiter, put them in quotes; delete rows that are not part of the table."
+
+
+def _shown(cell: str) -> str:
+    return f"“{cell if len(cell) <= 40 else cell[:39] + '…'}”"
 
 
 def read_header(
@@ -119,12 +250,13 @@ def read_header(
     width = len(cells)
     while width and not cells[width - 1].strip() and not any(len(record) >= width for record in below):
         width -= 1
-    names = {place: cell for place, cell in enumerate(cells) if likeness(cell)}
+    written = {place: cell for place, cell in enumerate(cells) if likeness(cell)}
+    names = {place: shown_name(cell) for place, cell in written.items()}
     nameless = [place for place in range(width) if place not in names]
     own = {place for place, name in names.items() if name.strip().startswith("_")}
     # Right of a report's result columns, extra cells are a problem of their row and reported with it.
     ours = max(own, default=width)
-    with_data = [
+    unread = [
         place
         for place in nameless
         if place < ours and any(len(record) > place and record[place].strip() for record in below)
@@ -135,11 +267,8 @@ def read_header(
             "Put the column names in one row, or pass its number with --header-row.",
             on_page="Put the column names in one row, or set its number under “How the file is read”.",
         )
-    if with_data:
-        raise _without_name(source, row, with_data)
-    _refuse_twins(source, row, {place: name for place, name in names.items() if place not in own})
-    places = tuple(place for place in names if place not in own)
-    if not places:
+    places = tuple(sorted([*unread, *(place for place in names if place not in own)]))
+    if not set(names) - own:
         raise SourceError(
             f"{source}: row {row} contains only result columns.", "Import the sheet with its own columns."
         )
@@ -147,41 +276,25 @@ def read_header(
     notes = []
     if skipped and not given:
         notes.append(f"The header was found in row {row}; rows above it were ignored.")
-    empty = [place for place in nameless if min(names) < place < max(names)]
+    changed = [_shown(name) for place, name in names.items() if name != written[place]]
+    if changed:
+        notes.append(f"Quotes or invisible characters in column names were removed: {', '.join(changed)}.")
+    foreign = [names[place].strip() for place in sorted(own) if names[place].strip() not in (*RESULT_COLUMNS, "_fixed")]
+    if foreign:
+        notes.append(f"Columns whose name begins with _ were ignored: {', '.join(map(_shown, foreign))}.")
+    empty = [place for place in nameless if min(names) < place < max(names) and place not in unread]
     if empty:
         notes.append(f"Empty columns without a name were ignored: {', '.join(map(_letter, empty))}.")
+    if unread:
+        notes.append(f"Columns without a name were ignored: {', '.join(map(_letter, unread))}.")
     return Header(
         row=row,
-        columns=tuple(names[place] for place in places),
+        columns=tuple(names.get(place, "") for place in places),
         places=places,
-        nameless=tuple(nameless),
+        nameless=tuple(place for place in nameless if place not in unread),
         width=width,
         least=max(names) + 1,
         is_report="_status" in results,
         notes=tuple(notes),
         results=results,
     )
-
-
-def _without_name(source: str, row: int, places: Sequence[int]) -> SourceError:
-    return SourceError(
-        f"{source}: column{'s' if len(places) > 1 else ''} {', '.join(map(_letter, places))} in the header "
-        f"(row {row}) {'have' if len(places) > 1 else 'has'} data but no name.",
-        "Name every column in the header, or pass the header's row with --header-row N.",
-        on_page="Name every column in the header, or set its row under “How the file is read”.",
-    )
-
-
-def _refuse_twins(source: str, row: int, names: Mapping[int, str]) -> None:
-    """Raise `SourceError` for names that people cannot distinguish."""
-    seen: dict[str, list[str]] = {}
-    for place, name in names.items():
-        seen.setdefault(likeness(name), []).append(f"{name.strip()!r} (column {_letter(place)})")
-    twins = [like for like in seen.values() if len(like) > 1]
-    if twins:
-        raise SourceError(
-            f"{source}: these column names in row {row} are the same: "
-            + "; ".join(" and ".join(like) for like in twins)
-            + ".",
-            "Rename or delete the repeated columns.",
-        )

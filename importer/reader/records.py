@@ -46,10 +46,17 @@ class Records:
             except csv.Error as error:
                 raise self._explained() from error
 
-    def check(self) -> None:
-        """Parse the whole text and keep nothing."""
-        while self.take(1000):
-            pass
+    def check(self) -> int:
+        """Parse the whole text and keep nothing. Returns the number of records."""
+        records = 0
+        while taken := self.take(1000):
+            records += len(taken)
+        return records
+
+    @property
+    def lines(self) -> int:
+        """The lines read so far."""
+        return self._reader.line_num
 
     def _explained(self) -> SourceError:
         """Read again up to the record that failed, to find the line where its quote was opened."""

@@ -52,6 +52,8 @@ class Source(ABC):
         self.columns = header.columns
         self.header_row = header.row
         self.settings: dict[str, str] = {}
+        #: Cells may have line breaks in quotes, among which a missing quote can hide rows.
+        self.has_line_breaks = False
         self._notes: dict[str, None] = dict.fromkeys(header.notes)
         self._blank_rows = 0
 
@@ -74,6 +76,10 @@ class Source(ABC):
     @abstractmethod
     def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
         """Yield every row that is not blank, from the start, at most `rows` in a block."""
+
+    def lines_of(self, row_number: int) -> tuple[int, int]:
+        """The first and the last line of a text's row, of which a quoted cell can have several."""
+        return row_number, row_number
 
     def close(self) -> None:  # noqa: B027 - most sources keep nothing open between readings
         """Close open files and processes. A closed source cannot be read again."""

@@ -11,7 +11,7 @@ from importer.model import Problem
 from importer.reader.cell_text import CONTROLS, LOST
 from importer.reader.delimiter import find_delimiter, records_of
 from importer.reader.encoding import Opener, TextFindings, find_encoding
-from importer.reader.header import Header, find_header_row, read_header
+from importer.reader.header import Header, find_header_row, header_of
 from importer.reader.records import LONGEST_CELL, PlainLines, Records
 from importer.reader.source import Source, SourceOptions, own_problem
 from importer.row_block import Cells, RowBlock
@@ -38,11 +38,13 @@ class TextSource(Source):
         findings: TextFindings,
         delimiter: str,
         header: Header,
+        rejects_short: bool = True,
     ) -> None:
         super().__init__(path=path, name=name, sheet="", header=header)
         self._opener = opener
         self._findings = findings
         self._delimiter = delimiter
+        self._rejects_short = rejects_short
         self._blank_waiting = 0
         self.settings = {"encoding": findings.encoding, "delimiter": delimiter, "header_row": str(header.row)}
         if findings.note:
@@ -66,6 +68,13 @@ class TextSource(Source):
                 yield from self._from_lines(lines, range(number, number + len(lines)))
                 number += len(lines)
         self._note_if_full(number - 1)
+
+    def lines_of(self, row_number: int) -> tuple[int, int]:
+        with Records(self.name, self._opener, self._findings.encoding, self._delimiter) as records:
+            records.take(row_number - 1)
+            before = records.lines
+            records.take(1)
+            return before + 1, records.lines
 
     def _note_if_full(self, rows: int) -> None:
         if rows == _FULL_SHEET:
@@ -123,6 +132,7 @@ class TextSource(Source):
                 for number, cell in zip(numbers, columns[place], strict=True)
                 if LOST in cell
             ]
+        problems += [own_problem(number, code) for number, code in header.not_data(columns, numbers)]
         for place in header.nameless:
             problems += [
                 own_problem(number, "nameless_cell", value=cell)
@@ -143,9 +153,11 @@ class TextSource(Source):
             count = len(record)
             if count == header.width:
                 continue
-            if not header.least <= count < header.width:
+            if count > header.width:
                 overflow = self._delimiter.join(record[header.width :])
                 problems.append(own_problem(numbers[at], "ragged_row", value=overflow))
+            elif count < header.least and self._rejects_short:
+                problems.append(own_problem(numbers[at], "short_row"))
             batch[at] = record[: header.width] + [""] * (header.width - count)
         return problems
 
@@ -170,18 +182,22 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, p
     records = records_of(lines, delimiter)
     if declared and records:
         records[0] = []
+    has_line_breaks = False
     if not proven and (findings.has_quotes or findings.longest_line > LONGEST_CELL):
         with Records(name, opener, findings.encoding, delimiter) as all_records:
-            all_records.check()
+            has_line_breaks = all_records.check() < all_records.lines
     header = _header(name, records, options.header_row)
-    return TextSource(
+    source = TextSource(
         path=path,
         name=name,
         opener=opener,
         findings=findings,
         delimiter=delimiter,
         header=header,
+        rejects_short=options.short_rows == "reject",
     )
+    source.has_line_breaks = has_line_breaks
+    return source
 
 
 def _declared_delimiter(lines: list[str]) -> str | None:
@@ -203,10 +219,9 @@ def _header(name: str, records: list[list[str]], header_row: int | None) -> Head
         if found is None:
             raise SourceError(f"{name} contains no rows.", "Import a sheet with a header and at least one row.")
         at = found
-    above = sum(any(cell.strip() for cell in record) for record in records[:at])
     below = [record for record in records[at + 1 :] if any(cell.strip() for cell in record)]
-    cells = records[at] + [""] * _always_wider(len(records[at]), below)
-    return read_header(name, at + 1, cells, below, skipped=above, given=header_row is not None)
+    wider = _always_wider(len(records[at]), below)
+    return header_of(name, list(enumerate(records, 1)), at, given=header_row is not None, wider=wider)
 
 
 def _always_wider(width: int, below: list[list[str]]) -> int:

@@ -17,7 +17,7 @@ import msgspec
 from importer.errors import ImporterError, SourceError
 from importer.model import Problem
 from importer.reader.archive import Content
-from importer.reader.header import SEARCHED_ROWS, Header, find_header_row, read_header
+from importer.reader.header import SEARCHED_ROWS, Header, find_header_row, header_of
 from importer.reader.source import Source, SourceOptions, own_problem
 from importer.reader.workbook_messages import ChildMessage, SheetDone, SheetFailed, SheetOpened, SheetRequest, SheetRows
 from importer.row_block import Cells, RowBlock
@@ -93,6 +93,8 @@ class _BlockBuilder:
         self._numbers += numbers
         self._closed |= header.closed(batch.columns, batch.numbers)
         self._origins |= header.origins(batch.columns, batch.numbers)
+        cells = [column[first:] for column in batch.columns]
+        self._problems += [own_problem(number, code) for number, code in header.not_data(cells, numbers)]
         names = dict(zip(header.places, source.columns, strict=True))
         for number, place, code in batch.problems:
             if number > header.row and (place < 0 or place in names):
@@ -257,9 +259,8 @@ def _header(name: str, seen: list[tuple[int, list[str]]], header_row: int | None
         at = find_header_row(seen)
         if at is None:
             raise SourceError(f"{name} contains no rows.", "Import a sheet with a header and at least one row.")
+    seen = seen[: at + 1 + SEARCHED_ROWS]
     row, cells = seen[at]
-    width = max((place + 1 for place, cell in enumerate(cells) if cell.strip()), default=0)
-    below = [record for _, record in seen[at + 1 : at + 1 + SEARCHED_ROWS]]
-    used = max((place + 1 for record in below for place, cell in enumerate(record) if cell.strip()), default=0)
-    cells = (cells + [""] * used)[: max(width, used)]
-    return read_header(name, row, cells, below, skipped=at, given=header_row is not None)
+    used = max((place + 1 for _, record in seen[at:] for place, cell in enumerate(record) if cell.strip()), default=0)
+    seen[at] = row, (cells + [""] * used)[:used]
+    return header_of(name, seen, at, given=header_row is not None)

@@ -188,7 +188,7 @@ def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outco
             if position not in other or problem.column not in other[position].columns:
                 continue
             word = f"fill in “{problem.column}” and clear this cell"
-        elif problem.value or problem.code in ("ragged_row", "merged_cells"):
+        elif problem.value or problem.code in ("ragged_row", "short_row", "merged_cells"):
             word = problem.value or "incomplete: fix this row and clear this cell"
         else:
             continue

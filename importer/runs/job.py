@@ -75,7 +75,7 @@ def begin(
             spooled=spooled,
         )
         known = _note_if_known(journal, source, target.name, world)
-        run = journal.create(record, identity, RunProgress(notes=known))
+        run = journal.create(record, identity, RunProgress(notes=(*known, *mapping.facts.notes)))
         yield Job(journal, run, source, mapping, settings, target, world)
 
 

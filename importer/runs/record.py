@@ -33,8 +33,20 @@ def choose_mapping(source: Source, settings: Settings) -> Mapping:
     sheet, path = copies.get(word, (source.name, source.path))
     command = _map_command(path, settings)
     if settings.mapping:
-        return fit(load(Path(settings.mapping)), source.columns, sheet=sheet, command=command)
+        mapping = load(Path(settings.mapping), source.columns)
+        return fit(mapping, source.columns, sheet=sheet, command=command)
+    if source.header.better_row:
+        raise _second_header_row(source, sheet)
     return propose(source.columns, sheet=sheet, command=command)
+
+
+def _second_header_row(source: Source, sheet: str) -> SourceError:
+    row, better = source.header.row, source.header.better_row
+    return SourceError(
+        f"{sheet}: no column name in row {row} identifies the customer, but row {better} has such names.",
+        f"If row {better} is the header, pass --header-row {better}.",
+        on_page=f"If row {better} is the header, set it under “How the file is read”.",
+    )
 
 
 def _map_command(path: str, settings: Settings) -> str:

@@ -41,6 +41,11 @@ def normaliser_of(
     )
 
 
+def first_rows(settings: Settings) -> int:
+    """How many rows of the source matter, 0 for all."""
+    return settings.skip_rows + settings.limit if settings.limit else 0
+
+
 def client_options_of(target: Target, settings: Settings, world: World) -> ClientOptions:
     return ClientOptions(
         target.base_url,

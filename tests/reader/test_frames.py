@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from importer.errors import SourceError
+from importer.normaliser.mapping import propose
 from importer.reader.frame import FrameSource
 from tests.support.reading import read
 
@@ -42,10 +43,10 @@ def test_the_same_frame_has_the_same_hash() -> None:
         assert first.size > 0
 
 
-def test_repeated_names_are_refused() -> None:
+def test_repeated_names_are_refused_where_they_are_used() -> None:
     """As in any other source."""
-    with pytest.raises(SourceError, match="are the same"):
-        FrameSource(pd.DataFrame([[1, 2]], columns=["mobile", "Mobile"]))
+    with FrameSource(pd.DataFrame([[1, 2]], columns=["mobile", "Mobile"])) as source, pytest.raises(SourceError):
+        propose(source.columns)
 
 
 def test_a_frame_with_a_list_in_a_cell_is_refused() -> None:

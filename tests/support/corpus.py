@@ -290,13 +290,16 @@ _add(
     "repeated header",
     "a.csv",
     _text("mobile,brand,mobile\n1,a,2\n"),
-    error=("'mobile' (column A)", "'mobile' (column C)"),
+    columns=(*AB, "mobile"),
+    rows=[(2, ["1", "a", "2"])],
 )
 _add(
     "look-alike headers",
     "a.csv",
     _text("Mobile,brand,mobile\u200b \n1,a,2\n"),
-    error=("are the same", "column A", "column C"),
+    columns=("Mobile", "brand", "mobile "),
+    rows=[(2, ["1", "a", "2"])],
+    notes=("invisible characters", "mobile"),
 )
 _add(
     "a nameless column without data",
@@ -306,7 +309,14 @@ _add(
     rows=[(2, ["1", "a"])],
     notes=("column", "B"),
 )
-_add("a nameless column with data", "a.csv", _text("mobile,,brand\n1,x,a\n"), error=("column B", "no name"))
+_add(
+    "a nameless column with data",
+    "a.csv",
+    _text("mobile,,brand\n1,x,a\n"),
+    columns=("mobile", "", "brand"),
+    rows=[(2, ["1", "x", "a"])],
+    notes=("without a name", "B"),
+)
 _add(
     "a nameless cell far down",
     "a.csv",
@@ -643,13 +653,16 @@ _add(
     "repeated header in a workbook",
     "a.xlsx",
     _saved([["mobile", "x", "mobile"], ["1", "a", "2"]]),
-    error=("'mobile' (column A)", "'mobile' (column C)"),
+    columns=("mobile", "x", "mobile"),
+    rows=[(2, ["1", "a", "2"])],
 )
 _add(
     "nameless column with data in a workbook",
     "a.xlsx",
     _saved([["mobile", None, "brand"], ["1", "x", "a"]]),
-    error=("column B", "no name"),
+    columns=("mobile", "", "brand"),
+    rows=[(2, ["1", "x", "a"])],
+    notes=("without a name", "B"),
 )
 _add(
     "numbers as headers",

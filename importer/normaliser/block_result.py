@@ -1,0 +1,67 @@
+"""The problems and repairs of one block's rows, while its columns are read."""
+
+from __future__ import annotations
+
+from importer.model import Problem, Repair
+from importer.normaliser.codes import OWN_CODES
+from importer.normaliser.damage import CellResult
+
+
+class BlockResult:
+    """The problems and repairs of one block's rows, by position in it."""
+
+    def __init__(self, rows: list[int]) -> None:
+        self.rows = rows
+        self.problems: dict[int, list[Problem]] = {}
+        self.repairs: dict[int, list[Repair]] = {}
+        #: Rows with a problem in an identifier or a preference cell: they are not reported as empty too.
+        self.identifier_faults: set[int] = set()
+        self.preference_faults: set[int] = set()
+        #: Problems of rows that are not in the block.
+        self.unplaced: list[Problem] = []
+        #: Rows that the reader rejected. Their cells may be in wrong columns, so no further problems are reported.
+        self.unusable: set[int] = set()
+
+    def reject(self, at: int, column: str | None, value: str, code: str, allowed: str = "") -> None:
+        if at in self.unusable:
+            return
+        meaning, advice, _who = OWN_CODES[code]
+        message = f"“{column}”: {meaning}" if column is not None else meaning
+        if allowed:
+            message += f" ({allowed})"
+        self.problems.setdefault(at, []).append(Problem(self.rows[at], column, value, code, message, advice))
+
+    def repair(self, at: int, column: str, code: str, before: str, after: str) -> None:
+        self.repairs.setdefault(at, []).append(Repair(self.rows[at], column, code, before, after))
+
+    def settle(
+        self,
+        column: str,
+        values: list[str],
+        texts: list[str | CellResult],
+        prefix: str,
+        faults: set[int],
+    ) -> list[str]:
+        """The texts of a column. Problems and repairs are added to the self."""
+        settled: list[str] = texts  # type: ignore[assignment]
+        if CellResult not in set(map(type, texts)):
+            return settled
+        for at in [at for at, text in enumerate(texts) if text.__class__ is CellResult]:
+            verdict = texts[at]
+            assert isinstance(verdict, CellResult)
+            text, repairs, code = verdict
+            if code:
+                faults.add(at)
+                self.reject(at, column, values[at], f"{prefix}{code}")
+            for repair in repairs if text else ():
+                self.repair(at, column, repair, values[at], text)
+            settled[at] = text
+        return settled
+
+    def in_order(self) -> tuple[list[Problem], list[Repair]]:
+        """Problems in the order of the sheet, and the repairs of rows without problems."""
+        problems = [problem for at in sorted(self.problems) for problem in self.problems[at]]
+        if self.unplaced:
+            problems = sorted([*problems, *self.unplaced], key=lambda problem: problem.row_number)
+        repairs = [repair for at in sorted(self.repairs.keys() - self.problems.keys()) for repair in self.repairs[at]]
+        return problems, repairs

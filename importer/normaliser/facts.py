@@ -1,0 +1,33 @@
+"""What only a whole sheet shows. The survey finds it before the first row is sent; the normaliser needs it for each."""
+
+from __future__ import annotations
+
+import msgspec
+
+#: Opening quote → the closing quotes that fit it.
+QUOTES = {"'": "'", '"': '"', "“": "”“", "„": "“”", "‘": "’", "«": "»", "»": "«"}
+
+
+class SheetFacts(msgspec.Struct, frozen=True):
+    """`quotes`: (column, opening quote) where every filled cell is in quotes. `ranges`: preferences that mix ranges
+    like 18-25 with dates. `footers`: rows at the end that are not customers. `notes`: for the user."""
+
+    quotes: tuple[tuple[str, str], ...] = ()
+    ranges: tuple[str, ...] = ()
+    footers: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def opening_quote(cell: str) -> str:
+    """The quote that opens a cell which is as a whole in quotes, "" if it is not."""
+    text = cell.strip()
+    closing = QUOTES.get(text[:1], "")
+    if len(text) < 3 or not closing or text[-1] not in closing:
+        return ""
+    inner = text[1:-1]
+    return "" if text[0] in inner or text[-1] in inner else text[0]
+
+
+def unquoted(cell: str) -> str:
+    """A cell without the quotes around it."""
+    return cell.strip()[1:-1].strip() if opening_quote(cell) else cell

@@ -1,0 +1,287 @@
+"""One pass over a sheet before its first row is sent: what refuses the file, and what only the whole sheet shows.
+
+It is cheap: whole columns are searched for what few cells have.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from importer.errors import SourceError
+from importer.model import IDENTIFIERS
+from importer.normaliser.damage import is_date
+from importer.normaliser.facts import SheetFacts, opening_quote
+from importer.normaliser.footers import is_footer
+from importer.normaliser.mapping import NAME, VALUE, Mapping
+from importer.normaliser.synonyms import field_of, likeness
+from importer.reader.header import shown_name
+from importer.reader.source import Source
+from importer.row_block import RowBlock
+from importer.system.late import late
+from importer.system.text import counted
+
+_ROWS = 10_000
+#: The last rows of a sheet, where totals and remarks of an export stand.
+_LAST_ROWS = 10
+_REMEMBERED = 20_000
+_RANGE = re.compile(r"\d{1,3}\s*[-/]\s*\d{1,3}", re.ASCII)
+_DIGITS = frozenset(map(str, range(10)))
+
+
+def survey(source: Source, mapping: Mapping, most: int = 0) -> Mapping:
+    """The mapping with the facts of the sheet, of its first `most` rows if given. Raises `SourceError`."""
+    found = Survey(source, mapping)
+    seen = 0
+    for block in source.blocks(_ROWS):
+        found.add(block)
+        seen += len(block)
+        if most and seen >= most:
+            break
+    return found.mapping()
+
+
+class Survey:
+    """Takes the blocks of a sheet in order; then `mapping` has its facts."""
+
+    def __init__(self, source: Source, mapping: Mapping) -> None:
+        self._mapping = mapping
+        self._header_again = _SecondHeader(source, mapping)
+        self._line_breaks = _LineBreaks(source, mapping) if source.has_line_breaks else None
+        used = {use.column for use in mapping.columns} - set(mapping.ignored)
+        self._quotes = {column: _Quotes() for column in source.columns if column in used}
+        self._ranges = _Ranges(mapping)
+        self._identifiers = _identifier_columns(mapping)
+        self._tail: list[tuple[int, list[str], list[str]]] = []
+
+    def add(self, block: RowBlock) -> None:
+        """Raises `SourceError` for what refuses the file."""
+        self._header_again.add(block)
+        if self._line_breaks is not None:
+            self._line_breaks.add(block)
+        for column, quotes in self._quotes.items():
+            if quotes.possible:
+                quotes.add(block.cells.columns[block.cells.names.index(column)])
+        self._ranges.add(block)
+        numbers = list(block.cells.row_numbers[-_LAST_ROWS:])
+        rows = zip(*[column[-_LAST_ROWS:] for column in block.cells.columns], strict=True)
+        keys = zip(*[block.column(column)[-_LAST_ROWS:] for column in self._identifiers], strict=True)
+        tail = [(number, list(row), list(key)) for number, row, key in zip(numbers, rows, keys, strict=True)]
+        self._tail = [*self._tail, *tail][-_LAST_ROWS:]
+
+    def mapping(self) -> Mapping:
+        """The mapping with the facts of the blocks."""
+        notes = [
+            f"Some cells of “{column}” are in quotes, others are not; the quotes were kept."
+            for column, quotes in self._quotes.items()
+            if quotes.some and not quotes.opening
+        ]
+        if self._line_breaks is not None and self._line_breaks.cells:
+            cells = self._line_breaks.cells
+            notes.append(
+                f"{counted(cells, 'cell')} with line breaks {'was' if cells == 1 else 'were'} read as one value."
+            )
+        facts = SheetFacts(
+            tuple((column, quotes.opening) for column, quotes in self._quotes.items() if quotes.opening),
+            self._ranges.mixed(),
+            tuple(number for number, row, key in self._tail if is_footer(row, key)),
+            tuple(notes),
+        )
+        return msgspec.structs.replace(self._mapping, facts=facts)
+
+
+def _identifier_columns(mapping: Mapping) -> list[str]:
+    return [use.column for use in mapping.columns if use.field in IDENTIFIERS]
+
+
+class _SecondHeader:
+    """Finds the row that begins a second table: identifier cells hold names of fields."""
+
+    def __init__(self, source: Source, mapping: Mapping) -> None:
+        self._source = source
+        self._columns = _identifier_columns(mapping)
+        self._names = {likeness(name) for name in source.columns if name}
+        self._known: dict[str, bool] = {}
+
+    def add(self, block: RowBlock) -> None:
+        if not self._columns:
+            return
+        columns = [block.cells.columns[block.cells.names.index(column)] for column in self._columns]
+        candidates = {
+            at
+            for cells in columns
+            for at, cell in enumerate(cells)
+            if cell[-1:] not in _DIGITS and cell and "@" not in cell and self._is_name(cell)
+        }
+        if not candidates:
+            return
+        explained = {problem.row_number for problem in block.problems if problem.column is None}
+        for at in sorted(candidates):
+            number = block.cells.row_numbers[at]
+            keys = [cells[at] for cells in columns if cells[at].strip()]
+            if number not in explained and all(map(self._is_name, keys)) and self._is_header(block, at):
+                raise self._refusal(number)
+
+    def _is_name(self, cell: str) -> bool:
+        known = self._known.get(cell)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            name = shown_name(cell)
+            known = self._known[cell] = field_of(name) in IDENTIFIERS or (bool(name) and likeness(name) in self._names)
+        return known
+
+    def _is_header(self, block: RowBlock, at: int) -> bool:
+        """Whether the other cells of the row could be names too."""
+        cells = [column[at].strip() for column in block.cells.columns]
+        filled = [cell for cell in cells if cell]
+        return len(filled) > 1 and not any("@" in cell or cell[:1] in _DIGITS for cell in filled)
+
+    def _refusal(self, number: int) -> SourceError:
+        source = self._source
+        below = number == source.header.row + 1
+        return SourceError(
+            f"{source.name}: row {number} contains column names again, but not those of the header (row "
+            f"{source.header.row}): a second table begins there.",
+            f"If row {number} is the header, pass --header-row {number}; otherwise delete it."
+            if below
+            else "Import each table as a file or sheet of its own.",
+            on_page=f"If row {number} is the header, set it under “How the file is read”; otherwise delete it."
+            if below
+            else "Upload each table as a file or sheet of its own.",
+        )
+
+
+class _Quotes:
+    """Whether every filled cell of a column is in the same quotes."""
+
+    def __init__(self) -> None:
+        self.opening = ""
+        self.some = False
+        self.possible = True
+
+    def add(self, cells: Sequence[str]) -> None:
+        for cell in cells:
+            if not cell or cell.isspace():
+                continue
+            quote = opening_quote(cell)
+            if quote and self.opening in ("", quote):
+                self.opening = quote
+                self.some = True
+            else:
+                self.some = self.some or any(map(opening_quote, cells))
+                self.opening, self.possible = "", False
+                return
+
+
+class _Ranges:
+    """Finds preferences that mix ranges such as 18-25 with dates, into which programs change ranges such as 10-12."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._long = (mapping.column_of(NAME), mapping.column_of(VALUE))
+        uses = mapping.preferences if not mapping.is_long else ()
+        self._columns = {use.preference: use.column for use in uses if not use.is_date}
+        self._seen: dict[str, set[str]] = {}
+        self._with_ranges: set[str] = set()
+        self._with_dates: set[str] = set()
+
+    def add(self, block: RowBlock) -> None:
+        name_column, value_column = self._long
+        if name_column is not None and value_column is not None:
+            by_name: dict[str, set[str]] = {}
+            for name, value in set(zip(block.column(name_column), block.column(value_column), strict=True)):
+                by_name.setdefault(" ".join(name.split()), set()).add(value)
+            for name, values in by_name.items():
+                self._add(name, values)
+        for name, column in self._columns.items():
+            self._add(name, set(block.cells.columns[block.cells.names.index(column)]))
+
+    def _add(self, name: str, values: set[str]) -> None:
+        seen = self._seen.setdefault(name, set())
+        new = values - seen
+        for value in new:
+            if value[:1] in _DIGITS or value[-1:] in _DIGITS:
+                text = value.strip()
+                if name not in self._with_ranges and _RANGE.fullmatch(text):
+                    self._with_ranges.add(name)
+                elif name not in self._with_dates and is_date(text):
+                    self._with_dates.add(name)
+        if len(seen) + len(new) > _REMEMBERED:
+            seen.clear()
+        seen |= new
+
+    def mixed(self) -> tuple[str, ...]:
+        return tuple(sorted(self._with_ranges & self._with_dates))
+
+
+class _LineBreaks:
+    """Finds the quote that is not closed where its cell ends: the rows up to the next quote became one cell."""
+
+    def __init__(self, source: Source, mapping: Mapping) -> None:
+        self._source = source
+        self._delimiter = source.settings["delimiter"]
+        self._width = source.header.width
+        places = dict(zip(source.columns, source.header.places, strict=True))
+        self._identifiers = {places[use.column]: use for use in mapping.columns if use.field in IDENTIFIERS}
+        self.cells = 0
+
+    def add(self, block: RowBlock) -> None:
+        for place, column in zip(self._source.header.places, block.cells.columns, strict=True):
+            text = "".join(column)
+            if "\n" not in text and "\r" not in text:
+                continue
+            for at, cell in enumerate(column):
+                lines = cell.strip().splitlines()
+                if len(lines) > 1:
+                    self.cells += 1
+                    if self._hides_a_row(lines, place, block, at):
+                        raise self._refusal(block.cells.row_numbers[at])
+
+    def _hides_a_row(self, lines: Sequence[str], place: int, block: RowBlock, at: int) -> bool:
+        """Whether a line of the cell in column `place` has a valid identifier where the sheet has them."""
+        for position, line in enumerate(lines):
+            parts = next(csv.reader([line], delimiter=self._delimiter), [])
+            if len(parts) < min(2, self._width):
+                continue
+            # The first line begins in the cell's own column, the others begin a row.
+            first = place if position == 0 else 0
+            after = self._width - place - 1 if position == len(lines) - 1 else 0
+            is_whole = first + len(parts) + after >= self._source.header.least
+            for own, use in self._identifiers.items():
+                if (first < own or position) and first <= own < first + len(parts):
+                    like = block.column(use.column)[at].strip()
+                    if _is_identifier(use.field, parts[own - first].strip(), like, is_whole=is_whole):
+                        return True
+        return False
+
+    def _refusal(self, number: int) -> SourceError:
+        opened, closed = self._source.lines_of(number)
+        return SourceError(
+            f"{self._source.name}: a quote is opened in line {opened:,} and closed in line {closed:,}, and the lines "
+            "between them are rows.",
+            'Close or remove the quote in both lines, or double quotes inside a cell ("").',
+        )
+
+
+def _is_identifier(field: str, text: str, like: str, *, is_whole: bool) -> bool:
+    """Whether the text is valid in a column of this field; an id, which can be any text, must look like another one."""
+    if field == "email":
+        return "@" in text and bool(late("importer.normaliser.emails", "read_email")(text).text)
+    if field == "mobile":
+        if not any(map(str.isdigit, text)):
+            return False
+        result = late("importer.normaliser.phones", "PhoneReader")().read(text)
+        # Without the country's rules, a number of as many digits as another one is valid too.
+        return bool(result.text) or (result.code == "mobile_without_country" and _digits(text) == _digits(like))
+    return is_whole and any(map(str.isdigit, text)) and _form(text) == _form(like)
+
+
+def _digits(text: str) -> int:
+    return sum(map(str.isdigit, text))
+
+
+def _form(cell: str) -> str:
+    return re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", cell))
