@@ -111,7 +111,7 @@ class Normaliser:
         rows = BlockResult(block.row_numbers)
         columns = {column: block.column(column) for column in self._uses}
         self._remove_quotes(rows, columns)
-        self._take_problems((*block.problems, *self._footers(rows)), rows, columns)
+        self._take_problems(self._with_footers(block), rows, columns)
         identifiers = self._read_identifiers(rows, columns)
         stores = self._read_stores(rows, columns)
         if self._mapping.is_long:
@@ -158,12 +158,15 @@ class Normaliser:
                 if cell != text:
                     rows.repair(at, column, "quotes_removed", cell, text)
 
-    def _footers(self, rows: BlockResult) -> list[Problem]:
-        """The problems of rows at the sheet's end that are not customers."""
+    def _with_footers(self, block: RowBlock) -> Sequence[Problem]:
+        """The reader's problems; rows at the sheet's end that are not customers have this one only."""
+        found = self._last_rows.intersection(block.cells.row_numbers)
+        if not found:
+            return block.problems
         meaning, advice, _who = OWN_CODES["not_a_customer"]
         return [
-            Problem(number, None, "", "not_a_customer", meaning, advice)
-            for number in self._last_rows.intersection(rows.rows)
+            *[Problem(number, None, "", "not_a_customer", meaning, advice) for number in sorted(found)],
+            *[problem for problem in block.problems if problem.row_number not in found],
         ]
 
     def _concerns(self, problem: Problem) -> bool:

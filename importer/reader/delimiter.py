@@ -16,11 +16,11 @@ DELIMITERS = (",", ";", "\t", "|")
 _DETECTED_IN = 100
 
 
-def records_of(lines: Sequence[str], delimiter: str) -> list[list[str]]:
-    """The first records, parsed leniently: only for detection."""
+def records_of(lines: Sequence[str], delimiter: str, *, spaced: bool = False) -> list[list[str]]:
+    """The first records, parsed leniently: only for detection. `spaced`: quotes may follow a space."""
     found: list[list[str]] = []
     with suppress(csv.Error):
-        for record in islice(csv.reader(lines, delimiter=delimiter), _DETECTED_IN):
+        for record in islice(csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced), _DETECTED_IN):
             found.append(record)  # noqa: PERF402 - a fault must not lose the records before it
     return found
 

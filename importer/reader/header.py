@@ -22,13 +22,13 @@ _NUMBER = re.compile(r"[+-]?[\d\s.,()-]*\d[\d\s.,()%-]*(?:[eE][+-]?\d+)?")
 _CLOSED = frozenset({Status.SUCCEEDED.value, Status.SKIPPED.value})
 _ADDRESS = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+\.[^\s@,;<>]{2,}")
 _PHONE = re.compile(r"[+(]?\d[\d\s().+/-]{6,}\d")
-#: What a joiner stands between in Arabic and Indic words, where it is part of the spelling.
 _TYPE = re.compile(
-    r"(?:string|str|text|(?:n?var)?char2?|int(?:eger)?|bigint|smallint|number|numeric|decimal|float|double|real|bool(?:ean)?"
-    r"|date(?:time)?|timestamp|time|phone|email|required|optional|mandatory)\s*(?:[(\[][\w\s,]*[)\]])?\*?",
+    r"(?:string|str|text|(?:n?var)?char2?|int(?:eger)?|bigint|smallint|number|numeric|decimal|float|double|real"
+    r"|bool(?:ean)?|date(?:time)?|timestamp|time|phone|email|required|optional|mandatory)"
+    r"\s*(?:[(\[][\w\s,]*[)\]])?\*?",
     re.IGNORECASE,
 )
-_JOINED = re.compile("(?<=[^\\W\\d_a-zA-Z])[\u200c\u200d](?=[^\\W\\d_a-zA-Z])")
+_JOINERS = "\u200c\u200d"
 _WRAPPED = re.compile(r"""="([^"]+)"|"([^"]+)"|'([^']+)'|“([^“”]+)”|„([^„“”]+)[“”]|‘([^‘’]+)’|«([^«»]+)»""")
 
 
@@ -132,10 +132,15 @@ def shown_name(cell: str) -> str:
     made = "".join(
         character
         for at, character in enumerate(cell)
-        if unicodedata.category(character) != "Cf" or _JOINED.match(cell, at)
+        if unicodedata.category(character) != "Cf" or (character in _JOINERS and _is_spelling(cell[at - 1 : at + 2]))
     )
     wrapped = _WRAPPED.fullmatch(made.strip())
     return made if wrapped is None else next(filter(None, wrapped.groups()))
+
+
+def _is_spelling(text: str) -> bool:
+    """Whether a joiner stands inside a word that is not Latin: Persian and Indic words are written with them."""
+    return len(text) == 3 and not any(c.isascii() or unicodedata.category(c)[0] not in "LM" for c in (text[0], text[2]))
 
 
 def _letter(place: int) -> str:

@@ -21,12 +21,13 @@ csv.field_size_limit(LONGEST_CELL)
 class Records:
     """The records of a text. Errors name the line that cannot be parsed."""
 
-    def __init__(self, name: str, opener: Opener, encoding: str, delimiter: str) -> None:
+    def __init__(self, name: str, opener: Opener, encoding: str, delimiter: str, *, spaced: bool = False) -> None:
         self._name = name
+        self._spaced = spaced
         self._reopen: Callable[[], TextIO] = lambda: _lines(opener, encoding)
         self._lines = self._reopen()
         self._delimiter = delimiter
-        self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
+        self._reader = csv.reader(self._lines, delimiter=delimiter, skipinitialspace=spaced, strict=True)
 
     def __enter__(self) -> Records:
         return self
@@ -62,7 +63,7 @@ class Records:
         """Read again up to the record that failed, to find the line where its quote was opened."""
         start = 0
         with self._reopen() as lines:
-            reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+            reader = csv.reader(lines, delimiter=self._delimiter, skipinitialspace=self._spaced, strict=True)
             try:
                 for _ in reader:
                     start = reader.line_num

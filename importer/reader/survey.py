@@ -28,7 +28,7 @@ _ROWS = 10_000
 #: The last rows of a sheet, where totals and remarks of an export stand.
 _LAST_ROWS = 10
 _REMEMBERED = 20_000
-_RANGE = re.compile(r"\d{1,3}\s*[-/]\s*\d{1,3}", re.ASCII)
+_RANGE = re.compile(r"\d{1,3}\s*[-–/]\s*\d{1,3}(?:\s*[^\W\d_]{1,8}\.?)?")
 _DIGITS = frozenset(map(str, range(10)))
 
 
@@ -203,8 +203,8 @@ class _Ranges:
         seen = self._seen.setdefault(name, set())
         new = values - seen
         for value in new:
-            if value[:1] in _DIGITS or value[-1:] in _DIGITS:
-                text = value.strip()
+            text = value.strip()
+            if text[:1] in _DIGITS or text[-1:] in _DIGITS:
                 if name not in self._with_ranges and _RANGE.fullmatch(text):
                     self._with_ranges.add(name)
                 elif name not in self._with_dates and is_date(text):

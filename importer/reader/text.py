@@ -39,12 +39,14 @@ class TextSource(Source):
         delimiter: str,
         header: Header,
         rejects_short: bool = True,
+        spaced: bool = False,
     ) -> None:
         super().__init__(path=path, name=name, sheet="", header=header)
         self._opener = opener
         self._findings = findings
         self._delimiter = delimiter
         self._rejects_short = rejects_short
+        self._spaced = spaced
         self._blank_waiting = 0
         self.settings = {"encoding": findings.encoding, "delimiter": delimiter, "header_row": str(header.row)}
         if findings.note:
@@ -55,7 +57,7 @@ class TextSource(Source):
         self._blank_waiting = 0
         number = self.header.row + 1
         if self._findings.has_quotes:
-            with Records(self.name, self._opener, self._findings.encoding, self._delimiter) as records:
+            with self._records() as records:
                 records.take(self.header.row)
                 while batch := records.take(rows):
                     yield from self._from_records(batch, range(number, number + len(batch)))
@@ -69,8 +71,11 @@ class TextSource(Source):
                 number += len(lines)
         self._note_if_full(number - 1)
 
+    def _records(self) -> Records:
+        return Records(self.name, self._opener, self._findings.encoding, self._delimiter, spaced=self._spaced)
+
     def lines_of(self, row_number: int) -> tuple[int, int]:
-        with Records(self.name, self._opener, self._findings.encoding, self._delimiter) as records:
+        with self._records() as records:
             records.take(row_number - 1)
             before = records.lines
             records.take(1)
@@ -180,11 +185,14 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, p
             f"Delimiter {delimiter!r} is not one character.", "Use one character like ';' or ',', or tab."
         )
     records = records_of(lines, delimiter)
+    spaced = findings.has_quotes and _has_spaced_quotes(lines, delimiter, records)
+    if spaced:
+        records = records_of(lines, delimiter, spaced=True)
     if declared and records:
         records[0] = []
     has_line_breaks = False
     if not proven and (findings.has_quotes or findings.longest_line > LONGEST_CELL):
-        with Records(name, opener, findings.encoding, delimiter) as all_records:
+        with Records(name, opener, findings.encoding, delimiter, spaced=spaced) as all_records:
             has_line_breaks = all_records.check() < all_records.lines
     header = _header(name, records, options.header_row)
     source = TextSource(
@@ -195,9 +203,18 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, p
         delimiter=delimiter,
         header=header,
         rejects_short=options.short_rows == "reject",
+        spaced=spaced,
     )
     source.has_line_breaks = has_line_breaks
     return source
+
+
+def _has_spaced_quotes(lines: list[str], delimiter: str, records: list[list[str]]) -> bool:
+    """Whether quotes after a delimiter and a space enclose cells: only then every record has as many cells."""
+    if not any(f'{delimiter} "' in line for line in lines):
+        return False
+    spaced = records_of(lines, delimiter, spaced=True)
+    return len({len(record) for record in spaced if record}) == 1 < len({len(record) for record in records if record})
 
 
 def _declared_delimiter(lines: list[str]) -> str | None:

@@ -29,6 +29,9 @@ _KEPT_ENVIRONMENT = (
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE", "APPDATA",
 )  # fmt: skip
 
+#: Rows of a short sheet, which cost little memory. A second child would take longer than their sending.
+_KEPT_ROWS = 5000
+
 
 class WorkbookSource(Source):
     """One sheet of a workbook. The child that found the header continues with the rows at the first reading."""
@@ -41,24 +44,35 @@ class WorkbookSource(Source):
         super().__init__(path=path, name=name, sheet=child.opened.sheet, header=header)
         self._job = msgspec.structs.replace(job, sheet=child.opened.sheet)
         self._ahead: tuple[_Child, list[SheetRows]] | None = (child, rows)
+        self._kept: list[SheetRows] | None = None
         self.settings = {"sheet": self.sheet, "header_row": str(header.row)}
         for note in child.opened.notes:
             self.add_note(note)
 
     def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
         self._blank_rows = 0
+        builder = _BlockBuilder(self)
+        for message in self._messages() if self._kept is None else self._kept:
+            yield from builder.add(message, rows)
+        yield from builder.rest()
+
+    def _messages(self) -> Iterator[SheetRows]:
+        """The rows from the child; those of a short sheet are kept, as it is read several times."""
         if self._ahead is None:
             child = _Child(self.name, self._job)
             ahead: list[SheetRows] = []
         else:
             (child, ahead), self._ahead = self._ahead, None
+        kept: list[SheetRows] = []
+        short = True
         with child:
-            builder = _BlockBuilder(self)
             for message in chain(ahead, child.rows()):
-                yield from builder.add(message, rows)
-            yield from builder.rest()
+                short = short and (not kept or message.numbers[-1] - kept[0].numbers[0] < _KEPT_ROWS)
+                kept = [*kept, message] if short else []
+                yield message
             for note in child.notes:
                 self.add_note(note)
+        self._kept = kept if short else None
 
     def close(self) -> None:
         if self._ahead is not None:

@@ -177,6 +177,10 @@ def stamp_of(milliseconds: int) -> str:
 def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outcome]) -> dict[int, list[str]]:
     """Return the cells of rows beyond their columns, and an instruction where a report cannot show the problem."""
     found: dict[int, list[str]] = {}
+    for at, outcome in other.items():
+        if outcome.code == "preference_is_a_date":
+            # Among fewer rows, no range may be left that shows what the date was.
+            found[at] = [_to_fill_in(column) for column in outcome.columns]
     if not block.problems:
         return found
     positions = {number: position for position, number in enumerate(row_numbers)}
@@ -187,13 +191,18 @@ def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outco
         if problem.column is not None:
             if position not in other or problem.column not in other[position].columns:
                 continue
-            word = f"fill in “{problem.column}” and clear this cell"
+            word = _to_fill_in(problem.column)
         elif problem.value or problem.code in ("ragged_row", "short_row", "merged_cells"):
             word = problem.value or "incomplete: fix this row and clear this cell"
         else:
             continue
-        found.setdefault(position, []).append(word)
+        if word not in found.setdefault(position, []):
+            found[position].append(word)
     return found
+
+
+def _to_fill_in(column: str) -> str:
+    return f"fill in “{column}” and clear this cell"
 
 
 def _not_in(source: ReportSource, outcome: Outcome) -> SourceChanged:

@@ -187,7 +187,9 @@ def rejections(problems: Iterable[Problem], at: int) -> list[Outcome]:
     """One outcome per row from all of its problems: the code of the first, the messages of all."""
     by_row: dict[int, list[Problem]] = {}
     for problem in problems:
-        by_row.setdefault(problem.row_number, []).append(problem)
+        found = by_row.setdefault(problem.row_number, [])
+        # The code of a row is that of its first problem; a date among ranges shows only there that it is one.
+        found.insert(0 if problem.code == "preference_is_a_date" else len(found), problem)
     return [
         Outcome(
             row_number,
