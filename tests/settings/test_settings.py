@@ -92,7 +92,7 @@ def test_the_options_that_are_left_are_yes_or_no_or_mean_one_run() -> None:
     """Nothing of the table is forgotten above."""
     flags = {option.name for option in OPTIONS if option.flag}
     assert {option.name for option in OPTIONS} - set(VALUES) - flags == {
-        *("blank", "profile", "output"),
+        *("blank", "unknown-columns", "invalid-identifiers", "short-rows", "profile", "output"),
         *("expect-date", "repeat"),
     }
 

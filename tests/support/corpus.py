@@ -196,7 +196,7 @@ _add(
     _text("mobile,brand,size\n1,a\n2,c,S\n"),
     columns=(*AB, "size"),
     rows=[(2, ["1", "a", ""]), (3, ["2", "c", "S"])],
-    problems=((2, None, "ragged_row"),),
+    problems=((2, None, "short_row"),),
 )
 _add(
     "an empty cell too many is not trusted",
