@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from importer.normaliser.facts import unquoted
+
 #: Words for a total by language. A row begins with one, alone or before a number or a colon.
 TOTALS: dict[str, str] = {
     "en": "total, totals, grand total, sub total, subtotal, sum, count, total records, total rows, total customers, "
@@ -57,8 +59,9 @@ _OTHER = re.compile(
 
 def is_footer(cells: Sequence[str], identifiers: Sequence[str]) -> bool:
     """Whether a row at the end of a sheet is a total or a remark. `identifiers`: its cells in identifier columns."""
-    first = next((cell.strip() for cell in cells if cell.strip()), "")
-    others = [cell for cell in identifiers if cell.strip() != first and any(map(str.isalnum, cell))]
+    written = next((cell for cell in cells if cell.strip()), "")
+    first = unquoted(written).strip()
+    others = [cell for cell in identifiers if cell != written and any(map(str.isalnum, cell))]
     if _TOTAL.fullmatch(first):
         # Below a column of numbers, its sum may stand.
         return all(

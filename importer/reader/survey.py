@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from importer.errors import SourceError
 from importer.model import IDENTIFIERS
 from importer.normaliser.damage import is_date
-from importer.normaliser.facts import SheetFacts, opening_quote
+from importer.normaliser.facts import SheetFacts, opening_quote, unquoted
 from importer.normaliser.footers import is_footer
 from importer.normaliser.mapping import NAME, VALUE, Mapping
 from importer.normaliser.synonyms import field_of, likeness
@@ -64,7 +64,7 @@ class Survey:
             self._line_breaks.add(block)
         for column, quotes in self._quotes.items():
             if quotes.possible:
-                quotes.add(block.cells.columns[block.cells.names.index(column)])
+                quotes.add(block.cells.columns[block.cells.names.index(column)], block.cells.row_numbers)
         self._ranges.add(block)
         numbers = list(block.cells.row_numbers[-_LAST_ROWS:])
         rows = zip(*[column[-_LAST_ROWS:] for column in block.cells.columns], strict=True)
@@ -74,10 +74,12 @@ class Survey:
 
     def mapping(self) -> Mapping:
         """The mapping with the facts of the blocks."""
+        footers = tuple(number for number, row, key in self._tail if is_footer(row, key))
+        quoted = {column: quotes for column, quotes in self._quotes.items() if quotes.opening}
         notes = [
             f"Some cells of “{column}” are in quotes, others are not; the quotes were kept."
-            for column, quotes in self._quotes.items()
-            if quotes.some and not quotes.opening
+            for column, quotes in quoted.items()
+            if not quotes.encloses_all(footers)
         ]
         if self._line_breaks is not None and self._line_breaks.cells:
             cells = self._line_breaks.cells
@@ -85,9 +87,9 @@ class Survey:
                 f"{counted(cells, 'cell')} with line breaks {'was' if cells == 1 else 'were'} read as one value."
             )
         facts = SheetFacts(
-            tuple((column, quotes.opening) for column, quotes in self._quotes.items() if quotes.opening),
+            tuple((column, quotes.opening) for column, quotes in quoted.items() if quotes.encloses_all(footers)),
             self._ranges.mixed(),
-            tuple(number for number, row, key in self._tail if is_footer(row, key)),
+            footers,
             tuple(notes),
         )
         return msgspec.structs.replace(self._mapping, facts=facts)
@@ -156,25 +158,30 @@ class _SecondHeader:
 
 
 class _Quotes:
-    """Whether every filled cell of a column is in the same quotes."""
+    """Whether every filled cell of a column is in the same quotes, but for rows that are not customers."""
 
     def __init__(self) -> None:
         self.opening = ""
-        self.some = False
+        #: The rows whose cells are in no quotes, while few are.
+        self.others: list[int] = []
         self.possible = True
 
-    def add(self, cells: Sequence[str]) -> None:
-        for cell in cells:
+    def add(self, cells: Sequence[str], row_numbers: Sequence[int]) -> None:
+        for at, cell in enumerate(cells):
             if not cell or cell.isspace():
                 continue
             quote = opening_quote(cell)
             if quote and self.opening in ("", quote):
                 self.opening = quote
-                self.some = True
-            else:
-                self.some = self.some or any(map(opening_quote, cells))
-                self.opening, self.possible = "", False
+                continue
+            self.others.append(row_numbers[at])
+            if len(self.others) > _LAST_ROWS or not self.opening:
+                self.opening = self.opening or next(filter(None, map(opening_quote, cells)), "")
+                self.possible = False
                 return
+
+    def encloses_all(self, footers: Collection[int]) -> bool:
+        return bool(self.opening) and self.possible and set(self.others).issubset(footers)
 
 
 class _Ranges:
@@ -203,7 +210,7 @@ class _Ranges:
         seen = self._seen.setdefault(name, set())
         new = values - seen
         for value in new:
-            text = value.strip()
+            text = unquoted(value).strip()
             if text[:1] in _DIGITS or text[-1:] in _DIGITS:
                 if name not in self._with_ranges and _RANGE.fullmatch(text):
                     self._with_ranges.add(name)
