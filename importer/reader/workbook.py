@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
@@ -28,6 +29,7 @@ _KEPT_ENVIRONMENT = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "PYTHONHOME",
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE", "APPDATA",
 )  # fmt: skip
+_SAVE = "Open it in a spreadsheet program, save it there and import it again."
 
 #: Rows of a short sheet, which cost little memory. A second child would take longer than their sending.
 _KEPT_ROWS = 5000
@@ -244,23 +246,23 @@ def open_workbook(path: str, where: Path, content: Content, options: SourceOptio
     try:
         rows: list[SheetRows] = []
         seen: list[tuple[int, list[str]]] = []
+        unknown: Counter[int] = Counter()
         wanted = SEARCHED_ROWS if options.header_row is None else options.header_row + SEARCHED_ROWS
         for batch in child.rows():
             rows.append(batch)
-            seen += [
-                (number, list(cells))
-                for number, cells in zip(batch.numbers, zip(*batch.columns, strict=True), strict=True)
-            ]
+            seen += [(number, [column[at] for column in batch.columns]) for at, number in enumerate(batch.numbers)]
+            unknown.update(number for number, _, code in batch.problems if code == "formula_without_value")
             if len(seen) >= wanted:
                 break
-        header = _header(f"{where.name}, sheet {child.opened.sheet!r}", seen, options.header_row)
+        header = _header(f"{where.name}, sheet {child.opened.sheet!r}", seen, options.header_row, unknown)
     except BaseException:
         child.close()
         raise
     return WorkbookSource(path=path, name=where.name, header=header, job=job, child=child, rows=rows)
 
 
-def _header(name: str, seen: list[tuple[int, list[str]]], header_row: int | None) -> Header:
+def _header(name: str, seen: list[tuple[int, list[str]]], header_row: int | None, unknown: Counter[int]) -> Header:
+    """The header in the rows `seen`. `unknown`: row → its formulas without a stored value."""
     if header_row is not None:
         at = next((at for at, (number, _) in enumerate(seen) if number == header_row), None)
         if at is None:
@@ -271,10 +273,17 @@ def _header(name: str, seen: list[tuple[int, list[str]]], header_row: int | None
             )
     else:
         at = find_header_row(seen)
+        if at is None and seen:
+            raise SourceError(f"{name} contains only formulas whose values are not stored.", _SAVE)
         if at is None:
             raise SourceError(f"{name} contains no rows.", "Import a sheet with a header and at least one row.")
     seen = seen[: at + 1 + SEARCHED_ROWS]
     row, cells = seen[at]
     used = max((place + 1 for _, record in seen[at:] for place, cell in enumerate(record) if cell.strip()), default=0)
     seen[at] = row, (cells + [""] * used)[:used]
-    return header_of(name, seen, at, given=header_row is not None)
+    header = header_of(name, seen, at, given=header_row is not None)
+    for above in sorted(unknown) if header_row is None else ():
+        # As many formulas as the header has names are not a title.
+        if above < row and unknown[above] >= len(header.columns):
+            raise SourceError(f"{name}: row {above} contains formulas whose values are not stored.", _SAVE)
+    return header
