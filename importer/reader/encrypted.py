@@ -6,9 +6,15 @@ import io
 from typing import BinaryIO
 
 import msoffcrypto
-from msoffcrypto.exceptions import DecryptionError, InvalidKeyError
+import olefile
+from msoffcrypto.exceptions import InvalidKeyError
 
+from importer.reader.agile import AgileInfo
 from importer.reader.sheet_xml import UnreadableWorkbook
+
+#: Excel encrypts with it where it protects a workbook or a sheet without asking for a password to open.
+_OF_EXCEL = "VelvetSweatshop"
+_AGILE = b"\4\0\4\0"
 
 
 class WrongPassword(Exception):
@@ -26,20 +32,39 @@ def is_encrypted(stream: BinaryIO) -> bool:
         stream.seek(0)
 
 
-def decrypted(stream: BinaryIO, password: str) -> BinaryIO:
-    """The decrypted workbook."""
-    opened = io.BytesIO()
-    stream.seek(0)
+def decrypted(stream: BinaryIO, password: str | None) -> BinaryIO:
+    """The decrypted workbook. Excel's own password is tried too. Raises `WrongPassword`."""
     try:
-        container = msoffcrypto.OfficeFile(stream)
-        if "verify_password" in container.load_key.__code__.co_varnames:
-            container.load_key(password=password, verify_password=True)
-        else:
-            container.load_key(password=password)
-        container.decrypt(opened)
-    except (InvalidKeyError, DecryptionError):
-        raise WrongPassword from None
+        for word in (password, _OF_EXCEL):
+            found = _opened(stream, word) if word else None
+            if found is not None:
+                found.seek(0)
+                return found
     except Exception as error:
         raise UnreadableWorkbook("is damaged, or protected by an unsupported kind of password") from error
-    opened.seek(0)
+    raise WrongPassword
+
+
+def _opened(stream: BinaryIO, password: str) -> BinaryIO | None:
+    """The decrypted workbook; None where the password is wrong."""
+    stream.seek(0)
+    container = olefile.OleFileIO(stream)
+    if container.exists("EncryptionInfo"):
+        described = container.openstream("EncryptionInfo").read()
+        if described.startswith(_AGILE):
+            info = AgileInfo(described)
+            key = info.key(password)
+            if key is None:
+                return None
+            return io.BytesIO(info.decrypt(container.openstream("EncryptedPackage").read(), key))
+    opened = io.BytesIO()
+    try:
+        document = msoffcrypto.OfficeFile(stream)
+        if "verify_password" in document.load_key.__code__.co_varnames:
+            document.load_key(password=password, verify_password=True)
+        else:
+            document.load_key(password=password)
+        document.decrypt(opened)
+    except InvalidKeyError:
+        return None
     return opened

@@ -65,6 +65,8 @@ DOORS = {
     "python_calamine": ("reader",),
     "xlrd": ("reader",),
     "msoffcrypto": ("reader",),
+    "olefile": ("reader",),
+    "cryptography": ("reader",),
     "xlsxwriter": ("reporter",),
     "sqlalchemy": ("journal", "runs.locks"),
     "tqdm": ("telemetry.progress",),
