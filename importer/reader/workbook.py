@@ -241,7 +241,13 @@ def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
 
 def open_workbook(path: str, where: Path, content: Content, options: SourceOptions) -> WorkbookSource:
     """Choose the sheet and find the header. The child waits with the rows until they are read."""
-    job = SheetRequest(path=str(where.resolve()), kind=content.kind, sheet=options.sheet, password=options.password)
+    job = SheetRequest(
+        path=str(where.resolve()),
+        kind=content.kind,
+        sheet=options.sheet,
+        password=options.password,
+        encoding=options.encoding,
+    )
     child = _Child(where.name, job)
     try:
         rows: list[SheetRows] = []

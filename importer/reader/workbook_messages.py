@@ -12,6 +12,8 @@ class SheetRequest(msgspec.Struct, frozen=True):
     kind: str
     sheet: str | None = None
     password: str | None = None
+    #: Of the texts of a workbook that does not name it (Excel 95 and older).
+    encoding: str | None = None
 
 
 class SheetOpened(msgspec.Struct, frozen=True, tag=True):

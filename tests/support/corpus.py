@@ -17,6 +17,7 @@ import xlsxwriter
 import xlwt
 from openpyxl.styles import Font
 
+from tests.support.biff_writer import old_sheet
 from tests.support.xlsb_writer import write_xlsb
 
 Rows = list[tuple[int, list[str]]]
@@ -372,7 +373,14 @@ _add(
     _text(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "WordDocument".encode("utf-16-le")),
     error=("without a workbook",),
 )
-_add("a sheet of Excel 2", "a.xls", _text(b"\x09\x00\x04\x00\x02\x00\x10\x00"), error=("Excel 4 or older",))
+_add(
+    "a sheet of Excel 2",
+    "a.xls",
+    lambda path: path.write_bytes(old_sheet([[b"mobile", b"brand"], [7744876415.0, b"nike"]], 2)),
+    columns=AB,
+    rows=[(2, ["7744876415", "nike"])],
+)
+_add("a cut sheet of Excel 2", "a.xls", _text(b"\x09\x00\x04\x00\x02\x00\x10\x00"), error=("damaged",))
 _add(
     "utf-16 that begins with a tab",
     "a.txt",
