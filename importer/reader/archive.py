@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ import msgspec
 
 from importer.errors import SourceError
 from importer.reader.encoding import Opener
+from importer.reader.zip_kind import workbook_kind
 from importer.reader.zip_safety import UnsafeZip, checked_members
 
 #: The types of content, as notes name them.
@@ -56,8 +58,15 @@ _FOREIGN = (
 )
 #: Content that no spreadsheet program can open as rows.
 _NO_SHEET = ("a PDF document", "a rich-text document", "an image", "a Parquet file", "an SQLite database", "a program")
-#: The first bytes of workbooks older than OLE containers.
+#: The first bytes of workbooks without an OLE container, as Excel 2 to 4 wrote them.
 _OLD_WORKBOOKS = (b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
+#: The directory entries of streams in OLE containers: 64 bytes with the name, its length in bytes, the type.
+_OLE_STREAMS = {
+    name: re.compile(
+        b"(?is)" + name.encode("utf-16-le") + rb"\0\0.{%d}" % (62 - 2 * len(name)) + bytes([2 * len(name) + 2, 0, 2])
+    )
+    for name in ("EncryptedPackage", "Workbook", "Book")
+}
 _UNPACKED_RATIO = 200
 _UNPACKED_FREE = 1 << 26
 
@@ -128,10 +137,8 @@ def detect(path: Path, password: str | None) -> Content:
         return Content(kind, note=_naming(name, kind))
     promises = path.suffix.lower() in ("", ".csv", ".tsv", ".txt", *_NAMES)
     _refuse_foreign(name, start, f"is named {path.suffix or 'without an extension'} but is" if promises else "is")
-    if start[:2] in _OLD_WORKBOOKS and start[2:4] in (b"\4\0", b"\6\0", b"\x08\0"):
-        raise SourceError(
-            f"{name} is a workbook of Excel 4 or older.", "Open it in a spreadsheet program and save it as .xlsx."
-        )
+    if start[:2] in _OLD_WORKBOOKS and start[2:4] in (b"\4\0", b"\6\0", b"\x08\0", b"\x10\0"):
+        return Content("xls", note=_naming(name, "xls"))
     return Content("text", lambda: path.open("rb"), note=_naming(name, "text"))
 
 
@@ -218,23 +225,14 @@ def _judge_zip(path: Path, password: str | None) -> Content:
     try:
         with path.open("rb") as stream:
             members = checked_members(stream)
+            kind = workbook_kind(stream, members)
     except UnsafeZip as error:
         raise SourceError(
             f"{name} {error}.", "Save the sheet again in a spreadsheet program and import that."
         ) from None
-    names = {member.filename for member in members}
-    kind = None
-    if "xl/workbook.bin" in names:
-        kind = "xlsb"
-    elif any(member.lower().endswith("xl/workbook.xml") for member in names) or (
-        "[Content_Types].xml" in names and any(member.startswith("xl/") for member in names)
-    ):
-        kind = "xlsx"
-    elif "content.xml" in names and "mimetype" in names:
-        kind = "ods"
     if kind:
         return Content(kind, note=_naming(name, kind))
-    if "word/document.xml" in names or "ppt/presentation.xml" in names:
+    if {"word/document.xml", "ppt/presentation.xml"} & {member.filename for member in members}:
         raise SourceError(
             f"{name} is a document or a presentation, not a spreadsheet.", "Import the spreadsheet itself."
         )
@@ -312,17 +310,16 @@ class _Member(io.BufferedReader):
 
 
 def _old_office_kind(path: Path) -> str | None:
-    """The type of an OLE container, by the names of its streams (UTF-16 in its directory)."""
-    kinds = {"EncryptedPackage": "encrypted", "Workbook": "xls", "Book": "xls"}
-    needles = {name.encode("utf-16-le"): kind for name, kind in kinds.items()}
+    """The type of an OLE container, by the names of its streams in any case (UTF-16 in its directory)."""
     found: str | None = None
     with path.open("rb") as stream:
-        previous = b""
+        before = b""
         while block := stream.read(1 << 20):
-            for needle, kind in needles.items():
-                if needle in previous + block:
-                    if kind == "encrypted":
-                        return kind
-                    found = kind
-            previous = block[-64:]
+            data = before + block
+            for name, entry in _OLE_STREAMS.items():
+                if entry.search(data):
+                    if name == "EncryptedPackage":
+                        return "encrypted"
+                    found = "xls"
+            before = data[-128:]
     return found

@@ -28,6 +28,11 @@ class Flagged(str):
         return made
 
 
+def whole_letters(text: str) -> str:
+    """The text with the halves of a letter joined (`\\ud83d`, `\\ude00` are one emoji). A single half is lost."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def number_text(value: float) -> str:
     """At most 15 significant digits, integers without `.0`, no exponent where digits suffice."""
     if value != value or value in (float("inf"), float("-inf")):

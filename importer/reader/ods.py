@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import BinaryIO
@@ -12,10 +11,10 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from importer.reader.cell_text import number_text
+from importer.reader.parts import Parts
 from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, UnreadableWorkbook, local_name
 from importer.reader.workbook_messages import SheetRows
 from importer.reader.xlsx import BlockStream
-from importer.reader.zip_safety import blocks, checked_members
 
 _BATCH = 1000
 #: A row that repeats more often than this is formatting down to the end of the sheet.
@@ -26,9 +25,7 @@ class OdsWorkbook:
     """An open spreadsheet. Its content is one XML stream, read from the start by each method."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._members = {member.filename: member for member in checked_members(stream)}
-        stream.seek(0)
-        self._archive = zipfile.ZipFile(stream)
+        self._parts = Parts(stream)
         self.notes: tuple[str, ...] = ()
         hidden: set[str] = set()
         self._has_data: dict[str, bool] = {}
@@ -54,18 +51,17 @@ class OdsWorkbook:
 
     def _events(self) -> Iterator[tuple[str, Element]]:
         """Yield start and end of every element; rows are freed after their end."""
-        member = self._members.get("content.xml")
+        member = self._parts.find("content.xml")
         if member is None:
             raise UnreadableWorkbook("is damaged: it has no content")
-        if "META-INF/manifest.xml" in self._members:
-            manifest = b"".join(blocks(self._archive, self._members["META-INF/manifest.xml"]))
-            if b"encryption-data" in manifest:
-                raise UnreadableWorkbook("is password protected; save it without a password")
+        manifest = self._parts.find("META-INF/manifest.xml")
+        if manifest and b"encryption-data" in b"".join(self._parts.blocks(manifest)):
+            raise UnreadableWorkbook("is password protected; save it without a password")
         table: Element | None = None
         waiting = 0
         try:
             for event, element in iterparse(
-                BlockStream(blocks(self._archive, member, 1 << 16)), events=("start", "end"), forbid_dtd=True
+                BlockStream(self._parts.blocks(member, 1 << 16)), events=("start", "end"), forbid_dtd=True
             ):
                 waiting += event == "start"
                 if waiting > MOST_ELEMENTS:

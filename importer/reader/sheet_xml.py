@@ -43,7 +43,12 @@ _Row = tuple[list[str], list[tuple[int, str]]]
 
 
 class UnreadableWorkbook(Exception):
-    """The workbook cannot be read. The message follows the file's name."""
+    """The workbook cannot be read. The message follows the file's name. `advice`: where the usual one does not help."""
+
+    def __init__(self, message: str, advice: str | None = None, on_page: str | None = None) -> None:
+        super().__init__(message)
+        self.advice = advice
+        self.on_page = on_page
 
 
 class UncommonXml(Exception):
@@ -162,6 +167,7 @@ class SheetReader:
         self.number = 0
         #: Hidden or filtered rows with cells.
         self.hidden = 0
+        self._last_hidden = 0
 
     def common_rows(self, source: Iterable[bytes]) -> Iterator[SheetRows]:
         """Yield the rows of a sheet in the common form. Raises `UncommonXml` where it is not."""
@@ -185,7 +191,7 @@ class SheetReader:
                 yield many or self._one_by_one(text)
 
     def _advance(self, numbers: list[int]) -> None:
-        if numbers[0] <= self.number or not all(map(operator.lt, numbers, numbers[1:])):
+        if numbers[0] < max(self.number, 1) or not all(map(operator.le, numbers, numbers[1:])):
             raise UnreadableWorkbook("is damaged: its rows are not in order")
         self.number = numbers[-1]
 
@@ -196,7 +202,8 @@ class SheetReader:
             return None
         letters, rows, styles, types, values, inlines = zip(*found, strict=True)
         keys = tuple(dict.fromkeys(rows))
-        if not set(keys).issubset(tags) or "e" in types:
+        known = set(tags)
+        if len(known) < len(tags) or not known.issuperset(keys) or "e" in types:
             return None
         if "inlineStr" in types:
             values = tuple(value or inline for value, inline in zip(values, inlines, strict=True))
@@ -298,7 +305,7 @@ class SheetReader:
             self._count(attributes)
             if head[2] or ("<v" not in row and "<is" not in row and "<f" not in row):
                 continue
-            self.hidden += 'hidden="1"' in attributes or 'hidden="true"' in attributes
+            self._hide('hidden="1"' in attributes or 'hidden="true"' in attributes)
             if len(row) > _LONGEST_PARSED:
                 raise UncommonXml
             try:
@@ -311,10 +318,16 @@ class SheetReader:
             problems += [(self.number, place, code) for place, code in troubles]
         return SheetRows(numbers, [list(column) for column in zip_longest(*kept, fillvalue="")], problems)
 
+    def _hide(self, is_hidden: bool) -> None:
+        """Count the current row as hidden, once."""
+        if is_hidden and self._last_hidden < self.number:
+            self.hidden += 1
+            self._last_hidden = self.number
+
     def _count(self, attributes: str) -> None:
         written = _ROW_NUMBER.search(attributes)
         number = int(written[1]) if written else self.number + 1
-        if number <= self.number:
+        if number < max(self.number, 1):
             raise UnreadableWorkbook("is damaged: its rows are not in order")
         self.number = number
 
@@ -325,7 +338,7 @@ class SheetReader:
         cells, troubles = self._cells_of(element)
         if not cells and not troubles:
             return None
-        self.hidden += element.get("hidden", "0") in ("1", "true")
+        self._hide(element.get("hidden", "0") in ("1", "true"))
         return SheetRows(
             [self.number], [[cell] for cell in cells], [(self.number, place, code) for place, code in troubles]
         )
@@ -374,6 +387,51 @@ class SheetReader:
         for place, text in found.items():
             cells[place] = text
         return cells, problems
+
+
+def joined_rows(batches: Iterable[SheetRows]) -> Iterator[SheetRows]:
+    """The same rows, where elements with one row number are one row. Some programs write an element per cell."""
+    held = SheetRows([], [])
+    for batch in batches:
+        if not batch.numbers:
+            continue
+        if held.numbers and held.numbers[-1] == batch.numbers[0]:
+            held, batch = _moved(held, batch)
+        if len(set(batch.numbers)) < len(batch.numbers):
+            batch = _merged(batch)
+        if held.numbers:
+            yield held
+        held = batch
+    if held.numbers:
+        yield held
+
+
+def _moved(one: SheetRows, other: SheetRows) -> tuple[SheetRows, SheetRows]:
+    """The same rows with the last one of the first batch in front of the second."""
+    last = one.numbers[-1]
+    columns = [
+        [before[-1], *after]
+        for before, after in zip_longest(one.columns, other.columns, fillvalue=[""] * max(1, len(other.numbers)))
+    ]
+    problems = [problem for problem in one.problems if problem[0] == last] + other.problems
+    kept = [problem for problem in one.problems if problem[0] < last]
+    return SheetRows(one.numbers[:-1], [column[:-1] for column in one.columns], kept), SheetRows(
+        [last, *other.numbers], columns, problems
+    )
+
+
+def _merged(batch: SheetRows) -> SheetRows:
+    places = {number: at for at, number in enumerate(dict.fromkeys(batch.numbers))}
+    columns = []
+    for column in batch.columns:
+        cells = [""] * len(places)
+        for number, cell in zip(batch.numbers, column, strict=True):
+            if cell and cells[places[number]]:
+                raise UnreadableWorkbook("is damaged: a cell occurs twice")
+            if cell:
+                cells[places[number]] = cell
+        columns.append(cells)
+    return SheetRows(list(places), columns, batch.problems)
 
 
 def _no_such_text() -> UnreadableWorkbook:

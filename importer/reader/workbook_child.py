@@ -15,10 +15,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from importer.reader.cell_text import CONTROLS, LOST, Flagged
+from importer.reader.cell_text import CONTROLS, LOST, Flagged, whole_letters
 from importer.reader.sheet_xml import UnreadableWorkbook
 from importer.reader.workbook_messages import ChildMessage, SheetDone, SheetFailed, SheetOpened, SheetRequest, SheetRows
 from importer.reader.xlsx import XlsxWorkbook
+from importer.reader.zip_kind import workbook_kind
 from importer.reader.zip_safety import UnsafeZip, checked_members
 
 #: Address space, not resident memory. Streamed formats need a tenth; parsers of other formats load the whole file.
@@ -104,7 +105,7 @@ def marked(blocks: Iterable[SheetRows], merged: list[tuple[int, int]]) -> Iterat
     top, bottom = next(ranges, (1 << 40, 0))
     covered = 0
     for block in blocks:
-        block = without_blank_rows(unflagged(block))
+        block = encodable(without_blank_rows(unflagged(block)))
         problems = list(block.problems)
         if block.numbers and (covered >= block.numbers[0] or top <= block.numbers[-1]):
             for number in block.numbers:
@@ -147,6 +148,15 @@ def without_blank_rows(block: SheetRows) -> SheetRows:
     return SheetRows(
         list(compress(block.numbers, full)), [list(compress(cells, full)) for cells in block.columns], block.problems
     )
+
+
+def encodable(block: SheetRows) -> SheetRows:
+    """The same rows, where the halves of letters, as programs escape or cut emojis, are whole or lost letters."""
+    try:
+        "".join(map("".join, block.columns)).encode()
+    except UnicodeEncodeError:
+        return SheetRows(block.numbers, [list(map(whole_letters, column)) for column in block.columns], block.problems)
+    return block
 
 
 def unflagged(block: SheetRows) -> SheetRows:
@@ -193,7 +203,8 @@ def read_xlsx(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
 
 def read_other(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
     """Read any other format by its module, which is imported only here: most files need none of them."""
-    workbook = getattr(import_module(f"importer.reader.{job.kind}"), _OTHERS[job.kind])(stream)
+    made = getattr(import_module(f"importer.reader.{job.kind}"), _OTHERS[job.kind])
+    workbook = made(stream, job.encoding) if job.kind == "xls" else made(stream)
     name = choose_sheet(workbook.sheets, workbook.has_data() if job.sheet is None else {}, job.sheet)
     notes = list(workbook.notes)
     send(out, SheetOpened(name))
@@ -220,21 +231,16 @@ def unlocked(job: SheetRequest, stream: BinaryIO) -> tuple[SheetRequest, BinaryI
 
     if job.kind == "xls" and not encrypted.is_encrypted(stream):
         return job, stream
-    if not job.password:
-        raise SheetRefused(" is password protected.", _PASSWORD, locked=True, on_page=_PASSWORD_ON_PAGE)
     try:
         opened = encrypted.decrypted(stream, job.password)
     except encrypted.WrongPassword:
+        message = " is password protected, and the given password does not open it." if job.password else None
         raise SheetRefused(
-            " is password protected, and the given password does not open it.",
-            _PASSWORD,
-            locked=True,
-            on_page=_PASSWORD_ON_PAGE,
+            message or " is password protected.", _PASSWORD, locked=True, on_page=_PASSWORD_ON_PAGE
         ) from None
     kind = job.kind
     if kind == "encrypted":
-        names = {member.filename for member in checked_members(opened)}
-        kind = "xlsb" if "xl/workbook.bin" in names else "xlsx"
+        kind = workbook_kind(opened, checked_members(opened)) or "xlsx"
         opened.seek(0)
     return msgspec.structs.replace(job, kind=kind), opened
 
@@ -245,7 +251,9 @@ def answer(job: SheetRequest, out: BinaryIO) -> None:
         read(job, out)
     except SheetRefused as refused:
         send(out, refused.failed)
-    except (UnreadableWorkbook, UnsafeZip) as error:
+    except UnreadableWorkbook as error:
+        send(out, SheetFailed(f" {error}.", error.advice or _AGAIN, on_page=error.on_page))
+    except UnsafeZip as error:
         send(out, SheetFailed(f" {error}.", _AGAIN))
     except BrokenPipeError:
         # The parent stopped reading or ended.

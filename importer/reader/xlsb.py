@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import posixpath
 import struct
-import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from defusedxml.ElementTree import fromstring
-
 from importer.reader.number_formats import Shown, plain, shown_as
+from importer.reader.parts import Parts
 from importer.reader.sheet_xml import MOST_COLUMNS, UnreadableWorkbook
 from importer.reader.workbook_messages import SheetRows
-from importer.reader.zip_safety import blocks, checked_members
 
 _BATCH = 1000
 #: Bytes of the largest record that is read. Larger ones contain pictures and similar.
@@ -43,7 +39,7 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
     end = at + 4 + 2 * length
     if end > len(data):
         raise UnreadableWorkbook("is damaged: a text in it is cut off")
-    return data[at + 4 : end].decode("utf-16-le", "surrogatepass"), end
+    return data[at + 4 : end].decode("utf-16-le", "replace"), end
 
 
 def _packed_number(data: bytes, at: int) -> float:
@@ -60,15 +56,16 @@ class XlsbWorkbook:
     """An open workbook."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._members = {member.filename: member for member in checked_members(stream)}
-        stream.seek(0)
-        self._archive = zipfile.ZipFile(stream)
+        self._zipped = Parts(stream)
         self.notes: tuple[str, ...] = ()
         self._is_1904 = False
-        self._related = self._relations("xl/workbook.bin")
+        path = self._zipped.main("xl/workbook.bin")
+        self._related = self._zipped.related(path)
+        if not self._related:
+            raise UnreadableWorkbook("is damaged: the list of its parts is missing")
         self._parts: dict[str, str] = {}
         self.sheets: list[tuple[str, bool]] = []
-        for kind, data in self._records("xl/workbook.bin"):
+        for kind, data in self._records(path):
             if kind == _BOOK_PROPERTIES:
                 self._is_1904 = bool(_word(data, 0)[0] & 1)
             elif kind == _SHEET:
@@ -79,26 +76,12 @@ class XlsbWorkbook:
                     self._parts[name] = path
                     self.sheets.append((name, _word(data, 0)[0] == 0))
 
-    def _relations(self, path: str) -> dict[str, tuple[str, str]]:
-        folder, name = posixpath.split(path)
-        listing = self._members.get(f"{folder}/_rels/{name}.rels")
-        if listing is None:
-            raise UnreadableWorkbook("is damaged: the list of its parts is missing")
-        root = fromstring(b"".join(blocks(self._archive, listing)), forbid_dtd=True)
-        return {
-            relation.get("Id", ""): (
-                relation.get("Type", "").rpartition("/")[2],
-                posixpath.normpath(posixpath.join("/" + folder, relation.get("Target", ""))).lstrip("/"),
-            )
-            for relation in root
-        }
-
     def _records(self, path: str) -> Iterator[tuple[int, bytes]]:
         """Kind and content of every record of a part."""
-        member = self._members.get(path)
+        member = self._zipped.find(path)
         if member is None:
             raise UnreadableWorkbook("is damaged: a part of it is missing")
-        source = blocks(self._archive, member, 1 << 18)
+        source = self._zipped.blocks(member, 1 << 18)
         data, at = b"", 0
         while True:
             header = _header(data, at)
@@ -128,7 +111,7 @@ class XlsbWorkbook:
         )
 
     def _path_of(self, kind: str) -> str:
-        return next((path for found, path in self._related.values() if found == kind and path in self._members), "")
+        return next((path for found, path in self._related.values() if found == kind and self._zipped.find(path)), "")
 
     def _shared_texts(self) -> list[str]:
         path = self._path_of("sharedStrings")

@@ -13,20 +13,19 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring, iterparse
 
 from importer.reader.number_formats import Shown, shown_as
+from importer.reader.parts import Parts
 from importer.reader.sheet_xml import (
     MOST_ELEMENTS,
     SheetReader,
     UncommonXml,
     UnreadableWorkbook,
     clean,
+    joined_rows,
     local_name,
     pieces,
     string_of,
 )
 from importer.reader.workbook_messages import SheetRows
-from importer.reader.zip_safety import blocks, checked_members
-
-_SMALL_PART = 1 << 25
 
 _STRING = re.compile(r'<si><t(?: xml:space="preserve")?>([^<]*)</t></si>')
 _ANY_STRING = re.compile(r"<si>.*?</si>|<si/>", re.DOTALL)
@@ -50,63 +49,28 @@ class XlsxWorkbook:
     """An open workbook: its sheets, its strings and its number formats."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._members = {member.filename: member for member in checked_members(stream)}
-        stream.seek(0)
-        self._archive = zipfile.ZipFile(stream)
-        self._path = self._workbook_path()
-        root = self._part(self._path)
+        self._parts = Parts(stream)
+        self._path = self._parts.main("xl/workbook.xml")
+        root = self._parts.xml(self._path)
         self.is_1904 = any(
             element.get("date1904", "0").lower() in ("1", "true") for element in _find(root, "workbookPr")
         )
-        self._related = self._relations(self._path)
+        self._related = self._parts.related(self._path)
         self.sheets = list(self._sheets(root))
         self._reader: SheetReader | None = None
-
-    def _part(self, path: str) -> Element:
-        member = self._members.get(path)
-        if member is None:
-            raise UnreadableWorkbook(f"is damaged: its part {posixpath.basename(path)} is missing")
-        if member.file_size > _SMALL_PART:
-            raise UnreadableWorkbook(f"is damaged: its part {posixpath.basename(path)} is too large")
-        try:
-            root: Element = fromstring(b"".join(blocks(self._archive, member)), forbid_dtd=True)
-        except DefusedXmlException:
-            raise UnreadableWorkbook("declares XML entities, like an attack; it was not read") from None
-        except (ParseError, ValueError, LookupError):
-            raise UnreadableWorkbook(f"is damaged: its part {posixpath.basename(path)} is not XML") from None
-        return root
-
-    def _relations(self, path: str) -> dict[str, tuple[str, str]]:
-        """id → (last word of the type, path) of what a part refers to."""
-        folder, name = posixpath.split(path)
-        listing = posixpath.join(folder, "_rels", name + ".rels")
-        if listing not in self._members:
-            return {}
-        return {
-            relation.get("Id", ""): (
-                relation.get("Type", "").rpartition("/")[2],
-                posixpath.normpath(posixpath.join("/" + folder, relation.get("Target", ""))).lstrip("/"),
-            )
-            for relation in _find(self._part(listing), "Relationship")
-        }
-
-    def _workbook_path(self) -> str:
-        for kind, path in self._relations("").values():
-            if kind == "officeDocument" and path in self._members:
-                return path
-        return "xl/workbook.xml"
 
     def _sheets(self, root: Element) -> Iterator[SheetPart]:
         for sheet in _find(root, "sheet"):
             key = next((value for name, value in sheet.attrib.items() if local_name(name) == "id" and "}" in name), "")
             kind, path = self._related.get(key, ("", ""))
-            if kind == "worksheet" and path in self._members:
-                yield SheetPart(sheet.get("name", ""), sheet.get("state", "visible") == "visible", self._members[path])
+            member = self._parts.find(path) if kind == "worksheet" else None
+            if member is not None:
+                yield SheetPart(sheet.get("name", ""), sheet.get("state", "visible") == "visible", member)
 
     def has_data(self, sheet: SheetPart) -> bool:
         """Whether any cell has content. Formatted empty cells do not count."""
         before = b""
-        for block in blocks(self._archive, sheet.member):
+        for block in self._parts.blocks(sheet.member):
             if _HAS_DATA.search(before + block):
                 return True
             before = block[-32:]
@@ -116,7 +80,7 @@ class XlsxWorkbook:
         """First and last row of every merged range. Unpacks the whole sheet once, which also proves its size."""
         found = []
         before = b""
-        for block in blocks(self._archive, sheet.member):
+        for block in self._parts.blocks(sheet.member):
             text = before + block
             # A tag cut at the end is searched again with the next block; finding a range twice is harmless.
             if b"mergeCell " in text:
@@ -124,12 +88,18 @@ class XlsxWorkbook:
             before = block[-128:]
         return sorted(set(found))
 
+    def _path_of(self, kind: str) -> str:
+        """The path of a part that the workbook refers to, or has beside it; empty where there is none."""
+        paths = [path for found, path in self._related.values() if found == kind]
+        beside = posixpath.join(posixpath.dirname(self._path), f"{kind}.xml")
+        return next((path for path in (*paths, beside) if self._parts.find(path)), "")
+
     def _formats(self) -> list[Shown]:
         """How each style shows a number, by the style's index."""
-        path = next((path for kind, path in self._related.values() if kind == "styles"), "xl/styles.xml")
-        if path not in self._members:
+        path = self._path_of("styles")
+        if not path:
             return []
-        root = self._part(path)
+        root = self._parts.xml(path)
         codes = {int(element.get("numFmtId", "0")): element.get("formatCode", "") for element in _find(root, "numFmt")}
         ids = [
             int(style.get("numFmtId", "0"))
@@ -141,12 +111,11 @@ class XlsxWorkbook:
         return [made[number] for number in ids]
 
     def _shared_strings(self) -> list[str]:
-        path = next((path for kind, path in self._related.values() if kind == "sharedStrings"), "xl/sharedStrings.xml")
-        member = self._members.get(path)
+        member = self._parts.find(self._path_of("sharedStrings"))
         if member is None:
             return []
         try:
-            return list(_common_strings(blocks(self._archive, member)))
+            return list(_common_strings(self._parts.blocks(member)))
         except UncommonXml:
             return list(self._parsed_strings(member))
 
@@ -160,7 +129,7 @@ class XlsxWorkbook:
         waiting = 0
         try:
             for event, element in iterparse(
-                BlockStream(blocks(self._archive, member, 1 << 16)), events=("start", "end"), forbid_dtd=True
+                BlockStream(self._parts.blocks(member, 1 << 16)), events=("start", "end"), forbid_dtd=True
             ):
                 tag = local_name(element.tag)
                 if event == "start":
@@ -187,15 +156,18 @@ class XlsxWorkbook:
 
     def rows(self, sheet: SheetPart) -> Iterator[SheetRows]:
         """Yield every row with content, in order."""
-        reader = self._reader = SheetReader(self._shared_strings(), self._formats())
+        strings, formats = self._shared_strings(), self._formats()
+        reader = self._reader = SheetReader(strings, formats)
+        done = 0
         try:
-            yield from reader.common_rows(blocks(self._archive, sheet.member, 1 << 18))
+            for batch in joined_rows(reader.common_rows(self._parts.blocks(sheet.member, 1 << 18))):
+                yield batch
+                done = batch.numbers[-1]
         except UncommonXml:
-            done = reader.number
-            reader.number = reader.hidden = 0
-            for element in self._elements(sheet.member, "row", "sheetData"):
-                row = reader.parsed_row(element)
-                if row is not None and row.numbers[0] > done:
+            reader = self._reader = SheetReader(strings, formats)
+            parsed = map(reader.parsed_row, self._elements(sheet.member, "row", "sheetData"))
+            for row in joined_rows(filter(None, parsed)):
+                if row.numbers[0] > done:
                     yield row
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import posixpath
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -55,6 +56,11 @@ def _check_directory(stream: BinaryIO) -> None:
         size = int.from_bytes(tail[locator + 40 : locator + 48], "little") if locator >= 0 else size
     if size > _DIRECTORY:
         raise UnsafeZip("lists too many files; it was not read")
+
+
+def part_name(name: str) -> str:
+    """The name of a part in the form in which programs compare it: slashes, no case, from the root."""
+    return posixpath.normpath("/" + name.replace("\\", "/")).lstrip("/").casefold()
 
 
 def blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int = 1 << 20) -> Iterator[bytes]:
