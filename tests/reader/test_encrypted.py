@@ -16,10 +16,10 @@ from msoffcrypto.method.container.ecma376_encrypted import ECMA376Encrypted
 from importer.errors import SourceError
 from importer.reader import SourceOptions, open_source
 from tests.support.raw_xlsx import parts_of, text_cell, write_parts
-from tests.support.reading import read
+from tests.support.reading import Rows, read
 
 ROWS = f'<row r="1">{text_cell("A1", "mobile")}</row><row r="2">{text_cell("A2", "919800000001")}</row>'
-EXPECTED = ([(2, ["919800000001"])], [])
+EXPECTED: tuple[Rows, list[object]] = ([(2, ["919800000001"])], [])
 _URI = "http://schemas.microsoft.com/office/2006"
 _BLOCKS = ("fea7d2763b4b9e79", "d7aa0f6d3061344e", "146e0be7abacd0d6")
 
@@ -72,8 +72,8 @@ def _agile(workbook: bytes, password: str, hash_name: str, bits: int, data_hash:
 
 
 def _plain(path: Path) -> bytes:
-    more = {"docProps/big.bin": os.urandom(9000)}
-    return write_parts(path / "plain.xlsx", parts_of(ROWS) | more).read_bytes()
+    parts: dict[str, str | bytes] = {**parts_of(ROWS), "docProps/big.bin": os.urandom(9000)}
+    return write_parts(path / "plain.xlsx", parts).read_bytes()
 
 
 @pytest.mark.parametrize("bits", [128, 192, 256])

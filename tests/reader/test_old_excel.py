@@ -12,7 +12,7 @@ import xlwt
 from importer.errors import SourceError
 from importer.reader import SourceOptions, open_source
 from tests.support.biff_writer import excel_95, in_container, old_sheet, record
-from tests.support.reading import read, rows_of
+from tests.support.reading import Rows, read, rows_of
 
 HEADER = (b"Mobile", b"Name")
 
@@ -62,7 +62,7 @@ def test_texts_that_no_font_explains_need_an_encoding(charset: int, tmp_path: Pa
 
 def test_a_byte_that_does_not_fit_is_a_damaged_cell(tmp_path: Path) -> None:
     """It costs its row, not the workbook."""
-    rows = [HEADER, (1.0, b"\x81\x20"), (2.0, b"red")]
+    rows: list[tuple[bytes | float, ...]] = [HEADER, (1.0, b"\x81\x20"), (2.0, b"red")]
     read_rows, problems = read(_written(tmp_path, in_container(excel_95(rows, 128))), encoding="cp932")
     assert read_rows[1] == (3, ["2", "red"])
     assert problems == [(2, "Name", "lost_letters")]
@@ -95,7 +95,7 @@ def test_sheets_of_excel_2_to_4_are_read(version: int, codepage: int | None, tmp
 def test_their_texts_beyond_ascii_need_a_code_page_or_an_encoding(version: int, tmp_path: Path) -> None:
     """Their fonts have no character set."""
     rows = _rows("Иванов", "cp1251")
-    expected = ([(2, ["919800000001", "Иванов"])], [])
+    expected: tuple[Rows, list[object]] = ([(2, ["919800000001", "Иванов"])], [])
     assert read(_written(tmp_path, old_sheet(rows, version, 1251))) == expected
     file = _written(tmp_path, old_sheet(rows, version))
     with pytest.raises(SourceError, match="--encoding"):

@@ -13,13 +13,13 @@ import pytest
 from importer.errors import SourceError
 from importer.reader import open_source
 from tests.support.raw_xlsx import OFFICE, PACKAGE, parts_of, relationships, text_cell, write_parts
-from tests.support.reading import read
+from tests.support.reading import Rows, read
 
 ROWS = (
     '<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c></row>'
     f'<row r="2"><c r="A2"><v>919800000001</v></c>{text_cell("B2", "red")}</row>'
 )
-EXPECTED = ([(2, ["919800000001", "red"])], [])
+EXPECTED: tuple[Rows, list[object]] = ([(2, ["919800000001", "red"])], [])
 
 Parts = dict[str, str]
 
@@ -108,7 +108,7 @@ def test_a_document_with_an_embedded_sheet_is_not_a_workbook(tmp_path: Path) -> 
 def test_an_ods_is_known_by_its_content(lost: str, tmp_path: Path) -> None:
     """Some programs write no type, or no list of its files."""
     out = io.BytesIO()
-    pd.DataFrame({"mobile": ["919800000001"], "Brand": ["red"]}).to_excel(out, index=False, engine="odf")
+    pd.DataFrame({"mobile": ["919800000001"], "Brand": ["red"]}).to_excel(out, index=False, engine="odf")  # type: ignore[arg-type]
     with zipfile.ZipFile(out) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     for name in ("mimetype", "META-INF/manifest.xml"):
