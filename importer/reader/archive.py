@@ -10,6 +10,8 @@ import re
 import stat
 import zipfile
 import zlib
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -67,6 +69,10 @@ _OLE_STREAMS = {
     )
     for name in ("EncryptedPackage", "Workbook", "Book")
 }
+#: Bytes below a space that no text has. Tab, line ends, Ctrl-Z and Escape occur in some.
+_CONTROLS = bytes(sorted({*range(0x01, 0x20), 0x7F} - {0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x1A, 0x1B}))
+#: Names read to find the one that a missing file may mean.
+_MOST_NAMES = 10_000
 _UNPACKED_RATIO = 200
 _UNPACKED_FREE = 1 << 26
 
@@ -96,7 +102,11 @@ def detect(path: Path, password: str | None) -> Content:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise SourceError(f"{path} does not exist.", "Check the name and the folder.") from None
+        near = _nearest(path)
+        raise SourceError(
+            f"{path} does not exist{f'; the nearest name in its folder is {near!r}' if near else ''}.",
+            "Check the name and the folder.",
+        ) from None
     except (OSError, ValueError) as error:
         raise SourceError(
             f"{name} cannot be opened: {_reason(error)}.", "Check the name and its permissions."
@@ -139,11 +149,42 @@ def detect(path: Path, password: str | None) -> Content:
     _refuse_foreign(name, start, f"is named {path.suffix or 'without an extension'} but is" if promises else "is")
     if start[:2] in _OLD_WORKBOOKS and start[2:4] in (b"\4\0", b"\6\0", b"\x08\0", b"\x10\0"):
         return Content("xls", note=_naming(name, "xls"))
+    if "text" not in _NAMES.get(path.suffix.lower(), ("text",)) and _is_binary(path, start):
+        raise SourceError(
+            f"{name} is not a workbook: its content is damaged or of another kind.",
+            "Export or transfer the sheet again.",
+        )
     return Content("text", lambda: path.open("rb"), note=_naming(name, "text"))
 
 
 def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _nearest(path: Path) -> str | None:
+    """The name in the folder of a missing file that is most like its own."""
+    if any(sign in path.name for sign in "*?["):
+        return None
+    try:
+        with os.scandir(path.parent) as entries:
+            names = {entry.name.casefold(): entry.name for entry in islice(entries, _MOST_NAMES) if entry.is_file()}
+    except (OSError, ValueError):
+        return None
+    return next((names[like] for like in get_close_matches(path.name.casefold(), names, 1, 0.7)), None)
+
+
+def _is_binary(path: Path, start: bytes) -> bool:
+    """Whether it is no text of any encoding: a zip file without its beginning, random bytes, or zeros."""
+    if b"PK\x03\x04" in start:
+        return True
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - (1 << 16)))
+        if b"PK\x05\x06" in stream.read():
+            return True
+    # Every second byte of a text in UTF-16 is NUL, or any other byte.
+    bytes_of_text = b"" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else start.replace(b"\0", b"")
+    controls = len(bytes_of_text) - len(bytes_of_text.translate(None, _CONTROLS))
+    return (controls > 1 and controls * 50 > len(bytes_of_text)) or not start.strip(b"\0")
 
 
 def _naming(name: str, kind: str) -> str:

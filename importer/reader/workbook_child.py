@@ -75,9 +75,7 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
     """The sheet to read, of (name, is visible): the wanted one, or the only visible one with data."""
     names = dict(sheets)
     if wanted is not None:
-        if wanted in names:
-            return wanted
-        raise SheetRefused(f" has no sheet {wanted!r}.", f"It has: {', '.join(map(repr, names))}.", tuple(names))
+        return named_sheet(tuple(names), wanted)
     visible = [name for name, is_visible in names.items() if is_visible and has_data[name]]
     if len(visible) == 1:
         return visible[0]
@@ -97,6 +95,19 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
             on_page=_SHEET_ON_PAGE,
         )
     raise SheetRefused(" contains no data.", "Import a workbook with a header and at least one row.")
+
+
+def named_sheet(names: tuple[str, ...], wanted: str) -> str:
+    """The sheet of this name. Case and the white space around it count only where they tell sheets apart."""
+    alike = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
+    if wanted in names or len(alike) == 1:
+        return wanted if wanted in names else alike[0]
+    from difflib import get_close_matches
+
+    folded = {name.strip().casefold(): name for name in names}
+    near = [folded[like] for like in get_close_matches(wanted.strip().casefold(), folded, 1)]
+    hint = f"; the nearest is {near[0]!r}" if near and not alike else ""
+    raise SheetRefused(f" has no sheet {wanted!r}{hint}.", f"It has: {', '.join(map(repr, names))}.", names)
 
 
 def marked(blocks: Iterable[SheetRows], merged: list[tuple[int, int]]) -> Iterator[SheetRows]:

@@ -20,11 +20,11 @@ from importer.reader.sheet_xml import (
     UncommonXml,
     UnreadableWorkbook,
     clean,
-    joined_rows,
     local_name,
     pieces,
     string_of,
 )
+from importer.reader.split_rows import joined_rows
 from importer.reader.workbook_messages import SheetRows
 
 _STRING = re.compile(r'<si><t(?: xml:space="preserve")?>([^<]*)</t></si>')
