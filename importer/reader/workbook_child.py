@@ -116,7 +116,7 @@ def marked(blocks: Iterable[SheetRows], merged: list[tuple[int, int]]) -> Iterat
     top, bottom = next(ranges, (1 << 40, 0))
     covered = 0
     for block in blocks:
-        block = encodable(without_blank_rows(unflagged(block)))
+        block, text = encodable(without_blank_rows(unflagged(block)))
         problems = list(block.problems)
         if block.numbers and (covered >= block.numbers[0] or top <= block.numbers[-1]):
             for number in block.numbers:
@@ -125,7 +125,6 @@ def marked(blocks: Iterable[SheetRows], merged: list[tuple[int, int]]) -> Iterat
                     top, bottom = next(ranges, (1 << 40, 0))
                 if number <= covered:
                     problems.append((number, -1, "merged_cells"))
-        text = "".join(map("".join, block.columns))
         if LOST in text:
             problems += [
                 (number, place, "lost_letters")
@@ -161,13 +160,16 @@ def without_blank_rows(block: SheetRows) -> SheetRows:
     )
 
 
-def encodable(block: SheetRows) -> SheetRows:
-    """The same rows, where the halves of letters, as programs escape or cut emojis, are whole or lost letters."""
+def encodable(block: SheetRows) -> tuple[SheetRows, str]:
+    """The same rows and all their text, where the halves of letters, as programs escape or cut emojis, are joined or
+    lost letters."""
+    text = "".join(map("".join, block.columns))
     try:
-        "".join(map("".join, block.columns)).encode()
+        text.encode()
     except UnicodeEncodeError:
-        return SheetRows(block.numbers, [list(map(whole_letters, column)) for column in block.columns], block.problems)
-    return block
+        columns = [list(map(whole_letters, column)) for column in block.columns]
+        return SheetRows(block.numbers, columns, block.problems), "".join(map("".join, columns))
+    return block, text
 
 
 def unflagged(block: SheetRows) -> SheetRows:
