@@ -214,7 +214,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "encoding",
         read_encoding,
-        "encoding of a text file, such as cp1252",
+        "encoding of a text file or an old .xls, such as cp1252",
         "NAME",
         ("run", "check", "map"),
         absent="detected",
