@@ -10,11 +10,14 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+import xlwt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from msoffcrypto.method.container.ecma376_encrypted import ECMA376Encrypted
+from msoffcrypto.method.rc4 import DocumentRC4
 
 from importer.errors import SourceError
 from importer.reader import SourceOptions, open_source
+from tests.support.biff_writer import in_container
 from tests.support.raw_xlsx import parts_of, text_cell, write_parts
 from tests.support.reading import Rows, read
 
@@ -124,3 +127,47 @@ def test_an_unsupported_cipher_asks_for_no_password(old: bytes, new: bytes, tmp_
     with pytest.raises(SourceError) as caught:
         open_source(file, SourceOptions(password="sesame"))
     assert not caught.value.locked
+
+
+def _rc4(stream: bytes, password: str) -> bytes:
+    """The records of an old workbook, encrypted as Excel 97 does ([MS-XLS] 2.2.10)."""
+    salt, verifier, at = os.urandom(16), os.urandom(16), 0
+    # A stream of zeros encrypts to the key stream.
+    keys = DocumentRC4.decrypt(password, salt, io.BytesIO(bytes(len(stream) + 58)), blocksize=1024).read()
+
+    def mixed(data: bytes, begin: int) -> bytes:
+        return bytes(one ^ other for one, other in zip(data, keys[begin:], strict=False))
+
+    proof = mixed(verifier + hashlib.md5(verifier).digest(), 0)
+    made = b""
+    while at < len(stream):
+        kind, size = struct.unpack_from("<HH", stream, at)
+        data = stream[at + 4 : at + 4 + size]
+        at += 4 + size
+        plain = size if kind in (0x809, 0xE1) else 0
+        if kind == 0x85:
+            # The position of the sheet is readable, and moves by the record that is added.
+            data, plain = struct.pack("<I", struct.unpack_from("<I", data)[0] + 58) + data[4:], 4
+        made += struct.pack("<HH", kind, size) + data[:plain] + mixed(data[plain:], len(made) + 4 + plain)
+        if len(made) == 4 + size and kind == 0x809:
+            made += struct.pack("<HHHHH", 0x2F, 54, 1, 1, 1) + salt + proof
+    # xlwt fills the stream with zeros, which must be whole records.
+    return made + bytes(-len(made) % 4)
+
+
+@pytest.mark.parametrize("password", ["VelvetSweatshop", "sesame"])
+def test_an_old_workbook_opens_with_its_password(password: str, tmp_path: Path) -> None:
+    """Excel's own one is not asked for."""
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Customers")
+    for at, text in enumerate(("mobile", "919800000001")):
+        sheet.write(at, 0, text)
+    file = tmp_path / "a.xls"
+    file.write_bytes(in_container(_rc4(book.get_biff_data(), password), "Workbook"))
+    assert read(file, password=password) == EXPECTED
+    if password == "VelvetSweatshop":
+        assert read(file) == EXPECTED
+    for given in (None, "wrong") if password == "sesame" else ():
+        with pytest.raises(SourceError) as caught:
+            open_source(file, SourceOptions(password=given))
+        assert caught.value.locked
