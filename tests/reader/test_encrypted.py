@@ -151,8 +151,8 @@ def _rc4(stream: bytes, password: str) -> bytes:
         made += struct.pack("<HH", kind, size) + data[:plain] + mixed(data[plain:], len(made) + 4 + plain)
         if len(made) == 4 + size and kind == 0x809:
             made += struct.pack("<HHHHH", 0x2F, 54, 1, 1, 1) + salt + proof
-    # xlwt fills the stream with zeros, which must be whole records.
-    return made + bytes(-len(made) % 4)
+    # xlwt fills the stream with zeros, which must be whole records: the last record ends at a multiple of four.
+    return made + struct.pack("<HH", 0, -len(made) % 4) + bytes(-len(made) % 4)
 
 
 @pytest.mark.parametrize("password", ["VelvetSweatshop", "sesame"])
