@@ -285,11 +285,10 @@ def _header(name: str, seen: list[tuple[int, list[str]]], header_row: int | None
             raise SourceError(f"{name} contains no rows.", "Import a sheet with a header and at least one row.")
     seen = seen[: at + 1 + SEARCHED_ROWS]
     row, cells = seen[at]
+    # As many formulas as the header has names are not a title.
+    above = min((number for number in unknown if unknown[number] >= sum(map(bool, map(str.strip, cells)))), default=row)
+    if above < row and header_row is None:
+        raise SourceError(f"{name}: row {above} contains formulas whose values are not stored.", _SAVE)
     used = max((place + 1 for _, record in seen[at:] for place, cell in enumerate(record) if cell.strip()), default=0)
     seen[at] = row, (cells + [""] * used)[:used]
-    header = header_of(name, seen, at, given=header_row is not None)
-    for above in sorted(unknown) if header_row is None else ():
-        # As many formulas as the header has names are not a title.
-        if above < row and unknown[above] >= len(header.columns):
-            raise SourceError(f"{name}: row {above} contains formulas whose values are not stored.", _SAVE)
-    return header
+    return header_of(name, seen, at, given=header_row is not None)
