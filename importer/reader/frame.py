@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from importer.errors import SourceError
-from importer.reader.cell_text import CONTROLS, LOST, cell_text
+from importer.reader.cell_text import CONTROLS, LOST, Flagged, cell_text
 from importer.reader.header import read_header
 from importer.reader.source import Source, own_problem
 from importer.row_block import Cells, RowBlock
@@ -46,16 +46,26 @@ class FrameSource(Source):
                 cells = [list(compress(column, full)) for column in cells]
                 if not numbers:
                     continue
-            problems = tuple(
-                own_problem(number, "control_character")
-                for number, row in zip(numbers, zip(*cells, strict=True), strict=True)
-                if CONTROLS.search("".join(row))
-            ) + tuple(
-                own_problem(number, "lost_letters", name)
-                for place, name in zip(self.header.places, self.columns, strict=True)
-                for number, cell in zip(numbers, cells[place], strict=True)
-                if LOST in cell
+            problems = (
+                tuple(
+                    own_problem(number, "control_character")
+                    for number, row in zip(numbers, zip(*cells, strict=True), strict=True)
+                    if CONTROLS.search("".join(row))
+                )
+                + tuple(
+                    own_problem(number, "lost_letters", name)
+                    for place, name in zip(self.header.places, self.columns, strict=True)
+                    for number, cell in zip(numbers, cells[place], strict=True)
+                    if LOST in cell
+                )
+                + tuple(
+                    own_problem(number, cell.code, name)
+                    for place, name in zip(self.header.places, self.columns, strict=True)
+                    for number, cell in zip(numbers, cells[place], strict=True)
+                    if isinstance(cell, Flagged)
+                )
             )
+            cells = [list(map(str, column)) if Flagged in set(map(type, column)) else column for column in cells]
             yield RowBlock(Cells([cells[place] for place in self.header.places], self.columns, numbers), problems)
 
     def _text(self, start: int, rows: int) -> list[list[str]]:

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.ElementTree import fromstring
 
-from importer.reader.number_formats import Shown, plain
+from importer.reader.number_formats import Shown, iso_shown, plain, plain_column
 from importer.reader.workbook_messages import SheetRows
 
 #: Cells further right are not part of a table. It bounds the cost of a stray cell.
@@ -236,7 +236,8 @@ class SheetReader:
             if min(indices) < 0:
                 raise IndexError
             return list(map(self._strings.__getitem__, indices))
-        return list(map(self._show(kind, style), values))
+        show = self._show(kind, style)
+        return plain_column(values) if show is plain else list(map(show, values))
 
     def _texts(self, styles: tuple[str, ...], types: tuple[str, ...], values: tuple[str, ...]) -> list[str]:
         shows = {key: self._show(*key) for key in set(zip(types, styles, strict=True))}
@@ -281,10 +282,11 @@ class SheetReader:
                 return strings[index]
 
             return shared
-        if kind in ("", "n"):
+        if kind in ("", "n", "d"):
             index = int(style) if style.isdigit() else 0
-            return self._formats[index] if index < len(self._formats) else plain
-        return {"b": _boolean, "d": _iso_date}.get(kind, clean)
+            show = self._formats[index] if index < len(self._formats) else plain
+            return iso_shown(show) if kind == "d" else show
+        return _boolean if kind == "b" else clean
 
     def _one_by_one(self, text: str) -> SheetRows:
         """Read the rows of a text with the XML parser."""
@@ -395,8 +397,3 @@ def _no_such_text() -> UnreadableWorkbook:
 
 def _boolean(value: str) -> str:
     return ("true" if value.strip() in ("1", "true") else "false") if value else ""
-
-
-def _iso_date(value: str) -> str:
-    text = value.strip().replace("T", " ").removesuffix("Z")
-    return re.sub(r"\.0+$", "", text).removesuffix(" 00:00:00")

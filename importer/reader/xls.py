@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import xlrd
 
-from importer.reader.cell_text import cell_text
-from importer.reader.number_formats import Shown, shown_as
+from importer.reader.built_in_formats import language_of
+from importer.reader.number_formats import Shown, double_text, plain, shown_as
 from importer.reader.ole import workbook_stream
 from importer.reader.sheet_xml import UnreadableWorkbook
 from importer.reader.workbook_messages import SheetRows
@@ -91,19 +91,25 @@ class XlsWorkbook:
 
     def _text(self, cell: xlrd.sheet.Cell) -> str:
         if cell.ctype in (xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE):
-            if cell.xf_index is None or cell.xf_index >= len(self._book.xf_list):
-                return cell_text(cell.value)
-            return self._show(cell.xf_index)(repr(cell.value).removesuffix(".0"))
+            known = cell.xf_index is not None and cell.xf_index < len(self._book.xf_list)
+            show = self._show(cell.xf_index) if known else plain
+            return show(double_text(float(cell.value)))
         if cell.ctype == xlrd.XL_CELL_BOOLEAN:
-            return cell_text(bool(cell.value))
+            return "true" if cell.value else "false"
         return str(cell.value)
 
     def _show(self, style: int) -> Shown:
         if style not in self._shown:
             key = self._book.xf_list[style].format_key
             found = self._book.format_map.get(key)
-            self._shown[style] = shown_as(key, found.format_str if found else None, bool(self._book.datemode))
+            code = found.format_str if found else None
+            self._shown[style] = shown_as(key, code, bool(self._book.datemode), self._language())
         return self._shown[style]
+
+    def _language(self) -> str:
+        """The language of the program's country, or of the first font with a character set."""
+        charsets = [font.character_set for font in self._book.font_list]
+        return language_of(charsets=charsets, country=self._book.countries[0])
 
 
 def _opened(contents: bytes, encoding: str | None) -> xlrd.book.Book:

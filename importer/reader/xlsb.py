@@ -6,7 +6,8 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from importer.reader.number_formats import Shown, plain, shown_as
+from importer.reader.built_in_formats import language_of
+from importer.reader.number_formats import Shown, double_text, plain, shown_as
 from importer.reader.parts import Parts
 from importer.reader.sheet_xml import MOST_COLUMNS, UnreadableWorkbook
 from importer.reader.workbook_messages import SheetRows
@@ -18,9 +19,9 @@ _LONGEST_RECORD = 1 << 24
 # The records, by the names of the standard without their `Brt`.
 _ROW_HEADER, _CELL_BLANK, _CELL_RK, _CELL_ERROR, _CELL_BOOL, _CELL_REAL, _CELL_TEXT, _CELL_SHARED = range(8)
 _FORMULA_TEXT, _FORMULA_NUMBER, _FORMULA_BOOL, _FORMULA_ERROR = 8, 9, 10, 11
-_SHARED_ITEM, _FORMAT, _STYLE = 19, 44, 47
+_SHARED_ITEM, _FONT, _FORMAT, _STYLE = 19, 43, 44, 47
 _BEGIN_DATA, _BOOK_PROPERTIES, _SHEET, _MERGED = 145, 153, 156, 176
-_BEGIN_STYLES, _END_STYLES = 617, 618
+_BEGIN_FORMATS, _END_FORMATS, _BEGIN_STYLES, _END_STYLES = 615, 616, 617, 618
 _CELLS = {
     _CELL_RK, _CELL_ERROR, _CELL_BOOL, _CELL_REAL, _CELL_TEXT, _CELL_SHARED,
     _FORMULA_TEXT, _FORMULA_NUMBER, _FORMULA_BOOL, _FORMULA_ERROR,
@@ -121,15 +122,19 @@ class XlsbWorkbook:
         path = self._path_of("styles")
         codes: dict[int, str] = {}
         styles: list[int] = []
-        inside = False
+        charsets: list[int] = []
+        inside = 0
         for kind, data in self._records(path) if path else ():
-            if kind == _FORMAT:
+            if kind in (_BEGIN_FORMATS, _END_FORMATS, _BEGIN_STYLES, _END_STYLES):
+                inside = kind
+            elif kind == _FORMAT and inside == _BEGIN_FORMATS:
                 codes[_short(data, 0)[0]] = _text(data, 2)[0]
-            elif kind in (_BEGIN_STYLES, _END_STYLES):
-                inside = kind == _BEGIN_STYLES
-            elif kind == _STYLE and inside:
+            elif kind == _STYLE and inside == _BEGIN_STYLES:
                 styles.append(_short(data, 2)[0])
-        return [shown_as(style, codes.get(style), self._is_1904) for style in styles]
+            elif kind == _FONT and len(data) > 10:
+                charsets.append(data[10])
+        language = language_of(charsets=charsets)
+        return [shown_as(style, codes.get(style), self._is_1904, language) for style in styles]
 
     def rows(self, name: str) -> Iterator[SheetRows]:
         """Yield every row with its number."""
@@ -175,7 +180,7 @@ class XlsbWorkbook:
                 else:
                     value = _packed_number(data, 8) if kind == _CELL_RK else _real(data, 8)[0]
                     show = formats[style] if style < len(formats) else plain
-                    row[place] = show(repr(value).removesuffix(".0"))
+                    row[place] = show(double_text(value))
         if row:
             numbers.append(number)
             kept.append(row)

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring, iterparse
 
+from importer.reader.built_in_formats import language_of
 from importer.reader.number_formats import Shown, shown_as
 from importer.reader.parts import Parts
 from importer.reader.sheet_xml import (
@@ -43,6 +44,13 @@ class SheetPart(NamedTuple):
 
 def _find(element: Element, name: str) -> Iterator[Element]:
     return (child for child in element.iter() if local_name(child.tag) == name)
+
+
+def _listed(root: Element, group: str, name: str) -> Iterator[Element]:
+    """The elements of a list that is a child of the root."""
+    for child in root:
+        if local_name(child.tag) == group:
+            yield from (element for element in child if local_name(element.tag) == name)
 
 
 class XlsxWorkbook:
@@ -100,15 +108,25 @@ class XlsxWorkbook:
         if not path:
             return []
         root = self._parts.xml(path)
-        codes = {int(element.get("numFmtId", "0")): element.get("formatCode", "") for element in _find(root, "numFmt")}
-        ids = [
-            int(style.get("numFmtId", "0"))
-            for styles in _find(root, "cellXfs")
-            for style in styles
-            if local_name(style.tag) == "xf"
-        ]
-        made = {number: shown_as(number, codes.get(number), self.is_1904) for number in set(ids)}
+        codes = {
+            # Conditional formats have formats of the same numbers.
+            int(element.get("numFmtId", "0")): element.get("formatCode", "")
+            for element in _listed(root, "numFmts", "numFmt")
+        }
+        ids = [int(style.get("numFmtId", "0")) for style in _listed(root, "cellXfs", "xf")]
+        language = self._language(root)
+        made = {number: shown_as(number, codes.get(number), self.is_1904, language) for number in set(ids)}
         return [made[number] for number in ids]
+
+    def _language(self, styles: Element) -> str:
+        """The language that the file names, or that its first font with a character set is for."""
+        path = next((path for kind, path in self._parts.related("").values() if kind == "core-properties"), "")
+        named = next(_find(self._parts.xml(path), "language"), None) if self._parts.find(path) else None
+        tag = (named.text or "") if named is not None else ""
+        charsets = [
+            found.get("val", "") for font in _listed(styles, "fonts", "font") for found in _find(font, "charset")
+        ]
+        return language_of(tag, charsets=[int(charset) for charset in charsets if charset.isdecimal()])
 
     def _shared_strings(self) -> list[str]:
         member = self._parts.find(self._path_of("sharedStrings"))

@@ -225,8 +225,11 @@ def test_frame(rows: list[list[Any]]) -> None:
 
 @given(st.floats(-1e300, 1e300))
 def test_numbers_keep_their_first_fifteen_digits(number: float) -> None:
-    """The text is the number rounded to 15 digits, no more and no less."""
+    """A whole number that a double keeps has all its digits, another one is rounded to 15, no more and no less."""
     text = cell_text.number_text(number)
     assert math.isclose(float(text), number, rel_tol=1e-14, abs_tol=0)
+    if number.is_integer() and abs(number) <= 2**53:
+        assert text == str(int(number))
+        return
     assert float(text) == float(format(number, ".15g"))
     assert not text.endswith(".0")
