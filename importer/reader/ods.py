@@ -1,4 +1,4 @@
-"""OpenDocument spreadsheets (.ods), streamed: typed values, or the displayed text where it has more digits."""
+"""OpenDocument spreadsheets (.ods), streamed: their rows, with the texts of `ods_cells`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from importer.reader.cell_text import number_text
+from importer.reader.ods_cells import attribute, count, shown_text, text_of
 from importer.reader.parts import Parts
 from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, UnreadableWorkbook, local_name
 from importer.reader.workbook_messages import SheetRows
@@ -33,16 +33,16 @@ class OdsWorkbook:
         for event, element in self._events():
             tag = local_name(element.tag)
             if event == "start" and tag == "table":
-                name = _attribute(element, "name")
+                name = attribute(element, "name")
                 self._has_data[name] = False
-                if styles.get(_attribute(element, "style-name")) == "false":
+                if styles.get(attribute(element, "style-name")) == "false":
                     hidden.add(name)
             elif event == "end" and tag == "style":
                 for child in element:
                     if local_name(child.tag) == "table-properties":
-                        styles[_attribute(element, "name")] = _attribute(child, "display")
+                        styles[attribute(element, "name")] = attribute(child, "display")
             elif event == "end" and tag == "table-cell" and self._has_data and not self._has_data[name]:
-                self._has_data[name] = bool(_attribute(element, "value-type") or _shown(element))
+                self._has_data[name] = bool(attribute(element, "value-type") or shown_text(element))
         self.sheets = [(name, name not in hidden) for name in self._has_data]
 
     def has_data(self) -> dict[str, bool]:
@@ -95,12 +95,12 @@ class OdsWorkbook:
             if tag == "table":
                 depth += 1 if event == "start" else -1
                 if event == "start" and depth == 1:
-                    inside = _attribute(element, "name") == name
+                    inside = attribute(element, "name") == name
                 elif event == "end" and depth == 0 and inside:
                     break
             if not inside or event != "end" or tag != "table-row":
                 continue
-            repeated = _count(element, "number-rows-repeated")
+            repeated = count(element, "number-rows-repeated")
             cells, troubles = _cells_of(element)
             if cells or troubles:
                 if repeated > _MOST_REPEATED:
@@ -121,15 +121,6 @@ def _batch(numbers: list[int], kept: list[list[str]], problems: list[tuple[int, 
     return SheetRows(numbers, [list(column) for column in zip_longest(*kept, fillvalue="")], problems)
 
 
-def _attribute(element: Element, name: str) -> str:
-    return next((value for key, value in element.attrib.items() if local_name(key) == name), "")
-
-
-def _count(element: Element, name: str) -> int:
-    text = _attribute(element, name)
-    return int(text) if text.isdigit() else 1
-
-
 def _cells_of(row: Element) -> tuple[list[str], list[tuple[int, str]]]:
     cells: list[str] = []
     problems: list[tuple[int, str]] = []
@@ -138,12 +129,12 @@ def _cells_of(row: Element) -> tuple[list[str], list[tuple[int, str]]]:
         tag = local_name(cell.tag)
         if tag not in ("table-cell", "covered-table-cell"):
             continue
-        repeated = _count(cell, "number-columns-repeated")
-        text, trouble = _text(cell)
+        repeated = count(cell, "number-columns-repeated")
+        text, trouble = text_of(cell)
         if (
             tag == "covered-table-cell"
-            or _count(cell, "number-columns-spanned") > 1
-            or _count(cell, "number-rows-spanned") > 1
+            or count(cell, "number-columns-spanned") > 1
+            or count(cell, "number-rows-spanned") > 1
         ):
             problems.append((-1, "merged_cells"))
         if text or trouble:
@@ -157,81 +148,3 @@ def _cells_of(row: Element) -> tuple[list[str], list[tuple[int, str]]]:
     if not cells and all(code == "merged_cells" for _, code in problems):
         return [], []
     return cells, problems
-
-
-def _shown(cell: Element) -> str:
-    """The paragraphs of a cell as text."""
-    return "\n".join(_inline(child) for child in cell if local_name(child.tag) == "p")
-
-
-def _inline(element: Element) -> str:
-    parts = [element.text or ""]
-    for child in element:
-        tag = local_name(child.tag)
-        if tag == "s":
-            parts.append(" " * _count(child, "c"))
-        elif tag == "tab":
-            parts.append("\t")
-        elif tag == "line-break":
-            parts.append("\n")
-        elif tag != "annotation":
-            parts.append(_inline(child))
-        parts.append(child.tail or "")
-    return "".join(parts)
-
-
-def _text(cell: Element) -> tuple[str, str]:
-    """The text of a cell, and the code of what is wrong with it."""
-    shown = _shown(cell)
-    types = [value for key, value in cell.attrib.items() if local_name(key) == "value-type"]
-    if "error" in types or (_attribute(cell, "formula") and shown.startswith(("#", "Err:"))):
-        return shown or "#ERROR", "error_cell"
-    if not types:
-        has_value = any(local_name(child.tag) == "p" for child in cell)
-        return shown, "formula_without_value" if _attribute(cell, "formula") and not has_value else ""
-    kind = types[0]
-    if kind in ("float", "percentage", "currency"):
-        value = _attribute(cell, "value")
-        try:
-            number = number_text(float(value))
-        except ValueError:
-            return shown, ""
-        if number in ("0", "1") and shown.isalpha():
-            # LibreOffice stores a boolean as a number and displays it as a word in the user's language.
-            return ("true" if number == "1" else "false"), ""
-        # A number format of zeros displays leading zeros that the value lacks.
-        return (shown if _same_digits(shown, number) else number), ""
-    if kind == "date":
-        return _attribute(cell, "date-value").replace("T", " ").partition(".")[0].removesuffix(" 00:00:00"), ""
-    if kind == "time":
-        return _time(_attribute(cell, "time-value")) or shown, ""
-    if kind == "boolean":
-        return _attribute(cell, "boolean-value"), ""
-    return shown or _attribute(cell, "string-value"), ""
-
-
-def _same_digits(shown: str, number: str) -> bool:
-    """Leading zeros before exactly the number."""
-    return (
-        shown.isascii()
-        and shown.isdigit()
-        and number.isdigit()
-        and len(shown) > len(number)
-        and shown.endswith(number)
-        and not shown[: -len(number)].strip("0")
-    )
-
-
-def _time(text: str) -> str:
-    """`PT14H30M00S` as `14:30:00`."""
-    if not text.startswith("PT"):
-        return ""
-    parts = {"H": 0, "M": 0, "S": 0}
-    digits = ""
-    for character in text[2:]:
-        if character in parts:
-            parts[character] = round(float(digits or "0"))
-            digits = ""
-        else:
-            digits += character if character in "0123456789." else ""
-    return f"{parts['H']:02d}:{parts['M']:02d}:{parts['S']:02d}"

@@ -91,8 +91,8 @@ class XlsWorkbook:
 
     def _text(self, cell: xlrd.sheet.Cell) -> str:
         if cell.ctype in (xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE):
-            known = cell.xf_index is not None and cell.xf_index < len(self._book.xf_list)
-            show = self._show(cell.xf_index) if known else plain
+            style = cell.xf_index
+            show = self._show(style) if style is not None and style < len(self._book.xf_list) else plain
             return show(double_text(float(cell.value)))
         if cell.ctype == xlrd.XL_CELL_BOOLEAN:
             return "true" if cell.value else "false"
