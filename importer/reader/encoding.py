@@ -11,8 +11,8 @@ import msgspec
 
 from importer.errors import SourceError
 from importer.reader.cell_text import CONTROLS, LOST
+from importer.reader.guessing import is_clear, odd_cells, readings, shown
 from importer.system.encodings import text_encoding
-from importer.system.late import late
 
 Opener = Callable[[], BinaryIO]
 
@@ -27,14 +27,10 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: Encodings that spreadsheet programs and tills write when they do not write Unicode.
-_LIKELY = [
-    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
-    "cp932", "gb18030", "big5", "cp949", "cp437", "cp850", "mac_roman",
-]  # fmt: skip
-#: With fewer letters beyond ASCII a detector guesses. Excel's own export is then by far the most likely.
-_FEW = 24
+#: Different cells, and lines, that are enough to judge an encoding.
+_CELLS, _LINES = 300, 20_000
 _NOT_CONTROL = bytes(sorted(set(range(256)) - set(range(0x20)) - {0x7F} | {0x09, 0x0A, 0x0D}))
+_BREAK = re.compile(rb"\r\n|\n|\r")
 
 
 class TextFindings(msgspec.Struct, frozen=True):
@@ -133,22 +129,51 @@ def _detect(name: str, opener: Opener, error: Undecodable) -> TextFindings:
     if error.beyond_ascii > 0 or good > bad:
         # Most of it is UTF-8: the file is damaged, and another encoding would only hide the damage.
         raise _refusal(name, error, "UTF-8, the encoding of the rest")
-    odd_lines = b"\n".join(line for line in re.split(rb"[\r\n]+", error.sample) if not line.isascii())[: 1 << 16]
-    from_bytes = late("charset_normalizer", "from_bytes")
-    candidates: list[str] = [match.encoding for match in from_bytes(odd_lines, cp_isolation=_LIKELY)]
-    if sum(byte > 0x7F for byte in odd_lines) < _FEW or "cp1252" in candidates[:2]:
-        candidates.insert(0, "cp1252")
-    for encoding in dict.fromkeys(candidates):
+    line, cells = _odd_cells(opener)
+    found = readings(cells)
+    while found and is_clear(found):
+        encoding = found[0].encoding
         try:
-            found = _scan(name, opener, encoding)
+            findings = _scan(name, opener, encoding)
         except Undecodable:
+            del found[0]
             continue
-        return msgspec.structs.replace(
-            found,
-            note=f"The text is not UTF-8; it was read as {encoding}. Check letters with accents, and set the encoding "
-            "if they are wrong.",
+        note = (
+            f"The text is not UTF-8; it was read as {encoding}, like “{shown(found[:1])[0][1]}” in line {line:,}. "
+            "Check letters with accents, and set the encoding if they are wrong."
         )
-    raise _refusal(name, error, "UTF-8 or another known encoding")
+        return msgspec.structs.replace(findings, note=note)
+    candidates = shown(found)
+    if len(candidates) < 2:
+        raise _refusal(name, error, "UTF-8 or another known encoding")
+    listed = ", ".join([f"{encoding} (“{cell}”)" for encoding, cell in candidates])
+    raise SourceError(
+        f"{name} is not UTF-8, and its encoding is not certain. A cell reads differently in {listed}.",
+        f"Pass the one in which it is right (like --encoding {candidates[0][0]}), or save the sheet as 'CSV UTF-8'.",
+        on_page="Set the one in which it is right under “How the file is read”, or save the sheet as 'CSV UTF-8'.",
+    )
+
+
+def _odd_cells(opener: Opener) -> tuple[int, list[bytes]]:
+    """The line of the first cell with bytes beyond ASCII, and the first different ones of these cells."""
+    cells: dict[bytes, None] = {}
+    first = lines = judged = 0
+    rest = b""
+    with opener() as stream:
+        while len(cells) < _CELLS and judged < _LINES and (block := stream.read(BLOCK)):
+            if block.endswith(b"\r"):
+                block += stream.read(1)
+            *whole, rest = _BREAK.split(rest + block)
+            for number, line in enumerate(whole, lines + 1):
+                if not line.isascii():
+                    first = first or number
+                    judged += 1
+                    cells.update(dict.fromkeys(odd_cells(line)))
+            lines += len(whole)
+    if not rest.isascii():
+        first = first or lines + 1
+        cells.update(dict.fromkeys(odd_cells(rest)))
+    return first, list(cells)[:_CELLS]
 
 
 def find_encoding(name: str, opener: Opener, given: str | None) -> TextFindings:
