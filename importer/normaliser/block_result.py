@@ -5,6 +5,7 @@ from __future__ import annotations
 from importer.model import Problem, Repair
 from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.damage import CellResult
+from importer.normaliser.destroyed import destroyed
 
 
 class BlockResult:
@@ -50,7 +51,12 @@ class BlockResult:
             verdict = texts[at]
             assert isinstance(verdict, CellResult)
             text, repairs, code = verdict
-            if code:
+            broken = destroyed(values[at]) if text or code else ""
+            if broken:
+                text, repairs = "", ()
+                faults.add(at)
+                self.reject(at, column, values[at], broken)
+            elif code:
                 faults.add(at)
                 self.reject(at, column, values[at], f"{prefix}{code}")
             for repair in repairs if text else ():

@@ -264,13 +264,18 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "lost_letters": (
-        "the cell contains � where a program lost a letter",
+        "the cell contains � or only ? where a program lost letters",
         "Retype the value, or export the sheet again as CSV UTF-8 or as a workbook.",
         "sheet owner",
     ),
+    "garbled_letters": (
+        "the cell was saved in a wrong encoding, like MÃ¼nchen for München",
+        "Export the sheet again from its origin as CSV UTF-8 or as a workbook, or retype the value.",
+        "sheet owner",
+    ),
     "error_cell": (
-        "the cell contains a spreadsheet error like #N/A",
-        "Correct the formula, or type the value.",
+        "the cell contains a spreadsheet error like #N/A, or ### of a column that was too narrow",
+        "Correct the formula or widen the column and export the sheet again, or type the value.",
         "sheet owner",
     ),
     "formula_without_value": (

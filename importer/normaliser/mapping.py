@@ -13,6 +13,7 @@ import msgspec
 
 from importer.errors import SourceError
 from importer.model import FIELDS, IDENTIFIERS
+from importer.normaliser.destroyed import destroyed
 from importer.normaliser.facts import SheetFacts
 from importer.normaliser.synonyms import field_of, fold, likeness, near_field
 
@@ -191,6 +192,12 @@ def mistakes_of(mapping: Mapping, columns: Sequence[str]) -> list[str]:
         if len(feeding) > 1
     ]
     names_in_use = (*[use.preference for use in mapping.preferences], *constants)
+    broken = [name for name in names_in_use if destroyed(name)]
+    if broken:
+        faults.append(
+            f"{named(broken)} {_is(broken)} not a readable name: a program destroyed its letters."
+            " Rename it in the sheet, map it to the preference's name, or ignore it."
+        )
     too_long = [name for name in names_in_use if len(name) > LONGEST_NAME]
     if too_long:
         lengths = ", ".join([f"“{name}” ({len(name)})" for name in too_long])

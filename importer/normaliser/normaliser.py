@@ -17,6 +17,7 @@ from importer.normaliser.block_result import BlockResult
 from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.countries import known_country
 from importer.normaliser.damage import CellResult, identifier
+from importer.normaliser.destroyed import destroyed
 from importer.normaliser.facts import unquoted
 from importer.normaliser.mapping import (
     IGNORED,
@@ -67,7 +68,7 @@ class _Texts(dict[str, "str | CellResult"]):
         if len(self) >= _REMEMBERED:
             self.clear()
         verdict = identifier(text, LONGEST_TEXT)
-        found: str | CellResult = text if verdict == (text, (), "") else verdict
+        found: str | CellResult = text if verdict == (text, (), "") and not destroyed(text) else verdict
         self[text] = found
         return found
 
@@ -285,7 +286,7 @@ class Normaliser:
 
     def _read_values(self, rows: BlockResult, column: str, values: list[str], reader: ValueReader) -> list[Pair | None]:
         cells = [reader[value] for value in values]
-        if reader.checks:
+        if reader.refused:
             for at in [at for at, cell in enumerate(cells) if cell.__class__ is InvalidPreference]:
                 self._refuse(rows, at, column, values[at], cells[at])
                 cells[at] = None
@@ -344,6 +345,9 @@ class Normaliser:
             return None
         reader = self._long_readers.get(name)
         if reader is None:
+            if broken := destroyed(name):
+                rows.reject(at, name_column, written, broken)
+                return None
             if len(self._long_readers) >= 1_000:
                 self._long_readers.clear()
             reader = self._long_readers[name] = self._reader(name, self._uses[value_column])

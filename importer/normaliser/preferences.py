@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from importer.model import FieldDefinition
 from importer.normaliser.damage import FORMULA, is_date
+from importer.normaliser.destroyed import destroyed
 from importer.normaliser.mapping import ColumnUse
 
 #: Distinct values cached per column. It bounds the memory for columns of free text.
@@ -44,8 +45,8 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
         self.name = name
         #: Cell text → the code of its repair.
         self.repaired: dict[str, str] = {}
-        #: Whether a value is checked at all.
-        self.checks = definition is not None or rejects_dates
+        #: Whether a value was refused.
+        self.refused = False
         self._rejects_dates = rejects_dates
         self._use = use
         self._definition = definition
@@ -56,6 +57,7 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
             self.clear()
             self.repaired.clear()
         found = self[text] = self._read(text)
+        self.refused = self.refused or found.__class__ is InvalidPreference
         return found
 
     def _read(self, text: str) -> Pair | InvalidPreference | None:
@@ -75,6 +77,8 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
             if repaired:
                 self.repaired[text] = "list_quotes_removed"
             value = json.dumps(items, ensure_ascii=False)
+        if broken := next(filter(None, map(destroyed, items)), ""):
+            return InvalidPreference(broken)
         if self._definition is not None:
             for item in items:
                 refused = self._check(item, self._definition)

@@ -30,6 +30,7 @@ _BOMS = (
 #: Different cells, and lines, that are enough to judge an encoding.
 _CELLS, _LINES = 300, 20_000
 _NOT_CONTROL = bytes(sorted(set(range(256)) - set(range(0x20)) - {0x7F} | {0x09, 0x0A, 0x0D}))
+_C1_IN_UTF8 = re.compile(rb"\xc2[\x80-\x9f]")
 _BREAK = re.compile(rb"\r\n|\n|\r")
 
 
@@ -62,6 +63,7 @@ def _scan(name: str, opener: Opener, encoding: str) -> TextFindings:
     """Decode the whole text once, strictly, and keep nothing."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     wide = encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
+    is_utf8 = encoding.startswith("utf-8")
     size = lines = since_break = longest = beyond_ascii = 0
     has_quotes = has_controls = has_lost = False
     with opener() as stream:
@@ -86,6 +88,11 @@ def _scan(name: str, opener: Opener, encoding: str) -> TextFindings:
             else:
                 has_controls = has_controls or bool(block.translate(None, _NOT_CONTROL))
                 if not block.isascii():
+                    if is_utf8:
+                        # Faster than a search of the text, where other letters of two bytes are frequent.
+                        has_controls = has_controls or bool(_C1_IN_UTF8.search(block) or CONTROLS.match(text[:1]))
+                    else:
+                        has_controls = has_controls or bool(CONTROLS.search(text))
                     beyond_ascii += len(block) - len(text)
             has_lost = has_lost or LOST in text
             has_quotes = has_quotes or '"' in text

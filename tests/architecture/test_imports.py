@@ -75,6 +75,7 @@ DOORS = {
     "uvicorn": ("sandbox", "web"),
     "phonenumbers": ("normaliser.phones", "checker.findings"),
     "email_validator": ("normaliser.emails",),
+    "ftfy": ("normaliser.destroyed",),
     "fsspec": ("nightly.remote", "nightly.sftp"),
     "paramiko": ("nightly.sftp",),
     "apprise": ("nightly.notices",),

@@ -25,7 +25,7 @@ except SystemExit as end:
 WORKBOOKS = {"openpyxl", "xlsxwriter", "xlrd", "msoffcrypto", "defusedxml"}
 NOTHING = {
     *("pandas", "numpy", "sqlalchemy", "aiohttp", "httpx", "jinja2", "starlette", "uvicorn", "phonenumbers"),
-    *("email_validator", "structlog", "tqdm", "opentelemetry", "apprise", "truststore"),
+    *("email_validator", "ftfy", "structlog", "tqdm", "opentelemetry", "apprise", "truststore"),
     *("fsspec", "paramiko", *WORKBOOKS),
 }
 LIST = {
@@ -37,7 +37,7 @@ LIST = {
     "run": (
         ("run", "ten.csv", "--sandbox", "--quiet"),
         {*WORKBOOKS, "phonenumbers", "email_validator", "structlog", "tqdm", "opentelemetry", "apprise", "fsspec"}
-        | {"paramiko", "psycopg", "pandas", "numpy", "aiohttp", "uvicorn"},
+        | {"paramiko", "psycopg", "ftfy", "pandas", "numpy", "aiohttp", "uvicorn"},
     ),
 }
 

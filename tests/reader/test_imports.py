@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SLOW = ["pandas", "numpy", "openpyxl", "xlrd", "msoffcrypto", "phonenumbers", "email_validator"]
+SLOW = ["pandas", "numpy", "openpyxl", "xlrd", "msoffcrypto", "phonenumbers", "email_validator", "ftfy"]
 READ = """
 import json, sys
 from importer.normaliser.mapping import propose

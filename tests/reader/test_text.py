@@ -10,6 +10,7 @@ import pytest
 
 from importer.errors import SourceError
 from importer.reader import SourceOptions, open_source
+from importer.reader.encoding import BLOCK
 from importer.reader.header import find_header_row
 from tests.support.reading import read
 
@@ -143,3 +144,24 @@ def test_the_header_is_found(text: str, row: int) -> None:
     found = find_header_row(list(enumerate(records, 1)))
     assert found is not None
     assert found + 1 == row
+
+
+@pytest.mark.parametrize("cell", ["O\x92Neill", "5 \x96 6", "Caf\x85", "\x80 5"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_what_remains_of_the_marks_of_windows_is_damage(cell: str, encoding: str, tmp_path: Path) -> None:
+    """The control characters above DEL are ’ or – or € read as latin-1. The row is rejected; good rows are not."""
+    file = tmp_path / "a.csv"
+    file.write_bytes(f"mobile,name\n1,Zoë 10\xa0€\n2,{cell}\n3,Ünal\n".replace("€", "£").encode(encoding))
+    _, problems = read(file, encoding=encoding)
+    assert problems == [(3, None, "control_character")]
+
+
+def test_a_control_of_windows_is_found_at_the_border_of_a_block(tmp_path: Path) -> None:
+    """Its two bytes in UTF-8 are read in two blocks."""
+    start = "mobile,name\n" + "1,abcdef\n" * (BLOCK // 9 - 10)
+    text = start + "1," + "x" * (BLOCK - len(start) - 3) + "\x92\n"
+    file = tmp_path / "a.csv"
+    file.write_bytes(text.encode())
+    assert file.read_bytes()[BLOCK - 1 : BLOCK + 1] == b"\xc2\x92"
+    _, problems = read(file)
+    assert [code for _, _, code in problems] == ["control_character"]
