@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -13,6 +14,9 @@ from importer.errors import SourceError
 from importer.reader.cell_text import CONTROLS, LOST
 from importer.reader.guessing import is_clear, odd_cells, readings, shown
 from importer.system.encodings import text_encoding
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 Opener = Callable[[], BinaryIO]
 
@@ -30,6 +34,9 @@ _BOMS = (
 #: Different cells, and lines, that are enough to judge an encoding.
 _CELLS, _LINES = 300, 20_000
 _NOT_CONTROL = bytes(sorted(set(range(256)) - set(range(0x20)) - {0x7F} | {0x09, 0x0A, 0x0D}))
+_WIDE = ("utf-16", "utf-32", "utf_16", "utf_32")
+#: Ctrl-Z ends a text of DOS. Programs fill the rest of its last block with NUL or Ctrl-Z.
+_END, _LONGEST_END = re.compile(r"\x1a[\x1a\x00\r\n]*\Z"), 4096
 _C1_IN_UTF8 = re.compile(rb"\xc2[\x80-\x9f]")
 _BREAK = re.compile(rb"\r\n|\n|\r")
 
@@ -44,6 +51,10 @@ class TextFindings(msgspec.Struct, frozen=True):
     has_lost_letters: bool
     #: An upper bound: too high where a text mixes line ends.
     longest_line: int
+    #: A CR without LF in a text whose lines end with LF: it belongs to its cell.
+    has_stray_returns: bool = False
+    #: Bytes of a Ctrl-Z of DOS, and what follows it, at the end. They are not counted in `size`.
+    after_end: int = 0
     note: str = ""
 
 
@@ -62,9 +73,9 @@ class Undecodable(Exception):
 def _scan(name: str, opener: Opener, encoding: str) -> TextFindings:
     """Decode the whole text once, strictly, and keep nothing."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    wide = encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
-    is_utf8 = encoding.startswith("utf-8")
+    wide = encoding.startswith(_WIDE)
     size = lines = since_break = longest = beyond_ascii = 0
+    ends = _Ends()
     has_quotes = has_controls = has_lost = False
     with opener() as stream:
         while True:
@@ -83,17 +94,10 @@ def _scan(name: str, opener: Opener, encoding: str) -> TextFindings:
             if not block:
                 break
             size += len(block)
-            if wide:
-                has_controls = has_controls or bool(CONTROLS.search(text))
-            else:
-                has_controls = has_controls or bool(block.translate(None, _NOT_CONTROL))
-                if not block.isascii():
-                    if is_utf8:
-                        # Faster than a search of the text, where other letters of two bytes are frequent.
-                        has_controls = has_controls or bool(_C1_IN_UTF8.search(block) or CONTROLS.match(text[:1]))
-                    else:
-                        has_controls = has_controls or bool(CONTROLS.search(text))
-                    beyond_ascii += len(block) - len(text)
+            has_controls = has_controls or _has_controls(block, text, encoding)
+            if not wide:
+                beyond_ascii += len(block) - len(text)
+            ends.add(text)
             has_lost = has_lost or LOST in text
             has_quotes = has_quotes or '"' in text
             lengths = list(map(len, text.split("\n" if "\n" in text else "\r")))
@@ -106,7 +110,54 @@ def _scan(name: str, opener: Opener, encoding: str) -> TextFindings:
                     f"{name}: line {lines + 1:,} is longer than {LONGEST_LINE:,} characters, so this is not a table.",
                     "Export the sheet again as CSV (UTF-8) or as a workbook.",
                 )
-    return TextFindings(encoding, size, has_quotes, has_controls, has_lost, longest)
+    width = 4 if "32" in encoding else 2 if wide else 1
+    return TextFindings(
+        encoding,
+        size,
+        has_quotes,
+        has_controls,
+        has_lost,
+        longest,
+        has_stray_returns=ends.has_breaks and ends.lone_returns > 0,
+        after_end=ends.after_end * width,
+    )
+
+
+def _has_controls(block: bytes, text: str, encoding: str) -> bool:
+    """Whether a block has control characters: by its bytes, where that is faster."""
+    if encoding.startswith(_WIDE):
+        return CONTROLS.search(text) is not None
+    if block.translate(None, _NOT_CONTROL):
+        return True
+    if block.isascii():
+        return False
+    if encoding.startswith("utf-8"):
+        # The first character may begin in the block before.
+        return _C1_IN_UTF8.search(block) is not None or CONTROLS.match(text) is not None
+    return CONTROLS.search(text) is not None
+
+
+class _Ends:
+    """How lines end, and the text."""
+
+    def __init__(self) -> None:
+        self.has_breaks = False
+        self.lone_returns = 0
+        self._last = ""
+
+    def add(self, text: str) -> None:
+        self.has_breaks = self.has_breaks or "\n" in text
+        if "\r" in text:
+            self.lone_returns += text.count("\r") - text.count("\r\n")
+        if self._last[-1:] == "\r" and text[:1] == "\n":
+            self.lone_returns -= 1
+        self._last = (self._last + text if len(text) < _LONGEST_END else text)[-_LONGEST_END:]
+
+    @property
+    def after_end(self) -> int:
+        """Characters from a Ctrl-Z of DOS to the end."""
+        end = _END.search(self._last)
+        return len(end.group()) if end else 0
 
 
 def _wide_without_bom(start: bytes) -> str | None:
@@ -185,6 +236,41 @@ def _odd_cells(opener: Opener) -> tuple[int, list[bytes]]:
 
 def find_encoding(name: str, opener: Opener, given: str | None) -> TextFindings:
     """The encoding of the text, found by decoding all of it. `given`: the encoding that the user specified."""
+    found = _found(name, opener, given)
+    if not found.after_end:
+        return found
+    size = found.size - found.after_end
+    text = _scan(name, before_end(opener, size), found.encoding)
+    return msgspec.structs.replace(text, after_end=found.after_end, note=found.note)
+
+
+def before_end(opener: Opener, size: int) -> Opener:
+    """The same text up to a byte."""
+    return lambda: io.BufferedReader(_Beginning(opener(), size))
+
+
+class _Beginning(io.RawIOBase):
+    """The first bytes of a stream."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream = stream
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        block = self._stream.read(min(len(memoryview(buffer)), self._left))
+        memoryview(buffer)[: len(block)] = block
+        self._left -= len(block)
+        return len(block)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _found(name: str, opener: Opener, given: str | None) -> TextFindings:
     with opener() as stream:
         start = stream.read(4096)
     marked = next((encoding for bom, encoding in _BOMS if start.startswith(bom)), None)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from importer.errors import SourceError
 from importer.reader.encoding import BLOCK, Opener
 from importer.system.garbage import collection_paused
 
+if TYPE_CHECKING:
+    from _csv import Reader
+
 #: The longest cell. The limit also stops an unclosed quote from taking in the rest of the file.
 LONGEST_CELL = 1 << 17
+
+#: A CR that does not end a line, and what stands for it while a text is parsed: no decoded text has it.
+_STRAY, _STAND_IN = re.compile(r"\r(?!\n)"), "\udc0d"
 
 csv.field_size_limit(LONGEST_CELL)
 
@@ -21,13 +28,16 @@ csv.field_size_limit(LONGEST_CELL)
 class Records:
     """The records of a text. Errors name the line that cannot be parsed."""
 
-    def __init__(self, name: str, opener: Opener, encoding: str, delimiter: str, *, spaced: bool = False) -> None:
+    def __init__(
+        self, name: str, opener: Opener, encoding: str, delimiter: str, *, spaced: bool = False, stray: bool = False
+    ) -> None:
         self._name = name
         self._spaced = spaced
-        self._reopen: Callable[[], TextIO] = lambda: _lines(opener, encoding)
+        self._stray = stray
+        self._reopen: Callable[[], TextIO] = lambda: _lines(opener, encoding, stray=stray)
         self._lines = self._reopen()
         self._delimiter = delimiter
-        self._reader = csv.reader(self._lines, delimiter=delimiter, skipinitialspace=spaced, strict=True)
+        self._reader = self._parse(self._lines)
 
     def __enter__(self) -> Records:
         return self
@@ -43,9 +53,15 @@ class Records:
         # Thousands of lists of text without cycles: garbage collection would take a third of the time.
         with collection_paused():
             try:
-                return list(islice(self._reader, rows))
+                taken = list(islice(self._reader, rows))
             except csv.Error as error:
                 raise self._explained() from error
+            return with_stray_returns(taken) if self._stray else taken
+
+    def _parse(self, lines: Iterable[str]) -> Reader:
+        if self._stray:
+            lines = map(without_stray_returns, lines)
+        return csv.reader(lines, delimiter=self._delimiter, skipinitialspace=self._spaced, strict=True)
 
     def check(self) -> int:
         """Parse the whole text and keep nothing. Returns the number of records."""
@@ -63,7 +79,7 @@ class Records:
         """Read again up to the record that failed, to find the line where its quote was opened."""
         start = 0
         with self._reopen() as lines:
-            reader = csv.reader(lines, delimiter=self._delimiter, skipinitialspace=self._spaced, strict=True)
+            reader = self._parse(lines)
             try:
                 for _ in reader:
                     start = reader.line_num
@@ -82,9 +98,19 @@ class Records:
         )
 
 
-def _lines(opener: Opener, encoding: str) -> TextIO:
+def without_stray_returns(line: str) -> str:
+    """A line for the parser, for which each CR ends a line: those that do not are replaced."""
+    return _STRAY.sub(_STAND_IN, line) if "\r" in line else line
+
+
+def with_stray_returns(records: list[list[str]]) -> list[list[str]]:
+    """The records as they are written."""
+    return [[cell.replace(_STAND_IN, "\r") for cell in record] for record in records]
+
+
+def _lines(opener: Opener, encoding: str, *, stray: bool) -> TextIO:
     """The text by line with its line ends, because the parser needs those inside quotes unchanged."""
-    text = io.TextIOWrapper(opener(), encoding=encoding, errors="strict", newline="")
+    text = io.TextIOWrapper(opener(), encoding=encoding, errors="strict", newline="\n" if stray else "")
     text._CHUNK_SIZE = BLOCK  # type: ignore[attr-defined]
     return text
 
@@ -114,9 +140,10 @@ def _quote_line(lines: Iterator[str], delimiter: str) -> int | None:
 class PlainLines:
     """The lines of a text without quotes: each line is a record."""
 
-    def __init__(self, opener: Opener, encoding: str) -> None:
+    def __init__(self, opener: Opener, encoding: str, *, stray: bool = False) -> None:
+        self._stray = stray
         self._raw = opener()
-        self._text = io.TextIOWrapper(self._raw, encoding=encoding, errors="strict", newline=None)
+        self._text = io.TextIOWrapper(self._raw, encoding=encoding, errors="strict", newline="\n" if stray else None)
         self._text._CHUNK_SIZE = BLOCK  # type: ignore[attr-defined]
         self._ahead: list[str] = []
 
@@ -133,6 +160,8 @@ class PlainLines:
                 break
             if text[-1] != "\n":
                 text += self._text.readline()
+            if self._stray:
+                text = text.replace("\r\n", "\n")
             lines = text.split("\n")
             if not lines[-1]:
                 lines.pop()

@@ -10,9 +10,15 @@ from importer.errors import SourceError
 from importer.model import Problem
 from importer.reader.cell_text import CONTROLS, LOST
 from importer.reader.delimiter import find_delimiter, records_of
-from importer.reader.encoding import Opener, TextFindings, find_encoding
+from importer.reader.encoding import Opener, TextFindings, before_end, find_encoding
 from importer.reader.header import Header, find_header_row, header_of
-from importer.reader.records import LONGEST_CELL, PlainLines, Records
+from importer.reader.records import (
+    LONGEST_CELL,
+    PlainLines,
+    Records,
+    with_stray_returns,
+    without_stray_returns,
+)
 from importer.reader.source import Source, SourceOptions, own_problem
 from importer.row_block import Cells, RowBlock
 from importer.system.formula_guard import unguard
@@ -64,7 +70,8 @@ class TextSource(Source):
                     number += len(batch)
             self._note_if_full(number - 1)
             return
-        with PlainLines(self._opener, self._findings.encoding) as plain:
+        findings = self._findings
+        with PlainLines(self._opener, findings.encoding, stray=findings.has_stray_returns) as plain:
             plain.take(self.header.row)
             while lines := plain.take(rows):
                 yield from self._from_lines(lines, range(number, number + len(lines)))
@@ -72,7 +79,8 @@ class TextSource(Source):
         self._note_if_full(number - 1)
 
     def _records(self) -> Records:
-        return Records(self.name, self._opener, self._findings.encoding, self._delimiter, spaced=self._spaced)
+        findings, stray = self._findings, self._findings.has_stray_returns
+        return Records(self.name, self._opener, findings.encoding, self._delimiter, spaced=self._spaced, stray=stray)
 
     def lines_of(self, row_number: int) -> tuple[int, int]:
         with self._records() as records:
@@ -172,12 +180,17 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, p
 
     `proven`: an earlier opening checked it."""
     findings = find_encoding(name, opener, options.encoding)
+    stray = findings.has_stray_returns
+    if findings.after_end:
+        opener = before_end(opener, findings.size)
     sample = io.TextIOWrapper(opener(), encoding=findings.encoding, newline="")
     with sample:
         text = sample.read(_SAMPLE)
-    lines = list(io.StringIO(text, newline=""))
+    lines = list(io.StringIO(text, newline="\n" if stray else ""))
     if len(text) == _SAMPLE and len(lines) > 1:
         lines.pop()
+    if stray:
+        lines = list(map(without_stray_returns, lines))
     declared = _declared_delimiter(lines)
     delimiter = _TAB.get(options.delimiter or "", options.delimiter) or declared or find_delimiter(lines)
     if len(delimiter) != 1 or delimiter in '"\r\n':
@@ -188,11 +201,13 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, p
     spaced = findings.has_quotes and _has_spaced_quotes(lines, delimiter, records)
     if spaced:
         records = records_of(lines, delimiter, spaced=True)
+    if stray:
+        records = with_stray_returns(records)
     if declared and records:
         records[0] = []
     has_line_breaks = False
     if not proven and (findings.has_quotes or findings.longest_line > LONGEST_CELL):
-        with Records(name, opener, findings.encoding, delimiter, spaced=spaced) as all_records:
+        with Records(name, opener, findings.encoding, delimiter, spaced=spaced, stray=stray) as all_records:
             has_line_breaks = all_records.check() < all_records.lines
     header = _header(name, records, options.header_row)
     source = TextSource(

@@ -165,3 +165,44 @@ def test_a_control_of_windows_is_found_at_the_border_of_a_block(tmp_path: Path) 
     assert file.read_bytes()[BLOCK - 1 : BLOCK + 1] == b"\xc2\x92"
     _, problems = read(file)
     assert [code for _, _, code in problems] == ["control_character"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_a_stray_cr_belongs_to_its_cell(encoding: str, quote: str, end: str, tmp_path: Path) -> None:
+    """In a text whose lines end with LF, a CR alone ends no row, in quotes or without, first, inside or last."""
+    cells = ["Light\rBlue", "\rRed", "Green\r", "é"]
+    lines = [
+        "mobile,colour,size",
+        *(f"{n},{quote}{cell}{quote},{n}\rM" for n, cell in enumerate(cells)),
+        f"9,x,{quote}{quote}",
+    ]
+    file = tmp_path / "a.csv"
+    file.write_bytes((end.join(lines) + end).encode(encoding))
+    rows, problems = read(file, encoding=encoding)
+    assert rows == [
+        *[(n + 2, [str(n), cell, f"{n}\rM"]) for n, cell in enumerate(cells)],
+        (6, ["9", "x", ""]),
+    ]
+    assert problems == []
+
+
+def test_lines_of_old_macs_end_with_cr(tmp_path: Path) -> None:
+    """A CR alone ends a row where no line ends with LF."""
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"mobile,colour\r1,red\r2,blue\r")
+    assert read(file)[0] == [(2, ["1", "red"]), (3, ["2", "blue"])]
+
+
+@pytest.mark.parametrize("end", ["\x1a", "\x1a\r\n", "\r\n\x1a\x1a\x00\x00\x00", "\n\x1a" + "\x00" * 500])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_ctrl_z_at_the_end_is_not_data(end: str, encoding: str, quote: str, tmp_path: Path) -> None:
+    """DOS ends a text with it. Anywhere else it is a control character."""
+    file = tmp_path / "a.csv"
+    text = f"mobile,colour\r\n1,{quote}Grün{quote}\r\n2,blue{end}"
+    file.write_bytes(text.encode(encoding))
+    assert read(file, encoding=encoding) == ([(2, ["1", "Grün"]), (3, ["2", "blue"])], [])
+    file.write_bytes(text.replace("blue", "bl\x1aue").encode(encoding))
+    assert read(file, encoding=encoding)[1] == [(3, None, "control_character")]
