@@ -8,7 +8,8 @@ from __future__ import annotations
 #: Advice as the page words it, where it differs: an option has another name there.
 ON_PAGE: dict[str, str] = {
     "nothing_to_set": "Fill in at least one preference of this row, or say that an empty cell removes the value.",
-    "mobile_without_country": "Add the country code to the number, or name the country of numbers without one.",
+    "mobile_without_country": "Add the country code to the number, or name the country of numbers without one. "
+    "If the code is there, correct the digits.",
     "short_row": "Check this row for a missing quote. If the program omits empty cells at the end of a row, choose that "
     "missing cells are empty.",
     "preference_is_a_date": "Format the column as Text and type the value again. If the column holds dates, say so under "
@@ -49,8 +50,8 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "mobile_without_country": (
-        "the mobile has no country code, or not a valid one",
-        "Add the country code, or pass --country (like --country IN) for numbers without one.",
+        "the mobile has no country code, or a digit is missing or wrong",
+        "Add the country code, or pass --country (like --country IN) for numbers without one. If the code is there, correct the digits.",
         "sheet owner",
     ),
     "mobile_of_another_country": (
@@ -64,8 +65,8 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "mobile_several": (
-        "the cell contains more than one mobile",
-        "Keep one number in the cell.",
+        "the cell contains more than one mobile, or an extension",
+        "Keep one number in the cell, with all of its digits and without an extension.",
         "sheet owner",
     ),
     "mobile_too_short": (
@@ -76,6 +77,12 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
     "mobile_too_long": (
         "the mobile has too many digits",
         "Remove the extra digits, or keep one of two numbers in the cell.",
+        "sheet owner",
+    ),
+    "mobile_old_format": (
+        "the mobile is written as before its country changed the numbers, and is not valid any more",
+        "Write it as it is dialled today: Mexico without the 1 after 52, Argentina with 9 after 54 and without 15, Brazil "
+        "with a 9 after the area code, Ivory Coast and Benin with 10 digits.",
         "sheet owner",
     ),
     "mobile_invalid": (

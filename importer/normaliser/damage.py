@@ -9,6 +9,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+from importer.normaliser.placeholders import is_placeholder
+
 
 class CellResult(NamedTuple):
     """A cell as read: `text` to send (empty for a blank cell) with the `repairs` made, or the `code` of its problem."""
@@ -17,6 +19,27 @@ class CellResult(NamedTuple):
     repairs: tuple[str, ...] = ()
     code: str = ""
 
+    @property
+    def typed_as_text(self) -> bool:
+        """Whether an apostrophe or ="…" shows that a person typed the digits as text: no program rounded them."""
+        return "apostrophe_removed" in self.repairs or "formula_quotes_removed" in self.repairs
+
+
+class DetailedCode(str):
+    """A code with what the row's message adds to its meaning. It never holds more than a character of the cell."""
+
+    __slots__ = ("detail",)
+
+    def __new__(cls, code: str, detail: str) -> DetailedCode:
+        made = super().__new__(cls, code)
+        made.detail = detail
+        return made
+
+    detail: str
+
+
+#: A cell with a placeholder.
+EMPTIED = CellResult("", ("placeholder_emptied",))
 
 #: Code of a `Repair` → its description.
 REPAIRS: dict[str, str] = {
@@ -29,8 +52,13 @@ REPAIRS: dict[str, str] = {
     "scientific_notation_expanded": "scientific notation expanded (no digits were lost)",
     "separators_removed": "spaces, dashes, dots or brackets in a number removed",
     "leading_zero_restored": "leading zero restored by the numbering plan",
+    "trunk_prefix_removed": "dialling prefix after the country code, like the 0 in 971 050, removed",
+    "tel_removed": "link prefix tel: removed",
+    "second_plus_removed": "second + before a number removed",
     "mailto_removed": "link prefix mailto: removed",
     "quotes_removed": "quotes around every cell of a column removed",
+    "email_brackets_removed": "angle brackets around an e-mail address, or its repetition as a link, removed",
+    "placeholder_emptied": "placeholder like NULL, N/A or - in an identifier or store read as an empty cell",
     "list_quotes_removed": "curly quotes around the items of a list removed",
 }
 
@@ -121,9 +149,10 @@ def whole_number(text: str) -> CellResult:
     scientific = _SCIENTIFIC.fullmatch(text)
     if scientific:
         whole, fraction, exponent = scientific.group(1), scientific.group(2) or "", int(scientific.group(3))
-        if len(fraction) != exponent or len(whole) + exponent > EXACT_DIGITS:
+        rest = fraction[exponent:].strip("0")
+        if len(fraction) < exponent or rest or len(whole) + exponent > EXACT_DIGITS:
             return CellResult(code="cut")
-        return CellResult(whole + fraction, ("scientific_notation_expanded",))
+        return CellResult(whole + fraction[:exponent], ("scientific_notation_expanded",))
     return CellResult()
 
 
@@ -155,9 +184,9 @@ def identifier(text: str, longest: int) -> CellResult:
     value, repairs = made.text, made.repairs
     if not value:
         return CellResult("", repairs)
-    # An apostrophe or ="…" shows that a person typed the digits as text: no program rounded them.
-    typed_as_text = "apostrophe_removed" in repairs or "formula_quotes_removed" in repairs
-    if not typed_as_text:
+    if is_placeholder(value):
+        return EMPTIED
+    if not made.typed_as_text:
         number = whole_number(value)
         if number.code:
             return CellResult(code="rounded" if number.code == "rounded" else "in_scientific_notation")

@@ -40,8 +40,11 @@ _MOST_PAIRS = 100
 _REMEMBERED = 20_000
 #: Modules that are loaded only where a column is mapped to the identifier: their libraries are slow to load.
 _READERS = {"mobile": "importer.normaliser.phones", "email": "importer.normaliser.emails"}
-#: IDs that need no further check: up to 15 digits, or a letter first and not in the form of a date.
-_ORDINARY_ID = re.compile(r"\d{1,15}|(?![A-Z][a-z]{2}-\d)[A-Za-z][A-Za-z0-9_./#-]{0,249}", re.ASCII)
+#: IDs that need no further check: up to 15 digits, or a letter first and neither a date's form nor a placeholder.
+_ORDINARY_ID = re.compile(
+    r"\d{1,15}|(?![A-Z][a-z]{2}-\d|[NUKnuk](?i:ull|one|il|an|ndefined|[./][ad]\.?)\Z)[A-Za-z][A-Za-z0-9_./#-]{0,249}",
+    re.ASCII,
+)
 
 
 #: Problems of a cell that matter for some fields only: in others its text is sent as it is, or judged as text.

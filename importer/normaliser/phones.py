@@ -19,15 +19,23 @@ import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumberDesc, PhoneNumberType, ValidationResult
 
 from importer.normaliser.countries import known_country
-from importer.normaliser.damage import CellResult, clean, is_date, whole_number
+from importer.normaliser.damage import EMPTIED, CellResult, clean, is_date, whole_number
+from importer.normaliser.phone_text import DOUBTFUL_END, SEPARATORS, holds_several, lost_digits, one_line
+from importer.normaliser.placeholders import is_placeholder
 
-_SEPARATORS = re.compile(r"[\s().\-‐‑‒–—−/]")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})+", re.ASCII)
-_SEVERAL = re.compile(r"\d{6,}\D*[,;/|&]\D*\d{6,}|\d{6,}\s+(?:or|and)\s+\+?\d{6,}", re.ASCII | re.IGNORECASE)
+#: As Java writes a number. Spreadsheet programs write the sign of the exponent too.
+_WITHOUT_SIGN = re.compile(r"\A(\d{1,3}[.,]\d+[eE])(\d{1,3})\Z", re.ASCII)
+_LINK = re.compile(r"(?:tel|callto):\s*", re.IGNORECASE)
+_PLUSES = re.compile(r"\+[\s+]*\+")
 _DIGITS = re.compile(r"\d+", re.ASCII)
 #: Digits with common separators. Other separators are handled by `_read`.
 _SEPARATED = re.compile(r"\+?\d[\d ()-]*\d", re.ASCII)
 _NO_SEPARATORS = {ord(character): None for character in " ()-"}
+#: Two numbers of the fewest digits together, and the fewest national digits of a number before a slash: `0049 151/…`.
+_TWO_NUMBERS, _SHORTEST_WHOLE = 14, 6
+#: Words that are no value in a mobile column, though they may be an id.
+_NO_VALUE = frozenset({"na"})
 #: Lengths of numbers without country code. Others have another problem.
 _SHORTEST_NATIONAL, _LONGEST_NATIONAL = 7, 11
 _MOBILE_TYPES = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
@@ -41,8 +49,9 @@ class _Notation(NamedTuple):
     dropped: int = 0
 
 
-def column_reader(country: str | None) -> Callable[[Sequence[str]], list[str | CellResult]]:
-    """The function that reads a mobile column for this `--country`."""
+def column_reader(country: str | None) -> Callable[[Sequence[str], bool], list[str | CellResult]]:
+    """The function that reads a mobile column for this `--country`. Its second argument: the digits were typed as text,
+    so no program rounded them."""
     return PhoneReader(country).read_column
 
 
@@ -58,7 +67,7 @@ class PhoneReader:
             return
         self._code = str(phonenumbers.country_code_for_region(self.country))
 
-    def read_column(self, values: Sequence[str]) -> list[str | CellResult]:
+    def read_column(self, values: Sequence[str], typed: bool = False) -> list[str | CellResult]:
         """The number where it needs no repair, else a `CellResult`. Blank cells give ""."""
         if self._ordinary is None:
             self._settle(values)
@@ -67,14 +76,16 @@ class PhoneReader:
         slow = self._remembered
         dropped = self._dropped
         if dropped:
-            return [code + value[dropped:] if ordinary(value) else (slow(value) if value else "") for value in values]
+            return [
+                code + value[dropped:] if ordinary(value) else (slow(value, typed) if value else "") for value in values
+            ]
         if code:
-            return [code + value if ordinary(value) else (slow(value) if value else "") for value in values]
-        return [value if ordinary(value) else (slow(value) if value else "") for value in values]
+            return [code + value if ordinary(value) else (slow(value, typed) if value else "") for value in values]
+        return [value if ordinary(value) else (slow(value, typed) if value else "") for value in values]
 
-    def read(self, value: str) -> CellResult:
+    def read(self, value: str, typed: bool = False) -> CellResult:
         """One cell, by the library alone."""
-        return self._read(value)
+        return self._read(value, typed)
 
     # -- fast: patterns -------------------------------------------------------------------------------------------
 
@@ -102,15 +113,17 @@ class PhoneReader:
             best = ways[hits.index(max(hits))]
             self._national_code, self._dropped, self._ordinary = best.code, best.dropped, best.matches
 
-    def _read_odd(self, value: str) -> CellResult:
+    def _read_odd(self, value: str, typed: bool) -> CellResult:
         """A cell in another notation than most of its column, as in sheets of several countries."""
         plus = value[:1] == "+"
         digits, repairs = value[plus:], tuple[str, ...]()
         if not _DIGITS.fullmatch(digits) and _SEPARATED.fullmatch(value) and not is_date(value):
             digits, repairs = digits.translate(_NO_SEPARATORS), ("separators_removed",)
+            if len(digits) >= _TWO_NUMBERS or DOUBTFUL_END.search(value):
+                return self._read(value, typed)
         if _DIGITS.fullmatch(digits) and (found := self._ordinary_number(digits, plus)):
             return CellResult(found, repairs)
-        return self._read(value)
+        return self._read(value, typed)
 
     def _ordinary_number(self, digits: str, plus: bool) -> str:
         """The number of these digits, "" where only the library can decide."""
@@ -126,48 +139,74 @@ class PhoneReader:
 
     # -- slow: the library -------------------------------------------------------------------------------------------
 
-    def _read(self, value: str) -> CellResult:
-        made = clean(value)
+    def _read(self, value: str, typed: bool) -> CellResult:
+        made = clean(one_line(value))
         text, repairs = made.text, made.repairs
         if not text:
             return CellResult("", repairs)
+        if is_placeholder(text, also=_NO_VALUE):
+            return EMPTIED
         if is_date(text):
             return CellResult(code="mobile_is_a_date")
-        if text[:4].lower() == "tel:":
-            text = text[4:].strip()
-        number = whole_number(text)
+        for code, pattern, instead in (("tel_removed", _LINK, ""), ("second_plus_removed", _PLUSES, "+")):
+            if begins := pattern.match(text):
+                text, repairs = instead + text[begins.end() :], (*repairs, code)
+        number = whole_number(_WITHOUT_SIGN.sub(r"\1+\2", text))
         if number.code:
             return CellResult(code="mobile_cut_by_excel" if number.code == "cut" else "mobile_too_long")
         if number.text:
             text, repairs = number.text, repairs + number.repairs
-        if _SEVERAL.search(text):
+        if holds_several(text, self._whole, international=self.country is None):
             return CellResult(code="mobile_several")
-        if text[:1] in ("-", "−"):
-            return CellResult(code="mobile_invalid")
         plus = text.startswith("+")
         digits = text[1:] if plus else text
         if not _DIGITS.fullmatch(digits):
-            if _GROUPED.fullmatch(digits):
-                digits = digits.replace(",", "")
-            elif digits.count(".") != 1:
-                digits = _SEPARATORS.sub("", digits)
-                plus = plus or digits.startswith("+")
-                digits = digits.removeprefix("+")
-            if not _DIGITS.fullmatch(digits):
+            digits = _joined(digits)
+            plus = plus or digits.startswith("+")
+            digits = digits.removeprefix("+")
+            if not _DIGITS.fullmatch(digits) or text[:1] in ("-", "−"):
                 return CellResult(code="mobile_invalid")
             repairs = (*repairs, "separators_removed")
+        if not (plus or typed or made.typed_as_text) and lost_digits(digits):
+            return CellResult(code="mobile_rounded")
+        found = self._number(digits, plus)
+        if found.code:
+            return found
+        # The zero in +91 (0) 77448 is a usual way of writing.
+        added = () if "(0)" in text else found.repairs
+        return CellResult(found.text, repairs + added)
+
+    def _number(self, digits: str, plus: bool) -> CellResult:
+        """The number of these digits by the numbering plan."""
         if not plus and digits.startswith("00"):
             plus, digits = True, digits[2:]
-        verdict = self._international(digits) if plus or self.country is None else self._of_country(digits)
+        international = plus or self.country is None
+        verdict = self._international(digits) if international else self._of_country(digits)
         if not verdict.code:
-            return CellResult(verdict.text, repairs + verdict.repairs)
+            return verdict
+        code = calling_code(digits) if international else self._code
+        if verdict.code != "mobile_of_another_country" and (
+            (not international and _is_old_form(digits, code))
+            or (digits.startswith(code) and _is_old_form(digits[len(code) :], code))
+        ):
+            return CellResult(code="mobile_old_format")
         if not plus and self.country is None and _SHORTEST_NATIONAL <= len(digits) <= _LONGEST_NATIONAL:
             return CellResult(code="mobile_without_country")
         return verdict
 
+    def _whole(self, digits: str, plus: bool) -> bool | None:
+        """Whether these digits are a mobile, None if they are not a whole number."""
+        if digits.startswith("00"):
+            plus, digits = True, digits[2:]
+        if plus or self.country is None:
+            found = parse(digits)
+        else:
+            found = parse(self._code + digits) or (parse(digits) if digits.startswith(self._code) else None)
+        return found[1] if found and len(found[0]) >= _SHORTEST_WHOLE + len(calling_code(found[0])) else None
+
     def _international(self, digits: str) -> CellResult:
         number = parse(digits)
-        return CellResult(number[0]) if number else CellResult(code=_why(digits))
+        return _as_written(number[0], digits) if number else CellResult(code=_why(digits))
 
     def _of_country(self, digits: str) -> CellResult:
         national = parse(self._code + digits)
@@ -175,10 +214,11 @@ class PhoneReader:
         if national and own and national[0] != own[0]:
             if national[1] == own[1]:
                 return CellResult(code="mobile_ambiguous")
-            return CellResult(national[0] if national[1] else own[0])
-        found = national or own
-        if found:
-            return CellResult(found[0])
+            return CellResult(national[0]) if national[1] else _as_written(own[0], digits)
+        if national:
+            return CellResult(national[0])
+        if own:
+            return _as_written(own[0], digits)
         restored = parse(f"{self._code}0{digits}")
         # Only where the zero is part of the number: elsewhere it is a trunk prefix, which is not sent.
         if restored and restored[1] and restored[0] == f"{self._code}0{digits}":
@@ -186,6 +226,17 @@ class PhoneReader:
         if parse(digits):
             return CellResult(code="mobile_of_another_country")
         return CellResult(code=_why(digits if digits.startswith(self._code) else self._code + digits))
+
+
+def _joined(digits: str) -> str:
+    """The digits without separators, where they are one number."""
+    if _GROUPED.fullmatch(digits):
+        return digits.replace(",", "")
+    return digits if digits.count(".") == 1 else SEPARATORS.sub("", digits)
+
+
+def _as_written(number: str, digits: str) -> CellResult:
+    return CellResult(number, () if number == digits else ("trunk_prefix_removed",))
 
 
 def _never(_value: str) -> None:
@@ -219,6 +270,28 @@ def _why(digits: str) -> str:
     if reason == ValidationResult.TOO_LONG:
         return "mobile_too_long"
     return "mobile_invalid"
+
+
+#: Country code → how national numbers were written before the plan changed, and such a number as it is today.
+_OLD_FORMS = {
+    "52": (r"(?:1|04[45])(\d{10})", r"\1"),
+    "54": (r"0?9?(\d{2,4})15(\d{6,8})", r"9\1\2"),
+    "55": (r"0?(\d\d)([6-9]\d{7})", r"\g<1>9\2"),
+    "84": (r"0?1(?:2\d|6[2-9]|8[68]|99)(\d{7})", r"32\1"),
+    "225": (r"(\d{8})", r"07\1"),
+    "229": (r"(\d{8})", r"01\1"),
+    "230": (r"(\d{7})", r"5\1"),
+    "237": (r"([2-9]\d{7})", r"6\1"),
+}
+
+
+def _is_old_form(national: str, code: str) -> bool:
+    """Whether a national number would be valid if it were written as its country writes them today."""
+    if code not in _OLD_FORMS:
+        return False
+    pattern, today = _OLD_FORMS[code]
+    old = re.fullmatch(pattern, national, re.ASCII)
+    return old is not None and parse(code + old.expand(today)) is not None
 
 
 def calling_code(digits: str) -> str:
@@ -317,4 +390,5 @@ def _ordinary(code: str) -> str:
         else:
             pattern = f"(?:{own}|{pattern})" if pattern != never else own
     # Numbers that could lose a prefix in parsing are left to the library.
-    return f"(?!{prefix})(?:{pattern})" if prefix else f"(?:{pattern})"
+    # So are those that end in five zeros: a program may have rounded them.
+    return f"(?!{prefix})(?:{pattern})(?<!00000)" if prefix else f"(?:{pattern})(?<!00000)"

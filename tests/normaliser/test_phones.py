@@ -132,7 +132,20 @@ def test_most_valid_numbers_need_no_parsing(country: str) -> None:
         (None, "９１７７４４８７６４１５", "917744876415", ("digits_rewritten",)),
         (None, "＋९१७७४४८७६४१५", "917744876415", ("digits_rewritten",)),
         ("CI", "707123456", "2250707123456", ("leading_zero_restored",)),  # the national number begins with a zero
-        ("IN", "tel:+917744876415", "917744876415", ()),
+        ("IN", "tel:+917744876415", "917744876415", ("tel_removed",)),
+        ("IN", "TEL: 7744876415", "917744876415", ("tel_removed",)),
+        ("IN", "callto:+917744876415", "917744876415", ("tel_removed",)),
+        (None, "++917744876415", "917744876415", ("second_plus_removed",)),
+        (None, "+ +91 77448 76415", "917744876415", ("second_plus_removed", "separators_removed")),
+        (None, "9710501234567", "971501234567", ("trunk_prefix_removed",)),
+        ("AE", "9710501234567", "971501234567", ("trunk_prefix_removed",)),
+        (None, "+971 050 123 4567", "971501234567", ("separators_removed", "trunk_prefix_removed")),
+        (None, "+44 (0)7400 123456", "447400123456", ("separators_removed",)),
+        (None, "9.198123456780E+11", "919812345678", ("scientific_notation_expanded",)),
+        (None, "9,198123456780e+11", "919812345678", ("scientific_notation_expanded",)),
+        (None, "9.19812345678000E+11", "919812345678", ("scientific_notation_expanded",)),
+        (None, "9.19812345670E+11", "919812345670", ("scientific_notation_expanded",)),
+        (None, "9.19812345678E11", "919812345678", ("scientific_notation_expanded",)),
         ("IN", "", "", ()),
         ("IN", "  \u00a0 ", "", ()),
     ],
@@ -175,11 +188,100 @@ def test_what_is_sent(country: str | None, value: str, sent: str, repairs: tuple
         ("IN", "77012345678", "mobile_of_another_country"),  # a digit too many looks like Kazakhstan
         ("IN", "12345678901234567890.0", "mobile_too_long"),
         (None, "7.744876415", "mobile_invalid"),
+        ("IN", "9.19784E+11", "mobile_cut_by_excel"),
+        ("IN", "9.19784E11", "mobile_cut_by_excel"),
+        ("IN", "9.19784000000E+11", "mobile_rounded"),
+        ("IN", "9.198123456785E+11", "mobile_cut_by_excel"),  # not a whole number
     ],
 )
 def test_what_is_refused(country: str | None, value: str, code: str) -> None:
     """Destroyed or doubtful numbers are refused with their reason, never completed."""
     assert PhoneReader(country).read(value) == CellResult(code=code)
+
+
+ROUNDED = [
+    (None, "919784000000"),
+    (None, "00919784000000"),
+    (None, "919784000000.0"),
+    (None, "919,784,000,000"),
+    (None, "919 784 000 000"),
+    (None, "91-97840-00000"),
+    (None, "９１９７８４００００００"),
+    (None, "919784000000\u00a0"),
+    (None, "tel:919784000000"),
+    ("IN", "919784000000"),
+    ("IN", "9784000000"),
+    ("IN", "09784000000"),
+    ("IN", "97840 00000"),
+    (None, "9784000000"),  # a country code would not make it right
+    ("ID", "0812300000"),
+]
+
+
+@pytest.mark.parametrize(("country", "value"), ROUNDED)
+def test_a_rounded_number_is_refused(country: str | None, value: str) -> None:
+    """Five zeros at the end stand for lost digits, in every notation; alone and in a column."""
+    rounded = CellResult(code="mobile_rounded")
+    assert PhoneReader(country).read(value) == rounded
+    assert PhoneReader(country).read_column([value, value]) == [rounded, rounded]
+    ordinary = ["919784000001", "919784000002", "+919784000003", "9784000004", "09784000005"]
+    for way in ordinary:
+        assert PhoneReader(country).read_column([way] * 3 + [value])[-1] == rounded
+
+
+@pytest.mark.parametrize(
+    ("country", "value"),
+    [
+        (None, "+919784000000"),
+        ("IN", "+91 97840 00000"),
+        ("IN", "(+91) 97840-00000"),
+        ("IN", "'919784000000"),
+        ("IN", "’9784000000"),
+        (None, '="919784000000"'),
+        ("IN", "tel:+919784000000"),
+    ],
+)
+def test_a_number_that_a_person_typed_may_end_in_zeros(country: str | None, value: str) -> None:
+    """A plus, an apostrophe or a formula shows it; so does a text cell of a workbook."""
+    assert PhoneReader(country).read(value).text == "919784000000"
+    read = PhoneReader(country).read_column(["+919784000001", value, value])[1]
+    assert (read if isinstance(read, str) else read.text) == "919784000000"
+
+
+@pytest.mark.parametrize(("country", "value"), ROUNDED)
+def test_digits_that_were_typed_as_text_are_not_rounded(country: str | None, value: str) -> None:
+    """In a text cell of a workbook they are read as any other number."""
+    reader = PhoneReader(country)
+    assert reader.read(value, True).code != "mobile_rounded"
+    assert "mobile_rounded" not in [getattr(found, "code", "") for found in reader.read_column([value], True)]
+    assert reader.read_column([value]) == [CellResult(code="mobile_rounded")]  # the same reader, another source
+
+
+@pytest.mark.parametrize(
+    ("country", "value"),
+    [
+        (None, "5215512345678"),
+        (None, "+52 1 55 1234 5678"),
+        ("MX", "5215512345678"),
+        ("MX", "044 55 1234 5678"),
+        (None, "22507123456"),
+        ("CI", "07123456"),
+        ("CI", "+22507123456"),
+        (None, "22997123456"),
+        ("BJ", "97123456"),
+        (None, "549111512345678"),
+        (None, "+54 9 11 15 1234-5678"),
+        (None, "551187654321"),
+        ("BR", "(11) 8765-4321"),
+        ("BR", "011 8765-4321"),
+        ("VN", "01621234567"),
+        (None, "23777123456"),
+        (None, "2307123456"),
+    ],
+)
+def test_a_number_from_before_a_change_of_the_plan(country: str | None, value: str) -> None:
+    """It is refused with a code of its own, and never rewritten."""
+    assert PhoneReader(country).read(value) == CellResult(code="mobile_old_format")
 
 
 @pytest.mark.slow
