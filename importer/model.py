@@ -88,6 +88,8 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
     store: Store | None = None
     custom_fields: tuple[tuple[str, str], ...] = ()
     also_rows: tuple[int, ...] = ()
+    #: Problems of identifiers that are not valid: the customer is sent without them.
+    omitted: tuple[Problem, ...] = ()
     #: Hashes of what is sent and of each identifier, which the journal keeps beside the outcome for `--only-changed`.
     fingerprint: bytes = b""
 

@@ -23,12 +23,12 @@ _ALLOWED = re.compile(r"[A-Za-z0-9_+.@-]*", re.ASCII)
 _SEVERAL = re.compile(r"@.*[,;/\s].*@", re.DOTALL)
 
 
-def column_reader(_country: str | None) -> Callable[[Sequence[str]], list[str | CellResult]]:
+def column_reader(_country: str | None) -> Callable[[Sequence[str], bool], list[str | CellResult]]:
     """The function that reads an e-mail column."""
     return read_emails
 
 
-def read_emails(values: Sequence[str]) -> list[str | CellResult]:
+def read_emails(values: Sequence[str], _typed: bool = False) -> list[str | CellResult]:
     """A column: the address where it needs no change, else a `CellResult`. Blank cells give ""."""
     ordinary = _ORDINARY.fullmatch
     return [

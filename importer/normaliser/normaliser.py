@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import compress, repeat
 from typing import Literal
 
@@ -45,7 +46,10 @@ _ORDINARY_ID = re.compile(
     r"\d{1,15}|(?![A-Z][a-z]{2}-\d|[NUKnuk](?i:ull|one|il|an|ndefined|[./][ad]\.?)\Z)[A-Za-z][A-Za-z0-9_./#-]{0,249}",
     re.ASCII,
 )
-
+#: Reads a column of identifiers. The second argument: its digits were typed as text.
+ColumnReader = Callable[[Sequence[str], bool], "list[str | CellResult]"]
+#: A placeholder like NULL repeats.
+_remembered_identifier = lru_cache(maxsize=4_096)(identifier)
 
 #: Problems of a cell that matter for some fields only: in others its text is sent as it is, or judged as text.
 CONCERNS: dict[str, tuple[str, ...]] = {
@@ -112,11 +116,11 @@ class Normaliser:
         self._open: _Open | None = None
 
     def __call__(self, block: RowBlock) -> Normalised:
-        rows = BlockResult(block.row_numbers)
+        rows = BlockResult(block.row_numbers, omits=self._omits)
         columns = {column: block.column(column) for column in self._uses}
         self._remove_quotes(rows, columns)
         self._take_problems(self._with_footers(block), rows, columns)
-        identifiers = self._read_identifiers(rows, columns)
+        identifiers = self._read_identifiers(rows, columns, typed=block.typed)
         stores = self._read_stores(rows, columns)
         if self._mapping.is_long:
             return self._long(rows, columns, identifiers, stores)
@@ -130,7 +134,8 @@ class Normaliser:
         rows = BlockResult(block.row_numbers)
         columns = {column: block.column(column) for _, column, _ in self._identifiers}
         self._remove_quotes(rows, columns)
-        found = self._read_identifiers(rows, columns)
+        self._take_problems([problem for problem in block.problems if problem.column in columns], rows, columns)
+        found = self._read_identifiers(rows, columns, typed=block.typed)
         return list(map(Customer, rows.rows, *[found.get(kind, repeat("")) for kind in IDENTIFIERS]))
 
     def repairs_of(self, block: RowBlock) -> list[Repair]:
@@ -197,22 +202,23 @@ class Normaliser:
                 rows.unusable.add(at)
                 rows.problems.setdefault(at, []).append(problem)
                 continue
-            rows.problems.setdefault(at, []).append(problem)
-            columns[problem.column][at] = ""
             field = self._uses[problem.column].field
-            if field in IDENTIFIERS:
-                rows.identifier_faults.add(at)
-            elif field in (PREFERENCE, NAME, VALUE):
+            rows.add(at, problem, identifier=field in IDENTIFIERS)
+            columns[problem.column][at] = ""
+            if field in (PREFERENCE, NAME, VALUE):
                 rows.preference_faults.add(at)
         for at in rows.unusable:
             rows.problems[at] = [problem for problem in rows.problems[at] if problem.column is None]
 
-    def _read_identifiers(self, rows: BlockResult, columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    def _read_identifiers(
+        self, rows: BlockResult, columns: dict[str, list[str]], *, typed: bool
+    ) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for kind, column, read in self._identifiers:
             values = columns[column]
             prefix = "" if kind in _READERS else f"{kind}_"
-            found[kind] = rows.settle(column, values, read(values), prefix, rows.identifier_faults)
+            found[kind] = rows.settle(column, values, read(values, typed), prefix, identifier=True)
+        rows.decide_omitted(found.values())
         self._find_unidentified(rows, found)
         return found
 
@@ -237,7 +243,7 @@ class Normaliser:
             read = True
             values = columns[column]
             texts = [cache[value] for value in values]
-            parts.append(rows.settle(column, values, texts, f"{kind.replace('.', '_')}_", set()))
+            parts.append(rows.settle(column, values, texts, f"{kind.replace('.', '_')}_"))
         if not read:
             return [self._store(parts[0][0], parts[1][0])] * len(rows.rows) if rows.rows else []
         stores = self._stores
@@ -285,7 +291,14 @@ class Normaliser:
             made = compress(made, [at not in rows.problems for at in range(count)])
         counted = {column: len(at - rows.problems.keys()) for column, at in blank_at.items()}
         blanks = {column: cells for column, cells in counted.items() if cells}
-        return Normalised(list(made), *rows.in_order(), blanks)
+        customers = list(made)
+        if rows.omitted:
+            omitted = {rows.rows[at]: tuple(problems) for at, problems in rows.omitted.items()}
+            customers = [
+                msgspec.structs.replace(customer, omitted=omitted.get(customer.row_number, ()))
+                for customer in customers
+            ]
+        return Normalised(customers, *rows.in_order(), blanks)
 
     def _read_values(self, rows: BlockResult, column: str, values: list[str], reader: ValueReader) -> list[Pair | None]:
         cells = [reader[value] for value in values]
@@ -326,10 +339,11 @@ class Normaliser:
                 continue
             blanks += not pair[1]
             waiting = self._open
-            if waiting is None or waiting.key != key or not waiting.takes(pair):
+            omitted = tuple(rows.omitted.get(at, ()))
+            if waiting is None or not waiting.goes_on(key, omitted) or not waiting.takes(pair):
                 if waiting is not None:
                     customers.append(waiting.customer(self._constants))
-                waiting = self._open = _Open(key)
+                waiting = self._open = _Open(key, omitted)
             waiting.add(rows.rows[at], pair)
         return Normalised(customers, *rows.in_order(), {value_column: blanks} if blanks else {})
 
@@ -373,10 +387,15 @@ class Normaliser:
 class _Open:
     """The customer of the last rows of a long sheet; further rows may follow."""
 
-    def __init__(self, key: tuple[str | Store | None, ...]) -> None:
-        self.key = key
+    def __init__(self, key: tuple[str | Store | None, ...], omitted: tuple[Problem, ...]) -> None:
+        self._key = key
+        self._omitted = omitted
         self._rows: list[int] = []
         self._pairs: dict[str, str] = {}
+
+    def goes_on(self, key: tuple[str | Store | None, ...], omitted: tuple[Problem, ...]) -> bool:
+        """Whether a row is of the same customer, with the same warnings."""
+        return self._key == key and _messages(self._omitted) == _messages(omitted)
 
     def takes(self, pair: Pair) -> bool:
         # A repeated preference begins a new record: sent in order, the later row wins as in the sheet.
@@ -389,17 +408,22 @@ class _Open:
     def customer(self, constants: tuple[Pair, ...]) -> Customer:
         pairs = tuple(self._pairs.items()) + tuple([pair for pair in constants if pair[0] not in self._pairs])
         made: Callable[..., Customer] = Customer
-        return made(self._rows[0], *self.key, pairs, tuple(self._rows[1:]))
+        return made(self._rows[0], *self._key, pairs, tuple(self._rows[1:]), omitted=self._omitted)
 
 
-def _column_reader(kind: str, region: str | None) -> Callable[[Sequence[str]], list[str | CellResult]]:
+def _messages(problems: tuple[Problem, ...]) -> list[str]:
+    return [problem.message for problem in problems]
+
+
+def _column_reader(kind: str, region: str | None) -> ColumnReader:
     if kind not in _READERS:
         return read_texts
-    read: Callable[[Sequence[str]], list[str | CellResult]] = late(_READERS[kind], "column_reader")(region)
+    read: ColumnReader = late(_READERS[kind], "column_reader")(region)
     return read
 
 
-def read_texts(values: Sequence[str]) -> list[str | CellResult]:
+def read_texts(values: Sequence[str], _typed: bool = False) -> list[str | CellResult]:
     """A column of external or user ids: the text where it needs no change, else a `CellResult`."""
     ordinary = _ORDINARY_ID.fullmatch
-    return [value if ordinary(value) else (identifier(value, LONGEST_TEXT) if value else "") for value in values]
+    slow = _remembered_identifier
+    return [value if ordinary(value) else (slow(value, LONGEST_TEXT) if value else "") for value in values]

@@ -136,7 +136,7 @@ class SheetFeed:
         least = selection.skip_rows - REMEMBERED
         limit = selection.skip_rows + selection.limit if selection.limit else first + len(row_numbers)
         linking = [not sent and least <= order < limit for order, sent in enumerate(keep, start=first)]
-        customers = self._normaliser.known_by(RowBlock(block.only(linking).cells))
+        customers = self._normaliser.known_by(block.only(linking))
         return [keys for keys in map(keys_of, customers) if len(keys) > 1]
 
     def _near_open(self, row_numbers: list[int]) -> bool:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from importer.capillary.codes import lookup
 from importer.capillary.triage import RequestFailed
 from importer.chunker.batches import Chunker
 from importer.errors import ExitCode, ImporterError
 from importer.journal import Attempt, Change, RunProgress, Scribe
-from importer.model import Batch, Outcome, Reply, Work
+from importer.model import Batch, Outcome, Reply, Status, Work
 from importer.observer import Observer
-from importer.reconciler.decide import Decision, FollowUp
+from importer.reconciler.decide import Decided, Decision, FollowUp
 from importer.sender.admission import Asked
 from importer.sender.unchanged import remembered
 from importer.sender.work import Portion
@@ -117,8 +118,9 @@ class Settlement:
         request_id = attempt.request_id if attempt is not None else ""
         at = attempt.at + attempt.elapsed_ms if attempt is not None else 0
         outcomes = [
-            Outcome(row, one.status, one.code, one.message, "", (), one.warnings, decision.attempts, request_id, at)
+            Outcome(row, one.status, one.code, one.message, *told, decision.attempts, request_id, at)
             for one in decision.decided
+            for told in (_omissions(one) if one.customer.omitted else ("", (), one.warnings),)
             for row in one.customer.row_numbers
         ]
         works = [
@@ -187,3 +189,14 @@ class Settlement:
         text = f"{refused}; batches hold at most {size} from now on."
         self._progress = msgspec.structs.replace(self._progress, notes=(*self._progress.notes, text))
         self._observer.noted(text)
+
+
+def _omissions(one: Decided) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Advice, columns and warnings of a customer that was sent without identifiers that are not valid."""
+    omitted = one.customer.omitted
+    warnings = (*one.warnings, *(f"{problem.message}; omitted" for problem in omitted))
+    if one.status is not Status.SUCCEEDED:
+        return "", (), warnings
+    advice = [*(lookup(warning).advice for warning in one.warnings), *(problem.advice for problem in omitted)]
+    columns = tuple([problem.column for problem in omitted if problem.column])
+    return " ".join(dict.fromkeys(advice)), columns, warnings
