@@ -227,7 +227,7 @@ def test_a_feed_that_breaks_stops_the_run_with_its_reason() -> None:
 
 
 def sheet(folder: Path, rows: int) -> Path:
-    lines = [f"91700{row:07},Blue" for row in range(rows)]
+    lines = [f"91700{row or 9_999_999:07},Blue" for row in range(rows)]
     (folder / "sheet.csv").write_text("mobile,Favorite Color\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return folder / "sheet.csv"
 

@@ -84,7 +84,7 @@ def linked(path: Path, colour: str = "blue", name: str = "C", between: int = 20)
     stand between, for the first request of a process goes alone."""
     rows = [
         ["919876500001", "Asha@Example.com", "", "B"],
-        *[[f"91818{n:07}", "", f"{name}{n}", colour] for n in range(between)],
+        *[[f"91818{n or 9_999_999:07}", "", f"{name}{n}", colour] for n in range(between)],
         ["+91 98765 00001", "", f"{name}a", colour],
         ["", "asha@example.com", f"{name}c", colour],
     ]
@@ -197,7 +197,7 @@ def test_the_count_of_repairs_is_right_after_a_kill(tmp_path: Path) -> None:
     """Rows that were sent before `kill -9` were fixed too; each counts once, however often the run is resumed."""
     # What the processes to be killed are waiting for never comes.
     with EmbeddedSandbox(SandboxOptions(latency=(0.05,), faults=("6-:hang",))) as sandbox:
-        rows = [[f"91 81800 {n:05}" if n % 2 else f"9181800{n:05}", f"colour {n}"] for n in range(1000)]
+        rows = [[f"91 81800 {n:05}" if n % 2 else f"9181800{n or 99_999:05}", f"colour {n}"] for n in range(1000)]
         with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([["mobile", "Colour"], *rows])
         program = Program(tmp_path, sandbox)

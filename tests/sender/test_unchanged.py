@@ -32,7 +32,7 @@ def write(path: Path, rows: Sequence[Row]) -> Path:
 
 
 def rows_of(count: int) -> list[Row]:
-    return [(f"91818100{n:04}", f"c{n}@example.com", f"colour {n}") for n in range(count)]
+    return [(f"91818100{n or 9_999:04}", f"c{n}@example.com", f"colour {n}") for n in range(count)]
 
 
 class Shop:

@@ -199,7 +199,7 @@ class House:
 def sheet(first: int, rows: int = 30, bad: int = 0) -> str:
     """A CSV of customers numbered from `first`. The last `bad` rows have no valid mobile."""
     lines = ["Mobile,Favourite brand"]
-    lines += [f"{9_000_000_000 + first + n},brand {(first + n) % 7}" for n in range(rows - bad)]
+    lines += [f"{9_000_000_000 + (first + n or 99_999)},brand {(first + n) % 7}" for n in range(rows - bad)]
     lines += [f"12,brand {n}" for n in range(bad)]
     return "\n".join([*lines, ""])
 

@@ -28,7 +28,7 @@ ROWS = 4_000
 
 
 def sheet(number: int) -> bytes:
-    lines = [f"9198{number}{row:07},value {row}" for row in range(ROWS)]
+    lines = [f"9198{number}{row or 9_999_999:07},value {row}" for row in range(ROWS)]
     return "\n".join(["Mobile,Favourite brand", *lines]).encode()
 
 

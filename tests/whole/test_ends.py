@@ -295,7 +295,7 @@ def test_standard_input_is_a_source(terminal: Terminal, sandbox: EmbeddedSandbox
 
 def test_an_interrupted_run_says_how_to_resume_it(terminal: Terminal) -> None:
     """--max-duration ends a run cleanly: 10, its reports written, and resumed it finishes."""
-    rows = [(f"9197744{number:05}", "Blue") for number in range(40)]
+    rows = [(f"9197744{number or 99_999:05}", "Blue") for number in range(40)]
     write_csv(terminal.folder / "a.csv", HEADER, *rows)
     with EmbeddedSandbox() as sandbox:
         terminal.credentials(sandbox)

@@ -79,7 +79,7 @@ def test_a_frame_is_checked_without_a_trace(terminal: Terminal) -> None:
 @pytest.mark.slow
 def test_a_run_of_a_frame_that_stopped_is_resumed_from_its_spool(terminal: Terminal) -> None:
     """By the command line too: the frame lies beside the reports for its owner alone, and goes when all is well."""
-    people = pd.DataFrame({"Mobile": [f"9197744{n:05}" for n in range(12)], "Colour": "Blue"})
+    people = pd.DataFrame({"Mobile": [f"9197744{n or 99_999:05}" for n in range(12)], "Colour": "Blue"})
     with EmbeddedSandbox(SandboxOptions(latency=(0.05,))) as sandbox:
         terminal.credentials(sandbox)
         words: dict[str, Any] = {"base_url": sandbox.base_url, "batch_size": 1, "concurrency": 1}
