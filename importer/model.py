@@ -32,6 +32,9 @@ IDENTIFIERS = ("mobile", "email", "external_id", "user_id")
 #: Every field of the API that a column can feed, apart from preferences.
 FIELDS = (*IDENTIFIERS, "store.code", "store.id")
 
+#: What ends the warning about an identifier that is not valid: the row was sent without it.
+OMITTED = "; omitted"
+
 #: The columns that every report appends to the source's, in this order. The reader ignores names that begin with `_`.
 RESULT_COLUMNS = (
     "_sheet",

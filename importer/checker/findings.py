@@ -21,6 +21,7 @@ from importer.normaliser.phones import calling_code
 from importer.normaliser.samples import Sampler
 from importer.row_block import RowBlock
 from importer.system.formula_guard import guard
+from importer.system.text import counted
 
 #: Rows named per problem or repair.
 EXAMPLES = 5
@@ -120,6 +121,7 @@ class Gatherer:
         self._rows = self._rejected = self._records = 0
         self._problems: dict[tuple[str, str], _Tally] = {}
         self._repairs: dict[tuple[str, str], _Tally] = {}
+        self._omitted: dict[tuple[str, str], _Tally] = {}
         self._blanks: Counter[str] = Counter()
         self._names: Counter[str] = Counter()
         self._mobiles: Counter[str] = Counter()
@@ -143,6 +145,8 @@ class Gatherer:
             key = (problem.code, problem.column or "")
             self._problems.setdefault(key, _Tally()).add(problem.row_number)
         self._rejected += len(rejected)
+        for problem in [problem for customer in customers for problem in customer.omitted]:
+            self._omitted.setdefault((problem.code, problem.column or ""), _Tally()).add(problem.row_number)
         for repair in normalised.repairs:
             self._repairs.setdefault((repair.code, repair.column), _Tally()).add(repair.row_number)
 
@@ -184,8 +188,17 @@ class Gatherer:
             mobiles_by_country=_by_region(self._mobiles),
             blank=self._blank,
             fields=() if fields is None else compare_fields(self._preference_names(), fields),
-            notes=tuple(notes),
+            notes=(*self._omissions(), *notes),
         )
+
+    def _omissions(self) -> list[str]:
+        """What is said of identifiers that are not valid, where rows are sent without them."""
+        found = []
+        for (code, column), tally in self._omitted.items():
+            cells = counted(tally.count, "cell is", "cells are")
+            rows = ", ".join(map(str, tally.rows)) + (" …" if tally.count > len(tally.rows) else "")
+            found.append(f"“{column}”: {cells} omitted (row {rows}): {lookup(code).meaning}.")
+        return found
 
     def _exit_code(self) -> int:
         if not self._records:

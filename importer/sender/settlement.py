@@ -15,7 +15,7 @@ from importer.capillary.triage import RequestFailed
 from importer.chunker.batches import Chunker
 from importer.errors import ExitCode, ImporterError
 from importer.journal import Attempt, Change, RunProgress, Scribe
-from importer.model import Batch, Outcome, Reply, Status, Work
+from importer.model import OMITTED, Batch, Outcome, Reply, Status, Work
 from importer.observer import Observer
 from importer.reconciler.decide import Decided, Decision, FollowUp
 from importer.sender.admission import Asked
@@ -194,7 +194,7 @@ class Settlement:
 def _omissions(one: Decided) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Advice, columns and warnings of a customer that was sent without identifiers that are not valid."""
     omitted = one.customer.omitted
-    warnings = (*one.warnings, *(f"{problem.message}; omitted" for problem in omitted))
+    warnings = (*one.warnings, *(f"{problem.message}{OMITTED}" for problem in omitted))
     if one.status is not Status.SUCCEEDED:
         return "", (), warnings
     advice = [*(lookup(warning).advice for warning in one.warnings), *(problem.advice for problem in omitted)]

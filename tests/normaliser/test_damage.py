@@ -31,6 +31,8 @@ from importer.normaliser.damage import REPAIRS, CellResult, clean, identifier, w
         ("17,00", "17", ("point_zero_removed",)),
         ("1.2345E+4", "12345", ("scientific_notation_expanded",)),
         ("12.345E+3", "12345", ("scientific_notation_expanded",)),
+        ("1.234500E+4", "12345", ("scientific_notation_expanded",)),
+        ("1,23450e+5", "123450", ("scientific_notation_expanded",)),
         ("'00123", "00123", ("apostrophe_removed",)),
         ("'Mar-26", "Mar-26", ("apostrophe_removed",)),
         ("'tis", "'tis", ()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,6 +121,126 @@ def test_what_the_reader_found() -> None:
     )  # fmt: skip
     assert made.problems == [ragged, error, value, store, lost]
     assert [customer.row_number for customer in made.customers] == [6]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *(
+            "NULL",
+            "null",
+            "\\N",
+            "N/A",
+            "n/a",
+            "n.a.",
+            "#N/A",
+            "-",
+            "--",
+            "—",
+            "none",
+            "NIL",
+            "NaN",
+            "<NA>",
+            "Undefined",
+        ),
+        *("(blank)", "(Empty)", "[null]", "'NULL'", ".", "N / A", "(Leer)", "k. A.", "-\u00a0"),
+    ],
+)
+def test_placeholders_are_empty_identifiers(word: str) -> None:
+    """They count as a repair. A row with another identifier is sent by that; as a preference they are text."""
+    made = _wide(
+        (A, word, word, word, word, ""), (word, "a@b.com", word, word, word, ""), (word, word, word, word, "x", "")
+    )
+    assert [customer.identifiers for customer in made.customers] == [(("mobile", A),), (("email", "a@b.com"),)]
+    assert [customer.store for customer in made.customers] == [None, None]
+    assert [customer.custom_fields[0][0] for customer in made.customers] == ["Brand", "Brand"]
+    assert made.customers[0].custom_fields[0][1] == word.strip()
+    assert _codes(made) == [(4, None, "no_identifier")]
+    assert Counter((repair.row_number, repair.code) for repair in made.repairs) == {
+        (2, "placeholder_emptied"): 3,
+        (3, "placeholder_emptied"): 3,
+    }
+
+
+@pytest.mark.parametrize(
+    "word", ["NA", "NONE1", "NULL-1", "nilsson", "NAN1", "N1", "0", "n/a/1", "Blank", "U", "x", "K.A.1"]
+)
+def test_an_id_like_a_placeholder_stays(word: str) -> None:
+    """Only what is certainly no id is emptied."""
+    made = _wide((A, "", word, word, "Puma", ""))
+    assert made.customers[0].external_id == word and made.customers[0].store == Store(word)
+    assert not made.repairs
+
+
+def test_na_is_no_mobile_and_no_email() -> None:
+    """There it cannot be a value."""
+    made = _wide(("NA", "na", "NA", "", "Puma", ""))
+    assert made.customers[0].identifiers == (("external_id", "NA"),)
+    assert [repair.column for repair in made.repairs] == ["Mobile", "Email"]
+
+
+def test_invalid_identifiers_can_be_omitted() -> None:
+    """A row is sent by what is valid, with the problems that were left out; a row with none is rejected for them."""
+    lost = Problem(5, "Email", "", "lost_letters", "a letter is lost", "Retype it.")
+    rows = [
+        (A, "a@x; b@y", "", "", "Puma", ""),
+        ("12", "b@example.com", "1E+15", "", "Puma", ""),
+        ("12", "x", "", "", "Puma", ""),
+        (B, "", "", "", "Puma", ""),
+        (B, "", "", "1E+15", "Puma", ""),
+    ]
+    made = _wide(*rows, problems=(lost,), invalid_identifiers="omit")
+    assert [customer.identifiers for customer in made.customers] == [
+        *[(("mobile", A),), (("email", "b@example.com"),), (("mobile", B),)]
+    ]
+    assert [[problem.code for problem in customer.omitted] for customer in made.customers] == [
+        ["email_several"],
+        ["mobile_too_short", "external_id_in_scientific_notation"],
+        ["lost_letters"],
+    ]
+    assert _codes(made) == [
+        (4, "Mobile", "mobile_too_short"),
+        (4, "Email", "email_invalid"),
+        (6, "Store Code", "store_code_in_scientific_notation"),
+    ]
+    kept = _wide(*rows, problems=(lost,))
+    assert not kept.customers and {problem.row_number for problem in kept.problems} == {2, 3, 4, 5, 6}
+
+
+def test_an_omitted_identifier_of_a_row_with_another_problem() -> None:
+    """The row is rejected for that problem, and not for the identifier."""
+    ragged = Problem(3, None, "extra", "ragged_row", "too many cells")
+    made = _wide((A, "x", "", "", "", ""), (A, "x", "", "", "", ""), problems=(ragged,), invalid_identifiers="omit")
+    assert _codes(made) == [(2, None, "nothing_to_set"), (3, None, "ragged_row")]
+
+
+def test_rows_of_a_long_sheet_keep_their_own_warnings() -> None:
+    """Rows of one customer are one record only where the same identifiers were left out."""
+    made = _long(
+        *[(A, "x", "Brand", "Puma"), (A, "y", "Color", "Red"), (A, "", "Size", "9"), ("", "x", "Size", "8")],
+        invalid_identifiers="omit",
+    )
+    assert [(customer.row_numbers, len(customer.omitted)) for customer in made.customers] == [((2, 3), 1), ((4,), 0)]
+    assert _codes(made) == [(5, "Email", "email_invalid")]
+
+
+@pytest.mark.parametrize("omits", ["reject", "omit"])
+@pytest.mark.parametrize("typed", [True, False])
+def test_rows_that_are_not_sent_are_known_by_what_they_would_be_sent_by(
+    typed: bool, omits: Literal["reject", "omit"]
+) -> None:
+    """Digits that were typed as text link rows; a cell that the reader flags does not."""
+    zeros = "919784000000"
+    flagged = Problem(3, "Mobile", zeros, "mobile_rounded", "rounded")
+    rows = [(zeros, "a@example.com", "", "", "Puma", ""), (zeros, "b@example.com", "NULL", "", "Puma", "")]
+    block = msgspec.structs.replace(block_of(WIDE, rows, problems=(flagged,)), typed=typed)
+    normaliser = Normaliser(propose(WIDE), invalid_identifiers=omits)
+    assert [customer.mobile for customer in normaliser.known_by(block)] == [zeros if typed else "", ""]
+    assert [customer.external_id for customer in normaliser.known_by(block)] == ["", ""]
+    sent = normaliser(block).customers
+    assert [customer.mobile for customer in sent if customer.row_number == 2] == (
+        [zeros] if typed else [""] * (omits == "omit")
+    )
 
 
 def test_an_unusable_row_is_reported_once() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from importer.checker.check import check
 from importer.chunker.lanes import REMEMBERED
 from importer.errors import ExitCode
 from importer.journal import Journal, RunProgress
@@ -301,3 +302,40 @@ def test_max_duration_counts_per_process_and_is_a_setting_of_the_run(tmp_path: P
         longer = {"max_duration": 3600.0}
         again = resume(None, settings(sandbox, reports), longer, world_by_requests(sandbox, tmp_path, 60.0))
         assert again.exit_code == 0
+
+
+# -------------------------------------------------------------------------------------------- omitted identifiers
+
+
+def test_a_row_that_is_sent_without_an_identifier_says_so(tmp_path: Path) -> None:
+    """The warning is on its row after a resume too, the value is in no request, and rows that share it are apart."""
+    rows = [[f"9181810{n + 10:05}", "n/k" if n % 2 else "", f"colour {n}"] for n in range(20)]
+    rows.append(["12", "n/k", "x"])
+    source = tmp_path / "rows.csv"
+    with source.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["mobile", "email", "Colour"], *rows])
+    with EmbeddedSandbox(SandboxOptions(latency=(0.02,))) as sandbox:
+        chosen = settings(sandbox, tmp_path / "reports", batch_size=2, concurrency=1, invalid_identifiers="omit")
+        half = run(str(source), chosen, stopped_after(2, sandbox, tmp_path))
+        assert half.rows.unprocessed
+        whole = resume(None, settings(sandbox, tmp_path / "reports"), {}, world(sandbox, tmp_path))
+        assert (whole.rows.succeeded, whole.rows.rejected) == (20, 1)
+        assert any(note.startswith("10 rows") for note in whole.notes)
+        assert not [identifiers for identifiers, _ in sandbox.state.accepted if identifiers.get("email")]
+    with Path(whole.reports["results.csv"]).open(encoding="utf-8-sig", newline="") as file:
+        results = list(csv.DictReader(file))
+    warned = [row for row in results if row["_warnings"]]
+    assert [row["mobile"] for row in warned] == [row[0] for row in rows[1::2][:10]]
+    assert all("email" in row["_warnings"] and "@" in row["_advice"] for row in warned)
+    assert results[-1]["_status"] == "rejected"
+
+
+def test_check_counts_the_identifiers_that_a_run_would_omit(tmp_path: Path) -> None:
+    """With the column and the reason; the rows can be sent."""
+    source = tmp_path / "rows.csv"
+    source.write_text("mobile,email,Colour\n918181000011,x,Red\n918181000012,y,Red\n12,z,Red\n")
+    with EmbeddedSandbox() as sandbox:
+        chosen = settings(sandbox, tmp_path / "reports", invalid_identifiers="omit")
+        found = check(str(source), chosen, world(sandbox, tmp_path))
+    assert (found.sendable_rows, found.rejected_rows) == (2, 1)
+    assert any("email" in note and "2 cells" in note for note in found.notes)
