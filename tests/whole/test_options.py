@@ -176,6 +176,20 @@ def blank(bench: Bench) -> None:
     assert bench.ready("e.csv", "--blank", "clear")["blank"] == "clear"
 
 
+def invalid_identifiers(bench: Bench) -> None:
+    """The row goes by its mobile, with a warning; by default it is rejected."""
+    write_csv(bench.folder / "i.csv", ("Mobile", "Email", "Colour"), ("919774487641", "no e-mail", "Red"))
+    assert bench.ready("i.csv")["rejected_rows"] == 1
+    assert bench.ready("i.csv", "--invalid-identifiers", "omit")["rejected_rows"] == 0
+    with EmbeddedSandbox() as sandbox:
+        assert bench.run(sandbox, source="i.csv").code == 3
+        ended = bench.run(sandbox, "--invalid-identifiers", "omit", source="i.csv")
+        assert (ended.code, ended.json["rows"]["succeeded"]) == (0, 1)
+        assert [identifiers["mobile"] for identifiers, _ in sandbox.state.accepted] == ["919774487641"]
+    (row,) = table(Path(ended.json["reports"]["results.csv"]))
+    assert "Email" in row["_warnings"]
+
+
 def batch_size(bench: Bench) -> None:
     bench.sheet(10)
     with EmbeddedSandbox() as sandbox:
@@ -525,6 +539,7 @@ DEMONSTRATIONS: dict[str, Callable[[Bench], None]] = {
     for function in (
         *(credentials, time_zone, log_format, log_file, metrics_file),
         *(base_url, cluster, sandbox, profile, mapping, sheet, encoding, delimiter, header_row, country, blank),
+        *(invalid_identifiers,),
         *(batch_size, rate, burst, concurrency, max_errors, max_outage, canary, until, max_duration, limit, skip_rows),
         *(only_changed, gzip, attribution_type, attribution_code, reports_dir, database, restart, resubmit),
         *(show_identifiers, online, output),
