@@ -119,7 +119,7 @@ class Normaliser:
         rows = BlockResult(block.row_numbers, omits=self._omits)
         columns = {column: block.column(column) for column in self._uses}
         self._remove_quotes(rows, columns)
-        self._take_problems(self._with_footers(block), rows, columns)
+        self._take_problems(_with_footers(block, self._last_rows), rows, columns)
         identifiers = self._read_identifiers(rows, columns, typed=block.typed)
         stores = self._read_stores(rows, columns)
         if self._mapping.is_long:
@@ -166,17 +166,6 @@ class Normaliser:
             for at, (cell, text) in enumerate(zip(before, after, strict=True)):
                 if cell != text:
                     rows.repair(at, column, "quotes_removed", cell, text)
-
-    def _with_footers(self, block: RowBlock) -> Sequence[Problem]:
-        """The reader's problems; rows at the sheet's end that are not customers have this one only."""
-        found = self._last_rows.intersection(block.cells.row_numbers)
-        if not found:
-            return block.problems
-        meaning, advice, _who = OWN_CODES["not_a_customer"]
-        return [
-            *[Problem(number, None, "", "not_a_customer", meaning, advice) for number in sorted(found)],
-            *[problem for problem in block.problems if problem.row_number not in found],
-        ]
 
     def _concerns(self, problem: Problem) -> bool:
         """Whether the problem of a cell matters for what its column is mapped to."""
@@ -413,6 +402,18 @@ class _Open:
 
 def _messages(problems: tuple[Problem, ...]) -> list[str]:
     return [problem.message for problem in problems]
+
+
+def _with_footers(block: RowBlock, footers: frozenset[int]) -> Sequence[Problem]:
+    """The reader's problems; rows at the sheet's end that are not customers have this one only."""
+    found = footers.intersection(block.cells.row_numbers)
+    if not found:
+        return block.problems
+    meaning, advice, _who = OWN_CODES["not_a_customer"]
+    return [
+        *[Problem(number, None, "", "not_a_customer", meaning, advice) for number in sorted(found)],
+        *[problem for problem in block.problems if problem.row_number not in found],
+    ]
 
 
 def _column_reader(kind: str, region: str | None) -> ColumnReader:

@@ -147,14 +147,16 @@ def test_what_the_reader_found() -> None:
     ],
 )
 def test_placeholders_are_empty_identifiers(word: str) -> None:
-    """They count as a repair. A row with another identifier is sent by that; as a preference they are text."""
+    """They count as a repair. A row with another identifier is sent by that; as a preference they are text, but for
+    `#N/A`, which is an error there."""
+    brand = "x" if word == "#N/A" else word
     made = _wide(
-        (A, word, word, word, word, ""), (word, "a@b.com", word, word, word, ""), (word, word, word, word, "x", "")
+        (A, word, word, word, brand, ""), (word, "a@b.com", word, word, brand, ""), (word, word, word, word, "x", "")
     )
     assert [customer.identifiers for customer in made.customers] == [(("mobile", A),), (("email", "a@b.com"),)]
     assert [customer.store for customer in made.customers] == [None, None]
     assert [customer.custom_fields[0][0] for customer in made.customers] == ["Brand", "Brand"]
-    assert made.customers[0].custom_fields[0][1] == word.strip()
+    assert made.customers[0].custom_fields[0][1] == brand.strip()
     assert _codes(made) == [(4, None, "no_identifier")]
     assert Counter((repair.row_number, repair.code) for repair in made.repairs) == {
         (2, "placeholder_emptied"): 3,
