@@ -111,6 +111,9 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         await self._http.aclose()
 
     # ------------------------------------------------------------------------------------------------ the calls
@@ -144,7 +147,8 @@ class Client:
         try:
             found = decode_fields(content)
         except UnreadableAnswer as error:
-            raise self._failed(self._trouble(response, content, str(error)), response, None) from None
+            wait = asked_to_wait(response.headers, response.status_code)
+            raise self._failed(self._trouble(response, content, str(error)), response, wait) from None
         if response.status_code >= 400 or not found:
             trouble = triage(response.status_code, _answer_or_none(content), "no list of fields")
             if trouble is not None and trouble.next is not Next.WARNING:
@@ -165,7 +169,8 @@ class Client:
             if answer is not None and answer.items and answer.items[0].success is False:
                 return None
         except UnreadableAnswer as error:
-            raise self._failed(self._trouble(response, content, str(error)), response, None) from None
+            wait = asked_to_wait(response.headers, response.status_code)
+            raise self._failed(self._trouble(response, content, str(error)), response, wait) from None
         raise self._failed(
             self._trouble(response, content, "no customer"),
             response,

@@ -350,15 +350,13 @@ def _call(state: SandboxState, handler: Handler, method: str) -> Callable[[Reque
 
 
 async def _custom_fields(state: SandboxState, headers: Headers, query: QueryParams, body: bytes) -> SandboxAnswer:  # noqa: ARG001 - one signature for all
-    """The preferences that the organisation has defined; without a list of them, the names stored so far."""
+    """The preferences that the organisation has defined: none where any name will do."""
     _, refusal, more = _admit(state, headers)
     if refusal is not None:
         return refusal
     if query.get("format") != "json":
         return _xml_refusal(more)
-    defined = state.options.fields
-    if defined is None:
-        defined = tuple(PreferenceField(name=name, label=name) for name in state.store.names())
+    defined = state.options.fields or ()
     scope = query.get("scope", "")
     entries = [_definition(field) for field in defined] if scope.lower() in {"", "customer_preferences"} else []
     status = state.shaper.status(200, True, "Custom fields retrieved successfully")

@@ -137,11 +137,6 @@ class SandboxStore:
             rows = self._connection.execute("SELECT accepted FROM requests ORDER BY number").fetchall()
         return [entry for (blob,) in rows for entry in _accepted(blob)]
 
-    def names(self) -> list[str]:
-        """The names of all preferences stored, for an organisation that has not said which it defines."""
-        with self.lock:
-            return [name for (name,) in self._connection.execute("SELECT DISTINCT name FROM preferences ORDER BY name")]
-
     def accounts(self) -> list[Account]:
         with self.lock:
             rows = self._connection.execute("SELECT document FROM accounts ORDER BY account").fetchall()

@@ -113,16 +113,14 @@ def test_reading_back() -> None:
     sandboxed(test)
 
 
-def test_the_field_list_without_definitions_names_what_is_stored() -> None:
-    """An organisation that takes any name lists those in use."""
+def test_the_field_list_without_definitions_is_empty() -> None:
+    """An organisation that takes any name does not restrict the columns of the next sheet to those of the last."""
 
     async def test(client: Client) -> None:
         await client.post(customer({"Size": "L"}, external_id="A"), customer({"Color": "Red"}, external_id="B"))
-        url = "/v1.1/organization/customfields?format=json&scope="
-        listed = (await client.http.get(url + "customer_preferences")).json()["response"]
-        assert [field["name"] for field in listed["organization"]["custom_fields"]["field"]] == ["Color", "Size"]
-        other = (await client.http.get(url + "store_custom_fields")).json()["response"]
-        assert other["organization"]["custom_fields"]["field"] == []
+        url = "/v1.1/organization/customfields?format=json&scope=customer_preferences"
+        listed = (await client.http.get(url)).json()["response"]
+        assert listed["organization"]["custom_fields"]["field"] == []
 
     sandboxed(test)
 
