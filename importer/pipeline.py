@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -23,18 +24,17 @@ from importer.reader.survey import survey
 from importer.reconciler.decide import Decision, decide, halved
 from importer.reconciler.reconcile import reconcile
 from importer.reporter import read_summary
+from importer.runs.asking import Session
+from importer.runs.fields import columns_of_a_run
 from importer.runs.job import Job, begin, options_of, resume_of, retry_of, source_of
 from importer.runs.record import choose_mapping, find
 from importer.runs.report import again, nothing_left, with_bundle, write_reports
 from importer.runs.stages import (
-    admission_of,
     chunker_of,
-    client_options_of,
     deadline_of,
     first_rows,
     normaliser_of,
     open_work,
-    pacer_of,
     selection_of,
     unchanged_filter_of,
 )
@@ -54,8 +54,10 @@ def run(path: str, settings: Settings, world: World, *, spooled: bool = False) -
     """Imports a source: reads, sends, reconciles and reports. Raises `ImporterError` where nothing could begin."""
     with target_of(settings, world) as target, open_source(path, options_of(settings, world)) as source:
         mapping = survey(source, choose_mapping(source, settings), first_rows(settings))
-        with begin(source, mapping, settings, target, world, spooled=spooled) as job:
-            return _carry_out(job)
+        with Session(target, settings, world) as session:
+            columns = partial(columns_of_a_run, source=source, settings=settings, session=session)
+            with begin(source, mapping, settings, target, world, spooled=spooled, columns=columns) as job:
+                return _carry_out(job, session)
 
 
 def resume(run_id: str | None, settings: Settings, given: Mapping[str, object], world: World) -> RunSummary:
@@ -68,7 +70,8 @@ def resume(run_id: str | None, settings: Settings, given: Mapping[str, object], 
         with resume_of(journal, known, settings, given, world) as job:
             if job.run.finished:
                 return nothing_left(journal, job.run, reports, world)
-            return _carry_out(job)
+            with Session(job.target, job.settings, job.world) as session:
+                return _carry_out(job, session)
 
 
 def retry(run_id: str, settings: Settings, given: Mapping[str, object], world: World) -> RunSummary:
@@ -76,8 +79,9 @@ def retry(run_id: str, settings: Settings, given: Mapping[str, object], world: W
     with (
         Journal.open(Path(settings.reports_dir), settings.database or None) as journal,
         retry_of(journal, find(journal, run_id), settings, given, world) as job,
+        Session(job.target, job.settings, job.world) as session,
     ):
-        return _carry_out(job)
+        return _carry_out(job, session)
 
 
 def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool = False) -> RunSummary:
@@ -95,14 +99,15 @@ def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool
 # ---------------------------------------------------------------------------------------------------- one run
 
 
-def _carry_out(job: Job) -> RunSummary:
+def _carry_out(job: Job, session: Session) -> RunSummary:
     """Sends the rows that have no outcome yet, then writes the reports."""
     observer = job.world.observer
     observer.of_run(job.run.record.run_id)
     observer.begin(job.source.name, job.journal.decided(job.run.key).count(1))
     try:
         with fewer_collections():
-            sent = asyncio.run(_send(job))
+            sent = session.run(_send(job, session))
+            session.close()
     finally:
         observer.end()
     if sent.stop is not None and sent.stop.exit_code is ExitCode.JOURNAL:
@@ -123,9 +128,9 @@ class Sent(msgspec.Struct, frozen=True):
     rows_read: int
 
 
-async def _send(job: Job) -> Sent:
+async def _send(job: Job, session: Session) -> Sent:
     """The stages of sending, from the source to the journal."""
-    journal, run, settings, target, world = job.journal, job.run, job.settings, job.target, job.world
+    journal, run, settings, world = job.journal, job.run, job.settings, job.world
     normaliser = normaliser_of(job.mapping, settings)
     unchanged = unchanged_filter_of(job)
     inherited = open_work(job, unchanged)
@@ -133,8 +138,7 @@ async def _send(job: Job) -> Sent:
     rows = SheetFeed(job.source, normaliser, selection, world.wall, world.observer.rows_read, run.progress, unchanged)
     lanes = Lanes()
     chunker = chunker_of(job)
-    pacer = pacer_of(target, settings, world)
-    admission = admission_of(pacer, settings, world)
+    admission = session.admission()
     rules = StopRules(settings.max_errors, settings.canary)
     engine = Engine(
         lanes,
@@ -147,14 +151,10 @@ async def _send(job: Job) -> Sent:
         sleep=world.sleep,
     )
     _stop_when_asked(world, engine)
-    options = client_options_of(target, settings, world)
-    async with (
-        Scribe(journal, run.key) as scribe,
-        Client(options, target.credentials, world.clock, target.transport) as client,
-    ):
+    async with Scribe(journal, run.key) as scribe:
         next_attempt = journal.last_attempt(run.key) + 1
         settlement = Settlement(scribe, chunker, world.observer, world.clock, run.progress, next_attempt)
-        stages = Stages(lanes, chunker, client, admission, rules, settlement, engine)
+        stages = Stages(lanes, chunker, session.client, admission, rules, settlement, engine)
         stop = await send_rows(rows, inherited, stages)
     return Sent(settlement.progress, stop, rows.rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import datetime
 import os
@@ -13,27 +12,22 @@ from typing import Any
 
 import msgspec
 
-from importer.capillary.client import Client
-from importer.capillary.codes import Next
-from importer.capillary.triage import RequestFailed, refused, unusable
 from importer.checker.findings import PROBLEM_COLUMNS, Findings, Gatherer, problem_row
-from importer.errors import ExitCode, SettingsError, Stop
+from importer.errors import SettingsError
 from importer.model import FieldDefinition, Problem
 from importer.normaliser.mapping import Mapping
 from importer.reader import Source, open_source
 from importer.reader.survey import Survey
 from importer.row_block import RowBlock
+from importer.runs.fields import Columns, fitted, not_checked, organisation_fields
 from importer.runs.record import check_resubmit, choose_mapping, source_options
-from importer.runs.stages import admission_of, client_options_of, normaliser_of, pacer_of
-from importer.runs.target import Target, target_of
+from importer.runs.stages import normaliser_of
 from importer.sender.feed import Selection, skip_codes
 from importer.settings.options import Settings
 from importer.world import World
 
 #: Large blocks are fast, and no sender waits for the first one.
 ROWS_AT_ONCE = 10_000
-#: The longest wait for a free request, in seconds.
-LONGEST_WAIT = 20.0
 
 
 def check(path: str, settings: Settings, world: World) -> Findings:
@@ -42,27 +36,30 @@ def check(path: str, settings: Settings, world: World) -> Findings:
     with open_source(path, source_options(settings, world.environ)) as source:
         check_resubmit(source, settings)
         mapping = choose_mapping(source, settings)
-        findings, found = _check_rows(path, source, mapping, settings, world, fields)
-        if found.facts != mapping.facts:
+        # An organisation without defined fields does not restrict the columns.
+        columns = fitted(mapping, fields, source, settings) if fields else Columns(mapping)
+        findings, found = _check_rows(path, source, columns, settings, world, fields)
+        if found.facts != columns.mapping.facts:
             # Few sheets have what only the whole of one shows: the others are read once.
-            findings, _ = _check_rows(path, source, found, settings, world, fields)
+            found = fitted(found, fields, source, settings).mapping if fields else found
+            columns = msgspec.structs.replace(columns, mapping=found)
+            findings, _ = _check_rows(path, source, columns, settings, world, fields)
         return findings
 
 
 def _check_rows(
     path: str,
     source: Source,
-    mapping: Mapping,
+    columns: Columns,
     settings: Settings,
     world: World,
     fields: tuple[FieldDefinition, ...] | None,
 ) -> tuple[Findings, Mapping]:
     """The findings of one reading, and the mapping with the facts of the sheet."""
     with _problems_file(settings.output, path) as write:
-        # An organisation without defined fields does not restrict the columns.
-        normaliser = normaliser_of(mapping, settings, fields or None)
-        survey = Survey(source, mapping)
-        gatherer = Gatherer(mapping, blank=settings.blank)
+        normaliser = normaliser_of(columns.mapping, settings, fields or None)
+        survey = Survey(source, columns.mapping)
+        gatherer = Gatherer(columns.mapping, blank=settings.blank)
         for block in _chosen(source.blocks(ROWS_AT_ONCE), settings):
             survey.add(block)
             normalised = normaliser(block)
@@ -76,15 +73,15 @@ def _check_rows(
             rate=settings.rate,
             now=datetime.datetime.fromtimestamp(world.wall() / 1000, datetime.UTC),
             fields=fields or None,
-            notes=(*source.notes, *mapping.facts.notes, *_about(fields)),
+            notes=(
+                *source.notes,
+                *columns.mapping.facts.notes,
+                *columns.notes,
+                *((not_checked(),) if fields == () else ()),
+            ),
+            refused=str(columns.refusal or ""),
         )
         return findings, survey.mapping()
-
-
-def _about(fields: tuple[FieldDefinition, ...] | None) -> tuple[str, ...]:
-    if fields is None or fields:
-        return ()
-    return ("Column names were not checked: the organisation has no preferences defined.",)
 
 
 def _chosen(blocks: Iterator[RowBlock], settings: Settings) -> Iterator[RowBlock]:
@@ -100,42 +97,6 @@ def _chosen(blocks: Iterator[RowBlock], settings: Settings) -> Iterator[RowBlock
             yield block.only(keep)
         if settings.limit and seen >= settings.skip_rows + settings.limit:
             return
-
-
-def organisation_fields(settings: Settings, world: World) -> tuple[FieldDefinition, ...]:
-    """Return the preferences that the organisation has defined. Raises `ImporterError`."""
-    with target_of(settings, world) as target:
-        return asyncio.run(greet(target, settings, world)).fields
-
-
-class Greeting(msgspec.Struct, frozen=True):
-    """The answer of a server that accepts the credentials. `server_date`: its Date header."""
-
-    fields: tuple[FieldDefinition, ...]
-    server_date: str
-
-
-async def greet(target: Target, settings: Settings, world: World) -> Greeting:
-    """Fetch the organisation's fields, which also tries the credentials: one request, with OAuth two. It counts towards
-    the rate of the key, which a run may be using."""
-    admission = admission_of(pacer_of(target, settings, world), settings, world)
-    if (wait := admission.wait()) > LONGEST_WAIT:
-        raise Stop(
-            ExitCode.TEMPORARY,
-            f"The field list is not available: the rate leaves no request free for {wait:.0f} s.",
-            "Try again when the runs with these credentials have ended.",
-        )
-    options = client_options_of(target, settings, world)
-    async with Client(options, target.credentials, world.clock, target.transport) as client:
-        asked = await admission.ask(lambda _: client.fields())
-        if not isinstance(asked.reply, RequestFailed):
-            return Greeting(asked.reply, client.server_date)
-    trouble = asked.reply.trouble
-    if trouble.next in (Next.RENEW, Next.REFUSED):
-        raise refused(trouble.code, trouble.message, target.credentials.variables)
-    if trouble.next in (Next.AGAIN, Next.SLOW):
-        raise Stop(ExitCode.TEMPORARY, f"The field list is not available: {trouble.message}.", "Try again later.")
-    raise unusable(trouble, "The field list is not available")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +16,7 @@ from importer.model import FieldDefinition, Problem, Rate
 from importer.normaliser.damage import REPAIRS
 from importer.normaliser.mapping import Mapping, misspelt
 from importer.normaliser.normaliser import Normalised
+from importer.normaliser.organisation import FieldFinding, compare_fields
 from importer.normaliser.phones import calling_code
 from importer.normaliser.samples import Sampler
 from importer.row_block import RowBlock
@@ -70,15 +70,6 @@ class RepairCount(msgspec.Struct, frozen=True):
     example_rows: tuple[int, ...]
 
 
-class FieldFinding(msgspec.Struct, frozen=True):
-    """A mismatch of the sheet with the organisation's fields: `unknown`, `disabled` or `mandatory`."""
-
-    preference: str
-    fault: str
-    message: str
-    nearest: str = ""
-
-
 class Findings(msgspec.Struct, frozen=True):
     """The document that `check --json` prints. Stamps are UTC, ISO 8601."""
 
@@ -102,6 +93,8 @@ class Findings(msgspec.Struct, frozen=True):
     blank: str
     fields: tuple[FieldFinding, ...] = ()
     notes: tuple[str, ...] = ()
+    #: Why a run would refuse the source, with what to do; "": it would not.
+    refused: str = ""
 
     @property
     def customers(self) -> int:
@@ -160,8 +153,10 @@ class Gatherer:
         now: datetime.datetime,
         fields: Sequence[FieldDefinition] | None = None,
         notes: Iterable[str] = (),
+        refused: str = "",
     ) -> Findings:
-        """Return the findings. `fields`: the organisation's, where they were fetched."""
+        """Return the findings. `fields`: the organisation's, where they were fetched; `refused`: why a run would refuse
+        the source."""
         repeats = self._repeats.count()
         self._repeats.close()
         # Records of one customer never share a request: the customer with the most sets a minimum.
@@ -171,7 +166,7 @@ class Gatherer:
         return Findings(
             source=source,
             sheet=sheet,
-            exit_code=self._exit_code(),
+            exit_code=ExitCode.SOURCE if refused else self._exit_code(),
             rows=self._rows,
             sendable_rows=self._rows - self._rejected,
             rejected_rows=self._rejected,
@@ -189,6 +184,7 @@ class Gatherer:
             blank=self._blank,
             fields=() if fields is None else compare_fields(self._preference_names(), fields),
             notes=(*self._omissions(), *notes),
+            refused=refused,
         )
 
     def _omissions(self) -> list[str]:
@@ -206,8 +202,7 @@ class Gatherer:
         return ExitCode.ROWS if self._rejected else ExitCode.OK
 
     def _preference_names(self) -> list[str]:
-        constants = [name for name, _ in self._mapping.constants if not name.startswith("store.")]
-        return [*[use.preference for use in self._mapping.preferences], *constants, *self._names]
+        return [*self._mapping.preference_names, *self._names]
 
     def _columns(self) -> tuple[ColumnFinding, ...]:
         samples, hints = self._sampler.by_column(), dict(misspelt(self._mapping))
@@ -274,33 +269,6 @@ def _by_region(prefixes: Counter[str]) -> dict[str, int]:
         names = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code), ()) if code else ()
         regions[f"{names[0] if names else 'other'} +{code}"] += count
     return dict(regions.most_common())
-
-
-def compare_fields(names: Iterable[str], fields: Sequence[FieldDefinition]) -> tuple[FieldFinding, ...]:
-    """Compare the preferences that a sheet sets with the organisation's; suggest the nearest name for unknown ones."""
-    known = {field.name: field for field in fields}
-    usable = [field.name for field in fields if not field.is_disabled]
-    folded = {name.casefold(): name for name in usable}
-    found = []
-    given = list(dict.fromkeys(names))
-    for name in given:
-        field = known.get(name)
-        if field is None:
-            near = folded.get(name.casefold(), "")
-            if not near:
-                close = difflib.get_close_matches(name.casefold(), list(folded), 1, 0.7)
-                near = folded[close[0]] if close else ""
-            message = f"The organisation has no preference “{name}”."
-            message += f" Did you mean “{near}”?" if near else ""
-            found.append(FieldFinding(name, "unknown", message, near))
-        elif field.is_disabled:
-            message = f"The preference “{name}” is disabled in the organisation: the server would refuse its values."
-            found.append(FieldFinding(name, "disabled", message))
-    for field in fields:
-        if field.is_mandatory and not field.is_disabled and field.name not in given:
-            message = f"No column sets the preference “{field.name}”, which is mandatory in the organisation."
-            found.append(FieldFinding(field.name, "mandatory", message))
-    return tuple(found)
 
 
 def problem_row(problem: Problem) -> tuple[str, ...]:

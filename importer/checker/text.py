@@ -26,7 +26,9 @@ def _head(findings: Findings, zone: datetime.tzinfo | None) -> str:
     if not findings.rows:
         return _wrap(f"{name}: no rows.")
     lines = [_wrap(f"{name}: {counted(findings.rows, 'row')}.")]
-    if findings.records:
+    if findings.refused:
+        lines.append(_wrap(findings.refused))
+    elif findings.records:
         ready = f"{counted(findings.sendable_rows, 'row')} can be sent"
         if findings.customers != findings.sendable_rows:
             ready += f" ({counted(findings.customers, 'customer')})"
@@ -38,7 +40,7 @@ def _head(findings: Findings, zone: datetime.tzinfo | None) -> str:
         lines.append(_wrap(ready))
     if findings.rejected_rows:
         lines.append(_wrap(f"{counted(findings.rejected_rows, 'row')} would be rejected."))
-    if not findings.records:
+    if findings.refused or not findings.records:
         lines.append("Nothing can be sent.")
     return "\n".join(lines)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import email.utils
 import os
 import shutil
@@ -12,7 +11,6 @@ from pathlib import Path
 import msgspec
 
 from importer.capillary.credentials import from_environment
-from importer.checker.check import greet
 from importer.chunker.shared_rate import current_pace
 from importer.errors import ExitCode, ImporterError, worse
 from importer.journal import Journal
@@ -20,6 +18,7 @@ from importer.nightly.location import LocationUnreachable
 from importer.nightly.locations import LocationName, open_location
 from importer.nightly.profile import check_profile
 from importer.nightly.remote import LocationAccess
+from importer.runs.fields import greet
 from importer.runs.target import rate_key, target_of
 from importer.settings.options import Settings
 from importer.system.text import counted
@@ -88,7 +87,7 @@ def _server(settings: Settings, world: World) -> Iterator[DoctorCheck]:
     try:
         with target_of(settings, world) as target:
             asked = world.wall()
-            greeting = asyncio.run(greet(target, settings, world))
+            greeting = greet(target, settings, world)
             answered = world.wall()
     except ImporterError as error:
         yield DoctorCheck("credentials", str(error), int(error.exit_code))

@@ -12,6 +12,7 @@ ON_PAGE: dict[str, str] = {
     "If the code is there, correct the digits.",
     "short_row": "Check this row for a missing quote. If the program omits empty cells at the end of a row, choose that "
     "missing cells are empty.",
+    "preference_unknown": "Correct the name, or choose that unknown preferences are sent.",
     "preference_is_a_date": "Format the column as Text and type the value again. If the column holds dates, say so under "
     "“What each column becomes”.",
 }
@@ -198,6 +199,11 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
     "preference_name_too_long": (
         "the preference name has more than 20 characters",
         "Use the name that the organisation has defined.",
+        "sheet owner",
+    ),
+    "preference_unknown": (
+        "the organisation has no preference of this name",
+        "Correct the name, or pass --unknown-columns send to send it as it is.",
         "sheet owner",
     ),
     "preference_disabled": (

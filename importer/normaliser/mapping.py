@@ -41,11 +41,13 @@ class ColumnUse(msgspec.Struct, frozen=True):
 
 
 class Mapping(msgspec.Struct, frozen=True):
-    """`constants`: (store.code, store.id or a preference's name, its value) for every row. `facts`: of the sheet."""
+    """`constants`: (store.code, store.id or a preference's name, its value) for every row. `facts`: of the sheet.
+    `names`: the only preferences that the rows of a long sheet may name; empty: any."""
 
     columns: tuple[ColumnUse, ...]
     constants: tuple[tuple[str, str], ...] = ()
     facts: SheetFacts = SheetFacts()
+    names: tuple[str, ...] = ()
 
     @property
     def is_long(self) -> bool:
@@ -56,6 +58,12 @@ class Mapping(msgspec.Struct, frozen=True):
     def preferences(self) -> tuple[ColumnUse, ...]:
         """The columns that are mapped to a preference, in the sheet's order."""
         return tuple([use for use in self.columns if use.field == PREFERENCE])
+
+    @property
+    def preference_names(self) -> tuple[str, ...]:
+        """The preferences of columns and constants."""
+        constants = [name for name, _ in self.constants if not is_store(name)]
+        return (*[use.preference for use in self.preferences], *constants)
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -73,6 +81,11 @@ class ColumnSamples(msgspec.Struct, frozen=True):
     cells: int = 0
     list_like: int = 0
     separator: str = ""
+
+
+def is_store(name: str) -> bool:
+    """Whether a constant of this name is the store, not a preference."""
+    return name in _STORES
 
 
 def preference_name(column: str) -> str:
@@ -177,7 +190,7 @@ def mistakes_of(mapping: Mapping, columns: Sequence[str]) -> list[str]:
             faults.append(f"{named(feeding)} are all mapped to “{field}”: keep one and ignore the others.")
         if feeding and any(name == field for name, _ in mapping.constants):
             faults.append(f"{named(feeding)} and a constant are mapped to “{field}”: keep one.")
-    constants = [name for name, _ in mapping.constants if name not in _STORES]
+    constants = [name for name, _ in mapping.constants if not is_store(name)]
     wrong = [name for name in constants if name in IDENTIFIERS or name in (NAME, VALUE, IGNORED)]
     if wrong:
         faults.append(f"{named(wrong)} cannot be the same for every row.")

@@ -30,6 +30,7 @@ from importer.normaliser.mapping import (
     Mapping,
     preference_name,
 )
+from importer.normaliser.organisation import Names
 from importer.normaliser.preferences import InvalidPreference, Pair, ValueReader
 from importer.row_block import RowBlock
 from importer.system.late import late
@@ -112,6 +113,7 @@ class Normaliser:
         constants = dict(mapping.constants)
         self._store_constant = {kind: constants.pop(kind, "") for kind in self._store_texts}
         self._constants: tuple[Pair, ...] = tuple(constants.items())
+        self._names = Names(mapping.names) if mapping.names else None
         self._long_readers: dict[str, ValueReader] = {}
         self._open: _Open | None = None
 
@@ -349,6 +351,13 @@ class Normaliser:
                     missing = "preference_name_missing" if value.strip() else "nothing_to_set"
                     rows.reject(at, name_column if value.strip() else None, "", missing)
             return None
+        if self._names is not None:
+            known = self._names.spelling_of(name)
+            if known is None:
+                near = self._names.nearest(name)
+                rows.reject(at, name_column, written, "preference_unknown", f"nearest: “{near}”" if near else "")
+                return None
+            name = known
         reader = self._long_readers.get(name)
         if reader is None:
             if broken := destroyed(name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from importer.model import Status
 from importer.normaliser.countries import known_country
 from importer.normaliser.mapping import Mapping as ColumnMapping
 from importer.reader import Source, SourceOptions, open_source
+from importer.runs.fields import Columns
 from importer.runs.locks import hold
 from importer.runs.record import (
     check_resubmit,
@@ -54,9 +55,17 @@ class Job(msgspec.Struct, frozen=True):
 
 @contextmanager
 def begin(
-    source: Source, mapping: ColumnMapping, settings: Settings, target: Target, world: World, *, spooled: bool
+    source: Source,
+    mapping: ColumnMapping,
+    settings: Settings,
+    target: Target,
+    world: World,
+    *,
+    spooled: bool,
+    columns: Callable[[ColumnMapping], Columns] = Columns,
 ) -> Iterator[Job]:
-    """A new run, written to the journal and locked. Raises `ImporterError` where none can begin."""
+    """A new run, written to the journal and locked. Raises `ImporterError` where none can begin. `columns`: what
+    becomes of the mapping, asked once nothing else is in the way."""
     check_resubmit(source, settings)
     # Refused before there is a run, which would be in the way of the next one with the right country.
     if settings.country:
@@ -64,10 +73,13 @@ def begin(
     reports = Path(settings.reports_dir)
     identity = identity_of(source, target.name, spooled)
     with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):
-        refuse_unfinished(journal, identity, source.sha256, settings, settings.restart)
+        replaced = refuse_unfinished(journal, identity, source.sha256, settings, settings.restart)
+        fitted = columns(mapping)
+        if replaced is not None:
+            journal.abandon(replaced.key)
         record = new_record(
             source,
-            mapping,
+            fitted.mapping,
             settings,
             base_url=target.name,
             key_name=target.credentials.name,
@@ -75,8 +87,11 @@ def begin(
             spooled=spooled,
         )
         known = _note_if_known(journal, source, target.name, world)
-        run = journal.create(record, identity, RunProgress(notes=(*known, *mapping.facts.notes)))
-        yield Job(journal, run, source, mapping, settings, target, world)
+        for note in fitted.notes:
+            world.observer.noted(note)
+        notes = (*known, *mapping.facts.notes, *fitted.notes)
+        run = journal.create(record, identity, RunProgress(notes=notes))
+        yield Job(journal, run, source, fitted.mapping, settings, target, world)
 
 
 @contextmanager

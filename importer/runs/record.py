@@ -28,10 +28,7 @@ _USUAL = Settings()
 
 def choose_mapping(source: Source, settings: Settings) -> Mapping:
     """Return the mapping of the settings, else one proposed from the header. Raises `SourceError`."""
-    copies = {PIPED: ("standard input", STANDARD_INPUT), FRAME: ("the DataFrame", "")}
-    word = copied_word(source.path, Path(settings.reports_dir))
-    sheet, path = copies.get(word, (source.name, source.path))
-    command = _map_command(path, settings)
+    sheet, command = name_and_command(source, settings)
     if settings.mapping:
         mapping = load(Path(settings.mapping), source.columns)
         return fit(mapping, source.columns, sheet=sheet, command=command)
@@ -47,6 +44,14 @@ def _second_header_row(source: Source, sheet: str) -> SourceError:
         f"If row {better} is the header, pass --header-row {better}.",
         on_page=f"If row {better} is the header, set it under “How the file is read”.",
     )
+
+
+def name_and_command(source: Source, settings: Settings) -> tuple[str, str]:
+    """Return how messages name a source, and the command that writes a mapping for it."""
+    copies = {PIPED: ("standard input", STANDARD_INPUT), FRAME: ("the DataFrame", "")}
+    word = copied_word(source.path, Path(settings.reports_dir))
+    sheet, path = copies.get(word, (source.name, source.path))
+    return sheet, _map_command(path, settings)
 
 
 def _map_command(path: str, settings: Settings) -> str:
@@ -130,14 +135,12 @@ def new_record(
     )
 
 
-def refuse_unfinished(journal: Journal, identity: str, sha256: str, settings: Settings, restart: bool) -> None:
-    """Raise `Busy` where the source and target have an unfinished run. With `restart`, a new run replaces it."""
+def refuse_unfinished(journal: Journal, identity: str, sha256: str, settings: Settings, restart: bool) -> Run | None:
+    """Raise `Busy` where the source and target have an unfinished run. With `restart`, return it: a new run replaces
+    it."""
     unfinished = journal.unfinished(identity)
-    if unfinished is None:
-        return
-    if restart:
-        journal.abandon(unfinished.key)
-        return
+    if unfinished is None or restart:
+        return unfinished
     run_id = unfinished.record.run_id
     changed = "" if unfinished.record.source_sha256 == sha256 else ", and the file has changed since"
     raise Busy(

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from importer.capillary.client import ClientOptions
-from importer.capillary.proxies import proxies_of
 from importer.chunker.batches import MAX_BYTES, Chunker, batch_of
-from importer.chunker.pacer import Pacer
-from importer.chunker.shared_rate import shared_slots
 from importer.model import FieldDefinition, Work
 from importer.normaliser.mapping import Mapping
 from importer.normaliser.normaliser import Normaliser
 from importer.runs.job import Job
-from importer.runs.target import Target
-from importer.sender.admission import Admission
 from importer.sender.feed import Selection, SheetFeed
-from importer.sender.retry import BackOff, Breaker
 from importer.sender.unchanged import Hasher, UnchangedFilter, sent_before
 from importer.sender.work import Deadline
 from importer.settings.options import Settings
@@ -44,38 +37,6 @@ def normaliser_of(
 def first_rows(settings: Settings) -> int:
     """How many rows of the source matter, 0 for all."""
     return settings.skip_rows + settings.limit if settings.limit else 0
-
-
-def client_options_of(target: Target, settings: Settings, world: World) -> ClientOptions:
-    return ClientOptions(
-        target.base_url,
-        connections=settings.concurrency,
-        gzip=settings.gzip,
-        attribution_type=settings.attribution_type,
-        attribution_code=settings.attribution_code,
-        certificates=world.environ.get("SSL_CERT_FILE", ""),
-        proxies=proxies_of(world.environ),
-    )
-
-
-def pacer_of(target: Target, settings: Settings, world: World) -> Pacer:
-    """The rate of the key, which processes of this machine share. A target with its own transport has no other user."""
-    slots = None if target.transport is not None else shared_slots(world.environ, target.rate_key)
-    return Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots)
-
-
-def admission_of(pacer: Pacer, settings: Settings, world: World) -> Admission:
-    """Lets out the requests of a run, of `verify` and of the online check alike."""
-    return Admission(
-        pacer,
-        Breaker(world.clock, settings.max_outage),
-        BackOff(world.jitter),
-        concurrency=settings.concurrency,
-        clock=world.clock,
-        wall=world.wall,
-        observer=world.observer,
-        sleep=world.sleep,
-    )
 
 
 def chunker_of(job: Job) -> Chunker:

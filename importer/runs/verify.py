@@ -19,9 +19,10 @@ from importer.journal import Journal, Run
 from importer.masking import Scrubber, masked, masked_mobile
 from importer.model import MAX_ATTEMPTS, Customer, Status
 from importer.reader import Source, open_source
+from importer.runs.asking import admission_of, client_options_of, pacer_of
 from importer.runs.job import options_of
 from importer.runs.record import check_unchanged, find, mapping_of, settings_of
-from importer.runs.stages import admission_of, client_options_of, normaliser_of, pacer_of
+from importer.runs.stages import normaliser_of
 from importer.runs.target import Target, target_of
 from importer.sender.admission import Admission, Stopping
 from importer.sender.feed import Selection, SheetFeed

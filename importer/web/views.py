@@ -10,13 +10,14 @@ from pathlib import Path
 import msgspec
 
 from importer.capillary.codes import lookup
-from importer.checker.findings import FieldFinding, Findings, compare_fields
+from importer.checker.findings import Findings
 from importer.checker.text import duration
 from importer.errors import ExitCode
 from importer.journal import Run
 from importer.journal.records import RunProgress
 from importer.model import IDENTIFIERS, Cause, CodeCount, RunSummary, Status
 from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, Mapping, misspelt
+from importer.normaliser.organisation import FieldFinding, compare_fields
 from importer.reporter.console import FILE_WORDS, headline, took
 from importer.system.clock import stamp
 from importer.system.text import percent

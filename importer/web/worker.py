@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from importer.checker.check import check, organisation_fields
+from importer.checker.check import check
 from importer.errors import ExitCode, ImporterError, SourceError, internal_error
 from importer.model import FieldDefinition, Outcome, Status
 from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping, fit, sketch
@@ -25,6 +25,7 @@ from importer.normaliser.samples import Sampler
 from importer.observer import Observer
 from importer.pipeline import resume, retry, run
 from importer.reader import open_source
+from importer.runs.fields import organisation_fields
 from importer.runs.record import source_options
 from importer.settings.options import PACE, Settings
 from importer.system.files import write_whole

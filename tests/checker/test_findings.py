@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 from importer.checker.findings import (
     PROBLEM_COLUMNS,
-    FieldFinding,
     Findings,
     Gatherer,
     NameFinding,
-    compare_fields,
     problem_row,
 )
 from importer.checker.text import duration, findings_text
@@ -24,6 +22,7 @@ from importer.errors import ExitCode, SourceError
 from importer.model import FieldDefinition, Problem, Rate
 from importer.normaliser.mapping import propose
 from importer.normaliser.normaliser import Normaliser
+from importer.normaliser.organisation import FieldFinding, compare_fields
 from tests.support.normalising import block_of
 
 COLUMNS = ("Mobile", "Email", "Moblie 1", "Brand", "Remark")

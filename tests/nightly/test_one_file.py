@@ -18,6 +18,7 @@ from importer.nightly.one_file import action_for, is_same_import
 from importer.pipeline import resume, run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sandbox.faults import parse_script
+from importer.sandbox.options import PreferenceField
 from importer.settings.options import Settings
 from tests.support.nightly import House, mobiles, sheet
 
@@ -156,6 +157,26 @@ def test_a_run_that_max_errors_stopped_is_not_resumed_automatically(tmp_path: Pa
         resume(None, load._settings, {"max_errors": None}, load._world)
         found = house.look(DAY, "02:20")
         assert [(file.what, file.moved_to) for file in found.files] == [("delivered", "done/a.csv")]
+
+
+def test_a_file_with_unknown_columns_is_refused_or_sent_as_the_profile_says(tmp_path: Path) -> None:
+    """Unattended, nothing is asked: the file goes to failed, with the names, and the others are imported."""
+    known = (PreferenceField(name="Favourite brand"),)
+    with EmbeddedSandbox(SandboxOptions(fields=known)) as brand:
+        house = House(tmp_path, brand.base_url)
+        odd = sheet(100).replace("Mobile,Favourite brand", "Mobile,Best brand")
+        (house.inbox / "a.csv").write_text(odd)
+        (house.inbox / "b.csv").write_text(sheet(0))
+        found = house.look(DAY)
+        assert [(file.what, file.exit_code, file.moved_to) for file in found.files] == [
+            ("unreadable", ExitCode.SOURCE, "failed/a.csv"),
+            ("imported", ExitCode.OK, "done/b.csv"),
+        ]
+        assert "“Best brand”" in found.files[0].message
+        assert "“Best brand”" in (house.inbox / "failed" / "a.csv.why.txt").read_text()
+        house.settings["unknown-columns"] = "send"
+        (house.inbox / "c.csv").write_text(odd)
+        assert [file.moved_to for file in house.look(NEXT).files] == ["done/c.csv"]
 
 
 def test_a_held_file_can_be_replaced(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from importer.checker.check import organisation_fields
 from importer.chunker.pacer import Pacer, PaceState
 from importer.chunker.shared_rate import shared_slots
 from importer.errors import Stop
 from importer.model import Rate
+from importer.runs.fields import organisation_fields
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.settings.options import Settings
 from importer.web.users import add_user

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from importer.errors import ExitCode
 from importer.pipeline import run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.sandbox.options import PreferenceField
 from importer.settings.loading import load
 from importer.settings.options import OPTIONS, Nightly
 from importer.settings.values import CLUSTERS
@@ -188,6 +189,29 @@ def invalid_identifiers(bench: Bench) -> None:
         assert [identifiers["mobile"] for identifiers, _ in sandbox.state.accepted] == ["919774487641"]
     (row,) = table(Path(ended.json["reports"]["results.csv"]))
     assert "Email" in row["_warnings"]
+
+
+def unknown_columns(bench: Bench) -> None:
+    write_csv(bench.folder / "a.csv", (*HEADER, "Spend"), *[(*row, "5") for row in rows(3)])
+    with EmbeddedSandbox(SandboxOptions(fields=(PreferenceField(name=HEADER[1]),), unknown_fields="error")) as sandbox:
+        ended = bench.run(sandbox)
+        assert ended.code == 8 and "“Spend”" in ended.err and not sandbox.state.requests
+        assert bench.run(sandbox, "--unknown-columns", "ignore").code == 0
+        assert bench.run(sandbox, "--unknown-columns", "send").code == 3
+        words = ("--online", "--base-url", sandbox.base_url)
+        assert [bench.terminal.type("check", "a.csv", *words).code, bench.ready("a.csv", *words)["exit_code"]] == [8, 8]
+        assert bench.terminal.type("check", "a.csv", *words, "--unknown-columns", "ignore").code == 0
+
+
+def short_rows(bench: Bench) -> None:
+    """The row lacks its last cell, which Outlook omits if it is empty."""
+    (bench.folder / "s.csv").write_text("Mobile,Colour,Size\n919774487641,Red\n919774487642,Blue,M\n")
+    assert bench.ready("s.csv")["rejected_rows"] == 1
+    assert bench.ready("s.csv", "--short-rows", "empty")["rejected_rows"] == 0
+    with EmbeddedSandbox() as sandbox:
+        assert bench.run(sandbox, source="s.csv").code == 3
+        assert bench.run(sandbox, "--short-rows", "empty", "--restart", source="s.csv").code == 0
+        assert sandbox.state.preferences_of(mobile="919774487641") == {"Colour": "Red"}
 
 
 def batch_size(bench: Bench) -> None:
@@ -539,7 +563,7 @@ DEMONSTRATIONS: dict[str, Callable[[Bench], None]] = {
     for function in (
         *(credentials, time_zone, log_format, log_file, metrics_file),
         *(base_url, cluster, sandbox, profile, mapping, sheet, encoding, delimiter, header_row, country, blank),
-        *(invalid_identifiers,),
+        *(unknown_columns, invalid_identifiers, short_rows),
         *(batch_size, rate, burst, concurrency, max_errors, max_outage, canary, until, max_duration, limit, skip_rows),
         *(only_changed, gzip, attribution_type, attribution_code, reports_dir, database, restart, resubmit),
         *(show_identifiers, online, output),

@@ -1,0 +1,88 @@
+"""How the API is asked: client, pace and admission of a target, and the session that a run's questions share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from importer.capillary.client import Client, ClientOptions
+from importer.capillary.proxies import proxies_of
+from importer.chunker.pacer import Pacer
+from importer.chunker.shared_rate import shared_slots
+from importer.runs.target import Target
+from importer.sender.admission import Admission
+from importer.sender.retry import BackOff, Breaker
+from importer.settings.options import Settings
+from importer.world import World
+
+_Result = TypeVar("_Result")
+
+
+def client_options_of(target: Target, settings: Settings, world: World) -> ClientOptions:
+    return ClientOptions(
+        target.base_url,
+        connections=settings.concurrency,
+        gzip=settings.gzip,
+        attribution_type=settings.attribution_type,
+        attribution_code=settings.attribution_code,
+        certificates=world.environ.get("SSL_CERT_FILE", ""),
+        proxies=proxies_of(world.environ),
+    )
+
+
+def pacer_of(target: Target, settings: Settings, world: World) -> Pacer:
+    """The rate of the key, which processes of this machine share. A target with its own transport has no other user."""
+    slots = None if target.transport is not None else shared_slots(world.environ, target.rate_key)
+    return Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots)
+
+
+def admission_of(pacer: Pacer, settings: Settings, world: World) -> Admission:
+    """Lets out the requests of a run, of `verify` and of the online check alike."""
+    return Admission(
+        pacer,
+        Breaker(world.clock, settings.max_outage),
+        BackOff(world.jitter),
+        concurrency=settings.concurrency,
+        clock=world.clock,
+        wall=world.wall,
+        observer=world.observer,
+        sleep=world.sleep,
+    )
+
+
+class Session:
+    """One event loop, one client with its token, and one pace: for the question before a run, and for its sending."""
+
+    def __init__(self, target: Target, settings: Settings, world: World) -> None:
+        self.client = Client(
+            client_options_of(target, settings, world), target.credentials, world.clock, target.transport
+        )
+        self._pacer = pacer_of(target, settings, world)
+        self._settings = settings
+        self._world = world
+        self._runner: asyncio.Runner | None = asyncio.Runner()
+
+    def admission(self) -> Admission:
+        """A new one for each kind of request: that one kind is accepted says nothing about another."""
+        return admission_of(self._pacer, self._settings, self._world)
+
+    def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        assert self._runner is not None  # not closed
+        return self._runner.run(work)
+
+    def close(self) -> None:
+        """Ends what is left in the event loop. Nothing can be asked any more."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            with runner:
+                runner.run(self.client.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
