@@ -16,7 +16,16 @@ from importer.web.storage import ReadingChoices, Upload
 SEPARATORS = {"": "", "semicolon": ";", "comma": ",", "pipe": "|", "newline": "\n"}
 _READERS = {option.field: option.read for option in OPTIONS}
 #: Settings of how a file is read.
-HOW_READ = ("sheet", "header_row", "encoding", "delimiter")
+HOW_READ = ("sheet", "header_row", "encoding", "delimiter", "short_rows")
+#: Settings of what is sent, for all rows.
+HOW_SENT = ("country", "blank", "unknown_columns", "invalid_identifiers")
+#: Settings with a few words to choose from, which the page labels itself. The first is the usual one.
+CHOICES = {
+    "blank": ("skip", "clear"),
+    "invalid_identifiers": ("reject", "omit"),
+    "unknown_columns": ("refuse", "ignore", "send"),
+    "short_rows": ("reject", "empty"),
+}
 
 
 def mapping_from(fields: Dict[str, str], inspection: Inspection) -> Mapping:
@@ -54,6 +63,7 @@ def reading_from(
 def settings_for(upload: Upload, base: Settings, mapping: Path | None = None) -> Settings:
     """The server's settings with the choices for this file."""
     reading = upload.reading
+    chosen = {name: found for name in CHOICES if (found := getattr(reading, name))}
     return msgspec.structs.replace(
         base,
         mapping=str(mapping) if mapping is not None else "",
@@ -62,7 +72,7 @@ def settings_for(upload: Upload, base: Settings, mapping: Path | None = None) ->
         delimiter=reading.delimiter,
         header_row=reading.header_row,
         country=reading.country,
-        blank=reading.blank or base.blank,
+        **chosen,
         # A marked workbook contains every row: send only the open ones.
         resubmit=bool(upload.fixes),
     )
@@ -73,7 +83,9 @@ def separator_word(separator: str) -> str:
 
 
 __all__ = [
+    "CHOICES",
     "HOW_READ",
+    "HOW_SENT",
     "NAME",
     "PREFERENCE",
     "SEPARATORS",

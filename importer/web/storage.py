@@ -47,6 +47,9 @@ class ReadingChoices(msgspec.Struct, frozen=True):
     header_row: int = 0
     country: str = ""
     blank: str = ""
+    short_rows: str = ""
+    unknown_columns: str = ""
+    invalid_identifiers: str = ""
 
 
 class Upload(msgspec.Struct, frozen=True):

@@ -142,6 +142,16 @@ ENGLISH: dict[str, str] = {
     "setting.blank": "An empty preference cell",
     "setting.blank_skip": "keeps the preference as it is",
     "setting.blank_clear": "clears the preference",
+    "setting.invalid_identifiers": "A row with one valid and one invalid identifier",
+    "setting.invalid_identifiers_reject": "is rejected",
+    "setting.invalid_identifiers_omit": "is sent by the valid one",
+    "setting.unknown_columns": "A column that names no preference of the organisation",
+    "setting.unknown_columns_refuse": "must be mapped or ignored first",
+    "setting.unknown_columns_ignore": "is ignored (not sent)",
+    "setting.unknown_columns_send": "is sent anyway",
+    "setting.short_rows": "A row with fewer cells than the header",
+    "setting.short_rows_reject": "is rejected",
+    "setting.short_rows_empty": "has empty cells at its end",
     "setting.store": "Store code for all rows",
     "setting.store_hint": "Leave it empty if a column has the store, or no store is needed.",
     "setting.sheet": "Sheet",
@@ -198,6 +208,7 @@ ENGLISH: dict[str, str] = {
     "check.under_way": "This file is being imported.",
     "check.open_run": "Open the import",
     "check.trouble": "The import did not start",
+    "check.refused": "The organisation does not know all preferences of this file",
     "check.impossible": "This file cannot be checked",
     # -- a protected file
     "locked.title": "This file is protected",
@@ -292,6 +303,7 @@ ENGLISH: dict[str, str] = {
     # -- preferences against those of the organisation
     "field.unknown": "The organisation has no preference “{name}”.",
     "field.near": "Did you mean “{name}”?",
+    "field.choose": "Choose one of the organisation's preferences for each, ignore the column, or choose under “For all rows” that such columns are ignored or sent.",
     "field.disabled": "The preference “{name}” is disabled in the organisation: its values would be refused.",
     "field.mandatory": "The preference “{name}” is mandatory in the organisation, and no column sets it.",
     # -- sign-in

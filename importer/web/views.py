@@ -17,7 +17,7 @@ from importer.journal import Run
 from importer.journal.records import RunProgress
 from importer.model import IDENTIFIERS, Cause, CodeCount, RunSummary, Status
 from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, Mapping, misspelt
-from importer.normaliser.organisation import FieldFinding, compare_fields
+from importer.normaliser.organisation import FieldFinding, compare_fields, spelled, unknown_in
 from importer.reporter.console import FILE_WORDS, headline, took
 from importer.system.clock import stamp
 from importer.system.text import percent
@@ -284,7 +284,7 @@ def column_rows(t: Texts, inspection: Inspection, mapping: Mapping) -> list[Colu
     hints = dict(misspelt(mapping))
     wrong_names = {}
     if inspection.fields:
-        names = [use.preference for use in mapping.preferences]
+        names = spelled(mapping, inspection.fields).preference_names
         wrong_names = {fault.preference: _field_words(t, fault) for fault in compare_fields(names, inspection.fields)}
     found = []
     for column, use in zip(inspection.columns, mapping.columns, strict=True):
@@ -311,6 +311,13 @@ def column_rows(t: Texts, inspection: Inspection, mapping: Mapping) -> list[Colu
             )
         )
     return found
+
+
+def unknown_words(t: Texts, inspection: Inspection, mapping: Mapping) -> list[str]:
+    """The preferences of a mapping that the organisation has not defined, and what to choose; [] without any."""
+    fields = inspection.fields or ()
+    unknown = unknown_in(spelled(mapping, fields), fields) if fields else ()
+    return [*[_field_words(t, finding) for finding in unknown], t("field.choose")] if unknown else []
 
 
 def _field_words(t: Texts, found: FieldFinding) -> str:
@@ -361,8 +368,15 @@ def problem_views(checked: Checked, found: Findings) -> list[ProblemView]:
     ]
 
 
+def refused_words(t: Texts, found: Findings) -> list[str]:
+    """Why an import would be refused, and what to choose; [] if it would not."""
+    if not found.refused:
+        return []
+    return [*[_field_words(t, field) for field in found.fields if field.fault == "unknown"], t("field.choose")]
+
+
 def check_notes(t: Texts, checked: Checked, found: Findings) -> list[str]:
-    notes = [_field_words(t, field) for field in found.fields]
+    notes = [_field_words(t, field) for field in found.fields if not (found.refused and field.fault == "unknown")]
     if checked.fields_fault:
         notes.append(t("columns.fields_unknown", why=checked.fields_fault))
     repeats = found.repeats

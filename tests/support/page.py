@@ -150,7 +150,9 @@ def form_of(html: str) -> dict[str, str]:
     for name in re.findall(r'<input id="(preference-\d+|country|store)"', html):
         found = re.search(rf'<input id="{name}"[^>]*? value="([^"]*)"', html)
         fields[name] = unescape(found[1]) if found else ""
-    fields["blank"] = "clear" if 'value="clear" checked' in html else "skip"
+    for name in ("blank", "invalid_identifiers", "unknown_columns"):
+        if chosen := re.search(rf'name="{name}" value="(\w+)" checked', html):
+            fields[name] = chosen[1]
     return fields
 
 

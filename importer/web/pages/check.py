@@ -77,12 +77,13 @@ class CheckPages:
             "check",
             upload=upload,
             found=found,
-            trouble=wish.trouble if wish is not None and not wish.run_id and wish.wanted != "running" else (),
+            trouble=_trouble_of(wish, upload),
             split=views.parts(t, counts),
             time=duration(found.seconds),
             ends=views.clock(found.ends_at),
             problems=views.problem_views(checked, found),
             notes=list(dict.fromkeys(views.check_notes(t, checked, found))),
+            refused=views.refused_words(t, found),
             start_words=self._start_words(found),
             under_way=self._site.live_of(upload) is not None,
             unfinished=run.record.run_id if run is not None and not run.finished else "",
@@ -123,7 +124,12 @@ class CheckPages:
             # A second click, another tab, or an old page: the import has already begun.
             return RedirectResponse(f"/uploads/{upload.id}/run", 303)
         checked = await check_of(self._site, upload) if upload.mapped else None
-        if checked is None or checked.findings is None or self._site.needs_password(upload.path, upload):
+        if (
+            checked is None
+            or checked.findings is None
+            or checked.findings.refused
+            or self._site.needs_password(upload.path, upload)
+        ):
             return RedirectResponse(f"/uploads/{upload.id}/check", 303)
         self._site.audit(request, "started", upload.name)
         settings = msgspec.to_builtins(self._site.settings(upload))
@@ -144,3 +150,12 @@ class CheckPages:
         if live is not None and live.state != "ended":
             return self._site.waiting(request, "import", "wait.start", upload.name)
         return RedirectResponse(f"/uploads/{upload.id}/check", 303)
+
+
+def _trouble_of(wish: Wish | None, upload: Upload) -> tuple[str, ...]:
+    """Why the last import of these columns did not start. Columns that were chosen since may have no such trouble."""
+    if wish is None or wish.run_id or wish.wanted == "running":
+        return ()
+    mapping = upload.folder / "mapping.toml"
+    changed = mapping.stat().st_mtime * 1000 if mapping.exists() else 0.0
+    return wish.trouble if changed <= wish.since else ()

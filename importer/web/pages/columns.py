@@ -15,7 +15,7 @@ from importer.normaliser.mapping import ColumnSamples, Mapping, fit
 from importer.normaliser.mapping_file import load, to_toml
 from importer.system.files import write_whole
 from importer.web import views
-from importer.web.forms import HOW_READ, SEPARATORS, mapping_from, reading_from
+from importer.web.forms import CHOICES, HOW_READ, HOW_SENT, SEPARATORS, mapping_from, reading_from
 from importer.web.messages import RESULT_FILES, Inspection, words_of
 from importer.web.pages.results import inspection_of
 from importer.web.pages.site import Site, get, post, user_of
@@ -73,7 +73,9 @@ class ColumnPages:
             field_names=[field.name for field in inspection.fields or () if not field.is_disabled],
             fields_words=views.fields_words(t, inspection),
             country=upload.reading.country or base.country,
-            blank=upload.reading.blank or base.blank,
+            choices=CHOICES,
+            chosen={name: getattr(upload.reading, name) or getattr(base, name) for name in CHOICES},
+            restricted=inspection.fields != (),
             store=dict(mapping.constants).get("store.code", ""),
             notes=inspection.notes,
             controls=user_of(request).may_control(upload.owner),
@@ -103,12 +105,14 @@ class ColumnPages:
         if inspection is None or inspection.fault[0]:
             return RedirectResponse(f"/uploads/{upload.id}", 303)
         mapping = mapping_from(fields, inspection)
-        reading, faults = reading_from(fields, ("country", "blank"), upload.reading)
+        reading, faults = reading_from(fields, HOW_SENT, upload.reading)
         try:
             fit(mapping, _names(inspection))
         except ImporterError as error:
             faults.append(words_of(error))
         upload = msgspec.structs.replace(upload, reading=reading)
+        if not faults and self._site.settings(upload).unknown_columns == "refuse":
+            faults = views.unknown_words(self._site.t, inspection, mapping)
         if faults:
             return self._show(request, upload, inspection, mapping, faults, 422)
         samples = {c.column: ColumnSamples(c.samples, c.cells, c.list_like, c.separator) for c in inspection.columns}
@@ -129,5 +133,5 @@ def _names(inspection: Inspection) -> list[str]:
 def _reading(upload: Upload, inspection: Inspection) -> list[tuple[str, str, str]]:
     """(setting, what was chosen, what was found) of each setting of how the file is read."""
     found = {"sheet": inspection.sheet, "header_row": str(inspection.header_row or "")}
-    names = ("sheet", "header_row") if inspection.kind == "workbook" else HOW_READ
+    names = ("sheet", "header_row") if inspection.kind == "workbook" else HOW_READ[:4]
     return [(name, str(getattr(upload.reading, name) or ""), found.get(name, "")) for name in HOW_READ if name in names]

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from importer.normaliser.mapping_file import to_toml
 from importer.runs.record import mapping_of
 from importer.system.files import write_whole
+from importer.web.forms import CHOICES
 from importer.web.guard import Visitor, check_form, visitor_of
 from importer.web.journal_view import ended_well
 from importer.web.messages import RESULT_FILES
@@ -55,7 +56,8 @@ class UploadPages:
         own = run.record.settings
         # A text file has no sheets. A workbook without that sheet is refused with the names it has.
         sheet = own.sheet if await asyncio.to_thread(_is_workbook, received.path) else ""
-        reading = ReadingChoices(sheet=sheet, country=own.country, blank=own.blank)
+        chosen = {name: getattr(own, name) for name in CHOICES}
+        reading = ReadingChoices(sheet=sheet, country=own.country, **chosen)
         fixed = Upload(received.id, "", "", "", 0, 0.0, reading=reading, fixes=run.record.run_id)
         upload = self._store(request, received, fixed)
         mapping = upload.folder / "mapping.toml"
