@@ -141,9 +141,9 @@ class Client:
         assert trouble is not None
         raise self._failed(trouble, response, wait)
 
-    async def fields(self) -> tuple[FieldDefinition, ...]:
+    async def fields(self, written: Callable[[], None] = lambda: None) -> tuple[FieldDefinition, ...]:
         """The preferences that the organisation has defined. Raises `RequestFailed`."""
-        response, content = await self._get(CUSTOM_FIELDS + "?format=json&scope=customer_preferences")
+        response, content = await self._get(CUSTOM_FIELDS + "?format=json&scope=customer_preferences", written)
         try:
             found = decode_fields(content)
         except UnreadableAnswer as error:

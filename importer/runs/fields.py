@@ -77,7 +77,7 @@ async def _ask(session: Session) -> tuple[FieldDefinition, ...] | RequestFailed:
             f"The field list is not available: the rate leaves no request free for {wait:.0f} s.",
             "Try again when the runs with these credentials have ended.",
         )
-    asked = await admission.ask(lambda _: session.client.fields())
+    asked = await admission.ask(session.client.fields)
     if isinstance(asked.reply, RequestFailed) and asked.reply.trouble.next is Next.SLOW:
         admission.throttled(asked.sent_at, asked.reply.retry_after)
     return asked.reply

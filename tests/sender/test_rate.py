@@ -118,9 +118,10 @@ def test_seconds_at_50_a_second_never_exceed_them(tmp_path: Path, monkeypatch: p
         one = settings(sandbox.base_url, tmp_path, "50/second", 3.0)
         run(str(sheet(tmp_path / "sheet.csv", 500)), one, World(environ(tmp_path), clock=wire.clock))
         arrived = [record.at for record in sandbox.state.requests]
-    assert len(arrived) == len(wire.times) > 2
+    batches = wire.times[1:]  # after the question for the organisation's fields, which counts towards the rate
+    assert len(arrived) == len(batches) > 2
     assert most_in_a_window(wire.times, 1.0) <= 50
-    late = max(there - here for here, there in zip(wire.times, arrived, strict=True))
+    late = max(there - here for here, there in zip(batches, arrived, strict=True))
     assert most_in_a_window(arrived, 1.0) <= 51 + math.ceil(50 * late)
 
 
