@@ -36,7 +36,7 @@ def _sheet(path: Path, rows: int) -> None:
         writer = csv.writer(file)
         writer.writerow(["mobile", "email", "external_id", "Colour", "Size", "Brand"])
         writer.writerows(
-            [f"91818{n:07}", f"customer{n}@example.com", f"C{n:08}", f"colour {n % 40}", n % 12, f"brand {n % 99}"]
+            [f"+91818{n:07}", f"customer{n}@example.com", f"C{n:08}", f"colour {n % 40}", n % 12, f"brand {n % 99}"]
             for n in range(rows)
         )
 

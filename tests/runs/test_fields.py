@@ -34,7 +34,9 @@ def write(path: Path, columns: Sequence[str] = COLUMNS, rows: int = 3) -> str:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows([[f"91818{row:07}", *[f"{column} {row}" for column in columns[1:]]] for row in range(rows)])
+        writer.writerows(
+            [[f"91818{row + 1:07}", *[f"{column} {row}" for column in columns[1:]]] for row in range(rows)]
+        )
     return str(path)
 
 
@@ -142,7 +144,7 @@ def test_a_mapping_file_is_judged_too(shop: Shop) -> None:
 def test_rows_of_a_long_sheet_that_name_no_known_preference_are_rejected(shop: Shop) -> None:
     """The other rows of the customer are sent. A resumed run and its reports say the same."""
     source = shop.folder / "long.csv"
-    lines = [f"91818{row:07},{name},x" for row in range(3) for name in ("size", "Colour of choice")]
+    lines = [f"91818{row + 1:07},{name},x" for row in range(3) for name in ("size", "Colour of choice")]
     source.write_text("\n".join(["Mobile,Preference name,Preference value", *lines]))
     summary = shop.run(str(source))
     assert statuses(summary) == {"succeeded": 3, "rejected": 3}
