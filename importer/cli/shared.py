@@ -18,6 +18,9 @@ from importer.settings.options import OPTIONS, PACE, Settings
 
 Command = Callable[..., Any]
 
+#: The beginnings of names of lock files, which programs write beside an open workbook.
+_LOCK_FILES = ("~$", ".~lock.")
+
 
 def table_options(command: str, without: Sequence[str] = ()) -> Callable[[Command], Command]:
     """Add every option of the table that this command takes."""
@@ -63,11 +66,18 @@ def typed(given: dict[str, Any]) -> dict[str, str | None]:
 
 
 def expanded(sources: Sequence[str]) -> list[str]:
-    """The files that patterns match, by name. A pattern that matches nothing stays, to be reported as missing."""
+    """The files that patterns match, by name, without lock files (`~$a.xlsx`, `.~lock.a.ods#`) of open workbooks.
+
+    A pattern that matches nothing stays, to be reported as missing.
+    """
     found: list[str] = []
     for source in sources:
         has_pattern = any(c in source for c in "*?[") and not Path(source).exists()
-        found += (sorted(glob.glob(source)) or [source]) if has_pattern else [source]  # noqa: PTH207 - `**` and absolute patterns
+        if has_pattern:
+            matches = sorted(glob.glob(source))  # noqa: PTH207 - `**` and absolute patterns
+            found += [match for match in matches if not Path(match).name.startswith(_LOCK_FILES)] or [source]
+        else:
+            found.append(source)
     return found
 
 

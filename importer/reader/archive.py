@@ -19,6 +19,7 @@ import msgspec
 
 from importer.errors import SourceError
 from importer.reader.encoding import Opener
+from importer.reader.foreign import advice_for, foreign_name, lock_of, markup_kind, ole_name, zip_name
 from importer.reader.zip_kind import workbook_kind
 from importer.reader.zip_safety import UnsafeZip, checked_members
 
@@ -29,6 +30,9 @@ DESCRIPTIONS = {
     "xlsb": "a binary Excel workbook (.xlsb)",
     "xls": "an old Excel workbook (.xls)",
     "ods": "an OpenDocument spreadsheet (.ods)",
+    "html": "a web page (HTML)",
+    "spreadsheetml": "an XML spreadsheet of Excel 2003",
+    "fods": "a flat OpenDocument spreadsheet (.fods)",
     "encrypted": "a password-protected workbook",
 }
 _NAMES = {
@@ -40,26 +44,13 @@ _NAMES = {
     ".xlsb": ("xlsb", "encrypted"),
     ".xls": ("xls", "encrypted"),
     ".ods": ("ods", "encrypted"),
+    ".fods": ("fods",),
+    ".htm": ("html",),
+    ".html": ("html",),
+    ".xml": ("spreadsheetml", "fods"),
 }
-#: Content that is often imported by mistake: its first bytes and its name.
-_FOREIGN = (
-    (b"%PDF", "a PDF document"),
-    (b"{\\rtf", "a rich-text document"),
-    (b"\x89PNG", "an image"),
-    (b"\xff\xd8\xff", "an image"),
-    (b"GIF8", "an image"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"BZh", "a bzip2 archive"),
-    (b"\xfd7zXZ", "an xz archive"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
-    (b"PAR1", "a Parquet file"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"\x7fELF", "a program"),
-    (b"MZ\x90", "a program"),
-)
-#: Content that no spreadsheet program can open as rows.
-_NO_SHEET = ("a PDF document", "a rich-text document", "an image", "a Parquet file", "an SQLite database", "a program")
+#: Names that say nothing about the content.
+_MARKUP = (".xml", ".htm", ".html")
 #: The first bytes of workbooks without an OLE container, as Excel 2 to 4 wrote them.
 _OLD_WORKBOOKS = (b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
 #: The directory entries of streams in OLE containers: 64 bytes with the name, its length in bytes, the type.
@@ -73,6 +64,7 @@ _OLE_STREAMS = {
 _CONTROLS = bytes(sorted({*range(0x01, 0x20), 0x7F} - {0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x1A, 0x1B}))
 #: Names read to find the one that a missing file may mean.
 _MOST_NAMES = 10_000
+_START, _END = 1 << 16, 1 << 12
 _UNPACKED_RATIO = 200
 _UNPACKED_FREE = 1 << 26
 
@@ -123,15 +115,22 @@ def detect(path: Path, password: str | None) -> Content:
         raise SourceError(f"{name} is empty (0 bytes).", "Export the sheet again: the export or transfer failed.")
     try:
         with path.open("rb") as stream:
-            start = stream.read(4096)
+            start = stream.read(_START)
+            stream.seek(max(0, status.st_size - _END))
+            end = stream.read(_END)
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {_reason(error)}.", "Check its permissions and the disk.") from None
+    if (locked := lock_of(name, start, status.st_size)) is not None:
+        raise SourceError(
+            f"{name} is a lock file: it only shows that a program has {locked or 'a workbook'} open.",
+            "Close it there, and import the workbook itself.",
+        )
     if start.startswith(b"\x1f\x8b"):
         _check_gzip(name, path)
         opener = cast(Opener, lambda: _BoundedGzip(name, path))
         with opener() as unpacked:
             inside = unpacked.read(4096)
-        _refuse_foreign(name, inside, "unpacked it is")
+        _check_inside(name, inside)
         if inside.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
             raise SourceError(f"{name} contains a workbook or another archive.", "Unpack it and import its content.")
         return Content("text", opener)
@@ -140,16 +139,19 @@ def detect(path: Path, password: str | None) -> Content:
     if start.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         kind = _old_office_kind(path)
         if kind is None:
-            raise SourceError(
-                f"{name} is an old Office document without a workbook (like .doc, .ppt or .msg).",
-                "Import the spreadsheet itself.",
-            )
+            document = ole_name(path)
+            raise SourceError(f"{name} is {document}.", advice_for(document))
         return Content(kind, note=_naming(name, kind))
-    promises = path.suffix.lower() in ("", ".csv", ".tsv", ".txt", *_NAMES)
-    _refuse_foreign(name, start, f"is named {path.suffix or 'without an extension'} but is" if promises else "is")
+    suffix = path.suffix.lower()
+    markup, what = markup_kind(start, end, suffix)
+    if markup is not None:
+        return Content(markup, note=_naming(name, markup))
+    promises = suffix in ("", *_NAMES) and suffix not in _MARKUP
+    lead = f"is named {path.suffix or 'without an extension'} but is" if promises else "is"
+    _refuse_foreign(name, what or foreign_name(start), lead)
     if start[:2] in _OLD_WORKBOOKS and start[2:4] in (b"\4\0", b"\6\0", b"\x08\0", b"\x10\0"):
         return Content("xls", note=_naming(name, "xls"))
-    if "text" not in _NAMES.get(path.suffix.lower(), ("text",)) and _is_binary(path, start):
+    if "text" not in _NAMES.get(suffix, ("text",)) and _is_binary(path, start):
         raise SourceError(
             f"{name} is not a workbook: its content is damaged or of another kind.",
             "Export or transfer the sheet again.",
@@ -195,33 +197,17 @@ def _naming(name: str, kind: str) -> str:
     return f"The file is named {ending} but is {DESCRIPTIONS[kind]}; it was read as such."
 
 
-def _refuse_foreign(name: str, start: bytes, lead: str) -> None:
-    what = next((what for magic, what in _FOREIGN if start.startswith(magic)), None)
-    for codec in ("utf-8-sig", "utf-16") if what is None else ():
-        text = start.decode(codec, "ignore").lstrip().lower()
-        if text.startswith(("<!doctype html", "<html", "<table", "<head", "<body", "<meta", "<style", "<div")):
-            what = "a web page (HTML)"
-        elif text.startswith(("<?xml", "<workbook")):
-            what = "an XML document"
-            if "<html" in text:
-                what = "a web page (HTML)"
-            elif "opendocument" in text:
-                what = "a flat OpenDocument file (.fods)"
-            elif "spreadsheet" in text:
-                what = "an XML spreadsheet of Excel 2003"
-        elif text.startswith(("mime-version:", "content-type: multipart")):
-            what = "a web page (MHTML)"
-        if what:
-            break
-    if what is None:
-        return
-    if what.endswith("archive"):
-        advice = "Unpack it and import its content."
-    elif what in _NO_SHEET:
-        advice = "Import the spreadsheet itself, as .xlsx or as CSV (UTF-8)."
-    else:
-        advice = "Open it in a spreadsheet program and save it as .xlsx or as CSV (UTF-8)."
-    raise SourceError(f"{name} {lead} {what}.", advice)
+def _refuse_foreign(name: str, what: str | None, lead: str) -> None:
+    if what is not None:
+        raise SourceError(f"{name} {lead} {what}.", advice_for(what))
+
+
+def _check_inside(name: str, start: bytes) -> None:
+    """Refuse what an archive contains unless it is text."""
+    kind, what = markup_kind(start, start, "")
+    if kind:
+        raise SourceError(f"{name} contains {DESCRIPTIONS[kind]}.", "Unpack it and import its content.")
+    _refuse_foreign(name, what or foreign_name(start), "unpacked it is")
 
 
 class _BoundedGzip(io.BufferedReader):
@@ -271,12 +257,10 @@ def _judge_zip(path: Path, password: str | None) -> Content:
         raise SourceError(
             f"{name} {error}.", "Save the sheet again in a spreadsheet program and import that."
         ) from None
+    names = {member.filename for member in members}
+    _refuse_foreign(name, zip_name(names, _mimetype(path) if "mimetype" in names else b""), "is")
     if kind:
         return Content(kind, note=_naming(name, kind))
-    if {"word/document.xml", "ppt/presentation.xml"} & {member.filename for member in members}:
-        raise SourceError(
-            f"{name} is a document or a presentation, not a spreadsheet.", "Import the spreadsheet itself."
-        )
     files = [
         member
         for member in members
@@ -306,8 +290,14 @@ def _judge_zip(path: Path, password: str | None) -> Content:
         raise SourceError(f"{name} contains an empty file.", "Export the sheet again.")
     if inside.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
         raise SourceError(f"{name} contains a workbook or another archive.", "Unpack it and import its content.")
-    _refuse_foreign(name, inside, "unpacked it is")
+    _check_inside(name, inside)
     return Content("text", opener)
+
+
+def _mimetype(path: Path) -> bytes:
+    """What an OpenDocument file says that it is, from the start of its first member."""
+    with path.open("rb") as stream:
+        return stream.read(256)
 
 
 class _Member(io.BufferedReader):

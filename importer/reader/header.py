@@ -143,7 +143,8 @@ def _is_spelling(text: str) -> bool:
     return len(text) == 3 and not any(c.isascii() or unicodedata.category(c)[0] not in "LM" for c in (text[0], text[2]))
 
 
-def _letter(place: int) -> str:
+def column_letters(place: int) -> str:
+    """The letters of a column: 0 is `A`."""
     letters = ""
     place += 1
     while place:
@@ -289,9 +290,9 @@ def read_header(
         notes.append(f"Columns whose name begins with _ were ignored: {', '.join(map(_shown, foreign))}.")
     empty = [place for place in nameless if min(names) < place < max(names) and place not in unread]
     if empty:
-        notes.append(f"Empty columns without a name were ignored: {', '.join(map(_letter, empty))}.")
+        notes.append(f"Empty columns without a name were ignored: {', '.join(map(column_letters, empty))}.")
     if unread:
-        notes.append(f"Columns without a name were ignored: {', '.join(map(_letter, unread))}.")
+        notes.append(f"Columns without a name were ignored: {', '.join(map(column_letters, unread))}.")
     return Header(
         row=row,
         columns=tuple(names.get(place, "") for place in places),

@@ -14,7 +14,7 @@ from importer.reader.ods_cells import attribute, count, shown_text, text_of
 from importer.reader.parts import Parts
 from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, UnreadableWorkbook, local_name
 from importer.reader.workbook_messages import SheetRows
-from importer.reader.xlsx import BlockStream
+from importer.reader.xlsx import BlockStream, Readable
 
 _BATCH = 1000
 #: A row that repeats more often than this is formatting down to the end of the sheet.
@@ -25,8 +25,11 @@ class OdsWorkbook:
     """An open spreadsheet. Its content is one XML stream, read from the start by each method."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._parts = Parts(stream)
+        self._open(stream)
         self.notes: tuple[str, ...] = ()
+        #: Rows that were read but are not displayed, and the columns.
+        self.hidden_rows = 0
+        self.hidden_columns: set[int] = set()
         hidden: set[str] = set()
         self._has_data: dict[str, bool] = {}
         styles: dict[str, str] = {}
@@ -49,20 +52,25 @@ class OdsWorkbook:
         """Whether any cell of a sheet holds anything."""
         return self._has_data
 
-    def _events(self) -> Iterator[tuple[str, Element]]:
-        """Yield start and end of every element; rows are freed after their end."""
+    def _open(self, stream: BinaryIO) -> None:
+        self._parts = Parts(stream)
+
+    def _content(self) -> Readable:
+        """The XML of the content, from its start."""
         member = self._parts.find("content.xml")
         if member is None:
             raise UnreadableWorkbook("is damaged: it has no content")
         manifest = self._parts.find("META-INF/manifest.xml")
         if manifest and b"encryption-data" in b"".join(self._parts.blocks(manifest)):
             raise UnreadableWorkbook("is password protected; save it without a password")
+        return BlockStream(self._parts.blocks(member, 1 << 16))
+
+    def _events(self) -> Iterator[tuple[str, Element]]:
+        """Yield start and end of every element; rows are freed after their end."""
         table: Element | None = None
         waiting = 0
         try:
-            for event, element in iterparse(
-                BlockStream(self._parts.blocks(member, 1 << 16)), events=("start", "end"), forbid_dtd=True
-            ):
+            for event, element in iterparse(self._content(), events=("start", "end"), forbid_dtd=True):
                 waiting += event == "start"
                 if waiting > MOST_ELEMENTS:
                     raise UnreadableWorkbook("has a row larger than any valid one; it was not read")
@@ -89,7 +97,7 @@ class OdsWorkbook:
         kept: list[list[str]] = []
         problems: list[tuple[int, int, str]] = []
         number = 0
-        inside = depth = 0
+        inside = depth = place = 0
         for event, element in self._events():
             tag = local_name(element.tag)
             if tag == "table":
@@ -98,6 +106,11 @@ class OdsWorkbook:
                     inside = attribute(element, "name") == name
                 elif event == "end" and depth == 0 and inside:
                     break
+            if inside and event == "end" and tag == "table-column":
+                columns = count(element, "number-columns-repeated")
+                if _is_hidden(element):
+                    self.hidden_columns |= set(range(place, min(place + columns, MOST_COLUMNS)))
+                place += columns
             if not inside or event != "end" or tag != "table-row":
                 continue
             repeated = count(element, "number-rows-repeated")
@@ -105,6 +118,7 @@ class OdsWorkbook:
             if cells or troubles:
                 if repeated > _MOST_REPEATED:
                     raise UnreadableWorkbook("repeats a row more often than a sheet has rows")
+                self.hidden_rows += repeated if _is_hidden(element) else 0
                 for at in range(repeated):
                     numbers.append(number + at + 1)
                     kept.append(cells)
@@ -119,6 +133,11 @@ class OdsWorkbook:
 
 def _batch(numbers: list[int], kept: list[list[str]], problems: list[tuple[int, int, str]]) -> SheetRows:
     return SheetRows(numbers, [list(column) for column in zip_longest(*kept, fillvalue="")], problems)
+
+
+def _is_hidden(element: Element) -> bool:
+    """Whether a row or column is hidden or filtered."""
+    return attribute(element, "visibility") in ("collapse", "filter")
 
 
 def _cells_of(row: Element) -> tuple[list[str], list[tuple[int, str]]]:

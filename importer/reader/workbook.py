@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,7 @@ import msgspec
 from importer.errors import ImporterError, SourceError
 from importer.model import Problem
 from importer.reader.archive import Content
-from importer.reader.header import SEARCHED_ROWS, Header, find_header_row, header_of
+from importer.reader.header import SEARCHED_ROWS, Header, column_letters, find_header_row, header_of
 from importer.reader.source import Source, SourceOptions, own_problem
 from importer.reader.workbook_messages import ChildMessage, SheetDone, SheetFailed, SheetOpened, SheetRequest, SheetRows
 from importer.row_block import Cells, RowBlock
@@ -33,6 +33,9 @@ _SAVE = "Open it in a spreadsheet program, save it there and import it again."
 
 #: Rows of a short sheet, which cost little memory. A second child would take longer than their sending.
 _KEPT_ROWS = 5000
+
+
+_MOST_COLUMNS_NAMED = 5
 
 
 class WorkbookSource(Source):
@@ -72,7 +75,7 @@ class WorkbookSource(Source):
                 short = short and (not kept or message.numbers[-1] - kept[0].numbers[0] < _KEPT_ROWS)
                 kept = [*kept, message] if short else []
                 yield message
-            for note in child.notes:
+            for note in (*child.notes, *_hidden_note(self, child.hidden_columns)):
                 self.add_note(note)
         self._kept = kept if short else None
 
@@ -80,6 +83,19 @@ class WorkbookSource(Source):
         if self._ahead is not None:
             self._ahead[0].close()
             self._ahead = None
+
+
+def _hidden_note(source: Source, hidden: Sequence[int]) -> list[str]:
+    """A note that names the columns that the spreadsheet program does not display."""
+    names = dict(zip(source.header.places, source.columns, strict=True))
+    shown = [f"{column_letters(place)} {names[place]!r}" for place in hidden if place in names]
+    if not shown:
+        return []
+    if len(shown) == 1:
+        return [f"Column {shown[0]} is hidden and was imported too."]
+    more = len(shown) - _MOST_COLUMNS_NAMED
+    listed = ", ".join(shown[:_MOST_COLUMNS_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    return [f"Columns {listed} are hidden and were imported too."]
 
 
 class _BlockBuilder:
@@ -150,8 +166,9 @@ class _Child:
     def __init__(self, name: str, job: SheetRequest) -> None:
         self._name = name
         self._ended = False
-        #: Notes that the child sent at its end.
+        #: Notes that the child sent at its end, and the positions of columns that are not displayed.
         self.notes: tuple[str, ...] = ()
+        self.hidden_columns: tuple[int, ...] = ()
         self._decoder: msgspec.msgpack.Decoder[ChildMessage] = msgspec.msgpack.Decoder(ChildMessage)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         self._process = subprocess.Popen(
@@ -184,7 +201,8 @@ class _Child:
                 yield message
             else:
                 self._ended = True
-                self.notes = message.notes if isinstance(message, SheetDone) else ()
+                if isinstance(message, SheetDone):
+                    self.notes, self.hidden_columns = message.notes, message.hidden_columns
 
     def _next(self) -> ChildMessage:
         """The next message; a stream that ends without `SheetDone` is not complete."""

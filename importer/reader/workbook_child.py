@@ -26,8 +26,19 @@ from importer.reader.zip_safety import UnsafeZip, checked_members
 _MEMORY_STREAMED = 1 << 30
 _MEMORY_BUILT = 3 << 29
 _SECONDS = 900
-_FULL = {"xlsx": 1_048_576, "xlsb": 1_048_576, "ods": 1_048_576, "xls": 65_536}
-_OTHERS = {"xls": "XlsWorkbook", "xlsb": "XlsbWorkbook", "ods": "OdsWorkbook"}
+_FULL = {"xls": 65_536}
+_FULL_USUALLY = 1_048_576
+_OTHERS = {
+    "xls": "XlsWorkbook",
+    "xlsb": "XlsbWorkbook",
+    "ods": "OdsWorkbook",
+    "fods": "FodsWorkbook",
+    "html": "HtmlWorkbook",
+    "spreadsheetml": "SpreadsheetmlWorkbook",
+}
+#: Formats whose parser needs little memory.
+_STREAMED = ("xlsx", "ods", "fods", "html", "spreadsheetml")
+_MOST_LISTED = 8
 _AGAIN = "Open it in a spreadsheet program, save it as a new .xlsx or as CSV (UTF-8), and import that."
 _PASSWORD = "Set IMPORTER_SOURCE_PASSWORD, or save it without a password."  # noqa: S105 - advice, no secret
 _PASSWORD_ON_PAGE = "Type its password here, or save it without one and upload that."  # noqa: S105 - advice, no secret
@@ -71,6 +82,13 @@ def send(stream: BinaryIO, message: ChildMessage) -> None:
     stream.flush()
 
 
+def listed(names: Iterable[str]) -> str:
+    """The names of sheets, at most eight: a web page may have hundreds of tables."""
+    shown = list(map(repr, names))
+    more = len(shown) - _MOST_LISTED
+    return ", ".join(shown[:_MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], wanted: str | None) -> str:
     """The sheet to read, of (name, is visible): the wanted one, or the only visible one with data."""
     names = dict(sheets)
@@ -81,7 +99,7 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
         return visible[0]
     if visible:
         raise SheetRefused(
-            f" has several sheets with data: {', '.join(map(repr, visible))}.",
+            f" has several sheets with data: {listed(visible)}.",
             "Choose one with --sheet NAME.",
             tuple(visible),
             on_page=_SHEET_ON_PAGE,
@@ -89,7 +107,7 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
     hidden = [name for name in names if has_data[name]]
     if hidden:
         raise SheetRefused(
-            f" has data only in hidden sheets: {', '.join(map(repr, hidden))}.",
+            f" has data only in hidden sheets: {listed(hidden)}.",
             "To import one of them, pass --sheet NAME.",
             tuple(hidden),
             on_page=_SHEET_ON_PAGE,
@@ -107,7 +125,7 @@ def named_sheet(names: tuple[str, ...], wanted: str) -> str:
     folded = {name.strip().casefold(): name for name in names}
     near = [folded[like] for like in get_close_matches(wanted.strip().casefold(), folded, 1)]
     hint = f"; the nearest is {near[0]!r}" if near and not alike else ""
-    raise SheetRefused(f" has no sheet {wanted!r}{hint}.", f"It has: {', '.join(map(repr, names))}.", names)
+    raise SheetRefused(f" has no sheet {wanted!r}{hint}.", f"It has: {listed(names)}.", names)
 
 
 def marked(blocks: Iterable[SheetRows], merged: list[tuple[int, int]]) -> Iterator[SheetRows]:
@@ -191,7 +209,7 @@ def watched(blocks: Iterable[SheetRows], sheet: str, kind: str, notes: list[str]
     for block in blocks:
         number = block.numbers[-1]
         yield block
-    if number >= _FULL[kind]:
+    if number >= _FULL.get(kind, _FULL_USUALLY):
         notes.append(
             f"Sheet {sheet!r} is full ({number:,} rows): the export was probably cut off and rows are missing."
         )
@@ -208,22 +226,27 @@ def read_xlsx(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
     notes: list[str] = []
     for batch in watched(marked(workbook.rows(sheet), merged), name, "xlsx", notes):
         send(out, batch)
-    if workbook.hidden_rows:
-        count, rest = workbook.hidden_rows, "rows; they were" if workbook.hidden_rows > 1 else "row; it was"
-        notes.append(f"Sheet {name!r} has {count:,} hidden or filtered {rest} imported too.")
-    send(out, SheetDone(tuple(notes)))
+    notes += hidden_note(name, workbook.hidden_rows)
+    send(out, SheetDone(tuple(notes), tuple(sorted(workbook.hidden_columns(sheet)))))
 
 
 def read_other(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
     """Read any other format by its module, which is imported only here: most files need none of them."""
     made = getattr(import_module(f"importer.reader.{job.kind}"), _OTHERS[job.kind])
-    workbook = made(stream, job.encoding) if job.kind == "xls" else made(stream)
+    workbook = made(stream, job.encoding) if job.kind in ("xls", "html") else made(stream)
     name = choose_sheet(workbook.sheets, workbook.has_data() if job.sheet is None else {}, job.sheet)
-    notes = list(workbook.notes)
+    notes: list[str] = []
     send(out, SheetOpened(name))
     for batch in watched(marked(workbook.rows(name), workbook.merged_rows(name)), name, job.kind, notes):
         send(out, batch)
-    send(out, SheetDone(tuple(notes)))
+    notes = [*workbook.notes, *notes, *hidden_note(name, workbook.hidden_rows)]
+    send(out, SheetDone(tuple(notes), tuple(sorted(workbook.hidden_columns))))
+
+
+def hidden_note(name: str, count: int) -> list[str]:
+    """A note that counts the rows that the spreadsheet program does not display."""
+    rest = "rows; they were" if count > 1 else "row; it was"
+    return [f"Sheet {name!r} has {count:,} hidden or filtered {rest} imported too."] if count else []
 
 
 def read(job: SheetRequest, out: BinaryIO) -> None:
@@ -283,7 +306,7 @@ def main() -> None:
     # Millions of cells without cycles: garbage collection would take a fifth of the time.
     gc.disable()
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=SheetRequest)
-    limit_resources(_MEMORY_STREAMED if job.kind in ("xlsx", "ods") else _MEMORY_BUILT)
+    limit_resources(_MEMORY_STREAMED if job.kind in _STREAMED else _MEMORY_BUILT)
     answer(job, sys.stdout.buffer)
 
 

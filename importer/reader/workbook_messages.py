@@ -12,7 +12,7 @@ class SheetRequest(msgspec.Struct, frozen=True):
     kind: str
     sheet: str | None = None
     password: str | None = None
-    #: Of the texts of a workbook that does not name it (Excel 95 and older).
+    #: Of the texts of a file that does not name it.
     encoding: str | None = None
 
 
@@ -48,6 +48,8 @@ class SheetDone(msgspec.Struct, frozen=True, tag=True):
     """The end of the rows: without it they are incomplete."""
 
     notes: tuple[str, ...] = ()
+    #: Positions of the columns that the spreadsheet program does not display.
+    hidden_columns: tuple[int, ...] = ()
 
 
 ChildMessage = SheetOpened | SheetRows | SheetFailed | SheetDone

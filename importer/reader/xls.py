@@ -52,6 +52,9 @@ class XlsWorkbook:
         self.sheets = [
             (sheet.name, sheet.visibility == 0) for sheet in (self._book.sheet_by_index(at) for at in self._places())
         ]
+        #: Rows that were read but are not displayed, and the columns.
+        self.hidden_rows = 0
+        self.hidden_columns: set[int] = set()
         self._shown: dict[int, Shown] = {}
 
     def _places(self) -> range:
@@ -75,6 +78,11 @@ class XlsWorkbook:
     def rows(self, name: str) -> Iterator[SheetRows]:
         """Yield every row with its number."""
         sheet = self._book.sheet_by_name(name)
+        self.hidden_columns = {at for at, column in sheet.colinfo_map.items() if column.hidden or not column.width}
+        self.hidden_rows = sum(
+            row in range(sheet.nrows) and bool(info.hidden) and any(map(_has_content, sheet.row(row)))
+            for row, info in sheet.rowinfo_map.items()
+        )
         for first in range(0, sheet.nrows, _BATCH):
             numbers = list(range(first, min(first + _BATCH, sheet.nrows)))
             width = max((sheet.row_len(row) for row in numbers), default=0)
@@ -182,3 +190,7 @@ def _is_western(data: bytes) -> bool:
     return set(beyond) <= _WESTERN_LETTERS and len(beyond) < sum(
         letter.isascii() and letter.isalpha() for letter in text
     )
+
+
+def _has_content(cell: xlrd.sheet.Cell) -> bool:
+    return cell.ctype not in (xlrd.XL_CELL_EMPTY, xlrd.XL_CELL_BLANK) and cell.value != ""

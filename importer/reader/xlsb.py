@@ -20,8 +20,10 @@ _LONGEST_RECORD = 1 << 24
 _ROW_HEADER, _CELL_BLANK, _CELL_RK, _CELL_ERROR, _CELL_BOOL, _CELL_REAL, _CELL_TEXT, _CELL_SHARED = range(8)
 _FORMULA_TEXT, _FORMULA_NUMBER, _FORMULA_BOOL, _FORMULA_ERROR = 8, 9, 10, 11
 _SHARED_ITEM, _FONT, _FORMAT, _STYLE = 19, 43, 44, 47
-_BEGIN_DATA, _BOOK_PROPERTIES, _SHEET, _MERGED = 145, 153, 156, 176
+_COLUMN, _BEGIN_DATA, _BOOK_PROPERTIES, _SHEET, _MERGED = 60, 145, 153, 156, 176
 _BEGIN_FORMATS, _END_FORMATS, _BEGIN_STYLES, _END_STYLES = 615, 616, 617, 618
+#: The bit of a row without height.
+_ROW_HIDDEN = 0x10
 _CELLS = {
     _CELL_RK, _CELL_ERROR, _CELL_BOOL, _CELL_REAL, _CELL_TEXT, _CELL_SHARED,
     _FORMULA_TEXT, _FORMULA_NUMBER, _FORMULA_BOOL, _FORMULA_ERROR,
@@ -59,6 +61,9 @@ class XlsbWorkbook:
     def __init__(self, stream: BinaryIO) -> None:
         self._zipped = Parts(stream)
         self.notes: tuple[str, ...] = ()
+        #: Rows that were read but are not displayed, and the columns.
+        self.hidden_rows = 0
+        self.hidden_columns: set[int] = set()
         self._is_1904 = False
         path = self._zipped.main("xl/workbook.bin")
         self._related = self._zipped.related(path)
@@ -136,6 +141,11 @@ class XlsbWorkbook:
         language = language_of(charsets=charsets)
         return [shown_as(style, codes.get(style), self._is_1904, language) for style in styles]
 
+    def _hide_column(self, data: bytes) -> None:
+        if len(data) >= 18 and (data[16] & 1 or not _word(data, 8)[0]):
+            first, last = _word(data, 0)[0], _word(data, 4)[0]
+            self.hidden_columns |= set(range(first, min(last + 1, MOST_COLUMNS)))
+
     def rows(self, name: str) -> Iterator[SheetRows]:
         """Yield every row with its number."""
         texts, formats = self._shared_texts(), self._formats()
@@ -143,13 +153,15 @@ class XlsbWorkbook:
         kept: list[dict[int, str]] = []
         problems: list[tuple[int, int, str]] = []
         row: dict[int, str] = {}
-        number, inside = 0, False
+        number, inside, is_hidden = 0, False, False
         for kind, data in self._records(self._parts[name]):
             if kind == _ROW_HEADER and inside:
                 if row:
                     numbers.append(number)
                     kept.append(row)
+                    self.hidden_rows += is_hidden
                     row = {}
+                is_hidden = len(data) > 11 and bool(data[11] & _ROW_HIDDEN)
                 if len(kept) >= _BATCH:
                     yield _batch(numbers, kept, problems)
                     numbers, kept, problems = [], [], []
@@ -158,6 +170,8 @@ class XlsbWorkbook:
                     raise UnreadableWorkbook("is damaged: its rows are not in order")
             elif kind == _BEGIN_DATA:
                 inside = True
+            elif kind == _COLUMN and not inside:
+                self._hide_column(data)
             elif kind in _CELLS and inside:
                 place, style = _cell(data, 0)
                 style &= 0xFFFFFF
@@ -184,6 +198,7 @@ class XlsbWorkbook:
         if row:
             numbers.append(number)
             kept.append(row)
+            self.hidden_rows += is_hidden
         if numbers:
             yield _batch(numbers, kept, problems)
 

@@ -6,7 +6,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -16,6 +16,7 @@ from importer.reader.built_in_formats import language_of
 from importer.reader.number_formats import Shown, shown_as
 from importer.reader.parts import Parts
 from importer.reader.sheet_xml import (
+    MOST_COLUMNS,
     MOST_ELEMENTS,
     SheetReader,
     UncommonXml,
@@ -31,6 +32,10 @@ from importer.reader.workbook_messages import SheetRows
 _STRING = re.compile(r'<si><t(?: xml:space="preserve")?>([^<]*)</t></si>')
 _ANY_STRING = re.compile(r"<si>.*?</si>|<si/>", re.DOTALL)
 _HAS_DATA = re.compile(rb"<(?:\w+:)?(?:v|is|f)[ >/]")
+_COLUMN = re.compile(rb"<(?:\w+:)?col\s([^>]*)>")
+_ATTRIBUTE = re.compile(rb"(\w+)\s*=\s*[\"']([\w.]{1,20})[\"']")
+_NO_WIDTH = re.compile(rb"0(?:\.0*)?")
+_LONGEST_START = 1 << 22
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell [^>]*?ref=[\"']([A-Z]+)(\d+):([A-Z]+)(\d+)[\"']")
 
 
@@ -101,6 +106,21 @@ class XlsxWorkbook:
         paths = [path for found, path in self._related.values() if found == kind]
         beside = posixpath.join(posixpath.dirname(self._path), f"{kind}.xml")
         return next((path for path in (*paths, beside) if self._parts.find(path)), "")
+
+    def hidden_columns(self, sheet: SheetPart) -> set[int]:
+        """The positions of the columns that are hidden or without width. They are listed before the rows."""
+        start = b""
+        for block in self._parts.blocks(sheet.member, 1 << 16):
+            start += block
+            if b"sheetData" in start or len(start) > _LONGEST_START:
+                break
+        found: set[int] = set()
+        for text in _COLUMN.findall(start.partition(b"sheetData")[0]):
+            values = dict(_ATTRIBUTE.findall(text))
+            first, last = values.get(b"min", b"1"), values.get(b"max", values.get(b"min", b"1"))
+            if values.get(b"hidden") in (b"1", b"true") or _NO_WIDTH.fullmatch(values.get(b"width", b"1")):
+                found |= set(range(int(first) - 1, min(int(last), MOST_COLUMNS)))
+        return found
 
     def _formats(self) -> list[Shown]:
         """How each style shows a number, by the style's index."""
@@ -187,6 +207,12 @@ class XlsxWorkbook:
             for row in joined_rows(filter(None, parsed)):
                 if row.numbers[0] > done:
                     yield row
+
+
+class Readable(Protocol):
+    """What a parser reads from."""
+
+    def read(self, size: int = -1) -> bytes: ...
 
 
 class BlockStream:

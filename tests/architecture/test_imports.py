@@ -64,6 +64,7 @@ DOORS = {
     "openpyxl": ("reader", "reporter"),
     "python_calamine": ("reader",),
     "xlrd": ("reader",),
+    "lxml": ("reader",),
     "msoffcrypto": ("reader",),
     "olefile": ("reader",),
     "cryptography": ("reader",),

@@ -28,7 +28,7 @@ from importer.web.users import User
 Handler = Callable[[Request], Awaitable[Response]]
 #: A page that is nearly ready is awaited this long, seconds.
 WAIT_FOR_PAGE = 1.5
-ACCEPT = ".xlsx,.xlsm,.xlsb,.xls,.ods,.csv,.tsv,.txt,.gz,.zip"
+ACCEPT = ".xlsx,.xlsm,.xlsb,.xls,.ods,.fods,.xml,.html,.htm,.csv,.tsv,.txt,.gz,.zip"
 
 
 class Site:
