@@ -66,7 +66,8 @@ _FRAGMENT = re.compile(
 )
 #: Elements that only a page begins with, also one without a table.
 _PAGE_PART = re.compile(r"<(?:head|body|meta|style|title|link|script|form|div)\b[^>]*>", re.IGNORECASE)
-_HAS_TABLE = re.compile(r"<table\b.*?<t[rdh]\b|<tr\b.*?<t[dh]\b", re.IGNORECASE | re.DOTALL)
+_TABLE_OR_ROW = re.compile(r"<(?:table|tr)\b", re.IGNORECASE)
+_ROW_OR_CELL = re.compile(r"<t[rdh]\b", re.IGNORECASE)
 _LATER_TABLE = re.compile(r"^[ \t]*<table\b", re.IGNORECASE | re.MULTILINE)
 _PROLOG = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->)+", re.DOTALL)
 _DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>\s*", re.DOTALL)
@@ -154,11 +155,17 @@ def markup_kind(start: bytes, end: bytes, suffix: str) -> tuple[str | None, str 
         return None, None
     later = _LATER_TABLE.search(text) if suffix in (".xls", ".htm", ".html") else None
     is_page = (
-        (_FRAGMENT.match(body) and _HAS_TABLE.search(body))
+        (_FRAGMENT.match(body) and _has_table(body))
         or (_PAGE_PART.match(body) and tail.endswith(">"))
-        or (later and _HAS_TABLE.search(text, later.start()))
+        or (later and _has_table(text[later.start() :]))
     )
     return ("html" if is_page else None), None
+
+
+def _has_table(text: str) -> bool:
+    """Whether a table begins, with a row or a cell in it."""
+    first = _TABLE_OR_ROW.search(text)
+    return first is not None and _ROW_OR_CELL.search(text, first.end()) is not None
 
 
 def _closes(tail: str, root: re.Match[str]) -> bool:
@@ -178,7 +185,7 @@ def _xml_kind(name: str, body: str) -> tuple[str | None, str | None]:
         return ("fods", None) if is_sheet else (None, "an OpenDocument text or drawing")
     if name in ("worddocument", "package"):
         return None, "a Word document"
-    if "<html" in start or (name in ("table", "div", "body", "head") and _HAS_TABLE.search(body)):
+    if "<html" in start or (name in ("table", "div", "body", "head") and _has_table(body)):
         return "html", None
     return None, f"an XML document (<{name}>)" if name else "an XML document"
 

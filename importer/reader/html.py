@@ -25,7 +25,7 @@ _BLOCK = 1 << 16
 _SECONDS, _SECONDS_PER_MIB = 10, 8
 #: A page with fewer rows and a field for a password is a form.
 _FORM_ROWS = 5
-_SAMPLE = 1 << 16
+_SAMPLE, _SEARCHED = 1 << 16, 1 << 14
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -37,7 +37,7 @@ _DECLARED = re.compile(rb"<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*[\"']?
 _BROWSERS = {"iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030",
              "iso8859-11": "cp874", "tis-620": "cp874", "euc_kr": "cp949", "shift_jis": "cp932"}  # fmt: skip
 _ALIASES = {"windows-874": "cp874", "x-sjis": "cp932", "windows-31j": "cp932", "ks_c_5601-1987": "cp949"}
-_ODD_TEXT = re.compile(rb"[^<>]*[\x80-\xff][^<>]*")
+_TAGS = re.compile(rb"[<>]")
 _SIGN_IN = "Sign in to the system, export the sheet again, and import the new file."
 
 
@@ -156,7 +156,7 @@ class HtmlWorkbook:
                 pass
             return "utf-8"
         except UnreadableWorkbook:
-            match = _DECLARED.search(start)
+            match = _DECLARED.search(start[:_SEARCHED])
             declared = _browser_encoding(match[1].decode("ascii", "ignore")) if match else None
             if declared == "utf-8":
                 raise
@@ -165,9 +165,9 @@ class HtmlWorkbook:
     def _guessed(self) -> str:
         """The encoding of the texts that are not ASCII, as of a CSV file."""
         self._stream.seek(0)
-        sample, rest = b"", b""
+        sample = b""
         while len(sample) < _SAMPLE and (block := self._stream.read(_BLOCK)):
-            sample += b"".join(text + b"\n" for text in _ODD_TEXT.findall(rest + block))
+            sample += b"".join(text + b"\n" for text in _TAGS.split(block) if not text.isascii())
         try:
             findings = find_encoding("", lambda: cast("BinaryIO", io.BytesIO(sample)), None)
         except SourceError as error:

@@ -12,10 +12,12 @@ from importer.reader.sheet_xml import MOST_COLUMNS, UnreadableWorkbook
 
 #: The longest text of a cell. The text of inner tables beyond it is not collected.
 _LONGEST = 1 << 17
+_LONGEST_READ = 1 << 21
+_LONGEST_STYLE = 1 << 12
+_TOO_LONG = "has a cell with more text than any sheet can hold; it was not read"
 _MOST_ROWS = 65_534
 #: A line break or tab of the page's text is a space. Programs write spaces that belong to a value as they are.
-_SPACES = re.compile(r"[ \t\r\n\f]*[\t\r\n\f][ \t\r\n\f]*")
-_RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
+_BREAKS = re.compile(r"[\t\r\n\f]+")
 _FORMAT = re.compile(r"mso-number-format\s*:\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^;\"']+)", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([0-9a-fA-F]{4})|\\(.)", re.DOTALL)
 _HIDES = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:collapse|hidden)", re.IGNORECASE)
@@ -32,11 +34,12 @@ class Styles:
 
     def add(self, css: str) -> None:
         """Read a style sheet: rules for classes, and for all cells (`td`)."""
-        for selectors, rule in _RULE.findall(css):
-            code, hides = _format_in(rule), _HIDES.search(rule) is not None
+        for part in css.split("}"):
+            selectors, _, rule = part.partition("{")
+            code, hides = _format_in(rule), _hides(rule)
             if code is None and not hides:
                 continue
-            for selector in selectors.split(","):
+            for selector in selectors[:_LONGEST_STYLE].split(","):
                 name = selector.strip().removeprefix("<!--").strip().lower()
                 name = name if name == "td" else name.rpartition(".")[2] if re.fullmatch(r"\w*\.[\w-]+", name) else ""
                 if name and code is not None:
@@ -60,16 +63,16 @@ def is_hidden(attributes: Mapping[str, str], styles: Styles) -> bool:
     """Whether an element is not displayed."""
     if not attributes:
         return False
-    return (
-        "hidden" in attributes
-        or _HIDES.search(attributes.get("style", "")) is not None
-        or styles.hides(attributes.get("class", ""))
-    )
+    return "hidden" in attributes or _hides(attributes.get("style", "")) or styles.hides(attributes.get("class", ""))
+
+
+def _hides(rule: str) -> bool:
+    return bool(rule) and _HIDES.search(rule[:_LONGEST_STYLE]) is not None
 
 
 @lru_cache(maxsize=4096)
 def _format_in(rule: str) -> str | None:
-    match = _FORMAT.search(rule)
+    match = _FORMAT.search(rule[:_LONGEST_STYLE])
     if match is None:
         return None
     text = match[1].strip()
@@ -104,6 +107,8 @@ class Cell:
         self._size += len(text)
         if self._size <= _LONGEST:
             self._lines[-1].append(text)
+        elif is_own and self._size > _LONGEST_READ:
+            raise UnreadableWorkbook(_TOO_LONG)
         if is_own and not self.has_own_text:
             self.has_own_text = bool(text.strip())
 
@@ -121,12 +126,11 @@ class Cell:
 
     def _shown(self) -> str:
         if self._size > _LONGEST:
-            raise UnreadableWorkbook("has a cell with more text than any sheet can hold; it was not read")
+            raise UnreadableWorkbook(_TOO_LONG)
         lines = self._lines
         if len(lines) == 1:
-            return _SPACES.sub(" ", "".join(lines[0])).replace("\xa0", " ").strip(" ")
-        joined = (_SPACES.sub(" ", "".join(line)).replace("\xa0", " ").strip(" ") for line in lines)
-        return "\n".join(joined).strip("\n")
+            return _line("".join(lines[0]))
+        return "\n".join(_line("".join(line)) for line in lines).strip("\n")
 
     def value(self, is_text: bool) -> tuple[str, str]:
         """The text of the cell, and the code of its problem. `is_text`: cells without a number are typed text."""
@@ -149,6 +153,14 @@ class Cell:
         if not shown and "x:fmla" in attributes:
             return "", "formula_without_value"
         return _unmarked(shown, code.strip() == "@" or "x:str" in attributes or (is_text and "x:num" not in attributes))
+
+
+def _line(text: str) -> str:
+    """A line of a cell without the white space that only lays out the page's text."""
+    if _BREAKS.search(text):
+        parts = (part.strip(" ") for part in _BREAKS.split(text))
+        text = " ".join(part for part in parts if part)
+    return text.replace("\xa0", " ").strip(" ")
 
 
 def _exact(value: str, code: str, shown: str) -> str | None:

@@ -18,6 +18,7 @@ _MOST_NESTED = 20
 #: Open elements. Pages that never close their tags have a few per row.
 _MOST_OPEN = 100_000
 _LONGEST_NAME = 60
+_LARGEST_CSS = 1 << 23
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 #: Elements that begin a new line in a cell.
 _BLOCKS = frozenset(("p", "div", "li", "ul", "ol", "dt", "dd", "pre", "blockquote", "hr", "tr", *_HEADINGS))
@@ -117,6 +118,7 @@ class TableEvents:
         self._heading = ""
         self._sheet_name = ""
         self._css: list[str] | None = None
+        self._css_size = 0
         self.rows: list[HtmlRow] = []
         self.tables: list[FoundTable] = []
         #: Columns of the wanted table that are not displayed.
@@ -189,6 +191,9 @@ class TableEvents:
 
     def data(self, text: str) -> None:
         if self._css is not None:
+            self._css_size += len(text)
+            if self._css_size > _LARGEST_CSS:
+                raise UnreadableWorkbook("has larger style sheets than any valid page; it was not read")
             self._css.append(text)
         elif self._skipped:
             self.left_out_hidden = self.left_out_hidden or (bool(self._open) and bool(text.strip()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -112,6 +113,57 @@ def _deep(path: Path) -> None:
     _workbook(path, _compressed(iter([HEAD, HEADER, b'<row r="2"><c><v>1</v></c>', b"<c>" * 3_000_000])))
 
 
+DECLARATION = '<?xml version="1.0"?>'
+CELLS = '<Cell><Data ss:Type="String">Mobile</Data></Cell>'
+XML = (
+    f'{DECLARATION}<ss:Workbook xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">'
+    f'<Worksheet ss:Name="a"><Table><Row>{CELLS}</Row>'
+)
+PAGE = "<table><tr><td>Mobile<td>Colour</tr>"
+
+
+def _repeated(start: str, part: str, count: int, end: str = "") -> Callable[[Path], None]:
+    """Write a file of many equal parts."""
+
+    def make(path: Path) -> None:
+        with path.open("w") as stream:
+            stream.write(start)
+            for _ in range(count // 1000):
+                stream.write(part * 1000)
+            stream.write(end)
+
+    return make
+
+
+def _laughing_xml(path: Path) -> None:
+    laughs = "".join(f'<!ENTITY x{n} "{f"&x{n - 1};" * 10}">' for n in range(1, 12))
+    row = '<Row><Cell><Data ss:Type="String">&x11;</Data></Cell></Row></Table></Worksheet></ss:Workbook>'
+    path.write_text(f'<!DOCTYPE w [<!ENTITY x0 "ha">{laughs}]>{XML.replace(DECLARATION, "")}{row}')
+
+
+#: Of pages and XML: what a file says at its end, whatever it costs to read that far.
+MARKUP: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "a billion laughs in XML": ("a.xml", _laughing_xml, "entities"),
+    "tables in tables": ("a.xls", _repeated(PAGE, "<tr><td><table>", 100_000), "nests tables"),
+    "elements in elements": ("a.xls", _repeated(PAGE + "<tr><td>", "<div>", 200_000), "nests its elements"),
+    "a row of very many cells": ("a.xls", _repeated(PAGE + "<tr>", "<td>1", 100_000), "row larger"),
+    "very many tables": ("a.xls", _repeated("<html>", PAGE + "</table>", 2_000), "tables"),
+    "style sheets without end": ("a.xls", _repeated("<html><style>", "mso-number-format:'\\", 500_000), "style sheets"),
+    "a cell of megabytes": ("a.xls", _repeated(PAGE + "<tr><td>", "x" * 100, 40_000), "more text"),
+    "cells in cells": (
+        "a.xml",
+        _repeated(XML + "<Row>", "<Cell>", 200_000),
+        "larger than any valid",
+    ),
+    "very many empty rows": ("a.xls", _repeated(PAGE, "<tr></tr>", 1_100_000), "1,048,576 rows"),
+    "very many empty rows in XML": (
+        "a.xml",
+        _repeated(XML, "<Row/>", 1_100_000),
+        "1,048,576",
+    ),
+}
+
+
 HOSTILE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a zip bomb": ("a.xlsx", _bomb, "attack"),
     "a zip bomb that lies": ("a.xlsx", _lying_bomb, "wrong size"),
@@ -198,6 +250,47 @@ def test_hostile_files_cost_nothing(name: str, honest: dict[str, Path], tmp_path
     assert ratio < most
     assert grown < 40
     assert child < 100
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MARKUP)
+def test_hostile_markup_is_refused(name: str, tmp_path: Path) -> None:
+    """One message, at the cost of 200 MiB in the child at most."""
+    file_name, make, words = MARKUP[name]
+    make(tmp_path / file_name)
+    begin = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with pytest.raises(SourceError, match=words):
+        open_source(tmp_path / file_name)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(begin, 200 << 10)
+
+
+@pytest.mark.process
+def test_spans_beyond_every_sheet_cost_one_row(tmp_path: Path) -> None:
+    """A thousand million columns or rows are merged cells, and stored as one cell."""
+    file = tmp_path / "a.xls"
+    file.write_text(
+        f"{PAGE.replace('</tr>', '<td>Size</tr>')}<tr><td rowspan=1000000000>1<td colspan=1000000000>2</tr><tr><td>3<td>4</tr></table>"
+    )
+    rows, problems = read(file)
+    assert [number for number, _ in rows] == [2, 3]
+    assert {(number, code) for number, _, code in problems} >= {(2, "merged_cells"), (3, "merged_cells")}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", ["a.xls", "a.xml"])
+def test_no_other_file_is_read(name: str, tmp_path: Path) -> None:
+    """External entities are refused, or stay the text that they are."""
+    secret = tmp_path / "secret"
+    secret.write_text("hidden words")
+    body = f"{PAGE}<tr><td>1<td>&x;</tr></table>" if name == "a.xls" else f"{XML}<Row>{CELLS}</Row>"
+    kind = "html" if name == "a.xls" else "w"
+    (tmp_path / name).write_text(f'<!DOCTYPE {kind} [<!ENTITY x SYSTEM "{secret.as_uri()}">]>{body}')
+    try:
+        found = str(read(tmp_path / name))
+    except SourceError as error:
+        found = str(error)
+    assert "hidden words" not in found
 
 
 @pytest.mark.process

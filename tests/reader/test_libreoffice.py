@@ -53,11 +53,25 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.mark.parametrize("ending", ["ods", "xls", "xlsx"])
-def test_what_libreoffice_saves(ending: str, book: Path) -> None:
-    """The same cells and the same problems in every format."""
+def converted(book: Path, ending: str) -> Path:
     folder = book.parent / ending
     profile = f"-env:UserInstallation={(book.parent / 'profile').as_uri()}"
     command = [str(PROGRAM), "--headless", profile, "--convert-to", ending, "--outdir", str(folder), str(book)]
     subprocess.run(command, check=True, capture_output=True, timeout=250)
-    assert read(folder / f"source.{ending}") == (ROWS, PROBLEMS)
+    return folder / f"source.{ending}"
+
+
+@pytest.mark.parametrize("ending", ["ods", "xls", "xlsx", "fods"])
+def test_what_libreoffice_saves(ending: str, book: Path) -> None:
+    """The same cells and the same problems in every format."""
+    assert read(converted(book, ending)) == (ROWS, PROBLEMS)
+
+
+def test_what_libreoffice_saves_as_a_web_page(book: Path) -> None:
+    """The same cells, by the exact values beside the text; only booleans are the numbers that LibreOffice displays."""
+    words = {"true": "1", "false": "0"}
+    rows = [(number, [words.get(cell, cell) for cell in cells]) for number, cells in ROWS]
+    page = converted(book, "html")
+    assert read(page) == (rows, PROBLEMS)
+    page = page.rename(page.with_suffix(".xls"))
+    assert read(page) == (rows, PROBLEMS)

@@ -39,13 +39,18 @@ def write_xlsb(
     styled: dict[tuple[int, int], int] | None = None,
     merged: tuple[tuple[int, int, int, int], ...] = (),
     hidden_second: bool = False,
+    hidden: tuple[int, int] = (-1, -1),
 ) -> None:
-    """Rows by number; a value `#…` is an error, a bytes value an inline text, an int in a short form where it fits."""
+    """Rows by number; a value `#…` is an error, a bytes value an inline text, an int in a short form where it fits.
+    `hidden`: the number of a row, and the position of a column."""
     texts: list[str] = []
     width = max((len(cells) for cells in rows.values()), default=1)
-    sheet = _record(129) + _record(148, struct.pack("<IIII", 0, max(rows) - 1, 0, width - 1)) + _record(145)
+    sheet = _record(129) + _record(148, struct.pack("<IIII", 0, max(rows) - 1, 0, width - 1))
+    if hidden[1] >= 0:
+        sheet += _record(390) + _record(60, struct.pack("<IIIIH", hidden[1], hidden[1], 2340, 0, 1)) + _record(391)
+    sheet += _record(145)
     for number, cells in rows.items():
-        sheet += _record(0, struct.pack("<IIHHBI", number - 1, 0, 300, 0, 0, 0))
+        sheet += _record(0, struct.pack("<IIHHBI", number - 1, 0, 300, 0x1000 * (number == hidden[0]), 0, 0))
         for place, value in enumerate(cells):
             head = struct.pack("<II", place, (styled or {}).get((number, place), 0))
             if value is None:
