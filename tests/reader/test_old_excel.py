@@ -113,7 +113,7 @@ def test_the_workbook_is_found_in_any_case(name: str, tmp_path: Path) -> None:
 def test_another_document_is_not_a_workbook(tmp_path: Path) -> None:
     """The word in its text does not count."""
     file = _written(tmp_path, in_container("Workbook, Book and book ".encode("utf-16-le") * 99, "WordDocument"))
-    with pytest.raises(SourceError, match="without a workbook"):
+    with pytest.raises(SourceError, match="a Word document"):
         open_source(file)
 
 

@@ -100,7 +100,7 @@ def test_a_document_with_an_embedded_sheet_is_not_a_workbook(tmp_path: Path) -> 
         "word/embeddings/sheet.xlsx": "",
         "word/_rels/document.xml.rels": relationships(package="embeddings/sheet.xlsx"),
     }
-    with pytest.raises(SourceError, match="document or a presentation"):
+    with pytest.raises(SourceError, match="a Word document"):
         open_source(write_parts(tmp_path / "a.xlsx", parts))
 
 
