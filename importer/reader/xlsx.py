@@ -6,6 +6,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import BinaryIO, NamedTuple, Protocol
 from xml.etree.ElementTree import Element, ParseError
 
@@ -141,8 +142,10 @@ class XlsxWorkbook:
     def _language(self, styles: Element) -> str:
         """The language that the file names, or that its first font with a character set is for."""
         path = next((path for kind, path in self._parts.related("").values() if kind == "core-properties"), "")
-        named = next(_find(self._parts.xml(path), "language"), None) if self._parts.find(path) else None
-        tag = (named.text or "") if named is not None else ""
+        tag = ""
+        # The properties of a workbook say nothing about its rows: damaged ones refuse nothing.
+        with suppress(UnreadableWorkbook):
+            tag = next((found.text or "" for found in _find(self._parts.xml(path), "language")), "")
         charsets = [
             found.get("val", "") for font in _listed(styles, "fonts", "font") for found in _find(font, "charset")
         ]

@@ -235,11 +235,20 @@ def test_formats_of_conditional_formats(tmp_path: Path) -> None:
     assert read(file) == ([(2, ["m1", "2026-10-12"])], [])
 
 
+def test_properties_that_are_not_xml_refuse_nothing(tmp_path: Path) -> None:
+    """They matter for the language only."""
+    change = ("core.xml", "</cp:coreProperties>", "<broken")
+    assert read(_saved(tmp_path / "a.xlsx", ["0"], [7], (change,))) == ([(2, ["m1", "7"])], [])
+
+
+_DC = 'xmlns:dc="http://purl.org/dc/elements/1.1/"'
+
+
 @pytest.mark.parametrize("part", ["tag", "charset"])
 def test_the_language_of_a_workbook(part: str, tmp_path: Path) -> None:
     """The file's language tag, or the character set of its font, decides what an Asian format displays."""
     change = {
-        "tag": ("core.xml", "</cp:coreProperties>", "<dc:language>ja-JP</dc:language></cp:coreProperties>"),
+        "tag": ("core.xml", "</cp:coreProperties>", f"<dc:language {_DC}>ja-JP</dc:language></cp:coreProperties>"),
         "charset": ("styles.xml", '<family val="2" ?/>', '<family val="2"/><charset val="128"/>'),
     }[part]
     fifty_six = ("styles.xml", '(<xf numFmtId=)"15"', r'\1"56"')
