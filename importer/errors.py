@@ -91,8 +91,32 @@ def internal_error(
     return failure
 
 
+#: Why a source is refused: code of a `SourceError` → its meaning, for the manual.
+REFUSALS: dict[str, str] = {
+    "not_readable": "the file does not exist, is empty, is a directory, or cannot be read",
+    "other_kind": "the file is of another kind: PDF, Word, DBF, SYLK, JSON, a sign-in page, the lock file of a program",
+    "archive": "an archive does not contain exactly one sheet",
+    "damaged": "the file is damaged or cut off, or unpacks to more than any sheet holds",
+    "password": "the file needs a password, or the given one does not open it",
+    "sheet": "several sheets have data, or none has the given name",
+    "encoding": "the encoding is not certain, or a byte does not fit it",
+    "quote_not_closed": "a quote is not closed where its cell ends",
+    "hidden_rows": "two stray quotes make one cell of the rows between them",
+    "no_rows": "the sheet has no rows, or only formulas whose values are not stored",
+    "no_header": "there are no column names in the given row, or the delimiter is not one character",
+    "header_is_data": "the header looks like data: there is none, or cells contain the delimiter without quotes",
+    "customer_above_header": "a row above the header names an identifier or contains a customer",
+    "second_header": "the header names no identifier, but a row below it does",
+    "second_table": "a row below the header contains other column names: a second table begins there",
+    "columns": "no column identifies the customer or holds a preference; a column of the mapping is missing or occurs "
+    "twice; a preference's name is too long or has destroyed letters",
+    "unknown_columns": "columns name no preference of the organisation",
+    "no_results": "`--resubmit` of a sheet without the results of an earlier run",
+}
+
+
 class SourceError(ImporterError):
-    """Fix the sheet: it cannot be read or mapped, and nothing was sent."""
+    """Fix the sheet: it cannot be read or mapped, and nothing was sent. `code`: of `REFUSALS`."""
 
     exit_code = ExitCode.SOURCE
 
@@ -102,10 +126,12 @@ class SourceError(ImporterError):
         advice: str = "",
         sheets: tuple[str, ...] = (),
         *,
+        code: str,
         locked: bool = False,
         on_page: str | None = None,
     ) -> None:
         super().__init__(message, advice, on_page=on_page)
+        self.code = code
         #: A password, or another password, would open it.
         self.locked = locked
         #: The sheets of which one must be named.

@@ -115,7 +115,9 @@ def _carry_out(job: Job, session: Session) -> RunSummary:
     run = job.run_with(sent.progress)
     if not sent.rows_read and sent.stop is None:
         job.journal.finish(run.key, job.world.wall(), ExitCode.SOURCE, True, run.progress)
-        raise SourceError(f"{job.source.name} has column names but no rows.", "Export it again, with its rows.")
+        raise SourceError(
+            f"{job.source.name} has column names but no rows.", "Export it again, with its rows.", code="no_rows"
+        )
     show = job.settings.show_identifiers
     return write_reports(job.journal, run, job.source, sent.stop, job.world, job.reports, show_identifiers=show)
 

@@ -138,7 +138,10 @@ def fit(mapping: Mapping, columns: Sequence[str], *, sheet: str = "", command: s
     found, faults = _found(mapping, columns)
     if faults:
         raise SourceError(
-            _of_sheet(sheet, faults), "Correct the column names in the mapping file or in the sheet.", on_page=ON_PAGE
+            _of_sheet(sheet, faults),
+            "Correct the column names in the mapping file or in the sheet.",
+            on_page=ON_PAGE,
+            code="columns",
         )
     fitted = Mapping(
         tuple([found.get(column, ColumnUse(column, IGNORED)) for column in columns]), constants=mapping.constants
@@ -255,6 +258,7 @@ def _raise(faults: Sequence[str], sheet: str, command: str) -> None:
             _of_sheet(sheet, faults),
             f"Run `{command} -o mapping.toml`, edit that file, and pass --mapping mapping.toml.",
             on_page="",
+            code="columns",
         )
 
 

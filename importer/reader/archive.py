@@ -90,7 +90,9 @@ def detect(path: Path, password: str | None) -> Content:
     if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
         # Neither the journal nor a report can store it.
         shown = os.fsencode(path).decode("utf-8", "replace")
-        raise SourceError(f"{shown}: the name of the file or its folder is not UTF-8.", "Rename it.")
+        raise SourceError(
+            f"{shown}: the name of the file or its folder is not UTF-8.", "Rename it.", code="not_readable"
+        )
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -98,32 +100,42 @@ def detect(path: Path, password: str | None) -> Content:
         raise SourceError(
             f"{path} does not exist{f'; the nearest name in its folder is {near!r}' if near else ''}.",
             "Check the name and the folder.",
+            code="not_readable",
         ) from None
     except (OSError, ValueError) as error:
         raise SourceError(
-            f"{name} cannot be opened: {_reason(error)}.", "Check the name and its permissions."
+            f"{name} cannot be opened: {_reason(error)}.", "Check the name and its permissions.", code="not_readable"
         ) from None
     if stat.S_ISDIR(status.st_mode):
         raise SourceError(
-            f"{name or path} is a directory.", "Pass a file in it, or several with a pattern like 'folder/*.csv'."
+            f"{name or path} is a directory.",
+            "Pass a file in it, or several with a pattern like 'folder/*.csv'.",
+            code="not_readable",
         )
     if not stat.S_ISREG(status.st_mode):
         raise SourceError(
-            f"{name} is not a regular file (a pipe or a device).", "Save it to a file first, or pipe it in with '-'."
+            f"{name} is not a regular file (a pipe or a device).",
+            "Save it to a file first, or pipe it in with '-'.",
+            code="not_readable",
         )
     if not status.st_size:
-        raise SourceError(f"{name} is empty (0 bytes).", "Export the sheet again: the export or transfer failed.")
+        raise SourceError(
+            f"{name} is empty (0 bytes).", "Export the sheet again: the export or transfer failed.", code="not_readable"
+        )
     try:
         with path.open("rb") as stream:
             start = stream.read(_START)
             stream.seek(max(0, status.st_size - _END))
             end = stream.read(_END)
     except OSError as error:
-        raise SourceError(f"{name} cannot be read: {_reason(error)}.", "Check its permissions and the disk.") from None
+        raise SourceError(
+            f"{name} cannot be read: {_reason(error)}.", "Check its permissions and the disk.", code="not_readable"
+        ) from None
     if (locked := lock_of(name, start, status.st_size)) is not None:
         raise SourceError(
             f"{name} is a lock file: it only shows that a program has {locked or 'a workbook'} open.",
             "Close it there, and import the workbook itself.",
+            code="other_kind",
         )
     if start.startswith(b"\x1f\x8b"):
         _check_gzip(name, path)
@@ -132,7 +144,9 @@ def detect(path: Path, password: str | None) -> Content:
             inside = unpacked.read(4096)
         _check_inside(name, inside)
         if inside.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
-            raise SourceError(f"{name} contains a workbook or another archive.", "Unpack it and import its content.")
+            raise SourceError(
+                f"{name} contains a workbook or another archive.", "Unpack it and import its content.", code="archive"
+            )
         return Content("text", opener)
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return _judge_zip(path, password)
@@ -140,7 +154,7 @@ def detect(path: Path, password: str | None) -> Content:
         kind = _old_office_kind(path)
         if kind is None:
             document = ole_name(path)
-            raise SourceError(f"{name} is {document}.", advice_for(document))
+            raise SourceError(f"{name} is {document}.", advice_for(document), code="other_kind")
         return Content(kind, note=_naming(name, kind))
     suffix = path.suffix.lower()
     markup, what = markup_kind(start, end, suffix)
@@ -155,6 +169,7 @@ def detect(path: Path, password: str | None) -> Content:
         raise SourceError(
             f"{name} is not a workbook: its content is damaged or of another kind.",
             "Export or transfer the sheet again.",
+            code="other_kind",
         )
     return Content("text", lambda: path.open("rb"), note=_naming(name, "text"))
 
@@ -199,14 +214,16 @@ def _naming(name: str, kind: str) -> str:
 
 def _refuse_foreign(name: str, what: str | None, lead: str) -> None:
     if what is not None:
-        raise SourceError(f"{name} {lead} {what}.", advice_for(what))
+        raise SourceError(f"{name} {lead} {what}.", advice_for(what), code="other_kind")
 
 
 def _check_inside(name: str, start: bytes) -> None:
     """Refuse what an archive contains unless it is text."""
     kind, what = markup_kind(start, start, "")
     if kind:
-        raise SourceError(f"{name} contains {DESCRIPTIONS[kind]}.", "Unpack it and import its content.")
+        raise SourceError(
+            f"{name} contains {DESCRIPTIONS[kind]}.", "Unpack it and import its content.", code="other_kind"
+        )
     _refuse_foreign(name, what or foreign_name(start), "unpacked it is")
 
 
@@ -230,13 +247,14 @@ class _BoundedGzip(io.BufferedReader):
             block = cast("bytes", read())  # type: ignore[operator]
         except (EOFError, OSError, zlib.error):
             raise SourceError(
-                f"{self._name} is cut off or damaged (gzip).", "Create or transfer the file again."
+                f"{self._name} is cut off or damaged (gzip).", "Create or transfer the file again.", code="damaged"
             ) from None
         self._count += len(block)
         if self._count > self._limit:
             raise SourceError(
                 f"{self._name} unpacks to more than {_UNPACKED_RATIO} times its size; it was not read.",
                 "Unpack it yourself and import its content.",
+                code="damaged",
             )
         return block
 
@@ -244,7 +262,7 @@ class _BoundedGzip(io.BufferedReader):
 def _check_gzip(name: str, path: Path) -> None:
     with _BoundedGzip(name, path) as stream:
         if not stream.read(1):
-            raise SourceError(f"{name} contains an empty file.", "Export the sheet again.")
+            raise SourceError(f"{name} contains an empty file.", "Export the sheet again.", code="not_readable")
 
 
 def _judge_zip(path: Path, password: str | None) -> Content:
@@ -255,7 +273,7 @@ def _judge_zip(path: Path, password: str | None) -> Content:
             kind = workbook_kind(stream, members)
     except UnsafeZip as error:
         raise SourceError(
-            f"{name} {error}.", "Save the sheet again in a spreadsheet program and import that."
+            f"{name} {error}.", "Save the sheet again in a spreadsheet program and import that.", code="damaged"
         ) from None
     names = {member.filename for member in members}
     _refuse_foreign(name, zip_name(names, _mimetype(path) if "mimetype" in names else b""), "is")
@@ -273,6 +291,7 @@ def _judge_zip(path: Path, password: str | None) -> Content:
         raise SourceError(
             f"{name} contains {len(files)} files{f' ({listed} …)' if listed else ''}; it must contain one sheet.",
             "Unpack it and import the sheets one by one.",
+            code="archive",
         )
     member = files[0]
     secret = password.encode() if password else None
@@ -282,14 +301,17 @@ def _judge_zip(path: Path, password: str | None) -> Content:
             "Set IMPORTER_SOURCE_PASSWORD, or unpack it and import its content.",
             on_page="Type its password here, or unpack it and upload what is inside.",
             locked=True,
+            code="password",
         )
     opener = cast(Opener, lambda: _Member(name, path, member, secret))
     with opener() as unpacked:
         inside = unpacked.read(4096)
     if not inside:
-        raise SourceError(f"{name} contains an empty file.", "Export the sheet again.")
+        raise SourceError(f"{name} contains an empty file.", "Export the sheet again.", code="not_readable")
     if inside.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")):
-        raise SourceError(f"{name} contains a workbook or another archive.", "Unpack it and import its content.")
+        raise SourceError(
+            f"{name} contains a workbook or another archive.", "Unpack it and import its content.", code="archive"
+        )
     _check_inside(name, inside)
     return Content("text", opener)
 
@@ -316,12 +338,15 @@ class _Member(io.BufferedReader):
                     "Check IMPORTER_SOURCE_PASSWORD.",
                     locked=True,
                     on_page="Type it again, or unpack it and upload what is inside.",
+                    code="password",
                 ) from None
             raise self._damaged(error) from None
         super().__init__(cast(io.RawIOBase, stream), 1 << 18)
 
     def _damaged(self, _: Exception) -> SourceError:
-        return SourceError(f"{self._name} is cut off or damaged (zip).", "Create or transfer the file again.")
+        return SourceError(
+            f"{self._name} is cut off or damaged (zip).", "Create or transfer the file again.", code="damaged"
+        )
 
     def read(self, size: int | None = -1, /) -> bytes:
         try:

@@ -109,6 +109,7 @@ def _scan(name: str, opener: Opener, encoding: str) -> TextFindings:
                 raise SourceError(
                     f"{name}: line {lines + 1:,} is longer than {LONGEST_LINE:,} characters, so this is not a table.",
                     "Export the sheet again as CSV (UTF-8) or as a workbook.",
+                    code="other_kind",
                 )
     width = 4 if "32" in encoding else 2 if wide else 1
     return TextFindings(
@@ -177,6 +178,7 @@ def _refusal(name: str, error: Undecodable, what: str) -> SourceError:
         f"{name}: byte {error.at:,} (line {error.line:,}) cannot be read as {what}.",
         "Save the sheet as 'CSV UTF-8', or pass its encoding (like --encoding cp1252).",
         on_page="Save the sheet as 'CSV UTF-8', or set its encoding under “How the file is read”.",
+        code="encoding",
     )
 
 
@@ -209,6 +211,7 @@ def _detect(name: str, opener: Opener, error: Undecodable) -> TextFindings:
         f"{name} is not UTF-8, and its encoding is not certain. A cell reads differently in {listed}.",
         f"Pass the one in which it is right (like --encoding {candidates[0][0]}), or save the sheet as 'CSV UTF-8'.",
         on_page="Set the one in which it is right under “How the file is read”, or save the sheet as 'CSV UTF-8'.",
+        code="encoding",
     )
 
 
@@ -277,7 +280,9 @@ def _found(name: str, opener: Opener, given: str | None) -> TextFindings:
     if given is not None:
         encoding = text_encoding(given)
         if encoding is None:
-            raise SourceError(f"{given!r} is not a known encoding.", "Use a name like utf-8, cp1252 or utf-16.")
+            raise SourceError(
+                f"{given!r} is not a known encoding.", "Use a name like utf-8, cp1252 or utf-16.", code="encoding"
+            )
         if marked and encoding.replace("-sig", "") in ("utf-8", "utf-16", "utf-32"):
             encoding = marked
         elif encoding in ("utf-16", "utf-32"):

@@ -41,7 +41,9 @@ def decrypted(stream: BinaryIO, password: str | None) -> BinaryIO:
                 found.seek(0)
                 return found
     except Exception as error:
-        raise UnreadableWorkbook("is damaged, or protected by an unsupported kind of password") from error
+        raise UnreadableWorkbook(
+            "is damaged, or protected by an unsupported kind of password", code="password"
+        ) from error
     raise WrongPassword
 
 

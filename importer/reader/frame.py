@@ -90,6 +90,8 @@ def _text(value: object) -> str:
         value = value.to_pytimedelta()
     elif isinstance(value, (list, dict, set, tuple, bytes)):
         raise SourceError(
-            f"The DataFrame contains a {type(value).__name__} in a cell.", "Use text, numbers or dates only."
+            f"The DataFrame contains a {type(value).__name__} in a cell.",
+            "Use text, numbers or dates only.",
+            code="not_readable",
         )
     return cell_text(value)

@@ -194,6 +194,7 @@ def _refuse_customers_above(source: str, row: int, above: Sequence[tuple[int, Se
                     f"{source}: the header seems to be row {row}, but row {number} above it contains {_shown(cell)}.",
                     f"Pass the row with the column names with --header-row. {_CLEAN_UP}",
                     on_page=f"Set the row with the column names under “How the file is read”. {_CLEAN_UP}",
+                    code="customer_above_header",
                 )
 
 
@@ -221,6 +222,7 @@ def _refuse_customer_as_header(source: str, row: int, cells: Sequence[str], belo
             f"{source}: {which} looks like data ({_shown(data)}), not like column names.",
             f"Add a row with the column names, or pass its number with --header-row. {_CLEAN_UP}",
             on_page=f"Add a row with the column names, or set its number under “How the file is read”. {_CLEAN_UP}",
+            code="header_is_data",
         )
 
 
@@ -272,11 +274,14 @@ def read_header(
             f"{source}: row {row} contains no column names.",
             "Put the column names in one row, or pass its number with --header-row.",
             on_page="Put the column names in one row, or set its number under “How the file is read”.",
+            code="no_header",
         )
     places = tuple(sorted([*unread, *(place for place in names if place not in own)]))
     if not set(names) - own:
         raise SourceError(
-            f"{source}: row {row} contains only result columns.", "Import the sheet with its own columns."
+            f"{source}: row {row} contains only result columns.",
+            "Import the sheet with its own columns.",
+            code="no_header",
         )
     results = {names[place].strip(): place for place in sorted(own, reverse=True)}
     notes = []

@@ -55,13 +55,14 @@ class HtmlWorkbook:
             raise UnreadableWorkbook(
                 "is the frame of a workbook that was saved as a web page; its sheets are in a folder beside it",
                 "Open it in a spreadsheet program and save it as .xlsx.",
+                code="other_kind",
             )
         most = max((table.filled for table in found.tables), default=0)
         if found.asks_password and most <= _FORM_ROWS:
-            raise UnreadableWorkbook("is a sign-in page, not the exported sheet", _SIGN_IN)
+            raise UnreadableWorkbook("is a sign-in page, not the exported sheet", _SIGN_IN, code="other_kind")
         if not most:
             raise UnreadableWorkbook(
-                "is a web page without a table: the export probably needs you to sign in", _SIGN_IN
+                "is a web page without a table: the export probably needs you to sign in", _SIGN_IN, code="other_kind"
             )
         self._names = list(named(found.tables))
         self.sheets = [(name, table.is_visible) for name, table in zip(self._names, found.tables, strict=True)]
@@ -133,6 +134,7 @@ class HtmlWorkbook:
             f"cannot be read as {encoding} (near byte {near + 1:,})",
             "Pass its encoding, like --encoding cp1252.",
             "Set its encoding under “How the file is read”.",
+            code="encoding",
         )
 
     def _find_encoding(self, given: str | None) -> str:
@@ -145,7 +147,7 @@ class HtmlWorkbook:
             found = text_encoding(given)
             if found is None:
                 raise UnreadableWorkbook(
-                    f"was given the unknown encoding {given!r}", "Use a name like utf-8 or cp1252."
+                    f"was given the unknown encoding {given!r}", "Use a name like utf-8 or cp1252.", code="encoding"
                 )
             return found
         if start[:1] == b"\0" or start[1:2] == b"\0":
@@ -172,7 +174,10 @@ class HtmlWorkbook:
             findings = find_encoding("", lambda: cast("BinaryIO", io.BytesIO(sample)), None)
         except SourceError as error:
             raise UnreadableWorkbook(
-                f"cannot be read: {error.message.lstrip(': ').rstrip('.')}", error.advice, error.on_page
+                f"cannot be read: {error.message.lstrip(': ').rstrip('.')}",
+                error.advice,
+                error.on_page,
+                code=error.code,
             ) from None
         if findings.note:
             self._notes.append(findings.note)

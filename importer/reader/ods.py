@@ -62,7 +62,7 @@ class OdsWorkbook:
             raise UnreadableWorkbook("is damaged: it has no content")
         manifest = self._parts.find("META-INF/manifest.xml")
         if manifest and b"encryption-data" in b"".join(self._parts.blocks(manifest)):
-            raise UnreadableWorkbook("is password protected; save it without a password")
+            raise UnreadableWorkbook("is password protected; save it without a password", code="password")
         return BlockStream(self._parts.blocks(member, 1 << 16))
 
     def _events(self) -> Iterator[tuple[str, Element]]:

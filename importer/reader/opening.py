@@ -25,6 +25,7 @@ def open_source(where: Path | str, options: SourceOptions = _DETECT) -> Source:
                 f"{path.name} is text and has no sheets.",
                 "Remove --sheet for this file.",
                 on_page="Leave the sheet empty under “How the file is read”.",
+                code="sheet",
             )
         source = open_text(
             path=str(where),
@@ -49,4 +50,6 @@ def _digest(path: Path) -> tuple[str, int]:
     try:
         return digest(path)
     except OSError as error:
-        raise SourceError(f"{path.name} cannot be read: {error.strerror}.", "Check its disk.") from None
+        raise SourceError(
+            f"{path.name} cannot be read: {error.strerror}.", "Check its disk.", code="not_readable"
+        ) from None

@@ -91,10 +91,12 @@ class Records:
             return SourceError(
                 f"{self._name}: line {start + 1:,} has a cell longer than {LONGEST_CELL:,} characters.",
                 "Shorten the cell, or export the sheet as a workbook.",
+                code="damaged",
             )
         return SourceError(
             f"{self._name}: the quote opened in line {start + 1 + line:,} is not closed where its cell ends.",
             'Close it, or double quotes inside a cell (""), and import the file again.',
+            code="quote_not_closed",
         )
 
 

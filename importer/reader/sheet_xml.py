@@ -43,10 +43,14 @@ _Row = tuple[list[str], list[tuple[int, str]]]
 
 
 class UnreadableWorkbook(Exception):
-    """The workbook cannot be read. The message follows the file's name. `advice`: where the usual one does not help."""
+    """The workbook cannot be read. The message follows the file's name. `advice`: where the usual one does not help.
+    `code`: of a `SourceError`."""
 
-    def __init__(self, message: str, advice: str | None = None, on_page: str | None = None) -> None:
+    def __init__(
+        self, message: str, advice: str | None = None, on_page: str | None = None, *, code: str = "damaged"
+    ) -> None:
         super().__init__(message)
+        self.code = code
         self.advice = advice
         self.on_page = on_page
 

@@ -84,7 +84,7 @@ class SpreadsheetmlWorkbook:
             elif event == "end" and tag == "Cell" and name and not self._has_data[name]:
                 self._has_data[name] = any(local_name(child.tag) == "Data" for child in element)
         if not self._has_data:
-            raise UnreadableWorkbook("is an XML spreadsheet without a sheet")
+            raise UnreadableWorkbook("is an XML spreadsheet without a sheet", code="no_rows")
         self.sheets = list(visible.items())
 
     def has_data(self) -> dict[str, bool]:

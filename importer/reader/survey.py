@@ -154,6 +154,7 @@ class _SecondHeader:
             on_page=f"If row {number} is the header, set it under “How the file is read”; otherwise delete it."
             if below
             else "Upload each table as a file or sheet of its own.",
+            code="second_table",
         )
 
 
@@ -270,6 +271,7 @@ class _LineBreaks:
             f"{self._source.name}: a quote is opened in line {opened:,} and closed in line {closed:,}, and the lines "
             "between them are rows.",
             'Close or remove the quote in both lines, or double quotes inside a cell ("").',
+            code="hidden_rows",
         )
 
 

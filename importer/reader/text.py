@@ -195,7 +195,9 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, p
     delimiter = _TAB.get(options.delimiter or "", options.delimiter) or declared or find_delimiter(lines)
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise SourceError(
-            f"Delimiter {delimiter!r} is not one character.", "Use one character like ';' or ',', or tab."
+            f"Delimiter {delimiter!r} is not one character.",
+            "Use one character like ';' or ',', or tab.",
+            code="no_header",
         )
     records = records_of(lines, delimiter)
     spaced = findings.has_quotes and _has_spaced_quotes(lines, delimiter, records)
@@ -244,12 +246,15 @@ def _header(name: str, records: list[list[str]], header_row: int | None) -> Head
             raise SourceError(
                 f"{name}: the header row {header_row} is not among the first {len(records)} rows.",
                 "Give the row with the column names, counted from 1.",
+                code="no_header",
             )
         at = header_row - 1
     else:
         found = find_header_row(list(enumerate(records, 1)))
         if found is None:
-            raise SourceError(f"{name} contains no rows.", "Import a sheet with a header and at least one row.")
+            raise SourceError(
+                f"{name} contains no rows.", "Import a sheet with a header and at least one row.", code="no_rows"
+            )
         at = found
     below = [record for record in records[at + 1 :] if any(cell.strip() for cell in record)]
     wider = _always_wider(len(records[at]), below)

@@ -220,6 +220,7 @@ class _Child:
                 message.sheets,
                 locked=message.locked,
                 on_page=message.on_page,
+                code=message.code,
             )
         return message
 
@@ -233,6 +234,7 @@ class _Child:
         return SourceError(
             f"{self._name} cannot be parsed: it is damaged, or needs more memory or time than any valid sheet.",
             "Open it in a spreadsheet program, save it as a new .xlsx or as CSV (UTF-8), and import that.",
+            code="damaged",
         )
 
     def close(self) -> None:
@@ -294,19 +296,22 @@ def _header(name: str, seen: list[tuple[int, list[str]]], header_row: int | None
                 f"{name}: row {header_row} is empty.",
                 "Pass the row with the column names with --header-row.",
                 on_page="Set the row with the column names under “How the file is read”.",
+                code="no_header",
             )
     else:
         at = find_header_row(seen)
         if at is None and seen:
-            raise SourceError(f"{name} contains only formulas whose values are not stored.", _SAVE)
+            raise SourceError(f"{name} contains only formulas whose values are not stored.", _SAVE, code="no_rows")
         if at is None:
-            raise SourceError(f"{name} contains no rows.", "Import a sheet with a header and at least one row.")
+            raise SourceError(
+                f"{name} contains no rows.", "Import a sheet with a header and at least one row.", code="no_rows"
+            )
     seen = seen[: at + 1 + SEARCHED_ROWS]
     row, cells = seen[at]
     # As many formulas as the header has names are not a title.
     above = min((number for number in unknown if unknown[number] >= sum(map(bool, map(str.strip, cells)))), default=row)
     if above < row and header_row is None:
-        raise SourceError(f"{name}: row {above} contains formulas whose values are not stored.", _SAVE)
+        raise SourceError(f"{name}: row {above} contains formulas whose values are not stored.", _SAVE, code="no_rows")
     used = max((place + 1 for _, record in seen[at:] for place, cell in enumerate(record) if cell.strip()), default=0)
     seen[at] = row, (cells + [""] * used)[:used]
     return header_of(name, seen, at, given=header_row is not None)

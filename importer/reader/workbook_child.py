@@ -56,11 +56,12 @@ class SheetRefused(Exception):
         advice: str = _AGAIN,
         sheets: tuple[str, ...] = (),
         *,
+        code: str,
         locked: bool = False,
         on_page: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.failed = SheetFailed(message, advice, sheets, locked, on_page)
+        self.failed = SheetFailed(message, advice, sheets, locked, on_page, code)
 
 
 def limit_resources(memory: int) -> None:
@@ -102,6 +103,7 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
             f" has several sheets with data: {listed(visible)}.",
             "Choose one with --sheet NAME.",
             tuple(visible),
+            code="sheet",
             on_page=_SHEET_ON_PAGE,
         )
     hidden = [name for name in names if has_data[name]]
@@ -110,9 +112,10 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
             f" has data only in hidden sheets: {listed(hidden)}.",
             "To import one of them, pass --sheet NAME.",
             tuple(hidden),
+            code="sheet",
             on_page=_SHEET_ON_PAGE,
         )
-    raise SheetRefused(" contains no data.", "Import a workbook with a header and at least one row.")
+    raise SheetRefused(" contains no data.", "Import a workbook with a header and at least one row.", code="no_rows")
 
 
 def named_sheet(names: tuple[str, ...], wanted: str) -> str:
@@ -125,7 +128,7 @@ def named_sheet(names: tuple[str, ...], wanted: str) -> str:
     folded = {name.strip().casefold(): name for name in names}
     near = [folded[like] for like in get_close_matches(wanted.strip().casefold(), folded, 1)]
     hint = f"; the nearest is {near[0]!r}" if near and not alike else ""
-    raise SheetRefused(f" has no sheet {wanted!r}{hint}.", f"It has: {listed(names)}.", names)
+    raise SheetRefused(f" has no sheet {wanted!r}{hint}.", f"It has: {listed(names)}.", names, code="sheet")
 
 
 def marked(blocks: Iterable[SheetRows], merged: list[tuple[int, int]]) -> Iterator[SheetRows]:
@@ -272,7 +275,7 @@ def unlocked(job: SheetRequest, stream: BinaryIO) -> tuple[SheetRequest, BinaryI
     except encrypted.WrongPassword:
         message = " is password protected, and the given password does not open it." if job.password else None
         raise SheetRefused(
-            message or " is password protected.", _PASSWORD, locked=True, on_page=_PASSWORD_ON_PAGE
+            message or " is password protected.", _PASSWORD, code="password", locked=True, on_page=_PASSWORD_ON_PAGE
         ) from None
     kind = job.kind
     if kind == "encrypted":
@@ -288,7 +291,7 @@ def answer(job: SheetRequest, out: BinaryIO) -> None:
     except SheetRefused as refused:
         send(out, refused.failed)
     except UnreadableWorkbook as error:
-        send(out, SheetFailed(f" {error}.", error.advice or _AGAIN, on_page=error.on_page))
+        send(out, SheetFailed(f" {error}.", error.advice or _AGAIN, on_page=error.on_page, code=error.code))
     except UnsafeZip as error:
         send(out, SheetFailed(f" {error}.", _AGAIN))
     except BrokenPipeError:

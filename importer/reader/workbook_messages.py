@@ -42,6 +42,8 @@ class SheetFailed(msgspec.Struct, frozen=True, tag=True):
     locked: bool = False
     #: The advice as the page words it, where it differs.
     on_page: str | None = None
+    #: Of a `SourceError`.
+    code: str = "damaged"
 
 
 class SheetDone(msgspec.Struct, frozen=True, tag=True):

@@ -133,7 +133,7 @@ def _opened(contents: bytes, encoding: str | None) -> xlrd.book.Book:
         except xlrd.biffh.XLRDError as error:
             if "encrypted" in str(error):
                 raise UnreadableWorkbook(
-                    "is protected with a password of Excel 95 or older, which cannot be opened"
+                    "is protected with a password of Excel 95 or older, which cannot be opened", code="password"
                 ) from None
             raise
         except LookupError as error:
@@ -172,6 +172,7 @@ def _without_encoding(message: str) -> UnreadableWorkbook:
         message,
         "Pass it with --encoding, for example --encoding cp1251.",
         "Set its encoding under “How the file is read”.",
+        code="encoding",
     )
 
 

@@ -154,7 +154,9 @@ def _refusal(unknown: Sequence[FieldFinding], source: Source, settings: Settings
         advice = f"Correct {settings.mapping}, or pass --unknown-columns {ways}."
     else:
         advice = f"Pass --unknown-columns {ways}, or map them: `{command} -o mapping.toml`."
-    return SourceError(f"{sheet}: the organisation has no {noun} {_named(unknown)}.", advice, on_page=_ON_PAGE)
+    return SourceError(
+        f"{sheet}: the organisation has no {noun} {_named(unknown)}.", advice, on_page=_ON_PAGE, code="unknown_columns"
+    )
 
 
 def _named(unknown: Sequence[FieldFinding]) -> str:

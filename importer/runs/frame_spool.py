@@ -48,6 +48,8 @@ def _write(source: FrameSource, file: BinaryIO) -> None:
                 row = number
         text.flush()
     except UnicodeEncodeError:
-        raise SourceError("The DataFrame contains text that is not valid Unicode.", "Decode its cells first.") from None
+        raise SourceError(
+            "The DataFrame contains text that is not valid Unicode.", "Decode its cells first.", code="not_readable"
+        ) from None
     # Open after this: it belongs to the caller.
     text.detach()

@@ -43,6 +43,7 @@ def _second_header_row(source: Source, sheet: str) -> SourceError:
         f"{sheet}: no column name in row {row} identifies the customer, but row {better} has such names.",
         f"If row {better} is the header, pass --header-row {better}.",
         on_page=f"If row {better} is the header, set it under “How the file is read”.",
+        code="second_header",
     )
 
 
@@ -75,6 +76,7 @@ def check_resubmit(source: Source, settings: Settings) -> None:
             f"{source.name} has no column _status, which says which rows are still open.",
             "Import annotated.xlsx or results.csv of the earlier run, or omit --resubmit.",
             on_page="Fix one of the files that the report offers, or upload this one on the first page.",
+            code="no_results",
         )
 
 

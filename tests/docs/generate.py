@@ -20,7 +20,7 @@ import click
 
 from importer.capillary.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, CodeEntry, Next, own_codes
 from importer.cli.main import cli
-from importer.errors import EXIT_MEANINGS, ExitCode
+from importer.errors import EXIT_MEANINGS, REFUSALS, ExitCode
 from importer.normaliser.damage import REPAIRS
 from importer.sandbox import FAULTS, SHAPES, magic_markdown
 from importer.settings.options import OPTIONS, Option
@@ -95,6 +95,17 @@ def exit_codes() -> str:
 
 def repairs() -> str:
     return "".join(f"- {text}\n" for text in REPAIRS.values())
+
+
+def rejections() -> str:
+    """The importer's reasons for a row; those of the four kinds of ids are the same."""
+    alike = ("user_id_", "store_code_", "store_id_")
+    meanings = [entry.meaning for code, entry in own_codes().items() if not code.startswith(alike)]
+    return "".join(f"- {text.replace('the external id', 'an ID or a store')}\n" for text in dict.fromkeys(meanings))
+
+
+def refusals() -> str:
+    return "".join(f"- {text}\n" for text in REFUSALS.values())
 
 
 _HAPPENS = {
@@ -191,6 +202,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "exit-codes": exit_codes,
     "settings-file": settings_file,
     "repairs": repairs,
+    "rejections": rejections,
+    "refusals": refusals,
     "item-codes": lambda: codes(ITEM_CODES.values()),
     "request-codes": request_codes,
     "run-codes": lambda: own_words(RUN_CODES.values()),

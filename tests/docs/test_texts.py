@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -14,6 +15,7 @@ import click
 import pytest
 import yaml
 
+from importer.errors import REFUSALS
 from importer.model import RESULT_COLUMNS, Status
 from importer.normaliser.mapping_file import load
 from importer.settings.options import FILE_OPTIONS, OPTIONS
@@ -166,7 +168,7 @@ def test_the_mapping_is_valid(tmp_path: Path) -> None:
     assert block is not None
     (tmp_path / "mapping.toml").write_text(block[1], encoding="utf-8")
     found = load(tmp_path / "mapping.toml")
-    assert [use.field for use in found.columns] == ["mobile", "preference", "preference"]
+    assert [use.field for use in found.columns] == ["mobile", "preference", "preference", "preference"]
     assert found.constants == (("store.code", "BLR-014"),)
 
 
@@ -224,3 +226,16 @@ def test_single_commands_show_their_own_options() -> None:
         for param in command.params:
             if isinstance(param, click.Option) and "--help" not in param.opts and not param.hidden:
                 assert any(f"{param.opts[-1]}" in shown[part] for part in ("options", "own-options")), (name, param)
+
+
+def test_every_refusal_of_a_file_is_in_the_manual() -> None:
+    """The code of each `SourceError` is one of the table that the manual lists, and each of the table is used."""
+    used = set()
+    for path in (ROOT / "importer").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+            if name in ("SourceError", "SheetRefused", "UnreadableWorkbook") and isinstance(node, ast.Call):
+                codes = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
+                assert codes or name == "UnreadableWorkbook", f"{path.name}, line {node.lineno}"
+                used |= {code.value for code in codes if isinstance(code, ast.Constant)}
+    assert used == set(REFUSALS)
