@@ -27,6 +27,9 @@ _APOSTROPHES = "’´`‘"
 _ELIDED = re.compile(r"(?:^|.*[^\w])(?:o|d|l|m|n|s|t|j|c|qu|un|gl|dell|all|dall|nell|sull|sant|mc)", re.DOTALL)
 _ELIDED_BEFORE = re.compile(r"[aeiouyhàâéèêëîïôœæ]|[A-Z]")
 _SHORT_END = re.compile(r"(?:s|t|ll|m|d|n)(?!\w)", re.IGNORECASE)
+#: Of all characters beyond ASCII, English sheets have this one most often: Men’s, don’t, kids’ wear.
+_ENGLISH_APOSTROPHE = 4.5
+_PLURAL = re.compile(r"(?:.*[^\w])?[A-Za-z]{3,}s", re.DOTALL)
 _MIXED_EAST_ASIAN = re.compile(
     "[\uac00-\ud7a3][\u3041-\u30ff\u4e00-\u9fff]|[\u3041-\u30ff\u4e00-\u9fff][\uac00-\ud7a3]"
 )
@@ -94,6 +97,8 @@ def _symbol_cost(text: str, at: int) -> float:
     if character in _APOSTROPHES and inside:
         elided = _ELIDED.fullmatch(text[:at].lower()) and _ELIDED_BEFORE.match(after)
         usual = elided or _SHORT_END.match(text, at + 1)
+        if character == "’" and usual and before.lower() not in "aiou":
+            return _ENGLISH_APOSTROPHE
         return (7 if character == "’" else 8.5) + (0 if usual else 8)
     if character == "·" and before in "lL" and after in "lL":
         return 3
@@ -106,6 +111,8 @@ def _symbol_cost(text: str, at: int) -> float:
     if before.isalpha():
         if character == "…":
             return 5
+        if character == "’" and _PLURAL.fullmatch(text[:at]):
+            return _ENGLISH_APOSTROPHE
         return 7 if character in _AFTER else _NEVER
     if after.isalpha():
         if character in _OPENING and not _CLOSING.search(text, at):
