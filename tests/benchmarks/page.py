@@ -45,7 +45,7 @@ class Rows(io.RawIOBase):
 
 
 def sheet(rows: int) -> bytes:
-    lines = (f"9198{number:08},value {number % 50}" for number in range(10_000_000, 10_000_000 + rows))
+    lines = (f"9198{number:08},value {number % 50}" for number in range(10_000_001, 10_000_001 + rows))
     return "\n".join(["Mobile,Favourite brand", *lines]).encode()
 
 

@@ -357,7 +357,7 @@ def chained(chance: random.Random, rows: int, people: int) -> list[Customer]:
         other = chance.randrange(people) if chance.random() < 0.1 else person
         kinds = chance.sample(["mobile", "email", "external_id", "user_id"], chance.choice([1, 1, 2, 3]))
         values: dict[str, Any] = {
-            "mobile": f"9198765{person:05d}",
+            "mobile": f"9198765{person + 1:05d}",
             "email": f"{chance.choice(['p', 'P'])}{other}@example.com",
             "external_id": f"X{person}",
             "user_id": f"{other}",

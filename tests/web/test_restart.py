@@ -41,7 +41,7 @@ def target(sandbox: EmbeddedSandbox) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def sheet(rows: int = ROWS) -> bytes:
-    lines = [f"9198{number:08},value {number}" for number in range(10_000_000, 10_000_000 + rows)]
+    lines = [f"9198{number:08},value {number}" for number in range(10_000_001, 10_000_001 + rows)]
     return "\n".join(["Mobile,Favourite brand", *lines]).encode()
 
 
