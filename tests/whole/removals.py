@@ -1436,6 +1436,45 @@ OTHERS = (
     ),
 )
 
+#: What only the whole sheet shows, and damage that a report must not make good.
+SHEETS = (
+    out(
+        "sheet: surveyed before it is sent",
+        "pipeline.run",
+        "survey(source, choose_mapping(source, settings), first_rows(settings))",
+        "choose_mapping(source, settings)",
+        "test_survey_in_runs::test_what_refuses_a_file_is_found_before_the_first_request",
+    ),
+    out(
+        "sheet: checked again by its facts",
+        "check.check",
+        "found.facts != columns.mapping.facts",
+        "False",
+        "test_survey_in_runs::test_a_check_says_what_the_run_does",
+    ),
+    out(
+        "sheet: a date among ranges is refused again",
+        "rows._overflow",
+        "outcome.code == 'preference_is_a_date'",
+        "False",
+        "test_survey_in_runs::test_a_date_among_ranges_is_refused_again_without_them",
+    ),
+    out(
+        "sheet: a customer above the header refuses it",
+        "header.header_of",
+        "_refuse_customers_above(source, row, above)",
+        "pass",
+        "test_header::test_a_customer_above_the_header_refuses_the_file",
+    ),
+    out(
+        "sheet: the organisation is asked before the run",
+        "fields.columns_of_a_run",
+        "raise columns.refusal",
+        "pass",
+        "test_fields::test_unknown_columns_refuse_the_file_before_it_is_sent",
+    ),
+)
+
 REMOVALS: tuple[Removal, ...] = (
     *RESET,
     *AWAY,
@@ -1450,6 +1489,7 @@ REMOVALS: tuple[Removal, ...] = (
     *REFUSED_WHOLE,
     *CONTENT,
     *OTHERS,
+    *SHEETS,
 )
 
 
