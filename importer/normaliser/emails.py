@@ -13,6 +13,8 @@ from importer.system.late import late
 
 #: The API's limit.
 LONGEST = 255
+#: An address and its link with a subject. In longer cells, the time of patterns grows with the square of the length.
+_LONGEST_LINK = 1_000
 
 #: Ordinary addresses, which need no further check. A test compares it with `read_email`.
 _ORDINARY = re.compile(
@@ -78,6 +80,8 @@ def read_email(value: str) -> CellResult:
         return CellResult("", repairs)
     if is_placeholder(text, also=_NO_VALUE):
         return EMPTIED
+    if len(text) > _LONGEST_LINK:
+        return CellResult(code="email_too_long")
     if alone := _without_link(text):
         text, repairs = alone, (*repairs, "email_brackets_removed")
     if text[:7].lower() == "mailto:":

@@ -44,9 +44,10 @@ def _any_of(words: dict[str, str]) -> str:
 
 
 _END = r"(?=[\s:.,;*=(]|$)"
-_DIGITS = r"[\d\s.,٠-٩๐-๙०-९]*"
+# Possessive: what one part takes is never tried again by the next, which has some of the same characters.
 _TOTAL = re.compile(
-    rf"[\s*=_-]*(?:{_any_of(TOTALS)}){_END}[^\w@]*{_DIGITS}(?:rows?|records?|customers?)?[\s*=._:-]*", re.IGNORECASE
+    rf"[\s*=_-]*+(?:{_any_of(TOTALS)}){_END}[^\w@]*+[\d\s.,]*+(?:rows?|records?|customers?)?[\s*=._:-]*",
+    re.IGNORECASE,
 )
 _REMARK = re.compile(rf"[\s*=_-]*(?:{_any_of(REMARKS)})(?=[\s:.]).*", re.IGNORECASE | re.DOTALL)
 #: `(5 rows)`, `5 rows affected`, `=====`, `*** end ***`.

@@ -34,6 +34,8 @@ _SEPARATED = re.compile(r"\+?\d[\d ()-]*\d", re.ASCII)
 _NO_SEPARATORS = {ord(character): None for character in " ()-"}
 #: Two numbers of the fewest digits together, and the fewest national digits of a number before a slash: `0049 151/…`.
 _TWO_NUMBERS, _SHORTEST_WHOLE = 14, 6
+#: Characters of a cell that can be a number.
+_LONGEST_CELL = 500
 #: Words that are no value in a mobile column, though they may be an id.
 _NO_VALUE = frozenset({"na"})
 #: Lengths of numbers without country code. Others have another problem.
@@ -140,6 +142,11 @@ class PhoneReader:
     # -- slow: the library -------------------------------------------------------------------------------------------
 
     def _read(self, value: str, typed: bool) -> CellResult:
+        value = value.strip()
+        if len(value) > _LONGEST_CELL:
+            # Judged by its beginning: the time of patterns grows with the square of the length.
+            several = holds_several(value[:_LONGEST_CELL], self._whole, international=self.country is None)
+            return CellResult(code="mobile_several" if several else "mobile_invalid")
         made = clean(one_line(value))
         text, repairs = made.text, made.repairs
         if not text:
