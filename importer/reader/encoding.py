@@ -221,7 +221,7 @@ def _odd_cells(opener: Opener) -> tuple[int, list[bytes]]:
     first = lines = judged = 0
     rest = b""
     with opener() as stream:
-        while len(cells) < _CELLS and judged < _LINES and (block := stream.read(BLOCK)):
+        while len(cells) < _CELLS and judged < _LINES and len(rest) <= LONGEST_LINE and (block := stream.read(BLOCK)):
             if block.endswith(b"\r"):
                 block += stream.read(1)
             *whole, rest = _BREAK.split(rest + block)

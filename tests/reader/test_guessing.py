@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from importer.errors import SourceError
 from importer.reader import SourceOptions, open_source
+from importer.reader.encoding import LONGEST_LINE, find_encoding
 from importer.reader.guessing import is_clear, odd_cells, readings, shown
 
 WORDS = {
@@ -176,3 +178,28 @@ def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
 def test_cells_are_cut_where_every_encoding_has_a_delimiter() -> None:
     """A vertical bar is the second half of some characters, so it does not end a cell here."""
     assert odd_cells(b'1;"\xe9t\xe9",\x83|\x95\tx') == [b"\xe9t\xe9", b"\x83|\x95"]
+
+
+class _Stream(io.RawIOBase):
+    """40 MiB that are not UTF-8 and have no line end; it counts what is read."""
+
+    taken = 0
+
+    def __init__(self) -> None:
+        self._left = 40 << 20
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        count = min(size, self._left)
+        self._left -= count
+        _Stream.taken += count
+        return b"\xe9 " * (count // 2)
+
+
+def test_a_text_without_line_ends_is_not_kept_while_its_encoding_is_judged() -> None:
+    """Its first characters are enough, before it is refused as not a table."""
+    with pytest.raises(SourceError):
+        find_encoding("a", _Stream, None)  # type: ignore[arg-type]
+    assert _Stream.taken < 4 * LONGEST_LINE
