@@ -60,8 +60,7 @@ def _check_rows(
         normaliser = normaliser_of(columns.mapping, settings, fields or None)
         survey = Survey(source, columns.mapping)
         gatherer = Gatherer(columns.mapping, blank=settings.blank)
-        for block in _chosen(source.blocks(ROWS_AT_ONCE), settings):
-            survey.add(block)
+        for block in _chosen(_surveyed(source, survey), settings):
             normalised = normaliser(block)
             gatherer.add(block, normalised)
             write(normalised.problems)
@@ -82,6 +81,13 @@ def _check_rows(
             refused=str(columns.refusal or ""),
         )
         return findings, survey.mapping()
+
+
+def _surveyed(source: Source, survey: Survey) -> Iterator[RowBlock]:
+    """Yield the rows. As before a run, the survey is of all of them, also of those that are not chosen."""
+    for block in source.blocks(ROWS_AT_ONCE):
+        survey.add(block)
+        yield block
 
 
 def _chosen(blocks: Iterator[RowBlock], settings: Settings) -> Iterator[RowBlock]:

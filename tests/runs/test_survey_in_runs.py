@@ -94,3 +94,16 @@ def test_a_date_among_ranges_is_refused_again_without_them(tmp_path: Path) -> No
         assert (again.rows.read, again.rows.rejected) == (1, 1)
         assert {fields["Age"] for _, fields in sandbox.state.accepted} == {"18-25", "26-35"}
         assert report(first.run_id, own, world(sandbox, tmp_path)).rows == first.rows
+
+
+def test_check_surveys_the_rows_that_a_run_surveys(tmp_path: Path) -> None:
+    """With --limit and --skip-rows too: what refuses a run refuses its check."""
+    source = tmp_path / "rows.csv"
+    source.write_text(REFUSED["a second table"])
+    with EmbeddedSandbox() as sandbox:
+        for chosen in ({"limit": 10}, {"skip_rows": 301}):
+            own = settings(sandbox, tmp_path / "reports", **chosen)
+            with pytest.raises(SourceError):
+                run(str(source), own, world(sandbox, tmp_path))
+            with pytest.raises(SourceError):
+                check(str(source), own, world(sandbox, tmp_path))
