@@ -258,6 +258,9 @@ class _LineBreaks:
             first = place if position == 0 else 0
             after = self._width - place - 1 if position == len(lines) - 1 else 0
             is_whole = first + len(parts) + after >= self._source.header.least
+            if not is_whole and any(part[:1].isspace() for part in parts):
+                # Text has spaces after its commas; a row that lacks cells at its end seldom has.
+                continue
             for own, use in self._identifiers.items():
                 if (first < own or position) and first <= own < first + len(parts):
                     like = block.column(use.column)[at].strip()

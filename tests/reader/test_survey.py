@@ -58,6 +58,7 @@ SWALLOWED = {
     "numbers without country code": ('Mobile,City\n9845000001,"Pune\n9845000002,Delhi\n9845000003,Goa"\n', (2, 4)),
     "semicolons": (f'Mobile;City\n{A};x\n{B};"Pune\n{C};Goa"\n', (3, 4)),
     "after a cell of several lines": (f'Mobile,City\n{A},"x\ny"\n{B},"Pune\n{C},Goa"\n', (4, 5)),
+    "rows that lack cells": (f'Mobile,City,TV,Size\n{A},Pune,"3\n{B},Delhi\n{C},Goa,6",5\n', (2, 4)),
     "Windows line ends": (f'Mobile,City\r\n{A},"Pune\r\n{B},Goa"\r\n', (2, 3)),
 }
 
@@ -75,6 +76,7 @@ SEVERAL_LINES = {
     "an address": f'Mobile,Address\n{A},"12 MG Road\nPune, 411001\nIndia"\n',
     "an address beside numeric ids": 'Customer ID,Address\n10023,"12 MG Road\nPune, 411001"\n',
     "a sentence with an address": 'Email,Note\na@x.com,"write to\nb@x.com please"\n',
+    "a number before a remark": f'Mobile,Name,Note\n{A},Asha,"call her at\n{B}, or\nlater"\n',
     "a number alone in its line": f'Mobile,Note\n{A},"call\n{B}"\n',
 }
 
