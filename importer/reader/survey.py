@@ -28,6 +28,8 @@ _ROWS = 10_000
 #: The last rows of a sheet, where totals and remarks of an export stand.
 _LAST_ROWS = 10
 _REMEMBERED = 20_000
+#: Preferences of a long sheet whose values are remembered.
+_NAMES = 1_000
 _RANGE = re.compile(r"\d{1,3}\s*[-–/]\s*\d{1,3}(?:\s*[^\W\d_]{1,8}\.?)?")
 _DIGITS = frozenset(map(str, range(10)))
 
@@ -208,6 +210,8 @@ class _Ranges:
             self._add(name, set(block.cells.columns[block.cells.names.index(column)]))
 
     def _add(self, name: str, values: set[str]) -> None:
+        if name not in self._seen and len(self._seen) >= _NAMES:
+            self._seen.clear()
         seen = self._seen.setdefault(name, set())
         new = values - seen
         for value in new:

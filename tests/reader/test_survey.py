@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from importer.errors import SourceError
-from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping, propose
+from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, ColumnUse, Mapping, propose
 from importer.normaliser.normaliser import Normaliser
 from importer.reader import Source, open_source
 from importer.reader.frame import FrameSource
-from importer.reader.survey import survey
+from importer.reader.survey import Survey, survey
 
 A, B, C = "919845000001", "919845000002", "919845000003"
 
@@ -292,3 +292,18 @@ def test_a_delimiter_inside_quotes_after_a_space_is_part_of_the_value(tmp_path: 
     """Where only such quotes give every row as many cells as the header, they are quotes."""
     customers, codes = found(tmp_path, 'Customer ID, "Brands"\nC-1, "puma, nike"\nC-2, "adidas, fila"\n')
     assert (customers, codes) == ({2: ("C-1", "puma, nike"), 3: ("C-2", "adidas, fila")}, {})
+
+
+def test_the_names_of_a_long_sheet_that_are_remembered_are_bounded(tmp_path: Path) -> None:
+    """Names without end do not fill the memory, and a range is still known when its preference comes back."""
+    names = [f"Answer {n}" for n in range(12_000)]
+    rows = [("C-1", "Age", "18-25"), *[("C-1", name, "1") for name in names], ("C-2", "Age", "10-Dec")]
+    file = tmp_path / "a.csv"
+    file.write_text("\n".join([",".join(row) for row in [("Customer ID", "Preference", "Value"), *rows]]) + "\n")
+    uses = [ColumnUse("Customer ID", "external_id"), ColumnUse("Preference", NAME), ColumnUse("Value", VALUE)]
+    with open_source(file) as source:
+        surveyed = Survey(source, Mapping(tuple(uses)))
+        for block in source.blocks():
+            surveyed.add(block)
+    assert surveyed.mapping().facts.ranges == ("Age",)
+    assert len(surveyed._ranges._seen) <= 1_000
