@@ -187,7 +187,7 @@ def _names_types(record: Sequence[str]) -> bool:
 
 
 def _refuse_customers_above(source: str, row: int, above: Sequence[tuple[int, Sequence[str]]]) -> None:
-    """Raise `SourceError` where rows above the header hold a table: they would be lost without a word."""
+    """Raise `SourceError` where rows above the header hold a table: they would be lost."""
     for number, record in above:
         for cell in map(str.strip, record):
             if field_of(shown_name(cell)) in IDENTIFIERS or _is_identifier(cell):
@@ -229,12 +229,13 @@ def _refuse_customer_as_header(source: str, row: int, cells: Sequence[str], belo
 
 def _like_all(cell: str, place: int, below: Sequence[Sequence[str]]) -> bool:
     """Whether a cell of letters and digits has the form of all cells below it, like `C-1` above `C-2` and `C-17`."""
-    form = _form(cell)
+    form = form_of(cell)
     others = [record[place] for record in below if place < len(record) and record[place].strip()]
-    return form.strip("9") != "" and "9" in form and len(others) > 1 and all(_form(other) == form for other in others)
+    return form.strip("9") != "" and "9" in form and len(others) > 1 and all(form_of(other) == form for other in others)
 
 
-def _form(cell: str) -> str:
+def form_of(cell: str) -> str:
+    """The form of a text: `C-17` and `AB-3` have one, `a-9`."""
     return re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", cell.strip()))
 
 

@@ -18,7 +18,7 @@ from importer.normaliser.facts import SheetFacts, opening_quote, unquoted
 from importer.normaliser.footers import is_footer
 from importer.normaliser.mapping import NAME, VALUE, Mapping
 from importer.normaliser.synonyms import field_of, likeness
-from importer.reader.header import shown_name
+from importer.reader.header import form_of, shown_name
 from importer.reader.source import Source
 from importer.row_block import RowBlock
 from importer.system.late import late
@@ -292,12 +292,8 @@ def _is_identifier(field: str, text: str, like: str, *, is_whole: bool) -> bool:
         result = late("importer.normaliser.phones", "PhoneReader")().read(text)
         # Without the country's rules, a number of as many digits as another one is valid too.
         return bool(result.text) or (result.code == "mobile_without_country" and _digits(text) == _digits(like))
-    return is_whole and any(map(str.isdigit, text)) and _form(text) == _form(like)
+    return is_whole and any(map(str.isdigit, text)) and form_of(text) == form_of(like)
 
 
 def _digits(text: str) -> int:
     return sum(map(str.isdigit, text))
-
-
-def _form(cell: str) -> str:
-    return re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", cell))

@@ -64,8 +64,8 @@ def begin(
     spooled: bool,
     columns: Callable[[ColumnMapping], Columns] = Columns,
 ) -> Iterator[Job]:
-    """A new run, written to the journal and locked. Raises `ImporterError` where none can begin. `columns`: what
-    becomes of the mapping, asked once nothing else is in the way."""
+    """A new run, written to the journal and locked. Raises `ImporterError` where none can begin. `columns`: the
+    mapping for the organisation's fields, asked once nothing else prevents the run."""
     check_resubmit(source, settings)
     # Refused before there is a run, which would be in the way of the next one with the right country.
     if settings.country:

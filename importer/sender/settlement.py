@@ -118,9 +118,8 @@ class Settlement:
         request_id = attempt.request_id if attempt is not None else ""
         at = attempt.at + attempt.elapsed_ms if attempt is not None else 0
         outcomes = [
-            Outcome(row, one.status, one.code, one.message, *told, decision.attempts, request_id, at)
+            Outcome(row, one.status, one.code, one.message, *_remarks(one), decision.attempts, request_id, at)
             for one in decision.decided
-            for told in (_omissions(one) if one.customer.omitted else ("", (), one.warnings),)
             for row in one.customer.row_numbers
         ]
         works = [
@@ -191,9 +190,11 @@ class Settlement:
         self._observer.noted(text)
 
 
-def _omissions(one: Decided) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Advice, columns and warnings of a customer that was sent without identifiers that are not valid."""
+def _remarks(one: Decided) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Advice, columns and warnings of a customer, which may have been sent without identifiers that are not valid."""
     omitted = one.customer.omitted
+    if not omitted:
+        return "", (), one.warnings
     warnings = (*one.warnings, *(f"{problem.message}{OMITTED}" for problem in omitted))
     if one.status is not Status.SUCCEEDED:
         return "", (), warnings
