@@ -85,6 +85,20 @@ _LIKELY_DATE = re.compile(
     rf"(?:\d{{1,2}}[/.-]\d{{1,2}}[/.-](?:\d{{4}}|\d{{2}})|\d{{4}}/\d{{1,2}}/\d{{1,2}}){_CLOCK}", re.ASCII
 )
 
+#: The short names of months in spreadsheet programs, which write the day or the year beside them.
+_SHORT_MONTHS = (
+    *("jan feb mar apr may jun jul aug sep sept oct nov dec", "jän mär mrz mai okt dez", "janv févr mars avr juin"),
+    *("juil août déc", "ene abr ago dic", "fev abr out set", "gen mag giu lug ott", "mrt mei", "agu agt des"),
+    *("sty lut kwi maj cze lip sie wrz paź lis gru", "oca şub nis haz tem ağu eyl eki kas ara", "янв фев мар апр"),
+    *("май мая июн июл авг сен окт ноя дек", "ม.ค ก.พ มี.ค เม.ย พ.ค มิ.ย ก.ค ส.ค ก.ย ต.ค พ.ย ธ.ค"),
+    *("يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر", "जन फ़र फर मार्च अप्रै अप्रैल मई जून"),
+    *("जुल जुला अग अगस्त सित सितं अक्टू अक्तू नव नवं दिस दिसं", "kor"),
+)
+_MONTH = "|".join([re.escape(month) for months in _SHORT_MONTHS for month in months.split()])
+_MONTH_DATE = re.compile(
+    rf"\d{{1,2}}\.?[-/. ](?:{_MONTH})\.?(?:[-/. ]\d{{2,4}})?|(?:{_MONTH})\.?[-/. ]\d{{2,4}}", re.IGNORECASE
+)
+
 
 def clean(text: str) -> CellResult:
     """Repair white space, invisible characters, other scripts' digits, and an apostrophe or `="…"` around a number."""
@@ -176,6 +190,11 @@ def is_certain_date(text: str) -> bool:
 def is_date(text: str) -> bool:
     """Any form of a date. Sufficient where the value should be a phone number."""
     return is_certain_date(text) or _LIKELY_DATE.fullmatch(text) is not None
+
+
+def is_changed_range(text: str) -> bool:
+    """Whether a program can have made this date of a range like 10-12: in any language of its months."""
+    return is_date(text) or _MONTH_DATE.fullmatch(text) is not None
 
 
 def identifier(text: str, longest: int) -> CellResult:

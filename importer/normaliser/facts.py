@@ -22,7 +22,7 @@ def opening_quote(cell: str) -> str:
     """The quote that opens a cell which is as a whole in quotes, "" if it is not."""
     text = cell.strip()
     closing = QUOTES.get(text[:1], "")
-    if len(text) < 3 or not closing or text[-1] not in closing:
+    if len(text) < 2 or not closing or text[-1] not in closing:
         return ""
     inner = text[1:-1]
     return "" if text[0] in inner or text[-1] in inner else text[0]

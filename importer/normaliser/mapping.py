@@ -13,9 +13,10 @@ import msgspec
 
 from importer.errors import SourceError
 from importer.model import FIELDS, IDENTIFIERS
+from importer.normaliser.damage import FORMULA
 from importer.normaliser.destroyed import destroyed
 from importer.normaliser.facts import SheetFacts
-from importer.normaliser.synonyms import field_of, fold, likeness, near_field
+from importer.normaliser.synonyms import field_of, fold, likeness, near_field, visible
 
 #: The API's limit on the name of a preference.
 LONGEST_NAME = 20
@@ -91,6 +92,13 @@ def is_store(name: str) -> bool:
 def preference_name(column: str) -> str:
     """The preference for a column of this name: the name with normal spaces."""
     return " ".join(column.split())
+
+
+def named_in_cell(cell: str) -> str:
+    """The preference that a cell of a long sheet names, without what nobody sees and what a program wrote around it."""
+    if cell[:2] == '="' and (formula := FORMULA.fullmatch(cell.strip())):
+        cell = formula[1].replace('""', '"')
+    return preference_name(visible(cell))
 
 
 def propose(columns: Sequence[str], *, sheet: str = "", command: str = MAP_COMMAND) -> Mapping:

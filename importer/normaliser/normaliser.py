@@ -28,7 +28,7 @@ from importer.normaliser.mapping import (
     VALUE,
     ColumnUse,
     Mapping,
-    preference_name,
+    named_in_cell,
 )
 from importer.normaliser.organisation import Names
 from importer.normaliser.preferences import InvalidPreference, Pair, ValueReader
@@ -342,7 +342,7 @@ class Normaliser:
         self, rows: BlockResult, at: int, name_cell: tuple[str, str], value_cell: tuple[str, str]
     ) -> Pair | None:
         (name_column, written), (value_column, value) = name_cell, value_cell
-        name = preference_name(written)
+        name = named_in_cell(written)
         if not name or len(name) > LONGEST_NAME:
             if at not in rows.preference_faults:
                 if name:

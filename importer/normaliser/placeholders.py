@@ -31,7 +31,23 @@ _WORDS = frozenset(
 )
 #: Words that are no value in brackets, as pivot tables and database tools write them.
 _IN_BRACKETS = _WORDS | {
-    *("na", "blank", "empty", "missing", "not set", "no value", "unset", "leer", "vide", "en blanco", "vuoto", "vazio"),
+    *(
+        "na",
+        "blank",
+        "blanks",
+        "empty",
+        "missing",
+        "not set",
+        "no value",
+        "unset",
+        "leer",
+        "vide",
+        "en blanco",
+        "vacío",
+        "vacías",
+        "vuoto",
+        "vazio",
+    ),
     *("em branco", "leeg", "tom", "tomt", "puste", "пусто", "boş", "kosong", "ว่าง", "空白", "空", "비어 있음", "فارغ"),
 }
 _BRACKETED = re.compile(r"\((.*)\)|\[(.*)\]|<(.*)>|\{(.*)\}")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from importer.model import FieldDefinition
-from importer.normaliser.damage import FORMULA, is_date
+from importer.normaliser.damage import FORMULA, is_changed_range
 from importer.normaliser.destroyed import destroyed
 from importer.normaliser.mapping import ColumnUse
 
@@ -67,7 +67,7 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
             self.repaired[text] = "formula_quotes_removed"
         if not value:
             return None
-        if self._rejects_dates and is_date(value):
+        if self._rejects_dates and is_changed_range(value):
             return InvalidPreference("preference_is_a_date")
         items = [value]
         if self._use.is_list:

@@ -131,6 +131,27 @@ def fold(name: str) -> str:
     return "".join([character for character in text if unicodedata.category(character)[0] in "LNM"])
 
 
+def visible(name: str) -> str:
+    """A name without characters that nobody sees."""
+    if name.isascii():
+        return name
+    return "".join(
+        character
+        for at, character in enumerate(name)
+        if unicodedata.category(character) != "Cf" or (character in _JOINERS and _joins(name[at - 1 : at + 2]))
+    )
+
+
+_JOINERS = "\u200c\u200d"
+
+
+def _joins(text: str) -> bool:
+    """Whether a joiner stands inside a word that is not Latin, as in Persian and Indic ones, or inside an emoji."""
+    return len(text) == 3 and not any(
+        c.isascii() or unicodedata.category(c)[0] not in "LMS" for c in (text[0], text[2])
+    )
+
+
 def likeness(name: str) -> str:
     """A name without case, white space and invisible characters: equal for names that people cannot distinguish."""
     text = "".join([c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf"])

@@ -240,11 +240,26 @@ def _odd_cells(opener: Opener) -> tuple[int, list[bytes]]:
 def find_encoding(name: str, opener: Opener, given: str | None) -> TextFindings:
     """The encoding of the text, found by decoding all of it. `given`: the encoding that the user specified."""
     found = _found(name, opener, given)
-    if not found.after_end:
-        return found
-    size = found.size - found.after_end
-    text = _scan(name, before_end(opener, size), found.encoding)
-    return msgspec.structs.replace(text, after_end=found.after_end, note=found.note)
+    if found.after_end:
+        size = found.size - found.after_end
+        opener = before_end(opener, size)
+        text = _scan(name, opener, found.encoding)
+        found = msgspec.structs.replace(text, after_end=found.after_end, note=found.note)
+    if found.has_stray_returns and found.has_quotes and not _breaks_outside_quotes(opener, found.encoding):
+        # Excel for Mac ends rows with CR, and lines of a cell with LF.
+        found = msgspec.structs.replace(found, has_stray_returns=False)
+    return found
+
+
+def _breaks_outside_quotes(opener: Opener, encoding: str) -> bool:
+    """Whether an LF ends a row of the text."""
+    quotes = 0
+    with io.TextIOWrapper(opener(), encoding=encoding, newline="\n") as lines:
+        for line in lines:
+            quotes += line.count('"')
+            if line[-1:] == "\n" and quotes % 2 == 0:
+                return True
+    return False
 
 
 def before_end(opener: Opener, size: int) -> Opener:

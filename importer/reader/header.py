@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from importer.errors import SourceError
 from importer.model import IDENTIFIERS, RESULT_COLUMNS, Status
-from importer.normaliser.synonyms import field_of, likeness
+from importer.normaliser.synonyms import field_of, likeness, visible
 from importer.system.late import late
 
 #: Rows searched for a header: titles, a logo or a legend may stand above it.
@@ -28,7 +27,6 @@ _TYPE = re.compile(
     r"\s*(?:[(\[][\w\s,]*[)\]])?\*?",
     re.IGNORECASE,
 )
-_JOINERS = "\u200c\u200d"
 _WRAPPED = re.compile(r"""="([^"]+)"|"([^"]+)"|'([^']+)'|“([^“”]+)”|„([^„“”]+)[“”]|‘([^‘’]+)’|«([^«»]+)»""")
 
 
@@ -130,18 +128,9 @@ def find_header_row(records: Sequence[tuple[int, Sequence[str]]]) -> int | None:
 
 def shown_name(cell: str) -> str:
     """A column name without quotes around it and characters that nobody sees."""
-    made = "".join(
-        character
-        for at, character in enumerate(cell)
-        if unicodedata.category(character) != "Cf" or (character in _JOINERS and _is_spelling(cell[at - 1 : at + 2]))
-    )
+    made = visible(cell)
     wrapped = _WRAPPED.fullmatch(made.strip())
     return made if wrapped is None else next(filter(None, wrapped.groups()))
-
-
-def _is_spelling(text: str) -> bool:
-    """Whether a joiner stands inside a word that is not Latin: Persian and Indic words are written with them."""
-    return len(text) == 3 and not any(c.isascii() or unicodedata.category(c)[0] not in "LM" for c in (text[0], text[2]))
 
 
 def column_letters(place: int) -> str:
@@ -166,7 +155,7 @@ def header_of(
     below = [(number, record) for number, record in rows[at + 1 :] if any(map(str.strip, record))]
     if not given:
         _refuse_customer_as_header(source, row, cells, [record for _, record in below])
-        _refuse_customers_above(source, row, above)
+        _refuse_customers_above(source, (row, cells), above, [record for _, record in below])
     header = read_header(source, row, cells, [record for _, record in below], skipped=len(above), given=given)
     better = 0
     if not any(field_of(name) in IDENTIFIERS for name in header.columns):
@@ -186,17 +175,44 @@ def _names_types(record: Sequence[str]) -> bool:
     return len(filled) > 1 and all(map(_TYPE.fullmatch, filled))
 
 
-def _refuse_customers_above(source: str, row: int, above: Sequence[tuple[int, Sequence[str]]]) -> None:
+def _refuse_customers_above(
+    source: str,
+    header: tuple[int, Sequence[str]],
+    above: Sequence[tuple[int, Sequence[str]]],
+    below: Sequence[Sequence[str]],
+) -> None:
     """Raise `SourceError` where rows above the header hold a table: they would be lost."""
+    row, cells = header
+    own = {place for place, cell in enumerate(cells) if field_of(shown_name(cell)) in IDENTIFIERS}
     for number, record in above:
-        for cell in map(str.strip, record):
-            if field_of(shown_name(cell)) in IDENTIFIERS or _is_identifier(cell):
+        if _is_labelled(record):
+            continue
+        for place, cell in enumerate(map(str.strip, record)):
+            if (
+                field_of(shown_name(cell)) in IDENTIFIERS
+                or _is_identifier(cell)
+                or (place in own and _is_like_those(cell, place, record, below))
+            ):
                 raise SourceError(
                     f"{source}: the header seems to be row {row}, but row {number} above it contains {_shown(cell)}.",
                     f"Pass the row with the column names with --header-row. {_CLEAN_UP}",
                     on_page=f"Set the row with the column names under “How the file is read”. {_CLEAN_UP}",
                     code="customer_above_header",
                 )
+
+
+def _is_labelled(record: Sequence[str]) -> bool:
+    """Whether a row is a label with its value, like `Contact:` and an address, as titles have them."""
+    filled = [cell.strip() for cell in record if cell.strip()]
+    return len(filled) == 2 and filled[0].endswith((":", "：")) and not filled[1].endswith((":", "："))
+
+
+def _is_like_those(cell: str, place: int, record: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a cell in an identifier's column has the form and length of every identifier below the header."""
+    if sum(map(bool, map(str.strip, record))) < 2 or not any(map(str.isdigit, cell)):
+        return False
+    others = [other[place].strip() for other in below if place < len(other) and other[place].strip()]
+    return len(others) > 1 and all(form_of(other) == form_of(cell) and len(other) == len(cell) for other in others)
 
 
 def _is_identifier(cell: str) -> bool:

@@ -54,6 +54,8 @@ class Source(ABC):
         self.settings: dict[str, str] = {}
         #: Cells may have line breaks in quotes, among which a missing quote can hide rows.
         self.has_line_breaks = False
+        #: Rows with fewer cells than the header are read too.
+        self.may_be_short = False
         self._notes: dict[str, None] = dict.fromkeys(header.notes)
         self._blank_rows = 0
 

@@ -13,10 +13,10 @@ import msgspec
 
 from importer.errors import SourceError
 from importer.model import IDENTIFIERS
-from importer.normaliser.damage import is_date
+from importer.normaliser.damage import is_changed_range
 from importer.normaliser.facts import SheetFacts, opening_quote, unquoted
 from importer.normaliser.footers import is_footer
-from importer.normaliser.mapping import NAME, VALUE, Mapping
+from importer.normaliser.mapping import NAME, VALUE, Mapping, named_in_cell
 from importer.normaliser.synonyms import field_of, likeness
 from importer.reader.header import form_of, shown_name
 from importer.reader.source import Source
@@ -31,7 +31,22 @@ _REMEMBERED = 20_000
 #: Preferences of a long sheet whose values are remembered.
 _NAMES = 1_000
 _RANGE = re.compile(r"\d{1,3}\s*[-–/]\s*\d{1,3}(?:\s*[^\W\d_]{1,8}\.?)?")
+_DAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])/(?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])")
+_YEAR = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
 _DIGITS = frozenset(map(str, range(10)))
+#: What explains a row that has the names of fields.
+_NOT_DATA = frozenset(("header_again", "not_a_customer"))
+#: Names of columns that are no ids, with which a second table may begin.
+_HEADINGS = frozenset(
+    map(
+        likeness,
+        (
+            *("name", "customer name", "full name", "first name", "last name", "serial no", "s.no"),
+            *("s no", "s.no.", "sr no", "sr.no", "sr.no.", "sr. no.", "sl no", "sl.no", "sl.no.", "sl. no."),
+            *("नाम", "اسم", "الاسم", "ชื่อ", "nama", "nombre", "nombres", "vorname", "nachname", "nom", "prénom", "nome"),
+        ),
+    )
+)
 
 
 def survey(source: Source, mapping: Mapping, most: int = 0) -> Mapping:
@@ -108,6 +123,7 @@ class _SecondHeader:
         self._source = source
         self._columns = _identifier_columns(mapping)
         self._names = {likeness(name) for name in source.columns if name}
+        self._own = {likeness(column) for column in self._columns}
         self._known: dict[str, bool] = {}
 
     def add(self, block: RowBlock) -> None:
@@ -118,31 +134,38 @@ class _SecondHeader:
             at
             for cells in columns
             for at, cell in enumerate(cells)
-            if cell[-1:] not in _DIGITS and cell and "@" not in cell and self._is_name(cell)
+            if cell[-1:] not in _DIGITS and cell and "@" not in cell and self._may_head(cell)
         }
         if not candidates:
             return
-        explained = {problem.row_number for problem in block.problems if problem.column is None}
+        explained = {problem.row_number for problem in block.problems if problem.code in _NOT_DATA}
         for at in sorted(candidates):
             number = block.cells.row_numbers[at]
             keys = [cells[at] for cells in columns if cells[at].strip()]
-            if number not in explained and all(map(self._is_name, keys)) and self._is_header(block, at):
+            if number not in explained and all(map(self._may_head, keys)) and self._is_header(block, at):
                 raise self._refusal(number)
 
-    def _is_name(self, cell: str) -> bool:
+    def _may_head(self, cell: str) -> bool:
+        """Whether a cell in the identifier's column can be in a header."""
         known = self._known.get(cell)
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             name = shown_name(cell)
-            known = self._known[cell] = field_of(name) in IDENTIFIERS or (bool(name) and likeness(name) in self._names)
+            like = likeness(name)
+            known = self._known[cell] = (
+                field_of(name) in IDENTIFIERS or like in _HEADINGS or (bool(like) and like in self._names)
+            )
         return known
 
     def _is_header(self, block: RowBlock, at: int) -> bool:
-        """Whether the other cells of the row could be names too."""
+        """Whether all cells of the row could be names, and one of them is that of an identifier."""
         cells = [column[at].strip() for column in block.cells.columns]
         filled = [cell for cell in cells if cell]
-        return len(filled) > 1 and not any("@" in cell or cell[:1] in _DIGITS for cell in filled)
+        if len(filled) < 2 or any("@" in cell or cell[:1] in _DIGITS for cell in filled):
+            return False
+        names = [shown_name(cell) for cell in filled]
+        return any(field_of(name) in IDENTIFIERS or likeness(name) in self._own for name in names)
 
     def _refusal(self, number: int) -> SourceError:
         source = self._source
@@ -197,13 +220,16 @@ class _Ranges:
         self._seen: dict[str, set[str]] = {}
         self._with_ranges: set[str] = set()
         self._with_dates: set[str] = set()
+        #: 10/12, which may be a day, and 10/12/1990: together they are birthdays of which some have no year.
+        self._with_days: set[str] = set()
+        self._with_years: set[str] = set()
 
     def add(self, block: RowBlock) -> None:
         name_column, value_column = self._long
         if name_column is not None and value_column is not None:
             by_name: dict[str, set[str]] = {}
             for name, value in set(zip(block.column(name_column), block.column(value_column), strict=True)):
-                by_name.setdefault(" ".join(name.split()), set()).add(value)
+                by_name.setdefault(named_in_cell(name), set()).add(value)
             for name, values in by_name.items():
                 self._add(name, values)
         for name, column in self._columns.items():
@@ -218,15 +244,18 @@ class _Ranges:
             text = unquoted(value).strip()
             if text[:1] in _DIGITS or text[-1:] in _DIGITS:
                 if name not in self._with_ranges and _RANGE.fullmatch(text):
-                    self._with_ranges.add(name)
-                elif name not in self._with_dates and is_date(text):
-                    self._with_dates.add(name)
+                    (self._with_days if _DAY.fullmatch(text) else self._with_ranges).add(name)
+                elif name not in self._with_dates and is_changed_range(text):
+                    (self._with_years if _YEAR.fullmatch(text) else self._with_dates).add(name)
         if len(seen) + len(new) > _REMEMBERED:
             seen.clear()
         seen |= new
 
     def mixed(self) -> tuple[str, ...]:
-        return tuple(sorted(self._with_ranges & self._with_dates))
+        ranges, dates = self._with_ranges | self._with_days, self._with_dates | self._with_years
+        return tuple(
+            sorted((ranges & dates) - (self._with_days & self._with_years - self._with_ranges - self._with_dates))
+        )
 
 
 class _LineBreaks:
@@ -236,6 +265,7 @@ class _LineBreaks:
         self._source = source
         self._delimiter = source.settings["delimiter"]
         self._width = source.header.width
+        self._least = 1 if source.may_be_short else min(source.header.least, self._width)
         places = dict(zip(source.columns, source.header.places, strict=True))
         self._identifiers = {places[use.column]: use for use in mapping.columns if use.field in IDENTIFIERS}
         self.cells = 0
@@ -254,23 +284,32 @@ class _LineBreaks:
 
     def _hides_a_row(self, lines: Sequence[str], place: int, block: RowBlock, at: int) -> bool:
         """Whether a line of the cell in column `place` has a valid identifier where the sheet has them."""
-        for position, line in enumerate(lines):
-            parts = next(csv.reader([line], delimiter=self._delimiter), [])
-            if len(parts) < min(2, self._width):
+        parts = [next(csv.reader([line], delimiter=self._delimiter), []) for line in lines]
+        # The first line begins in the cell's own column, the others begin a row; the last one ends before the next.
+        whole = [self._is_whole(len(cells)) for cells in parts]
+        whole[0] = self._is_whole(place + len(parts[0]))
+        whole[-1] = self._is_whole(len(parts[-1]) + self._width - place - 1)
+        row_is_spaced = any(column[at][:1].isspace() for column in block.cells.columns)
+        for position, cells in enumerate(parts):
+            if (
+                len(cells) < min(2, self._width)
+                or len(cells) > self._width
+                or (_is_spaced(cells) and not row_is_spaced)
+            ):
+                # Text has spaces after its commas; a program that writes rows puts none there, or puts them everywhere.
                 continue
-            # The first line begins in the cell's own column, the others begin a row.
-            first = place if position == 0 else 0
-            after = self._width - place - 1 if position == len(lines) - 1 else 0
-            is_whole = first + len(parts) + after >= self._source.header.least
-            if not is_whole and any(part[:1].isspace() for part in parts):
-                # Text has spaces after its commas; a row that lacks cells at its end seldom has.
-                continue
+            first = 0 if position else place
             for own, use in self._identifiers.items():
-                if (first < own or position) and first <= own < first + len(parts):
+                if (first < own or position) and first <= own < first + len(cells):
                     like = block.column(use.column)[at].strip()
-                    if _is_identifier(use.field, parts[own - first].strip(), like, is_whole=is_whole):
+                    is_whole, words = whole[position], all(whole) and not any(map(_is_spaced, parts))
+                    if _is_identifier(use.field, cells[own - first].strip(), like, is_whole=is_whole, words=words):
                         return True
         return False
+
+    def _is_whole(self, cells: int) -> bool:
+        """Whether a row can have so many cells."""
+        return self._least <= cells <= self._width
 
     def _refusal(self, number: int) -> SourceError:
         opened, closed = self._source.lines_of(number)
@@ -282,8 +321,13 @@ class _LineBreaks:
         )
 
 
-def _is_identifier(field: str, text: str, like: str, *, is_whole: bool) -> bool:
-    """Whether the text is valid in a column of this field; an id, which can be any text, must look like another one."""
+def _is_spaced(cells: Sequence[str]) -> bool:
+    return any(cell[:1].isspace() for cell in cells[1:])
+
+
+def _is_identifier(field: str, text: str, like: str, *, is_whole: bool, words: bool) -> bool:
+    """Whether the text is valid in a column of this field. An id, which can be any text, must look like another one and
+    stand in a whole row; `words`: also without digits."""
     if field == "email":
         return "@" in text and bool(late("importer.normaliser.emails", "read_email")(text).text)
     if field == "mobile":
@@ -292,7 +336,7 @@ def _is_identifier(field: str, text: str, like: str, *, is_whole: bool) -> bool:
         result = late("importer.normaliser.phones", "PhoneReader")().read(text)
         # Without the country's rules, a number of as many digits as another one is valid too.
         return bool(result.text) or (result.code == "mobile_without_country" and _digits(text) == _digits(like))
-    return is_whole and any(map(str.isdigit, text)) and form_of(text) == form_of(like)
+    return is_whole and (words or any(map(str.isdigit, text))) and text != "" and form_of(text) == form_of(like)
 
 
 def _digits(text: str) -> int:

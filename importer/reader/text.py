@@ -51,7 +51,7 @@ class TextSource(Source):
         self._opener = opener
         self._findings = findings
         self._delimiter = delimiter
-        self._rejects_short = rejects_short
+        self.may_be_short = not rejects_short
         self._spaced = spaced
         self._blank_waiting = 0
         self.settings = {"encoding": findings.encoding, "delimiter": delimiter, "header_row": str(header.row)}
@@ -169,7 +169,7 @@ class TextSource(Source):
             if count > header.width:
                 overflow = self._delimiter.join(record[header.width :])
                 problems.append(own_problem(numbers[at], "ragged_row", value=overflow))
-            elif count < header.least and self._rejects_short:
+            elif count < header.least and not self.may_be_short:
                 problems.append(own_problem(numbers[at], "short_row"))
             batch[at] = record[: header.width] + [""] * (header.width - count)
         return problems

@@ -143,7 +143,7 @@ def test_what_the_reader_found() -> None:
             "<NA>",
             "Undefined",
         ),
-        *("(blank)", "(Empty)", "[null]", "'NULL'", ".", "N / A", "(Leer)", "k. A.", "-\u00a0"),
+        *("(blank)", "(Empty)", "[null]", "(Blanks)", "(vacío)", "'NULL'", ".", "N / A", "(Leer)", "k. A.", "-\u00a0"),
     ],
 )
 def test_placeholders_are_empty_identifiers(word: str) -> None:

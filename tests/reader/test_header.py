@@ -27,6 +27,7 @@ ABOVE = {
     "a name alone": "E-mail\n",
     "a customer": f"+{A},Pink\n",
     "an address": "Contact,ops@example.com\n",
+    "a number like those below": "719845000009,Pink\n",
 }
 
 
@@ -42,7 +43,14 @@ def test_a_customer_above_the_header_refuses_the_file(name: str, tmp_path: Path)
         assert source.columns == ("Mobile", "Colour", "Size")
 
 
-TITLES = ["Customers, November", "Export 2026-11-01", "Ask ops@example.com for help", "Run,2026-11-01 02:00", "42 rows"]
+TITLES = [
+    "Customers, November",
+    "Export 2026-11-01",
+    "Ask ops@example.com for help",
+    "Run,2026-11-01 02:00",
+    "42 rows",
+    "Contact:,ops@example.com",
+]
 
 
 @pytest.mark.parametrize("title", TITLES)

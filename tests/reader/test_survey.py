@@ -59,6 +59,7 @@ SWALLOWED = {
     "semicolons": (f'Mobile;City\n{A};x\n{B};"Pune\n{C};Goa"\n', (3, 4)),
     "after a cell of several lines": (f'Mobile,City\n{A},"x\ny"\n{B},"Pune\n{C},Goa"\n', (4, 5)),
     "rows that lack cells": (f'Mobile,City,TV,Size\n{A},Pune,"3\n{B},Delhi\n{C},Goa,6",5\n', (2, 4)),
+    "ids of letters": ('Customer ID,City,Note\nann,Goa,1\nbea,Pune,"3\ncleo,Delhi,4\ndan,Goa,5"\n', (3, 5)),
     "Windows line ends": (f'Mobile,City\r\n{A},"Pune\r\n{B},Goa"\r\n', (2, 3)),
 }
 
@@ -77,6 +78,10 @@ SEVERAL_LINES = {
     "an address beside numeric ids": 'Customer ID,Address\n10023,"12 MG Road\nPune, 411001"\n',
     "a sentence with an address": 'Email,Note\na@x.com,"write to\nb@x.com please"\n',
     "a number before a remark": f'Mobile,Name,Note\n{A},Asha,"call her at\n{B}, or\nlater"\n',
+    "a line with more cells than a row": f'Mobile,Note,Age\n{A},"Called {A}, busy\n{B}, wrong number, 4",3\n',
+    "a house like an id": 'Customer ID,Name,Address,Size\n1001,Ann,"Flat 5\n1204, Palm Court, Goa",M\n',
+    "a signature": 'Email,Note,Age\na@x.com,"Regards\nb@x.com, Pune, India",3\n',
+    "words beside ids of letters": 'Customer ID,Address,Age\nann,"Park, Pune\nGoa, India",3\n',
     "a number alone in its line": f'Mobile,Note\n{A},"call\n{B}"\n',
 }
 
@@ -101,6 +106,10 @@ SECOND = {
     "another order": (f"Mobile,Email,Colour\n{A},,Blue\nEmail,Mobile,Colour\na@b.com,{B},x\n", 3),
     "another language": ("Customer ID,Colour\nC-1,Blue\nID de cliente,Talla\nC-2,M\n", 3),
     "far below": ("Customer ID,Colour\n" + "C-1,Blue\n" * 12_000 + "Customer ID,Size\nC-2,M\n", 12_002),
+    "names first": (f"Customer ID,Colour,City\nC-1,Blue,Pune\nName,Mobile,Shop\nAsha,{A},Goa\n", 3),
+    "numbers of rows first": ("Customer ID,Colour,City\nC-1,Blue,Pune\nS.No.,Name,Email\n1,Asha,a@b.com\n", 3),
+    "fewer columns": (f"Mobile,Colour,City\n{A},Blue,Pune\nEmail,Size\na@b.com,M\n", 3),
+    "more columns": ("Mobile,Colour\n" + f"{A},Blue\n" * 40 + "Email,Size,City\na@b.com,M,Goa\n", 42),
     "just below the header": (f"Mobile,Colour\nmobile_no,pref_colour\n{A},Blue\n", 2),
 }
 
@@ -128,6 +137,7 @@ def test_a_second_table_in_a_workbook_and_a_data_frame(tmp_path: Path) -> None:
 NAMES_IN_CELLS = {
     "a preference of channels": f"Mobile,Email,Channel\n{A},,Mobile\n,a@b.com,Email\n{B},,Phone\n",
     "a word in the e-mail column": f"Mobile,Email,Colour\n{A},phone,Blue\n",
+    "a word like a name": f"Mobile,Customer ID,Channel\n{A},,Mobile\n,Name,Blue\n,date,Mobile\n",
     "a name in the row of a customer": f"Mobile,Customer ID,Colour\n{A},Email,Blue\n",
 }
 
@@ -172,6 +182,11 @@ FOOTERS = {
     "th": ("รหัสลูกค้า,สี", ["รวม,1", "หน้า 1/1,"]),
     "id": ("ID Pelanggan,Warna", ["Jumlah,1", "Halaman 1 dari 1,", "Dicetak pada 1/11/2026,"]),
     "short": ("Customer ID,Spend", ["Total", "Page 1 of 1"]),
+    "counts": ("Customer ID,Spend", ["Total (3),", "Total Count,3", "No. of records: 3,", "Average,6", "Records: 3,"]),
+    "remarks": ("Customer ID,Spend", ["Prepared by: Asha,", "Generated: 1/11/2026,", "Source: CRM,", "© 2026 ACME,"]),
+    "ends": ("Customer ID,Spend", ["EOF,", "END OF FILE,", "1 of 1,", "Trailer,3"]),
+    "de": ("Customer ID,Farbe", ["Zwischensumme,1", "Erstellt: 01.11.2026,", "Gesamtanzahl: 3,"]),
+    "units": ("Customer ID,Spend", ["รวม 3 รายการ,", "Total Pelanggan: 3,", "إجمالي العملاء: 3,", "कुल ग्राहक: 3,"]),
 }
 
 
@@ -187,6 +202,7 @@ def test_totals_and_remarks_at_the_end_are_not_customers(name: str, tmp_path: Pa
 CUSTOMERS = {
     "further up": ["Total,x", *[f"C-{n},y" for n in range(20)]],
     "ids that begin with such words": ["TOTAL-1,x", "PAGE-2,x", "Note7,x", "Count5,y", "Summer 12,y"],
+    "ids with dots and slashes": ["page.turner,x", "stand.by,x", "note.book,y", "3/4,x", "1/2,y"],
 }
 
 
@@ -213,6 +229,9 @@ RANGES = {
     "fractions": ["1/2", "03-Apr", "3/4"],
     "a dash of typography": ["18–25", "10-Dec", "26–35"],
     "with a unit": ["18-25 years", "10-Dec", "26-35 years"],
+    "a German month": ["18-25", "10-Dez", "26-35"],
+    "a French month": ["18-25", "10-déc.", "26-35"],
+    "a Thai month": ["18-25", "10-ธ.ค.", "26-35"],
     "a day's number last": ["0-3", "Dec-10", "4-6"],
 }
 
@@ -234,7 +253,9 @@ def test_the_first_row_knows_of_the_last(tmp_path: Path) -> None:
     assert set(codes.values()) == {"preference_is_a_date"}
 
 
-@pytest.mark.parametrize("values", [("2026-12-10", "10-Dec"), ("10-Dec", "blue"), ("18-25", "65+")])
+@pytest.mark.parametrize(
+    "values", [("2026-12-10", "10-Dec"), ("10-Dec", "blue"), ("18-25", "65+"), ("10/12", "10/12/1990")]
+)
 def test_dates_without_ranges_and_ranges_without_dates_are_sent(values: tuple[str, str], tmp_path: Path) -> None:
     """Only the mixture shows the damage."""
     customers, codes = found(tmp_path, f"Mobile,Visit\n{A},{values[0]}\n{B},{values[1]}\n")
@@ -256,12 +277,23 @@ def test_ranges_of_a_long_sheet_count_by_preference(tmp_path: Path) -> None:
     assert codes == {4: "preference_is_a_date"}
 
 
+def test_a_preference_that_a_cell_names_is_what_people_see(tmp_path: Path) -> None:
+    """Invisible characters and a wrapper would make another preference of it, as in the header."""
+    file = tmp_path / "a.csv"
+    file.write_text(f'Mobile,Preference,Value\n{A},\u200bColour\ufeff,x\n{B},"=""Colour""",y\n', encoding="utf-8")
+    with open_source(file) as source:
+        normaliser = Normaliser(survey(source, propose(source.columns)))
+        made = [*normaliser(next(source.blocks())).customers, *normaliser.finish().customers]
+    assert [one.custom_fields for one in made] == [(("Colour", "x"),), (("Colour", "y"),)]
+
+
 QUOTED = {
     "single": "'Customer ID','Colour'\n'C-1','Blue'\n'C-2','Red'\n",
     "curly": "“Customer ID”,“Colour”\n“C-1”,“Blue”\n“C-2”,“Red”\n",
     "low": "„Customer ID“,„Colour“\n„C-1“,„Blue“\n„C-2“,„Red“\n",
     "guillemets": "Customer ID;Colour\n«C-1»;«Blue»\n«C-2»;«Red»\n",
     "after a space": 'Customer ID, "Colour"\nC-1, "Blue"\nC-2, "Red"\n',
+    "with cells of quotes only": "Customer ID,Colour\n'C-1','Blue'\n'C-2',''\n",
     "with empty cells": "Customer ID,Colour\n'C-1','Blue'\n'C-2',\n",
 }
 

@@ -195,6 +195,13 @@ def test_lines_of_old_macs_end_with_cr(tmp_path: Path) -> None:
     assert read(file)[0] == [(2, ["1", "red"]), (3, ["2", "blue"])]
 
 
+def test_cells_of_old_macs_may_have_lines(tmp_path: Path) -> None:
+    """Excel for Mac ends rows with CR and the lines of a cell with LF: only an LF outside quotes ends a row."""
+    file = tmp_path / "a.csv"
+    file.write_bytes(b'mobile,colour\r1,"red\nor pink"\r2,blue\r')
+    assert read(file)[0] == [(2, ["1", "red\nor pink"]), (3, ["2", "blue"])]
+
+
 @pytest.mark.parametrize("end", ["\x1a", "\x1a\r\n", "\r\n\x1a\x1a\x00\x00\x00", "\n\x1a" + "\x00" * 500])
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("quote", ["", '"'])

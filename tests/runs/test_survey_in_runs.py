@@ -66,6 +66,18 @@ def test_a_resumed_run_knows_what_its_beginning_knew(tmp_path: Path) -> None:
     assert codes["63"] == "not_a_customer"
 
 
+@pytest.mark.parametrize("chosen", [{"limit": 2}, {"skip_rows": 1}])
+def test_a_check_of_some_rows_knows_what_their_run_knows(chosen: dict[str, int], tmp_path: Path) -> None:
+    """The rows that are not chosen show what the chosen ones are."""
+    source = tmp_path / "rows.csv"
+    rows = ["C-1,18-25", "C-2,10-Dec"] if "skip_rows" in chosen else ["C-1,10-Dec", "C-2,x", "C-3,18-25"]
+    source.write_text("\n".join(["Customer ID,Age", *rows]) + "\n")
+    with EmbeddedSandbox() as sandbox:
+        own = settings(sandbox, tmp_path / "reports", **chosen)
+        findings = check(str(source), own, world(sandbox, tmp_path))
+        assert run(str(source), own, world(sandbox, tmp_path)).rows.rejected == findings.rejected_rows == 1
+
+
 def test_a_check_says_what_the_run_does(tmp_path: Path) -> None:
     """It reads a sheet again whose end shows what its beginning is."""
     source = mixed(tmp_path / "rows.csv")

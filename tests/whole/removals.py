@@ -1462,7 +1462,7 @@ SHEETS = (
     out(
         "sheet: a customer above the header refuses it",
         "header.header_of",
-        "_refuse_customers_above(source, row, above)",
+        "_refuse_customers_above(source, (row, cells), above, [record for _, record in below])",
         "pass",
         "test_header::test_a_customer_above_the_header_refuses_the_file",
     ),
