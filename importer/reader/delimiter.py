@@ -38,9 +38,10 @@ def find_delimiter(lines: Sequence[str]) -> str:
         header = records[at] if at is not None else []
         named = len(header) > 1 and any(field_of(shown_name(cell)) for cell in header)
         width, many = max(several.items(), key=lambda found: (found[1], found[0]))
+        share = round(many / sum(counts.values()), 1)
         # The header decides: values may have lists, decimal commas or names with a comma. Without known names in it,
         # most agreeing records win, then the wider table: titles above it and ragged rows must not decide.
-        score = (named, len(header) > 1, round(many / sum(counts.values()), 1), width)
+        score = (named, len(header) > 1 and share > 0, share, width)
         if score > best_score:
             best, best_score = delimiter, score
     return best

@@ -119,7 +119,7 @@ def _scan(name: str, opener: Opener, encoding: str) -> TextFindings:
         has_controls,
         has_lost,
         longest,
-        has_stray_returns=ends.has_breaks and ends.lone_returns > 0,
+        has_stray_returns=ends.has_breaks and ends.lone_returns > 0 and _breaks_records(opener, encoding),
         after_end=ends.after_end * width,
     )
 
@@ -159,6 +159,22 @@ class _Ends:
         """Characters from a Ctrl-Z of DOS to the end."""
         end = _END.search(self._last)
         return len(end.group()) if end else 0
+
+
+def _breaks_records(opener: Opener, encoding: str) -> bool:
+    """Whether an LF separates two records. A text whose lines end with CR can have one in quotes, or as its last."""
+    inside = ended = False
+    with io.TextIOWrapper(opener(), encoding=encoding, newline="") as text:
+        while block := text.read(BLOCK):
+            for at, part in enumerate(block.split('"')):
+                inside = inside != (at > 0)
+                if ended and (at or part.strip()):
+                    return True
+                if not inside and "\n" in part:
+                    ended = True
+                    if part.partition("\n")[2].strip():
+                        return True
+    return False
 
 
 def _wide_without_bom(start: bytes) -> str | None:

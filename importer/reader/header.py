@@ -230,7 +230,7 @@ def _refuse_customer_as_header(source: str, row: int, cells: Sequence[str], belo
     filled = [cell.strip() for cell in cells if cell.strip()]
     if any(field_of(shown_name(cell)) for cell in filled):
         return
-    data = next((cell for cell in filled if _ADDRESS.fullmatch(cell) or _PHONE.fullmatch(cell)), None)
+    data = next((cell.strip() for place, cell in enumerate(cells) if _is_data(cell.strip(), place, below)), None)
     if data is None:
         data = next((cell.strip() for place, cell in enumerate(cells) if _like_all(cell, place, below)), None)
     if data is not None:
@@ -243,16 +243,33 @@ def _refuse_customer_as_header(source: str, row: int, cells: Sequence[str], belo
         )
 
 
+def _is_data(cell: str, place: int, below: Sequence[Sequence[str]]) -> bool:
+    """Whether a cell is an address or a number with many digits. A date can be a name, if dates are not below it."""
+    if _DATE.fullmatch(cell):
+        return any(_DATE.search(record[place]) for record in below if place < len(record))
+    return bool(_ADDRESS.fullmatch(cell) or _PHONE.fullmatch(cell))
+
+
 def _like_all(cell: str, place: int, below: Sequence[Sequence[str]]) -> bool:
-    """Whether a cell of letters and digits has the form of all cells below it, like `C-1` above `C-2` and `C-17`."""
+    """Whether a cell of letters and digits has the form of all cells below it, like `C-1` above `C-2` and `C-17`.
+
+    Where most of those have the same words, the cell must have them too: `Answer 1` above `Gold 2` is a name.
+    """
     form = form_of(cell)
     others = [record[place] for record in below if place < len(record) and record[place].strip()]
-    return form.strip("9") != "" and "9" in form and len(others) > 1 and all(form_of(other) == form for other in others)
+    if form.strip("9") == "" or "9" not in form or len(others) < 2 or any(form_of(other) != form for other in others):
+        return False
+    words = set(map(_without_numbers, others))
+    return _without_numbers(cell) in words or len(words) * 2 > len(others)
 
 
 def form_of(cell: str) -> str:
     """The form of a text: `C-17` and `AB-3` have one, `a-9`."""
-    return re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", cell.strip()))
+    return re.sub(r"[^\W\d_]+", "a", _without_numbers(cell))
+
+
+def _without_numbers(cell: str) -> str:
+    return re.sub(r"\d+", "9", cell.strip())
 
 
 #: The other way on where the header is not found.

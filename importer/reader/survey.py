@@ -14,7 +14,7 @@ import msgspec
 from importer.errors import SourceError
 from importer.model import IDENTIFIERS
 from importer.normaliser.damage import is_changed_range
-from importer.normaliser.facts import SheetFacts, opening_quote, unquoted
+from importer.normaliser.facts import QUOTES, SheetFacts, opening_quote, unquoted
 from importer.normaliser.footers import is_footer
 from importer.normaliser.mapping import NAME, VALUE, Mapping, named_in_cell
 from importer.normaliser.synonyms import field_of, likeness
@@ -79,9 +79,10 @@ class Survey:
         self._header_again.add(block)
         if self._line_breaks is not None:
             self._line_breaks.add(block)
-        for column, quotes in self._quotes.items():
-            if quotes.possible:
-                quotes.add(block.cells.columns[block.cells.names.index(column)], block.cells.row_numbers)
+        for column, cells in zip(block.cells.names, block.cells.columns, strict=True):
+            quotes = self._quotes.get(column)
+            if quotes is not None and quotes.possible:
+                quotes.add(cells, block.cells.row_numbers)
         self._ranges.add(block)
         numbers = list(block.cells.row_numbers[-_LAST_ROWS:])
         rows = zip(*[column[-_LAST_ROWS:] for column in block.cells.columns], strict=True)
@@ -202,12 +203,19 @@ class _Quotes:
                 continue
             self.others.append(row_numbers[at])
             if len(self.others) > _LAST_ROWS or not self.opening:
-                self.opening = self.opening or next(filter(None, map(opening_quote, cells)), "")
+                self.opening = self.opening or _first_quote(cells)
                 self.possible = False
                 return
 
     def encloses_all(self, footers: Collection[int]) -> bool:
         return bool(self.opening) and self.possible and set(self.others).issubset(footers)
+
+
+def _first_quote(cells: Sequence[str]) -> str:
+    """The quote of the first cell that is in quotes, "" if none is: for most columns, first characters show that."""
+    if not any(first in QUOTES or first.isspace() for first in {cell[:1] for cell in cells}):
+        return ""
+    return next(filter(None, map(opening_quote, cells)), "")
 
 
 class _Ranges:
@@ -216,7 +224,7 @@ class _Ranges:
     def __init__(self, mapping: Mapping) -> None:
         self._long = (mapping.column_of(NAME), mapping.column_of(VALUE))
         uses = mapping.preferences if not mapping.is_long else ()
-        self._columns = {use.preference: use.column for use in uses if not use.is_date}
+        self._preferences = {use.column: use.preference for use in uses if not use.is_date}
         self._seen: dict[str, set[str]] = {}
         self._with_ranges: set[str] = set()
         self._with_dates: set[str] = set()
@@ -232,8 +240,9 @@ class _Ranges:
                 by_name.setdefault(named_in_cell(name), set()).add(value)
             for name, values in by_name.items():
                 self._add(name, values)
-        for name, column in self._columns.items():
-            self._add(name, set(block.cells.columns[block.cells.names.index(column)]))
+        for column, cells in zip(block.cells.names, block.cells.columns, strict=True):
+            if column in self._preferences:
+                self._add(self._preferences[column], set(cells))
 
     def _add(self, name: str, values: set[str]) -> None:
         if name not in self._seen and len(self._seen) >= _NAMES:

@@ -64,6 +64,8 @@ DATA = {
     "mobiles": f"{A},Blue\n{B},Red\n",
     "e-mails": "a@example.com,Blue\nb@example.com,Red\n",
     "ids": "C-1,Blue\nC-2,Red\nC-17,Red\n",
+    "dates": "10023,2024-01-31\n10024,2024-02-28\n",
+    "ids of several kinds": "A1,Blue\nB2,Red\nC17,Red\nB3,Red\n",
     "unquoted commas": "".join(["Customer ID,Address\n", *[f"C-{n},{n} MG Road, Pune\n" for n in range(40)]]),
 }
 
@@ -80,6 +82,9 @@ HEADERS = [
     "Customer ID,Q1,Q2\nC-1,3,4\nC-2,3,4\n",
     "Kundennr,2024,Stufe 2\nK1,3,x\nK2,4,y\n",
     "Kunde,Segment\nAnn,A1\nBob,B2\n",
+    "Kunde,2024-01-01,01.02.2024\nAnn,3,4\nBob,3,4\n",
+    "Kunde,Frage1\nAnn,Antwort1\nBob,Antwort3\n",
+    "KUNDE10,LSAD10\n7,C2\n8,C2\n9,S2\n10,C2\n",
 ]
 
 
@@ -126,6 +131,13 @@ def test_the_delimiter_of_the_header_decides(name: str, rows: int, tmp_path: Pat
 def test_a_title_with_a_comma_does_not_decide(tmp_path: Path) -> None:
     """It is not the header."""
     with open_source(written(tmp_path, f"Report, Nov 2026\nKunde;Farbe\n{A};Blau\n{B};Rot\n")) as source:
+        assert source.settings["delimiter"] == ";"
+
+
+def test_what_only_a_title_contains_is_no_delimiter(tmp_path: Path) -> None:
+    """The names are not found below it where most rows fill only the first column."""
+    rows = "".join(f"{n};;;\n" for n in range(30))
+    with open_source(written(tmp_path, f"Report, Delhi, Agra\nKunde;2024;2025;2026\n1;2;3;4\n{rows}")) as source:
         assert source.settings["delimiter"] == ";"
 
 

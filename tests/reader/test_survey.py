@@ -76,6 +76,7 @@ def test_rows_that_a_stray_quote_hides_refuse_the_file(name: str, tmp_path: Path
 SEVERAL_LINES = {
     "an address": f'Mobile,Address\n{A},"12 MG Road\nPune, 411001\nIndia"\n',
     "an address beside numeric ids": 'Customer ID,Address\n10023,"12 MG Road\nPune, 411001"\n',
+    "a list of numbers beside numeric ids": 'Customer ID,Note\n77,"my numbers:\n68, 34, 17, 85"\n',
     "a sentence with an address": 'Email,Note\na@x.com,"write to\nb@x.com please"\n',
     "a number before a remark": f'Mobile,Name,Note\n{A},Asha,"call her at\n{B}, or\nlater"\n',
     "a line with more cells than a row": f'Mobile,Note,Age\n{A},"Called {A}, busy\n{B}, wrong number, 4",3\n',

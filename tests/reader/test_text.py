@@ -202,6 +202,20 @@ def test_cells_of_old_macs_may_have_lines(tmp_path: Path) -> None:
     assert read(file)[0] == [(2, ["1", "red\nor pink"]), (3, ["2", "blue"])]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n \r\n", "\r\n\x1a"])
+@pytest.mark.parametrize("colour", ["blue", '"blue"', '"light\nblue"', '"light\r\nblue"'])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_an_lf_at_the_end_or_in_quotes_ends_no_line_of_an_old_mac(
+    end: str, colour: str, encoding: str, tmp_path: Path
+) -> None:
+    """Else the whole text would be its header, and all rows would be lost."""
+    file = tmp_path / "a.csv"
+    file.write_bytes(f"mobile,colour\r1,red\r2,{colour}\r3,red{end}".encode(encoding))
+    rows, problems = read(file)
+    assert rows == [(2, ["1", "red"]), (3, ["2", colour.strip('"')]), (4, ["3", "red"])]
+    assert problems == []
+
+
 @pytest.mark.parametrize("end", ["\x1a", "\x1a\r\n", "\r\n\x1a\x1a\x00\x00\x00", "\n\x1a" + "\x00" * 500])
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("quote", ["", '"'])
