@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from importer.model import Problem, Repair
 from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.damage import EMPTIED, CellResult, DetailedCode
@@ -40,8 +42,10 @@ class BlockResult:
             message += f" ({allowed})"
         self.add(at, Problem(self.rows[at], column, value, code, message, advice), identifier=identifier)
 
-    def add(self, at: int, problem: Problem, *, identifier: bool) -> None:
-        """Add a problem. `identifier`: of an identifier's cell."""
+    def add(self, at: int, problem: Problem, *, identifier: bool, cell: str = "") -> None:
+        """Add a problem. `identifier`: of an identifier's cell. `cell`: its text, where the problem has none."""
+        if cell and not problem.value:
+            problem = msgspec.structs.replace(problem, value=cell)
         if identifier:
             self.identifier_faults.add(at)
         kept = self.omitted if identifier and self._omits else self.problems

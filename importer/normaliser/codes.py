@@ -10,8 +10,8 @@ ON_PAGE: dict[str, str] = {
     "nothing_to_set": "Fill in at least one preference of this row, or say that an empty cell removes the value.",
     "mobile_without_country": "Add the country code to the number, or name the country of numbers without one. "
     "If the code is there, correct the digits.",
-    "short_row": "Check this row for a missing quote. If the program omits empty cells at the end of a row, choose that "
-    "missing cells are empty.",
+    "short_row": "Check this row for a missing quote. If the program omits empty cells at the end of a row, say so under "
+    "“How the file is read”.",
     "preference_unknown": "Correct the name, or choose that unknown preferences are sent.",
     "preference_is_a_date": "Format the column as Text and type the value again. If the column holds dates, say so under "
     "“What each column becomes”.",

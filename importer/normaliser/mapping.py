@@ -164,23 +164,33 @@ def _found(mapping: Mapping, columns: Sequence[str]) -> tuple[dict[str, ColumnUs
     for column in columns:
         by_fold.setdefault(fold(column), []).append(column)
     missing: list[str] = []
-    several: list[str] = []
+    several: dict[str, list[str]] = {}
     found: dict[str, ColumnUse] = {}
     for use in mapping.columns:
         same = [column for column in columns if column == use.column] or by_fold.get(fold(use.column), [])
         if len(same) == 1 and same[0] not in found:
             found[same[0]] = msgspec.structs.replace(use, column=same[0])
+        elif use.field == IGNORED:
+            continue  # what the mapping does not name is ignored, too
         elif same:
-            several.append(f"“{use.column}” ({', '.join([f'“{name}”' for name in same])})")
-        elif use.field != IGNORED:
+            several[use.column] = same
+        else:
             missing.append(f"“{use.column}”{_nearest(use.column, columns)}")
     faults = []
     if missing:
         faults.append(
             f"{_the_columns(missing)} of the mapping {_is(missing)} not in the sheet, which has {named(columns)}."
         )
-    if several:
-        faults.append(f"The mapping's {', '.join(several)} fit{'s' if len(several) == 1 else ''} more than one column.")
+    repeated = [name for name, same in several.items() if set(same) == {name}]
+    if repeated:
+        faults.append(f"There is more than one column {named(repeated)}: ignore them all, or rename them in the sheet.")
+    unclear = [
+        f"“{name}” ({', '.join([f'“{other}”' for other in same])})"
+        for name, same in several.items()
+        if name not in repeated
+    ]
+    if unclear:
+        faults.append(f"The mapping's {', '.join(unclear)} fit{'s' if len(unclear) == 1 else ''} more than one column.")
     return found, faults
 
 

@@ -194,7 +194,7 @@ class Normaliser:
                 rows.problems.setdefault(at, []).append(problem)
                 continue
             field = self._uses[problem.column].field
-            rows.add(at, problem, identifier=field in IDENTIFIERS)
+            rows.add(at, problem, identifier=field in IDENTIFIERS, cell=columns[problem.column][at])
             columns[problem.column][at] = ""
             if field in (PREFERENCE, NAME, VALUE):
                 rows.preference_faults.add(at)

@@ -52,6 +52,8 @@ class Source(ABC):
         self.columns = header.columns
         self.header_row = header.row
         self.settings: dict[str, str] = {}
+        #: Its texts are bytes of some encoding, which `SourceOptions` can name.
+        self.takes_encoding = True
         #: Cells may have line breaks in quotes, among which a missing quote can hide rows.
         self.has_line_breaks = False
         #: Rows with fewer cells than the header are read too.

@@ -20,7 +20,15 @@ from importer.model import Problem
 from importer.reader.archive import Content
 from importer.reader.header import SEARCHED_ROWS, Header, column_letters, find_header_row, header_of
 from importer.reader.source import Source, SourceOptions, own_problem
-from importer.reader.workbook_messages import ChildMessage, SheetDone, SheetFailed, SheetOpened, SheetRequest, SheetRows
+from importer.reader.workbook_messages import (
+    WITH_ENCODING,
+    ChildMessage,
+    SheetDone,
+    SheetFailed,
+    SheetOpened,
+    SheetRequest,
+    SheetRows,
+)
 from importer.row_block import Cells, RowBlock
 from importer.system.process import child_command, child_environ
 
@@ -51,6 +59,7 @@ class WorkbookSource(Source):
         self._ahead: tuple[_Child, list[SheetRows]] | None = (child, rows)
         self._kept: list[SheetRows] | None = None
         self.settings = {"sheet": self.sheet, "header_row": str(header.row)}
+        self.takes_encoding = job.kind in WITH_ENCODING
         for note in child.opened.notes:
             self.add_note(note)
 

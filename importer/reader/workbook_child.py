@@ -17,7 +17,15 @@ import msgspec
 
 from importer.reader.cell_text import CONTROLS, LOST, Flagged, whole_letters
 from importer.reader.sheet_xml import UnreadableWorkbook
-from importer.reader.workbook_messages import ChildMessage, SheetDone, SheetFailed, SheetOpened, SheetRequest, SheetRows
+from importer.reader.workbook_messages import (
+    WITH_ENCODING,
+    ChildMessage,
+    SheetDone,
+    SheetFailed,
+    SheetOpened,
+    SheetRequest,
+    SheetRows,
+)
 from importer.reader.xlsx import XlsxWorkbook
 from importer.reader.zip_kind import workbook_kind
 from importer.reader.zip_safety import UnsafeZip, checked_members
@@ -236,7 +244,7 @@ def read_xlsx(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
 def read_other(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
     """Read any other format by its module, which is imported only here: most files need none of them."""
     made = getattr(import_module(f"importer.reader.{job.kind}"), _OTHERS[job.kind])
-    workbook = made(stream, job.encoding) if job.kind in ("xls", "html") else made(stream)
+    workbook = made(stream, job.encoding) if job.kind in WITH_ENCODING else made(stream)
     name = choose_sheet(workbook.sheets, workbook.has_data() if job.sheet is None else {}, job.sheet)
     notes: list[str] = []
     send(out, SheetOpened(name))

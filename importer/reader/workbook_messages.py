@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+#: Kinds of content whose reader takes an encoding.
+WITH_ENCODING = ("xls", "html")
+
 
 class SheetRequest(msgspec.Struct, frozen=True):
     """One sheet to read. Sent by standard input, because the password must not be on a command line."""

@@ -68,6 +68,8 @@ def _mapping_notes(run: Run) -> list[str]:
         f"Column “{column}” looks like a misspelt “{field}”, but was sent as a preference."
         for column, field in misspelt(mapping)
     ]
-    if mapping.ignored:
-        notes.append("Not sent: " + ", ".join(f"“{column}”" for column in mapping.ignored) + ".")
+    # A source's own note names the columns without a name.
+    ignored = dict.fromkeys(column for column in mapping.ignored if column)
+    if ignored:
+        notes.append("Not sent: " + ", ".join(f"“{column}”" for column in ignored) + ".")
     return notes

@@ -33,13 +33,14 @@ def mapping_from(fields: Dict[str, str], inspection: Inspection) -> Mapping:
     uses = []
     for number, sight in enumerate(inspection.columns):
         field = fields.get(f"field-{number}", "ignored")
-        field = field if field in USES else "ignored"
+        field = field if field in USES and sight.column else "ignored"
         is_list = field in (PREFERENCE, VALUE) and f"list-{number}" in fields
         separator = SEPARATORS.get(fields.get(f"separator-{number}", ""), "") if is_list else ""
         name = ""
         if field == PREFERENCE:
             name = preference_name(fields.get(f"preference-{number}", "")) or preference_name(sight.column)
-        uses.append(ColumnUse(sight.column, field, name, is_list, separator))
+        is_date = field in (PREFERENCE, VALUE) and f"date-{number}" in fields
+        uses.append(ColumnUse(sight.column, field, name, is_list, separator, is_date))
     store = fields.get("store", "").strip()
     return Mapping(tuple(uses), (("store.code", store),) if store else ())
 

@@ -92,6 +92,9 @@ class Inspection(msgspec.Struct, frozen=True):
     sha256: str = ""
     sheet: str = ""
     header_row: int = 0
+    #: The row below that seems to be the header, where no name in `header_row` identifies the customer; otherwise 0.
+    better_row: int = 0
+    takes_encoding: bool = True
     notes: tuple[str, ...] = ()
     rows: int = 0
     whole: bool = True

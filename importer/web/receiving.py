@@ -57,7 +57,7 @@ def safe_name(name: str) -> str:
     last = unicodedata.normalize("NFC", name.replace("\\", "/")).rsplit("/", 1)[-1]
     plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in last)
     # Many scripts write vowels as marks (M), which \w does not match.
-    plain = "".join(c if unicodedata.category(c)[0] == "M" else re.sub(r"[^\w .()&+,@=-]", "_", c) for c in plain)
+    plain = "".join(c if unicodedata.category(c)[0] == "M" else re.sub(r"[^\w .()&+,@=~$-]", "_", c) for c in plain)
     plain = " ".join(plain.split()).lstrip(".").strip()
     if len(plain) > _LONGEST_NAME:
         stem, dot, suffix = plain.rpartition(".")

@@ -276,6 +276,7 @@ class ColumnRow(msgspec.Struct, frozen=True):
     kind: str
     preference: str
     is_list: bool
+    is_date: bool
     separator: str
     remarks: list[Remark]
 
@@ -293,7 +294,7 @@ def column_rows(t: Texts, inspection: Inspection, mapping: Mapping) -> list[Colu
             remarks.append(Remark(t("columns.looks_like", field=t(f"use.{hints[use.column]}")), True))
         if use.field == PREFERENCE and use.preference in wrong_names:
             remarks.append(Remark(wrong_names[use.preference], True))
-        if column.list_like and not use.is_list and use.field in (PREFERENCE, VALUE):
+        if column.list_like and not (use.is_list or use.is_date) and use.field in (PREFERENCE, VALUE):
             sign = t(f"sign.{column.separator}") if t.has(f"sign.{column.separator}") else column.separator
             remarks.append(Remark(t.n("columns.list_like", column.list_like, separator=sign), True))
         if column.filled and column.cells > column.filled:
@@ -306,6 +307,7 @@ def column_rows(t: Texts, inspection: Inspection, mapping: Mapping) -> list[Colu
                 _kind(use.field),
                 use.preference if use.preference != column.column else "",
                 use.is_list,
+                use.is_date,
                 separator_word(use.separator),
                 remarks,
             )

@@ -25,6 +25,7 @@ from importer.normaliser.samples import Sampler
 from importer.observer import Observer
 from importer.pipeline import resume, retry, run
 from importer.reader import open_source
+from importer.row_block import Cells, RowBlock
 from importer.runs.fields import organisation_fields
 from importer.runs.record import source_options
 from importer.settings.options import PACE, Settings
@@ -133,8 +134,9 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
     try:
         with open_source(task.path, source_options(task.settings, world.environ)) as source:
             mapping = _first_mapping(task, source.columns)
-            # Sample every column as a preference: it may become one.
-            sampler = Sampler(Mapping(tuple(ColumnUse(column, PREFERENCE, column) for column in source.columns)))
+            # Sample every column as a preference: it may become one. Names may occur twice, positions do not.
+            places = [str(place) for place in range(len(source.columns))]
+            sampler = Sampler(Mapping(tuple(ColumnUse(place, PREFERENCE, place) for place in places)))
             filled: Counter[str] = Counter()
             rows = 0
             whole = True
@@ -143,9 +145,10 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
                     whole = False
                     break
                 rows += len(block)
+                block = RowBlock(Cells(block.cells.columns, places, block.cells.row_numbers))
                 sampler.add(block)
-                for column in source.columns:
-                    filled[column] += sum(1 for cell in block.column(column) if cell.strip())
+                for place in places:
+                    filled[place] += sum(1 for cell in block.column(place) if cell.strip())
             seen = sampler.by_column()
             return Inspection(
                 name=source.name,
@@ -153,19 +156,21 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
                 sha256=source.sha256,
                 sheet=source.sheet,
                 header_row=source.header_row,
+                better_row=source.header.better_row,
+                takes_encoding=source.takes_encoding,
                 notes=source.notes,
                 rows=rows,
                 whole=whole,
                 columns=tuple(
                     InspectedColumn(
                         column,
-                        tuple(_short(sample) for sample in seen[column].samples),
+                        tuple(_short(sample) for sample in seen[place].samples),
                         rows,
-                        filled[column],
-                        seen[column].list_like,
-                        seen[column].separator,
+                        filled[place],
+                        seen[place].list_like,
+                        seen[place].separator,
                     )
-                    for column in source.columns
+                    for place, column in zip(places, source.columns, strict=True)
                 ),
                 mapping=mapping,
                 fields=fields,

@@ -46,6 +46,13 @@ def test_a_whole_row() -> None:
     assert not made.problems and not made.repairs and not made.blanks
 
 
+def test_a_problem_of_the_reader_shows_its_cell() -> None:
+    """Whoever looks for the cell finds what it contains, as with any other problem."""
+    found = (Problem(2, "Brand", "", "error_cell", "m", "a"), Problem(2, "Color", "known", "error_cell", "m", "a"))
+    made = _wide((A, "", "", "", "#N/A", "Blue"), problems=found)
+    assert [problem.value for problem in made.problems] == ["#N/A", "known"]
+
+
 def test_blanks_are_left_out_and_counted() -> None:
     """An empty cell sets nothing; what is counted is what would be sent that way."""
     made = _wide((A, "", "", "", "", "Blue"), (B, "", "", "", "Puma", " "), ("x", "", "", "", "", "Red"))

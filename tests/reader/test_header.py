@@ -176,6 +176,8 @@ def test_names_that_occur_twice_or_are_missing_matter_where_they_are_used(tmp_pa
         twice = Mapping((*used.columns, ColumnUse("x", "preference", "x")))
         with pytest.raises(SourceError, match="more than one column"):
             fit(twice, source.columns)
+        ignored = Mapping((*used.columns, ColumnUse("x", IGNORED), ColumnUse("x", IGNORED), ColumnUse("", IGNORED)))
+        assert fit(ignored, source.columns) == mapping
         assert any("C" in note for note in source.notes)
 
 

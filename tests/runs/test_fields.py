@@ -99,6 +99,13 @@ def test_a_file_whose_columns_are_known_is_sent(shop: Shop) -> None:
     assert summary.notes == ()
 
 
+def test_the_note_on_what_is_not_sent_names_columns(shop: Shop) -> None:
+    """Columns without a name have a note that says where they are."""
+    summary = shop.run(write(shop.folder / "nameless.csv", ("Mobile", "", "Size", "")))
+    assert any("without a name" in note and "D" in note for note in summary.notes)
+    assert not any("“”" in note for note in summary.notes)
+
+
 def test_unknown_columns_can_be_ignored(shop: Shop) -> None:
     """The other columns are sent, and a note names those that were not. A retry does not ask again."""
     summary = shop.run(unknown_columns="ignore")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import re
 import tomllib
@@ -10,14 +11,18 @@ from html import unescape
 import openpyxl
 import pytest
 
+from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.mapping import ColumnUse, Mapping
 from importer.settings.options import Settings
 from importer.web.forms import mapping_from, reading_from, settings_for
 from importer.web.messages import InspectedColumn, Inspection
 from importer.web.storage import ReadingChoices, Upload
+from tests.support.biff_writer import excel_95
 from tests.support.page import SAMPLES, Server, Visitor, ended, form_of, import_file, prepare, start
 
 LOOK = Inspection(columns=tuple(InspectedColumn(name, (), 0, 0, 0, "") for name in ("Phone", "Brands", "Remarks")))
+
+TWO_ROWS = b"Contact details,Name,Likes\nMobile,Email,Colour\n919876543210,a@b.com,Blue\n"
 
 
 def test_a_form_means_the_same_as_a_mapping_file() -> None:
@@ -37,6 +42,82 @@ def test_a_form_means_the_same_as_a_mapping_file() -> None:
         ColumnUse("Remarks", "ignored"),
     )
     assert mapping_from(fields, LOOK) == Mapping(uses, (("store.code", "S1"),))
+
+
+@pytest.mark.process
+def test_columns_without_a_name_or_with_the_same_name_can_be_ignored(visitor: Visitor) -> None:
+    """Each shows its own cells. Those without a name cannot be chosen, and those of one name only be ignored."""
+    address = visitor.upload("twice.csv", b"Mobile,,Size,,Size,Colour\n919876543210,n1,s1,n2,s2,Blue\n").url.path
+    page = visitor.settled(address).text
+    fields = form_of(page)
+    assert all(f"<code>{cell}</code>" in page for cell in ("n1", "s1", "n2", "s2"))
+    assert {name for name in fields if name.startswith("field-")} == {"field-0", "field-2", "field-4", "field-5"}
+    refused = visitor.post(f"{address}/mapping", fields)
+    assert refused.status_code == 422 and "“Size”" in refused.text.partition('role="alert"')[2]
+    ignored = {"field-2": "ignored", "field-4": "ignored", "field-1": "preference", "preference-1": "Size"}
+    visitor.post(f"{address}/mapping", {**fields, **ignored})
+    assert "1 row is ready" in visitor.settled(f"{address}/check").text
+    assert visitor.get(address).status_code == 200
+
+
+@pytest.mark.process
+def test_a_header_in_the_second_row_is_suggested(visitor: Visitor) -> None:
+    """Two rows of names: the page says which one has the customer's, and reads the file so when asked to."""
+    address = visitor.upload("two.csv", TWO_ROWS).url.path
+    page = visitor.settled(address).text
+    assert "row 2" in page.partition('role="alert"')[2].partition("</div>")[0]
+    visitor.post(f"{address}/reading", {"header_row": "2"})
+    page = visitor.settled(address).text
+    assert 'role="alert"' not in page
+    visitor.post(f"{address}/mapping", form_of(page))
+    assert "1 row is ready" in visitor.settled(f"{address}/check").text
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", ["page.xls", "old.xls", "new.xlsx"])
+def test_the_encoding_of_old_workbooks_can_be_set(name: str, visitor: Visitor) -> None:
+    """Notes about a web page named .xls and a workbook of Excel 95 ask for the encoding where letters are wrong. A
+    workbook in Unicode needs none."""
+    word = "Привет"
+    text = io.BytesIO()
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in (["Mobile", "City"], ["919876543210", word]):
+        book.active.append(row)
+    book.save(text)
+    rows = [[b"Mobile", b"City"], [b"919876543210", word.encode("cp1251")]]
+    table = f"<table><tr><td>Mobile<td>City<tr><td>919876543210<td>{word}</table>".encode("cp1251")
+    content = {"page.xls": table, "old.xls": excel_95(rows, charset=162), "new.xlsx": text.getvalue()}[name]
+    address = visitor.upload(name, content).url.path
+    page = visitor.settled(address).text
+    assert ('name="encoding"' in page) == (name != "new.xlsx")
+    visitor.post(f"{address}/reading", {"encoding": "cp1251"})
+    page = visitor.settled(address).text
+    assert word in page and 'name="delimiter"' not in page and 'name="short_rows"' not in page
+    assert ('name="encoding" value="cp1251"' in page) == (name != "new.xlsx")
+
+
+@pytest.mark.process
+def test_a_column_can_be_marked_as_dates(visitor: Visitor) -> None:
+    """Dates displayed without a year are rejected, with advice that the page can carry out: once the column is marked
+    as dates they are sent, and the mark stays. A column of lists cannot hold dates."""
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(["Mobile", "Birthday"])
+    book.active.append(["919876543210", datetime.date(2026, 3, 14)])
+    book.active["B2"].number_format = "d-mmm"
+    file = io.BytesIO()
+    book.save(file)
+    address = prepare(visitor, "birthdays.xlsx", file.getvalue())
+    assert OWN_CODES["preference_is_a_date"][0][1:] in visitor.get(f"{address}/check").text
+    fields = {**form_of(visitor.get(address).text), "date-1": "1"}
+    refused = visitor.post(f"{address}/mapping", {**fields, "list-1": "1"})
+    assert refused.status_code == 422 and "“Birthday”" in refused.text.partition('role="alert"')[2]
+    visitor.post(f"{address}/mapping", fields)
+    assert "1 row is ready" in visitor.settled(f"{address}/check").text
+    assert re.search(r'name="date-1"[^>]* checked', visitor.get(address).text)
+    report = ended(visitor, start(visitor, address))
+    assert 'class="state state-done"' in report.text
 
 
 def test_a_setting_is_read_as_the_command_line_reads_it() -> None:

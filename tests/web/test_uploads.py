@@ -67,6 +67,14 @@ def test_a_name_is_kept_in_its_own_script(name: str) -> None:
     assert safe_name(name) == name.replace("–", "_")
 
 
+@pytest.mark.process
+def test_a_lock_file_is_named_as_what_it_is(visitor: Visitor) -> None:
+    """Excel's lock file lies beside the workbook while that is open. Its name is kept, by which it is known."""
+    content = b"\x04Asha" + b" " * 50 + b"\x04\0" + "Asha".encode("utf-16-le") + b" \0" * 51
+    page = visitor.upload("~$customers.xlsx", content)
+    assert "is a lock file" in visitor.settled(page.url.path).text
+
+
 @given(st.text(max_size=300))
 def test_every_name_is_made_safe(name: str) -> None:
     """Any Unicode name becomes one path component, not hidden, and short enough for every file system."""

@@ -43,7 +43,11 @@ class ColumnPages:
         if upload.mapped and not inspection.fault[0]:
             with contextlib.suppress(ImporterError):
                 mapping = fit(load(upload.folder / "mapping.toml"), _names(inspection))
-        return self._show(request, upload, inspection, mapping, [])
+        return self._show(request, upload, inspection, mapping, [] if upload.mapped else self._header_below(inspection))
+
+    def _header_below(self, inspection: Inspection) -> list[str]:
+        row, better = inspection.header_row, inspection.better_row
+        return [self._site.t("columns.better_row", row=row, better=better)] if better else []
 
     def _show(
         self,
@@ -63,6 +67,7 @@ class ColumnPages:
             upload=upload,
             facts=views.facts(t, inspection),
             reading=_reading(upload, inspection),
+            may_be_short=inspection.kind != "workbook",
             sheets=inspection.sheets or upload.sheets,
             unreadable=[" ".join(inspection.fault)] if inspection.fault[0] else [],
             locked=inspection.locked or self._site.needs_password(upload.path, upload),
@@ -106,6 +111,8 @@ class ColumnPages:
             return RedirectResponse(f"/uploads/{upload.id}", 303)
         mapping = mapping_from(fields, inspection)
         reading, faults = reading_from(fields, HOW_SENT, upload.reading)
+        both = [use.column for use in mapping.columns if use.is_list and use.is_date]
+        faults += [self._site.t("columns.list_or_date", column=column) for column in both]
         try:
             fit(mapping, _names(inspection))
         except ImporterError as error:
@@ -114,6 +121,7 @@ class ColumnPages:
         if not faults and self._site.settings(upload).unknown_columns == "refuse":
             faults = views.unknown_words(self._site.t, inspection, mapping)
         if faults:
+            faults = [*self._header_below(inspection), *faults]
             return self._show(request, upload, inspection, mapping, faults, 422)
         samples = {c.column: ColumnSamples(c.samples, c.cells, c.list_like, c.separator) for c in inspection.columns}
         text = to_toml(mapping, samples, source=upload.name)
@@ -133,5 +141,9 @@ def _names(inspection: Inspection) -> list[str]:
 def _reading(upload: Upload, inspection: Inspection) -> list[tuple[str, str, str]]:
     """(setting, what was chosen, what was found) of each setting of how the file is read."""
     found = {"sheet": inspection.sheet, "header_row": str(inspection.header_row or "")}
-    names = ("sheet", "header_row") if inspection.kind == "workbook" else HOW_READ[:4]
+    names = {"sheet", "header_row"}
+    if inspection.takes_encoding:
+        names.add("encoding")
+    if inspection.kind != "workbook":
+        names.add("delimiter")
     return [(name, str(getattr(upload.reading, name) or ""), found.get(name, "")) for name in HOW_READ if name in names]
