@@ -17,7 +17,7 @@ from importer.errors import SettingsError
 from importer.model import FieldDefinition, Problem
 from importer.normaliser.mapping import Mapping
 from importer.reader import Source, open_source
-from importer.reader.survey import Survey
+from importer.reader.survey import Survey, surveyed
 from importer.row_block import RowBlock
 from importer.runs.fields import Columns, fitted, not_checked, organisation_fields
 from importer.runs.record import check_resubmit, choose_mapping, source_options
@@ -25,9 +25,6 @@ from importer.runs.stages import normaliser_of
 from importer.sender.feed import Selection, skip_codes
 from importer.settings.options import Settings
 from importer.world import World
-
-#: Large blocks are fast, and no sender waits for the first one.
-ROWS_AT_ONCE = 10_000
 
 
 def check(path: str, settings: Settings, world: World) -> Findings:
@@ -60,7 +57,7 @@ def _check_rows(
         normaliser = normaliser_of(columns.mapping, settings, fields or None)
         survey = Survey(source, columns.mapping)
         gatherer = Gatherer(columns.mapping, blank=settings.blank)
-        for block in _chosen(_surveyed(source, survey), settings):
+        for block in _chosen(surveyed(source, survey), settings):
             normalised = normaliser(block)
             gatherer.add(block, normalised)
             write(normalised.problems)
@@ -81,13 +78,6 @@ def _check_rows(
             refused=str(columns.refusal or ""),
         )
         return findings, survey.mapping()
-
-
-def _surveyed(source: Source, survey: Survey) -> Iterator[RowBlock]:
-    """Yield the rows. As before a run, the survey is of all of them, also of those that are not chosen."""
-    for block in source.blocks(ROWS_AT_ONCE):
-        survey.add(block)
-        yield block
 
 
 def _chosen(blocks: Iterator[RowBlock], settings: Settings) -> Iterator[RowBlock]:

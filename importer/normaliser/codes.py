@@ -82,8 +82,8 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
     ),
     "mobile_old_format": (
         "the mobile is written as before its country changed the numbers, and is not valid any more",
-        "Write it as it is dialled today: Mexico without the 1 after 52, Argentina with 9 after 54 and without 15, Brazil "
-        "with a 9 after the area code, Ivory Coast and Benin with 10 digits.",
+        "Write it as today: Mexico without the 1 after 52, Argentina with 9 after 54 and without 15, Brazil with 9 after "
+        "the area code, Ivory Coast and Benin with 10 digits.",
         "sheet owner",
     ),
     "mobile_invalid": (

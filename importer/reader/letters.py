@@ -26,9 +26,10 @@ _APOSTROPHES = "’´`‘"
 #: O’Neill, L’Oréal, Dell’Aqua, Levi’s, don’t.
 _ELIDED = re.compile(r"(?:^|.*[^\w])(?:o|d|l|m|n|s|t|j|c|qu|un|gl|dell|all|dall|nell|sull|sant|mc)", re.DOTALL)
 _ELIDED_BEFORE = re.compile(r"[aeiouyhàâéèêëîïôœæ]|[A-Z]")
-_SHORT_END = re.compile(r"(?:s|t|ll|m|d|n)(?!\w)", re.IGNORECASE)
+_SHORT_END = re.compile(r"(?:s|t|ll|re|ve|m|d|n)(?!\w)", re.IGNORECASE)
 #: Of all characters beyond ASCII, English sheets have this one most often: Men’s, don’t, kids’ wear.
 _ENGLISH_APOSTROPHE = 4.5
+_ENGLISH = re.compile(r"(?:.*[\s(/-])?[b-df-hj-np-tv-z]*[aeiouy][a-z]*", re.DOTALL | re.ASCII | re.IGNORECASE)
 _PLURAL = re.compile(r"(?:.*[^\w])?[A-Za-z]{3,}s", re.DOTALL)
 _MIXED_EAST_ASIAN = re.compile(
     "[\uac00-\ud7a3][\u3041-\u30ff\u4e00-\u9fff]|[\u3041-\u30ff\u4e00-\u9fff][\uac00-\ud7a3]"
@@ -95,11 +96,15 @@ def _symbol_cost(text: str, at: int) -> float:
     if character == "\xa0":
         return 10 if inside else 5
     if character in _APOSTROPHES and inside:
-        elided = _ELIDED.fullmatch(text[:at].lower()) and _ELIDED_BEFORE.match(after)
-        usual = elided or _SHORT_END.match(text, at + 1)
-        if character == "’" and usual and before.lower() not in "aiou":
+        english = _ENGLISH.fullmatch(text[:at])
+        capitals = before.isupper() and text[at + 1 : at + 3].strip().isupper()
+        # DÆMON and LÆS have the same bytes in the encoding of DOS.
+        elided = not (capitals and not english) and _ELIDED.fullmatch(text[:at].lower()) and _ELIDED_BEFORE.match(after)
+        usual = elided or (_SHORT_END.match(text, at + 1) and not (capitals and not english))
+        if character == "’" and usual and english and before.lower() not in "aiou":
             return _ENGLISH_APOSTROPHE
-        return (7 if character == "’" else 8.5) + (0 if usual else 8)
+        foreign = 0 if text[:at].rpartition(" ")[2].isascii() else 5
+        return (7 if character == "’" else 8.5) + (0 if usual else 8) + foreign
     if character == "·" and before in "lL" and after in "lL":
         return 3
     if character == "°" and after in "CF" and not before.isalpha():

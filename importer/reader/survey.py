@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -24,7 +26,8 @@ from importer.row_block import RowBlock
 from importer.system.late import late
 from importer.system.text import counted
 
-_ROWS = 10_000
+#: Large blocks are fast, and no sender waits for the first one.
+ROWS_AT_ONCE = 10_000
 #: The last rows of a sheet, where totals and remarks of an export stand.
 _LAST_ROWS = 10
 _REMEMBERED = 20_000
@@ -53,12 +56,22 @@ def survey(source: Source, mapping: Mapping, most: int = 0) -> Mapping:
     """The mapping with the facts of the sheet, of its first `most` rows if given. Raises `SourceError`."""
     found = Survey(source, mapping)
     seen = 0
-    for block in source.blocks(_ROWS):
-        found.add(block)
+    for block in surveyed(source, found):
         seen += len(block)
         if most and seen >= most:
             break
     return found.mapping()
+
+
+def surveyed(source: Source, survey: Survey) -> Iterator[RowBlock]:
+    """Yield the rows of the source, each block after its survey."""
+    blocks = source.blocks(ROWS_AT_ONCE)
+    following = next(blocks, None)
+    while (block := following) is not None:
+        survey.add(block)
+        following = next(blocks, None)
+        survey.ended = following is None
+        yield block
 
 
 class Survey:
@@ -73,6 +86,8 @@ class Survey:
         self._ranges = _Ranges(mapping)
         self._identifiers = _identifier_columns(mapping)
         self._tail: list[tuple[int, list[str], list[str]]] = []
+        #: The last block is the end of the sheet.
+        self.ended = True
 
     def add(self, block: RowBlock) -> None:
         """Raises `SourceError` for what refuses the file."""
@@ -84,15 +99,18 @@ class Survey:
             if quotes is not None and quotes.possible:
                 quotes.add(cells, block.cells.row_numbers)
         self._ranges.add(block)
-        numbers = list(block.cells.row_numbers[-_LAST_ROWS:])
+        numbers = block.cells.row_numbers[-_LAST_ROWS:]
         rows = zip(*[column[-_LAST_ROWS:] for column in block.cells.columns], strict=True)
-        keys = zip(*[block.column(column)[-_LAST_ROWS:] for column in self._identifiers], strict=True)
-        tail = [(number, list(row), list(key)) for number, row, key in zip(numbers, rows, keys, strict=True)]
+        keys = [block.column(column)[-_LAST_ROWS:] for column in self._identifiers]
+        tail = [
+            (number, list(row), [cells[at] for cells in keys])
+            for at, (number, row) in enumerate(zip(numbers, rows, strict=True))
+        ]
         self._tail = [*self._tail, *tail][-_LAST_ROWS:]
 
     def mapping(self) -> Mapping:
         """The mapping with the facts of the blocks."""
-        footers = tuple(number for number, row, key in self._tail if is_footer(row, key))
+        footers = tuple(number for number, row, key in self._tail if self.ended and is_footer(row, key))
         quoted = {column: quotes for column, quotes in self._quotes.items() if quotes.opening}
         notes = [
             f"Some cells of “{column}” are in quotes, others are not; the quotes were kept."
@@ -342,10 +360,16 @@ def _is_identifier(field: str, text: str, like: str, *, is_whole: bool, words: b
     if field == "mobile":
         if not any(map(str.isdigit, text)):
             return False
-        result = late("importer.normaliser.phones", "PhoneReader")().read(text)
+        result = _phones().read(text)
         # Without the country's rules, a number of as many digits as another one is valid too.
         return bool(result.text) or (result.code == "mobile_without_country" and _digits(text) == _digits(like))
     return is_whole and (words or any(map(str.isdigit, text))) and text != "" and form_of(text) == form_of(like)
+
+
+@cache
+def _phones() -> Any:
+    """Reads numbers with their country code. Its library is slow to load, and few sheets need it here."""
+    return late("importer.normaliser.phones", "PhoneReader")()
 
 
 def _digits(text: str) -> int:

@@ -16,8 +16,9 @@ from importer._version import __version__
 from importer.errors import Busy, SettingsError, SourceChanged, SourceError
 from importer.journal import Journal, Run, RunRecord
 from importer.journal.records import stored
-from importer.normaliser.mapping import MAP_COMMAND, Mapping, fit, propose
+from importer.normaliser.mapping import MAP_COMMAND, Mapping, fit, one_line, propose
 from importer.normaliser.mapping_file import load
+from importer.normaliser.synonyms import field_of
 from importer.reader import Source, SourceOptions
 from importer.runs.spool import FRAME, PIPED, STANDARD_INPUT, copied_word
 from importer.settings.options import PACE, Nightly, Settings
@@ -34,7 +35,22 @@ def choose_mapping(source: Source, settings: Settings) -> Mapping:
         return fit(mapping, source.columns, sheet=sheet, command=command)
     if source.header.better_row:
         raise _second_header_row(source, sheet)
+    if source.kind == "text" and (delimiter := _other_delimiter(source.columns)):
+        raise SourceError(
+            f"{sheet}: the header has one column, {one_line(source.columns[0])}.",
+            f"If {delimiter} separates the columns, pass --delimiter '{delimiter}'.",
+            code="columns",
+            on_page=f"If {delimiter} separates the columns, set the delimiter under “How the file is read”.",
+        )
     return propose(source.columns, sheet=sheet, command=command)
+
+
+def _other_delimiter(columns: abc.Sequence[str]) -> str:
+    """The character that may separate the names in the only column, "" if they are one name."""
+    if len(columns) > 1 or field_of(columns[0]):
+        return ""
+    parts = {mark: columns[0].split(mark) for mark in "^~:;|,\t" if mark in columns[0]}
+    return next((mark for mark, names in parts.items() if any(map(field_of, names))), "")
 
 
 def _second_header_row(source: Source, sheet: str) -> SourceError:

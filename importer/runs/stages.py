@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from importer.chunker.batches import MAX_BYTES, Chunker, batch_of
-from importer.model import FieldDefinition, Work
+from importer.journal import Change
+from importer.journal.records import OpenBatch
+from importer.model import FieldDefinition, Outcome, Status, Work
 from importer.normaliser.mapping import Mapping
 from importer.normaliser.normaliser import Normaliser
 from importer.runs.job import Job
@@ -84,10 +86,23 @@ def open_work(job: Job, unchanged: UnchangedFilter) -> list[Work]:
     found = SheetFeed(job.source, normaliser, Selection(), job.world.wall).customers_of(wanted)
     works = []
     for batch in batches:
-        customers = unchanged.sent_again([found[rows[0]] for rows in batch.rows])
-        again = batch_of(batch.batch_id, customers, batch.split_from, alone=batch.alone)
-        works.append(Work(again, batch.batch_id, attempts=batch.attempts, doubt=batch.doubt, opened=True))
+        again = [found[rows[0]] for rows in batch.rows if rows[0] in found]
+        if len(again) < len(batch.rows):
+            _give_up(job, batch, {row for rows in batch.rows if rows[0] not in found for row in rows}, whole=not again)
+        if again:
+            customers = unchanged.sent_again(again)
+            made = batch_of(batch.batch_id, customers, batch.split_from, alone=batch.alone)
+            works.append(Work(made, batch.batch_id, attempts=batch.attempts, doubt=batch.doubt, opened=True))
     return works
+
+
+def _give_up(job: Job, batch: OpenBatch, rows: set[int], *, whole: bool) -> None:
+    """Rows that an earlier version sent and this one rejects: the result of a request in doubt stays unknown. Rows that
+    were certainly not applied are read again."""
+    decided = job.journal.decided(job.run.key)
+    lost = [row for row in sorted(rows) if batch.doubt and not (row < len(decided) and decided[row])]
+    outcomes = [Outcome(row, Status.UNKNOWN, "no_answer", attempts=batch.attempts, at=job.world.wall()) for row in lost]
+    job.journal.write([Change(outcomes=outcomes, settled=(batch.batch_id,) if whole else ())], job.run.key)
 
 
 def selection_of(job: Job, again: list[Work]) -> Selection:

@@ -203,3 +203,13 @@ def test_a_text_without_line_ends_is_not_kept_while_its_encoding_is_judged() -> 
     with pytest.raises(SourceError):
         find_encoding("a", _Stream, None)  # type: ignore[arg-type]
     assert _Stream.taken < 4 * LONGEST_LINE
+
+
+@pytest.mark.parametrize(
+    ("cell", "encoding"),
+    [("SÆBY", "cp850"), ("TÆT", "cp850"), ("DÆMON", "cp850"), ("Hjördís", "mac_roman"), ("país", "mac_roman")],
+)
+def test_an_apostrophe_does_not_hide_a_letter(cell: str, encoding: str) -> None:
+    """Their bytes are an apostrophe in cp1252, where English words have it and these do not."""
+    found = readings([cell.encode(encoding)])
+    assert not is_clear(found) or found[0].cells == (cell,)

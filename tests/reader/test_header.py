@@ -128,6 +128,17 @@ def test_the_delimiter_of_the_header_decides(name: str, rows: int, tmp_path: Pat
         assert [cell for block in source.blocks() for cell in block.column(header[1])] == [value] * rows
 
 
+@pytest.mark.parametrize("delimiter", ["^", "~", ":"])
+def test_a_delimiter_that_is_not_looked_for_is_named(delimiter: str, tmp_path: Path) -> None:
+    """The header shows it, and the message says how to pass it."""
+    file = written(tmp_path, f"Mobile{delimiter}Colour\n{A}{delimiter}Blue\n")
+    with open_source(file) as source, pytest.raises(SourceError) as caught:
+        choose_mapping(source, Settings())
+    assert f"--delimiter '{delimiter}'" in caught.value.advice
+    with open_source(file, SourceOptions(delimiter=delimiter)) as source:
+        assert source.columns == ("Mobile", "Colour")
+
+
 def test_a_title_with_a_comma_does_not_decide(tmp_path: Path) -> None:
     """It is not the header."""
     with open_source(written(tmp_path, f"Report, Nov 2026\nKunde;Farbe\n{A};Blau\n{B};Rot\n")) as source:

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from importer.checker.check import check
+from importer.chunker.batches import batch_of
 from importer.errors import ExitCode, SourceError
-from importer.journal import Journal
+from importer.journal import Change, Journal
+from importer.model import Customer
 from importer.pipeline import report, resume, run
 from importer.sandbox import EmbeddedSandbox
-from tests.support.runs import results, settings, stopped_after, world
+from importer.sender.feed import SheetFeed
+from tests.support.runs import begun, results, settings, sheet, stopped_after, world
 
 REFUSED = {
     "a second table": "Customer ID,Colour\n" + "C-1,Blue\n" * 300 + "Customer ID,Size\nC-2,M\n",
@@ -119,3 +122,39 @@ def test_check_surveys_the_rows_that_a_run_surveys(tmp_path: Path) -> None:
                 run(str(source), own, world(sandbox, tmp_path))
             with pytest.raises(SourceError):
                 check(str(source), own, world(sandbox, tmp_path))
+
+
+def test_rows_that_only_an_earlier_version_sent_do_not_block_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer version may reject a row of a batch that is in doubt: its result is unknown, the others are sent."""
+    source = sheet(tmp_path / "rows.csv", 30)
+    with EmbeddedSandbox() as sandbox:
+        own = settings(sandbox, tmp_path / "reports")
+        with begun(str(source), own, world(sandbox, tmp_path)) as job:
+            sent = [Customer(row, f"91818{row:07}", custom_fields=(("Colour", f"colour {row}"),)) for row in (2, 3)]
+            job.journal.write([Change(opened=((batch_of(1, sent), 1),))], job.run.key)
+        found = SheetFeed.customers_of
+        monkeypatch.setattr(
+            SheetFeed,
+            "customers_of",
+            lambda self, wanted: {row: one for row, one in found(self, wanted).items() if row != 3},
+        )
+        done = resume(None, own, {}, world(sandbox, tmp_path))
+        assert (done.exit_code, done.rows.read, done.rows.succeeded, done.rows.unknown) == (ExitCode.ROWS, 30, 29, 1)
+    (lost,) = [row for row in results(tmp_path / "reports", done.run_id) if row["_status"] == "unknown"]
+    assert (lost["_row"], lost["_code"]) == ("3", "no_answer")
+
+
+def test_the_end_of_a_part_is_not_the_end_of_the_sheet(tmp_path: Path) -> None:
+    """With --limit, the last row that is read may be a customer whose id is a word for a total."""
+    source = tmp_path / "rows.csv"
+    source.write_text(
+        "\n".join(["Customer ID,Colour", "Total,red", *[f"C-{n},blue" for n in range(12_000)], "Sum,3"]) + "\n"
+    )
+    with EmbeddedSandbox() as sandbox:
+        one = settings(sandbox, tmp_path / "reports", limit=1)
+        assert check(str(source), one, world(sandbox, tmp_path)).rejected_rows == 0
+        assert run(str(source), one, world(sandbox, tmp_path)).rows.succeeded == 1
+        whole = settings(sandbox, tmp_path / "reports", limit=12_002)
+        assert check(str(source), whole, world(sandbox, tmp_path)).rejected_rows == 1
