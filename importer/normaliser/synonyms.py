@@ -132,7 +132,7 @@ def fold(name: str) -> str:
 
 
 def visible(name: str) -> str:
-    """A name without characters that nobody sees."""
+    """A name without invisible characters."""
     if name.isascii():
         return name
     return "".join(

@@ -191,7 +191,7 @@ def _nearest(path: Path) -> str | None:
 
 
 def _is_binary(path: Path, start: bytes) -> bool:
-    """Whether it is no text of any encoding: a zip file without its beginning, random bytes, or zeros."""
+    """Whether it is not text in any encoding: a zip file without its beginning, random bytes, or zeros."""
     if b"PK\x03\x04" in start:
         return True
     with path.open("rb") as stream:

@@ -219,7 +219,7 @@ def ole_name(path: Path) -> str:
 
 
 def zip_name(names: Iterable[str], mimetype: bytes) -> str | None:
-    """The name of a zipped document that is no workbook; None for anything else."""
+    """The name of a zipped document other than a workbook; None for anything else."""
     known = {name.replace("\\", "/").lower() for name in names}
     if "word/document.xml" in known:
         return "a Word document"

@@ -127,7 +127,7 @@ def find_header_row(records: Sequence[tuple[int, Sequence[str]]]) -> int | None:
 
 
 def shown_name(cell: str) -> str:
-    """A column name without quotes around it and characters that nobody sees."""
+    """A column name without quotes around it and invisible characters."""
     made = visible(cell)
     wrapped = _WRAPPED.fullmatch(made.strip())
     return made if wrapped is None else next(filter(None, wrapped.groups()))
@@ -272,7 +272,7 @@ def _without_numbers(cell: str) -> str:
     return re.sub(r"\d+", "9", cell.strip())
 
 
-#: The other way on where the header is not found.
+#: What else can help where the header is not found.
 _CLEAN_UP = "If cells contain the delimiter, put them in quotes; delete rows that are not part of the table."
 
 

@@ -114,7 +114,7 @@ class Moments:
         return found
 
     def of(self, moment: dt.datetime | dt.timedelta) -> str:
-        """The text of a moment that is no number."""
+        """The text of a moment that is not a number."""
         if self._kind == "time":
             day = dt.timedelta(days=1)
             since = moment if isinstance(moment, dt.timedelta) else moment - dt.datetime.combine(moment, dt.time())

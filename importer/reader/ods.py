@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import BinaryIO
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from importer.reader.ods_cells import attribute, count, shown_text, text_of
 from importer.reader.parts import Parts
-from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, UnreadableWorkbook, local_name
+from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, UnreadableWorkbook, local_name, xml_refused
 from importer.reader.workbook_messages import SheetRows
 from importer.reader.xlsx import BlockStream, Readable
 
@@ -69,7 +68,7 @@ class OdsWorkbook:
         """Yield start and end of every element; rows are freed after their end."""
         table: Element | None = None
         waiting = 0
-        try:
+        with xml_refused("its content is not XML"):
             for event, element in iterparse(self._content(), events=("start", "end"), forbid_dtd=True):
                 waiting += event == "start"
                 if waiting > MOST_ELEMENTS:
@@ -82,10 +81,6 @@ class OdsWorkbook:
                     element.clear()
                     if table is not None:
                         table.clear()
-        except DefusedXmlException:
-            raise UnreadableWorkbook("declares XML entities, like an attack; it was not read") from None
-        except (ParseError, ValueError, LookupError):
-            raise UnreadableWorkbook("is damaged: its content is not XML") from None
 
     def merged_rows(self, _name: str) -> list[tuple[int, int]]:
         """Empty: merged cells are reported with the rows."""

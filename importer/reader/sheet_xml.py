@@ -11,9 +11,11 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import zip_longest
 from xml.etree.ElementTree import Element, ParseError
 
+from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from importer.reader.number_formats import Shown, iso_shown, plain, plain_column
@@ -53,6 +55,17 @@ class UnreadableWorkbook(Exception):
         self.code = code
         self.advice = advice
         self.on_page = on_page
+
+
+@contextmanager
+def xml_refused(what: str) -> Iterator[None]:
+    """Raise `UnreadableWorkbook` for XML that is an attack or damaged."""
+    try:
+        yield
+    except DefusedXmlException:
+        raise UnreadableWorkbook("declares XML entities, like an attack; it was not read") from None
+    except (ParseError, ValueError, LookupError):
+        raise UnreadableWorkbook(f"is damaged: {what}") from None
 
 
 class UncommonXml(Exception):

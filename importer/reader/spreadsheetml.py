@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import BinaryIO
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from importer.reader.named_formats import shown_by
 from importer.reader.number_formats import Shown, iso_shown
-from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, UnreadableWorkbook, local_name
+from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, UnreadableWorkbook, local_name, xml_refused
 from importer.reader.workbook_messages import SheetRows
 
 _BATCH = 1000
@@ -99,7 +98,7 @@ class SpreadsheetmlWorkbook:
         """Yield start and end of every element; rows are freed after their end."""
         table: Element | None = None
         waiting = rows = 0
-        try:
+        with xml_refused("its content is not XML"):
             for event, element in iterparse(WithoutSpace(self._stream), events=("start", "end"), forbid_dtd=True):
                 waiting += event == "start"
                 if waiting > MOST_ELEMENTS:
@@ -117,10 +116,6 @@ class SpreadsheetmlWorkbook:
                         element.clear()
                         if table is not None:
                             table.clear()
-        except DefusedXmlException:
-            raise UnreadableWorkbook("declares XML entities, like an attack; it was not read") from None
-        except (ParseError, ValueError, LookupError):
-            raise UnreadableWorkbook("is damaged: its content is not XML") from None
 
     def rows(self, name: str) -> Iterator[SheetRows]:
         """Yield every row with content and its number."""

@@ -127,7 +127,7 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
 
 
 def named_sheet(names: tuple[str, ...], wanted: str) -> str:
-    """The sheet of this name. Case and the white space around it count only where they tell sheets apart."""
+    """The sheet of this name. Case and the white space around it count only where names differ in nothing else."""
     alike = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
     if wanted in names or len(alike) == 1:
         return wanted if wanted in names else alike[0]

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import BinaryIO, NamedTuple, Protocol
 from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring, iterparse
 
 from importer.reader.built_in_formats import language_of
@@ -26,6 +25,7 @@ from importer.reader.sheet_xml import (
     local_name,
     pieces,
     string_of,
+    xml_refused,
 )
 from importer.reader.split_rows import joined_rows
 from importer.reader.workbook_messages import SheetRows
@@ -168,7 +168,7 @@ class XlsxWorkbook:
         """Yield the elements of a large part; each is freed after use."""
         holder: Element | None = None
         waiting = 0
-        try:
+        with xml_refused("a part of it is not XML"):
             for event, element in iterparse(
                 BlockStream(self._parts.blocks(member, 1 << 16)), events=("start", "end"), forbid_dtd=True
             ):
@@ -185,10 +185,6 @@ class XlsxWorkbook:
                     element.clear()
                     if holder is not None:
                         holder.clear()
-        except DefusedXmlException:
-            raise UnreadableWorkbook("declares XML entities, like an attack; it was not read") from None
-        except (ParseError, ValueError, LookupError):
-            raise UnreadableWorkbook("is damaged: a part of it is not XML") from None
 
     @property
     def hidden_rows(self) -> int:

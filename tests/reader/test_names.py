@@ -64,7 +64,7 @@ def test_a_text_named_like_a_workbook_is_read(suffix: str, encoding: str, tmp_pa
 
 @pytest.mark.parametrize("wanted", ["Customers", "customers", "CUSTOMERS", " Customers ", "customers\t"])
 def test_a_sheet_is_found_in_any_case(wanted: str, tmp_path: Path) -> None:
-    """Nobody sees the white space around a name."""
+    """White space around a name is invisible."""
     with open_source(_book(tmp_path, "Other", "Customers"), SourceOptions(sheet=wanted)) as source:
         assert source.sheet == "Customers"
 

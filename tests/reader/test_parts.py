@@ -137,7 +137,7 @@ def test_a_row_split_over_elements_is_one_row(prefix: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("second", ['<row r="2">{}</row>', '<row r="2" hidden="1">{}</row>'])
 def test_a_cell_that_occurs_twice_is_refused(second: str, tmp_path: Path) -> None:
-    """Nobody can say which of them is right."""
+    """It is uncertain which of them is right."""
     rows = ROWS + second.format(text_cell("B2", "blue"))
     with pytest.raises(SourceError, match="twice"):
         read(write_parts(tmp_path / "a.xlsx", parts_of(rows, ("mobile", "Brand"))))
