@@ -95,7 +95,7 @@ def preference_name(column: str) -> str:
 
 
 def named_in_cell(cell: str) -> str:
-    """The preference that a cell of a long sheet names, without invisible characters and what a program wrote around it."""
+    """The preference that a cell of a long sheet names, without invisible characters and quotes of a program."""
     if cell[:2] == '="' and (formula := FORMULA.fullmatch(cell.strip())):
         cell = formula[1].replace('""', '"')
     return preference_name(visible(cell))
