@@ -9,7 +9,6 @@ import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +18,7 @@ from importer.errors import ImporterError, SourceError
 from importer.model import Problem
 from importer.reader.archive import Content
 from importer.reader.header import SEARCHED_ROWS, Header, column_letters, find_header_row, header_of
+from importer.reader.row_spool import RowSpool
 from importer.reader.source import Source, SourceOptions, own_problem
 from importer.reader.workbook_messages import (
     WITH_ENCODING,
@@ -38,11 +38,6 @@ _KEPT_ENVIRONMENT = (
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE", "APPDATA",
 )  # fmt: skip
 _SAVE = "Open it in a spreadsheet program, save it there and import it again."
-
-#: Rows of a short sheet, which cost little memory. A second child would take longer than their sending.
-_KEPT_ROWS = 5000
-
-
 _MOST_COLUMNS_NAMED = 5
 
 
@@ -57,7 +52,7 @@ class WorkbookSource(Source):
         super().__init__(path=path, name=name, sheet=child.opened.sheet, header=header)
         self._job = msgspec.structs.replace(job, sheet=child.opened.sheet)
         self._ahead: tuple[_Child, list[SheetRows]] | None = (child, rows)
-        self._kept: list[SheetRows] | None = None
+        self._spool = child.spool
         self.settings = {"sheet": self.sheet, "header_row": str(header.row)}
         self.takes_encoding = job.kind in WITH_ENCODING
         for note in child.opened.notes:
@@ -66,32 +61,31 @@ class WorkbookSource(Source):
     def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
         self._blank_rows = 0
         builder = _BlockBuilder(self)
-        for message in self._messages() if self._kept is None else self._kept:
+        for message in self._spool.rows() if self._spool.is_whole else self._parsed():
             yield from builder.add(message, rows)
         yield from builder.rest()
 
-    def _messages(self) -> Iterator[SheetRows]:
-        """The rows from the child; those of a short sheet are kept, as it is read several times."""
+    def _parsed(self) -> Iterator[SheetRows]:
+        """The rows from the child, which keeps them for the next reading."""
         if self._ahead is None:
             child = _Child(self.name, self._job)
             ahead: list[SheetRows] = []
         else:
             (child, ahead), self._ahead = self._ahead, None
-        kept: list[SheetRows] = []
-        short = True
         with child:
-            for message in chain(ahead, child.rows()):
-                short = short and (not kept or message.numbers[-1] - kept[0].numbers[0] < _KEPT_ROWS)
-                kept = [*kept, message] if short else []
-                yield message
+            yield from ahead
+            yield from child.rows()
             for note in (*child.notes, *_hidden_note(self, child.hidden_columns)):
                 self.add_note(note)
-        self._kept = kept if short else None
+        if self._spool is not child.spool:
+            self._spool.close()
+            self._spool = child.spool
 
     def close(self) -> None:
         if self._ahead is not None:
             self._ahead[0].close()
             self._ahead = None
+        self._spool.close()
 
 
 def _hidden_note(source: Source, hidden: Sequence[int]) -> list[str]:
@@ -175,6 +169,7 @@ class _Child:
     def __init__(self, name: str, job: SheetRequest) -> None:
         self._name = name
         self._ended = False
+        self.spool = RowSpool()
         #: Notes that the child sent at its end, and the positions of columns that are not displayed.
         self.notes: tuple[str, ...] = ()
         self.hidden_columns: tuple[int, ...] = ()
@@ -211,6 +206,7 @@ class _Child:
             else:
                 self._ended = True
                 if isinstance(message, SheetDone):
+                    self.spool.complete = True
                     self.notes, self.hidden_columns = message.notes, message.hidden_columns
 
     def _next(self) -> ChildMessage:
@@ -222,6 +218,8 @@ class _Child:
         if not length or len(block) < length:
             raise self._died()
         message = self._decoder.decode(block)
+        if isinstance(message, SheetRows):
+            self.spool.add(block)
         if isinstance(message, SheetFailed):
             raise SourceError(
                 f"{self._name}{message.message}",
