@@ -24,6 +24,7 @@ from importer.runs.record import check_resubmit, choose_mapping, source_options
 from importer.runs.stages import normaliser_of
 from importer.sender.feed import Selection, skip_codes
 from importer.settings.options import Settings
+from importer.system.garbage import collection_paused
 from importer.world import World
 
 
@@ -53,7 +54,7 @@ def _check_rows(
     fields: tuple[FieldDefinition, ...] | None,
 ) -> tuple[Findings, Mapping]:
     """The findings of one reading, and the mapping with the facts of the sheet."""
-    with _problems_file(settings.output, path) as write:
+    with _problems_file(settings.output, path) as write, collection_paused():
         normaliser = normaliser_of(columns.mapping, settings, fields or None)
         survey = Survey(source, columns.mapping)
         gatherer = Gatherer(columns.mapping, blank=settings.blank)

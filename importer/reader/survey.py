@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -36,6 +36,8 @@ _NAMES = 1_000
 _RANGE = re.compile(r"\d{1,3}\s*[-–/]\s*\d{1,3}(?:\s*[^\W\d_]{1,8}\.?)?")
 _DAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])/(?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])")
 _YEAR = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
+_DIGIT = re.compile(r"\d")
+_NONE: frozenset[str] = frozenset()
 _DIGITS = frozenset(map(str, range(10)))
 #: What explains a row that has the names of fields.
 _NOT_DATA = frozenset(("header_again", "not_a_customer"))
@@ -149,20 +151,27 @@ class _SecondHeader:
         if not self._columns:
             return
         columns = [block.cells.columns[block.cells.names.index(column)] for column in self._columns]
-        candidates = {
-            at
-            for cells in columns
-            for at, cell in enumerate(cells)
-            if cell[-1:] not in _DIGITS and cell and "@" not in cell and self._may_head(cell)
-        }
+        candidates = self._candidates(columns)
         if not candidates:
             return
         explained = {problem.row_number for problem in block.problems if problem.code in _NOT_DATA}
-        for at in sorted(candidates):
+        for at in candidates:
             number = block.cells.row_numbers[at]
             keys = [cells[at] for cells in columns if cells[at].strip()]
             if number not in explained and all(map(self._may_head, keys)) and self._is_header(block, at):
                 raise self._refusal(number)
+
+    def _candidates(self, columns: Sequence[Sequence[str]]) -> list[int]:
+        """The rows whose first filled identifier is like a name: a header has names in all of them."""
+        found: list[int] = []
+        open_rows: Iterable[int] = range(len(columns[0]))
+        for cells in columns:
+            odd = [at for at in open_rows if cells[at][-1:] not in _DIGITS and "@" not in cells[at]]
+            found += [at for at in odd if cells[at].strip() and self._may_head(cells[at])]
+            open_rows = [at for at in odd if not cells[at].strip()]
+            if not open_rows:
+                break
+        return sorted(found)
 
     def _may_head(self, cell: str) -> bool:
         """Whether a cell in the identifier's column can be in a header."""
@@ -259,8 +268,14 @@ class _Ranges:
             for name, values in by_name.items():
                 self._add(name, values)
         for column, cells in zip(block.cells.names, block.cells.columns, strict=True):
-            if column in self._preferences:
-                self._add(self._preferences[column], set(cells))
+            preference = self._preferences.get(column)
+            # Most columns have no digit at all, or the values of the block before.
+            if (
+                preference is not None
+                and _DIGIT.search("".join(cells))
+                and not self._seen.get(preference, _NONE).issuperset(cells)
+            ):
+                self._add(preference, set(cells))
 
     def _add(self, name: str, values: set[str]) -> None:
         if name not in self._seen and len(self._seen) >= _NAMES:
