@@ -52,7 +52,8 @@ class WorkbookSource(Source):
         super().__init__(path=path, name=name, sheet=child.opened.sheet, header=header)
         self._job = msgspec.structs.replace(job, sheet=child.opened.sheet)
         self._ahead: tuple[_Child, list[SheetRows]] | None = (child, rows)
-        self._spool = child.spool
+        #: Of the first complete reading, which also adds the notes.
+        self._spool = RowSpool()
         self.settings = {"sheet": self.sheet, "header_row": str(header.row)}
         self.takes_encoding = job.kind in WITH_ENCODING
         for note in child.opened.notes:
@@ -77,9 +78,8 @@ class WorkbookSource(Source):
             yield from child.rows()
             for note in (*child.notes, *_hidden_note(self, child.hidden_columns)):
                 self.add_note(note)
-        if self._spool is not child.spool:
-            self._spool.close()
-            self._spool = child.spool
+        self._spool.close()
+        self._spool = child.spool
 
     def close(self) -> None:
         if self._ahead is not None:
