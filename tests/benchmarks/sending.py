@@ -41,6 +41,8 @@ def write_sheet(path: Path, rows: int) -> None:
         file.write("mobile,email,Favorite Color,Favorite Brand\n")
         for number in range(rows):
             mobile = 917_000_000_000 + (number * 7919) % 2_999_999_999
+            # No mobile that looks as if a program had rounded it.
+            mobile += mobile % 100_000 == 0
             file.write(f"{mobile},c{number}@example.com,{rnd.choice(['Blue', 'Red'])},Puma\n")
 
 
