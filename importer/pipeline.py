@@ -1,7 +1,7 @@
 """The pipeline: what the program does, in order. Read this first.
 
-`run` opens the source and maps its columns. `_send` makes the stages of sending, in their order. `send_rows` is the
-road of a row through them, from the reader to the journal.
+`run` opens the source, maps its columns and surveys its rows. `_send` makes the stages of sending, in their order.
+`send_rows` is the road of a row through them, from the reader to the journal.
 """
 
 from __future__ import annotations

@@ -65,13 +65,18 @@ class Sending:
         if again:
             os._exit(ExitCode.INTERRUPTED)
         if not self._world.stopper.ask():
-            # Nothing is sent yet: temporary files are removed on the way out.
+            # Temporary files are removed on the way out.
+            self._print("interrupted", "Interrupted before the first request.")
             raise KeyboardInterrupt
         text = "Stopping: waiting up to 10 s for in-flight requests. Press Ctrl-C again to stop at once."
+        self._print("stopping", text)
+
+    def _print(self, name: str, text: str) -> None:
+        """Print a line from a signal handler, which must not use the log itself."""
         line = f"\n{text}\n".encode()
         if self._json_lines:
-            # A program reads each line; a signal handler must not use the log itself.
-            event = {"at": stamp(self._world.wall()), "text": text, "event": "stopping", "level": "info"}
+            # A program reads each line.
+            event = {"at": stamp(self._world.wall()), "text": text, "event": name, "level": "info"}
             line = msgspec.json.encode(event) + b"\n"
         with suppress(OSError):
             os.write(2, line)

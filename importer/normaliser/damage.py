@@ -70,7 +70,7 @@ _WRITTEN_DIGITS = 17
 _ODD = re.compile(r"[^!-~ ]|^['`=]")
 _SPACES = re.compile(r"\s")
 #: A text cell as some programs export it.
-FORMULA = re.compile(r'="((?:[^"]|"")*)"')
+_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
 _POINT_ZERO = re.compile(r"([+-]?\d+)[.,]0+", re.ASCII)
 # Excel, LibreOffice and Python write the exponent's sign, which distinguishes their numbers from an ID like 5E10.
 _SCIENTIFIC = re.compile(r"(\d{1,3})(?:[.,](\d+))?[eE]\+(\d{1,3})", re.ASCII)
@@ -100,6 +100,12 @@ _MONTH_DATE = re.compile(
 )
 
 
+def formula_text(text: str) -> str | None:
+    """The text in a cell `="…"`, None for any other cell."""
+    formula = _FORMULA.fullmatch(text) if text[:2] == '="' else None
+    return None if formula is None else formula[1].replace('""', '"').strip()
+
+
 def clean(text: str) -> CellResult:
     """Repair white space, invisible characters, other scripts' digits, and an apostrophe or `="…"` around a number."""
     text = text.strip()
@@ -120,9 +126,8 @@ def clean(text: str) -> CellResult:
         if made != text:
             repairs.append("digits_rewritten")
             text = made
-    formula = FORMULA.fullmatch(text)
-    if formula:
-        text = formula.group(1).strip()
+    if (inner := formula_text(text)) is not None:
+        text = inner
         repairs.append("formula_quotes_removed")
     if text[:1] in _APOSTROPHES and _is_number_or_date(text[1:]):
         text = text[1:]

@@ -9,10 +9,10 @@ QUOTES = {"'": "'", '"': '"', "“": "”“", "„": "“”", "‘": "’", "�
 
 
 class SheetFacts(msgspec.Struct, frozen=True):
-    """`quotes`: (column, opening quote) where every filled cell is in quotes. `ranges`: preferences that mix ranges
+    """`quotes`: columns of which every filled cell is in quotes. `ranges`: preferences that mix ranges
     like 18-25 with dates. `footers`: rows at the end that are not customers. `notes`: for the user."""
 
-    quotes: tuple[tuple[str, str], ...] = ()
+    quotes: tuple[str, ...] = ()
     ranges: tuple[str, ...] = ()
     footers: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ import msgspec
 
 from importer.errors import SourceError
 from importer.model import FIELDS, IDENTIFIERS
-from importer.normaliser.damage import FORMULA
+from importer.normaliser.damage import formula_text
 from importer.normaliser.destroyed import destroyed
 from importer.normaliser.facts import SheetFacts
 from importer.normaliser.synonyms import field_of, fold, likeness, near_field, visible
@@ -96,9 +96,8 @@ def preference_name(column: str) -> str:
 
 def named_in_cell(cell: str) -> str:
     """The preference that a cell of a long sheet names, without invisible characters and quotes of a program."""
-    if cell[:2] == '="' and (formula := FORMULA.fullmatch(cell.strip())):
-        cell = formula[1].replace('""', '"')
-    return preference_name(visible(cell))
+    inner = formula_text(cell.strip())
+    return preference_name(visible(cell if inner is None else inner))
 
 
 def propose(columns: Sequence[str], *, sheet: str = "", command: str = MAP_COMMAND) -> Mapping:
@@ -217,9 +216,9 @@ def mistakes_of(mapping: Mapping, columns: Sequence[str]) -> list[str]:
         faults.append(f"{named(wrong)} cannot be the same for every row.")
     names: dict[str, list[str]] = {}
     for use in mapping.preferences:
-        names.setdefault(_same_preference(use.preference), []).append(use.column)
+        names.setdefault(likeness(use.preference), []).append(use.column)
     for name in constants:
-        names.setdefault(_same_preference(name), []).append(f"{name} (constant)")
+        names.setdefault(likeness(name), []).append(f"{name} (constant)")
     faults += [
         f"{named(feeding)} are all mapped to one preference: keep one and ignore the others."
         for feeding in names.values()
@@ -264,10 +263,6 @@ def mistakes_of(mapping: Mapping, columns: Sequence[str]) -> list[str]:
             " Add a column with the name of each preference to set."
         )
     return faults
-
-
-def _same_preference(name: str) -> str:
-    return likeness(name)
 
 
 def _raise(faults: Sequence[str], sheet: str, command: str) -> None:

@@ -104,7 +104,7 @@ class Normaliser:
             for kind in IDENTIFIERS
             if (column := mapping.column_of(kind)) is not None
         ]
-        self._quoted = dict(mapping.facts.quotes)
+        self._quoted = frozenset(mapping.facts.quotes)
         self._last_rows = frozenset(mapping.facts.footers)
         self._uses = {use.column: use for use in mapping.columns if use.field != IGNORED}
         self._readers = [self._reader(use.preference, use) for use in mapping.preferences]
@@ -162,7 +162,7 @@ class Normaliser:
         return ValueReader(name, use, definition, rejects_dates=rejects_dates)
 
     def _remove_quotes(self, rows: BlockResult, columns: dict[str, list[str]]) -> None:
-        for column in self._quoted.keys() & columns.keys():
+        for column in self._quoted & columns.keys():
             before = columns[column]
             columns[column] = after = list(map(unquoted, before))
             for at, (cell, text) in enumerate(zip(before, after, strict=True)):

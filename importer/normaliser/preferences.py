@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from importer.model import FieldDefinition
-from importer.normaliser.damage import FORMULA, is_changed_range
+from importer.normaliser.damage import formula_text, is_changed_range
 from importer.normaliser.destroyed import destroyed
 from importer.normaliser.mapping import ColumnUse
 
@@ -62,8 +62,8 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
 
     def _read(self, text: str) -> Pair | InvalidPreference | None:
         value = text.strip()
-        if value[:2] == '="' and (formula := FORMULA.fullmatch(value)):
-            value = formula[1].replace('""', '"').strip()
+        if (inner := formula_text(value)) is not None:
+            value = inner
             self.repaired[text] = "formula_quotes_removed"
         if not value:
             return None

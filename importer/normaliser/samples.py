@@ -17,7 +17,7 @@ class Sampler:
     """Takes the blocks of a sheet with `add`, returns the samples of its preference columns with `by_column`."""
 
     def __init__(self, mapping: Mapping) -> None:
-        self._quoted = dict(mapping.facts.quotes)
+        self._quoted = frozenset(mapping.facts.quotes)
         self._columns = {use.column: _SampledColumn() for use in mapping.columns if use.field in (PREFERENCE, VALUE)}
 
     def add(self, block: RowBlock) -> None:

@@ -47,7 +47,8 @@ class FrameSource(Source):
                 if not numbers:
                     continue
             problems = (
-                tuple(
+                tuple(own_problem(number, code) for number, code in self.header.not_data(cells, numbers))
+                + tuple(
                     own_problem(number, "control_character")
                     for number, row in zip(numbers, zip(*cells, strict=True), strict=True)
                     if CONTROLS.search("".join(row))

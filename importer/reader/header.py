@@ -9,6 +9,7 @@ import msgspec
 
 from importer.errors import SourceError
 from importer.model import IDENTIFIERS, RESULT_COLUMNS, Status
+from importer.normaliser.mapping import one_line
 from importer.normaliser.synonyms import field_of, likeness, visible
 from importer.system.late import late
 
@@ -277,7 +278,7 @@ _CLEAN_UP = "If cells contain the delimiter, put them in quotes; delete rows tha
 
 
 def _shown(cell: str) -> str:
-    return f"“{cell if len(cell) <= 40 else cell[:39] + '…'}”"
+    return f"“{one_line(cell)}”"
 
 
 def read_header(
@@ -289,7 +290,7 @@ def read_header(
     skipped: int = 0,
     given: bool = False,
 ) -> Header:
-    """The header in `cells`, checked against the rows `below` it. Raises `SourceError` for ambiguous names."""
+    """The header in `cells`, compared with the rows `below` it. Raises `SourceError` where there are no names."""
     width = len(cells)
     while width and not cells[width - 1].strip() and not any(len(record) >= width for record in below):
         width -= 1

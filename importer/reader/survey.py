@@ -81,7 +81,7 @@ class Survey:
 
     def __init__(self, source: Source, mapping: Mapping) -> None:
         self._mapping = mapping
-        self._header_again = _SecondHeader(source, mapping)
+        self._second_header = _SecondHeader(source, mapping)
         self._line_breaks = _LineBreaks(source, mapping) if source.has_line_breaks else None
         used = {use.column for use in mapping.columns} - set(mapping.ignored)
         self._quotes = {column: _Quotes() for column in source.columns if column in used}
@@ -93,7 +93,7 @@ class Survey:
 
     def add(self, block: RowBlock) -> None:
         """Raises `SourceError` for what refuses the file."""
-        self._header_again.add(block)
+        self._second_header.add(block)
         if self._line_breaks is not None:
             self._line_breaks.add(block)
         for column, cells in zip(block.cells.names, block.cells.columns, strict=True):
@@ -125,7 +125,7 @@ class Survey:
                 f"{counted(cells, 'cell')} with line breaks {'was' if cells == 1 else 'were'} read as one value."
             )
         facts = SheetFacts(
-            tuple((column, quotes.opening) for column, quotes in quoted.items() if quotes.encloses_all(footers)),
+            tuple(column for column, quotes in quoted.items() if quotes.encloses_all(footers)),
             self._ranges.mixed(),
             footers,
             tuple(notes),
@@ -203,10 +203,10 @@ class _SecondHeader:
             f"{source.header.row}): a second table begins there.",
             f"If row {number} is the header, pass --header-row {number}; otherwise delete it."
             if below
-            else "Import each table as a file or sheet of its own.",
+            else "Import each table as its own file or sheet.",
             on_page=f"If row {number} is the header, set it under “How the file is read”; otherwise delete it."
             if below
-            else "Upload each table as a file or sheet of its own.",
+            else "Upload each table as its own file or sheet.",
             code="second_table",
         )
 

@@ -37,7 +37,7 @@ def choose_mapping(source: Source, settings: Settings) -> Mapping:
         raise _second_header_row(source, sheet)
     if source.kind == "text" and (delimiter := _other_delimiter(source.columns)):
         raise SourceError(
-            f"{sheet}: the header has one column, {one_line(source.columns[0])}.",
+            f"{sheet}: the header has one column, “{one_line(source.columns[0])}”.",
             f"If {delimiter} separates the columns, pass --delimiter '{delimiter}'.",
             code="columns",
             on_page=f"If {delimiter} separates the columns, set the delimiter under “How the file is read”.",
@@ -49,7 +49,7 @@ def _other_delimiter(columns: abc.Sequence[str]) -> str:
     """The character that may separate the names in the only column, "" if they are one name."""
     if len(columns) > 1 or field_of(columns[0]):
         return ""
-    parts = {mark: columns[0].split(mark) for mark in "^~:;|,\t" if mark in columns[0]}
+    parts = {mark: columns[0].split(mark) for mark in "^~:" if mark in columns[0]}
     return next((mark for mark, names in parts.items() if any(map(field_of, names))), "")
 
 

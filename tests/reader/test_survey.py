@@ -122,6 +122,15 @@ def test_a_second_table_refuses_the_file(name: str, tmp_path: Path) -> None:
     assert f"row {row} contains column names" in str(refusal(tmp_path, text))
 
 
+def test_a_header_that_a_data_frame_repeats_is_rejected() -> None:
+    """Frames are joined from files that each had one."""
+    frame = pd.DataFrame(
+        [["C-1", "Blue"], ["customer id", "COLOUR"], ["C-2", "Red"]], columns=["Customer ID", "Colour"]
+    )
+    with FrameSource(frame) as source:
+        assert found_in(source) == ({2: ("C-1", "Blue"), 4: ("C-2", "Red")}, {3: "header_again"})
+
+
 def test_a_second_table_in_a_workbook_and_a_data_frame(tmp_path: Path) -> None:
     """The rule is that of the rows, not of the format."""
     rows = [["Customer ID", "Colour"], ["C-1", "Blue"], ["Customer ID", "Size"], ["C-2", "M"]]

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from importer.cli.sending import Sending
 from importer.errors import ExitCode, Stop
 from importer.model import MaxErrors, Rate, Status
 from importer.pipeline import Stages
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sender.engine import GRACE
 from importer.sender.work import Deadline
+from importer.settings.options import Settings
 from importer.settings.values import read_rate
 from tests.support.sending import Limits, customers, magic, ran
 
@@ -327,6 +329,15 @@ def test_an_ignored_hangup_does_not_stop_the_run(tmp_path: Path) -> None:
         process.send_signal(signal.SIGHUP)
         _, err = process.communicate(timeout=250)
         assert process.returncode == 0, err.decode()
+
+
+@pytest.mark.parametrize("json_lines", [False, True])
+def test_an_interrupt_before_the_first_request_says_so(capfd: pytest.CaptureFixture[str], json_lines: bool) -> None:
+    """A large sheet is read for seconds before its run begins: Ctrl-C then ends the program with a line."""
+    with Sending(quiet=True, settings=Settings(), json_lines=json_lines), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    line = capfd.readouterr().err.strip()
+    assert (json.loads(line)["event"] if json_lines else line[:11].lower()) == "interrupted"
 
 
 @pytest.mark.process
