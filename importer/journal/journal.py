@@ -92,9 +92,9 @@ class Journal(JournalConnection):
         """Whether an unfinished run reads this file."""
         return any(run.record.source == source for run in self._select(sa.select(RUNS).where(~RUNS.c.finished)))
 
-    def imported_whole(self, base_url: str, sha256: str) -> Run | None:
-        """Return the newest run of this content to this target in which every row succeeded."""
-        return next((run for run in self.imported(base_url, sha256) if run.exit_code == 0), None)
+    def imported_whole(self, organisation: tuple[str, str], sha256: str) -> Run | None:
+        """Return the newest run of this content for this organisation in which every row succeeded."""
+        return next((run for run in self.imported(organisation, sha256) if run.exit_code == 0), None)
 
     def of_source(self, place: str) -> Run | None:
         """Return the newest run of the file at this path."""
@@ -102,13 +102,17 @@ class Journal(JournalConnection):
         found = self._select(query.order_by(RUNS.c.id.desc()).limit(1))
         return found[0] if found else None
 
-    def imported(self, base_url: str, sha256: str) -> list[Run]:
-        """Return the runs that read this content to the end for this target, newest first."""
+    def imported(self, organisation: tuple[str, str], sha256: str) -> list[Run]:
+        """Return the runs that read this content to the end for this organisation, newest first. `organisation`: as
+        `RunRecord.organisation`."""
         found = self._select(sa.select(RUNS).where(RUNS.c.source_sha256 == sha256).order_by(RUNS.c.id.desc()))
         return [
             run
             for run in found
-            if run.finished and run.exit_code in (0, 3) and run.record.base_url == base_url and not _partial(run)
+            if run.finished
+            and run.exit_code in (0, 3)
+            and run.record.organisation == organisation
+            and not _partial(run)
         ]
 
     def relocate(self, run: Run, source: str) -> None:

@@ -8,10 +8,19 @@ from importer.errors import JournalError
 from importer.model import RequestCounts
 from importer.settings.options import Settings
 
+#: How the journal names the sandbox of a run.
+SANDBOX = "sandbox"
+
 
 def stored(settings: Settings) -> msgspec.Raw:
     """Settings as a record stores them."""
     return msgspec.Raw(msgspec.msgpack.encode(settings))
+
+
+def organisation_of(base_url: str, key_name: str) -> tuple[str, str]:
+    """Return what tells organisations apart: the server and the name of the credentials, because one server has many.
+    The sandbox of a run has only one."""
+    return base_url, "" if base_url == SANDBOX else key_name
 
 
 class RunRecord(msgspec.Struct, frozen=True):
@@ -34,6 +43,11 @@ class RunRecord(msgspec.Struct, frozen=True):
     version: str
     spooled: bool = False
     retry_of: str = ""
+
+    @property
+    def organisation(self) -> tuple[str, str]:
+        """Whose customers the run sent."""
+        return organisation_of(self.base_url, self.key_name)
 
     @property
     def settings(self) -> Settings:

@@ -12,7 +12,6 @@ from typing import Literal
 
 import msgspec
 
-from importer.capillary.credentials import from_environment
 from importer.errors import ExitCode, ImporterError, SettingsError, internal_error
 from importer.journal import Journal, Run
 from importer.model import RunSummary
@@ -21,6 +20,7 @@ from importer.nightly.locations import Locations
 from importer.nightly.state import FINISHED, FileResult, RunEnd, result_of
 from importer.pipeline import report, resume, run
 from importer.reporter import headline, read_summary
+from importer.runs.target import organisation_in
 from importer.settings.options import PACE, Settings
 from importer.system.files import write_whole
 from importer.telemetry.log_observer import LogObserver
@@ -40,14 +40,6 @@ def action_for(known: Run | None) -> Action:
         # Resumed automatically, a run that max-errors stopped would send the failing rows again at every load.
         return "hold" if known.exit_code == ExitCode.TOO_MANY_ERRORS else "resume"
     return "deliver" if known.exit_code in FINISHED else "import"
-
-
-def is_same_import(run: Run, profile: str, key_name: str) -> bool:
-    """Whether a run of the same content counts as an import of the profile: another profile feeds other fields, and
-    other credentials may be another organisation's. `key_name` "": the sandbox."""
-    if run.record.settings.profile not in ("", profile):
-        return False
-    return not key_name or run.record.key_name == key_name
 
 
 class FileLoader:
@@ -127,12 +119,9 @@ class FileLoader:
             return None
         with claim.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        target = "sandbox" if settings.sandbox else settings.base_url
-        for found in journal.imported(target, digest):
-            key = "" if settings.sandbox else from_environment(self._world.environ, settings.credentials).name
-            if is_same_import(found, settings.profile, key):
-                return found
-        return None
+        # Another profile feeds other fields.
+        earlier = journal.imported(organisation_in(settings, self._world.environ), digest)
+        return next((run for run in earlier if run.record.settings.profile in ("", settings.profile)), None)
 
     def _journal(self) -> Journal:
         return Journal.open(self._reports, self._settings.database or None)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from importer.errors import SettingsError
 from importer.journal import Journal, Run, RunProgress
 from importer.model import Status
 from importer.normaliser.countries import known_country
@@ -71,7 +72,7 @@ def begin(
     if settings.country:
         known_country(settings.country)
     reports = Path(settings.reports_dir)
-    identity = identity_of(source, target.name, spooled)
+    identity = identity_of(source, target.organisation, spooled)
     with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):
         replaced = refuse_unfinished(journal, identity, source.sha256, settings, settings.restart)
         fitted = columns(mapping)
@@ -86,7 +87,7 @@ def begin(
             at=world.wall(),
             spooled=spooled,
         )
-        known = _note_if_known(journal, source, target.name, world)
+        known = _note_if_known(journal, source, target.organisation, world)
         for note in fitted.notes:
             world.observer.noted(note)
         notes = (*known, *mapping.facts.notes, *fitted.notes)
@@ -103,8 +104,9 @@ def resume_of(
     own = _at_home(settings_of(known, dict(given)), asked)
     with open_source(known.record.source, options_of(own, world)) as source:
         check_unchanged(known, source, own)
-        identity = identity_of(source, known.record.base_url, known.record.spooled)
+        identity = identity_of(source, known.record.organisation, known.record.spooled)
         with hold(journal, reports, identity), target_of(own, world) as target:
+            _refuse_other_organisation(known, target)
             run = find(journal, known.record.run_id)
             left_out = _closed_before(journal, run)
             yield Job(journal, run, source, mapping_of(run), own, target, world, left_out)
@@ -118,8 +120,9 @@ def retry_of(
     reports = Path(asked.reports_dir)
     own = _at_home(settings_of(before, dict(given)), asked)
     with open_source(before.record.source, options_of(own, world)) as source, target_of(own, world) as target:
+        _refuse_other_organisation(before, target)
         check_unchanged(before, source, own)
-        identity = identity_of(source, before.record.base_url, before.record.spooled)
+        identity = identity_of(source, before.record.organisation, before.record.spooled)
         with hold(journal, reports, identity):
             if not before.finished:
                 refuse_unfinished(journal, identity, source.sha256, own, restart=False)
@@ -151,6 +154,17 @@ def options_of(settings: Settings, world: World) -> SourceOptions:
     return source_options(settings, world.environ)
 
 
+def _refuse_other_organisation(run: Run, target: Target) -> None:
+    """Raise `SettingsError` where the credentials are not those of the run: its rows would reach other customers."""
+    if target.organisation != run.record.organisation:
+        began = f"Run {run.record.run_id} began with the credentials of {run.record.key_name}"
+        raise SettingsError(
+            f"{began}; these are of {target.credentials.name}, which may be of another organisation.",
+            f"Set the credentials of {run.record.key_name}, or import the file with `importer run`.",
+            on_page="Ask the administrator of this page to set the credentials of that import.",
+        )
+
+
 def _at_home(own: Settings, asked: Settings) -> Settings:
     """A run's settings, with the folder and journal in which it was found."""
     return msgspec.structs.replace(
@@ -166,9 +180,9 @@ def _closed_before(journal: Journal, run: Run) -> bytearray | None:
     return journal.decided(before.key, (Status.SUCCEEDED, Status.REJECTED, Status.SKIPPED))
 
 
-def _note_if_known(journal: Journal, source: Source, target: str, world: World) -> tuple[str, ...]:
+def _note_if_known(journal: Journal, source: Source, organisation: tuple[str, str], world: World) -> tuple[str, ...]:
     """A file that was imported whole before is sent again, with a note."""
-    known = journal.imported_whole(target, source.sha256)
+    known = journal.imported_whole(organisation, source.sha256)
     if known is None:
         return ()
     when = stamp(known.finished_at or known.record.started_at)

@@ -108,16 +108,20 @@ def source_options(settings: Settings, environ: abc.Mapping[str, str]) -> Source
     )
 
 
-def identity_of(source: Source, base_url: str, spooled: bool) -> str:
-    """Return what two runs of the same work share: path of the file (its content if piped), sheet and target."""
+def identity_of(source: Source, organisation: tuple[str, str], spooled: bool) -> str:
+    """Return what two runs of the same work share: path of the file (its content if piped), sheet and organisation."""
     where = source.sha256 if spooled else str(Path(source.path).resolve())
-    return f"{where} · {source.sheet} · {base_url}"
+    return _identity(where, source.sheet, organisation)
 
 
 def identity_of_record(record: RunRecord) -> str:
     """Return the identity of an earlier run, without opening its source."""
     where = record.source_sha256 if record.spooled else record.source
-    return f"{where} · {record.sheet} · {record.base_url}"
+    return _identity(where, record.sheet, record.organisation)
+
+
+def _identity(where: str, sheet: str, organisation: tuple[str, str]) -> str:
+    return " · ".join((where, sheet, *organisation))
 
 
 def new_record(

@@ -75,12 +75,12 @@ def with_bundle(journal: Journal, run: Run, source: Source, summary: RunSummary,
 
 
 def nothing_left(journal: Journal, run: Run, folder: Path, world: World) -> RunSummary:
-    """Return the summary of a finished run that was to be resumed, with a note and exit code 0."""
+    """Return the summary of a finished run that was to be resumed, with a note."""
     text = f"Run {run.record.run_id} is already finished."
     world.observer.noted(text)
     forget_spool(journal, run)
     before = read_summary(folder / run.record.run_id)
-    return msgspec.structs.replace(before, exit_code=int(ExitCode.OK), notes=(text, *before.notes))
+    return msgspec.structs.replace(before, notes=(text, *before.notes))
 
 
 def _write(

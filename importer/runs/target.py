@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 from importer.capillary.client import Transport, in_process
 from importer.capillary.credentials import Basic, Credentials, from_environment
 from importer.errors import SettingsError
+from importer.journal.records import SANDBOX, organisation_of
 from importer.settings.options import Settings
 from importer.system.late import late
 from importer.world import World
@@ -25,6 +26,11 @@ class Target(msgspec.Struct, frozen=True):
     transport: Transport | None = None
 
     @property
+    def organisation(self) -> tuple[str, str]:
+        """As `RunRecord.organisation`."""
+        return organisation_of(self.name, self.credentials.name)
+
+    @property
     def rate_key(self) -> str:
         return rate_key(self.base_url, self.credentials.name)
 
@@ -32,6 +38,13 @@ class Target(msgspec.Struct, frozen=True):
 def rate_key(base_url: str, name: str) -> str:
     """Return what the rate belongs to: server and user."""
     return f"{base_url} {name}"
+
+
+def organisation_in(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the organisation that these settings send to, as `RunRecord.organisation`. Raises `SettingsError`."""
+    if settings.sandbox:
+        return organisation_of(SANDBOX, "")
+    return organisation_of(settings.base_url, from_environment(environ, settings.credentials).name)
 
 
 def no_target() -> SettingsError:
@@ -56,7 +69,7 @@ def target_of(settings: Settings, world: World) -> Iterator[Target]:
         app = create_app()
         with closing(app.state.sandbox) as sandbox:
             user = Basic(sandbox.options.username, sandbox.options.password)
-            yield Target("http://sandbox", "sandbox", user, in_process(app))
+            yield Target("http://sandbox", SANDBOX, user, in_process(app))
     elif settings.base_url:
         credentials = from_environment(world.environ, settings.credentials)
         yield Target(settings.base_url, settings.base_url, credentials, world.transport)

@@ -60,7 +60,7 @@ def sent_before(journal: Journal, run: Run) -> Iterator[bytes]:
     A run that was abandoned while the answer to a batch was missing may have changed unknown customers: its answers and
     those of the runs before it no longer count.
     """
-    others = [other for other in journal.runs() if other.record.base_url == run.record.base_url]
+    others = [other for other in journal.runs() if other.record.organisation == run.record.organisation]
     counted = []
     for other in others:
         if other.key == run.key:

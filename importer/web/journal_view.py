@@ -129,8 +129,8 @@ class JournalView:
         """The process of this machine that is using the run."""
         return await self._ask(lambda journal: holder_here(journal, self.reports, identity_of_record(run.record)))
 
-    async def imported_whole(self, base_url: str, sha256: str) -> Run | None:
-        return await self._ask(lambda journal: journal.imported_whole(base_url, sha256))
+    async def imported_whole(self, organisation: tuple[str, str], sha256: str) -> Run | None:
+        return await self._ask(lambda journal: journal.imported_whole(organisation, sha256))
 
     async def summary(self, run_id: str) -> RunSummary | None:
         """The summary in the reports, None where there are none (yet)."""

@@ -128,12 +128,13 @@ def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finishe
         journal.abandon(first.key)
         assert journal.unfinished("this work") is None
         second = journal.create(record("b"), "this work")
-        assert journal.imported_whole("https://api", "ab" * 32) is None
+        assert journal.imported_whole(("https://api", "till"), "ab" * 32) is None
         journal.finish(second.key, 5, 0, True, RunProgress(batch_size=3))
         assert journal.unfinished("this work") is None
-        whole = journal.imported_whole("https://api", "ab" * 32)
+        whole = journal.imported_whole(("https://api", "till"), "ab" * 32)
         assert whole is not None and (whole.record.run_id, whole.progress.batch_size) == ("b", 3)
-        assert journal.imported_whole("https://elsewhere", "ab" * 32) is None
+        assert journal.imported_whole(("https://elsewhere", "till"), "ab" * 32) is None
+        assert journal.imported_whole(("https://api", "other brand"), "ab" * 32) is None
         assert [run.record.run_id for run in journal.runs()] == ["b", "a"]
 
 
@@ -143,8 +144,8 @@ def test_a_run_of_some_rows_does_not_count_as_an_import_of_the_file(opener: Open
     with opener() as journal:
         run = journal.create(record(stored_settings=stored(part)), "this work")
         journal.finish(run.key, 5, 0, True, RunProgress())
-        assert journal.imported_whole("https://api", "ab" * 32) is None
-        assert journal.imported("https://api", "ab" * 32) == []
+        assert journal.imported_whole(("https://api", "till"), "ab" * 32) is None
+        assert journal.imported(("https://api", "till"), "ab" * 32) == []
 
 
 def test_settings_of_another_version_stop_only_the_commands_of_their_run(opener: Opener) -> None:

@@ -14,12 +14,11 @@ from importer.errors import ExitCode
 from importer.journal import Run
 from importer.nightly.local import LocalFolder
 from importer.nightly.location import Location
-from importer.nightly.one_file import action_for, is_same_import
+from importer.nightly.one_file import action_for
 from importer.pipeline import resume, run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sandbox.faults import parse_script
 from importer.sandbox.options import PreferenceField
-from importer.settings.options import Settings
 from tests.support.nightly import House, mobiles, sheet
 
 DAY = datetime.date(2026, 11, 24)
@@ -47,22 +46,6 @@ def known(*, finished: bool, exit_code: int | None, **record: object) -> Run:
 def test_what_is_done_with_a_claimed_file(run: Run | None, action: str) -> None:
     """By the newest run of it."""
     assert action_for(run) == action
-
-
-@pytest.mark.parametrize(
-    ("profile", "key_name", "own_key", "same"),
-    [
-        ("brand-a", "till", "till", True),
-        ("", "till", "till", True),
-        ("brand-b", "till", "till", False),
-        ("brand-a", "other", "till", False),
-        ("brand-a", "other", "", True),
-    ],
-)
-def test_whether_an_import_is_the_profiles_own(profile: str, key_name: str, own_key: str, same: bool) -> None:
-    """Of the same profile or of none, with the same credentials. The sandbox has no organisations."""
-    run = known(finished=True, exit_code=0, settings=Settings(profile=profile), key_name=key_name)
-    assert is_same_import(run, "brand-a", own_key) is same
 
 
 def test_another_profiles_import_is_not_a_repeat(house: House, sandbox: EmbeddedSandbox) -> None:

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from importer.errors import Busy, ExitCode, SettingsError, SourceChanged
@@ -128,7 +129,7 @@ def test_a_stopped_run_is_resumed_and_ends_like_an_uninterrupted_one(tmp_path: P
         assert not violations(sandbox.state, results(tmp_path / "reports", whole.run_id), HALVED, tmp_path / "reports")
 
 
-def test_resume_of_a_finished_run_says_so_and_ends_with_0(tmp_path: Path) -> None:
+def test_resume_of_a_finished_run_says_so_and_repeats_its_exit_code(tmp_path: Path) -> None:
     """Named or not, with any outcomes; nothing is sent."""
     with EmbeddedSandbox() as sandbox:
         source = sheet(tmp_path / "rows.csv", 20, magic={5: "code-1012"})
@@ -139,10 +140,22 @@ def test_resume_of_a_finished_run_says_so_and_ends_with_0(tmp_path: Path) -> Non
         for name in (None, done.run_id):
             watched = world(sandbox, tmp_path)
             again = resume(name, settings(sandbox, tmp_path / "reports"), {}, watched)
-            assert again.exit_code == ExitCode.OK
+            assert again.exit_code == ExitCode.ROWS
             assert again.rows == done.rows
             assert isinstance(watched.observer, Listener)
             assert watched.observer.said == [f"Run {done.run_id} is already finished."]
+        assert len(sandbox.state.requests) == sent
+
+
+def test_a_run_is_not_resumed_with_the_credentials_of_another_organisation(tmp_path: Path) -> None:
+    """Its open rows would reach customers of that organisation."""
+    with EmbeddedSandbox() as sandbox:
+        half_a_run(sandbox, tmp_path)
+        sent = len(sandbox.state.requests)
+        other = world(sandbox, tmp_path)
+        other = msgspec.structs.replace(other, environ={**other.environ, "IMPORTER_USERNAME": "other-brand"})
+        with pytest.raises(SettingsError):
+            resume(None, settings(sandbox, tmp_path / "reports"), {}, other)
         assert len(sandbox.state.requests) == sent
 
 
@@ -270,7 +283,7 @@ def test_a_run_that_another_process_uses_is_not_resumed(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         half_a_run(sandbox, tmp_path)
         with open_source(tmp_path / "rows.csv") as source:
-            identity = identity_of(source, sandbox.base_url, False)
+            identity = identity_of(source, (sandbox.base_url, sandbox.username), False)
         sent = len(sandbox.state.requests)
         with Lock(tmp_path / "reports" / ".locks", identity), pytest.raises(Busy) as caught:
             resume(None, settings(sandbox, tmp_path / "reports"), {}, world(sandbox, tmp_path))

@@ -18,7 +18,7 @@ from importer.pipeline import resume, run
 from importer.sandbox import EmbeddedSandbox
 from importer.sender.fingerprints import Fingerprints, hash_texts
 from importer.sender.siphash import siphash
-from importer.sender.unchanged import Hasher
+from importer.sender.unchanged import Hasher, sent_before
 from tests.support.journals import batch, record
 from tests.support.runs import Listener, results, settings, sheet, statuses, stopped_after, world
 
@@ -107,6 +107,18 @@ def test_another_target_has_its_own_fingerprints(tmp_path: Path) -> None:
         assert statuses(Shop(other, tmp_path).imported(rows_of(20))) == Counter(succeeded=20)
 
 
+def test_another_organisation_of_the_same_server_has_its_own_fingerprints(tmp_path: Path) -> None:
+    """What one brand was sent says nothing about the customers of another."""
+    with EmbeddedSandbox() as sandbox:
+        shop = Shop(sandbox, tmp_path)
+        shop.imported(rows_of(20))
+        with Journal.open(tmp_path / "reports") as journal:
+            [sent] = journal.runs()
+            other = msgspec.structs.replace(sent.record, key_name="other-brand")
+            assert list(sent_before(journal, msgspec.structs.replace(sent, key=0)))
+            assert not list(sent_before(journal, msgspec.structs.replace(sent, key=0, record=other)))
+
+
 def test_a_resumed_run_skips_the_same_rows(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
@@ -126,7 +138,9 @@ def test_an_abandoned_run_makes_its_customers_unknown(tmp_path: Path) -> None:
         shop = Shop(sandbox, tmp_path)
         shop.imported(rows_of(20))
         with Journal.open(tmp_path / "reports") as journal:
-            given_up = journal.create(record("given-up", base_url=sandbox.base_url), "some work")
+            given_up = journal.create(
+                record("given-up", base_url=sandbox.base_url, key_name=sandbox.username), "some work"
+            )
             journal.write([Change(opened=((batch(1, 2, 3), 0),))], given_up.key)
             journal.abandon(given_up.key)
         assert statuses(shop.imported(rows_of(20))) == Counter(succeeded=20)

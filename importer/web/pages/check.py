@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from importer.checker.text import duration
 from importer.errors import ImporterError
 from importer.normaliser.mapping import fit
 from importer.normaliser.mapping_file import load
+from importer.runs.target import organisation_in
 from importer.web import views
 from importer.web.messages import Checked, Inspection
 from importer.web.pages.results import check_of, inspection_of
@@ -103,9 +105,8 @@ class CheckPages:
         """The run that imported the same content completely, "" if none did."""
         if inspection is None or not inspection.sha256:
             return ""
-        settings = self._site.options.settings
-        name = "sandbox" if settings.sandbox else settings.base_url
-        run = await self._site.journal.imported_whole(name, inspection.sha256)
+        organisation = organisation_in(self._site.options.settings, os.environ)
+        run = await self._site.journal.imported_whole(organisation, inspection.sha256)
         return run.record.run_id if run is not None else ""
 
     async def problems(self, request: Request) -> Response:
