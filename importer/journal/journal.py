@@ -115,11 +115,11 @@ class Journal(JournalConnection):
             and not _partial(run)
         ]
 
-    def relocate(self, run: Run, source: str) -> None:
-        """Store the new path of a run's file after it was moved. The identity keeps the old path."""
-        record = msgspec.structs.replace(run.record, source=source)
+    def rewrite(self, run: Run, record: RunRecord, identity: str = "") -> None:
+        """Store a changed record of a run. `identity`: the new one; "" keeps the old one."""
+        values = {"record": pack(record)} | ({"identity": identity} if identity else {})
         with self.errors(), self._connection.begin():
-            self._connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(record=pack(record)))
+            self._connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(values))
 
     def _select(self, query: sa.Select[Any]) -> list[Run]:
         with self.errors(), self._connection.begin():

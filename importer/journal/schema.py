@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from importer.journal.records import RunRecord
 from importer.model import Status
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 #: Statuses by the number that the journal stores. The order must never change.
 STATUSES = tuple(Status)
 STATUS_NUMBER = {status: number for number, status in enumerate(STATUSES)}
@@ -98,6 +100,8 @@ ROWS = sa.func.coalesce(OUTCOMES.c.rows, sa.literal_column("1"))
 MIGRATIONS: dict[int, tuple[sa.Column[Any], ...]] = {
     1: (META.c.ledger_key, OUTCOMES.c.sent),
     2: (OUTCOMES.c.rows,),
+    # The identities of the runs lack the organisation.
+    3: (),
 }
 
 
@@ -120,6 +124,16 @@ def make_or_migrate(connection: Connection) -> None:
         for column in MIGRATIONS[version]:
             kind = column.type.compile(connection.dialect)
             connection.execute(sa.text(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"))
+        if version == 3:
+            _add_organisations(connection)
         version += 1
         connection.execute(META.update().values(schema_version=version))
     connection.execute(META.update().where(META.c.ledger_key.is_(None)).values(ledger_key=secrets.token_bytes(16)))
+
+
+def _add_organisations(connection: Connection) -> None:
+    """Add the name of the credentials to each identity, which ended with the server."""
+    for row in connection.execute(sa.select(RUNS.c.id, RUNS.c.identity, RUNS.c.record)).all():
+        _, key_name = msgspec.msgpack.decode(row.record, type=RunRecord).organisation
+        identity = f"{row.identity} · {key_name}"
+        connection.execute(RUNS.update().where(RUNS.c.id == row.id).values(identity=identity))

@@ -20,6 +20,7 @@ from importer.nightly.locations import Locations
 from importer.nightly.state import FINISHED, FileResult, RunEnd, result_of
 from importer.pipeline import report, resume, run
 from importer.reporter import headline, read_summary
+from importer.runs.job import is_of_another
 from importer.runs.target import organisation_in
 from importer.settings.options import PACE, Settings
 from importer.system.files import write_whole
@@ -71,6 +72,10 @@ class FileLoader:
         path = str(claim.path)
         with self._journal() as journal:
             known = journal.of_source(path)
+            if known is not None and not known.finished and is_of_another(journal, known, self._organisation()):
+                # The profile has other credentials now. To resume would be refused at every load.
+                journal.abandon(known.key)
+                known = None
             earlier = self._earlier_import(journal, claim) if known is None else None
         if earlier is not None:
             message = f"The same content was imported in run {earlier.record.run_id}. It was not imported again."
@@ -120,8 +125,11 @@ class FileLoader:
         with claim.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         # Another profile feeds other fields.
-        earlier = journal.imported(organisation_in(settings, self._world.environ), digest)
+        earlier = journal.imported(self._organisation(), digest)
         return next((run for run in earlier if run.record.settings.profile in ("", settings.profile)), None)
+
+    def _organisation(self) -> tuple[str, str]:
+        return organisation_in(self._settings, self._world.environ)
 
     def _journal(self) -> Journal:
         return Journal.open(self._reports, self._settings.database or None)
@@ -181,5 +189,6 @@ class FileLoader:
                 source = (self._reports / known.record.run_id / "source").resolve()
                 source.mkdir(mode=0o700, parents=True, exist_ok=True)
                 # The journal first: a claim without its file is removed, and nothing would correct the journal later.
-                journal.relocate(known, str(source / claim.name))
+                moved = msgspec.structs.replace(known.record, source=str(source / claim.name))
+                journal.rewrite(known, moved)
                 claim.path.replace(source / claim.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -104,10 +104,16 @@ def resume_of(
     own = _at_home(settings_of(known, dict(given)), asked)
     with open_source(known.record.source, options_of(own, world)) as source:
         check_unchanged(known, source, own)
-        identity = identity_of(source, known.record.organisation, known.record.spooled)
-        with hold(journal, reports, identity), target_of(own, world) as target:
-            _refuse_other_organisation(known, target)
+        before = identity_of(source, known.record.organisation, known.record.spooled)
+        with hold(journal, reports, before), target_of(own, world) as target, ExitStack() as stack:
             run = find(journal, known.record.run_id)
+            if not run.finished and target.organisation != run.record.organisation:
+                _refuse_other_organisation(journal, run, target)
+                record = msgspec.structs.replace(run.record, key_name=target.credentials.name)
+                identity = identity_of(source, record.organisation, record.spooled)
+                stack.enter_context(hold(journal, reports, identity))
+                journal.rewrite(run, record, identity)
+                run = find(journal, record.run_id)
             left_out = _closed_before(journal, run)
             yield Job(journal, run, source, mapping_of(run), own, target, world, left_out)
 
@@ -120,7 +126,7 @@ def retry_of(
     reports = Path(asked.reports_dir)
     own = _at_home(settings_of(before, dict(given)), asked)
     with open_source(before.record.source, options_of(own, world)) as source, target_of(own, world) as target:
-        _refuse_other_organisation(before, target)
+        _refuse_other_organisation(journal, before, target)
         check_unchanged(before, source, own)
         identity = identity_of(source, before.record.organisation, before.record.spooled)
         with hold(journal, reports, identity):
@@ -154,14 +160,24 @@ def options_of(settings: Settings, world: World) -> SourceOptions:
     return source_options(settings, world.environ)
 
 
-def _refuse_other_organisation(run: Run, target: Target) -> None:
-    """Raise `SettingsError` where the credentials are not those of the run: its rows would reach other customers."""
-    if target.organisation != run.record.organisation:
+def is_of_another(journal: Journal, run: Run, organisation: tuple[str, str]) -> bool:
+    """Whether rows of the run may have been applied for another organisation, so that the others must not be sent for
+    this one. Where the first credentials were refused, others may take their place."""
+    if run.record.organisation == organisation:
+        return False
+    counts = journal.counts(run.key)
+    answered = any(counts.get(status) for status in (Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN))
+    return answered or any(batch.doubt for batch in journal.open_batches(run.key))
+
+
+def _refuse_other_organisation(journal: Journal, run: Run, target: Target) -> None:
+    """Raise `SettingsError` where the credentials are not those of the run."""
+    if is_of_another(journal, run, target.organisation):
         began = f"Run {run.record.run_id} began with the credentials of {run.record.key_name}"
         raise SettingsError(
             f"{began}; these are of {target.credentials.name}, which may be of another organisation.",
             f"Set the credentials of {run.record.key_name}, or import the file with `importer run`.",
-            on_page="Ask the administrator of this page to set the credentials of that import.",
+            on_page="Ask the administrator of this page to set the credentials of that import, or upload the file.",
         )
 
 

@@ -26,7 +26,7 @@ from importer.journal import (
     databases,
     file_system_of,
 )
-from importer.journal.records import stored
+from importer.journal.records import organisation_of, stored
 from importer.journal.schema import STATUSES
 from importer.journal.scribe import GAP, LONELY
 from importer.model import Outcome, Status
@@ -136,6 +136,12 @@ def test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finishe
         assert journal.imported_whole(("https://elsewhere", "till"), "ab" * 32) is None
         assert journal.imported_whole(("https://api", "other brand"), "ab" * 32) is None
         assert [run.record.run_id for run in journal.runs()] == ["b", "a"]
+
+
+def test_the_sandbox_is_one_organisation_under_any_name() -> None:
+    """Each run has its own sandbox. A server has an organisation for each name of credentials."""
+    assert organisation_of("sandbox", "till") == organisation_of("sandbox", "")
+    assert organisation_of("https://api", "till") != organisation_of("https://api", "other brand")
 
 
 @pytest.mark.parametrize("part", [Settings(limit=7), Settings(skip_rows=7)])

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from importer.errors import ExitCode
-from importer.journal import Run
+from importer.journal import Journal, Run
+from importer.model import Status
 from importer.nightly.local import LocalFolder
 from importer.nightly.location import Location
 from importer.nightly.one_file import action_for
@@ -119,6 +120,26 @@ def test_a_file_that_is_replaced_before_its_run_is_resumed(house: House, sandbox
     assert [(file.what, file.moved_to) for file in found.files] == [("resumed", ""), ("imported", "done/a.csv")]
     assert (house.inbox / "done" / "a.csv").read_text() == sheet(100)
     assert len(set(mobiles(sandbox))) == 60
+
+
+def test_a_profile_with_other_credentials_imports_its_file_again(house: House, sandbox: EmbeddedSandbox) -> None:
+    """They may be of another organisation, which got none of the rows. The file is not in the way for ever."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    sandbox.state.faults = parse_script(["2-:503"])
+    house.settings |= {"until": "06:00"}
+    assert house.look(DAY, "05:58:59.7").exit_code == ExitCode.TIME
+    sandbox.state.faults = ()
+    with Journal.open(house.folder / "reports") as journal:
+        [stopped] = journal.runs()
+        assert journal.counts(stopped.key)[Status.SUCCEEDED] == 10
+        identity = journal.identity(stopped.key).replace("sandbox-till", "former-till")
+        journal.rewrite(stopped, msgspec.structs.replace(stopped.record, key_name="former-till"), identity)
+    found = house.look(NEXT)
+    assert [(file.what, file.moved_to) for file in found.files] == [("imported", "done/a.csv")]
+    assert len(set(mobiles(sandbox))) == 30
+    with Journal.open(house.folder / "reports") as journal:
+        assert [run.finished for run in journal.runs()] == [True, True]
+        assert journal.counts(journal.runs()[0].key) == {Status.SUCCEEDED: 30}
 
 
 def test_a_run_that_max_errors_stopped_is_not_resumed_automatically(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -157,6 +158,33 @@ def test_a_run_is_not_resumed_with_the_credentials_of_another_organisation(tmp_p
         with pytest.raises(SettingsError):
             resume(None, settings(sandbox, tmp_path / "reports"), {}, other)
         assert len(sandbox.state.requests) == sent
+
+
+def test_a_run_whose_credentials_were_refused_is_resumed_with_others(tmp_path: Path) -> None:
+    """A mistyped name sent nothing: the run gets the right one, and its later runs know what it was sent."""
+    with EmbeddedSandbox() as sandbox:
+        source = sheet(tmp_path / "rows.csv", 20)
+        own, right = settings(sandbox, tmp_path / "reports"), world(sandbox, tmp_path)
+        mistyped = msgspec.structs.replace(right, environ={**right.environ, "IMPORTER_USERNAME": "mistyped"})
+        refused = run(str(source), own, mistyped)
+        assert refused.exit_code == ExitCode.REFUSED
+        resumed = resume(None, own, {}, right)
+        assert (resumed.run_id, resumed.exit_code, statuses(resumed)) == (refused.run_id, 0, Counter(succeeded=20))
+        changed = msgspec.structs.replace(own, only_changed=True)
+        assert statuses(run(str(source), changed, world(sandbox, tmp_path))) == Counter(skipped=20)
+
+
+def test_an_unfinished_run_of_an_older_journal_is_in_the_way_of_a_new_one(tmp_path: Path) -> None:
+    """Its identity did not name the credentials. A second run would send the same rows again."""
+    with EmbeddedSandbox() as sandbox:
+        half_a_run(sandbox, tmp_path)
+        with sqlite3.connect(tmp_path / "reports" / "journal.db") as old:
+            name = f" · {sandbox.username}"
+            old.execute("UPDATE runs SET identity = replace(identity, ?, '')", (name,))
+            old.execute("UPDATE meta SET schema_version = 3")
+        old.close()
+        with pytest.raises(Busy):
+            run(str(tmp_path / "rows.csv"), settings(sandbox, tmp_path / "reports"), world(sandbox, tmp_path))
 
 
 def test_resume_without_any_run_is_a_usage_error(tmp_path: Path) -> None:

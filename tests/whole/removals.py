@@ -1475,6 +1475,52 @@ SHEETS = (
     ),
 )
 
+#: One server has many organisations: what one was sent says nothing about another.
+ORGANISATIONS = (
+    out(
+        "organisation: what customers were sent before",
+        "sent_before",
+        "other.record.organisation == run.record.organisation",
+        "True",
+        "test_unchanged::test_another_organisation_of_the_same_server_has_its_own_fingerprints",
+    ),
+    out(
+        "organisation: which runs imported a file before",
+        "Journal.imported",
+        "run.record.organisation == organisation",
+        "True",
+        "test_journal::test_the_newest_run_of_a_source_and_target_is_unfinished_until_it_is_finished_or_abandoned",
+    ),
+    out(
+        "organisation: a run is not resumed for another",
+        "_refuse_other_organisation",
+        "is_of_another(journal, run, target.organisation)",
+        "False",
+        "test_resume::test_a_run_is_not_resumed_with_the_credentials_of_another_organisation",
+    ),
+    out(
+        "organisation: other credentials take the place of refused ones",
+        "is_of_another",
+        "return answered or any((batch.doubt for batch in journal.open_batches(run.key)))",
+        "return True",
+        "test_resume::test_a_run_whose_credentials_were_refused_is_resumed_with_others",
+    ),
+    out(
+        "organisation: the nightly load imports a file again for another",
+        "FileLoader._load",
+        "is_of_another(journal, known, self._organisation())",
+        "False",
+        "test_one_file::test_a_profile_with_other_credentials_imports_its_file_again",
+    ),
+    out(
+        "organisation: unfinished runs of an older journal are found",
+        "make_or_migrate",
+        "_add_organisations(connection)",
+        "pass",
+        "test_resume::test_an_unfinished_run_of_an_older_journal_is_in_the_way_of_a_new_one",
+    ),
+)
+
 REMOVALS: tuple[Removal, ...] = (
     *RESET,
     *AWAY,
@@ -1490,6 +1536,7 @@ REMOVALS: tuple[Removal, ...] = (
     *CONTENT,
     *OTHERS,
     *SHEETS,
+    *ORGANISATIONS,
 )
 
 
