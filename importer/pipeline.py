@@ -110,7 +110,8 @@ def _carry_out(job: Job, session: Session) -> RunSummary:
             session.close()
     finally:
         observer.end()
-    if sent.stop is not None and sent.stop.exit_code is ExitCode.JOURNAL:
+    if sent.stop is not None and sent.stop.exit_code in (ExitCode.JOURNAL, ExitCode.BUSY):
+        # What happened since can be in the journal of another process only.
         raise sent.stop
     run = job.run_with(sent.progress)
     if not sent.rows_read and sent.stop is None:
@@ -140,7 +141,7 @@ async def _send(job: Job, session: Session) -> Sent:
     rows = SheetFeed(job.source, normaliser, selection, world.wall, world.observer.rows_read, run.progress, unchanged)
     lanes = Lanes()
     chunker = chunker_of(job)
-    admission = session.admission()
+    admission = session.admission(world)
     rules = StopRules(settings.max_errors, settings.canary)
     engine = Engine(
         lanes,

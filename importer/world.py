@@ -29,6 +29,8 @@ class World(msgspec.Struct, frozen=True):
     transport: httpx.AsyncBaseTransport | None = None
     #: The wall time at which the window of a nightly load closes: the same for all of its runs.
     window_closes_at: int | None = None
+    #: Called before each request: return where this process certainly holds a lock that it needs; else raise.
+    proofs: tuple[Callable[[], Awaitable[None]], ...] = ()
     stopper: Stopper = msgspec.field(default_factory=lambda: Stopper())
 
 

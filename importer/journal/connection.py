@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import Self
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -12,6 +14,9 @@ from importer.errors import JournalError
 from importer.journal.databases import damaged, database_errors
 from importer.journal.schema import MIGRATIONS, SCHEMA_VERSION, make_or_migrate, version_of
 
+#: Seconds of silence after which a connection is tried before it is used: a proxy may have ended it.
+_SILENCE = 0.5
+
 
 class JournalConnection:
     """One connection, used by one thread at a time. Raises `JournalError`."""
@@ -19,6 +24,9 @@ class JournalConnection:
     def __init__(self, engine: Engine, where: str) -> None:
         self._engine = engine
         self.where = where
+        self._used_at = time.monotonic()
+        #: Called within every transaction that writes: each raises where this process may not write any more.
+        self.guards: list[Callable[[Connection], None]] = []
         with self.errors():
             self._connection = engine.connect()
             try:
@@ -46,9 +54,47 @@ class JournalConnection:
         """Whether several machines can use it."""
         return self._engine.dialect.name != "sqlite"
 
-    def another_connection(self) -> Connection:
-        """Return a new connection, for a lock that lasts as long as its connection."""
-        return self._engine.connect()
+    @contextmanager
+    def transaction(self, *, writes: bool = False, seconds: float | None = None) -> Iterator[Connection]:
+        """One transaction. `writes`: only where each guard permits it. `seconds`: how long one of its statements may
+        take in a shared database; None: the usual limit."""
+        with self.errors():
+            self._reconnect()
+            with self._connection.begin(), self._limit(seconds):
+                if writes:
+                    for guard in self.guards:
+                        guard(self._connection)
+                yield self._connection
+            self._used_at = time.monotonic()
+
+    @contextmanager
+    def separate_transaction(self) -> Iterator[Connection]:
+        """One transaction of another connection, for any thread."""
+        with self.errors(), self._engine.begin() as connection:
+            yield connection
+
+    def _reconnect(self) -> None:
+        """Make a new connection where the server or a proxy has ended an idle one."""
+        if not self.shared or time.monotonic() - self._used_at < _SILENCE:
+            return
+        try:
+            with self._connection.begin():
+                self._connection.exec_driver_sql("SELECT 1")
+        except sa.exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+
+    @contextmanager
+    def _limit(self, seconds: float | None) -> Iterator[None]:
+        if seconds is None or not self.shared:
+            yield
+            return
+        driver: Any = self._connection.connection.driver_connection
+        driver.longest = seconds
+        try:
+            yield
+        finally:
+            del driver.longest
 
     def _prepare(self) -> None:
         if self._engine.dialect.name == "sqlite":
@@ -78,8 +124,8 @@ class JournalConnection:
         """Raise `JournalError` where the database is damaged."""
         if self._engine.dialect.name != "sqlite":
             return
-        with self.errors(), self._connection.begin():
-            found = self._connection.execute(sa.text("PRAGMA quick_check(1)")).scalar()
+        with self.transaction() as connection:
+            found = connection.execute(sa.text("PRAGMA quick_check(1)")).scalar()
         if found != "ok":
             raise JournalError(
                 f"The journal {self.where} is damaged.",

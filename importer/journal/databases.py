@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from importer.errors import JournalError, SettingsError
+from importer.system.late import late
 from importer.system.sqlite import to_wal
 
 
@@ -95,11 +96,15 @@ def sqlite(path: Path) -> Engine:
 
 
 def postgresql(url: str) -> Engine:
+    """Every wait for the server is bounded. Works behind a pooler: nothing depends on the state of a session."""
     try:
         parsed = sa.make_url(url)
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
-        return sa.create_engine(parsed, pool_pre_ping=True)
+        engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args={"prepare_threshold": None})
+        connect: Callable[..., Any] = late("importer.journal.postgresql", "connect")
+        sa.event.listen(engine, "do_connect", lambda _, __, words, options: connect(*words, **options))
+        return engine
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise SettingsError(
             "The database of the journal cannot be used.",

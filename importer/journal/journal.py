@@ -36,6 +36,8 @@ from importer.model import Outcome, RequestCounts, Status, Stretch
 
 _ATTEMPT, _ALL_BUT_ROWS = itemgetter(2), itemgetter(2, 3, 4, 5, 6)
 _NO_ANSWER = ("", 0)
+#: Seconds that deleting the rows of a run may take.
+_DELETING = 120.0
 
 
 class Journal(JournalConnection):
@@ -54,8 +56,8 @@ class Journal(JournalConnection):
     def create(self, record: RunRecord, identity: str, progress: RunProgress | None = None) -> Run:
         """Add a run. `identity` names its source and target: one process at a time may use them."""
         progress = progress or RunProgress()
-        with self.errors(), self._connection.begin():
-            result = self._connection.execute(
+        with self.transaction(writes=True) as connection:
+            result = connection.execute(
                 RUNS.insert().values(
                     run_id=record.run_id,
                     started_at=record.started_at,
@@ -85,8 +87,8 @@ class Journal(JournalConnection):
 
     def identity(self, key: int) -> str:
         """Return the identity that was given to `create`."""
-        with self.errors(), self._connection.begin():
-            return str(self._connection.execute(sa.select(RUNS.c.identity).where(RUNS.c.id == key)).scalar())
+        with self.transaction() as connection:
+            return str(connection.execute(sa.select(RUNS.c.identity).where(RUNS.c.id == key)).scalar())
 
     def in_use(self, source: str) -> bool:
         """Whether an unfinished run reads this file."""
@@ -118,12 +120,12 @@ class Journal(JournalConnection):
     def rewrite(self, run: Run, record: RunRecord, identity: str = "") -> None:
         """Store a changed record of a run. `identity`: the new one; "" keeps the old one."""
         values = {"record": pack(record)} | ({"identity": identity} if identity else {})
-        with self.errors(), self._connection.begin():
-            self._connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(values))
+        with self.transaction(writes=True) as connection:
+            connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(values))
 
     def _select(self, query: sa.Select[Any]) -> list[Run]:
-        with self.errors(), self._connection.begin():
-            rows = self._connection.execute(query).all()
+        with self.transaction() as connection:
+            rows = connection.execute(query).all()
         return [
             Run(
                 row.id,
@@ -138,8 +140,8 @@ class Journal(JournalConnection):
 
     def finish(self, key: int, at: int, exit_code: int, finished: bool, progress: RunProgress) -> None:
         """Store the end of a run. `finished`: it cannot be resumed."""
-        with self.errors(), self._connection.begin():
-            self._connection.execute(
+        with self.transaction(writes=True) as connection:
+            connection.execute(
                 RUNS.update()
                 .where(RUNS.c.id == key)
                 .values(finished_at=at, exit_code=exit_code, finished=finished, progress=pack(progress))
@@ -147,8 +149,8 @@ class Journal(JournalConnection):
 
     def abandon(self, key: int) -> None:
         """Mark a run that another one replaces: it is not resumed."""
-        with self.errors(), self._connection.begin():
-            self._connection.execute(RUNS.update().where(RUNS.c.id == key).values(finished=True))
+        with self.transaction(writes=True) as connection:
+            connection.execute(RUNS.update().where(RUNS.c.id == key).values(finished=True))
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -167,7 +169,7 @@ class Journal(JournalConnection):
             *(columns.attempt, columns.status, columns.code, columns.attempts, columns.more),
         )
         ended = 0
-        with self.errors(), self._connection.begin():
+        with self.transaction():
             for entries in self._partitions(query.where(columns.run == key).order_by(columns.row_number)):
                 answers = self._answers(key, set(map(_ATTEMPT, entries)) - {None})
                 for (attempt, *same), group in groupby(entries, _ALL_BUT_ROWS):
@@ -202,11 +204,11 @@ class Journal(JournalConnection):
         numbers = [STATUS_NUMBER[status] for status in statuses]
         query = sa.select(OUTCOMES.c.row_number, ROWS).where(OUTCOMES.c.run == key)
         found = bytearray()
-        with self.errors(), self._connection.begin():
-            last = self._connection.execute(query.order_by(OUTCOMES.c.row_number.desc()).limit(1)).first()
+        with self.transaction() as connection:
+            last = connection.execute(query.order_by(OUTCOMES.c.row_number.desc()).limit(1)).first()
             found.extend(bytes(sum(last) if last is not None else 1))
             query = query.where(OUTCOMES.c.status.in_(numbers))
-            for row, rows in self._connection.execute(query, execution_options={"yield_per": 20000}):
+            for row, rows in connection.execute(query, execution_options={"yield_per": 20000}):
                 found[row : row + rows] = b"\1" * rows
         return found
 
@@ -221,8 +223,8 @@ class Journal(JournalConnection):
             )
             .order_by(OUTCOMES.c.row_number)
         )
-        with self.errors(), self._connection.begin():
-            for first, rows, code, attempt in self._connection.execute(query, execution_options={"yield_per": 5000}):
+        with self.transaction() as connection:
+            for first, rows, code, attempt in connection.execute(query, execution_options={"yield_per": 5000}):
                 for row in range(first, first + rows):
                     yield row, code or "", attempt
 
@@ -234,8 +236,8 @@ class Journal(JournalConnection):
             .where(OUTCOMES.c.run == key, OUTCOMES.c.attempt.in_(list(found)))
             .order_by(OUTCOMES.c.row_number)
         )
-        with self.errors(), self._connection.begin():
-            for attempt, first, rows in self._connection.execute(query):
+        with self.transaction() as connection:
+            for attempt, first, rows in connection.execute(query):
                 found[attempt].extend(range(first, first + rows))
         return found
 
@@ -246,14 +248,14 @@ class Journal(JournalConnection):
         if not self.shared:
             # Overwrite freed pages.
             self._connection.connection.cursor().execute("PRAGMA secure_delete=ON")
-        with self.errors(), self._connection.begin():
+        with self.transaction(writes=True, seconds=_DELETING) as connection:
             for table in (OUTCOMES, ATTEMPTS, BATCHES):
-                self._connection.execute(table.delete().where(table.c.run == run.key))
-            self._connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(progress=progress, finished=True))
+                connection.execute(table.delete().where(table.c.run == run.key))
+            connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(progress=progress, finished=True))
 
     def counts(self, key: int) -> dict[Status, int]:
-        with self.errors(), self._connection.begin():
-            rows = self._connection.execute(
+        with self.transaction() as connection:
+            rows = connection.execute(
                 sa.select(OUTCOMES.c.status, sa.func.sum(ROWS)).where(OUTCOMES.c.run == key).group_by(OUTCOMES.c.status)
             ).all()
         return {STATUSES[status]: int(count) for status, count in rows}
@@ -262,9 +264,9 @@ class Journal(JournalConnection):
         """Count requests. Sent: all attempts. Throttled: answered with 429. Retried: a batch sent again, not after
         429. Split: batches that were sent in parts."""
         parts = sa.select(sa.func.count(sa.distinct(BATCHES.c.split_from))).where(BATCHES.c.run == key)
-        with self.errors(), self._connection.begin():
-            sent, retried, throttled = self._connection.execute(_attempt_totals(key)).one()
-            split = self._connection.execute(parts).scalar()
+        with self.transaction() as connection:
+            sent, retried, throttled = connection.execute(_attempt_totals(key)).one()
+            split = connection.execute(parts).scalar()
         return RequestCounts(int(sent or 0), int(retried or 0), int(split or 0), int(throttled or 0))
 
     def open_batches(self, key: int) -> list[OpenBatch]:
@@ -281,7 +283,7 @@ class Journal(JournalConnection):
             .where(BATCHES.c.run == key, BATCHES.c.rows.is_not(None))
             .order_by(BATCHES.c.batch_id)
         )
-        with self.errors(), self._connection.begin():
+        with self.transaction() as connection:
             return [
                 OpenBatch(
                     row.batch_id,
@@ -291,7 +293,7 @@ class Journal(JournalConnection):
                     unpack_rows(row.rows),
                     row.doubt,
                 )
-                for row in self._connection.execute(query).all()
+                for row in connection.execute(query).all()
             ]
 
     def last_batch_id(self, key: int) -> int:
@@ -301,30 +303,28 @@ class Journal(JournalConnection):
         return self._last(sa.select(sa.func.max(ATTEMPTS.c.number)).where(ATTEMPTS.c.run == key))
 
     def _last(self, query: sa.Select[Any]) -> int:
-        with self.errors(), self._connection.begin():
-            return self._connection.execute(query).scalar() or 0
+        with self.transaction() as connection:
+            return connection.execute(query).scalar() or 0
 
     def attempts(self, key: int) -> Iterator[Attempt]:
         """Yield every attempt of a run, by number."""
         query = sa.select(ATTEMPTS).where(ATTEMPTS.c.run == key).order_by(ATTEMPTS.c.number)
-        with self.errors(), self._connection.begin():
-            for row in self._connection.execute(query, execution_options={"yield_per": 5000}):
+        with self.transaction() as connection:
+            for row in connection.execute(query, execution_options={"yield_per": 5000}):
                 yield Attempt(*row[1:])
 
     @property
     def fingerprint_key(self) -> bytes:
-        with self.errors(), self._connection.begin():
-            found = self._connection.execute(sa.select(META.c.ledger_key)).scalar()
+        with self.transaction() as connection:
+            found = connection.execute(sa.select(META.c.ledger_key)).scalar()
         return bytes(found or b"")
 
     def sent(self, key: int) -> Iterator[bytes]:
         """Yield the fingerprints of sent customers (see sender/unchanged.py), in the order of the sheet. Rows of one
         customer are sent in that order."""
         query = sa.select(OUTCOMES.c.sent, OUTCOMES.c.rows).where(OUTCOMES.c.run == key, OUTCOMES.c.sent.is_not(None))
-        with self.errors(), self._connection.begin():
-            result = self._connection.execute(
-                query.order_by(OUTCOMES.c.row_number), execution_options={"yield_per": 20000}
-            )
+        with self.transaction() as connection:
+            result = connection.execute(query.order_by(OUTCOMES.c.row_number), execution_options={"yield_per": 20000})
             for sent, rows in result:
                 if rows is None:
                     yield bytes(sent)
@@ -333,8 +333,8 @@ class Journal(JournalConnection):
 
     def write(self, changes: Sequence[Change], key: int) -> None:
         """Apply changes in one transaction; returns when they are on the disk."""
-        with self.errors(), self._connection.begin():
-            apply(changes, self._connection, key)
+        with self.transaction(writes=True) as connection:
+            apply(changes, connection, key)
 
 
 def _attempt_totals(key: int) -> sa.Select[Any]:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from importer.journal.records import RunRecord
 from importer.model import Status
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 #: Statuses by the number that the journal stores. The order must never change.
 STATUSES = tuple(Status)
 STATUS_NUMBER = {status: number for number, status in enumerate(STATUSES)}
@@ -92,6 +92,19 @@ OUTCOMES = sa.Table(
     sqlite_with_rowid=False,
 )
 
+#: Who is using a source and target, where machines share a database (see runs/leases.py).
+LEASES = sa.Table(
+    "leases",
+    METADATA,
+    # A hash of the name of the work.
+    sa.Column("name", sa.Text, primary_key=True),
+    # JSON; NULL: free.
+    sa.Column("holder", sa.Text),
+    # Grows by one with each holder.
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    # By the clock of the database: when it is free, whether or not its holder has ended.
+    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+)
 
 #: The number of rows of an entry of `outcomes`.
 ROWS = sa.func.coalesce(OUTCOMES.c.rows, sa.literal_column("1"))
@@ -102,6 +115,8 @@ MIGRATIONS: dict[int, tuple[sa.Column[Any], ...]] = {
     2: (OUTCOMES.c.rows,),
     # The identities of the runs lack the organisation.
     3: (),
+    # There are no leases.
+    4: (),
 }
 
 
@@ -126,6 +141,8 @@ def make_or_migrate(connection: Connection) -> None:
             connection.execute(sa.text(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"))
         if version == 3:
             _add_organisations(connection)
+        if version == 4:
+            LEASES.create(connection, checkfirst=True)
         version += 1
         connection.execute(META.update().values(schema_version=version))
     connection.execute(META.update().where(META.c.ledger_key.is_(None)).values(ledger_key=secrets.token_bytes(16)))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from importer.errors import JournalError
+from importer.errors import ImporterError, JournalError
 from importer.journal.changes import Change
 from importer.journal.journal import Journal
 
@@ -31,13 +31,13 @@ class Scribe:
         self._pause = pause
         self._queue: queue.SimpleQueue[tuple[Change, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._error: JournalError | None = None
+        self._error: ImporterError | None = None
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
     async def write(self, change: Change) -> None:
-        """Return when the change is on the disk. After a `JournalError` every call raises it: a failed sync is not
-        repeated, because the kernel may have dropped the data."""
+        """Return when the change is on the disk. After an error every call raises it: a failed sync is not repeated,
+        because the kernel may have dropped the data."""
         future = self._loop.create_future()
         self._queue.put((change, future))
         await future
@@ -70,7 +70,7 @@ class Scribe:
             try:
                 if self._error is None:
                     self._journal.write([change for change, _ in batch], self._key)
-            except JournalError as error:
+            except ImporterError as error:
                 self._error = error
             except Exception as error:
                 # Waiting callers must get an answer in any case.

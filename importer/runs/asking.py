@@ -49,6 +49,7 @@ def admission_of(pacer: Pacer, settings: Settings, world: World) -> Admission:
         wall=world.wall,
         observer=world.observer,
         sleep=world.sleep,
+        proofs=world.proofs,
     )
 
 
@@ -64,9 +65,10 @@ class Session:
         self._world = world
         self._runner: asyncio.Runner | None = asyncio.Runner()
 
-    def admission(self) -> Admission:
-        """A new one for each kind of request: that one kind is accepted says nothing about another."""
-        return admission_of(self._pacer, self._settings, self._world)
+    def admission(self, world: World | None = None) -> Admission:
+        """A new one for each kind of request: that one kind is accepted says nothing about another. `world`: that of a
+        run which began after the session."""
+        return admission_of(self._pacer, self._settings, world or self._world)
 
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         assert self._runner is not None  # not closed

@@ -15,7 +15,7 @@ from importer.normaliser.countries import known_country
 from importer.normaliser.mapping import Mapping as ColumnMapping
 from importer.reader import Source, SourceOptions, open_source
 from importer.runs.fields import Columns
-from importer.runs.locks import hold
+from importer.runs.locks import Held, hold
 from importer.runs.record import (
     check_resubmit,
     check_unchanged,
@@ -73,7 +73,7 @@ def begin(
         known_country(settings.country)
     reports = Path(settings.reports_dir)
     identity = identity_of(source, target.organisation, spooled)
-    with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity):
+    with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity) as held:
         replaced = refuse_unfinished(journal, identity, source.sha256, settings, settings.restart)
         fitted = columns(mapping)
         if replaced is not None:
@@ -92,7 +92,7 @@ def begin(
             world.observer.noted(note)
         notes = (*known, *mapping.facts.notes, *fitted.notes)
         run = journal.create(record, identity, RunProgress(notes=notes))
-        yield Job(journal, run, source, fitted.mapping, settings, target, world)
+        yield Job(journal, run, source, fitted.mapping, settings, target, holding(world, held))
 
 
 @contextmanager
@@ -105,17 +105,17 @@ def resume_of(
     with open_source(known.record.source, options_of(own, world)) as source:
         check_unchanged(known, source, own)
         before = identity_of(source, known.record.organisation, known.record.spooled)
-        with hold(journal, reports, before), target_of(own, world) as target, ExitStack() as stack:
+        with hold(journal, reports, before) as held, target_of(own, world) as target, ExitStack() as stack:
             run = find(journal, known.record.run_id)
             if not run.finished and target.organisation != run.record.organisation:
                 _refuse_other_organisation(journal, run, target)
                 record = msgspec.structs.replace(run.record, key_name=target.credentials.name)
                 identity = identity_of(source, record.organisation, record.spooled)
-                stack.enter_context(hold(journal, reports, identity))
+                world = holding(world, stack.enter_context(hold(journal, reports, identity)))
                 journal.rewrite(run, record, identity)
                 run = find(journal, record.run_id)
             left_out = _closed_before(journal, run)
-            yield Job(journal, run, source, mapping_of(run), own, target, world, left_out)
+            yield Job(journal, run, source, mapping_of(run), own, target, holding(world, held), left_out)
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def retry_of(
         _refuse_other_organisation(journal, before, target)
         check_unchanged(before, source, own)
         identity = identity_of(source, before.record.organisation, before.record.spooled)
-        with hold(journal, reports, identity):
+        with hold(journal, reports, identity) as held:
             if not before.finished:
                 refuse_unfinished(journal, identity, source.sha256, own, restart=False)
             mapping = mapping_of(before)
@@ -144,7 +144,7 @@ def retry_of(
                 retry_of=before.record.run_id,
             )
             run = journal.create(record, identity)
-            yield Job(journal, run, source, mapping, own, target, world, _closed_before(journal, run))
+            yield Job(journal, run, source, mapping, own, target, holding(world, held), _closed_before(journal, run))
 
 
 @contextmanager
@@ -154,6 +154,11 @@ def source_of(run: Run, world: World) -> Iterator[Source]:
     with open_source(run.record.source, options) as source:
         check_unchanged(run, source)
         yield source
+
+
+def holding(world: World, held: Held) -> World:
+    """The world of a process that holds a lock: no request is sent without it."""
+    return msgspec.structs.replace(world, proofs=(*world.proofs, held.prove))
 
 
 def options_of(settings: Settings, world: World) -> SourceOptions:

@@ -6,19 +6,18 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import socket
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-import msgspec
-import sqlalchemy as sa
-
-from importer.errors import Busy, JournalError
+from importer.errors import JournalError
 from importer.journal import Journal
-from importer.model import to_json
-from importer.system.process import birth_of
+from importer.runs.holders import Holder, busy, holder_in, this_process
+from importer.system.late import late
+
+if TYPE_CHECKING:
+    from importer.runs.leases import Lease
 
 #: How often, and after how many seconds, to try again to take a held lock.
 _LOOKS, _A_LOOK = 5, 0.01
@@ -26,47 +25,37 @@ _LOOKS, _A_LOOK = 5, 0.01
 _MOST_BYTES = 4096
 
 
-def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractContextManager[object]:
-    """Return the lock of a run's work: in the database where machines share one, else in the folder of the reports."""
+class Held(Protocol):
+    """A lock or lease that is held."""
+
+    async def prove(self) -> None:
+        """Return where this process certainly holds it. Raises `Busy` and `JournalError`."""
+
+
+def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractContextManager[Held]:
+    """Return what protects a run's work: a lease in the database where machines share one, else a lock in the folder
+    of the reports."""
     if journal.shared:
-        return DatabaseLock(journal, name)
+        return _lease_of(journal, name)
     return Lock(reports / ".locks", name)
 
 
 def is_held(journal: Journal, reports: Path, name: str) -> bool:
     """Whether a process holds the lock. Looking never makes another process fail."""
     if journal.shared:
-        return DatabaseLock(journal, name).is_held()
+        return _lease_of(journal, name).holder() is not None
     return Lock(reports / ".locks", name).is_held()
 
 
 def holder_here(journal: Journal, reports: Path, name: str) -> Holder | None:
     """Return the process of this machine that holds the lock; None where there is none here."""
-    if journal.shared:
-        return None
-    lock = Lock(reports / ".locks", name)
-    if not lock.is_held():
-        return None
-    try:
-        holder = _read_holder(lock.path.read_bytes())
-    except OSError:
-        return None
-    if holder is None or holder.host != socket.gethostname() or birth_of(holder.pid) != holder.birth:
-        return None
-    return holder
+    holder = _lease_of(journal, name).holder() if journal.shared else Lock(reports / ".locks", name).holder()
+    return holder if holder is not None and holder.lives_here else None
 
 
-class Holder(msgspec.Struct, frozen=True):
-    """The process that holds a lock, as the lock file keeps it (JSON). `birth`: as `system.process.stop` checks it."""
-
-    pid: int
-    host: str
-    since: str
-    birth: str
-
-    @property
-    def text(self) -> str:
-        return f"Process {self.pid} on {self.host} (since {self.since})"
+def _lease_of(journal: Journal, name: str) -> Lease:
+    lease: type[Lease] = late("importer.runs.leases", "Lease")
+    return lease(journal, name)
 
 
 class Lock:
@@ -92,6 +81,18 @@ class Lock:
             os.close(file)
         return False
 
+    def holder(self) -> Holder | None:
+        """Return the process that holds it, None where it is free or not known."""
+        if not self.is_held():
+            return None
+        try:
+            return holder_in(self.path.read_bytes())
+        except OSError:
+            return None
+
+    async def prove(self) -> None:
+        """The kernel keeps the lock for as long as this process lives."""
+
     def __enter__(self) -> Self:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,13 +102,12 @@ class Lock:
         try:
             _take(file)
         except OSError:
-            holder = _read_holder(os.read(file, _MOST_BYTES))
+            holder = holder_in(os.read(file, _MOST_BYTES))
             os.close(file)
-            raise _busy(holder.text if holder else "") from None
+            raise busy(holder) from None
         try:
             os.ftruncate(file, 0)
-            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())
-            os.write(file, to_json(Holder(os.getpid(), socket.gethostname(), since, birth_of(os.getpid()))))
+            os.write(file, this_process())
         except OSError as error:
             os.close(file)
             raise _unwritable(self.path.parent, error) from error
@@ -121,55 +121,6 @@ class Lock:
             # The file stays: without it two processes could lock two files of one name.
             os.close(self._file)
             self._file = None
-
-
-class DatabaseLock:
-    """The same in PostgreSQL. The server frees the lock when the connection of a dead process ends."""
-
-    def __init__(self, journal: Journal, name: str) -> None:
-        self._journal = journal
-        # The server expects a signed number.
-        self._key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-        self._connection: sa.Connection | None = None
-
-    def is_held(self) -> bool:
-        with self._journal.errors(), self._journal.another_connection() as connection:
-            found = connection.execute(sa.text(_HOLDER), {"key": self._key & 0xFFFFFFFFFFFFFFFF}).one_or_none()
-        return found is not None
-
-    def __enter__(self) -> Self:
-        with self._journal.errors():
-            connection = self._journal.another_connection().execution_options(isolation_level="AUTOCOMMIT")
-            taken = connection.execute(sa.select(sa.func.pg_try_advisory_lock(self._key))).scalar()
-            if taken:
-                # The name of the connection names the holder. The server truncates it to 63 bytes.
-                text = f"importer {os.getpid()} on {socket.gethostname()}"[:63]
-                connection.execute(sa.select(sa.func.set_config("application_name", text, False)))
-                self._connection = connection
-                return self
-            holder = connection.execute(sa.text(_HOLDER), {"key": self._key & 0xFFFFFFFFFFFFFFFF}).one_or_none()
-            connection.close()
-        if holder is None:
-            raise _busy("")
-        raise _busy(f"Process {holder.name.removeprefix('importer ')} (since {holder.since})")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._connection is not None:
-            # Not returned to a pool: the lock and the name must end with the connection.
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
-
-
-_HOLDER = """
-SELECT a.application_name AS name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS') AS since
-FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND (l.classid::bigint::numeric * 4294967296 + l.objid::bigint) = :key
-"""
 
 
 def _take(file: int) -> None:
@@ -188,17 +139,3 @@ def _unwritable(folder: Path, error: OSError) -> JournalError:
         "Free space, or choose another --reports-dir.",
         on_page="Ask the administrator of this page to check the disk and the folder of reports.",
     )
-
-
-def _read_holder(content: bytes) -> Holder | None:
-    """Return None for a lock file of an older version, which named its holder in prose."""
-    try:
-        return msgspec.json.decode(content, type=Holder)
-    except msgspec.DecodeError:
-        return None
-
-
-def _busy(holder: str) -> Busy:
-    """`holder`: "" where it is not known."""
-    who = holder or "Another process"
-    return Busy(f"{who} is using this source and target.", "Wait until it ends, or stop it.", holder=holder)

@@ -6,7 +6,7 @@ Sending, verifying and the online check all ask the API through `Admission.ask`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -53,7 +53,9 @@ class Admission:
         wall: Callable[[], int],
         observer: Observer,
         sleep: Callable[[float], Awaitable[None]],
+        proofs: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
+        """`proofs`: as `World.proofs`."""
         self._pacer = pacer
         self._breaker = breaker
         self._backoff = backoff
@@ -61,6 +63,7 @@ class Admission:
         self._wall = wall
         self._observer = observer
         self._sleep = sleep
+        self._proofs = proofs
         self.stopping = asyncio.Event()
         self._in_flight = asyncio.Semaphore(concurrency)
         self._one_at_a_time = asyncio.Lock()
@@ -129,6 +132,8 @@ class Admission:
                 if held <= 0:
                     break
                 await self.pause(held)
+            for prove in self._proofs:
+                await prove()
             self._pacer.departed()
 
     async def pause(self, seconds: float, *sooner: asyncio.Event) -> None:

@@ -15,7 +15,8 @@ from importer.errors import ExitCode, SettingsError
 from importer.journal import Journal, Run
 from importer.model import RunSummary, Status
 from importer.reporter import read_summary
-from importer.runs.locks import Holder, holder_here, is_held
+from importer.runs.holders import Holder
+from importer.runs.locks import holder_here, is_held
 from importer.runs.record import identity_of_record
 from importer.settings.options import Settings
 

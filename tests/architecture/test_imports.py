@@ -69,7 +69,7 @@ DOORS = {
     "olefile": ("reader",),
     "cryptography": ("reader",),
     "xlsxwriter": ("reporter",),
-    "sqlalchemy": ("journal", "runs.locks"),
+    "sqlalchemy": ("journal", "runs.leases"),
     "tqdm": ("telemetry.progress",),
     "click": ("cli",),
     "starlette": ("sandbox", "web"),

@@ -88,23 +88,14 @@ def test_the_lock_in_the_database_names_who_holds_it_and_ends_with_its_process(d
         assert caught.value.exit_code == ExitCode.BUSY
         found = re.search(r"Process (\d+) on (\S+) \(since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)", caught.value.message)
         assert found is not None, caught.value.message
-        assert (int(found[1]), found[2]) == (other.pid, socket.gethostname()[: 63 - len(f"importer {other.pid} on ")])
+        assert (int(found[1]), found[2]) == (other.pid, socket.gethostname())
         with hold(journal, tmp_path, "other work"):
             pass
         other.kill()
         other.communicate()
-        # The server sees the end of the connection a moment later.
-        for _ in range(200):
-            try:
-                with hold(journal, tmp_path, "work"):
-                    break
-            except Busy:
-                continue
-        else:
-            pytest.fail("the lock of a dead process is not free")
-        # And again, now that it was given back.
-        with hold(journal, tmp_path, "work"):
-            assert os.getpid()
+        for _ in range(2):
+            with hold(journal, tmp_path, "work"):
+                pass
 
 
 def test_a_whole_run_and_resume_of_a_finished_one(database: str, tmp_path: Path) -> None:

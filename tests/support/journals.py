@@ -7,8 +7,10 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -112,3 +114,28 @@ def record(run_id: str = "20260101-0200-rows-0001", **more: object) -> RunRecord
 
 def batch(batch_id: int, *rows: int) -> Batch:
     return Batch(batch_id, tuple(Customer(row, mobile="919999999999") for row in rows))
+
+
+OTHER = """
+import sys
+from pathlib import Path
+from importer.journal import Journal
+from importer.runs.locks import hold
+database = sys.argv[2] or None
+hold(Journal.open(Path(sys.argv[1]), database), Path(sys.argv[1]), "work").__enter__()
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_process(folder: Path, database: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock of "work"."""
+    words = [sys.executable, "-c", OTHER, str(folder), database]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        try:
+            yield other
+        finally:
+            other.kill()

@@ -1475,6 +1475,52 @@ SHEETS = (
     ),
 )
 
+#: Two machines share one database, and connections to it end or stall.
+LEASES = (
+    out(
+        "lease: no request without proof",
+        "Admission._wait_for_turn",
+        "await prove()",
+        "pass",
+        "test_admission::test_no_request_leaves_without_its_proofs",
+    ),
+    out(
+        "lease: time that passed takes the proof away",
+        "Lease._is_fresh",
+        "0 <= now - then < PROVEN",
+        "True",
+        "test_leases::test_no_proof_no_request",
+    ),
+    out(
+        "lease: the commit of a replaced holder is refused",
+        "JournalConnection.transaction",
+        "guard(self._connection)",
+        "pass",
+        "test_leases::test_the_commit_of_a_holder_that_was_replaced_is_refused",
+    ),
+    out(
+        "lease: that of another machine is kept for its time",
+        "_holding",
+        "found.valid or (holder.lives_here and holder.pid != os.getpid())",
+        "None",
+        "test_leases::test_a_lease_of_another_machine_is_free_only_after_its_time",
+    ),
+    out(
+        "lease: a proxy ends an idle connection",
+        "JournalConnection.transaction",
+        "self._reconnect()",
+        "pass",
+        "test_leases::test_connections_that_are_ended_while_idle_cost_nothing",
+    ),
+    out(
+        "lease: a stalled database is not waited for",
+        "BoundedConnection.wait",
+        "self._bounded(gen)",
+        "gen",
+        "test_leases::test_a_database_that_stalls_is_not_waited_for",
+    ),
+)
+
 #: One server has many organisations: what one was sent says nothing about another.
 ORGANISATIONS = (
     out(
@@ -1536,6 +1582,7 @@ REMOVALS: tuple[Removal, ...] = (
     *CONTENT,
     *OTHERS,
     *SHEETS,
+    *LEASES,
     *ORGANISATIONS,
 )
 
