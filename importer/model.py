@@ -185,6 +185,10 @@ class FieldDefinition(msgspec.Struct, frozen=True):
     is_disabled: bool = False
 
 
+#: The code of a row that an older run leaves out.
+OVERTAKEN = "sent_by_newer_run"
+
+
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one row. `at` is UTC, milliseconds since 1970. An empty `advice` means the catalogue's."""
 

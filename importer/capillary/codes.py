@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from importer.model import OVERTAKEN
 from importer.normaliser.codes import ON_PAGE as _OWN_ON_PAGE
 from importer.normaliser.codes import OWN_CODES as _OWN
 
@@ -411,6 +412,13 @@ RUN_CODES: dict[str, CodeEntry] = _table(
     CodeEntry("over_limit", "skipped: after the last row to import", Next.WARNING, "Nothing to do."),
     CodeEntry("skipped_rows", "skipped: before the first row to import", Next.WARNING, "Nothing to do."),
     CodeEntry("unchanged", "already imported unchanged", Next.WARNING, "Nothing to do."),
+    CodeEntry(
+        OVERTAKEN,
+        "left out: a newer run has sent this customer other values",
+        Next.WARNING,
+        "Nothing to do. If the values of this row are the right ones, retry the run with --overwrite-newer.",
+        page_advice="Nothing to do. If the values of this row are the right ones, upload it as a new file.",
+    ),
     CodeEntry("already_succeeded", "succeeded in an earlier run", Next.WARNING, "Nothing to do."),
     CodeEntry("not_chosen", "not among the rows to retry", Next.WARNING, "Nothing to do."),
 )

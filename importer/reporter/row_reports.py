@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from importer.capillary.codes import lookup
-from importer.model import OMITTED, RESULT_COLUMNS, Cause, CodeCount, RowCounts, Status, Stretch
+from importer.model import OMITTED, OVERTAKEN, RESULT_COLUMNS, Cause, CodeCount, RowCounts, Status, Stretch
 from importer.normaliser.mapping import Mapping
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
@@ -58,7 +58,7 @@ def write_files(
     finder = CauseFinder(source.columns, mapping, country=country, show_identifiers=show_identifiers)
     statuses: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
-    omitted = 0
+    omitted = overtaken = 0
     with disk_errors(folder), _collected_by_blocks() as collect_now:
         results, failed = _Results(folder, source), _Failed(folder, source)
         annotations = _annotations(source, mapping)
@@ -73,6 +73,8 @@ def write_files(
                     statuses[stretch.outcome.status] += stretch.rows
                     if stretch.outcome.status in WRONG:
                         codes[stretch.outcome.code] += stretch.rows
+                    elif stretch.outcome.code == OVERTAKEN:
+                        overtaken += stretch.rows
                     if any(warning.endswith(OMITTED) for warning in stretch.outcome.warnings):
                         omitted += stretch.rows
             reports = {
@@ -89,6 +91,9 @@ def write_files(
     if omitted:
         rows = f"{counted(omitted, 'row was', 'rows were')} sent without an identifier that is not valid"
         notes = (f"{rows}: see _warnings in results.csv.", *notes)
+    if overtaken:
+        rows = counted(overtaken, "row was", "rows were")
+        notes = (f"{rows} left out: a newer run has sent other values to the same customers.", *notes)
     return WrittenReports(_counts(statuses), _code_counts(codes), finder.causes(), reports, notes, finder.timeline)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from importer.errors import SettingsError
 from importer.journal import Journal, Run, RunProgress
-from importer.model import Status
+from importer.model import OVERTAKEN, Status
 from importer.normaliser.countries import known_country
 from importer.normaliser.mapping import Mapping as ColumnMapping
 from importer.reader import Source, SourceOptions, open_source
@@ -114,7 +114,7 @@ def resume_of(
                 world = holding(world, stack.enter_context(hold(journal, reports, identity)))
                 journal.rewrite(run, record, identity)
                 run = find(journal, record.run_id)
-            left_out = _closed_before(journal, run)
+            left_out = _closed_before(journal, run, own)
             yield Job(journal, run, source, mapping_of(run), own, target, holding(world, held), left_out)
 
 
@@ -144,7 +144,9 @@ def retry_of(
                 retry_of=before.record.run_id,
             )
             run = journal.create(record, identity)
-            yield Job(journal, run, source, mapping, own, target, holding(world, held), _closed_before(journal, run))
+            yield Job(
+                journal, run, source, mapping, own, target, holding(world, held), _closed_before(journal, run, own)
+            )
 
 
 @contextmanager
@@ -193,12 +195,16 @@ def _at_home(own: Settings, asked: Settings) -> Settings:
     )
 
 
-def _closed_before(journal: Journal, run: Run) -> bytearray | None:
+def _closed_before(journal: Journal, run: Run, settings: Settings) -> bytearray | None:
     """For a retry: the rows that the run before it closed, which are not sent."""
     if not run.record.retry_of:
         return None
     before = find(journal, run.record.retry_of)
-    return journal.decided(before.key, (Status.SUCCEEDED, Status.REJECTED, Status.SKIPPED))
+    closed = journal.decided(before.key, (Status.SUCCEEDED, Status.REJECTED, Status.SKIPPED))
+    if settings.overwrite_newer:
+        for row, left_out in enumerate(journal.decided(before.key, code=OVERTAKEN)):
+            closed[row] &= not left_out
+    return closed
 
 
 def _note_if_known(journal: Journal, source: Source, organisation: tuple[str, str], world: World) -> tuple[str, ...]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Pairs
 from typing import TYPE_CHECKING
 
 from importer.chunker.batches import MAX_BYTES, Chunker, batch_of
 from importer.journal import Change
+from importer.journal.ledger import sent_by
 from importer.journal.records import OpenBatch
-from importer.model import FieldDefinition, Outcome, Status, Work
+from importer.model import OVERTAKEN, FieldDefinition, Outcome, Status, Work
 from importer.normaliser.mapping import Mapping
 from importer.normaliser.normaliser import Normaliser
 from importer.runs.job import Job
+from importer.runs.newer import newer_runs
 from importer.sender.feed import Selection, SheetFeed
 from importer.sender.unchanged import Hasher, UnchangedFilter, sent_before
 from importer.sender.work import Deadline
@@ -67,42 +70,58 @@ def deadline_of(settings: Settings, world: World) -> Deadline | None:
 
 
 def unchanged_filter_of(job: Job) -> UnchangedFilter:
-    """Gives customers their fingerprints for later runs, and leaves out the unchanged ones with `--only-changed`."""
-    hasher = Hasher(job.journal.fingerprint_key)
-    if not job.settings.only_changed:
-        return UnchangedFilter(hasher, None, (), job.world.wall)
+    """Gives customers their fingerprints for later runs, and leaves out the unchanged ones with `--only-changed`, and
+    those to whom a newer run has sent other values."""
+    journal, run, settings = job.journal, job.run, job.settings
+    hasher, wall = Hasher(journal.fingerprint_key), job.world.wall
+    newer = [] if settings.overwrite_newer else newer_runs(journal, run)
+    if not settings.only_changed and not newer:
+        return UnchangedFilter(hasher, None, (), wall)
     make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
-    known = make(sent_before(job.journal, job.run))
-    return UnchangedFilter(hasher, known, job.journal.sent(job.run.key), job.world.wall)
+    known = [make(sent) for sent in sent_before(journal, run)] if settings.only_changed else None
+    return UnchangedFilter(hasher, known, journal.sent(run.key), wall, make(sent_by(journal, newer)) if newer else None)
 
 
 def open_work(job: Job, unchanged: UnchangedFilter) -> list[Work]:
-    """The batches that an earlier process left open, made again from the source: same rows, same id, same bytes."""
+    """The batches that an earlier process left open, made again from the source: same rows, same id, same bytes.
+    Without the customers to whom a newer run has sent other values."""
     batches = job.journal.open_batches(job.run.key)
     if not batches:
         return []
-    wanted = {row for batch in batches for rows in batch.rows for row in rows}
+    decided = job.journal.decided(job.run.key)
+    # Those without an outcome.
+    left = [[rows for rows in batch.rows if not any(decided[rows[0] : rows[0] + 1])] for batch in batches]
+    wanted = {row for customers in left for rows in customers for row in rows}
     normaliser = normaliser_of(job.mapping, job.settings)
     found = SheetFeed(job.source, normaliser, Selection(), job.world.wall).customers_of(wanted)
     works = []
-    for batch in batches:
-        again = [found[rows[0]] for rows in batch.rows if rows[0] in found]
-        if len(again) < len(batch.rows):
-            _give_up(job, batch, {row for rows in batch.rows if rows[0] not in found for row in rows}, whole=not again)
+    for batch, every in zip(batches, left, strict=True):
+        gone = {row: "no_answer" for rows in every if rows[0] not in found for row in rows}
+        customers = [found[rows[0]] for rows in every if rows[0] in found]
+        again = []
+        for customer, replaced in zip(customers, unchanged.overtaken(customers), strict=True):
+            if replaced:
+                gone |= dict.fromkeys(customer.row_numbers, OVERTAKEN)
+            else:
+                again.append(customer)
+        _give_up(job, batch, gone, whole=not again)
         if again:
-            customers = unchanged.sent_again(again)
-            made = batch_of(batch.batch_id, customers, batch.split_from, alone=batch.alone)
+            made = batch_of(batch.batch_id, unchanged.sent_again(again), batch.split_from, alone=batch.alone)
             works.append(Work(made, batch.batch_id, attempts=batch.attempts, doubt=batch.doubt, opened=True))
     return works
 
 
-def _give_up(job: Job, batch: OpenBatch, rows: set[int], *, whole: bool) -> None:
-    """Rows that an earlier version sent and this one rejects: the result of a request in doubt stays unknown. Rows that
-    were certainly not applied are read again."""
-    decided = job.journal.decided(job.run.key)
-    lost = [row for row in sorted(rows) if batch.doubt and not (row < len(decided) and decided[row])]
-    outcomes = [Outcome(row, Status.UNKNOWN, "no_answer", attempts=batch.attempts, at=job.world.wall()) for row in lost]
-    job.journal.write([Change(outcomes=outcomes, settled=(batch.batch_id,) if whole else ())], job.run.key)
+def _give_up(job: Job, batch: OpenBatch, codes: Pairs[int, str], *, whole: bool) -> None:
+    """Rows of a batch that are not sent again: an earlier version sent them and this one rejects them, or a newer run
+    has sent other values. The result of a request in doubt stays unknown. Rows that were certainly not applied are read
+    again. `codes`: row → why."""
+    at = job.world.wall()
+    outcomes = [
+        Outcome(row, Status.UNKNOWN, code, attempts=batch.attempts, at=at) for row, code in sorted(codes.items())
+    ]
+    if codes or whole:
+        change = Change(outcomes=outcomes if batch.doubt else (), settled=(batch.batch_id,) if whole else ())
+        job.journal.write([change], job.run.key)
 
 
 def selection_of(job: Job, again: list[Work]) -> Selection:

@@ -26,6 +26,7 @@ from importer.runs.stages import normaliser_of
 from importer.runs.target import Target, target_of
 from importer.sender.admission import Admission, Stopping
 from importer.sender.feed import Selection, SheetFeed
+from importer.sender.unchanged import UNCHANGED
 from importer.settings.options import Settings
 from importer.system.files import private_folder, write_whole
 from importer.system.formula_guard import guard
@@ -79,7 +80,7 @@ class _Expected:
 def verify(
     run_id: str | None, settings: Settings, given: Mapping[str, object], world: World, sample: int | None = None
 ) -> Verified:
-    """Verify the rows of a run that succeeded, all or a sample. Raises `ImporterError`."""
+    """Verify the rows of a run that succeeded or were unchanged, all or a sample. Raises `ImporterError`."""
     reports = Path(settings.reports_dir)
     with Journal.open(reports, settings.database or None) as journal:
         run = find(journal, run_id)
@@ -89,6 +90,9 @@ def verify(
                 f"Run {run.record.run_id} used a sandbox, which ended with the run.", "Verify a run against the API."
             )
         succeeded = journal.decided(run.key, (Status.SUCCEEDED,))
+        # What was not sent, because the server has it, is what the run says of the server too.
+        for row, unchanged in enumerate(journal.decided(run.key, code=UNCHANGED)):
+            succeeded[row] |= unchanged
     chosen = _chosen(succeeded, run, sample)
     with open_source(run.record.source, options_of(own, world)) as source, target_of(own, world) as target:
         check_unchanged(run, source)

@@ -36,13 +36,27 @@ class Fingerprints:
         """For each fingerprint: whether all its identifiers were last sent exactly this."""
         if not len(self._names) or not entries:
             return [False] * len(entries)
+        found, same, starts = self._compared(entries)
+        known = found & same
+        # The first number of each is the content.
+        known[starts] = True
+        return [bool(one) for one in np.logical_and.reduceat(known, starts)]
+
+    def differ(self, entries: Sequence[bytes]) -> list[bool]:
+        """For each fingerprint: whether one of its identifiers was last sent anything else."""
+        if not len(self._names) or not entries:
+            return [False] * len(entries)
+        found, same, starts = self._compared(entries)
+        differs = found & ~same
+        differs[starts] = False
+        return [bool(one) for one in np.logical_or.reduceat(differs, starts)]
+
+    def _compared(self, entries: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For each hash: whether it is known as an identifier, and last with this content; where each entry begins."""
         numbers, starts, lengths = _apart(entries)
         places = np.minimum(np.searchsorted(self._names, numbers), len(self._names) - 1)
-        same = self._names[places] == numbers
-        same &= self._contents[places] == np.repeat(numbers[starts], lengths)
-        # The first number of each is the content.
-        same[starts] = True
-        return [bool(known) for known in np.logical_and.reduceat(same, starts)]
+        same = self._contents[places] == np.repeat(numbers[starts], lengths)
+        return self._names[places] == numbers, same, starts
 
 
 def _apart(entries: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

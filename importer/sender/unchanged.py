@@ -1,4 +1,6 @@
-"""`--only-changed`: what each customer was last successfully sent, across the runs of a target, as keyed hashes.
+"""What each customer was last successfully sent, across the runs of an organisation, as keyed hashes.
+
+`--only-changed` leaves out what would be the same, and an older run leaves out what would overwrite newer values.
 
 A fingerprint is a hash of all that is sent and one of each identifier; the journal keeps it beside the outcome. A row
 is unchanged only if every one of its identifiers was last sent exactly this. A reply other than a plain success makes
@@ -16,7 +18,8 @@ import msgspec
 from importer.capillary.wire import encode_customer
 from importer.chunker.lanes import keys_of
 from importer.journal import Journal, Run
-from importer.model import Customer, Outcome, Status
+from importer.journal.ledger import in_doubt, overlap, replaced_by, sent_by, sent_by_time
+from importer.model import OVERTAKEN, Customer, Outcome, Status
 from importer.reconciler.decide import Decided
 from importer.sender.siphash import HASH_BYTES, siphash
 from importer.sender.work import Portion
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Texts from which pandas is faster, its loading included.
 _BY_COLUMN = 2_000
+#: The code of rows that need not be sent.
+UNCHANGED = "unchanged"
 #: Instead of the hash of what was sent: the outcome was not a plain success.
 _NOTHING = bytes(HASH_BYTES)
 
@@ -54,33 +59,48 @@ class Hasher:
         return [hashes[begin:end] for begin, end in pairwise((0, *ends))]
 
 
-def sent_before(journal: Journal, run: Run) -> Iterator[bytes]:
-    """What other runs have sent to the target of this one, oldest first.
+def sent_before(journal: Journal, run: Run) -> list[Iterator[bytes]]:
+    """What other runs have sent to the organisation of this one, oldest first: by runs, and also by time where the two
+    may differ. Only what both say last is certain.
 
-    A run that was abandoned while the answer to a batch was missing may have changed unknown customers: its answers and
-    those of the runs before it no longer count.
+    Nothing counts that is older than a request without an answer, which may have changed customers, or than rows that
+    were purged.
     """
-    others = [other for other in journal.runs() if other.record.organisation == run.record.organisation]
-    counted = []
-    for other in others:
-        if other.key == run.key:
-            continue
-        if any(batch.doubt for batch in journal.open_batches(other.key)):
-            break
-        counted.append(other.key)
-    for key in reversed(counted):
-        yield from journal.sent(key)
+    every = [other for other in journal.runs() if other.record.organisation == run.record.organisation]
+    others = {other.key: other for other in every if other.key != run.key}
+    floor = max((key + 1 for key, other in others.items() if _purged_sent(other)), default=0)
+    for key in in_doubt(journal, others):
+        if not others[key].finished:
+            # Nobody knows when its process ended.
+            return []
+        floor = max(floor, replaced_by(journal, key) or key + 1)
+    counted = sorted(key for key in others if key >= floor)
+    by_time = [sent_by_time(journal, counted)] if overlap(journal, counted) else []
+    return [sent_by(journal, counted), *by_time]
+
+
+def _purged_sent(run: Run) -> bool:
+    """Whether rows that the run sent were purged."""
+    purged = run.progress.purged
+    return purged is not None and any(purged.rows.get(status) for status in ("succeeded", "failed", "unknown"))
 
 
 class UnchangedFilter:
-    """Gives each customer its fingerprint, and leaves out the unchanged ones if earlier fingerprints are known."""
+    """Gives each customer its fingerprint, and leaves out those that need not or must not be sent."""
 
     def __init__(
-        self, hasher: Hasher, known: Fingerprints | None, before: Iterable[bytes], wall: Callable[[], int]
+        self,
+        hasher: Hasher,
+        known: Sequence[Fingerprints] | None,
+        before: Iterable[bytes],
+        wall: Callable[[], int],
+        newer: Fingerprints | None = None,
     ) -> None:
-        """`before`: the fingerprints of what this run has sent already, when it is resumed."""
+        """`known`: what was sent before this run, see `sent_before`; None: unchanged customers are sent too. `before`:
+        the fingerprints of what this run has sent already, when it is resumed. `newer`: what newer runs have sent."""
         self._hasher = hasher
         self._known = known
+        self._newer = newer
         self._wall = wall
         #: Identifiers of customers that this run sends: their later rows in the sheet are sent too, in its order.
         self._touched: set[bytes] = {name for entry in before for name in _parts(entry)} if known is not None else set()
@@ -91,23 +111,37 @@ class UnchangedFilter:
         self._touch(entries)
         return tuple(map(_with_fingerprint, customers, entries))
 
+    def overtaken(self, customers: Sequence[Customer]) -> list[bool]:
+        """For each customer: whether a newer run has sent other values."""
+        return [False] * len(customers) if self._newer is None else self._newer.differ(self._hasher(customers))
+
     def __call__(self, portion: Portion) -> Portion:
-        """A portion of the feed without what is unchanged. Called by the thread that reads."""
+        """A portion of the feed without what is not sent. Called by the thread that reads."""
         entries = self._hasher(portion.customers)
-        if self._known is None:
-            return msgspec.structs.replace(portion, customers=list(map(_with_fingerprint, portion.customers, entries)))
+        codes = self._codes(entries)
         sent: list[Customer] = []
         links = list(portion.links)
         outcomes = list(portion.outcomes)
         at = self._wall()
-        for customer, entry, known in zip(portion.customers, entries, self._known.knows(entries), strict=True):
-            if known and self._touched.isdisjoint(_parts(entry)):
-                outcomes += [Outcome(row, Status.SKIPPED, "unchanged", at=at) for row in customer.row_numbers]
+        for customer, entry, code in zip(portion.customers, entries, codes, strict=True):
+            if code == OVERTAKEN or (code and self._touched.isdisjoint(_parts(entry))):
+                outcomes += [Outcome(row, Status.SKIPPED, code, at=at) for row in customer.row_numbers]
                 links.append(keys_of(customer))
             else:
                 self._touch((entry,))
                 sent.append(_with_fingerprint(customer, entry))
         return msgspec.structs.replace(portion, customers=sent, outcomes=outcomes, links=links)
+
+    def _codes(self, entries: Sequence[bytes]) -> list[str]:
+        """For each fingerprint: why its customer is not sent, "" where it is."""
+        codes = [""] * len(entries)
+        if self._known:
+            every = zip(*(known.knows(entries) for known in self._known), strict=True)
+            codes = [UNCHANGED if all(known) else "" for known in every]
+        if self._newer is not None:
+            differ = self._newer.differ(entries)
+            codes = [OVERTAKEN if differs else code for differs, code in zip(differ, codes, strict=True)]
+        return codes
 
     def _touch(self, entries: Iterable[bytes]) -> None:
         if self._known is not None:

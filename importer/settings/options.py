@@ -101,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True):
     database: str = ""
     restart: bool = False
     resubmit: bool = False
+    overwrite_newer: bool = False
     show_identifiers: bool = False
     online: bool = False
     output: str = ""
@@ -116,10 +117,11 @@ class Settings(msgspec.Struct, frozen=True):
 _USUAL = Settings()
 
 
-#: Settings that may change when a run is resumed: pace and stop; in a retry also the canary and the attribution.
+#: Settings that may change when a run is resumed: pace, stop and `overwrite_newer`; in a retry also the canary and the
+#: attribution.
 PACE = (
     *("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration", "time_zone"),
-    *("canary", "gzip", "attribution_type", "attribution_code"),
+    *("canary", "gzip", "attribution_type", "attribution_code", "overwrite_newer"),
 )
 
 
@@ -339,6 +341,14 @@ OPTIONS: tuple[Option, ...] = (
         flag=True,
     ),
     Option(
+        "overwrite-newer",
+        read_yes_no,
+        "also send rows to whose customers a newer run has sent other values",
+        "",
+        ("resume", "retry"),
+        flag=True,
+    ),
+    Option(
         "show-identifiers",
         read_yes_no,
         "do not mask the example cells in the summary",
@@ -433,7 +443,7 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 #: Options that mean one run, not a profile.
-NOT_IN_FILES = {"profile", "restart", "resubmit", "output", "online"}
+NOT_IN_FILES = {"profile", "restart", "resubmit", "overwrite-newer", "output", "online"}
 FILE_OPTIONS = tuple(option for option in OPTIONS if option.field not in NOT_IN_FILES)
 
 

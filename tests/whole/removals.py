@@ -1521,6 +1521,52 @@ LEASES = (
     ),
 )
 
+#: Runs that are resumed or retried after newer ones, and what counts as sent before.
+LEDGER = (
+    out(
+        "ledger: an older run leaves out what a newer one sent",
+        "unchanged_filter_of",
+        "[] if settings.overwrite_newer else newer_runs(journal, run)",
+        "[]",
+        "test_newer::test_an_older_run_leaves_out_what_a_newer_one_has_sent_otherwise",
+    ),
+    out(
+        "ledger: a request in doubt is not repeated over newer values",
+        "open_work",
+        "unchanged.overtaken(customers)",
+        "[False] * len(customers)",
+        "test_newer::test_a_request_in_doubt_is_not_repeated_over_newer_values",
+    ),
+    out(
+        "ledger: what was sent last, by time too",
+        "sent_before",
+        "[sent_by_time(journal, counted)] if overlap(journal, counted) else []",
+        "[]",
+        "test_newer::test_overwritten_on_request_is_not_unchanged_afterwards",
+    ),
+    out(
+        "ledger: what is older than purged rows does not count",
+        "_purged_sent",
+        "purged is not None and any((purged.rows.get(status) for status in ('succeeded', 'failed', 'unknown')))",
+        "False",
+        "test_newer::test_what_is_older_than_purged_rows_does_not_count",
+    ),
+    out(
+        "ledger: nothing is unchanged while a request has no answer",
+        "sent_before",
+        "if not others[key].finished: ...",
+        "pass",
+        "test_newer::test_nothing_is_unchanged_while_a_request_has_no_answer",
+    ),
+    out(
+        "ledger: unchanged rows are verified",
+        "runs.verify.verify",
+        "succeeded[row] |= unchanged",
+        "pass",
+        "test_newer::test_a_run_without_requests_is_verified_by_what_it_says_of_the_server",
+    ),
+)
+
 #: One server has many organisations: what one was sent says nothing about another.
 ORGANISATIONS = (
     out(
@@ -1583,6 +1629,7 @@ REMOVALS: tuple[Removal, ...] = (
     *OTHERS,
     *SHEETS,
     *LEASES,
+    *LEDGER,
     *ORGANISATIONS,
 )
 

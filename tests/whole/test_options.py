@@ -476,6 +476,20 @@ def resubmit(bench: Bench) -> None:
     assert bench.terminal.type("check", "a.csv", "--resubmit").code == 8
 
 
+def overwrite_newer(bench: Bench) -> None:
+    """A retry sends over newer values on request only."""
+    write_csv(bench.folder / "a.csv", (*HEADER, "External id"), *[(*row, "code-1012-x1") for row in rows(1)])
+    with EmbeddedSandbox() as sandbox:
+        first = bench.run(sandbox).json["run_id"]
+        write_csv(bench.folder / "b.csv", HEADER, *[(mobile, "Red") for mobile, _ in rows(1)])
+        assert bench.run(sandbox, source="b.csv").code == 0
+        sent = len(sandbox.state.accepted)
+        assert bench.terminal.type("retry", first).code == 0
+        assert len(sandbox.state.accepted) == sent
+        assert bench.terminal.type("retry", first, "--overwrite-newer").code == 0
+        assert len(sandbox.state.accepted) == sent + 1
+
+
 def show_identifiers(bench: Bench) -> None:
     """The cell that a cause shows as an example is masked by each command, except on request."""
     wrong = [(f"code-816+{n}", "Turquoise") for n in range(12)]
@@ -566,7 +580,7 @@ DEMONSTRATIONS: dict[str, Callable[[Bench], None]] = {
         *(unknown_columns, invalid_identifiers, short_rows),
         *(batch_size, rate, burst, concurrency, max_errors, max_outage, canary, until, max_duration, limit, skip_rows),
         *(only_changed, gzip, attribution_type, attribution_code, reports_dir, database, restart, resubmit),
-        *(show_identifiers, online, output),
+        *(overwrite_newer, show_identifiers, online, output),
     )
 }
 

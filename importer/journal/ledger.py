@@ -1,0 +1,60 @@
+"""What customers were sent, over several runs: the queries of `--only-changed` and of `--overwrite-newer`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import accumulate
+
+import sqlalchemy as sa
+
+from importer.journal.entries import unpack_sent
+from importer.journal.journal import Journal
+from importer.journal.schema import ATTEMPTS, BATCHES, OUTCOMES, RUNS
+
+
+def sent_by(journal: Journal, keys: Sequence[int]) -> Iterator[bytes]:
+    """Yield the fingerprints of sent customers of these runs, one run after the other."""
+    for key in keys:
+        yield from journal.sent(key)
+
+
+def sent_by_time(journal: Journal, keys: Collection[int]) -> Iterator[bytes]:
+    """Yield the same by the time of the answer that decided."""
+    at = ATTEMPTS.c.at + ATTEMPTS.c.elapsed_ms
+    query = (
+        sa.select(OUTCOMES.c.sent, OUTCOMES.c.rows)
+        .join(ATTEMPTS, (ATTEMPTS.c.run == OUTCOMES.c.run) & (ATTEMPTS.c.number == OUTCOMES.c.attempt))
+        .where(OUTCOMES.c.run.in_(keys), OUTCOMES.c.sent.is_not(None))
+        .order_by(at, OUTCOMES.c.run, OUTCOMES.c.row_number)
+    )
+    with journal.transaction() as connection:
+        for sent, rows in connection.execute(query, execution_options={"yield_per": 20000}):
+            yield from (bytes(sent),) if rows is None else unpack_sent(sent)
+
+
+def overlap(journal: Journal, keys: Sequence[int]) -> bool:
+    """Whether one of these runs, oldest first, sent something before an older one had its last answer: it was resumed
+    later, ran at the same time, or a clock was set back."""
+    ends = sa.func.max(ATTEMPTS.c.at + ATTEMPTS.c.elapsed_ms)
+    query = sa.select(ATTEMPTS.c.run, sa.func.min(ATTEMPTS.c.at), ends)
+    query = query.where(ATTEMPTS.c.run.in_(keys)).group_by(ATTEMPTS.c.run).order_by(ATTEMPTS.c.run)
+    with journal.transaction() as connection:
+        spans = connection.execute(query).all()
+    ended = accumulate((last for _, _, last in spans), max)
+    return any(first <= last for (_, first, _), last in zip(spans[1:], ended, strict=False))
+
+
+def in_doubt(journal: Journal, keys: Collection[int]) -> list[int]:
+    """Return those of these runs of which a request was sent and not answered."""
+    query = sa.select(BATCHES.c.run).distinct()
+    query = query.where(BATCHES.c.run.in_(keys), BATCHES.c.rows.is_not(None), BATCHES.c.doubt)
+    with journal.transaction() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def replaced_by(journal: Journal, key: int) -> int | None:
+    """Return the run that replaced an abandoned one: the next of its source and target."""
+    identity = sa.select(RUNS.c.identity).where(RUNS.c.id == key).scalar_subquery()
+    query = sa.select(sa.func.min(RUNS.c.id)).where(RUNS.c.identity == identity, RUNS.c.id > key)
+    with journal.transaction() as connection:
+        return connection.execute(query).scalar()
