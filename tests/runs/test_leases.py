@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,7 +19,7 @@ from importer.runs.holders import holder_in, this_process
 from importer.runs.leases import PROVEN, TTL, Lease
 from importer.runs.locks import hold, is_held
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from tests.support.journals import another_process, record
+from tests.support.journals import Relay, another_process, record
 from tests.support.runs import settings, sheet, world
 
 pytestmark = pytest.mark.process  # its server
@@ -182,47 +180,18 @@ def test_connections_that_are_ended_while_idle_cost_nothing(
         assert len(list(journal.outcomes(key))) == 3
 
 
-@contextmanager
-def relay(database: str) -> Iterator[tuple[str, Callable[[], None]]]:
-    """A way to the database that can be stalled: (its address, stall)."""
-    folder = database.partition("host=")[2]
-    (server,) = Path(folder).glob(".s.PGSQL.[0-9]*[0-9]")
-    stalled = threading.Event()
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-
-        def copy(one: socket.socket, other: socket.socket) -> None:
-            while data := one.recv(65536):
-                if not stalled.is_set():
-                    other.sendall(data)
-
-        def accept() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    return
-                upstream = socket.socket(socket.AF_UNIX)
-                upstream.connect(str(server))
-                for pair in ((client, upstream), (upstream, client)):
-                    threading.Thread(target=copy, args=pair, daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        port = listener.getsockname()[1]
-        yield f"postgresql://importer@127.0.0.1:{port}/postgres", stalled.set
-
-
 def test_a_database_that_stalls_is_not_waited_for(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every statement has a limit, and afterwards nothing more is asked: the run can end."""
     monkeypatch.setattr("importer.journal.postgresql.BoundedConnection.longest", 0.3)
     with (
-        relay(database) as (address, stall),
-        Journal.open(tmp_path, address) as journal,
+        Relay(database) as proxy,
+        Journal.open(tmp_path, proxy.address) as journal,
         hold(journal, tmp_path, "work") as held,
     ):
         key = journal.create(record(), "work").key
-        stall()
+        proxy.stalled = True
         with pytest.raises(JournalError):
             journal.write([Change(outcomes=(Outcome(2, Status.SUCCEEDED),))], key)
         assert isinstance(held, Lease)

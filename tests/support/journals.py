@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import pytest
@@ -139,3 +143,44 @@ def another_process(folder: Path, database: str = "") -> Iterator[subprocess.Pop
             yield other
         finally:
             other.kill()
+
+
+class Relay:
+    """A proxy before the database of `database`. It ends connections that are idle for so many seconds, and can
+    stall."""
+
+    def __init__(self, database: str, idle: float = 3600.0) -> None:
+        (self._server,) = Path(database.partition("host=")[2]).glob(".s.PGSQL.[0-9]*[0-9]")
+        self._idle = idle
+        self.stalled = False
+        self.ended = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"postgresql://importer@127.0.0.1:{self._listener.getsockname()[1]}/postgres"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._copy, args=(client,), daemon=True).start()
+
+    def _copy(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
+            server.connect(str(self._server))
+            while True:
+                ready, _, _ = select.select([client, server], [], [], self._idle)
+                if not ready:
+                    self.ended += 1
+                    return
+                for one in ready:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    if not self.stalled:
+                        (server if one is client else client).sendall(data)
