@@ -19,16 +19,16 @@ from importer.chunker.lanes import Lanes
 from importer.errors import ExitCode, ImporterError, SourceError, Stop
 from importer.journal import Journal, RunProgress, Scribe
 from importer.model import Batch, Customer, Reply, RunSummary, Work
-from importer.reader import open_source
 from importer.reader.survey import survey
 from importer.reconciler.decide import Decision, decide, halved
 from importer.reconciler.reconcile import reconcile
 from importer.reporter import read_summary
 from importer.runs.asking import Session
 from importer.runs.fields import columns_of_a_run
-from importer.runs.job import Job, begin, options_of, resume_of, retry_of, source_of
+from importer.runs.job import Job, begin, resume_of, retry_of
 from importer.runs.record import choose_mapping, find
-from importer.runs.report import again, nothing_left, with_bundle, write_reports
+from importer.runs.report import again, nothing_left, reports_of_copy, with_bundle, write_reports
+from importer.runs.sources import opened, source_of
 from importer.runs.stages import (
     chunker_of,
     deadline_of,
@@ -52,7 +52,7 @@ from importer.world import World
 
 def run(path: str, settings: Settings, world: World, *, spooled: bool = False) -> RunSummary:
     """Imports a source: reads, sends, reconciles and reports. Raises `ImporterError` where nothing could begin."""
-    with target_of(settings, world) as target, open_source(path, options_of(settings, world)) as source:
+    with target_of(settings, world) as target, opened(path, settings, world) as source:
         mapping = survey(source, choose_mapping(source, settings), first_rows(settings))
         with Session(target, settings, world) as session:
             columns = partial(columns_of_a_run, source=source, settings=settings, session=session)
@@ -67,7 +67,7 @@ def resume(run_id: str | None, settings: Settings, given: Mapping[str, object], 
         known = find(journal, run_id, unfinished=True)
         if known.finished:
             return nothing_left(journal, known, reports, world)
-        with resume_of(journal, known, settings, given, world) as job:
+        with reports_of_copy(journal, known, world, reports), resume_of(journal, known, settings, given, world) as job:
             if job.run.finished:
                 return nothing_left(journal, job.run, reports, world)
             with Session(job.target, job.settings, job.world) as session:
@@ -91,7 +91,7 @@ def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool
         known = find(journal, run_id)
         if known.finished and known.record.spooled and not bundle and not Path(known.record.source).exists():
             return read_summary(reports / known.record.run_id)
-        with source_of(known, world) as source:
+        with source_of(known, world, reports) as source:
             summary = again(journal, known, source, world, reports, show_identifiers=settings.show_identifiers)
             return with_bundle(journal, known, source, summary, reports) if bundle else summary
 
@@ -102,6 +102,7 @@ def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool
 def _carry_out(job: Job, session: Session) -> RunSummary:
     """Sends the rows that have no outcome yet, then writes the reports."""
     observer = job.world.observer
+    job.source.keep(True)
     observer.of_run(job.run.record.run_id)
     observer.begin(job.source.name, job.journal.decided(job.run.key).count(1))
     try:
@@ -116,11 +117,14 @@ def _carry_out(job: Job, session: Session) -> RunSummary:
     run = job.run_with(sent.progress)
     if not sent.rows_read and sent.stop is None:
         job.journal.finish(run.key, job.world.wall(), ExitCode.SOURCE, True, run.progress)
+        job.source.keep(False)
         raise SourceError(
             f"{job.source.name} has column names but no rows.", "Export it again, with its rows.", code="no_rows"
         )
     show = job.settings.show_identifiers
-    return write_reports(job.journal, run, job.source, sent.stop, job.world, job.reports, show_identifiers=show)
+    summary = write_reports(job.journal, run, job.source, sent.stop, job.world, job.reports, show_identifiers=show)
+    job.source.keep(False)
+    return summary
 
 
 class Sent(msgspec.Struct, frozen=True):

@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from importer.checker.findings import PROBLEM_COLUMNS, Findings, Gatherer, problem_row
-from importer.errors import SettingsError
+from importer.errors import SettingsError, SourceChanged
 from importer.model import FieldDefinition, Problem
 from importer.normaliser.mapping import Mapping
-from importer.reader import Source, open_source
+from importer.reader import Source
+from importer.reader.opening import open_unchanged
 from importer.reader.survey import Survey, surveyed
 from importer.row_block import RowBlock
 from importer.runs.fields import Columns, fitted, not_checked, organisation_fields
@@ -31,18 +32,30 @@ from importer.world import World
 def check(path: str, settings: Settings, world: World) -> Findings:
     """Check a source. Raises `ImporterError` where it cannot be read or mapped."""
     fields = organisation_fields(settings, world) if settings.online else None
-    with open_source(path, source_options(settings, world.environ)) as source:
-        check_resubmit(source, settings)
-        mapping = choose_mapping(source, settings)
-        # An organisation without defined fields does not restrict the columns.
-        columns = fitted(mapping, fields, source, settings) if fields else Columns(mapping)
-        findings, found = _check_rows(path, source, columns, settings, world, fields)
-        if found.facts != columns.mapping.facts:
-            # Few sheets have what only the whole of one shows: the others are read once.
-            found = fitted(found, fields, source, settings).mapping if fields else found
-            columns = msgspec.structs.replace(columns, mapping=found)
-            findings, _ = _check_rows(path, source, columns, settings, world, fields)
-        return findings
+    try:
+        with open_unchanged(path, source_options(settings, world.environ)) as source:
+            return _check(path, source, settings, world, fields)
+    except SourceChanged:
+        if settings.output and Path(settings.output).is_file():
+            # Its problems are of two contents.
+            Path(settings.output).unlink()
+        raise
+
+
+def _check(
+    path: str, source: Source, settings: Settings, world: World, fields: tuple[FieldDefinition, ...] | None
+) -> Findings:
+    check_resubmit(source, settings)
+    mapping = choose_mapping(source, settings)
+    # An organisation without defined fields does not restrict the columns.
+    columns = fitted(mapping, fields, source, settings) if fields else Columns(mapping)
+    findings, found = _check_rows(path, source, columns, settings, world, fields)
+    if found.facts != columns.mapping.facts:
+        # Few sheets have what only the whole of one shows: the others are read once.
+        found = fitted(found, fields, source, settings).mapping if fields else found
+        columns = msgspec.structs.replace(columns, mapping=found)
+        findings, _ = _check_rows(path, source, columns, settings, world, fields)
+    return findings
 
 
 def _check_rows(

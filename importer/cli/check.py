@@ -30,7 +30,7 @@ from importer.nightly.profile import check_profile
 from importer.normaliser.mapping import sketch
 from importer.normaliser.mapping_file import to_toml
 from importer.normaliser.samples import Sampler
-from importer.reader import open_source
+from importer.reader.opening import open_unchanged
 from importer.runs.record import source_options
 from importer.runs.spool import spooled
 from importer.world import World
@@ -101,7 +101,7 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
     settings = settings_of(given, config)
     with (
         spooled(source, Path(settings.reports_dir), keep=False) as (path, _),
-        open_source(path, source_options(settings, os.environ)) as opened,
+        open_unchanged(path, source_options(settings, os.environ)) as opened,
     ):
         mapping = sketch(opened.columns)
         sampler = Sampler(mapping)

@@ -7,7 +7,7 @@ no cell of the sheet: rows are known by number, messages name columns.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
@@ -159,7 +159,7 @@ class Journal(JournalConnection):
         for stretch in self.stretches(key):
             yield from stretch.outcomes()
 
-    def stretches(self, key: int) -> Iterator[Stretch]:
+    def stretches(self, key: int) -> Generator[Stretch, None, None]:
         """Yield every outcome, neighbours with the same outcome together. That is much faster: most rows of a request
         share theirs."""
         columns = OUTCOMES.c

@@ -84,8 +84,8 @@ def digest(path: Path) -> tuple[str, int]:
         return found.hexdigest(), stream.tell()
 
 
-def detect(path: Path, password: str | None) -> Content:
-    """The type of a file by its first bytes. Opens regular files only. Raises `SourceError`."""
+def check_file(path: Path) -> None:
+    """Raise `SourceError` for what is not a regular file with content, without opening it."""
     name = path.name
     if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
         # Neither the journal nor a report can store it.
@@ -122,16 +122,22 @@ def detect(path: Path, password: str | None) -> Content:
         raise SourceError(
             f"{name} is empty (0 bytes).", "Export the sheet again: the export or transfer failed.", code="not_readable"
         )
+
+
+def detect(path: Path, password: str | None) -> Content:
+    """The type of a checked file by its first bytes. Raises `SourceError`."""
+    name = path.name
     try:
         with path.open("rb") as stream:
             start = stream.read(_START)
-            stream.seek(max(0, status.st_size - _END))
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - _END))
             end = stream.read(_END)
     except OSError as error:
         raise SourceError(
             f"{name} cannot be read: {_reason(error)}.", "Check its permissions and the disk.", code="not_readable"
         ) from None
-    if (locked := lock_of(name, start, status.st_size)) is not None:
+    if (locked := lock_of(name, start, size)) is not None:
         raise SourceError(
             f"{name} is a lock file: it only shows that a program has {locked or 'a workbook'} open.",
             "Close it there, and import the workbook itself.",

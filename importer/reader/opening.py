@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from importer.errors import SourceError
-from importer.reader.archive import detect, digest
+from importer.errors import SourceChanged, SourceError
+from importer.reader.archive import check_file, detect, digest
+from importer.reader.private_copy import PrivateCopy
 from importer.reader.source import Source, SourceOptions
 from importer.reader.text import open_text
 from importer.reader.workbook import open_workbook
@@ -14,10 +17,49 @@ _DETECT = SourceOptions()
 
 
 def open_source(where: Path | str, options: SourceOptions = _DETECT) -> Source:
-    """Open a file and find its header. Raises `SourceError`. The source's notes report everything that was guessed."""
+    """Open a file and find its header. Raises `SourceError`. The source's notes report everything that was guessed.
+
+    With `options.copies`, everything is read from a private copy."""
     path = Path(where)
+    check_file(path)
+    if not options.copies:
+        return _opened(str(where), path, options, *_digest(path))
+    copy = PrivateCopy(path, Path(options.copies))
+    try:
+        check_file(copy.path)
+        source = _opened(str(where), copy.path, options, copy.sha256, copy.size)
+    except BaseException:
+        copy.close()
+        raise
+    source.copy = copy
+    return source
+
+
+@contextmanager
+def open_unchanged(where: Path | str, options: SourceOptions = _DETECT) -> Iterator[Source]:
+    """Open a file that is read where it is. Raises `SourceChanged` at the end where it is not what was opened."""
+    with open_source(where, options) as source:
+        try:
+            yield source
+        except Exception:
+            # A file that changes can fail in any way.
+            _check_unchanged(source)
+            raise
+        _check_unchanged(source)
+
+
+def _check_unchanged(source: Source) -> None:
+    try:
+        same = _digest(source.file)[0] == source.sha256
+    except SourceError:
+        same = False
+    if not same:
+        raise SourceChanged(f"{source.name} was changed or deleted while it was read.", "Start again.")
+
+
+def _opened(where: str, path: Path, options: SourceOptions, sha256: str, size: int) -> Source:
+    """`path`: what is read of the file `where`, with this hash and size."""
     content = detect(path, options.password)
-    known = _digest(path) if options.sha256 else None
     source: Source
     if content.opener is not None:
         if options.sheet is not None:
@@ -28,21 +70,17 @@ def open_source(where: Path | str, options: SourceOptions = _DETECT) -> Source:
                 code="sheet",
             )
         source = open_text(
-            path=str(where),
+            path=where,
             name=path.name,
             opener=content.opener,
             options=options,
-            proven=known is not None and known[0] == options.sha256,
+            proven=sha256 == options.sha256,
         )
     else:
-        source = open_workbook(str(where), path, content, options)
+        source = open_workbook(where, path, content, options)
     if content.note:
         source.add_note(content.note)
-    try:
-        source.sha256, source.size = known or _digest(path)
-    except SourceError:
-        source.close()
-        raise
+    source.file, source.sha256, source.size = path, sha256, size
     return source
 
 

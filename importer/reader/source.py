@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -12,6 +13,7 @@ import msgspec
 from importer.model import Problem
 from importer.normaliser.codes import OWN_CODES
 from importer.reader.header import Header
+from importer.reader.private_copy import PrivateCopy
 from importer.row_block import RowBlock
 
 Kind = Literal["text", "workbook", "frame"]
@@ -29,6 +31,8 @@ class SourceOptions(msgspec.Struct, frozen=True):
     short_rows: Literal["reject", "empty"] = "reject"
     #: Hash of a file that was opened before with these options: it was checked then and need not be checked again.
     sha256: str | None = None
+    #: The folder for a private copy, which is read instead of the file; "" reads the file itself.
+    copies: str = ""
 
     def __repr__(self) -> str:
         """Without the password, because options are logged."""
@@ -44,7 +48,9 @@ class Source(ABC):
     def __init__(self, *, path: str, name: str, sheet: str, header: Header) -> None:
         self.path = path
         self.name = name
-        #: Of the file on disk; set by `open_source`.
+        #: What is read: the file, or its private copy. Set by `open_source`, like the hash and the size.
+        self.file = Path(path)
+        self.copy: PrivateCopy | None = None
         self.sha256 = ""
         self.size = 0
         self.sheet = sheet
@@ -85,8 +91,15 @@ class Source(ABC):
         """The first and the last line of a text's row, of which a quoted cell can have several."""
         return row_number, row_number
 
-    def close(self) -> None:  # noqa: B027 - most sources keep nothing open between readings
+    def keep(self, needed: bool) -> None:
+        """Whether the private copy stays where the process breaks off: reports are still to be written from it."""
+        if self.copy is not None:
+            self.copy.needed = needed
+
+    def close(self) -> None:
         """Close open files and processes. A closed source cannot be read again."""
+        if self.copy is not None:
+            self.copy.close()
 
     def __enter__(self) -> Self:
         return self

@@ -86,6 +86,7 @@ class WorkbookSource(Source):
             self._ahead[0].close()
             self._ahead = None
         self._spool.close()
+        super().close()
 
 
 def _hidden_note(source: Source, hidden: Sequence[int]) -> list[str]:

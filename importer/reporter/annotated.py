@@ -80,7 +80,7 @@ class Annotations:
         #: Row number → cells beyond its columns: they make the row fail again until it is fixed.
         self._beside: dict[int, list[str]] = {}
         self._wanted = True
-        size = _size(Path(source.path))
+        size = _size(source.file)
         if size is None:
             self._cells = {}
         elif size > MOST_XML:
@@ -117,7 +117,7 @@ class Annotations:
             self.note = "There is no annotated.xlsx for this workbook; failed.xlsx has the open rows."
             return False
         self._mark(sheet)
-        lost = "" if self._cells is not None else _lost(Path(self._source.path), book)
+        lost = "" if self._cells is not None else _lost(self._source.file, book)
         if self._cells is not None:
             self.note = _CELLS_ONLY
         elif lost:
@@ -132,7 +132,7 @@ class Annotations:
         return True
 
     def _loaded(self) -> tuple[openpyxl.Workbook, Worksheet]:
-        with Path(self._source.path).open("rb") as file:  # openpyxl judges a path by its extension
+        with self._source.file.open("rb") as file:  # openpyxl judges a path by its extension
             book = openpyxl.load_workbook(file, keep_links=False)
         return book, book[self._source.sheet]
 

@@ -20,6 +20,8 @@ from importer.errors import SourceChanged
 from importer.model import Outcome, Status, Stretch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from importer.row_block import RowBlock
 
 
@@ -28,6 +30,8 @@ class ReportSource(Protocol):
 
     @property
     def path(self) -> str: ...
+    @property
+    def file(self) -> Path: ...
     @property
     def kind(self) -> Literal["text", "workbook", "frame"]: ...
     @property

@@ -27,8 +27,8 @@ from importer.normaliser.normaliser import Normaliser
 from importer.reader import Source
 from importer.reporter.rows import stamp_of
 from importer.row_block import Cells, RowBlock
-from importer.runs.job import source_of
 from importer.runs.record import find, mapping_of
+from importer.runs.sources import source_of
 from importer.settings.options import Settings
 from importer.system.clock import stamp
 from importer.world import World
@@ -120,7 +120,7 @@ def compare(one: str | None, other: str, settings: Settings, world: World) -> Co
         if same_rows(earlier, later):
             with Journal.open(*where) as second:  # a connection reads one thing at a time
                 return by_row(earlier, journal.outcomes(earlier.key), later, second.outcomes(later.key))
-        with source_of(earlier, world) as source, source_of(later, world) as later_source:
+        with source_of(earlier, world, where[0]) as source, source_of(later, world, where[0]) as later_source:
             return by_identifiers(journal, earlier, source, later, later_source)
 
 

@@ -13,7 +13,7 @@ from importer.journal import Journal, Run, RunProgress
 from importer.model import OVERTAKEN, Status
 from importer.normaliser.countries import known_country
 from importer.normaliser.mapping import Mapping as ColumnMapping
-from importer.reader import Source, SourceOptions, open_source
+from importer.reader import Source
 from importer.runs.fields import Columns
 from importer.runs.locks import Held, hold
 from importer.runs.record import (
@@ -25,8 +25,8 @@ from importer.runs.record import (
     new_record,
     refuse_unfinished,
     settings_of,
-    source_options,
 )
+from importer.runs.sources import opened
 from importer.runs.target import Target, target_of
 from importer.settings.options import Settings
 from importer.system.clock import stamp
@@ -102,7 +102,7 @@ def resume_of(
     """A run that another process began. It may be finished by the time the lock is free."""
     reports = Path(asked.reports_dir)
     own = _at_home(settings_of(known, dict(given)), asked)
-    with open_source(known.record.source, options_of(own, world)) as source:
+    with opened(known.record.source, own, world) as source:
         check_unchanged(known, source, own)
         before = identity_of(source, known.record.organisation, known.record.spooled)
         with hold(journal, reports, before) as held, target_of(own, world) as target, ExitStack() as stack:
@@ -125,7 +125,7 @@ def retry_of(
     """A new run of the rows that another run left open."""
     reports = Path(asked.reports_dir)
     own = _at_home(settings_of(before, dict(given)), asked)
-    with open_source(before.record.source, options_of(own, world)) as source, target_of(own, world) as target:
+    with opened(before.record.source, own, world) as source, target_of(own, world) as target:
         _refuse_other_organisation(journal, before, target)
         check_unchanged(before, source, own)
         identity = identity_of(source, before.record.organisation, before.record.spooled)
@@ -149,22 +149,9 @@ def retry_of(
             )
 
 
-@contextmanager
-def source_of(run: Run, world: World) -> Iterator[Source]:
-    """What a run read, unchanged, to be read again. Raises `SourceError`, `SourceChanged`."""
-    options = msgspec.structs.replace(options_of(settings_of(run, {}), world), sha256=run.record.source_sha256)
-    with open_source(run.record.source, options) as source:
-        check_unchanged(run, source)
-        yield source
-
-
 def holding(world: World, held: Held) -> World:
     """The world of a process that holds a lock: no request is sent without it."""
     return msgspec.structs.replace(world, proofs=(*world.proofs, held.prove))
-
-
-def options_of(settings: Settings, world: World) -> SourceOptions:
-    return source_options(settings, world.environ)
 
 
 def is_of_another(journal: Journal, run: Run, organisation: tuple[str, str]) -> bool:

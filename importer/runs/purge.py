@@ -10,8 +10,10 @@ import msgspec
 
 from importer.errors import Busy
 from importer.journal import Journal, Run
+from importer.reader.private_copy import is_copy_of, is_in_use
 from importer.runs.locks import hold
-from importer.runs.spool import UPLOADS
+from importer.runs.sources import forget_copies, needed_contents
+from importer.runs.spool import SPOOL, UPLOADS
 from importer.settings.options import Settings
 from importer.system.files import deletion_errors
 from importer.system.text import counted
@@ -68,18 +70,24 @@ def _purge(journal: Journal, run: Run, reports: Path) -> None:
         if folder.is_dir():
             shutil.rmtree(folder)
     journal.purge(run)
+    forget_copies(journal, run, reports)
     if run.record.spooled and not journal.in_use(run.record.source):
         with deletion_errors(Path(run.record.source)):
             Path(run.record.source).unlink(missing_ok=True)
 
 
 def _purge_spool(journal: Journal, reports: Path, before: int) -> None:
-    """Delete old copies of piped input without a run: their process was killed first."""
-    folder = reports / ".spool"
+    """Delete old copies that no run needs: their process was killed."""
+    folder = reports / SPOOL
     with deletion_errors(folder):
         for path in folder.iterdir() if folder.is_dir() else ():
-            if path.stat().st_mtime * 1000 < before and not journal.in_use(str(path.resolve())):
-                path.unlink(missing_ok=True)
+            if path.stat().st_mtime * 1000 >= before:
+                continue
+            if not path.is_dir():
+                if not journal.in_use(str(path.resolve())):
+                    path.unlink(missing_ok=True)
+            elif not is_in_use(path) and not is_copy_of(path, needed_contents(journal)):
+                shutil.rmtree(path)
 
 
 def _purge_uploads(journal: Journal, reports: Path, before: int) -> None:

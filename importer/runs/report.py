@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from heapq import merge
 from pathlib import Path
 
 import msgspec
 
-from importer.errors import ExitCode, ImporterError
+from importer.errors import ExitCode, ImporterError, SourceChanged, SourceError
 from importer.journal import Attempt, Journal, Run
 from importer.model import Outcome, RowCounts, RunSummary, Status, Stretch
 from importer.reader import Source
@@ -16,6 +17,7 @@ from importer.reporter import read_summary, write_files, write_summary
 from importer.reporter.timeline import Timeline
 from importer.reporter.timings import Timings
 from importer.runs.record import forget_spool, mapping_of
+from importer.runs.sources import forget_copies, has_copy, source_of
 from importer.runs.summary import exit_code_of, summarise
 from importer.settings.loading import changed
 from importer.system.files import Unwritten
@@ -50,6 +52,7 @@ def write_reports(
         ) from error
     finished = (stop is None and not summary.rows.unprocessed) or _nothing_came_of_it(stop, summary.rows)
     journal.finish(run.key, at, summary.exit_code, finished, run.progress)
+    forget_copies(journal, run, folder)
     if finished:
         forget_spool(journal, run)
     return summary
@@ -63,6 +66,20 @@ def again(
         code = ExitCode(run.exit_code)
         return _write(journal, run, source, None, code, run.finished_at, folder, show_identifiers)
     return _write(journal, run, source, None, None, world.wall(), folder, show_identifiers)
+
+
+@contextmanager
+def reports_of_copy(journal: Journal, run: Run, world: World, folder: Path) -> Iterator[None]:
+    """Where a run cannot be resumed because its file has changed or is gone, write the reports of what was sent, from
+    the copy that a killed process left."""
+    try:
+        yield
+    except (SourceChanged, SourceError):
+        if has_copy(run, folder):
+            with suppress(ImporterError), source_of(run, world, folder) as source:
+                again(journal, run, source, world, folder, show_identifiers=run.record.settings.show_identifiers)
+                world.observer.noted(f"The reports of what was sent are in {folder / run.record.run_id}.")
+        raise
 
 
 def with_bundle(journal: Journal, run: Run, source: Source, summary: RunSummary, folder: Path) -> RunSummary:
@@ -95,14 +112,16 @@ def _write(
 ) -> RunSummary:
     settings = run.record.settings
     place = folder / run.record.run_id
-    written = write_files(
-        place,
-        source,
-        _outcomes_now(journal, run),
-        mapping_of(run),
-        country=settings.country or None,
-        show_identifiers=show_identifiers,
-    )
+    # Closed here also when the disk is full: no query stays open.
+    with closing(journal.stretches(run.key)) as known:
+        written = write_files(
+            place,
+            source,
+            _outcomes_now(journal, run, known),
+            mapping_of(run),
+            country=settings.country or None,
+            show_identifiers=show_identifiers,
+        )
     code = exit_code if exit_code is not None else exit_code_of(written.counts, stop)
     summary = summarise(run, written, journal.requests(run.key), source, code, at, place)
     write_summary(place, summary, written.timeline, _facts(journal, run, source, written.timeline))
@@ -129,10 +148,9 @@ def _nothing_came_of_it(stop: ImporterError | None, rows: RowCounts) -> bool:
     return wrong_settings and not (rows.succeeded or rows.failed or rows.unknown)
 
 
-def _outcomes_now(journal: Journal, run: Run) -> Iterator[Stretch]:
+def _outcomes_now(journal: Journal, run: Run, known: Iterator[Stretch]) -> Iterator[Stretch]:
     """Return the outcomes of the journal, and `unknown` for rows that were sent but not answered."""
     doubtful = {batch.batch_id: batch for batch in journal.open_batches(run.key) if batch.doubt}
-    known = journal.stretches(run.key)
     if not doubtful:
         return known
     # The last attempts of a killed process may be missing.

@@ -18,14 +18,15 @@ from importer.system.files import sync
 STANDARD_INPUT = "-"
 #: What the names of the copies begin with.
 PIPED, FRAME = "stdin", "frame"
-_FOLDER = ".spool"
+#: In the folder of the reports.
+SPOOL = ".spool"
 #: In the folder of the reports: the files of the web page, and its uploads, each in its own folder.
 PAGE, UPLOADS = ".web", ".web/uploads"
 
 
 def copied_word(path: str, reports_dir: Path) -> str:
     """Return the `word` that `copied` put into the name of this copy; "" for a file that is no copy."""
-    is_copy = Path(path).absolute().parent == (reports_dir / _FOLDER).absolute()
+    is_copy = Path(path).absolute().parent == (reports_dir / SPOOL).absolute()
     return Path(path).name.lstrip(".").partition("-")[0] if is_copy else ""
 
 
@@ -48,7 +49,7 @@ def copied(
     reports_dir: Path, word: str, end: str, write: Callable[[BinaryIO], None], keep: bool = True
 ) -> Iterator[Path]:
     """Yield a private copy of what `write` writes. With `keep` it stays until its run is finished."""
-    folder = reports_dir / _FOLDER
+    folder = reports_dir / SPOOL
     try:
         for each in (reports_dir, folder):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)

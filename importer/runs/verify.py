@@ -18,10 +18,10 @@ from importer.errors import ExitCode, SettingsError, Stop
 from importer.journal import Journal, Run
 from importer.masking import Scrubber, masked, masked_mobile
 from importer.model import MAX_ATTEMPTS, Customer, Status
-from importer.reader import Source, open_source
+from importer.reader import Source
 from importer.runs.asking import admission_of, client_options_of, pacer_of
-from importer.runs.job import options_of
 from importer.runs.record import check_unchanged, find, mapping_of, settings_of
+from importer.runs.sources import opened
 from importer.runs.stages import normaliser_of
 from importer.runs.target import Target, target_of
 from importer.sender.admission import Admission, Stopping
@@ -94,7 +94,7 @@ def verify(
         for row, unchanged in enumerate(journal.decided(run.key, code=UNCHANGED)):
             succeeded[row] |= unchanged
     chosen = _chosen(succeeded, run, sample)
-    with open_source(run.record.source, options_of(own, world)) as source, target_of(own, world) as target:
+    with opened(run.record.source, own, world) as source, target_of(own, world) as target:
         check_unchanged(run, source)
         expected = _expected(source, run, own, succeeded, chosen, world)
         world.observer.begin(source.name, 0)

@@ -99,7 +99,7 @@ def test_input_without_a_run_is_purged(tmp_path: Path) -> None:
         own = settings(sandbox, tmp_path / "reports")
         run(str(sheet(tmp_path / "rows.csv", 5)), own, world(sandbox, tmp_path))
         spool = tmp_path / "reports" / ".spool"
-        spool.mkdir()
+        spool.mkdir(exist_ok=True)
         old, young = spool / ".stdin-1", spool / ".stdin-2"
         for path in (old, young):
             path.write_text("mobile\n918181000001\n")

@@ -52,6 +52,7 @@ class Sheet:
         path: str = "customers.csv",
     ) -> None:
         self.path, self.kind, self.sheet, self.columns = path, kind, sheet, tuple(columns)
+        self.file = Path(path)
         self.header_row = 1
         numbers = list(row_numbers) if row_numbers is not None else list(range(2, len(rows) + 2))
         by_column = [[row[place] for row in rows] for place in range(len(columns))]

@@ -21,9 +21,9 @@ from importer.journal import Journal
 from importer.model import Outcome, RunSummary, Status
 from importer.observer import Observer
 from importer.pipeline import run
-from importer.reader import open_source
-from importer.runs.job import Job, begin, options_of
+from importer.runs.job import Job, begin
 from importer.runs.record import choose_mapping
+from importer.runs.sources import opened
 from importer.runs.target import target_of
 from importer.sandbox import EmbeddedSandbox, SandboxState
 from importer.settings.options import Settings
@@ -280,7 +280,7 @@ def begun(path: str, settings: Settings, world: World) -> Iterator[Job]:
     """A run that begins, up to its first row."""
     with (
         target_of(settings, world) as target,
-        open_source(path, options_of(settings, world)) as source,
+        opened(path, settings, world) as source,
         begin(source, choose_mapping(source, settings), settings, target, world, spooled=False) as job,
     ):
         yield job

@@ -1447,7 +1447,7 @@ SHEETS = (
     ),
     out(
         "sheet: checked again by its facts",
-        "check.check",
+        "check._check",
         "found.facts != columns.mapping.facts",
         "False",
         "test_survey_in_runs::test_a_check_says_what_the_run_does",
@@ -1567,6 +1567,38 @@ LEDGER = (
     ),
 )
 
+#: The sheet changes or disappears in mid-run.
+MID_RUN = (
+    out(
+        "mid-run: a private copy is read",
+        "runs.sources.opened",
+        "'' if _is_private(*...) else str(...)",
+        "''",
+        "test_private_copy::test_the_reports_hold_what_was_sent",
+    ),
+    out(
+        "mid-run: a file that changes while it is copied",
+        "private_copy._copy",
+        "_state(file) == before",
+        "True",
+        "test_private_copy::test_a_file_that_changes_while_it_is_copied_is_refused",
+    ),
+    out(
+        "mid-run: a broken-off run leaves its copy",
+        "PrivateCopy.close",
+        "self.needed",
+        "False",
+        "test_private_copy::test_a_broken_off_run_leaves_the_copy_for_its_reports",
+    ),
+    out(
+        "mid-run: a file that changes while it is checked",
+        "opening._check_unchanged",
+        "not same",
+        "False",
+        "test_private_copy::test_check_reports_no_problems_of_two_contents",
+    ),
+)
+
 #: One server has many organisations: what one was sent says nothing about another.
 ORGANISATIONS = (
     out(
@@ -1630,6 +1662,7 @@ REMOVALS: tuple[Removal, ...] = (
     *SHEETS,
     *LEASES,
     *LEDGER,
+    *MID_RUN,
     *ORGANISATIONS,
 )
 
