@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from importer.errors import JournalError
 from importer.journal.databases import damaged, database_errors
+from importer.journal.in_place import InPlace
 from importer.journal.schema import MIGRATIONS, SCHEMA_VERSION, make_or_migrate, version_of
 
 #: Seconds of silence after which a connection is tried before it is used: a proxy may have ended it.
@@ -27,6 +28,7 @@ class JournalConnection:
         self._used_at = time.monotonic()
         #: Called within every transaction that writes: each raises where this process may not write any more.
         self.guards: list[Callable[[Connection], None]] = []
+        self._in_place: InPlace | None = None
         with self.errors():
             self._connection = engine.connect()
             try:
@@ -34,6 +36,8 @@ class JournalConnection:
             except BaseException:
                 self.close()
                 raise
+        if not self.shared and (database := engine.url.database):
+            self._in_place = InPlace(database)
 
     def close(self) -> None:
         self._connection.close()
@@ -66,6 +70,8 @@ class JournalConnection:
                         guard(self._connection)
                 yield self._connection
             self._used_at = time.monotonic()
+        if self._in_place is not None:
+            self._in_place.check()
 
     @contextmanager
     def separate_transaction(self) -> Iterator[Connection]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from importer.errors import ExitCode, SettingsError
+from importer.errors import ExitCode, JournalError, SettingsError
 from importer.journal import Journal, Run
 from importer.model import RunSummary, Status
 from importer.reporter import read_summary
@@ -48,7 +48,17 @@ class JournalView:
         self._runs: tuple[float, list[Run]] = (0.0, [])
 
     async def _ask(self, question: Callable[[Journal], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: question(self._opened()))
+        def ask() -> T:
+            try:
+                return question(self._opened())
+            except JournalError:
+                # It may have been replaced: opened again for the next question.
+                if self._journal is not None:
+                    self._journal.close()
+                    self._journal = None
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, ask)
 
     def _opened(self) -> Journal:
         if self._journal is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import shutil
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -384,3 +385,27 @@ def test_the_password_of_a_database_is_never_shown() -> None:
         Journal.open(Path(), "postgresql://somebody:s3cret@127.0.0.1:1/none")
     assert "s3cret" not in f"{caught.value} {caught.value.__cause__}"
     assert "database runs" in caught.value.advice and "disk" not in caught.value.advice
+
+
+DISAPPEARANCES: dict[str, Callable[[Path], object]] = {
+    "deleted": lambda folder: (folder / "journal.db").unlink(),
+    "its folder deleted": shutil.rmtree,
+    "its folder moved": lambda folder: folder.rename(folder.with_name("elsewhere")),
+    "replaced": lambda folder: os.replace(shutil.copy(folder / "journal.db", folder / "copy"), folder / "journal.db"),
+    "its log deleted": lambda folder: (folder / "journal.db-wal").unlink(),
+}
+
+
+@pytest.mark.parametrize("how", list(DISAPPEARANCES))
+def test_a_journal_that_disappears_takes_no_more_changes(tmp_path: Path, how: str) -> None:
+    """What SQLite would still write to an open file without a name is lost: no request may be sent after that."""
+    reports = tmp_path / "reports"
+    with Journal.open(reports) as journal:
+        run = journal.create(record(), "a")
+        with Journal.open(reports) as other:
+            assert other.run(run.record.run_id) is not None
+        journal.write([Change(opened=((batch(1, 2), 0),))], run.key)
+        DISAPPEARANCES[how](reports)
+        with pytest.raises(JournalError) as caught:
+            journal.write([Change(opened=((batch(2, 3), 0),))], run.key)
+        assert caught.value.exit_code == ExitCode.JOURNAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,6 +89,23 @@ def test_the_reports_hold_what_was_sent(tmp_path: Path, change: str, name: str) 
             book = openpyxl.load_workbook(tmp_path / "reports" / done.run_id / "annotated.xlsx")
             assert book.worksheets[0]["B2"].value == "v1 2"
     assert not list((tmp_path / "reports" / SPOOL).iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+def test_a_run_whose_copy_is_deleted_keeps_its_results(tmp_path: Path, name: str) -> None:
+    """With the folder of the reports, while the journal is elsewhere: the run stops, and can be resumed."""
+    path, reports = tmp_path / name, tmp_path / "reports"
+    write(path, "v1")
+    with EmbeddedSandbox() as sandbox:
+        own = settings(sandbox, reports, database=f"sqlite:///{tmp_path / 'journal.db'}")
+        changing = world(sandbox, tmp_path, observer=Changes(lambda: shutil.rmtree(reports)))
+        try:
+            assert run(str(path), own, changing).exit_code == ExitCode.OK
+        except JournalError:
+            assert resume(None, own, {}, world(sandbox, tmp_path)).exit_code == ExitCode.OK
+        with Journal.open(reports, own.database) as journal:
+            run_id = journal.runs()[0].record.run_id
+        assert {row["_status"] for row in results(reports, run_id)} == {"succeeded"}
 
 
 def test_a_file_that_was_changed_in_mid_run_is_not_resumed_and_its_reports_exist(tmp_path: Path) -> None:

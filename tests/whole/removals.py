@@ -1597,6 +1597,13 @@ MID_RUN = (
         "False",
         "test_private_copy::test_check_reports_no_problems_of_two_contents",
     ),
+    out(
+        "mid-run: a journal that was deleted or replaced",
+        "JournalConnection.transaction",
+        "if self._in_place is not None:\n    self._in_place.check()",
+        "",
+        "test_journal::test_a_journal_that_disappears_takes_no_more_changes",
+    ),
 )
 
 #: One server has many organisations: what one was sent says nothing about another.
