@@ -34,17 +34,19 @@ def runs_command(config: str | None, as_json: bool, **given: str | None) -> None
 @click.option(
     "--older-than", required=True, metavar="TIME", help="purge runs that ended at least this long ago, like 90d"
 )
+@click.option("--unfinished", is_flag=True, help="also purge runs that could be resumed")
 @table_options("purge")
 @config_option
 @json_option
-def purge_command(older_than: str, config: str | None, as_json: bool, **given: str | None) -> None:
+def purge_command(older_than: str, unfinished: bool, config: str | None, as_json: bool, **given: str | None) -> None:
     """Delete personal data of old runs.
 
     Deletes reports, stored input, files from the web page, and the outcomes of rows. `importer runs` keeps the counts.
+    Runs that can be resumed are kept and listed.
     """
     try:
         seconds = read_duration(older_than)
     except ValueError as error:
         raise SettingsError(f"--older-than: {older_than!r} is not {error}.", "Pass a time like 90d.") from None
-    purged = purge(settings_of(given, config), seconds, World(os.environ))
+    purged = purge(settings_of(given, config), seconds, World(os.environ), unfinished=unfinished)
     print_data(to_json(purged) if as_json else purged_text(purged))

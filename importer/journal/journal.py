@@ -33,6 +33,7 @@ from importer.journal.schema import (
     STATUSES,
 )
 from importer.model import Outcome, RequestCounts, Status, Stretch
+from importer.system.sqlite import erase_log
 
 _ATTEMPT, _ALL_BUT_ROWS = itemgetter(2), itemgetter(2, 3, 4, 5, 6)
 _NO_ANSWER = ("", 0)
@@ -252,6 +253,11 @@ class Journal(JournalConnection):
             for table in (OUTCOMES, ATTEMPTS, BATCHES):
                 connection.execute(table.delete().where(table.c.run == run.key))
             connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(progress=progress, finished=True))
+
+    def erase(self) -> bool:
+        """Remove what was purged from SQLite's log too, once no one reads it. Returns whether it is gone."""
+        with self.errors():
+            return self.shared or erase_log(self._connection.connection.cursor())
 
     def counts(self, key: int) -> dict[Status, int]:
         with self.transaction() as connection:

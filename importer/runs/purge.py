@@ -29,10 +29,16 @@ class Purged(msgspec.Struct, frozen=True):
 
 
 def purge(
-    settings: Settings, older_than: float, world: World, chosen: Callable[[Run], bool] = lambda _: True
+    settings: Settings,
+    older_than: float,
+    world: World,
+    chosen: Callable[[Run], bool] = lambda _: True,
+    *,
+    unfinished: bool = False,
 ) -> Purged:
-    """Purge the chosen runs whose end, or start, is older than so many seconds. The next purge completes one that was
-    interrupted: the files of a run are deleted before its rows in the journal."""
+    """Purge the chosen runs whose end, or start, is older than so many seconds; with `unfinished` also those that could
+    be resumed. The next purge completes one that was interrupted: the files of a run are deleted before its rows in the
+    journal."""
     reports = Path(settings.reports_dir)
     before = world.wall() - round(older_than * 1000)
     done: list[str] = []
@@ -48,6 +54,9 @@ def purge(
                 or (run.finished_at or run.record.started_at) >= before
             ):
                 continue
+            if not run.finished and not unfinished:
+                left[run.record.run_id] = "it can be resumed; pass --unfinished to purge it too"
+                continue
             if run.record.run_id in needed:
                 left[run.record.run_id] = "an unfinished retry needs its outcomes"
                 continue
@@ -61,6 +70,8 @@ def purge(
             done.append(run.record.run_id)
         _purge_spool(journal, reports, before)
         _purge_uploads(journal, reports, before)
+        if not journal.erase():
+            left[f"the log of {journal.where}"] = "another process is reading it; purge again later"
     return Purged(tuple(done), rows, left)
 
 

@@ -1,4 +1,4 @@
-"""Waits where SQLite does not: while a new file changes to WAL and another process opens it."""
+"""What SQLite leaves to its users: waiting for a new file to change to WAL, and emptying the log."""
 
 from __future__ import annotations
 
@@ -25,3 +25,10 @@ def to_wal(connection: Any) -> None:
             if not locked or time.monotonic() > until:
                 raise
             time.sleep(0.01)
+
+
+def erase_log(connection: Any) -> bool:
+    """Write the log back and truncate it: other connections keep it, with what was deleted since. Waits for readers as
+    long as the connection does. Returns whether it is empty."""
+    busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy

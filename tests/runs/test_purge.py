@@ -30,8 +30,11 @@ def in_days(days: float) -> Callable[[], int]:
     return lambda: time.time_ns() // 1_000_000 + round(days * DAY * 1000)
 
 
-def purged(sandbox: EmbeddedSandbox, folder: Path, days: float, older_than: float = 90.0) -> Purged:
-    return purge(settings(sandbox, folder / "reports"), older_than * DAY, later(sandbox, folder, days))
+def purged(
+    sandbox: EmbeddedSandbox, folder: Path, days: float, older_than: float = 90.0, *, unfinished: bool = False
+) -> Purged:
+    where = later(sandbox, folder, days)
+    return purge(settings(sandbox, folder / "reports"), older_than * DAY, where, unfinished=unfinished)
 
 
 def test_old_runs_lose_reports_and_rows_and_keep_their_counts(tmp_path: Path) -> None:
@@ -70,10 +73,39 @@ def test_nothing_of_a_purged_row_is_left_in_the_journals_file(tmp_path: Path) ->
         assert request not in b"".join(path.read_bytes() for path in journal.parent.glob("journal.db*"))
 
 
-def test_an_old_unfinished_run_is_purged_too_and_cannot_be_resumed(tmp_path: Path) -> None:
+def test_nothing_of_a_purged_row_is_left_while_another_process_has_the_journal_open(tmp_path: Path) -> None:
+    """Like the page: SQLite keeps its log as long as it has a connection."""
+    with EmbeddedSandbox() as sandbox:
+        own = settings(sandbox, tmp_path / "reports")
+        with Journal.open(tmp_path / "reports") as page:
+            run(str(sheet(tmp_path / "rows.csv", 30, magic={5: "code-1012"})), own, world(sandbox, tmp_path))
+            run(str(sheet(tmp_path / "more.csv", 10)), own, later(sandbox, tmp_path, 50))
+            assert len(page.runs()) == 2
+            journal = tmp_path / "reports" / "journal.db"
+            requests = [record.request_id.encode() for record in sandbox.state.requests][:3]
+            kept = b"".join(path.read_bytes() for path in journal.parent.glob("journal.db*"))
+            assert all(request in kept for request in requests)
+            assert purged(sandbox, tmp_path, 100).left == {}
+            kept = b"".join(path.read_bytes() for path in journal.parent.glob("journal.db*"))
+            assert not any(request in kept for request in requests)
+            assert len(page.runs()) == 2
+
+
+def test_an_old_unfinished_run_is_kept_and_named(tmp_path: Path) -> None:
     with EmbeddedSandbox() as sandbox:
         half = half_a_run(sandbox, tmp_path)
-        assert purged(sandbox, tmp_path, 100).runs == (half.run_id,)
+        found = purged(sandbox, tmp_path, 100)
+        assert (found.runs, list(found.left)) == ((), [half.run_id])
+        assert half.run_id in purged_text(found)
+        own = settings(sandbox, tmp_path / "reports")
+        assert resume(None, own, {}, world(sandbox, tmp_path)).exit_code == ExitCode.OK
+        assert purged(sandbox, tmp_path, 200).runs == (half.run_id,)
+
+
+def test_an_unfinished_run_is_purged_on_request_and_cannot_be_resumed(tmp_path: Path) -> None:
+    with EmbeddedSandbox() as sandbox:
+        half = half_a_run(sandbox, tmp_path)
+        assert purged(sandbox, tmp_path, 100, unfinished=True).runs == (half.run_id,)
         with pytest.raises(SettingsError):
             resume(None, settings(sandbox, tmp_path / "reports"), {}, world(sandbox, tmp_path))
         own = settings(sandbox, tmp_path / "reports")

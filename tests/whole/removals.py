@@ -1604,6 +1604,20 @@ MID_RUN = (
         "",
         "test_journal::test_a_journal_that_disappears_takes_no_more_changes",
     ),
+    out(
+        "purge: a run that can be resumed is kept",
+        "runs.purge.purge",
+        "not run.finished and not unfinished",
+        "False",
+        "test_purge::test_an_old_unfinished_run_is_kept_and_named",
+    ),
+    out(
+        "purge: SQLite's log is emptied",
+        "runs.purge.purge",
+        "journal.erase()",
+        "True",
+        "test_purge::test_nothing_of_a_purged_row_is_left_while_another_process_has_the_journal_open",
+    ),
 )
 
 #: One server has many organisations: what one was sent says nothing about another.
