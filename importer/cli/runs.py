@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -12,7 +13,9 @@ from importer.errors import SettingsError
 from importer.model import to_json
 from importer.runs.listing import list_runs, runs_text
 from importer.runs.purge import purge, purged_text
+from importer.runs.spool import PAGE
 from importer.settings.values import read_duration
+from importer.system.late import late
 from importer.world import World
 
 
@@ -48,5 +51,12 @@ def purge_command(older_than: str, unfinished: bool, config: str | None, as_json
         seconds = read_duration(older_than)
     except ValueError as error:
         raise SettingsError(f"--older-than: {older_than!r} is not {error}.", "Pass a time like 90d.") from None
-    purged = purge(settings_of(given, config), seconds, World(os.environ), unfinished=unfinished)
+    settings = settings_of(given, config)
+    page = Path(settings.reports_dir) / PAGE
+
+    def forget(uploads: set[Path]) -> None:
+        if (page / "web.db").exists():
+            late("importer.web.storage", "forget_uploads")(page, uploads)
+
+    purged = purge(settings, seconds, World(os.environ), unfinished=unfinished, forget=forget)
     print_data(to_json(purged) if as_json else purged_text(purged))

@@ -35,10 +35,11 @@ def purge(
     chosen: Callable[[Run], bool] = lambda _: True,
     *,
     unfinished: bool = False,
+    forget: Callable[[set[Path]], object] = lambda _: None,
 ) -> Purged:
     """Purge the chosen runs whose end, or start, is older than so many seconds; with `unfinished` also those that could
     be resumed. The next purge completes one that was interrupted: the files of a run are deleted before its rows in the
-    journal."""
+    journal. `forget` takes the folders of deleted uploads, whose names the page remembers."""
     reports = Path(settings.reports_dir)
     before = world.wall() - round(older_than * 1000)
     done: list[str] = []
@@ -69,7 +70,7 @@ def purge(
                 continue
             done.append(run.record.run_id)
         _purge_spool(journal, reports, before)
-        _purge_uploads(journal, reports, before)
+        forget(_purge_uploads(journal, reports, before))
         if not journal.erase():
             left[f"the log of {journal.where}"] = "another process is reading it; purge again later"
     return Purged(tuple(done), rows, left)
@@ -101,19 +102,24 @@ def _purge_spool(journal: Journal, reports: Path, before: int) -> None:
                 shutil.rmtree(path)
 
 
-def _purge_uploads(journal: Journal, reports: Path, before: int) -> None:
-    """Delete uploads of the web page: those of purged runs, and old ones without a run, each with its folder."""
+def _purge_uploads(journal: Journal, reports: Path, before: int) -> set[Path]:
+    """Delete uploads of the web page: those of purged runs, and old ones without a run, each with its folder. Returns
+    the folders that are not needed any more."""
+    folder = (reports / UPLOADS).resolve()
     needed: set[Path] = set()
     used: set[Path] = set()
     for run in journal.runs():
-        place = Path(run.record.source).parent
-        (used if run.progress.purged is not None else needed).add(place)
-    folder = reports / UPLOADS
+        source = Path(run.record.source)
+        if folder in source.parents:
+            place = folder / source.relative_to(folder).parts[0]
+            (used if run.progress.purged is not None else needed).add(place)
+    done = used - needed
     with deletion_errors(folder):
         for path in folder.iterdir() if folder.is_dir() else ():
-            place = path.resolve()
-            if place not in needed and (place in used or path.stat().st_mtime * 1000 < before):
+            if path in done or (path not in needed and path.stat().st_mtime * 1000 < before):
                 shutil.rmtree(path)
+                done.add(path)
+    return done
 
 
 def purged_text(purged: Purged) -> str:

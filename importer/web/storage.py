@@ -1,6 +1,6 @@
 """What the page stores in addition to the journal: sessions, uploads, wishes for runs, and the audit trail.
 
-One SQLite file, used by the server process only. Results of rows come from the journal, never from here.
+One SQLite file, used by the server process, and by a purge. Results of rows come from the journal, never from here.
 """
 
 from __future__ import annotations
@@ -10,18 +10,22 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from importer.system.sqlite import to_wal
+from importer.errors import JournalError
+from importer.system.sqlite import erase_log, to_wal
 
 SESSION_SECONDS = 12 * 3600.0
 IDLE_SECONDS = 2 * 3600.0
 #: A session's last use is stored at most this often.
 _TOUCH_SECONDS = 300.0
+#: What stands in the audit trail for the name of a purged file.
+FORGOTTEN = "…"
 #: The most lines of the audit trail on its page.
 _MOST_LINES = 500
 
@@ -181,6 +185,30 @@ class Storage:
     def forget_upload(self, upload_id: str) -> None:
         self._db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,))
 
+    def forget_names(self, folders: Collection[Path]) -> None:
+        """Forget the names of the files that were uploaded to these folders, and not only in the tables."""
+        self._db.execute("PRAGMA secure_delete=ON")
+        self._db.execute("BEGIN IMMEDIATE")
+        names = set()
+        for upload in self.uploads():
+            if any(parent in folders for parent in Path(upload.path).resolve().parents):
+                names.add(upload.name)
+                self.forget_upload(upload.id)
+        for wish in self.wishes():
+            path = Path(wish.path)
+            if not wish.path.endswith("/") and any(parent in folders for parent in path.resolve().parents):
+                names.add(path.name)
+                # Its owner may still see the counts of the run.
+                self.wish(msgspec.structs.replace(wish, path=f"{path.parent}/"))
+        for name in names - {upload.name for upload in self.uploads()}:
+            self._db.execute(
+                "UPDATE audit SET subject = replace(subject, ?1, ?2)"
+                " WHERE subject IN (?1, 'problems.csv (' || ?1 || ')') OR instr(subject, ?1 || ' (') = 1",
+                (name, FORGOTTEN),
+            )
+        self._db.execute("COMMIT")
+        erase_log(self._db)
+
     # ------------------------------------------------------------------------------------------------ wishes
 
     def wish(self, wish: Wish) -> Wish:
@@ -222,6 +250,17 @@ class Storage:
             "SELECT at, user, address, action, subject FROM audit ORDER BY id DESC LIMIT ?", (_MOST_LINES,)
         )
         return [AuditLine(*row) for row in rows]
+
+
+def forget_uploads(folder: Path, uploads: Collection[Path]) -> None:
+    """Forget the names of files whose runs were purged. Another process may be serving the page of this folder."""
+    try:
+        with closing(Storage(folder)) as storage:
+            storage.forget_names(uploads)
+    except sqlite3.Error as error:
+        raise JournalError(
+            f"{folder / 'web.db'} cannot be purged: {error}.", "Check the disk and the file, then purge again."
+        ) from error
 
 
 def _hash(token: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from importer.runs.purge import purge
 from importer.settings.options import Settings
+from importer.web.storage import forget_uploads
 from importer.world import World
 from tests.support.page import SAMPLES, Server, Visitor, ended, import_file, prepare, until
 
@@ -84,3 +85,25 @@ def test_purge_deletes_uploads(server: Server, visitor: Visitor) -> None:
     page = visitor.get(run)
     assert "The results of the rows were deleted" in page.text and "<dd>30 " in page.text
     assert visitor.get(forgotten).status_code == 404 and "forgotten.csv" not in visitor.get("/").text
+
+
+def test_a_purge_forgets_the_names_of_its_files(server: Server, visitor: Visitor) -> None:
+    """In the page's own database too, while the page runs. Another file keeps its name."""
+    run = import_file(visitor, "patients-of-dr-canary.csv", GOOD + b"12,Nike\n")
+    ended(visitor, run)
+    other = prepare(visitor, "other-file.csv", GOOD)
+    folder = server.reports / ".web"
+    later = time.time() + 60
+    os.utime(folder / "uploads" / other.rsplit("/", 1)[1], (later, later))
+
+    def kept() -> bytes:
+        return b"".join(path.read_bytes() for path in folder.glob("web.db*"))
+
+    assert b"patients-of-dr-canary.csv" in kept()
+    world = World({}, wall=lambda: round((time.time() + 10) * 1000))
+    settings = Settings(reports_dir=str(server.reports))
+    found = purge(settings, 5.0, world, forget=lambda uploads: forget_uploads(folder, uploads))
+    assert found.left == {}
+    assert b"patients-of-dr-canary.csv" not in kept()
+    assert b"other-file.csv" in kept()
+    assert visitor.get(run).status_code == 200

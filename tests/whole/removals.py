@@ -1618,6 +1618,13 @@ MID_RUN = (
         "True",
         "test_purge::test_nothing_of_a_purged_row_is_left_while_another_process_has_the_journal_open",
     ),
+    out(
+        "purge: the page's own log is emptied",
+        "Storage.forget_names",
+        "erase_log(self._db)",
+        "",
+        "test_keeping::test_a_purge_forgets_the_names_of_its_files",
+    ),
 )
 
 #: One server has many organisations: what one was sent says nothing about another.
