@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -232,18 +232,23 @@ async def send_rows(rows: Feed, inherited: Sequence[Work], stages: Stages) -> Im
 async def _ask(work: Work, stages: Stages) -> Asked[Reply]:
     """Sends a batch once, when rate, breaker and pause allow. Raises `Stopping`."""
 
-    def sending() -> None:
-        stages.settlement.sent(work)
-        stages.engine.sent(work)
+    async def question(written: Callable[[], None]) -> Reply:
+        def leaves() -> None:
+            stages.settlement.sent(work)
+            written()
 
-    return await stages.admission.ask(lambda written: stages.client.set_preferences(work.batch.body, written), sending)
+        one_row = len(work.batch.customers) == 1
+        return await stages.client.set_preferences(work.batch.body, leaves, one_row=one_row)
+
+    return await stages.admission.ask(question, partial(stages.engine.sent, work))
 
 
 def _decide(work: Work, asked: Asked[Reply], stages: Stages) -> Decision:
     """What the reply teaches for later requests, and what it means for the rows of this one."""
     reply = asked.reply
-    stages.engine.stop(stages.admission.learn(work, asked))
-    stop = stages.rules.learn(work, reply)
+    learnt = stages.admission.learn(work, asked)
+    stages.engine.stop(learnt)
+    stop = stages.rules.learn(work, reply) or learnt
     rulings = reconcile(work.batch.customers, reply.items or ()) if isinstance(reply, Reply) else ()
     down, variables = stages.admission.server_down, stages.client.variables
     decision = decide(work, reply, rulings, server_down=down, stop=stop, variables=variables)

@@ -18,10 +18,10 @@ from importer._version import __version__
 from importer.capillary.bodies import bounded, compressed
 from importer.capillary.codes import Next
 from importer.capillary.credentials import Basic, Credentials, OAuth
-from importer.capillary.lookups import NoToken, decode_fields, decode_preferences, decode_token
+from importer.capillary.lookups import NoToken, decode_fields, decode_preferences, decode_token, refuses_tokens
 from importer.capillary.paths import CUSTOM_FIELDS, PREFERENCES, TOKEN, scheme_and_host
 from importer.capillary.retry_after import asked_to_wait
-from importer.capillary.triage import RequestFailed, Trouble, by_a_proxy, triage
+from importer.capillary.triage import RequestFailed, Trouble, about_one_row, by_a_proxy, foreign_message, triage
 from importer.capillary.wire import (
     CONTENT_TYPE,
     Answer,
@@ -87,6 +87,8 @@ class Client:
         self._renewing = asyncio.Lock()
         #: A 401 caused a renewal, and no answer since has accepted the new token.
         self._renewed_in_vain = False
+        #: The API has accepted a request.
+        self._answered = False
         limits = httpx.Limits(
             max_connections=options.connections, max_keepalive_connections=options.connections, keepalive_expiry=30
         )
@@ -118,9 +120,26 @@ class Client:
 
     # ------------------------------------------------------------------------------------------------ the calls
 
-    async def set_preferences(self, body: bytes, written: Callable[[], None] = lambda: None) -> Reply:
-        """Send one batch. `written` is called when it goes over the wire, which is later than this call where a
-        connection must be made first. Raises `RequestFailed`."""
+    async def set_preferences(
+        self, body: bytes, written: Callable[[], None] = lambda: None, *, one_row: bool = False
+    ) -> Reply:
+        """Send one batch. `written` is called when it goes over the wire, which is later than this call where a token
+        or a connection comes first. `one_row`: the batch cannot be halved. Raises `RequestFailed`."""
+        has_left = False
+
+        def leaves() -> None:
+            nonlocal has_left
+            has_left = True
+            written()
+
+        try:
+            return await self._set_preferences(body, leaves, one_row)
+        except RequestFailed as error:
+            if not has_left:
+                error.trouble = msgspec.structs.replace(error.trouble, doubt=False)
+            raise
+
+    async def _set_preferences(self, body: bytes, written: Callable[[], None], one_row: bool) -> Reply:
         headers = {"Content-Type": CONTENT_TYPE}
         if self._options.gzip:
             body = compressed(body)
@@ -137,9 +156,10 @@ class Client:
         trouble = triage(response.status_code, answer, unreadable)
         if trouble is None and answer is not None:
             self._renewed_in_vain = False
+            self._answered = True
             return Reply(response.status_code, answer.status, answer.items, request_id, wait, self._clock() - began)
         assert trouble is not None
-        raise self._failed(trouble, response, wait)
+        raise self._failed(about_one_row(trouble) if one_row else trouble, response, wait)
 
     async def fields(self, written: Callable[[], None] = lambda: None) -> tuple[FieldDefinition, ...]:
         """The preferences that the organisation has defined. Raises `RequestFailed`."""
@@ -218,7 +238,14 @@ class Client:
         if response.status_code == 403 and by_a_proxy(response.headers):
             host = scheme_and_host(self._base)[1]
             advice = f"Allow {host} in the proxy, or add it to NO_PROXY."
-            trouble = Trouble(Next.SETTINGS, "proxy", "a proxy refuses the request (403)", doubt=False, advice=advice)
+            message = "a proxy refuses the request (403)"
+            trouble = Trouble(Next.FOREIGN, "proxy", message, doubt=False, foreign=True, advice=advice)
+        elif trouble.foreign and trouble.next is Next.REFUSED and self._answered:
+            # The credentials were accepted before.
+            trouble = msgspec.structs.replace(trouble, next=Next.FOREIGN)
+        if trouble.next is Next.FOREIGN and response.status_code == 400 and self._base.startswith("http:"):
+            advice = "Check --base-url: the server may expect https://."
+            trouble = msgspec.structs.replace(trouble, advice=advice)
         request_id = response.headers.get("X-CAP-REQUEST-ID", "")
         return RequestFailed(trouble, wait, request_id, response.status_code)
 
@@ -243,8 +270,11 @@ class Client:
         asked = self._clock()
         response, content = await self._exchange("POST", TOKEN, {"Content-Type": CONTENT_TYPE}, body)
         if response.status_code >= 300:
-            klass = triage_token(response.status_code)
-            trouble = Trouble(klass, str(response.status_code), "the server returned no token", doubt=False)
+            foreign = bool(content.strip()) and not refuses_tokens(content)
+            klass, message = triage_token(response.status_code, foreign=foreign), "the server returned no token"
+            if klass is Next.FOREIGN:
+                message = foreign_message(response.status_code, "it answers the request for a token")
+            trouble = Trouble(klass, str(response.status_code), message, doubt=False, foreign=foreign)
             raise self._failed(trouble, response, asked_to_wait(response.headers, response.status_code))
         try:
             self._token, lives = decode_token(content)
@@ -268,13 +298,15 @@ class Client:
         return trouble
 
 
-def triage_token(http_status: int) -> Next:
-    """What happens next when the server returned no token."""
-    if http_status in (400, 401, 403):
+def triage_token(http_status: int, *, foreign: bool = False) -> Next:
+    """What happens next when the server returned no token. `foreign`: the body is not the API's."""
+    if http_status in (401, 403) or (http_status == 400 and not foreign):
         return Next.REFUSED
     if http_status == 429:
         return Next.SLOW
-    return Next.AGAIN if http_status >= 500 or http_status == 408 else Next.SETTINGS
+    if http_status >= 500 or http_status in (408, 425):
+        return Next.AGAIN
+    return Next.FOREIGN if foreign and http_status >= 400 else Next.SETTINGS
 
 
 def _answer_or_none(content: bytes) -> Answer | None:

@@ -27,6 +27,7 @@ class Next(StrEnum):
     RENEW = "renew the token"
     REFUSED = "stop: credentials or permission"
     SETTINGS = "stop: configuration"
+    FOREIGN = "try once more, then stop: not the API's answer"
     ITEMS = "read the items"
     REJECTED = "rejected before sending"
 

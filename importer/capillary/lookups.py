@@ -95,6 +95,15 @@ def decode_token(body: bytes) -> tuple[str, float]:
     return token.strip(), float(lives)
 
 
+def refuses_tokens(body: bytes) -> bool:
+    """Whether the body of an error is in the format of the token call, or of another call of the API."""
+    try:
+        document = load_json(body)
+    except UnreadableAnswer:
+        return False
+    return isinstance(document, dict) and not document.keys().isdisjoint(("data", "errors", "response"))
+
+
 def _dig(document: object, path: Sequence[str]) -> Any:
     for name in path:
         if not isinstance(document, dict):

@@ -1,12 +1,14 @@
 """What happens next with a request, decided from its HTTP status and the status in the body. Pure.
 
 Where the body lists customers, only their item_status counts. Without a list the body's code decides, and the HTTP
-status only where the body has no code.
+status only where the body has no code. Only the API's own word counts against a row: a 4xx with another body comes from
+a proxy, gateway or firewall on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
 import msgspec
 
@@ -79,8 +81,11 @@ _BY_HTTP = {
     501: Next.SETTINGS,
 }
 
+#: What a 4xx means that does not come from the API; any other is `FOREIGN`. A size limit is found by halving.
+_BY_PAGE = {401: Next.RENEW, 403: Next.REFUSED, 408: Next.AGAIN, 413: Next.HALVE, 425: Next.AGAIN}
+
 #: Refused before the server read any customer: no row of such a batch was changed.
-_UNTOUCHED = (Next.RENEW, Next.REFUSED, Next.SETTINGS, Next.SLOW, Next.HALVE)
+_UNTOUCHED = (Next.RENEW, Next.REFUSED, Next.SETTINGS, Next.FOREIGN, Next.SLOW, Next.HALVE)
 
 
 def triage(http_status: int, answer: Answer | None, unreadable: str = "") -> Trouble | None:
@@ -122,6 +127,8 @@ def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str
         message += ", not in the API's format: a proxy or firewall may have refused the request"
     if http_status < 300:
         return Trouble(Next.WARNING, label, message, doubt=True, foreign=answer is None)
+    if http_status < 500 and not _is_the_apis(answer):
+        return _by_page(http_status, message, unreadable)
     if http_status in _BY_HTTP:
         klass = _BY_HTTP[http_status]
     elif http_status >= 500:
@@ -129,8 +136,38 @@ def _by_http(http_status: int, answer: Answer | None, code: str, unreadable: str
     else:
         entry = REQUEST_CODES.get(str(http_status))
         klass = entry.klass if entry is not None else Next.HALVE
-    advice = "Check HTTP_PROXY." if http_status == 407 and answer is None else ""
-    return Trouble(klass, label, message, doubt=klass not in _UNTOUCHED, advice=advice)
+    return Trouble(klass, label, message, doubt=klass not in _UNTOUCHED, foreign=answer is None)
+
+
+def _is_the_apis(answer: Answer | None) -> bool:
+    """Whether the body says in the API's format why the request was refused."""
+    return answer is not None and bool(answer.status.code or answer.status.success is not None)
+
+
+def _by_page(http_status: int, message: str, unreadable: str) -> Trouble:
+    """A 4xx whose body is not the API's."""
+    klass = _BY_PAGE.get(http_status, Next.FOREIGN)
+    if klass is Next.FOREIGN and http_status != 407:
+        message = foreign_message(http_status, unreadable)
+    advice = "Check HTTP_PROXY." if http_status == 407 else ""
+    return Trouble(klass, str(http_status), message, doubt=klass not in _UNTOUCHED, foreign=True, advice=advice)
+
+
+def foreign_message(http_status: int, unreadable: str) -> str:
+    """What is said of a refusal that is not the API's. `unreadable`: what its body looks like."""
+    known = http_status in HTTPStatus.__members__.values()
+    status = f"{http_status} {HTTPStatus(http_status).phrase}" if known else str(http_status)
+    return f"the answer is {status}, but not from the API ({unreadable or 'it has no code'})"
+
+
+def about_one_row(trouble: Trouble) -> Trouble:
+    """What a trouble means for a batch that cannot be halved: a page that calls one row too large is not the API's
+    word on it."""
+    if trouble.foreign and trouble.next is Next.HALVE:
+        message = f"a proxy or gateway refuses even one row as too large ({trouble.code})"
+        advice = "Raise its limit for request bodies (nginx: client_max_body_size)."
+        return msgspec.structs.replace(trouble, next=Next.FOREIGN, message=message, advice=advice)
+    return trouble
 
 
 #: How common proxies name themselves in their own answers.

@@ -18,6 +18,8 @@ from importer.reconciler.reconcile import Ruling, Verdict
 
 #: How often a customer is asked again alone after 999999 or an answer that could not be attributed.
 TRIES_ALONE = 2
+#: How often a batch is sent that is refused on the way to the API.
+TRIES_ON_THE_WAY = 2
 #: A split batch has shown that its problem stays: fewer attempts for its parts.
 ATTEMPTS_OF_A_PART = 2
 #: Refusals of a whole batch that teach a limit.
@@ -98,10 +100,12 @@ def decide(
             return _stays(work, unusable(trouble))
         case Next.HALVE:
             return _refused_whole(work, trouble)
-        case _ if stop is not None:
-            return _stays(work, stop)
         case Next.AGAIN | Next.ALONE:
             return _failed(work, trouble, server_down)
+        case _ if stop is not None:
+            return _stays(work, stop)
+        case Next.FOREIGN:
+            return _refused_on_the_way(work, trouble)
         case _:
             # 200 that cannot be read, or that mentions no customer.
             if work.batch.alone and not trouble.foreign:
@@ -234,6 +238,20 @@ def _refused_whole(work: Work, trouble: Trouble) -> Decision:
     return Decision(work.attempts, (decided,), too_large=too_large, by_bytes=by_bytes, refused_alone=True)
 
 
+def _refused_on_the_way(work: Work, trouble: Trouble) -> Decision:
+    """A firewall may refuse one row's text while the API answers the other batches: in halves, down to that row. It has
+    not failed: the API did not say so."""
+    work = msgspec.structs.replace(work, attempts=work.attempts + 1, tries=work.tries + 1)
+    if work.tries < TRIES_ON_THE_WAY:
+        return Decision(work.attempts, follow_ups=(_again(work, work.tries),))
+    if len(work.batch.customers) > 1:
+        halves = _halves(work, work.most_tries)
+        # A part is not tried twice.
+        part = msgspec.structs.replace(halves.work, tries=TRIES_ON_THE_WAY - 1)
+        return Decision(work.attempts, follow_ups=(msgspec.structs.replace(halves, work=part),))
+    return _unknown(work, trouble)
+
+
 def _failed(work: Work, trouble: Trouble, server_down: bool) -> Decision:
     """Again with back-off. Once the attempts are spent on a server that answers others: in halves, down to a row that
     stands alone and whose outcome is unknown. A batch that the server certainly has not seen is never given up: the
@@ -243,6 +261,10 @@ def _failed(work: Work, trouble: Trouble, server_down: bool) -> Decision:
         return Decision(work.attempts, follow_ups=(_again(work, work.tries),))
     if len(work.batch.customers) > 1:
         return Decision(work.attempts, follow_ups=(_halves(work, ATTEMPTS_OF_A_PART),))
+    return _unknown(work, trouble)
+
+
+def _unknown(work: Work, trouble: Trouble) -> Decision:
     text = f"{lookup('no_answer').meaning}; the last: {trouble.message}"
     return Decision(work.attempts, (Decided(work.batch.customers[0], Status.UNKNOWN, "no_answer", text),))
 

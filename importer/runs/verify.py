@@ -201,6 +201,10 @@ async def _ask(client: Client, admission: Admission, expected: _Expected) -> dic
                 raise refused(trouble.code, message, client.variables, ", then verify again", ", then verify again")
             case Next.SETTINGS:
                 raise unusable(msgspec.structs.replace(trouble, message=message))
+            case Next.FOREIGN:
+                trouble = msgspec.structs.replace(trouble, message=message)
+                if (stop := admission.refused_on_the_way(asked.sent_at, trouble)) is not None:
+                    raise stop
         attempts += 1
         if attempts >= MAX_ATTEMPTS:
             raise Stop(ExitCode.TEMPORARY, f"The server does not answer: {message}.", "Verify again later.")

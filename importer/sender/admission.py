@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from importer.capillary.codes import Next
-from importer.capillary.triage import RequestFailed
+from importer.capillary.triage import RequestFailed, Trouble, unusable
 from importer.chunker.pacer import Pacer
 from importer.errors import ExitCode, Stop
 from importer.masking import Scrubber
@@ -20,6 +20,11 @@ from importer.model import Reply, Work
 from importer.observer import Observer
 from importer.sender.retry import BackOff, Breaker
 from importer.system.text import long
+
+#: Seconds until a request follows an answer that does not come from the API.
+FOREIGN_PAUSE = 1.0
+#: So many such answers in a row stop the run, even to one batch while the API answers others.
+FOREIGN_IN_A_ROW = 5
 
 _Answer = TypeVar("_Answer")
 #: Asks the API; calls its argument when the request is written to the wire.
@@ -70,6 +75,14 @@ class Admission:
         self._first = asyncio.Lock()
         self._answering = asyncio.Event()
         self._accepted = False
+        #: The API has answered a request.
+        self._answered = False
+        #: When a refusal arrived that is not the API's, if the API has not answered since.
+        self._foreign_since: float | None = None
+        self._foreign_in_a_row = 0
+        #: Batches that were refused like that, before any split, and those of them after which the API has answered.
+        self._refused_now: set[int] = set()
+        self._suspects: set[int] = set()
         self._throttled_since: float | None = None
         #: Why the newest request failed, for the message of an outage that lasts.
         self._last_failure = ""
@@ -160,10 +173,16 @@ class Admission:
         if trouble.next is Next.SLOW:
             return self.throttled(asked.sent_at, reply.retry_after)
         self._throttled_since = None
+        if trouble.next is Next.FOREIGN:
+            message = Scrubber(work.batch.customers, only_known=True)(trouble.message)
+            trouble = msgspec.structs.replace(trouble, message=message)
+            return self.refused_on_the_way(asked.sent_at, trouble, work.root)
         if trouble.next in (Next.RENEW, Next.REFUSED, Next.SETTINGS):
             return None
         if trouble.next not in (Next.AGAIN, Next.ALONE):
             self._is_answering()
+            if not trouble.foreign:
+                self._by_the_api()
             return None
         # 500 without its items (ALONE): the server is down when several batches get it, else this batch causes it.
         plain = trouble.next is Next.AGAIN and (not trouble.doubt or reply.http_status >= 500)
@@ -178,8 +197,40 @@ class Admission:
         """The server accepted a request."""
         self._throttled_since = None
         self._is_answering()
+        self._by_the_api()
         self._backoff.succeeded()
         self._pacer.answered()
+
+    def _by_the_api(self) -> None:
+        """An answer in the API's format."""
+        self._answered = True
+        self._foreign_since = None
+        self._suspects |= self._refused_now
+        self._refused_now.clear()
+
+    def refused_on_the_way(self, sent_at: float, trouble: Trouble, root: int = 0) -> Stop | None:
+        """A 4xx that is not the API's: all requests pause, and then one is sent at a time until the API answers one.
+        Returns the stop where a request that was sent after such an answer gets another. A batch that is refused while
+        the API answers others may hold a row that a firewall refuses: that row is looked for."""
+        self._refused_now.add(root)
+        if self._foreign_since is None:
+            self._foreign_since = self._clock()
+            self._foreign_in_a_row = 0
+            self._accepted = False
+            self._pacer.asked(FOREIGN_PAUSE)
+        if sent_at <= self._foreign_since:
+            return None
+        self._foreign_in_a_row += 1
+        if root in self._suspects and self._foreign_in_a_row < FOREIGN_IN_A_ROW:
+            return None
+        if not self._answered:
+            return unusable(trouble)
+        return Stop(
+            ExitCode.TEMPORARY,
+            f"The API no longer answers: {trouble.message}.",
+            f"{trouble.advice or 'Check the proxies and gateways on the way.'} Then resume with `importer resume`.",
+            on_page="Ask the administrator of this page to check the connection to the API, then resume the import.",
+        )
 
     def _is_answering(self) -> None:
         """The server answered: requests that wait for a probe need not wait."""

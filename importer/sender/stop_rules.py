@@ -25,7 +25,10 @@ REFUSED_BATCHES = 3
 _ADVICE = "Check the report, fix the cause and resume with `importer resume`."
 _ON_PAGE = "Check the report, fix the cause and resume the import."
 #: Replies without items that have their own rule.
-_HANDLED = (Next.SLOW, Next.RENEW, Next.REFUSED, Next.SETTINGS, Next.HALVE, Next.AGAIN, Next.ALONE)
+_HANDLED = (
+    *(Next.SLOW, Next.RENEW, Next.REFUSED, Next.SETTINGS),
+    *(Next.FOREIGN, Next.HALVE, Next.AGAIN, Next.ALONE),
+)
 
 
 class _Root(msgspec.Struct):

@@ -484,7 +484,7 @@ def test_a_proxy_that_requires_a_password_is_reported_as_the_proxy(proxied: pyte
     with FaultServer(saying(b"", "407 Proxy Authentication Required")) as proxy:
         proxied.setenv("http_proxy", proxy.base_url)
         trouble = failure("http://far.invalid").trouble
-    assert trouble.next is Next.SETTINGS
+    assert trouble.next is Next.FOREIGN
     assert "proxy" in trouble.message
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from importer.capillary.codes import REQUEST_CODES, Next
-from importer.capillary.triage import by_a_proxy, triage
+from importer.capillary.triage import about_one_row, by_a_proxy, triage
 from importer.capillary.wire import Answer
 from importer.model import ItemStatus, RequestStatus
 
@@ -52,6 +52,10 @@ def test_items_are_read_whatever_the_statuses_say(http_status: int, code: str) -
         (400, "400", Next.HALVE, False),
         (401, "401", Next.RENEW, False),
         (401, "", Next.RENEW, False),
+        (404, "404", Next.SETTINGS, False),
+        (410, "410", Next.SETTINGS, False),
+        (418, "418", Next.HALVE, False),
+        (422, "422", Next.HALVE, False),
         (403, "", Next.REFUSED, False),
         (404, "", Next.SETTINGS, False),
         (405, "", Next.SETTINGS, False),
@@ -99,15 +103,32 @@ def test_without_items(
         (403, Next.REFUSED),
         (413, Next.HALVE),
         (502, Next.AGAIN),
-        (400, Next.HALVE),
+        (408, Next.AGAIN),
+        *((status, Next.FOREIGN) for status in (400, 402, 404, 405, 407, 409, 411, 421, 422, 431, 451, 460, 499)),
     ],
 )
 def test_a_body_that_cannot_be_read(http_status: int, expected: Next) -> None:
-    """A gateway's page counts by its status; a page under 200 means that no customer succeeded."""
+    """A gateway's page counts by its status; a page under 200 means that no customer succeeded. Only the API's own
+    word can make a row fail."""
     trouble = triage(http_status, None, "it is a web page")
-    assert trouble is not None and trouble.next is expected
-    assert ("web page" in trouble.message) == trouble.foreign == (http_status == 200)
+    assert trouble is not None and trouble.next is expected and trouble.foreign
+    assert ("web page" in trouble.message) == (expected in (Next.WARNING, Next.FOREIGN) and http_status != 407)
     assert trouble.code == str(http_status)
+
+
+@pytest.mark.parametrize("answer", [Answer(RequestStatus(), None), Answer(RequestStatus(message="blocked"), ())])
+def test_json_that_only_resembles_the_apis_is_not_its_word(answer: Answer) -> None:
+    """`{"response": "blocked"}` and the like: without a code and without a success, the API did not say it."""
+    trouble = triage(400, answer)
+    assert trouble is not None and trouble.next is Next.FOREIGN and trouble.foreign
+
+
+def test_a_page_that_calls_one_row_too_large_is_not_the_apis_word() -> None:
+    """Of a batch it teaches the limit. The API's own 413 can refuse a row."""
+    page, answer = triage(413, None, "it is a web page"), triage(413, body("413"))
+    assert page is not None and answer is not None
+    assert (page.next, about_one_row(page).next) == (Next.HALVE, Next.FOREIGN)
+    assert about_one_row(answer).next is Next.HALVE
 
 
 @pytest.mark.parametrize("answer", [None, body("200", ITEMS), body("401"), body("503")])

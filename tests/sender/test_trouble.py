@@ -13,7 +13,7 @@ import pytest
 
 from importer.capillary.credentials import Basic, OAuth
 from importer.chunker.batches import Chunker
-from importer.errors import ExitCode
+from importer.errors import ExitCode, Stop
 from importer.model import Customer, Status, Work
 from importer.pipeline import Stages
 from importer.sandbox import SandboxState
@@ -495,6 +495,9 @@ def token_says(*responses: httpx.Response) -> type[httpx.AsyncBaseTransport]:
     [
         (httpx.Response(401), ExitCode.REFUSED),
         (httpx.Response(400), ExitCode.REFUSED),
+        (httpx.Response(400, content=b'{"data": null, "errors": [{"code": 1}]}'), ExitCode.REFUSED),
+        (httpx.Response(400, content=b"<html>plain HTTP to an HTTPS port"), ExitCode.SETTINGS),
+        (httpx.Response(421, content=b"<html>"), ExitCode.SETTINGS),
         (httpx.Response(200, content=b'{"data": null, "errors": [{"code": 1}]}'), ExitCode.REFUSED),
         (httpx.Response(200, content=b'{"data": {"accessToken": "a\\nb"}}'), ExitCode.REFUSED),
         (httpx.Response(200, content=b"<html>Sign in"), ExitCode.SETTINGS),
@@ -511,6 +514,45 @@ def test_a_token_that_is_not_given_ends_as_its_reason_says(response: httpx.Respo
     assert result.exit_code is code
     assert result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
     assert way.asked <= 2 or code is ExitCode.TEMPORARY  # type: ignore[attr-defined]
+
+
+def token_breaks(seconds: float) -> type[httpx.AsyncBaseTransport]:
+    """A way to the sandbox on which the connection breaks during the call for a token, after so many seconds."""
+
+    class Breaks(httpx.AsyncBaseTransport):
+        def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+            self._inner = inner
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if "token" not in request.url.path:
+                return await self._inner.handle_async_request(request)
+            await asyncio.sleep(seconds)
+            raise httpx.ReadError("reset")
+
+    return Breaks
+
+
+@pytest.mark.parametrize("deadline", [60.0, 120.0], ids=["reset", "does not answer"])
+def test_rows_that_wait_for_a_token_are_not_in_doubt(deadline: float) -> None:
+    """The request for the token broke, so the batch was never sent: its rows are unprocessed, not unknown."""
+    result = ran(
+        customers(250), credentials=OAUTH, inner=token_breaks(90.0), deadline=deadline, max_outage=600.0, concurrency=2
+    )
+    assert result.exit_code is ExitCode.TEMPORARY
+    assert result.requests == 0
+    assert result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
+
+
+def test_rows_that_wait_for_a_token_when_the_run_stops_are_not_in_doubt() -> None:
+    """The stop cancels the request for the token."""
+
+    async def stop(stages: Stages) -> None:
+        await asyncio.sleep(5.0)
+        stages.engine.stop(Stop(ExitCode.INTERRUPTED, "stopped"))
+
+    result = ran(customers(250), credentials=OAUTH, inner=token_breaks(90.0), during=stop)
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
 
 
 # ---------------------------------------------------------------------------------------------------- limits
@@ -558,11 +600,79 @@ def test_1060_said_of_items_shrinks_the_batches_too() -> None:
     assert "too large" in result.watcher.notes[0]
 
 
-def test_a_row_too_large_by_itself_fails_alone() -> None:
+def test_a_row_too_large_by_itself_is_alone_unknown() -> None:
+    """The 413 is a page of the gateway, not the API's word on the row: it has not failed."""
     huge = Customer(50, mobile="919800000001", custom_fields=(("A", "x" * 5000),))
-    result = ran([*customers(5), huge], options={"max_bytes": 3000})
-    assert result.scribe.rows(Status.FAILED) == {50}
-    assert result.count(Status.SUCCEEDED) == 5
+    result = ran([*customers(5), huge, *customers(2000, first_row=100)], options={"max_bytes": 3000})
+    assert result.stop is None
+    assert result.scribe.rows(Status.UNKNOWN) == {50}
+    assert result.count(Status.SUCCEEDED) == 2005
+
+
+# ------------------------------------------------------------------------------------------- refused on the way
+
+
+PAGE = b"<html><head><title>Refused</title></head><body><center>nginx</center></body></html>"
+ON_THE_WAY = (400, 402, 403, 404, 405, 407, 409, 411, 421, 422, 431, 451, 460, 499)
+
+
+def refusing(status: int, first: int, last: int = 10**9, content: bytes = PAGE) -> Answerer:
+    """A box on the way answers these requests itself."""
+
+    async def answer(request: httpx.Request, number: int) -> httpx.Response | None:
+        if not first <= number <= last:
+            return None
+        await asyncio.sleep(0.2)
+        return fresh(httpx.Response(status, content=content))
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [status for status in ON_THE_WAY if status != 403])
+def test_a_refusal_on_the_way_at_the_start_stops_with_2_after_one_retry(status: int) -> None:
+    """It is no row's fault: no row has an outcome, and none is in doubt."""
+    result = ran(customers(1000), answer=refusing(status, 1), concurrency=8)
+    assert result.exit_code is ExitCode.SETTINGS
+    assert result.requests == 2
+    assert result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
+
+
+@pytest.mark.parametrize("status", [*ON_THE_WAY, 413])
+def test_a_refusal_on_the_way_in_the_middle_stops_with_5_and_no_row_has_failed(status: int) -> None:
+    """What was in flight comes back, then one request is tried. 413: smaller batches are tried first."""
+    result = ran(customers(3000), answer=refusing(status, 6), concurrency=8, options={"latency": (0.2,)})
+    assert result.exit_code is ExitCode.TEMPORARY
+    assert {outcome.status for outcome in result.scribe.outcomes.values()} == {Status.SUCCEEDED}
+    assert result.scribe.doubtful_rows() == set()
+    assert result.requests <= (5 + 8 + 8 if status != 413 else 100)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"message":"Forbidden"}', b'{"response":"blocked"}', b"<x>no</x>"])
+def test_json_of_another_program_is_a_refusal_on_the_way_too(content: bytes) -> None:
+    result = ran(customers(1000), answer=refusing(409, 4, content=content))
+    assert result.exit_code is ExitCode.TEMPORARY
+    assert result.count(Status.FAILED) == 0
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_refusals_on_the_way_that_pass_cost_nothing(concurrency: int) -> None:
+    """A gateway that is loaded again refuses what is in flight: one retry, and every row succeeds."""
+    answer = refusing(421, 4, 3 + concurrency)
+    result = ran(customers(3000), answer=answer, concurrency=concurrency, options={"latency": (0.2,)})
+    assert all_succeeded(result, 3000)
+
+
+def test_a_row_that_a_firewall_refuses_is_found_and_alone_unknown() -> None:
+    """It answers the API's other batches, so the run continues."""
+
+    async def answer(request: httpx.Request, number: int) -> httpx.Response | None:
+        return fresh(httpx.Response(406, content=PAGE)) if b"DROP TABLE" in request.content else None
+
+    found = [*customers(149), Customer(500, mobile="919800000001", custom_fields=(("A", "x'; DROP TABLE"),))]
+    result = ran([*found, *customers(2000, first_row=1000)], answer=answer)
+    assert result.stop is None
+    assert result.scribe.rows(Status.UNKNOWN) == {500}
+    assert result.count(Status.SUCCEEDED) == 2149
 
 
 # ---------------------------------------------------------------------------------------------------- poison

@@ -76,7 +76,7 @@ RESET = (
     ),
     out(
         "reset: then unknown",
-        "decide._failed",
+        "decide._unknown",
         "Status.UNKNOWN",
         "Status.FAILED",
         "test_network::test_when_the_attempts_are_spent_each_row_is_asked_alone_and_then_unknown",
@@ -422,9 +422,9 @@ THROTTLED = (
     ),
     out(
         "429: the answer's headers reach the pacer",
-        "Client.set_preferences",
-        "self._failed(trouble, response, wait)",
-        "self._failed(trouble, response, None)",
+        "Client._set_preferences",
+        "self._failed(..., response, wait)",
+        "self._failed(..., response, None)",
         "test_trouble::test_the_pause_is_as_long_as_asked_within_reason",
     ),
     out(
@@ -719,6 +719,101 @@ PAGE = (
     ),
 )
 
+#: A 4xx that is not the API's: only its own word counts against a row.
+ON_THE_WAY = (
+    out(
+        "on the way: not the API's word",
+        "_by_http",
+        "http_status < 500 and not _is_the_apis(answer)",
+        "False",
+        "test_trouble::test_a_refusal_on_the_way_in_the_middle_stops_with_5_and_no_row_has_failed",
+    ),
+    out(
+        "on the way: JSON of another program",
+        "_is_the_apis",
+        "bool(answer.status.code or answer.status.success is not None)",
+        "True",
+        "test_triage::test_json_that_only_resembles_the_apis_is_not_its_word",
+    ),
+    out(
+        "on the way: one row too large for a gateway",
+        "about_one_row",
+        "trouble.foreign and ...",
+        "False",
+        "test_trouble::test_a_row_too_large_by_itself_is_alone_unknown",
+    ),
+    out(
+        "on the way: 403 after the API has answered",
+        "Client._failed",
+        "... and self._answered",
+        "False",
+        "test_trouble::test_a_refusal_on_the_way_in_the_middle_stops_with_5_and_no_row_has_failed",
+    ),
+    out(
+        "on the way: the call for a token too",
+        "Client._renew",
+        "bool(content.strip()) and not refuses_tokens(content)",
+        "False",
+        "test_trouble::test_a_token_that_is_not_given_ends_as_its_reason_says",
+    ),
+    out(
+        "on the way: what was in flight counts once",
+        "Admission.refused_on_the_way",
+        "if sent_at <= self._foreign_since:\n    return None",
+        "",
+        "test_trouble::test_refusals_on_the_way_that_pass_cost_nothing",
+    ),
+    out(
+        "on the way: a pause before the retry",
+        "Admission.refused_on_the_way",
+        "self._pacer.asked(FOREIGN_PAUSE)",
+        "",
+        "test_trouble::test_a_refusal_on_the_way_in_the_middle_stops_with_5_and_no_row_has_failed",
+    ),
+    out(
+        "on the way: one at a time after it",
+        "Admission.refused_on_the_way",
+        "self._accepted = False",
+        "",
+        "test_trouble::test_a_refusal_on_the_way_in_the_middle_stops_with_5_and_no_row_has_failed",
+    ),
+    out(
+        "on the way: 5 once the API has answered",
+        "Admission.refused_on_the_way",
+        "if not self._answered:\n    ...",
+        "if True:\n    ...",
+        "test_trouble::test_a_refusal_on_the_way_in_the_middle_stops_with_5_and_no_row_has_failed",
+    ),
+    out(
+        "on the way: a row that a firewall refuses",
+        "Admission.refused_on_the_way",
+        "root in self._suspects and ...",
+        "False",
+        "test_trouble::test_a_row_that_a_firewall_refuses_is_found_and_alone_unknown",
+    ),
+    out(
+        "on the way: that row is looked for",
+        "decide._refused_on_the_way",
+        "work.tries < TRIES_ON_THE_WAY",
+        "True",
+        "test_trouble::test_a_row_that_a_firewall_refuses_is_found_and_alone_unknown",
+    ),
+    out(
+        "never sent: a token that is not given leaves no doubt",
+        "Client.set_preferences",
+        "if not has_left:\n    ...",
+        "",
+        "test_trouble::test_rows_that_wait_for_a_token_are_not_in_doubt",
+    ),
+    out(
+        "never sent: a stop while the token is awaited",
+        "pipeline._ask",
+        "partial(stages.engine.sent, work)",
+        "lambda: (stages.settlement.sent(work), stages.engine.sent(work))",
+        "test_trouble::test_rows_that_wait_for_a_token_when_the_run_stops_are_not_in_doubt",
+    ),
+)
+
 #: Bytes that are not valid JSON.
 MANGLED = (
     out(
@@ -779,7 +874,7 @@ MANGLED = (
     ),
     out(
         "an unreadable answer is a failure of the request, not an exception",
-        "Client.set_preferences",
+        "Client._set_preferences",
         "try:\n    ...\nexcept UnreadableAnswer as error:\n    ...",
         "try:\n    ...\nfinally:\n    pass",
         "test_trouble::test_a_temporary_problem_is_retried_with_the_same_bytes",
@@ -856,7 +951,7 @@ CREDENTIALS = (
     ),
     out(
         "401: a good answer proves the new token",
-        "Client.set_preferences",
+        "Client._set_preferences",
         "self._renewed_in_vain = False",
         "",
         "test_trouble::test_a_token_refused_again_after_good_answers_is_renewed_again",
@@ -906,7 +1001,7 @@ CREDENTIALS = (
     out(
         "at the start: the call for a token too",
         "triage_token",
-        "if http_status in (400, 401, 403):\n    return Next.REFUSED",
+        "if http_status in (401, 403) or ...:\n    return Next.REFUSED",
         "",
         "test_trouble::test_wrong_credentials_cost_two_requests_and_no_row",
     ),
@@ -1681,6 +1776,7 @@ REMOVALS: tuple[Removal, ...] = (
     *THROTTLED,
     *TRANSIENT,
     *PAGE,
+    *ON_THE_WAY,
     *MANGLED,
     *BOMB,
     *CREDENTIALS,
