@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     import httpx
 
 
+class Deadline(msgspec.Struct, frozen=True):
+    """When a run stops by itself. `at` on the monotonic clock; `option`: what set it."""
+
+    at: float
+    option: str
+
+
 class World(msgspec.Struct, frozen=True):
     """The environment, clocks, randomness, network, observer and stopper of a run."""
 
@@ -31,6 +38,8 @@ class World(msgspec.Struct, frozen=True):
     window_closes_at: int | None = None
     #: Called before each request: return where this process certainly holds a lock that it needs; else raise.
     proofs: tuple[Callable[[], Awaitable[None]], ...] = ()
+    #: When a call stops that imports several sources: the same for all of its runs.
+    deadline: Deadline | None = None
     stopper: Stopper = msgspec.field(default_factory=lambda: Stopper())
 
 

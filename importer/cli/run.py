@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 
 from importer.cli.printing import EXIT_CODES, print_data, print_error
 from importer.cli.sending import Sending, measured, pace_of, refuse_sources
@@ -19,14 +21,27 @@ from importer.cli.shared import (
     settings_of,
     table_options,
 )
-from importer.errors import ImporterError, worse
+from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, worse
 from importer.model import RunSummary
 from importer.pipeline import resume, retry, run
 from importer.reporter.console import console_text
 from importer.runs.listing import has_open_rows
 from importer.runs.spool import spooled
+from importer.runs.stages import deadline_of
 from importer.settings.options import Settings
-from importer.system.text import typed_place
+from importer.system.text import counted, typed_place
+
+#: Ends of a run that the next file of the call would share: settings, credentials, server, disk, window, a signal.
+ENDS_THE_CALL = frozenset(
+    {
+        ExitCode.SETTINGS,
+        ExitCode.REFUSED,
+        ExitCode.TEMPORARY,
+        ExitCode.JOURNAL,
+        ExitCode.TIME,
+        ExitCode.INTERRUPTED,
+    }
+)
 
 
 @click.command("run", epilog=EXIT_CODES)
@@ -39,21 +54,38 @@ def run_command(sources: tuple[str, ...], config: str | None, as_json: bool, qui
     """Import SOURCE and write reports.
 
     SOURCE is a file (CSV, Excel, OpenDocument), a pattern like 'inbox/*.xlsx', or - for standard input. Each file is
-    a run. The exit code is the worst of all runs.
+    a run. What would stop the next one too, like refused credentials or --until, ends the call. The exit code is the
+    worst of all runs.
     """
     settings = settings_of(given, config)
     files = expanded(sources)
     refuse_sources(files, settings)
     with Sending(quiet, settings) as world, documents(as_json, len(files) > 1) as show:
+        deadline = deadline_of(settings, world)
+        world = msgspec.structs.replace(world, deadline=deadline)
         worst = 0
-        for source in files:
+        for number, source in enumerate(files):
+            if number and deadline is not None and world.clock() >= deadline.at:
+                worst = worse(worst, ExitCode.TIME)
+                _left(files[number:], ExitCode.TIME)
+                break
             with spooled(source, Path(settings.reports_dir)) as (path, was_spooled):
-                work = measured(settings, world, lambda: run(path, settings, world, spooled=was_spooled))
+                work = measured(settings, world, partial(run, path, settings, world, spooled=was_spooled))
                 code = _end(len(files) > 1, work, show, None if quiet else settings)
             worst = worse(worst, code)
-            if world.stopper.asked:
+            if world.stopper.asked or code in ENDS_THE_CALL:
+                _left(files[number + 1 :], code)
                 break
     sys.exit(worst)
+
+
+def _left(files: Sequence[str], code: int) -> None:
+    """Name the files of a call that were not begun, because of a run that ended with this code."""
+    if files:
+        names = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        meaning = EXIT_MEANINGS[ExitCode(code)].partition(";")[0].partition(" (")[0].replace("`", "")
+        text = f"{counted(len(files), 'file')} not imported after exit code {int(code)} ({meaning}): {names}."
+        print_error(ImporterError(text, "Fix the cause, then import them with `importer run`."))
 
 
 @click.command("resume", epilog=EXIT_CODES)
@@ -105,7 +137,7 @@ def _end(
 ) -> int:
     """Carry out one run and return its exit code. `show` takes the summary; without it, `settings` print it.
 
-    Of several runs, an error ends only its own. `retry_of`: the run whose open rows are sent.
+    Of several runs, an error is returned and not raised. `retry_of`: the run whose open rows are sent.
     """
     try:
         summary = work()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,7 @@ def typed(given: dict[str, Any]) -> dict[str, str | None]:
 def expanded(sources: Sequence[str]) -> list[str]:
     """The files that patterns match, by name, without lock files (`~$a.xlsx`, `.~lock.a.ods#`) of open workbooks.
 
-    A pattern that matches nothing stays, to be reported as missing.
+    A pattern that matches nothing stays, to be reported as missing. A file that is named several times comes once.
     """
     found: list[str] = []
     for source in sources:
@@ -78,7 +79,16 @@ def expanded(sources: Sequence[str]) -> list[str]:
             found += [match for match in matches if not Path(match).name.startswith(_LOCK_FILES)] or [source]
         else:
             found.append(source)
-    return found
+    return list({_same(source): source for source in reversed(found)}.values())[::-1]
+
+
+def _same(source: str) -> object:
+    """What two names of one file share."""
+    try:
+        status = os.stat(source)  # noqa: PTH116 - standard input is `-`
+    except (OSError, ValueError):
+        return source
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else source
 
 
 @contextmanager

@@ -16,11 +16,10 @@ from importer.runs.job import Job
 from importer.runs.newer import newer_runs
 from importer.sender.feed import Selection, SheetFeed
 from importer.sender.unchanged import Hasher, UnchangedFilter, sent_before
-from importer.sender.work import Deadline
 from importer.settings.options import Settings
 from importer.system.clock import seconds_until
 from importer.system.late import late
-from importer.world import World
+from importer.world import Deadline, World
 
 if TYPE_CHECKING:
     from importer.sender.fingerprints import Fingerprints
@@ -56,6 +55,9 @@ def chunker_of(job: Job) -> Chunker:
 
 def deadline_of(settings: Settings, world: World) -> Deadline | None:
     """When the run stops before its last row: the earliest of its deadlines."""
+    if world.deadline is not None:
+        # A call with several sources has one: it must not start over for each.
+        return world.deadline
     found = []
     if settings.max_duration:
         found.append(Deadline(world.clock() + settings.max_duration, "--max-duration"))

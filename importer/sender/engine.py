@@ -17,7 +17,7 @@ from importer.errors import ExitCode, ImporterError, Stop, internal_error
 from importer.model import Batch, Customer, Work
 from importer.sender.admission import first_of
 from importer.sender.stop_rules import StopRules
-from importer.sender.work import Deadline
+from importer.world import Deadline
 
 #: Customers in the lanes or taken before the reader must wait: room for a customer that fills ten thousand rows.
 MOST_IN_LANES = 30_000

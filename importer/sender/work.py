@@ -1,4 +1,4 @@
-"""What the stages of sending take: portions of the sheet, and a deadline."""
+"""What the stages of sending take: portions of the sheet."""
 
 from __future__ import annotations
 
@@ -25,10 +25,3 @@ class Portion(msgspec.Struct, frozen=True):
     links: list[list[int]] = []
     repairs: dict[str, int] = {}
     repaired_to: int = 0
-
-
-class Deadline(msgspec.Struct, frozen=True):
-    """When the run stops by itself. `at` on the monotonic clock; `option`: what set it."""
-
-    at: float
-    option: str

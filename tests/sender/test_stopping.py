@@ -20,9 +20,9 @@ from importer.model import MaxErrors, Rate, Status
 from importer.pipeline import Stages
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sender.engine import GRACE
-from importer.sender.work import Deadline
 from importer.settings.options import Settings
 from importer.settings.values import read_rate
+from importer.world import Deadline
 from tests.support.sending import Limits, customers, magic, ran
 
 SLOW: dict[str, Any] = {"rate": read_rate("60/minute"), "options": {"latency": (0.3,)}}

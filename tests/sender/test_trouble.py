@@ -532,12 +532,12 @@ def token_breaks(seconds: float) -> type[httpx.AsyncBaseTransport]:
     return Breaks
 
 
-@pytest.mark.parametrize("deadline", [60.0, 120.0], ids=["reset", "does not answer"])
-def test_rows_that_wait_for_a_token_are_not_in_doubt(deadline: float) -> None:
+@pytest.mark.parametrize("deadline", [60.0, 120.0], ids=["does not answer", "reset"])
+@pytest.mark.parametrize("rows", [5, 250])
+def test_rows_that_wait_for_a_token_are_not_in_doubt(deadline: float, rows: int) -> None:
     """The request for the token broke, so the batch was never sent: its rows are unprocessed, not unknown."""
-    result = ran(
-        customers(250), credentials=OAUTH, inner=token_breaks(90.0), deadline=deadline, max_outage=600.0, concurrency=2
-    )
+    way = token_breaks(90.0)
+    result = ran(customers(rows), credentials=OAUTH, inner=way, deadline=deadline, max_outage=600.0)
     assert result.exit_code is ExitCode.TEMPORARY
     assert result.requests == 0
     assert result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
@@ -660,6 +660,7 @@ def test_refusals_on_the_way_that_pass_cost_nothing(concurrency: int) -> None:
     answer = refusing(421, 4, 3 + concurrency)
     result = ran(customers(3000), answer=answer, concurrency=concurrency, options={"latency": (0.2,)})
     assert all_succeeded(result, 3000)
+    assert max(gaps(result)) >= 1.0, "the retry is not sent at once"
 
 
 def test_a_row_that_a_firewall_refuses_is_found_and_alone_unknown() -> None:

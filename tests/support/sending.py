@@ -34,7 +34,8 @@ from importer.sender.engine import Engine
 from importer.sender.retry import BackOff, Breaker
 from importer.sender.settlement import Settlement
 from importer.sender.stop_rules import StopRules
-from importer.sender.work import Deadline, Portion
+from importer.sender.work import Portion
+from importer.world import Deadline
 
 TILL = Basic("sandbox-till", "sandbox")
 

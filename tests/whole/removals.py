@@ -745,7 +745,7 @@ ON_THE_WAY = (
     out(
         "on the way: 403 after the API has answered",
         "Client._failed",
-        "... and self._answered",
+        "trouble.foreign and ... and self._answered",
         "False",
         "test_trouble::test_a_refusal_on_the_way_in_the_middle_stops_with_5_and_no_row_has_failed",
     ),
@@ -768,7 +768,7 @@ ON_THE_WAY = (
         "Admission.refused_on_the_way",
         "self._pacer.asked(FOREIGN_PAUSE)",
         "",
-        "test_trouble::test_a_refusal_on_the_way_in_the_middle_stops_with_5_and_no_row_has_failed",
+        "test_trouble::test_refusals_on_the_way_that_pass_cost_nothing",
     ),
     out(
         "on the way: one at a time after it",
@@ -811,6 +811,39 @@ ON_THE_WAY = (
         "partial(stages.engine.sent, work)",
         "lambda: (stages.settlement.sent(work), stages.engine.sent(work))",
         "test_trouble::test_rows_that_wait_for_a_token_when_the_run_stops_are_not_in_doubt",
+    ),
+)
+
+#: Several sources in one call.
+SEVERAL = (
+    out(
+        "several sources: one deadline for the call",
+        "deadline_of",
+        "if world.deadline is not None:\n    return world.deadline",
+        "",
+        "test_several_sources::test_the_time_is_one_for_the_whole_call",
+    ),
+    out(
+        "several sources: none is begun after the deadline",
+        "run_command",
+        "number and ... and world.clock() >= deadline.at",
+        "False",
+        "test_several_sources::test_no_file_is_begun_after_the_time_is_over",
+    ),
+    out(
+        "several sources: what the next one would share ends the call",
+        "run_command",
+        "world.stopper.asked or code in ENDS_THE_CALL",
+        "world.stopper.asked",
+        "test_several_sources::test_wrong_credentials_cost_two_requests_for_all_files",
+        "test_several_sources::test_an_outage_ends_the_call",
+    ),
+    out(
+        "several sources: one file with several names",
+        "cli.shared._same",
+        "(status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else source",
+        "source",
+        "test_several_sources::test_a_file_that_is_named_several_times_is_imported_once",
     ),
 )
 
@@ -1777,6 +1810,7 @@ REMOVALS: tuple[Removal, ...] = (
     *TRANSIENT,
     *PAGE,
     *ON_THE_WAY,
+    *SEVERAL,
     *MANGLED,
     *BOMB,
     *CREDENTIALS,
