@@ -27,7 +27,14 @@ from importer.runs.asking import Session
 from importer.runs.fields import columns_of_a_run
 from importer.runs.job import Job, begin, resume_of, retry_of
 from importer.runs.record import choose_mapping, find
-from importer.runs.report import again, nothing_left, reports_of_copy, with_bundle, write_reports
+from importer.runs.report import (
+    again,
+    nothing_left,
+    nothing_to_retry,
+    reports_of_copy,
+    with_bundle,
+    write_reports,
+)
 from importer.runs.sources import opened, source_of
 from importer.runs.stages import (
     chunker_of,
@@ -65,23 +72,29 @@ def resume(run_id: str | None, settings: Settings, given: Mapping[str, object], 
     reports = Path(settings.reports_dir)
     with Journal.open(reports, settings.database or None) as journal:
         known = find(journal, run_id, unfinished=True)
+        finished = f"Run {known.record.run_id} is already finished."
         if known.finished:
-            return nothing_left(journal, known, reports, world)
+            return nothing_left(journal, known, reports, world, finished)
         with reports_of_copy(journal, known, world, reports), resume_of(journal, known, settings, given, world) as job:
             if job.run.finished:
-                return nothing_left(journal, job.run, reports, world)
+                return nothing_left(journal, job.run, reports, world, finished)
             with Session(job.target, job.settings, job.world) as session:
                 return _carry_out(job, session)
 
 
 def retry(run_id: str, settings: Settings, given: Mapping[str, object], world: World) -> RunSummary:
-    """Begins a new run of the same source with only the rows that failed, are unknown or unprocessed."""
-    with (
-        Journal.open(Path(settings.reports_dir), settings.database or None) as journal,
-        retry_of(journal, find(journal, run_id), settings, given, world) as job,
-        Session(job.target, job.settings, job.world) as session,
-    ):
-        return _carry_out(job, session)
+    """Begins a new run of the same source with only the rows that failed, are unknown or unprocessed. Without such rows
+    there is no new run, and the summary of the old one is returned."""
+    reports = Path(settings.reports_dir)
+    with Journal.open(reports, settings.database or None) as journal:
+        before = find(journal, run_id)
+        if nothing_to_retry(journal, before):
+            return nothing_left(journal, before, reports, world, f"Run {run_id} has no rows to retry.")
+        with (
+            retry_of(journal, before, settings, given, world) as job,
+            Session(job.target, job.settings, job.world) as session,
+        ):
+            return _carry_out(job, session)
 
 
 def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool = False) -> RunSummary:

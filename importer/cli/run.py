@@ -25,7 +25,6 @@ from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, worse
 from importer.model import RunSummary
 from importer.pipeline import resume, retry, run
 from importer.reporter.console import console_text
-from importer.runs.listing import has_open_rows
 from importer.runs.spool import spooled
 from importer.runs.stages import deadline_of
 from importer.settings.options import Settings
@@ -150,8 +149,7 @@ def _end(
         show(summary)
     elif settings is not None:
         place = typed_place(settings.reports_dir, settings.database)
-        skipped_all = summary.rows.skipped == summary.rows.read
-        if retry_of and skipped_all and not has_open_rows(retry_of, settings):
+        if summary.run_id == retry_of:
             print_data(f"Nothing to do: run {retry_of} has no rows to retry.\n")
         else:
             print_data(console_text(summary, place))

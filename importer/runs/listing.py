@@ -9,7 +9,6 @@ import msgspec
 from importer.errors import ExitCode
 from importer.journal import Journal
 from importer.model import Status
-from importer.runs.record import find
 from importer.settings.options import Settings
 from importer.system.clock import stamp
 
@@ -47,13 +46,6 @@ def list_runs(settings: Settings) -> list[RunLine]:
                 )
             )
         return lines
-
-
-def has_open_rows(run_id: str, settings: Settings) -> bool:
-    """Return whether rows of the run failed, are unknown or unprocessed: those that `retry` sends."""
-    with Journal.open(Path(settings.reports_dir), settings.database or None) as journal:
-        counts = journal.counts(find(journal, run_id).key)
-    return any(counts.get(status) for status in (Status.FAILED, Status.UNKNOWN, Status.UNPROCESSED))
 
 
 def runs_text(runs: list[RunLine]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from importer.errors import ExitCode, ImporterError, SourceChanged, SourceError
+from importer.errors import ExitCode, ImporterError, SettingsError, SourceChanged, SourceError, Stop
 from importer.journal import Attempt, Journal, Run
 from importer.model import Outcome, RowCounts, RunSummary, Status, Stretch
 from importer.reader import Source
@@ -91,12 +91,31 @@ def with_bundle(journal: Journal, run: Run, source: Source, summary: RunSummary,
     return msgspec.structs.replace(summary, reports={**summary.reports, path.name: str(path)})
 
 
-def nothing_left(journal: Journal, run: Run, folder: Path, world: World) -> RunSummary:
-    """Return the summary of a finished run that was to be resumed, with a note."""
-    text = f"Run {run.record.run_id} is already finished."
+def nothing_to_retry(journal: Journal, run: Run) -> bool:
+    """Return whether the run ended with an outcome for each row, and none that `retry` sends: failed or unknown."""
+    if not run.finished or run.exit_code not in (ExitCode.OK, ExitCode.ROWS):
+        return False
+    counts = journal.counts(run.key)
+    return not any(counts.get(status) for status in (Status.FAILED, Status.UNKNOWN, Status.UNPROCESSED))
+
+
+def nothing_left(journal: Journal, run: Run, folder: Path, world: World, text: str) -> RunSummary:
+    """Return the summary of a finished run that was to be resumed or retried, with `text` as a note. Deleted reports
+    are written again; raises a `Stop` with the run's exit code where the source is gone too."""
     world.observer.noted(text)
     forget_spool(journal, run)
-    before = read_summary(folder / run.record.run_id)
+    try:
+        before = read_summary(folder / run.record.run_id)
+    except SettingsError:
+        if run.exit_code is None:
+            raise
+        try:
+            with source_of(run, world, folder) as source:
+                before = again(journal, run, source, world, folder)
+        except (SourceError, SourceChanged) as error:
+            raise Stop(
+                ExitCode(run.exit_code), f"{text} Its reports were deleted.", error.message, on_page=""
+            ) from error
     return msgspec.structs.replace(before, notes=(text, *before.notes))
 
 

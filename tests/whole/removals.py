@@ -814,6 +814,31 @@ ON_THE_WAY = (
     ),
 )
 
+#: A run that has nothing left to do.
+NOTHING_LEFT = (
+    out(
+        "nothing left: a retry without open rows begins no run",
+        "pipeline.retry",
+        "nothing_to_retry(journal, before)",
+        "False",
+        "test_ends::test_a_retry_of_a_run_without_open_rows_has_nothing_to_do",
+    ),
+    out(
+        "nothing left: a run that wrong settings stopped has open rows",
+        "nothing_to_retry",
+        "not run.finished or run.exit_code not in (ExitCode.OK, ExitCode.ROWS)",
+        "not run.finished",
+        "test_ends::test_a_retry_of_a_run_that_wrong_settings_stopped_sends_its_rows",
+    ),
+    out(
+        "nothing left: the run's own exit code without reports and source",
+        "nothing_left",
+        "Stop(ExitCode(run.exit_code), *..., on_page='')",
+        "SettingsError(text)",
+        "test_ends::test_a_finished_run_repeats_its_exit_code_without_its_reports",
+    ),
+)
+
 #: Several sources in one call.
 SEVERAL = (
     out(
@@ -1811,6 +1836,7 @@ REMOVALS: tuple[Removal, ...] = (
     *PAGE,
     *ON_THE_WAY,
     *SEVERAL,
+    *NOTHING_LEFT,
     *MANGLED,
     *BOMB,
     *CREDENTIALS,

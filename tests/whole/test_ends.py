@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -429,14 +430,45 @@ def test_runs_report_and_retry_follow_a_run(terminal: Terminal) -> None:
     assert (rows["read"], rows["skipped"]) == (120, 83 + 22)
 
 
-def test_a_retry_of_a_run_without_open_rows_has_nothing_to_do(terminal: Terminal) -> None:
-    """Rejected rows need a fixed file: a retry does not send them."""
-    write_csv(terminal.folder / "a.csv", HEADER, GOOD, ("12", "Red"))
-    assert terminal.type("run", "a.csv", "--sandbox").code == 3
+@pytest.mark.parametrize(("other", "code"), [(("12", "Red"), 3), (("919774487642", "Red"), 0)])
+def test_a_retry_of_a_run_without_open_rows_has_nothing_to_do(
+    terminal: Terminal, other: tuple[str, str], code: int
+) -> None:
+    """Rejected rows need a fixed file: a retry does not send them. It begins no run, and repeats the exit code."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD, other)
+    assert terminal.type("run", "a.csv", "--sandbox").code == code
     name = terminal.run_folder().name
     ended = terminal.type("retry", name)
-    assert (ended.code, ended.out) == (0, f"Nothing to do: run {name} has no rows to retry.\n")
-    assert terminal.type("retry", name, "--json").json["rows"]["skipped"] == 2
+    assert (ended.code, ended.out) == (code, f"Nothing to do: run {name} has no rows to retry.\n")
+    ended = terminal.type("retry", name, "--json")
+    assert (ended.code, ended.json["run_id"], ended.json["exit_code"]) == (code, name, code)
+    assert len(terminal.type("runs", "--json").json) == 1
+
+
+def test_a_retry_of_a_run_that_wrong_settings_stopped_sends_its_rows(terminal: Terminal) -> None:
+    """It is finished, and no row has an outcome: all of them are open."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD)
+    with EmbeddedSandbox(SandboxOptions(faults=("1:302",))) as sandbox:
+        terminal.credentials(sandbox)
+        assert terminal.type("run", "a.csv", "--base-url", sandbox.base_url).code == 2
+        ended = terminal.type("retry", terminal.run_folder().name, "--json")
+    assert (ended.code, ended.json["rows"]["succeeded"]) == (0, 1)
+
+
+@pytest.mark.parametrize("command", ["resume", "retry"])
+def test_a_finished_run_repeats_its_exit_code_without_its_reports(terminal: Terminal, command: str) -> None:
+    """They are written again. Where the source is gone too, the exit code is still that of the run."""
+    write_csv(terminal.folder / "a.csv", HEADER, GOOD, ("12", "Red"))
+    assert terminal.type("run", "a.csv", "--sandbox").code == 3
+    folder = terminal.run_folder()
+    shutil.rmtree(folder)
+    ended = terminal.type(command, folder.name, "--json")
+    assert (ended.code, ended.json["rows"]["rejected"]) == (3, 1)
+    assert table(folder / "results.csv")[1]["_status"] == "rejected"
+    shutil.rmtree(folder)
+    (terminal.folder / "a.csv").unlink()
+    ended = terminal.type(command, folder.name, "--json")
+    assert ended.code == 3 and folder.name in ended.err
 
 
 @pytest.mark.process
