@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -21,6 +21,7 @@ from importer.observer import Observer
 from importer.settings.options import PACE, Settings
 from importer.system.clock import stamp
 from importer.system.late import late
+from importer.system.overdue import Overdue
 from importer.telemetry.log import Log
 from importer.telemetry.log_observer import LogObserver
 from importer.telemetry.metrics import record_run, refuse_unwritable
@@ -31,6 +32,10 @@ from importer.world import Stopper, World
 _SENT = (signal.SIGINT, signal.SIGTERM)
 #: With SIGHUP, which a closed terminal sends; Windows has none.
 _STOPS = (*_SENT, *(signal.Signals[name] for name in ("SIGHUP",) if name in signal.Signals.__members__))
+
+
+#: Seconds after SIGTERM at which the process ends, whatever hangs. In-flight requests get 10 s of them.
+LATEST = 14.0
 
 
 class Sending:
@@ -51,9 +56,13 @@ class Sending:
         # keyboard: one that arrives was sent on purpose.
         heard = [number for number in _STOPS if number in _SENT or signal.getsignal(number) is not signal.SIG_IGN]
         self._before = {number: signal.signal(number, self._stop) for number in heard}
+        self._watches = ExitStack()
+        if os.name == "posix":
+            self._watches.enter_context(Overdue(signal.SIGTERM, LATEST, self._end))
         return self._world
 
     def __exit__(self, *_: object) -> None:
+        self._watches.close()
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -70,6 +79,11 @@ class Sending:
             raise KeyboardInterrupt
         text = "Stopping: waiting up to 10 s for in-flight requests. Press Ctrl-C again to stop at once."
         self._print("stopping", text)
+
+    def _end(self) -> None:
+        """End now: the journal has every answer, and the next process continues from it."""
+        self._print("ended", f"Not ended {LATEST:.0f} s after SIGTERM; ending now. Resume with `importer resume`.")
+        os._exit(ExitCode.INTERRUPTED)
 
     def _print(self, name: str, text: str) -> None:
         """Print a line from a signal handler, which must not use the log itself."""

@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from importer.cli.sending import Sending
+from importer.cli.sending import LATEST, Sending
 from importer.errors import ExitCode, Stop
 from importer.model import MaxErrors, Rate, Status
 from importer.pipeline import Stages
@@ -235,7 +236,7 @@ def sheet(folder: Path, rows: int) -> Path:
 
 
 def importer(
-    folder: Path, *words: str, hangup: signal.Handlers = signal.SIG_DFL, **more: str
+    folder: Path, *words: str, hangup: signal.Handlers = signal.SIG_DFL, stdout: int = subprocess.PIPE, **more: str
 ) -> subprocess.Popen[bytes]:
     """`hangup`: what becomes of a SIGHUP; the tests themselves may run under `nohup`."""
     environ = {
@@ -252,7 +253,7 @@ def importer(
             [sys.executable, "-m", "importer", *words],
             cwd=folder,
             env=environ,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
         )
     finally:
@@ -297,6 +298,30 @@ def test_a_signal_ends_the_program_with_130_with_reports_and_the_command_to_resu
         assert again.returncode == 0, err.decode()
         assert json.loads(out)["rows"]["succeeded"] == 400
         assert len(sandbox.state.accepted) == 400
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_sigterm_ends_the_program_within_15_seconds_whatever_hangs(tmp_path: Path) -> None:
+    """Here it cannot print its summary: the reader of its output has stalled."""
+    stalled, output = os.pipe()
+    os.set_blocking(output, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(output, bytes(1 << 12))
+    os.set_blocking(output, True)
+    with EmbeddedSandbox(SandboxOptions(latency=(0.3,))) as sandbox:
+        words = ("--base-url", sandbox.base_url, "--rate", "20/second", "--batch-size", "10")
+        process = importer(tmp_path, "run", str(sheet(tmp_path, 400)), *words, "--json", stdout=output)
+        wait_for_requests(sandbox, 5)
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        _, err = process.communicate(timeout=250)
+        assert process.returncode == 130, err.decode()
+        assert LATEST - 0.1 <= time.monotonic() - began < 15 + 5, "5 s for a busy machine"
+        assert b"importer resume" in err
+    os.close(stalled)
+    os.close(output)
 
 
 @pytest.mark.process

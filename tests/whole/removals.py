@@ -839,6 +839,31 @@ NOTHING_LEFT = (
     ),
 )
 
+#: SIGTERM, whatever hangs.
+TERMINATED = (
+    out(
+        "SIGTERM: the end in time",
+        "Overdue._watch",
+        "if self._number in signals:\n    ...",
+        "",
+        "test_overdue::test_the_end_comes_once_the_time_is_over",
+    ),
+    out(
+        "SIGTERM: a run has such an end",
+        "Sending.__enter__",
+        "self._watches.enter_context(...)",
+        "pass",
+        "test_stopping::test_sigterm_ends_the_program_within_15_seconds_whatever_hangs",
+    ),
+    out(
+        "SIGTERM: the first process of a container",
+        "cli.__init__",
+        "os.getpid() == 1",
+        "False",
+        "test_overdue::test_the_first_process_of_a_container_ends_by_sigterm_while_it_starts",
+    ),
+)
+
 #: Several sources in one call.
 SEVERAL = (
     out(
@@ -1836,6 +1861,7 @@ REMOVALS: tuple[Removal, ...] = (
     *PAGE,
     *ON_THE_WAY,
     *SEVERAL,
+    *TERMINATED,
     *NOTHING_LEFT,
     *MANGLED,
     *BOMB,
