@@ -190,6 +190,34 @@ def test_a_429_pauses_for_as_long_as_retry_after_says(headers: dict[str, str], s
     assert pace.slot() >= clock.now + seconds
 
 
+@pytest.mark.parametrize("prefix", ["X-RateLimit", "X-Rate-Limit"])
+@pytest.mark.parametrize(
+    ("reset", "date", "good", "throttled"),
+    [
+        ("12", "", 12.0, 12.0),
+        ("900", "", 0.9, None),
+        ("45000", "", 45.0, None),
+        ("1795500030", DATE, 30.0, 30.0),
+        ("1795500030000", DATE, 30.0, 30.0),
+        ("1795500030000000", DATE, 30.0, 30.0),
+        ("Tue, 24 Nov 2026 06:00:30 GMT", DATE, 30.0, 30.0),
+        ("1795499990", DATE, 0.0, 0.0),
+        ("1795500030", "", None, None),
+        ("1795500030", "Mon, 23 Nov 2026 06:00:00 GMT", None, None),
+        ("inf", "", None, None),
+        ("-5", "", -5.0, -5.0),
+    ],
+)
+def test_the_end_of_a_window_in_seconds_milliseconds_or_as_a_moment(
+    prefix: str, reset: str, date: str, good: float | None, throttled: float | None
+) -> None:
+    """`X-RateLimit-Reset` has no standard. What may be seconds or milliseconds is taken for milliseconds by a good
+    answer; by a 429, whose own pauses grow, it says nothing."""
+    headers = {f"{prefix}-Remaining": "0", f"{prefix}-Reset": reset, "Date": date}
+    assert asked_to_wait(headers, 200) == (None if good is None else pytest.approx(good))
+    assert asked_to_wait(headers, 429) == (None if throttled is None else pytest.approx(throttled))
+
+
 @given(st.text(max_size=40), st.text(max_size=40), st.integers(200, 599))
 @settings(max_examples=300, deadline=None)
 def test_an_invalid_header_does_not_break_the_pause(retry_after: str, other: str, status: int) -> None:

@@ -548,6 +548,27 @@ THROTTLED = (
         "test_pacer::test_a_429_pauses_for_as_long_as_retry_after_says",
     ),
     out(
+        "429: X-RateLimit-Reset in milliseconds",
+        "_until_reset",
+        "standard or value <= _SURELY_SECONDS",
+        "True",
+        "test_pacer::test_the_end_of_a_window_in_seconds_milliseconds_or_as_a_moment",
+    ),
+    out(
+        "429: X-RateLimit-Reset as a moment in milliseconds",
+        "_until_reset",
+        "value > _NOT_SECONDS",
+        "False",
+        "test_pacer::test_the_end_of_a_window_in_seconds_milliseconds_or_as_a_moment",
+    ),
+    out(
+        "429: X-RateLimit-Reset by a wrong clock",
+        "_of_a_window",
+        "seconds is None or seconds > _LONGEST_WINDOW",
+        "seconds is None",
+        "test_pacer::test_the_end_of_a_window_in_seconds_milliseconds_or_as_a_moment",
+    ),
+    out(
         "429: RateLimit headers of a good answer",
         "Admission.learn",
         "self.answered()\nself._pause_as_asked(reply.retry_after)",
