@@ -6,7 +6,6 @@ import email.utils
 import math
 from collections.abc import Mapping
 
-
 #: Larger numbers are moments (Unix time), not the seconds until then.
 _A_MOMENT = 1_000_000_000
 #: Such moments in milliseconds or less are larger than this one in seconds.
