@@ -108,28 +108,28 @@ class Admission:
         Wrong credentials must cost two requests and not one for every connection: until the server has accepted a
         request, one is sent at a time.
         """
-        if not self._accepted:
-            async with self._first:
-                if not self._accepted:
-                    return await self._ask(question, sending)
-        return await self._ask(question, sending)
+        async with self._in_flight:
+            if not self._accepted:
+                async with self._first:
+                    if not self._accepted:
+                        return await self._ask(question, sending)
+            return await self._ask(question, sending)
 
     async def _ask(self, question: Question[_Answer], sending: Callable[[], None]) -> Asked[_Answer]:
-        async with self._in_flight:
-            await self._wait_for_turn()
-            sending()
-            sent_at, at = self._clock(), self._wall()
-            written = _Once(self._pacer.written)
-            reply: _Answer | RequestFailed
-            try:
-                reply = await question(written)
-            except RequestFailed as error:
-                reply = error
-            finally:
-                written()
-            if not isinstance(reply, RequestFailed) or reply.trouble.next in (Next.HALVE, Next.ALONE):
-                self._accepted = True
-            return Asked(sent_at, at, round((self._clock() - sent_at) * 1000), reply)
+        await self._wait_for_turn()
+        sending()
+        sent_at, at = self._clock(), self._wall()
+        written = _Once(self._pacer.written)
+        reply: _Answer | RequestFailed
+        try:
+            reply = await question(written)
+        except RequestFailed as error:
+            reply = error
+        finally:
+            written()
+        if not isinstance(reply, RequestFailed) or reply.trouble.next in (Next.HALVE, Next.ALONE):
+            self._accepted = True
+        return Asked(sent_at, at, round((self._clock() - sent_at) * 1000), reply)
 
     async def _wait_for_turn(self) -> None:
         async with self._one_at_a_time:
