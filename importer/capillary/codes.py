@@ -1,4 +1,4 @@
-"""The code catalogue: for every code of the API its meaning, what happens next, advice, and who can act on it.
+"""The code catalogue, a table: the meaning of each code of the API, what happens next, advice, and who can act.
 
 Source: Capillary's documentation of the v1.1 customer resource. Other resources use the same numbers differently.
 """

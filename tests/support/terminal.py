@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,10 @@ class Terminal:
         """In this process no run waits: its clock is set forward."""
         clock = SkippingClock()
         self._world(clock=clock, sleep=clock.sleep)
+
+    def clock(self, clock: Callable[[], float]) -> None:
+        """In this process runs go by this clock."""
+        self._world(clock=clock)
 
     def _world(self, **given: Any) -> None:
         self._patch.setattr(sending, "World", functools.partial(World, jitter=lambda: 0.0, **given))

@@ -840,7 +840,7 @@ NOTHING_LEFT = (
     out(
         "nothing left: a retry without open rows begins no run",
         "pipeline.retry",
-        "nothing_to_retry(journal, before)",
+        "nothing_to_retry(journal, before, **...)",
         "False",
         "test_ends::test_a_retry_of_a_run_without_open_rows_has_nothing_to_do",
     ),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from importer.model import RunSummary
+from importer.pipeline import run
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from tests.support.terminal import Terminal, write_csv
 
@@ -77,14 +81,25 @@ def test_the_time_is_one_for_the_whole_call(terminal: Terminal, sandbox: Embedde
     assert "1 file" in ended.err and "f2.csv" in ended.err
 
 
-def test_no_file_is_begun_after_the_time_is_over(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
-    """It ended with the last row of the first file: that run is whole, and the call ends with 10."""
-    names = files(terminal, 3, rows=1)
+def test_no_file_is_begun_after_the_time_is_over(
+    terminal: Terminal, sandbox: EmbeddedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was over just after the first file: that run is whole, and the call ends with 10."""
+    names = files(terminal, 3)
     terminal.credentials(sandbox)
-    terminal.clock_by_requests(sandbox, 1000.0)
-    ended = terminal.type("run", *names, "--base-url", sandbox.base_url, *WORDS, "--max-duration", "999s")
+    later: list[float] = []
+
+    def then_an_hour(*args: Any, **options: Any) -> RunSummary:
+        summary = run(*args, **options)
+        later.append(3600.0)
+        return summary
+
+    monkeypatch.setattr("importer.cli.run.run", then_an_hour)
+    terminal.clock(lambda: time.monotonic() + sum(later))
+    ended = terminal.type("run", *names, "--base-url", sandbox.base_url, "--json", "--max-duration", "30m")
     assert ended.code == 10
-    assert (len(ended.json), requests(sandbox)) == (1, 1)
+    assert [summary["exit_code"] for summary in ended.json] == [0]
+    assert len(terminal.runs()) == 1
     assert "2 files" in ended.err
 
 
