@@ -6,9 +6,12 @@ machine's monotonic clock, which all processes share until a restart, so each ro
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sqlite3
+import stat
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -21,30 +24,48 @@ from importer.system.sqlite import to_wal
 def shared_slots(environ: Mapping[str, str], key: str) -> SlotStore:
     """The shared store of a key; this process's own where the machine offers no folder for one."""
     try:
-        return SharedStore(state_folder(environ) / "rates.db", hashlib.sha256(key.encode()).hexdigest())
+        return SharedStore(_make(state_folder(environ)) / "rates.db", hashlib.sha256(key.encode()).hexdigest())
     except (OSError, sqlite3.Error):
         return MemoryStore()
 
 
 def current_pace(environ: Mapping[str, str], key: str) -> PaceState | None:
     """The state of a key as the processes of this machine share it; None if it was never used."""
-    path = state_folder(environ) / "rates.db"
-    if not path.is_file():
+    try:
+        if not (state_folder(environ) / "rates.db").is_file():
+            return None
+    except OSError:
+        # A home that this user may not enter.
         return None
     return shared_slots(environ, key).update(lambda state: state)
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
-    """The folder for the state of a user's programs: XDG_STATE_HOME, else ~/.local/state."""
-    base = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".local" / "state")
-    return Path(base) / "capillary-importer"
+    """The folder for the state of a user's programs: XDG_STATE_HOME, else ~/.local/state.
+
+    A user without a home, whom the system does not know, has one among the temporary files.
+    """
+    if environ.get("XDG_STATE_HOME"):
+        return Path(environ["XDG_STATE_HOME"]) / "capillary-importer"
+    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises for such a user
+    if home == "~":
+        return Path(tempfile.gettempdir()) / f"capillary-importer-{os.getuid()}"
+    return Path(home) / ".local" / "state" / "capillary-importer"
+
+
+def _make(folder: Path) -> Path:
+    """Create the folder and return it. Raises `PermissionError` if another user made it, where everyone can."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shared = hasattr(os, "getuid") and folder.parent.stat().st_mode & stat.S_IWOTH
+    if shared and folder.lstat().st_uid != os.getuid():
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    return folder
 
 
 class SharedStore:
     """A `SlotStore` in SQLite. It is not synced to the disk: the machine's clock restarts after a power cut."""
 
     def __init__(self, path: Path, key: str) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._key = key
         self._boot = _boot()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import getpass
 from typing import Any
 
 import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
 from importer.errors import SettingsError
+from importer.system.files import with_home
 
 #: Seconds for the connection, for the server's greeting and for the login.
 CONNECT_TIMEOUT = 20.0
@@ -49,11 +50,21 @@ class CheckedSFTP(SFTPFileSystem):  # type: ignore[misc] # fsspec ships no types
 def connect(login: dict[str, Any], *, key_file: str, known_hosts: str) -> CheckedSFTP:
     """A new connection. Raises paramiko's exceptions, and `SettingsError` for a file that does not exist."""
     for word, path in (("key-file", key_file), ("known-hosts", known_hosts)):
-        if path and not Path(path).expanduser().is_file():
+        if path and not with_home(path).is_file():
             raise SettingsError(f"{word}: {path} does not exist or is not a file.", "Correct the path.")
+    if not login.get("username") and not _user():
+        raise SettingsError("The address of the SFTP server names no user.", "Write it as sftp://USER@host/folder.")
     more: dict[str, Any] = {}
     if key_file:
-        more["key_filename"] = str(Path(key_file).expanduser())
+        more["key_filename"] = str(with_home(key_file))
     if login.get("password") and not key_file:
         more |= {"look_for_keys": False, "allow_agent": False}
-    return CheckedSFTP(**login, **more, known_hosts=str(Path(known_hosts).expanduser()) if known_hosts else "")
+    return CheckedSFTP(**login, **more, known_hosts=str(with_home(known_hosts)) if known_hosts else "")
+
+
+def _user() -> str:
+    """Who starts this program; "" for a user whom neither the environment nor the system knows."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

@@ -75,6 +75,11 @@ def write_whole(target: Path, content: bytes) -> None:
             aside.discard()
 
 
+def with_home(path: str) -> Path:
+    """The path with its `~` replaced; as it is for a user without a home, for whom `Path.expanduser` raises."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def sync(path: Path) -> None:
     """Put a file, or the names in a folder, on the disk."""
     handle = os.open(path, os.O_RDONLY)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from importer.chunker.pacer import MemoryStore, Pacer, PaceState
-from importer.chunker.shared_rate import SharedStore, shared_slots, state_folder
+from importer.chunker.shared_rate import SharedStore, current_pace, shared_slots, state_folder
 from importer.settings.values import read_rate
 from tests.support.sending import most_in_a_window
 
@@ -143,3 +145,21 @@ def test_without_a_writable_folder_each_process_has_its_own_rate(tmp_path: Path)
 def test_the_folder_of_state() -> None:
     assert state_folder({"HOME": "/home/a"}) == Path("/home/a/.local/state/capillary-importer")
     assert state_folder({"HOME": "/home/a", "XDG_STATE_HOME": "/s"}) == Path("/s/capillary-importer")
+
+
+def test_a_user_without_a_home_shares_the_rate_by_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container the system may not know the user, and no variable names a home. A folder that another user made
+    in its place is not used."""
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    tmp_path.chmod(0o1777)
+    assert current_pace({}, "key") is None
+    shared_slots({}, "key").update(lambda _: PaceState(slot=7.0))
+    assert shared_slots({}, "key").update(lambda state: state).slot == 7.0
+    assert current_pace({}, "key") == PaceState(slot=7.0)
+    assert state_folder({}).parent == tmp_path
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)
+    state_folder({}).mkdir()
+    assert isinstance(shared_slots({}, "key"), MemoryStore)
