@@ -100,9 +100,10 @@ EXAMPLES = {
     "repeat": '"import"',
     "warning": '"2%"',
     "critical": '"20%"',
-    "notices": '["${ONCALL}", "mailto://mail.example.com?from=importer@example.com&to=data@example.com"]',
+    "notices": '["${IMPORTER_ONCALL}", "mailto://mail.example.com?from=importer@example.com&to=data@example.com"]',
     "retention": '"90d"',
     "show-identifiers": "true",
+    "insecure": "true",
 }
 
 SETTINGS_HEAD = """\

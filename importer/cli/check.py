@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,9 +31,11 @@ from importer.nightly.profile import check_profile
 from importer.normaliser.mapping import sketch
 from importer.normaliser.mapping_file import to_toml
 from importer.normaliser.samples import Sampler
+from importer.observer import Observer
 from importer.reader.opening import open_unchanged
 from importer.runs.record import source_options
 from importer.runs.spool import spooled
+from importer.telemetry.progress import Progress
 from importer.world import World
 
 
@@ -54,12 +57,13 @@ def check_command(
         _check_settings(given, config, as_json)
     settings = settings_of(given, config)
     files = expanded(sources)
+    world = World(os.environ, Observer() if quiet else Progress(sys.stderr, time.monotonic))
     worst = 0
     with documents(as_json, len(files) > 1) as show:
         for source in files:
             with spooled(source, Path(settings.reports_dir), keep=False) as (path, _):
                 try:
-                    findings = check(path, settings, World(os.environ))
+                    findings = check(path, settings, world)
                 except ImporterError as error:
                     if len(files) == 1:
                         raise

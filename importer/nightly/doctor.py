@@ -48,7 +48,7 @@ def examine(given: Mapping[str, str | None], file: Path | None, world: World) ->
     for mistake in mistakes:
         yield DoctorCheck("settings", mistake, int(ExitCode.SETTINGS))
     if not mistakes:
-        yield DoctorCheck("settings", "valid")
+        yield DoctorCheck("settings", _valid(settings, world))
     if settings is None:
         return
     rate = _rate(settings, world)  # before the question to the server, which uses the rate too
@@ -60,6 +60,18 @@ def examine(given: Mapping[str, str | None], file: Path | None, world: World) ->
     if settings.nightly.notices:
         count = counted(len(settings.nightly.notices), "address", "addresses")
         yield DoctorCheck("notices", f"{count}; a notice is sent when the state changes")
+
+
+def _valid(settings: Settings | None, world: World) -> str:
+    """The text of valid settings: before the first request, it names their file, the server and the credentials."""
+    if settings is None or settings.sandbox:
+        return "valid"
+    file = f" ({settings.settings_file})" if settings.settings_file else ""
+    try:
+        name = from_environment(world.environ, settings.credentials).name
+    except ImporterError:
+        return f"valid{file}"
+    return f"valid{file}: {settings.base_url} with the credentials of {name}"
 
 
 def worst_of(checks: list[DoctorCheck]) -> int:

@@ -258,7 +258,9 @@ class NightlyLoad:
         if not self._nightly.notices:
             return notified(memory), Step()
         subject = notice_subject(self._settings.profile, notice)
-        sent = send(self._nightly.notices, subject, notice_body(found, self._shown_reports()), self._world.environ)
+        body = notice_body(found, self._shown_reports())
+        insecure = self._settings.insecure
+        sent = send(self._nightly.notices, subject, body, self._world.environ, insecure=insecure)
         for failure in sent.failures:
             self._log.error("notice not sent", text=failure)
         if sent.accepted:

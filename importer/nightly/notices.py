@@ -11,6 +11,7 @@ import msgspec
 
 from importer.errors import SettingsError
 from importer.nightly.location import expanded
+from importer.system.hosts import is_this_machine
 
 
 class NoticeResult(msgspec.Struct, frozen=True):
@@ -20,8 +21,10 @@ class NoticeResult(msgspec.Struct, frozen=True):
     failures: tuple[str, ...] = ()
 
 
-def send(addresses: Sequence[str], subject: str, body: str, environ: Mapping[str, str]) -> NoticeResult:
-    """Try every address. Raises nothing."""
+def send(
+    addresses: Sequence[str], subject: str, body: str, environ: Mapping[str, str], *, insecure: bool = False
+) -> NoticeResult:
+    """Try every address. Raises nothing. `insecure`: a secret may travel unencrypted."""
     accepted = 0
     failures = []
     for number, address in enumerate(addresses, start=1):
@@ -30,6 +33,8 @@ def send(addresses: Sequence[str], subject: str, body: str, environ: Mapping[str
             service = _apprise()
             parts = expanded(address, environ).split()
             failures += [f"{name}: not a valid address" for part in parts if not service.add(part)]
+            if not insecure:
+                _refuse_unencrypted(service, address)
         except SettingsError as error:
             failures.append(f"{name}: {error}")
             continue
@@ -48,10 +53,31 @@ def send(addresses: Sequence[str], subject: str, body: str, environ: Mapping[str
     return NoticeResult(accepted, tuple(failures))
 
 
-def is_valid_address(address: str, environ: Mapping[str, str]) -> bool:
-    """Whether apprise knows every address in the text. Raises `SettingsError`."""
+def is_valid_address(address: str, environ: Mapping[str, str], *, insecure: bool = False) -> bool:
+    """Whether apprise knows every address in the text. Raises `SettingsError`. `insecure`: as in `send`."""
     service = _apprise()
-    return all(service.add(one) for one in expanded(address, environ).split())
+    is_valid = all(service.add(one) for one in expanded(address, environ).split())
+    if not insecure:
+        _refuse_unencrypted(service, address)
+    return is_valid
+
+
+def _refuse_unencrypted(services: Any, address: str) -> None:
+    """Raise `SettingsError` for a webhook that would carry a secret to another machine over http://.
+
+    A secret is what apprise masks, a header or a parameter, and what comes from the environment.
+    """
+    for service in services:
+        # A service of the Internet has one scheme, with its own https:// address. Mail is not sent over HTTP.
+        has_both = isinstance(service.protocol, str) and service.secure_protocol and service.protocol != "mailto"
+        if not has_both or service.secure or not service.host or is_this_machine(service.host):
+            continue
+        more = any(getattr(service, name, None) for name in ("headers", "params"))
+        if more or "${" in address or service.url(privacy=True) != service.url(privacy=False):
+            raise SettingsError(
+                f"A {service.protocol}:// notice would send a secret to {service.host} unencrypted.",
+                f"Use {service.protocol}s://, or pass --insecure.",
+            )
 
 
 def _apprise() -> Any:

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from importer.capillary.proxies import proxies_of
+from importer.capillary.unencrypted import refuse_unencrypted
 from importer.errors import ImporterError
 from importer.nightly.location import expanded
 from importer.nightly.notices import is_valid_address
 from importer.normaliser.mapping_file import load as load_mapping
 from importer.settings.loading import Mistake, Origin, Reading, read_all
 from importer.settings.options import Nightly, Settings
+from importer.system.files import with_home
 
 #: Scheme of an address → the module of its extra.
 _EXTRAS = {"sftp": "paramiko", "s3": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}
@@ -73,6 +76,9 @@ class _Checks:
         given = self._values.get("base_url") or self._values.get("sandbox")
         if not given and not _has_mistake(self._reading, "base_url", "cluster"):
             yield self._mistake("there is no target. Add base-url or cluster, or sandbox = true to use the sandbox.")
+        base_url = self._values.get("base_url", "")
+        if base_url and not self._values.get("insecure"):
+            yield from self._raised("base_url", lambda: refuse_unencrypted(base_url, proxies_of(self._environ)))
 
     def _files(self) -> Iterator[Mistake]:
         if mapping := self._values.get("mapping"):
@@ -87,7 +93,7 @@ class _Checks:
                     yield self._mistake(text, field)
         for field in ("key_file", "known_hosts"):
             path = self._values.get(field)
-            if path and not Path(path).expanduser().is_file():
+            if path and not with_home(path).is_file():
                 yield self._mistake(f"there is no file {path}. Correct the path.", field)
 
     def _locations(self) -> Iterator[Mistake]:
@@ -128,7 +134,7 @@ class _Checks:
 
     def _notice(self, address: str) -> Iterator[Mistake]:
         try:
-            if not is_valid_address(address, self._environ):
+            if not is_valid_address(address, self._environ, insecure=self._values.get("insecure", False)):
                 text = "an address is not valid. See apprise's documentation for the format."
                 yield self._mistake(text, "notices")
         except ImporterError as error:

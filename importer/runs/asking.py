@@ -53,6 +53,12 @@ def admission_of(pacer: Pacer, settings: Settings, world: World) -> Admission:
     )
 
 
+def name_target(target: Target, settings: Settings, world: World) -> None:
+    """Before the first request: report where it goes, with whose credentials, and which settings file says so."""
+    if not settings.sandbox:
+        world.observer.of_target(target.base_url, target.credentials.name, settings.settings_file)
+
+
 class Session:
     """One event loop, one client with its token, and one pace: for the question before a run, and for its sending."""
 
@@ -60,6 +66,7 @@ class Session:
         self.client = Client(
             client_options_of(target, settings, world), target.credentials, world.clock, target.transport
         )
+        self._target: Target | None = target
         self._pacer = pacer_of(target, settings, world)
         self._settings = settings
         self._world = world
@@ -72,6 +79,9 @@ class Session:
 
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         assert self._runner is not None  # not closed
+        if self._target is not None:
+            name_target(self._target, self._settings, self._world)
+            self._target = None
         return self._runner.run(work)
 
     def close(self) -> None:

@@ -178,7 +178,11 @@ def _refuse_other_organisation(journal: Journal, run: Run, target: Target) -> No
 def _at_home(own: Settings, asked: Settings) -> Settings:
     """A run's settings, with the folder and journal in which it was found."""
     return msgspec.structs.replace(
-        own, reports_dir=asked.reports_dir, database=asked.database, show_identifiers=asked.show_identifiers
+        own,
+        reports_dir=asked.reports_dir,
+        database=asked.database,
+        show_identifiers=asked.show_identifiers,
+        settings_file=asked.settings_file,
     )
 
 

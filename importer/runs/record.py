@@ -147,8 +147,8 @@ def new_record(
         base_url=base_url,
         key_name=key_name,
         started_at=at,
-        # The locations and recipients of the nightly load are not part of the run.
-        stored_settings=stored(msgspec.structs.replace(settings, nightly=Nightly())),
+        # The locations and recipients of the nightly load are not part of the run; a resume reads its own file.
+        stored_settings=stored(msgspec.structs.replace(settings, nightly=Nightly(), settings_file="")),
         parser=dict(source.settings),
         mapping=msgspec.msgpack.encode(mapping),
         version=__version__,

@@ -10,6 +10,8 @@ import msgspec
 
 from importer.capillary.client import Transport, in_process
 from importer.capillary.credentials import Basic, Credentials, from_environment
+from importer.capillary.proxies import proxies_of
+from importer.capillary.unencrypted import refuse_unencrypted
 from importer.errors import SettingsError
 from importer.journal.records import SANDBOX, organisation_of
 from importer.settings.options import Settings
@@ -71,6 +73,8 @@ def target_of(settings: Settings, world: World) -> Iterator[Target]:
             user = Basic(sandbox.options.username, sandbox.options.password)
             yield Target("http://sandbox", SANDBOX, user, in_process(app))
     elif settings.base_url:
+        if not settings.insecure and world.transport is None:
+            refuse_unencrypted(settings.base_url, proxies_of(world.environ))
         credentials = from_environment(world.environ, settings.credentials)
         yield Target(settings.base_url, settings.base_url, credentials, world.transport)
     else:

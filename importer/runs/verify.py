@@ -19,7 +19,7 @@ from importer.journal import Journal, Run
 from importer.masking import Scrubber, masked, masked_mobile
 from importer.model import MAX_ATTEMPTS, Customer, Status
 from importer.reader import Source
-from importer.runs.asking import admission_of, client_options_of, pacer_of
+from importer.runs.asking import admission_of, client_options_of, name_target, pacer_of
 from importer.runs.record import check_unchanged, find, mapping_of, settings_of
 from importer.runs.sources import opened
 from importer.runs.stages import normaliser_of
@@ -84,7 +84,7 @@ def verify(
     reports = Path(settings.reports_dir)
     with Journal.open(reports, settings.database or None) as journal:
         run = find(journal, run_id)
-        own = settings_of(run, dict(given))
+        own = msgspec.structs.replace(settings_of(run, dict(given)), settings_file=settings.settings_file)
         if own.sandbox:
             raise SettingsError(
                 f"Run {run.record.run_id} used a sandbox, which ended with the run.", "Verify a run against the API."
@@ -99,6 +99,7 @@ def verify(
         expected = _expected(source, run, own, succeeded, chosen, world)
         world.observer.begin(source.name, 0)
         try:
+            name_target(target, own, world)
             found = asyncio.run(_ask_all(expected, own, target, world))
         finally:
             world.observer.end()

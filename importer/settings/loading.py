@@ -17,6 +17,7 @@ import msgspec
 
 from importer.errors import SettingsError
 from importer.settings.options import FILE_OPTIONS, NOT_IN_FILES, OPTIONS, Nightly, Option, Settings, schema_of
+from importer.settings.trust import why_not_trusted
 from importer.settings.values import Secret, typed_text
 
 #: The file that is read from the current folder if it exists.
@@ -25,7 +26,7 @@ DEFAULT_FILE = "importer.toml"
 _LOCATIONS = frozenset(
     {
         *("base_url", "mapping", "reports_dir", "database", "output", "profile", "restart"),
-        *("nightly", "log_format", "log_file", "metrics_file"),
+        *("nightly", "log_format", "log_file", "metrics_file", "settings_file"),
     }
 )
 
@@ -115,16 +116,16 @@ def read_all(given: Mapping[str, str | None], environ: Mapping[str, str], file: 
     origins: dict[str, Origin] = {}
     values: dict[str, Any] = {"profile": profile}
     for where, found in (
-        ("", _from_file(file, profile, mistakes, origins)),
+        ("", _from_file(file, profile, environ, mistakes, origins)),
         ("environment", {o.field: environ[o.variable] for o in OPTIONS if environ.get(o.variable)}),
         ("command line", {name: value for name, value in given.items() if value is not None}),
     ):
         layer: dict[str, Any] = {}
         for field, text in found.items():
-            option = _BY_FIELD[field]
             if where == "":
                 layer[field] = text
                 continue
+            option = _BY_FIELD[field]
             origin = Origin(option.variable if where == "environment" else f"--{option.name}")
             origins[field] = origin
             try:
@@ -189,7 +190,28 @@ def _merge(values: dict[str, Any], layer: dict[str, Any]) -> None:
     values.update(layer)
 
 
-def _from_file(file: Path | None, profile: str, mistakes: list[Mistake], origins: dict[str, Origin]) -> dict[str, Any]:
+def _content(path: Path, found_in: Mapping[str, str] | None) -> str:
+    """The text of the file. `found_in`: the environment, for a file that was found, not named; it must be this user's.
+
+    Raises `SettingsError`, `OSError`, `UnicodeDecodeError`.
+    """
+    with path.open("rb") as file:
+        why = why_not_trusted(file.fileno(), found_in) if found_in is not None else ""
+        if why:
+            raise SettingsError(
+                f"{path.resolve()} is not used, because {why}: it could send your credentials elsewhere.",
+                f"Read it. If it is right, pass --config {path}.",
+            )
+        return file.read().decode("utf-8-sig")
+
+
+def _from_file(
+    file: Path | None,
+    profile: str,
+    environ: Mapping[str, str],
+    mistakes: list[Mistake],
+    origins: dict[str, Origin],
+) -> dict[str, Any]:
     path = file if file is not None else Path(DEFAULT_FILE)
     if file is None and not path.is_file():
         if profile:
@@ -197,7 +219,7 @@ def _from_file(file: Path | None, profile: str, mistakes: list[Mistake], origins
             mistakes.append(Mistake("profile", Origin(f"--profile {profile}"), text))
         return {}
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        content = _content(path, None if file is not None else environ)
         document = tomllib.loads(content)
     except OSError as error:
         raise SettingsError(f"Cannot read {path} ({error.strerror}).", "Check --config.") from None
@@ -213,7 +235,7 @@ def _from_file(file: Path | None, profile: str, mistakes: list[Mistake], origins
         mistakes.append(Mistake("profile", Origin(f"--profile {profile}"), text))
     if profile in profiles:
         origins["profiles"] = Origin(f"[profiles.{profile}]", str(path), _line_of(content, profile, ""))
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"settings_file": str(path.absolute())}
     for name, table in {"": document, **profiles}.items():
         layer, places = _read_table(path, content, name, table, mistakes)
         if name in ("", profile):

@@ -111,17 +111,20 @@ class Settings(msgspec.Struct, frozen=True):
     log_format: Literal["", "plain", "json"] = ""
     log_file: str = ""
     metrics_file: str = ""
+    insecure: bool = False
     nightly: Nightly = Nightly()
+    #: The file that these come from; "" where there is none.
+    settings_file: str = ""
 
 
 _USUAL = Settings()
 
 
-#: Settings that may change when a run is resumed: pace, stop and `overwrite_newer`; in a retry also the canary and the
+#: Settings that may change when a run is resumed: pace, stop, consent; in a retry also the canary and the
 #: attribution.
 PACE = (
     *("rate", "burst", "concurrency", "max_errors", "max_outage", "until", "max_duration", "time_zone"),
-    *("canary", "gzip", "attribution_type", "attribution_code", "overwrite_newer"),
+    *("canary", "gzip", "attribution_type", "attribution_code", "overwrite_newer", "insecure"),
 )
 
 
@@ -189,6 +192,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "sandbox", read_yes_no, "send to a sandbox that is started for this run only", "", ("run", "check"), flag=True
+    ),
+    Option(
+        "insecure",
+        read_yes_no,
+        "allow http:// to another machine: others on the way can read credentials and customers",
+        "",
+        ("run", "check", "resume", "retry", "verify", "doctor"),
+        flag=True,
     ),
     Option(
         "profile",

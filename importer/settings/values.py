@@ -228,7 +228,9 @@ def _refuse_password(address: str) -> None:
     except ValueError:
         raise ValueError("a valid address") from None
     if password and not re.fullmatch(r"\$\{\w+\}", password):
-        raise Secret("free of secrets: write ${NAME} in place of the password and set NAME in the environment")
+        raise Secret(
+            "free of secrets: write ${NAME} in place of the password and set NAME (IMPORTER_…) in the environment"
+        )
 
 
 #: The date in a pattern of names, with its format.

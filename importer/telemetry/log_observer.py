@@ -25,6 +25,10 @@ class LogObserver(Observer):
         self._counts: Counter[str] = Counter()
         self.paused_seconds = 0.0
 
+    def of_target(self, base_url: str, credentials: str, settings_file: str) -> None:
+        self._log.info("target", base_url=base_url, credentials=credentials, settings=settings_file)
+        self._beside.of_target(base_url, credentials, settings_file)
+
     def of_run(self, run_id: str) -> None:
         self._log = self._whole.bind(run=run_id)
         self._beside.of_run(run_id)

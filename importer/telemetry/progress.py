@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from importer.model import Outcome, Status
-from importer.observer import LINE_EVERY, Observer
+from importer.observer import LINE_EVERY, Observer, target_text
 from importer.system.late import late
 from importer.system.text import counted, visible
 
@@ -23,6 +23,9 @@ class Progress(Observer):
         self._read = self._before = 0
         self._began = self._shown_at = clock()
         self._name = ""
+
+    def of_target(self, base_url: str, credentials: str, settings_file: str) -> None:
+        self._line(target_text(base_url, credentials, settings_file))
 
     def begin(self, name: str, rows: int) -> None:
         """`rows`: how many already have their outcome."""

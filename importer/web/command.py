@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from importer.capillary.credentials import from_environment as credentials_of
+from importer.capillary.proxies import proxies_of
+from importer.capillary.unencrypted import refuse_unencrypted
 from importer.errors import SettingsError
+from importer.observer import target_text
 from importer.runs.target import no_target
 from importer.settings.options import Settings
 from importer.web.options import WebOptions, from_environment, read_addresses, read_size
@@ -34,7 +37,9 @@ def serve_page(
         raise no_target()
     if not own.sandbox:
         # Fail now, not when a user starts the first import.
-        credentials_of(environ, own.credentials)
+        if not own.insecure:
+            refuse_unencrypted(own.base_url, proxies_of(environ))
+        say(target_text(own.base_url, credentials_of(environ, own.credentials).name, own.settings_file))
     options = WebOptions(
         settings=own,
         host=given["host"],

@@ -144,13 +144,13 @@ def test_a_load_by_sftp(house: House, sftp: SFTPServer, sandbox: EmbeddedSandbox
 
 def test_an_sftp_password_comes_from_the_environment(house: House, sftp: SFTPServer) -> None:
     """With any characters."""
-    house.environ |= {"SFTP_PASSWORD": "p@ss/word", "SFTP_HOST": f"127.0.0.1:{sftp.port}"}
+    house.environ |= {"IMPORTER_SFTP_PASSWORD": "p@ss/word", "IMPORTER_SFTP_HOST": f"127.0.0.1:{sftp.port}"}
     access = LocationAccess(house.environ, known_hosts=str(sftp.known_hosts))
-    location = open_location("sftp://loader:${SFTP_PASSWORD}@${SFTP_HOST}/outgoing", access)
+    location = open_location("sftp://loader:${IMPORTER_SFTP_PASSWORD}@${IMPORTER_SFTP_HOST}/outgoing", access)
     assert location.list() == []
-    house.environ["SFTP_PASSWORD"] = "forgotten"
+    house.environ["IMPORTER_SFTP_PASSWORD"] = "forgotten"
     with pytest.raises(LocationDenied) as error:
-        open_location("sftp://loader:${SFTP_PASSWORD}@${SFTP_HOST}/outgoing", access)
+        open_location("sftp://loader:${IMPORTER_SFTP_PASSWORD}@${IMPORTER_SFTP_HOST}/outgoing", access)
     assert "forgotten" not in str(error.value)
     assert error.value.exit_code == ExitCode.REFUSED
 
@@ -364,5 +364,25 @@ def test_a_move_between_kinds_of_location(house: House, s3: Any, tmp_path: Path)
 
 def test_a_name_in_an_address_must_be_set(tmp_path: Path) -> None:
     """The message names the variable to set."""
-    with pytest.raises(SettingsError, match="BUCKET is not set"):
-        expanded("s3://${BUCKET}/in", {})
+    with pytest.raises(SettingsError, match="IMPORTER_BUCKET is not set"):
+        expanded("s3://${IMPORTER_BUCKET}/in", {})
+
+
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "HOME", "BRAND_A_PASSWORD", "importer_x", "IMPORTERX"])
+def test_a_variable_of_others_is_expanded_only_where_the_environment_allows_it(name: str) -> None:
+    """A settings file alone cannot send it elsewhere; neither its file nor its command is read."""
+    environ = {name: "hush", f"{name}_FILE": "/etc/hostname", f"{name}_COMMAND": "echo hush"}
+    for address in (f"json://host/${{{name}}}", f"s3://${{{name}}}/x"):
+        with pytest.raises(SettingsError, match="IMPORTER_ALLOWED_VARIABLES") as refused:
+            expanded(address, environ)
+        assert "hush" not in str(refused.value)
+    for listed in (name, f"OTHER, {name}", f"OTHER {name}"):
+        assert expanded(f"a${{{name}}}b", environ | {"IMPORTER_ALLOWED_VARIABLES": listed}) == "ahushb"
+
+
+def test_the_variables_of_this_program_are_expanded_except_for_the_secrets_of_the_api() -> None:
+    """No notice and no location needs those."""
+    assert expanded("${IMPORTER_SLACK}", {"IMPORTER_SLACK": "x"}) == "x"
+    for name in ("IMPORTER_PASSWORD", "IMPORTER_CLIENT_SECRET", "IMPORTER_SOURCE_PASSWORD", "IMPORTER_DATABASE"):
+        with pytest.raises(SettingsError):
+            expanded(f"${{{name}}}", {name: "hush"})

@@ -196,10 +196,10 @@ def test_a_month_of_loads(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
                 "until": "06:00",
                 "concurrency": 1,
                 "outbox": str(tmp_path / "outbox"),
-                "notices": ["${ONCALL_MAIL}", f"json://{address}/hook"],
+                "notices": ["${IMPORTER_ONCALL_MAIL}", f"json://{address}/hook"],
             },
         )
-        house.environ["ONCALL_MAIL"] = mailbox.address
+        house.environ["IMPORTER_ONCALL_MAIL"] = mailbox.address
         month = Month(house, sandbox)
         special = {
             4: month.missing,

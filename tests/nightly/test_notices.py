@@ -10,6 +10,8 @@ import pytest
 
 from importer.errors import ExitCode
 from importer.nightly.inbox import MissingFile
+from importer.nightly.notices import send
+from importer.nightly.profile import check_profile
 from importer.nightly.state import FileResult, LoadReport
 from importer.nightly.text import load_text, missing_text, notice_body, notice_subject
 from importer.sandbox import EmbeddedSandbox
@@ -144,3 +146,46 @@ def test_the_share_of_rows_decides_the_state(house: House) -> None:
         (house.inbox / f"{bad}.csv").write_text(sheet(bad * 100, bad=bad))
         found = house.look(DAY)
         assert (found.exit_code, found.state) == (ExitCode.ROWS, state)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "json://user:${IMPORTER_X}@hook.example/x",
+            "gotify://hook.example/abcdef",
+            "json://hook.example/${IMPORTER_X}",
+        ),
+        *("${IMPORTER_HOOK}", "json://hook.example/?+Authorization=word", "mmost://192.0.2.7/abcdefghijk"),
+    ],
+)
+def test_a_webhook_sends_no_secret_unencrypted_to_another_machine(house: House, address: str) -> None:
+    """Found with the other mistakes of the settings, and refused when a notice is due. --insecure allows it."""
+    environ = house.environ | {"IMPORTER_X": "word", "IMPORTER_HOOK": "form://user:word@hook.example"}
+    house.settings["notices"] = [address]
+    _, mistakes = check_profile({"profile": "brand-a"}, environ, house.toml)
+    assert len(mistakes) == 1 and "--insecure" in mistakes[0] and "word" not in mistakes[0]
+    sent = send([address], "subject", "body", environ)
+    assert sent.accepted == 0
+    assert len(sent.failures) == 1 and "--insecure" in sent.failures[0]
+    house.settings["insecure"] = True
+    assert check_profile({"profile": "brand-a"}, environ, house.toml)[1] == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("json://hook.example/x", "jsons://user:${IMPORTER_X}@hook.example/x", "jsons://hook.example/${IMPORTER_X}"),
+        *("json://user:${IMPORTER_X}@127.0.0.1:9/x", "json://[::1]:9/${IMPORTER_X}", "gotify://localhost/abcdef"),
+        *(
+            "slack://TokenAAAA/TokenBBBB/TokenCCCCCCCCCCCCCCCCCCC",
+            "ntfy://topic",
+            "tgram://123456789:abcdefg_hijklmnop/1",
+        ),
+        "mailto://mail.example.com?from=importer@example.com&to=data@example.com",
+    ],
+)
+def test_a_notice_without_a_secret_or_with_encryption_is_sent(house: House, address: str) -> None:
+    """Also one to this machine, and one to a service that has no other scheme."""
+    house.settings["notices"] = [address]
+    assert check_profile({"profile": "brand-a"}, house.environ | {"IMPORTER_X": "word"}, house.toml)[1] == []

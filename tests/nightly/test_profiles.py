@@ -124,9 +124,9 @@ def test_mistakes_between_values_have_a_line(house: House) -> None:
         "metrics-file": "figures.txt",
         "log-file": "/no/such/folder/log",
         "mapping": "nowhere.toml",
-        "notices": ["${ONCALL}", "gibberish://x"],
+        "notices": ["${IMPORTER_ONCALL}", "gibberish://x"],
         "key-file": "/no/such/key",
-        "outbox": "s3://${BUCKET}/x",
+        "outbox": "s3://${IMPORTER_BUCKET}/x",
     }
     _, mistakes = check_profile({"profile": "brand-a"}, house.environ, house.toml)
     text = "\n".join(mistakes)
@@ -137,10 +137,10 @@ def test_mistakes_between_values_have_a_line(house: House) -> None:
         "end with .prom",
         "no folder /no/such/folder",
         "nowhere.toml",
-        "ONCALL is not set",
+        "IMPORTER_ONCALL is not set",
         "address is not valid",
         "there is no file /no/such/key",
-        "BUCKET is not set",
+        "IMPORTER_BUCKET is not set",
     ):
         assert words in text, words
     assert all("line " in mistake for mistake in mistakes)

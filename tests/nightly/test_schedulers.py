@@ -165,7 +165,7 @@ def test_the_profile_of_the_manual(tmp_path: Path) -> None:
     file.write_text(match[1])
     settings = load({"profile": "brand-a"}, {}, file)
     assert settings.nightly.expect_by == "04:00"
-    _, mistakes = check_profile({"profile": "brand-a"}, {"ONCALL": "json://127.0.0.1/x"}, file)
+    _, mistakes = check_profile({"profile": "brand-a"}, {"IMPORTER_ONCALL": "json://127.0.0.1/x"}, file)
     assert all("there is no" in mistake or "brand-a.toml" in mistake for mistake in mistakes), mistakes
     jsonschema.validate(tomllib.loads(match[1]), schema())
     assert FILE.name == "importer.schema.json"

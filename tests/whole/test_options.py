@@ -26,7 +26,7 @@ from importer.settings.options import OPTIONS, Nightly
 from importer.settings.values import CLUSTERS
 from importer.system.clock import seconds_until
 from importer.world import Stopper, World
-from tests.support.fault_server import closed_port
+from tests.support.fault_server import FaultServer, closed_port, sound
 from tests.support.runs import StopsAfter, clock_by_requests
 from tests.support.terminal import Ended, Terminal, table, write_csv
 
@@ -70,6 +70,19 @@ def base_url(bench: Bench) -> None:
         calls = sandbox.state.calls.total()
         assert bench.terminal.type("check", "a.csv", "--online", "--base-url", sandbox.base_url).code == 0
         assert sandbox.state.calls.total() == calls + 1
+
+
+def insecure(bench: Bench) -> None:
+    """A server of this test is the proxy to another machine."""
+    bench.sheet()
+    with FaultServer(sound) as proxy:
+        bench.terminal.setenv(IMPORTER_USERNAME="till1", IMPORTER_PASSWORD="x", http_proxy=proxy.base_url, no_proxy="")
+        words = ("--base-url", "http://api.example", "--unknown-columns", "send")
+        for command in (("run", "a.csv", *words), ("check", "a.csv", "--online", *words), ("doctor", *words[:2])):
+            assert bench.terminal.type(*command).code == 2
+        assert not proxy.heads
+        assert bench.terminal.type("run", "a.csv", *words, "--insecure").code == 0
+        assert [head.partition("?")[0] for head in proxy.heads] == ["POST http://api.example/v1.1/customer/preferences"]
 
 
 def cluster(bench: Bench) -> None:
@@ -576,7 +589,20 @@ DEMONSTRATIONS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
     for function in (
         *(credentials, time_zone, log_format, log_file, metrics_file),
-        *(base_url, cluster, sandbox, profile, mapping, sheet, encoding, delimiter, header_row, country, blank),
+        *(
+            base_url,
+            cluster,
+            insecure,
+            sandbox,
+            profile,
+            mapping,
+            sheet,
+            encoding,
+            delimiter,
+            header_row,
+            country,
+            blank,
+        ),
         *(unknown_columns, invalid_identifiers, short_rows),
         *(batch_size, rate, burst, concurrency, max_errors, max_outage, canary, until, max_duration, limit, skip_rows),
         *(only_changed, gzip, attribution_type, attribution_code, reports_dir, database, restart, resubmit),
