@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from importer.errors import SettingsError
+from importer.system.text import is_utf8
 
 
 class Basic(msgspec.Struct, frozen=True):
@@ -93,6 +94,8 @@ def from_environment(environ: Mapping[str, str], prefix: str = "IMPORTER") -> Cr
 def secret_of(environ: Mapping[str, str], name: str) -> str:
     """The variable's value, else the content of its `…_FILE` or the output of its `…_COMMAND`; "" where none is set."""
     if environ.get(name):
+        if not is_utf8(environ[name]):
+            raise SettingsError(f"{name} is not UTF-8 text.", "Correct it.")
         return environ[name]
     if path := environ.get(name + "_FILE"):
         try:

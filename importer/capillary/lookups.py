@@ -57,7 +57,8 @@ def _options(value: object) -> tuple[str, ...]:
     if isinstance(value, list):
         return tuple(text for inner in value for text in _options(inner))
     if isinstance(value, str):
-        text = value.strip()
+        # Without lone surrogates, which no report can hold.
+        text = value.encode("utf-8", "replace").decode().strip()
         if text.startswith("["):
             try:
                 return _options(load_json(text.encode()))

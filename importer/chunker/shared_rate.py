@@ -25,7 +25,8 @@ def shared_slots(environ: Mapping[str, str], key: str) -> SlotStore:
     """The shared store of a key; this process's own where the machine offers no folder for one."""
     try:
         return SharedStore(_make(state_folder(environ)) / "rates.db", hashlib.sha256(key.encode()).hexdigest())
-    except (OSError, sqlite3.Error):
+    except (OSError, sqlite3.Error, UnicodeError):
+        # UnicodeError: SQLite takes no path that is not UTF-8.
         return MemoryStore()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -12,9 +13,10 @@ import click
 
 from importer._version import __version__
 from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_error
-from importer.errors import ExitCode, ImporterError, JournalError, internal_error
+from importer.errors import ExitCode, ImporterError, JournalError, SettingsError, internal_error
 from importer.system.garbage import collection_paused
 from importer.system.streams import close_streams, open_streams
+from importer.system.text import is_utf8
 
 
 class Verb(NamedTuple):
@@ -58,13 +60,38 @@ class _Verbs(click.Group):
             formatter.write_dl([(name, verb.summary.removesuffix(".")) for name, verb in VERBS.items()])
 
 
+@functools.cache
 def load_command(name: str) -> click.Command:
     """The command of a verb; loads its module."""
     # Loading makes many objects that live as long as the process.
     with collection_paused():
         command: Any = getattr(import_module(f"importer.cli.{VERBS[name].module}"), f"{name}_command")
     assert isinstance(command, click.Command)
+    work = command.callback
+    assert work is not None
+
+    def checked(**given: Any) -> Any:
+        _refuse_other_bytes(command, click.get_current_context())
+        return work(**given)
+
+    command.callback = checked
     return command
+
+
+def _refuse_other_bytes(command: click.Command, context: click.Context) -> None:
+    """Raise `SettingsError` for a value that is not UTF-8: neither journal nor reports can hold it. A source is refused
+    by the reader, as its other names are."""
+    for parameter in command.params:
+        name = parameter.name or ""
+        value = context.params.get(name)
+        texts = value if isinstance(value, tuple) else (value,)
+        if name.startswith("source") or all(is_utf8(text) for text in texts if isinstance(text, str)):
+            continue
+        word = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.make_metavar(context)
+        raise SettingsError(f"{word}: the value is not UTF-8 text.", "Correct it.")
+    for variable, text in os.environ.items():
+        if variable.startswith("IMPORTER_") and not is_utf8(text):
+            raise SettingsError(f"{variable}: the value is not UTF-8 text.", "Correct it.")
 
 
 @click.group(

@@ -19,6 +19,7 @@ from importer.errors import SettingsError
 from importer.settings.options import FILE_OPTIONS, NOT_IN_FILES, OPTIONS, Nightly, Option, Settings, schema_of
 from importer.settings.trust import why_not_trusted
 from importer.settings.values import Secret, typed_text
+from importer.system.text import is_utf8
 
 #: The file that is read from the current folder if it exists.
 DEFAULT_FILE = "importer.toml"
@@ -128,6 +129,9 @@ def read_all(given: Mapping[str, str | None], environ: Mapping[str, str], file: 
             option = _BY_FIELD[field]
             origin = Origin(option.variable if where == "environment" else f"--{option.name}")
             origins[field] = origin
+            if not is_utf8(text):
+                mistakes.append(Mistake(field, origin, "the value is not UTF-8 text."))
+                continue
             try:
                 layer[field] = option.read(text)
             except ValueError as error:
@@ -235,7 +239,8 @@ def _from_file(
         mistakes.append(Mistake("profile", Origin(f"--profile {profile}"), text))
     if profile in profiles:
         origins["profiles"] = Origin(f"[profiles.{profile}]", str(path), _line_of(content, profile, ""))
-    values: dict[str, Any] = {"settings_file": str(path.absolute())}
+    # A file that was named needs no mention.
+    values: dict[str, Any] = {"settings_file": str(path.absolute())} if file is None else {}
     for name, table in {"": document, **profiles}.items():
         layer, places = _read_table(path, content, name, table, mistakes)
         if name in ("", profile):

@@ -113,7 +113,7 @@ class Settings(msgspec.Struct, frozen=True):
     metrics_file: str = ""
     insecure: bool = False
     nightly: Nightly = Nightly()
-    #: The file that these come from; "" where there is none.
+    #: The file that was found in the current folder; "" where there is none or where it was named.
     settings_file: str = ""
 
 

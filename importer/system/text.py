@@ -37,6 +37,15 @@ def typed_place(reports_dir: str, database: str = "") -> str:
 _CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
 
 
+def is_utf8(text: str) -> bool:
+    """Whether the text can be written as UTF-8. Other bytes of the command line are surrogates in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def visible(text: str) -> str:
     """The text without control characters: a name from a sheet or a server's message may hold any."""
     return text.translate(_CONTROLS)

@@ -466,3 +466,13 @@ def test_preferences_that_were_read_back() -> None:
     )
     assert decode_preferences(body) == {"A": "1"}
     assert decode_preferences(body.replace(b'"true"', b'"false"')) is None
+
+
+def test_options_with_half_a_surrogate_pair() -> None:
+    """As raw bytes and as an escape, in a list that is itself a text."""
+    for half in (b"\xed\xa0\x80", b"\\\\ud800"):
+        options = b'"[\\"Blue' + half + b'\\"]"'
+        field = b'{"name":"Colour","options":' + options + b"}"
+        (found,) = decode_fields(b'{"response":{"organization":{"custom_fields":{"field":[' + field + b"]}}}}")
+        (option,) = found.options
+        assert option.startswith("Blue") and option.encode()

@@ -268,3 +268,41 @@ def test_an_output_that_is_the_source_or_cannot_be_written_is_refused(terminal: 
         ended = terminal.type(*words)
         assert (ended.code, sheet.read_bytes()) == (2, before), (words, ended.err)
         assert words[-2] in ended.err or "output" in ended.err, ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            ("run", "a.csv", "--sandbox", f"--{name}", "x\udce9")
+            for name in ("sheet", "log-file", "reports-dir", "config")
+        ),
+        *(("check", "a.csv", "--output", "\udce9.csv"), ("map", "a.csv", "-o", "\udce9.toml"), ("resume", "\udce9")),
+        *(("report", "--against", "\udce9"), ("serve", "--sandbox", "--port", "0", "--name", "\udce9")),
+    ],
+    ids=lambda words: " ".join(words).encode("ascii", "replace").decode(),
+)
+def test_a_value_that_is_not_utf_8_ends_with_2(terminal: Terminal, words: tuple[str, ...]) -> None:
+    """One sentence; nothing is written. Neither the journal nor a report can hold such a value."""
+    sheet = write_csv(terminal.folder / "a.csv", ("External id", "Colour"), ("A", "Blue"))
+    ended = terminal.type(*words)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1), ended.err
+    assert "UTF-8" in ended.err
+    assert list(terminal.folder.iterdir()) == [sheet]
+
+
+@pytest.mark.parametrize("variable", ["IMPORTER_LOG_FILE", "IMPORTER_PASSWORD", "IMPORTER_WEB_NAMES", "BRAND_PASSWORD"])
+def test_a_variable_that_is_not_utf_8_ends_with_2(terminal: Terminal, variable: str) -> None:
+    write_csv(terminal.folder / "a.csv", ("External id", "Colour"), ("A", "Blue"))
+    terminal.setenv(**{"IMPORTER_USERNAME": "u", "IMPORTER_PASSWORD": "p", "BRAND_USERNAME": "u", variable: "x\udce9"})
+    prefix = "BRAND" if variable.startswith("BRAND") else "IMPORTER"
+    ended = terminal.type("run", "a.csv", "--base-url", "http://127.0.0.1:9", "--credentials", prefix)
+    assert (ended.code, ended.err.count("\n")) == (2, 1), ended.err
+    assert variable in ended.err
+
+
+def test_such_a_value_is_refused_by_the_library_too() -> None:
+    with pytest.raises(SettingsError, match="UTF-8"):
+        load({"log_file": "x\udce9"}, {}, None)
+    with pytest.raises(SettingsError, match="UTF-8"):
+        load({}, {"IMPORTER_LOG_FILE": "x\udce9"}, None)

@@ -1872,6 +1872,66 @@ ORGANISATIONS = (
     ),
 )
 
+#: Settings of others, and what leaves the machine unencrypted.
+SETTINGS = (
+    out(
+        "settings: a file that every user can write is refused",
+        "why_not_trusted",
+        "found.st_mode & stat.S_IWOTH",
+        "False",
+        "test_trust::test_a_file_that_every_user_can_write_is_refused_unless_it_is_named",
+    ),
+    out(
+        "settings: a file of another user is refused",
+        "why_not_trusted",
+        "found.st_uid not in (_ROOT, user) and (not _is_who_typed_sudo(found.st_uid, user, environ))",
+        "False",
+        "test_trust::test_a_file_of_another_user_is_refused",
+    ),
+    out(
+        "settings: server, credentials and file are named before the first request",
+        "name_target",
+        "not settings.sandbox",
+        "False",
+        "test_trust::test_server_credentials_and_file_are_named_before_the_first_request",
+    ),
+    out(
+        "settings: a variable of others is not expanded",
+        "nightly.location.expanded",
+        "refuse_foreign_variable(found[1], environ)",
+        "pass",
+        "test_locations::test_a_variable_of_others_is_expanded_only_where_the_environment_allows_it",
+    ),
+    out(
+        "settings: http:// to another machine needs --insecure",
+        "target_of",
+        "refuse_unencrypted(settings.base_url, proxies_of(world.environ))",
+        "pass",
+        "test_options::test_an_option_does_what_it_says[insecure]",
+    ),
+    out(
+        "settings: a webhook's secret is not sent unencrypted",
+        "nightly.notices.send",
+        "_refuse_unencrypted(service, address)",
+        "pass",
+        "test_notices::test_a_webhook_sends_no_secret_unencrypted_to_another_machine",
+    ),
+    out(
+        "settings: a user without a home shares the rate",
+        "state_folder",
+        "home == '~'",
+        "False",
+        "test_shared_rate::test_a_user_without_a_home_shares_the_rate_by_a_folder_of_its_own",
+    ),
+    out(
+        "settings: a value that is not UTF-8 is refused",
+        "load_command",
+        "_refuse_other_bytes(command, click.get_current_context())",
+        "pass",
+        "test_settings::test_a_value_that_is_not_utf_8_ends_with_2",
+    ),
+)
+
 REMOVALS: tuple[Removal, ...] = (
     *RESET,
     *AWAY,
@@ -1895,6 +1955,7 @@ REMOVALS: tuple[Removal, ...] = (
     *LEDGER,
     *MID_RUN,
     *ORGANISATIONS,
+    *SETTINGS,
 )
 
 
@@ -1926,7 +1987,7 @@ class Copy:
         words = (sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "-p", "no:cacheprovider", *selection(tests))
         environ = {**os.environ, "PYTHONPATH": str(self._root), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(words, cwd=self._root, env=environ, capture_output=True, timeout=seconds)
-        self.printed = done.stdout.decode()[-2000:] + done.stderr.decode()[-2000:]
+        self.printed = (done.stdout[-2000:] + done.stderr[-2000:]).decode(errors="replace")
         if done.returncode not in (0, 1):
             raise RuntimeError(self.printed)
         return done.returncode == 0
