@@ -454,7 +454,7 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 #: Options that mean one run, not a profile.
-NOT_IN_FILES = {"profile", "restart", "resubmit", "overwrite-newer", "output", "online"}
+NOT_IN_FILES = {"profile", "restart", "resubmit", "overwrite_newer", "output", "online"}
 FILE_OPTIONS = tuple(option for option in OPTIONS if option.field not in NOT_IN_FILES)
 
 
