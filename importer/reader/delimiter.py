@@ -10,6 +10,7 @@ from itertools import islice
 
 from importer.normaliser.synonyms import field_of
 from importer.reader.header import find_header_row, shown_name
+from importer.reader.sizes import MOST_CELLS
 
 DELIMITERS = (",", ";", "\t", "|")
 #: Records that are enough for detection.
@@ -21,7 +22,7 @@ def records_of(lines: Sequence[str], delimiter: str, *, spaced: bool = False) ->
     found: list[list[str]] = []
     with suppress(csv.Error):
         for record in islice(csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced), _DETECTED_IN):
-            found.append(record)  # noqa: PERF402 - a fault must not lose the records before it
+            found.append(record[: MOST_CELLS + 1])  # noqa: PERF401 - a fault must not lose the records before it
     return found
 
 

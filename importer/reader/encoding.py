@@ -13,6 +13,7 @@ import msgspec
 from importer.errors import SourceError
 from importer.reader.cell_text import CONTROLS, LOST
 from importer.reader.guessing import is_clear, odd_cells, readings, shown
+from importer.reader.sizes import LONGEST_ROW
 from importer.system.encodings import text_encoding
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 Opener = Callable[[], BinaryIO]
 
 BLOCK = 1 << 18
-#: The longest line. It bounds the memory of one record.
-LONGEST_LINE = 1 << 23
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -105,9 +104,9 @@ def _scan(name: str, opener: Opener, encoding: str) -> TextFindings:
             lengths[0] += since_break
             since_break = lengths[-1]
             longest = max(longest, max(lengths))
-            if since_break > LONGEST_LINE:
+            if since_break > LONGEST_ROW:
                 raise SourceError(
-                    f"{name}: line {lines + 1:,} is longer than {LONGEST_LINE:,} characters, so this is not a table.",
+                    f"{name}: line {lines + 1:,} is longer than {LONGEST_ROW:,} characters, so this is not a table.",
                     "Export the sheet again as CSV (UTF-8) or as a workbook.",
                     code="other_kind",
                 )
@@ -237,7 +236,7 @@ def _odd_cells(opener: Opener) -> tuple[int, list[bytes]]:
     first = lines = judged = 0
     rest = b""
     with opener() as stream:
-        while len(cells) < _CELLS and judged < _LINES and len(rest) <= LONGEST_LINE and (block := stream.read(BLOCK)):
+        while len(cells) < _CELLS and judged < _LINES and len(rest) <= LONGEST_ROW and (block := stream.read(BLOCK)):
             if block.endswith(b"\r"):
                 block += stream.read(1)
             *whole, rest = _BREAK.split(rest + block)

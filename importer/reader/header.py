@@ -11,6 +11,7 @@ from importer.errors import SourceError
 from importer.model import IDENTIFIERS, RESULT_COLUMNS, Status
 from importer.normaliser.mapping import one_line
 from importer.normaliser.synonyms import field_of, likeness, visible
+from importer.reader.sizes import MOST_CELLS
 from importer.system.late import late
 
 #: Rows searched for a header: titles, a logo or a legend may stand above it.
@@ -292,6 +293,12 @@ def read_header(
 ) -> Header:
     """The header in `cells`, compared with the rows `below` it. Raises `SourceError` where there are no names."""
     width = len(cells)
+    if width > MOST_CELLS:
+        raise SourceError(
+            f"{source}: row {row} has more than {MOST_CELLS:,} cells, the most of a sheet.",
+            "Export only the columns that you need.",
+            code="other_kind",
+        )
     while width and not cells[width - 1].strip() and not any(len(record) >= width for record in below):
         width -= 1
     written = {place: cell for place, cell in enumerate(cells) if likeness(cell)}

@@ -8,10 +8,10 @@ from functools import lru_cache
 
 from importer.reader.cell_text import Flagged
 from importer.reader.named_formats import shown_by
-from importer.reader.sheet_xml import MOST_COLUMNS, UnreadableWorkbook
+from importer.reader.sheet_xml import UnreadableWorkbook
+from importer.reader.sizes import LONGEST_CELL, MOST_COLUMNS
 
-#: The longest text of a cell. The text of inner tables beyond it is not collected.
-_LONGEST = 1 << 17
+#: Characters of a cell with those of its inner tables, which are not collected beyond `LONGEST_CELL`.
 _LONGEST_READ = 1 << 21
 _LONGEST_STYLE = 1 << 12
 _TOO_LONG = "has a cell with more text than any sheet can hold; it was not read"
@@ -105,7 +105,7 @@ class Cell:
 
     def add(self, text: str, *, is_own: bool) -> None:
         self._size += len(text)
-        if self._size <= _LONGEST:
+        if self._size <= LONGEST_CELL:
             self._lines[-1].append(text)
         elif is_own and self._size > _LONGEST_READ:
             raise UnreadableWorkbook(_TOO_LONG)
@@ -125,7 +125,7 @@ class Cell:
         return is_hidden(self._attributes, self._styles)
 
     def _shown(self) -> str:
-        if self._size > _LONGEST:
+        if self._size > LONGEST_CELL:
             raise UnreadableWorkbook(_TOO_LONG)
         lines = self._lines
         if len(lines) == 1:

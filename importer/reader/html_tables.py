@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from importer.reader.html_cells import Cell, Styles, is_hidden
-from importer.reader.sheet_xml import MOST_COLUMNS, UnreadableWorkbook
+from importer.reader.sheet_xml import UnreadableWorkbook
+from importer.reader.sizes import MOST_COLUMNS, MOST_ROWS
 
-#: Rows of a table: as many as a sheet has.
-_MOST_ROWS = 1_048_576
 _MOST_CELLS = 16_384
 _MOST_TABLES = 1000
 _MOST_NESTED = 20
@@ -68,8 +67,8 @@ class _OpenTable:
 
     def begin_row(self, is_hidden: bool) -> None:
         self.number += 1
-        if self.number > _MOST_ROWS:
-            raise UnreadableWorkbook(f"has a table of more than {_MOST_ROWS:,} rows, the most of a sheet; split it")
+        if self.number > MOST_ROWS:
+            raise UnreadableWorkbook(f"has a table of more than {MOST_ROWS:,} rows, the most of a sheet; split it")
         self.row, self.row_is_hidden, self.place, self.too_wide = {}, is_hidden, 0, False
         self.is_merged = self.number <= self.covered_until
         self.cells = 0

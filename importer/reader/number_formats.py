@@ -35,6 +35,8 @@ _EXACT_DIGITS = 15
 _LAST_DAY = 2_958_466
 _LAST_DAY_1904 = _LAST_DAY - 1462
 _REMEMBERED = 4096
+#: Characters of a format's code. Excel allows 255.
+_LONGEST_CODE = 1024
 
 #: Words for money, beside its signs. Letters alone are more often part of an ID.
 _MONEY = re.compile(
@@ -271,6 +273,8 @@ def shown_as(format_id: int, code: str | None, is_1904: bool, language: str = ""
     code = built_in(format_id, language) if code is None else code
     if not code.strip():
         return plain
+    if len(code) > _LONGEST_CODE:
+        return Stored(is_always=True)
     found = sections(code)
     has_conditions = any(section.condition for section in found)
     made = [

@@ -11,13 +11,14 @@ from defusedxml.ElementTree import iterparse
 
 from importer.reader.ods_cells import attribute, count, shown_text, text_of
 from importer.reader.parts import Parts
-from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, UnreadableWorkbook, local_name, xml_refused
+from importer.reader.sheet_xml import MOST_ELEMENTS, UnreadableWorkbook, local_name, xml_refused
+from importer.reader.sizes import MOST_COLUMNS, MOST_ROWS
 from importer.reader.workbook_messages import SheetRows
 from importer.reader.xlsx import BlockStream, Readable
 
 _BATCH = 1000
-#: A row that repeats more often than this is formatting down to the end of the sheet.
-_MOST_REPEATED = 1_048_576
+#: Problems of a batch: a row with many may repeat.
+_MOST_PROBLEMS = 10_000
 
 
 class OdsWorkbook:
@@ -111,14 +112,14 @@ class OdsWorkbook:
             repeated = count(element, "number-rows-repeated")
             cells, troubles = _cells_of(element)
             if cells or troubles:
-                if repeated > _MOST_REPEATED:
-                    raise UnreadableWorkbook("repeats a row more often than a sheet has rows")
+                if number + repeated > MOST_ROWS:
+                    raise UnreadableWorkbook(f"has more than {MOST_ROWS:,} rows, the most of a sheet; split it")
                 self.hidden_rows += repeated if _is_hidden(element) else 0
                 for at in range(repeated):
                     numbers.append(number + at + 1)
                     kept.append(cells)
                     problems += [(number + at + 1, place, code) for place, code in troubles]
-                    if len(numbers) >= _BATCH:
+                    if len(numbers) >= _BATCH or len(problems) >= _MOST_PROBLEMS:
                         yield _batch(numbers, kept, problems)
                         numbers, kept, problems = [], [], []
             number += repeated
@@ -161,4 +162,4 @@ def _cells_of(row: Element) -> tuple[list[str], list[tuple[int, str]]]:
         place += repeated
     if not cells and all(code == "merged_cells" for _, code in problems):
         return [], []
-    return cells, problems
+    return cells, list(dict.fromkeys(problems))

@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from xml.etree.ElementTree import Element
 
 from importer.reader.cell_text import Flagged, date_text, duration_text, iso_moment
 from importer.reader.number_formats import has_word, is_money, plain, role_of, unknown
-from importer.reader.sheet_xml import local_name
+from importer.reader.sheet_xml import UnreadableWorkbook, local_name
+from importer.reader.sizes import LONGEST_CELL
 
 _CLOCK = re.compile(r"\d+(?::\d+)+(?:[.,]\d+)?")
 _SCIENTIFIC = re.compile(r"\d(?:[.,]\d*)?[eE][+-]?\d+")
+#: Digits of a repetition. One with more is far beyond the end of any sheet.
+_COUNTED = 9
 #: LibreOffice shows this instead of a number that its format cannot hold.
 _NOT_FORMATTED = "#FMT"
 _NUMERAL = re.compile(r"(\D*)(\d(?:.*\d)?)(\D*)", re.DOTALL)
@@ -24,28 +28,39 @@ def attribute(element: Element, name: str) -> str:
 
 def count(element: Element, name: str) -> int:
     text = attribute(element, name)
-    return int(text) if text.isdigit() else 1
+    return int(text[:_COUNTED]) if text.isascii() and text.isdigit() else 1
 
 
 def shown_text(cell: Element) -> str:
     """The paragraphs of a cell as text."""
-    return "\n".join(_inline(child) for child in cell if local_name(child.tag) == "p")
+    return _joined("\n", (_joined("", _inline(child)) for child in cell if local_name(child.tag) == "p"))
 
 
-def _inline(element: Element) -> str:
-    parts = [element.text or ""]
+def _joined(between: str, parts: Iterable[str]) -> str:
+    """The text of the parts. Raises `UnreadableWorkbook` before it is longer than any cell: spaces may repeat."""
+    taken: list[str] = []
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > LONGEST_CELL:
+            raise UnreadableWorkbook("has a cell with more text than any sheet can hold; it was not read")
+        taken.append(part)
+    return between.join(taken)
+
+
+def _inline(element: Element) -> Iterator[str]:
+    yield element.text or ""
     for child in element:
         tag = local_name(child.tag)
         if tag == "s":
-            parts.append(" " * count(child, "c"))
+            yield " " * min(count(child, "c"), LONGEST_CELL + 1)
         elif tag == "tab":
-            parts.append("\t")
+            yield "\t"
         elif tag == "line-break":
-            parts.append("\n")
+            yield "\n"
         elif tag != "annotation":
-            parts.append(_inline(child))
-        parts.append(child.tail or "")
-    return "".join(parts)
+            yield from _inline(child)
+        yield child.tail or ""
 
 
 def text_of(cell: Element) -> tuple[str, str]:

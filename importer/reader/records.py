@@ -7,17 +7,18 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from importer.errors import SourceError
 from importer.reader.encoding import BLOCK, Opener
+from importer.reader.sizes import LONGEST_CELL, LONGEST_ROW
 from importer.system.garbage import collection_paused
 
 if TYPE_CHECKING:
     from _csv import Reader
 
-#: The longest cell. The limit also stops an unclosed quote from taking in the rest of the file.
-LONGEST_CELL = 1 << 17
+#: Records parsed at once. Together they may be about as long as the longest row.
+_AT_ONCE = 100
 
 #: A CR that does not end a line, and what stands for it while a text is parsed: no decoded text has it.
 _STRAY, _STAND_IN = re.compile(r"\r(?!\n)"), "\udc0d"
@@ -34,8 +35,9 @@ class Records:
         self._name = name
         self._spaced = spaced
         self._stray = stray
-        self._reopen: Callable[[], TextIO] = lambda: _lines(opener, encoding, stray=stray)
-        self._lines = self._reopen()
+        self._reopen: Callable[[], TextIO] = lambda: _lines(opener(), encoding, stray=stray)
+        self._read = _Counted(name, opener(), LONGEST_ROW * (4 if "32" in encoding else 2 if "16" in encoding else 1))
+        self._lines = _lines(self._read, encoding, stray=stray)
         self._delimiter = delimiter
         self._reader = self._parse(self._lines)
 
@@ -50,10 +52,19 @@ class Records:
             yield record[0]
 
     def take(self, rows: int) -> list[list[str]]:
+        """At most so many records, and fewer where they are long: none is left where the list is empty."""
+        taken: list[list[str]] = []
+        size = 0
         # Thousands of lists of text without cycles: garbage collection would take a third of the time.
         with collection_paused():
             try:
-                taken = list(islice(self._reader, rows))
+                while len(taken) < rows and size < LONGEST_ROW:
+                    self._read.count = 0
+                    before = len(taken)
+                    taken.extend(islice(self._reader, min(rows - before, _AT_ONCE)))
+                    if len(taken) == before:
+                        break
+                    size += self._read.count
             except csv.Error as error:
                 raise self._explained() from error
             return with_stray_returns(taken) if self._stray else taken
@@ -63,10 +74,10 @@ class Records:
             lines = map(without_stray_returns, lines)
         return csv.reader(lines, delimiter=self._delimiter, skipinitialspace=self._spaced, strict=True)
 
-    def check(self) -> int:
-        """Parse the whole text and keep nothing. Returns the number of records."""
+    def skip(self, rows: int | None = None) -> int:
+        """Parse so many records, or all, and keep none. Returns how many there were."""
         records = 0
-        while taken := self.take(1000):
+        while taken := self.take(1000 if rows is None else min(rows - records, 1000)):
             records += len(taken)
         return records
 
@@ -110,9 +121,37 @@ def with_stray_returns(records: list[list[str]]) -> list[list[str]]:
     return [[cell.replace(_STAND_IN, "\r") for cell in record] for record in records]
 
 
-def _lines(opener: Opener, encoding: str, *, stray: bool) -> TextIO:
+class _Counted(io.BufferedIOBase):
+    """A stream that counts its bytes since the last records. Quotes can make one record of all of a text."""
+
+    def __init__(self, name: str, stream: BinaryIO, most: int) -> None:
+        self._name = name
+        self._stream = stream
+        self._most = most
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        if self.count > self._most:
+            raise SourceError(
+                f"{self._name} has a row longer than {self._most:,} bytes, so this is not a table.",
+                "Check its quotes, or export the sheet again as CSV (UTF-8) or as a workbook.",
+                code="other_kind",
+            )
+        block = self._stream.read(size)
+        self.count += len(block)
+        return block
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _lines(stream: io.BufferedIOBase | BinaryIO, encoding: str, *, stray: bool) -> TextIO:
     """The text by line with its line ends, because the parser needs those inside quotes unchanged."""
-    text = io.TextIOWrapper(opener(), encoding=encoding, errors="strict", newline="\n" if stray else "")
+    text = io.TextIOWrapper(cast(BinaryIO, stream), encoding=encoding, errors="strict", newline="\n" if stray else "")
     text._CHUNK_SIZE = BLOCK  # type: ignore[attr-defined]
     return text
 
@@ -148,6 +187,8 @@ class PlainLines:
         self._text = io.TextIOWrapper(self._raw, encoding=encoding, errors="strict", newline="\n" if stray else None)
         self._text._CHUNK_SIZE = BLOCK  # type: ignore[attr-defined]
         self._ahead: list[str] = []
+        #: About how many characters those are.
+        self._size = 0
 
     def __enter__(self) -> PlainLines:
         return self
@@ -155,8 +196,13 @@ class PlainLines:
     def __exit__(self, *_: object) -> None:
         self._text.close()
 
+    def skip(self, rows: int) -> None:
+        while rows and (taken := self.take(min(rows, 1000))):
+            rows -= len(taken)
+
     def take(self, rows: int) -> list[str]:
-        while len(self._ahead) < rows:
+        """At most so many lines, and fewer where they are long."""
+        while len(self._ahead) < rows and self._size < LONGEST_ROW:
             text = self._text.read(BLOCK)
             if not text:
                 break
@@ -168,5 +214,7 @@ class PlainLines:
             if not lines[-1]:
                 lines.pop()
             self._ahead += lines
+            self._size += len(text)
         taken, self._ahead = self._ahead[:rows], self._ahead[rows:]
+        self._size = sum(map(len, self._ahead)) if self._ahead else 0
         return taken

@@ -19,10 +19,9 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from importer.reader.number_formats import Shown, iso_shown, plain, plain_column
+from importer.reader.sizes import MOST_COLUMNS
 from importer.reader.workbook_messages import SheetRows
 
-#: Cells further right are not part of a table. It bounds the cost of a stray cell.
-MOST_COLUMNS = 2000
 #: Tags in one row: sixteen thousand cells. A parser keeps each tag until the row ends.
 MOST_ELEMENTS = 100_000
 _LONGEST_ROW = 1 << 25

@@ -11,12 +11,12 @@ from defusedxml.ElementTree import iterparse
 
 from importer.reader.named_formats import shown_by
 from importer.reader.number_formats import Shown, iso_shown
-from importer.reader.sheet_xml import MOST_COLUMNS, MOST_ELEMENTS, UnreadableWorkbook, local_name, xml_refused
+from importer.reader.sheet_xml import MOST_ELEMENTS, UnreadableWorkbook, local_name, xml_refused
+from importer.reader.sizes import MOST_COLUMNS, MOST_ROWS
 from importer.reader.workbook_messages import SheetRows
 
 _BATCH = 1000
-_MOST_ROWS = 1_048_576
-_TOO_MANY = f"has more than {_MOST_ROWS:,} rows, the most of a sheet; split it"
+_TOO_MANY = f"has more than {MOST_ROWS:,} rows, the most of a sheet; split it"
 
 
 class _Styles:
@@ -111,7 +111,7 @@ class SpreadsheetmlWorkbook:
                     waiting = 0
                     if tag == "Row":
                         rows += 1
-                        if rows > _MOST_ROWS * len(self._has_data):
+                        if rows > MOST_ROWS * len(self._has_data):
                             raise UnreadableWorkbook(_TOO_MANY)
                         element.clear()
                         if table is not None:
@@ -163,21 +163,22 @@ class _Sheet:
         self.hidden_columns: set[int] = set()
 
     def add_column(self, column: Element) -> None:
-        first = _count(column, "Index", self._column + 1)
+        # In order, so that the columns together cost no more than the widest sheet.
+        first = max(_count(column, "Index", 0), self._column + 1)
         last = min(first + _count(column, "Span", 0), MOST_COLUMNS)
         places = range(first - 1, last)
         if _is_true(_attribute(column, "Hidden")):
             self.hidden_columns |= set(places)
         if style := _attribute(column, "StyleID"):
             self._column_styles |= dict.fromkeys(places, style)
-        self._column = last
+        self._column = max(last, self._column)
 
     def read(self, row: Element) -> tuple[list[str], list[tuple[int, str]]]:
         """The cells of a row and their problems."""
         self.number = _count(row, "Index", self._next)
         if self.number < self._next:
             raise UnreadableWorkbook("is damaged: its rows are not in order")
-        if self.number > _MOST_ROWS:
+        if self.number > MOST_ROWS:
             raise UnreadableWorkbook(_TOO_MANY)
         cells: dict[int, str] = {}
         problems: list[tuple[int, str]] = []

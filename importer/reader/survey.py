@@ -31,8 +31,10 @@ ROWS_AT_ONCE = 10_000
 #: The last rows of a sheet, where totals and remarks of an export stand.
 _LAST_ROWS = 10
 _REMEMBERED = 20_000
-#: Preferences of a long sheet whose values are remembered.
-_NAMES = 1_000
+#: Characters of the longest column name, and of a range or a date with white space around it.
+_LONGEST_NAME, _LONGEST_RANGE = 1_000, 100
+#: Preferences of a long sheet whose values are remembered, and the values of all.
+_NAMES, _VALUES = 1_000, 1_000_000
 _RANGE = re.compile(r"\d{1,3}\s*[-–/]\s*\d{1,3}(?:\s*[^\W\d_]{1,8}\.?)?")
 _DAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])/(?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])")
 _YEAR = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
@@ -175,6 +177,8 @@ class _SecondHeader:
 
     def _may_head(self, cell: str) -> bool:
         """Whether a cell in the identifier's column can be in a header."""
+        if len(cell) > _LONGEST_NAME:
+            return False
         known = self._known.get(cell)
         if known is None:
             if len(self._known) >= _REMEMBERED:
@@ -253,6 +257,7 @@ class _Ranges:
         uses = mapping.preferences if not mapping.is_long else ()
         self._preferences = {use.column: use.preference for use in uses if not use.is_date}
         self._seen: dict[str, set[str]] = {}
+        self._values = 0
         self._with_ranges: set[str] = set()
         self._with_dates: set[str] = set()
         #: 10/12, which may be a day, and 10/12/1990: together they are birthdays of which some have no year.
@@ -278,10 +283,13 @@ class _Ranges:
                 self._add(preference, set(cells))
 
     def _add(self, name: str, values: set[str]) -> None:
-        if name not in self._seen and len(self._seen) >= _NAMES:
+        if self._values > _VALUES or (name not in self._seen and len(self._seen) >= _NAMES):
             self._seen.clear()
+            self._values = 0
         seen = self._seen.setdefault(name, set())
         new = values - seen
+        for value in [value for value in new if len(value) > _LONGEST_RANGE]:
+            new.remove(value)
         for value in new:
             text = unquoted(value).strip()
             if text[:1] in _DIGITS or text[-1:] in _DIGITS:
@@ -291,6 +299,7 @@ class _Ranges:
                     (self._with_years if _YEAR.fullmatch(text) else self._with_dates).add(name)
         if len(seen) + len(new) > _REMEMBERED:
             seen.clear()
+        self._values += len(new)
         seen |= new
 
     def mixed(self) -> tuple[str, ...]:

@@ -13,12 +13,12 @@ from importer.reader.delimiter import find_delimiter, records_of
 from importer.reader.encoding import Opener, TextFindings, before_end, find_encoding
 from importer.reader.header import Header, find_header_row, header_of
 from importer.reader.records import (
-    LONGEST_CELL,
     PlainLines,
     Records,
     with_stray_returns,
     without_stray_returns,
 )
+from importer.reader.sizes import LONGEST_CELL
 from importer.reader.source import Source, SourceOptions, own_problem
 from importer.row_block import Cells, RowBlock
 from importer.system.formula_guard import unguard
@@ -64,7 +64,7 @@ class TextSource(Source):
         number = self.header.row + 1
         if self._findings.has_quotes:
             with self._records() as records:
-                records.take(self.header.row)
+                records.skip(self.header.row)
                 while batch := records.take(rows):
                     yield from self._from_records(batch, range(number, number + len(batch)))
                     number += len(batch)
@@ -72,7 +72,7 @@ class TextSource(Source):
             return
         findings = self._findings
         with PlainLines(self._opener, findings.encoding, stray=findings.has_stray_returns) as plain:
-            plain.take(self.header.row)
+            plain.skip(self.header.row)
             while lines := plain.take(rows):
                 yield from self._from_lines(lines, range(number, number + len(lines)))
                 number += len(lines)
@@ -84,7 +84,7 @@ class TextSource(Source):
 
     def lines_of(self, row_number: int) -> tuple[int, int]:
         with self._records() as records:
-            records.take(row_number - 1)
+            records.skip(row_number - 1)
             before = records.lines
             records.take(1)
             return before + 1, records.lines
@@ -210,7 +210,7 @@ def open_text(*, path: str, name: str, opener: Opener, options: SourceOptions, p
     has_line_breaks = False
     if not proven and (findings.has_quotes or findings.longest_line > LONGEST_CELL):
         with Records(name, opener, findings.encoding, delimiter, spaced=spaced, stray=stray) as all_records:
-            has_line_breaks = all_records.check() < all_records.lines
+            has_line_breaks = all_records.skip() < all_records.lines
     header = _header(name, records, options.header_row)
     source = TextSource(
         path=path,

@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 import weakref
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from importer.model import Problem
 from importer.reader.archive import Content
 from importer.reader.header import SEARCHED_ROWS, Header, column_letters, find_header_row, header_of
 from importer.reader.row_spool import RowSpool
+from importer.reader.sizes import MOST_COST
 from importer.reader.source import Source, SourceOptions, own_problem
 from importer.reader.workbook_messages import (
     WITH_ENCODING,
@@ -114,6 +116,7 @@ class _BlockBuilder:
         self._problems: list[Problem] = []
         self._closed: set[int] = set()
         self._origins: dict[int, str] = {}
+        self._cost = 0
 
     def add(self, batch: SheetRows, rows: int) -> Iterator[RowBlock]:
         header, source = self._header, self._source
@@ -124,6 +127,7 @@ class _BlockBuilder:
         source.count_blank(numbers[-1] - self._last - len(numbers))
         self._last = numbers[-1]
         width = len(batch.columns)
+        self._cost += batch.cost
         for column, place in zip(self._columns, header.places, strict=True):
             column += batch.columns[place][first:] if place < width else [""] * len(numbers)
         self._numbers += numbers
@@ -144,6 +148,10 @@ class _BlockBuilder:
                 ]
         while len(self._numbers) >= rows:
             yield self._cut(rows)
+            self._cost = batch.cost
+        if self._cost > MOST_COST:
+            yield from self.rest()
+            self._cost = 0
 
     def rest(self) -> Iterator[RowBlock]:
         if self._numbers:
@@ -275,18 +283,26 @@ def open_workbook(path: str, where: Path, content: Content, options: SourceOptio
         sheet=options.sheet,
         password=options.password,
         encoding=options.encoding,
+        size=where.stat().st_size,
     )
     child = _Child(where.name, job)
     try:
         rows: list[SheetRows] = []
         seen: list[tuple[int, list[str]]] = []
         unknown: Counter[int] = Counter()
-        wanted = SEARCHED_ROWS if options.header_row is None else options.header_row + SEARCHED_ROWS
+        cost = 0
         for batch in child.rows():
+            if options.header_row is not None and batch.numbers[-1] < options.header_row:
+                continue
             rows.append(batch)
-            seen += [(number, [column[at] for column in batch.columns]) for at, number in enumerate(batch.numbers)]
+            first = bisect_left(batch.numbers, options.header_row or 0)
+            seen += [
+                (number, [column[at] for column in batch.columns])
+                for at, number in enumerate(batch.numbers[first:], first)
+            ]
             unknown.update(number for number, _, code in batch.problems if code == "formula_without_value")
-            if len(seen) >= wanted:
+            cost += batch.cost
+            if len(seen) > SEARCHED_ROWS or cost > MOST_COST:
                 break
         header = _header(f"{where.name}, sheet {child.opened.sheet!r}", seen, options.header_row, unknown)
     except BaseException:

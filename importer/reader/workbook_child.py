@@ -16,6 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from importer.reader.cell_text import CONTROLS, LOST, Flagged, whole_letters
+from importer.reader.portions import portions
 from importer.reader.sheet_xml import UnreadableWorkbook
 from importer.reader.workbook_messages import (
     WITH_ENCODING,
@@ -169,7 +170,7 @@ def marked(blocks: Iterable[SheetRows], merged: list[tuple[int, int]]) -> Iterat
             ]
         if block.numbers:
             problems.sort(key=lambda problem: problem[0])
-            yield SheetRows(block.numbers, block.columns, problems)
+            yield SheetRows(block.numbers, block.columns, problems, block.cost)
 
 
 def without_blank_rows(block: SheetRows) -> SheetRows:
@@ -184,9 +185,8 @@ def without_blank_rows(block: SheetRows) -> SheetRows:
         return block
     troubled = {number for number, _, _ in block.problems}
     full = [is_full or number in troubled for number, is_full in zip(block.numbers, full, strict=True)]
-    return SheetRows(
-        list(compress(block.numbers, full)), [list(compress(cells, full)) for cells in block.columns], block.problems
-    )
+    numbers = list(compress(block.numbers, full))
+    return SheetRows(numbers, [list(compress(cells, full)) for cells in block.columns], block.problems, block.cost)
 
 
 def encodable(block: SheetRows) -> tuple[SheetRows, str]:
@@ -197,7 +197,7 @@ def encodable(block: SheetRows) -> tuple[SheetRows, str]:
         text.encode()
     except UnicodeEncodeError:
         columns = [list(map(whole_letters, column)) for column in block.columns]
-        return SheetRows(block.numbers, columns, block.problems), "".join(map("".join, columns))
+        return SheetRows(block.numbers, columns, block.problems, block.cost), "".join(map("".join, columns))
     return block, text
 
 
@@ -211,7 +211,7 @@ def unflagged(block: SheetRows) -> SheetRows:
         cells = zip(block.numbers, columns[place], strict=True)
         problems += [(number, place, cell.code) for number, cell in cells if isinstance(cell, Flagged)]
         columns[place] = list(map(str, columns[place]))
-    return SheetRows(block.numbers, columns, problems)
+    return SheetRows(block.numbers, columns, problems, block.cost)
 
 
 def watched(blocks: Iterable[SheetRows], sheet: str, kind: str, notes: list[str]) -> Iterator[SheetRows]:
@@ -235,7 +235,7 @@ def read_xlsx(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
     merged = workbook.merged_rows(sheet)
     send(out, SheetOpened(name))
     notes: list[str] = []
-    for batch in watched(marked(workbook.rows(sheet), merged), name, "xlsx", notes):
+    for batch in watched(marked(portions(workbook.rows(sheet), job.size), merged), name, "xlsx", notes):
         send(out, batch)
     notes += hidden_note(name, workbook.hidden_rows)
     send(out, SheetDone(tuple(notes), tuple(sorted(workbook.hidden_columns(sheet)))))
@@ -248,7 +248,8 @@ def read_other(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
     name = choose_sheet(workbook.sheets, workbook.has_data() if job.sheet is None else {}, job.sheet)
     notes: list[str] = []
     send(out, SheetOpened(name))
-    for batch in watched(marked(workbook.rows(name), workbook.merged_rows(name)), name, job.kind, notes):
+    rows = portions(workbook.rows(name), job.size)
+    for batch in watched(marked(rows, workbook.merged_rows(name)), name, job.kind, notes):
         send(out, batch)
     notes = [*workbook.notes, *notes, *hidden_note(name, workbook.hidden_rows)]
     send(out, SheetDone(tuple(notes), tuple(sorted(workbook.hidden_columns))))

@@ -17,6 +17,8 @@ class SheetRequest(msgspec.Struct, frozen=True):
     password: str | None = None
     #: Of the texts of a file that does not name it.
     encoding: str | None = None
+    #: Bytes of the file.
+    size: int = 0
 
 
 class SheetOpened(msgspec.Struct, frozen=True, tag=True):
@@ -33,6 +35,8 @@ class SheetRows(msgspec.Struct, frozen=True, tag=True):
     columns: list[list[str]]
     #: (row number, column position or -1 for the whole row, code)
     problems: list[tuple[int, int, str]] = []
+    #: About how many bytes of memory the rows take.
+    cost: int = 0
 
 
 class SheetFailed(msgspec.Struct, frozen=True, tag=True):

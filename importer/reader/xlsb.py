@@ -9,7 +9,8 @@ from typing import BinaryIO
 from importer.reader.built_in_formats import language_of
 from importer.reader.number_formats import Shown, double_text, plain, shown_as
 from importer.reader.parts import Parts
-from importer.reader.sheet_xml import MOST_COLUMNS, UnreadableWorkbook
+from importer.reader.sheet_xml import UnreadableWorkbook
+from importer.reader.sizes import MOST_COLUMNS
 from importer.reader.workbook_messages import SheetRows
 
 _BATCH = 1000
@@ -64,6 +65,7 @@ class XlsbWorkbook:
         #: Rows that were read but are not displayed, and the columns.
         self.hidden_rows = 0
         self.hidden_columns: set[int] = set()
+        self._hidden_until = 0
         self._is_1904 = False
         path = self._zipped.main("xl/workbook.bin")
         self._related = self._zipped.related(path)
@@ -144,7 +146,9 @@ class XlsbWorkbook:
     def _hide_column(self, data: bytes) -> None:
         if len(data) >= 18 and (data[16] & 1 or not _word(data, 8)[0]):
             first, last = _word(data, 0)[0], _word(data, 4)[0]
-            self.hidden_columns |= set(range(first, min(last + 1, MOST_COLUMNS)))
+            # In order, so that the records together cost no more than the widest sheet.
+            self.hidden_columns |= set(range(max(first, self._hidden_until), min(last + 1, MOST_COLUMNS)))
+            self._hidden_until = max(self._hidden_until, last + 1)
 
     def rows(self, name: str) -> Iterator[SheetRows]:
         """Yield every row with its number."""

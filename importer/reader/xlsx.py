@@ -16,7 +16,6 @@ from importer.reader.built_in_formats import language_of
 from importer.reader.number_formats import Shown, shown_as
 from importer.reader.parts import Parts
 from importer.reader.sheet_xml import (
-    MOST_COLUMNS,
     MOST_ELEMENTS,
     SheetReader,
     UncommonXml,
@@ -27,6 +26,7 @@ from importer.reader.sheet_xml import (
     string_of,
     xml_refused,
 )
+from importer.reader.sizes import MOST_COLUMNS
 from importer.reader.split_rows import joined_rows
 from importer.reader.workbook_messages import SheetRows
 
@@ -37,6 +37,8 @@ _COLUMN = re.compile(rb"<(?:\w+:)?col\s([^>]*)>")
 _ATTRIBUTE = re.compile(rb"(\w+)\s*=\s*[\"']([\w.]{1,20})[\"']")
 _NO_WIDTH = re.compile(rb"0(?:\.0*)?")
 _LONGEST_START = 1 << 22
+#: Number formats of a workbook. Excel allows some hundred.
+_MOST_FORMATS = 10_000
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell [^>]*?ref=[\"']([A-Z]+)(\d+):([A-Z]+)(\d+)[\"']")
 
 
@@ -116,7 +118,7 @@ class XlsxWorkbook:
             if b"sheetData" in start or len(start) > _LONGEST_START:
                 break
         found: set[int] = set()
-        for text in _COLUMN.findall(start.partition(b"sheetData")[0]):
+        for text in _COLUMN.findall(start.partition(b"sheetData")[0])[:MOST_COLUMNS]:
             values = dict(_ATTRIBUTE.findall(text))
             first, last = values.get(b"min", b"1"), values.get(b"max", values.get(b"min", b"1"))
             if values.get(b"hidden") in (b"1", b"true") or _NO_WIDTH.fullmatch(values.get(b"width", b"1")):
@@ -134,6 +136,8 @@ class XlsxWorkbook:
             int(element.get("numFmtId", "0")): element.get("formatCode", "")
             for element in _listed(root, "numFmts", "numFmt")
         }
+        if len(codes) > _MOST_FORMATS:
+            raise UnreadableWorkbook("declares more number formats than any valid workbook; it was not read")
         ids = [int(style.get("numFmtId", "0")) for style in _listed(root, "cellXfs", "xf")]
         language = self._language(root)
         made = {number: shown_as(number, codes.get(number), self.is_1904, language) for number in set(ids)}

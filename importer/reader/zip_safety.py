@@ -8,15 +8,18 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-#: Bytes of the largest directory. A workbook has a few dozen members.
-_DIRECTORY = 1 << 22
+#: Bytes of the largest directory, and the most members. A workbook has a few dozen.
+_DIRECTORY = 1 << 21
+_MOST_MEMBERS = 10_000
 #: Bytes of all members. The largest sheet (1,048,576 rows) takes a tenth of it.
 _TOTAL = 6 << 30
 #: Larger members must not exceed the ratio. Sheets of formatted empty rows reach 60.
 _FREE = 1 << 25
 _RATIO = 150
+#: As many members may be as large as one without a ratio.
+_MANY = 8
 
 
 class UnsafeZip(Exception):
@@ -25,37 +28,38 @@ class UnsafeZip(Exception):
 
 def checked_members(stream: BinaryIO) -> list[zipfile.ZipInfo]:
     """The members that the directory lists. Raises `UnsafeZip`."""
-    _check_directory(stream)
+    end = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     try:
-        with zipfile.ZipFile(stream) as archive:
+        with zipfile.ZipFile(cast(BinaryIO, _Directory(stream))) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, EOFError, OverflowError, RuntimeError) as error:
         raise UnsafeZip("is cut off or damaged (zip)") from error
+    if len(members) > _MOST_MEMBERS:
+        raise UnsafeZip("lists too many files; it was not read")
     total = 0
     for member in members:
         total += member.file_size
         if member.file_size > _FREE and member.file_size > _RATIO * max(member.compress_size, 1):
             raise UnsafeZip("unpacks to far more than its size, like an attack; it was not read")
+    if total > _FREE * _MANY and total > _RATIO * end:
+        # Members may share their data, or be many small bombs.
+        raise UnsafeZip("unpacks to far more than its size, like an attack; it was not read")
     if total > _TOTAL:
         raise UnsafeZip("unpacks to more than any sheet can hold; it was not read")
     return members
 
 
-def _check_directory(stream: BinaryIO) -> None:
-    """Check the size of the directory before memory is allocated for it."""
-    end = stream.seek(0, os.SEEK_END)
-    stream.seek(max(0, end - (1 << 16) - 22))
-    tail = stream.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) - at < 22:
-        raise UnsafeZip("is cut off or damaged (zip)")
-    size = int.from_bytes(tail[at + 12 : at + 16], "little")
-    if size == 0xFFFFFFFF:
-        locator = tail.rfind(b"PK\x06\x06")
-        size = int.from_bytes(tail[locator + 40 : locator + 48], "little") if locator >= 0 else size
-    if size > _DIRECTORY:
-        raise UnsafeZip("lists too many files; it was not read")
+class _Directory:
+    """A zip file of which zipfile reads the directory: it does so at once, and several records may state its size."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.seek, self.tell, self.seekable, self._read = stream.seek, stream.tell, stream.seekable, stream.read
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _DIRECTORY:
+            raise UnsafeZip("lists too many files; it was not read")
+        return self._read(size)
 
 
 def part_name(name: str) -> str:

@@ -10,8 +10,9 @@ import pytest
 
 from importer.errors import SourceError
 from importer.reader import SourceOptions, open_source
-from importer.reader.encoding import LONGEST_LINE, find_encoding
+from importer.reader.encoding import find_encoding
 from importer.reader.guessing import is_clear, odd_cells, readings, shown
+from importer.reader.sizes import LONGEST_ROW
 
 WORDS = {
     "german": "Müller Jürgen Köln Straße Größe Schäfer Übermut weiß Österreich Käthe grün Nürnberg",
@@ -202,7 +203,7 @@ def test_a_text_without_line_ends_is_not_kept_while_its_encoding_is_judged() -> 
     """Its first characters are enough, before it is refused as not a table."""
     with pytest.raises(SourceError):
         find_encoding("a", _Stream, None)  # type: ignore[arg-type]
-    assert _Stream.taken < 4 * LONGEST_LINE
+    assert _Stream.taken < 4 * LONGEST_ROW
 
 
 @pytest.mark.parametrize(
