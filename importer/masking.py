@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from importer.model import IDENTIFIERS, Customer, Store
 
 #: Numbers and addresses in a message of the server that may identify a person.
-_ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
+_ADDRESS = re.compile(r"(?<![^\s@<>\"'(),;:])[^\s@<>\"'(),;:]++@[^\s@<>\"'(),;:]+")
 _NUMBER = re.compile(r"\+?\d[\d\s().-]{4,}\d")
 #: The same in log lines and notices, where file names and times must stay readable.
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)+")
 _DIGITS = re.compile(r"(?<![\w.-])\+?\d(?:[ -]?\d){8,14}(?![\w-])")
 #: Shorter texts are too common to be looked for in a message.
 _SHORTEST = 3

@@ -24,11 +24,11 @@ _ORDINARY = re.compile(
 #: Up to this length no part of an ordinary address can be too long.
 _ORDINARY_LENGTH = 64
 _ALLOWED = re.compile(r"[A-Za-z0-9_+.@-]*", re.ASCII)
-_SEVERAL = re.compile(r"@.*[,;/\s].*@", re.DOTALL)
+_SEVERAL = re.compile(r"\A[^@]*+@[^,;/\s]*+[,;/\s][^@]*+@")
 
 #: `a@b.com <mailto:a@b.com>` and the like: what stands before, and the address in brackets.
 _LINK = re.compile(
-    r"\[?([^<>\[\]()]*)\]?\s*[<\[(](?:mailto:)?([^<>\[\]()\s?]*)(?:\?[^<>\[\]()]*)?[>\])]", re.IGNORECASE
+    r"\[?([^<>\[\]()]*+)\]?\s*+[<\[(](?:mailto:)?([^<>\[\]()\s?]*)(?:\?[^<>\[\]()]*)?[>\])]", re.IGNORECASE
 )
 #: Words that are no value in an e-mail column, though they may be an id.
 _NO_VALUE = frozenset({"na"})

@@ -14,8 +14,8 @@ _BETWEEN = r"[\s().\-‐‑‒–—−/]"
 SEPARATORS = re.compile(_BETWEEN)
 _DASHES = frozenset("-‐‑‒–—−")
 _CHUNK = re.compile(rf"\d(?:{_BETWEEN}*\d)*", re.ASCII)
-_LINE_BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
-_CONNECTED = re.compile(r"\d{6,}\D*[,;/|&]\D*\d{6,}", re.ASCII)
+_LINE_BREAK = re.compile(r"(?<!\s)[^\S\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*+[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*+")
+_CONNECTED = re.compile(r"(?<!\d)\d{6,}+[^\d,;/|&]*+[,;/|&]\D*+\d{6,}", re.ASCII)
 #: Words between a number and further digits: an extension, or the end of a second number.
 _WORDS = re.compile(
     r"(?<![^\W\d_])(?:e?xt|extn|extension|x|int|interno|dw|durchwahl|poste|ramal|anexo|доб|dahili|toestel|wew|anknytning"

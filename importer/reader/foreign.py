@@ -72,7 +72,8 @@ _LATER_TABLE = re.compile(r"^[ \t]*<table\b", re.IGNORECASE | re.MULTILINE)
 _PROLOG = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->)+", re.DOTALL)
 _DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>\s*", re.DOTALL)
 _ROOT = re.compile(r"<([\w.-]+:)?([\w.-]+)((?:\s[^>]*)?)>\s*(?=<)|<([\w.-]+:)?([\w.-]+)((?:\s[^>]*)?)/>\s*$", re.DOTALL)
-_LOOKED_AT = 1 << 14
+#: Characters of the first lines. The time for elements that are not closed grows with its square.
+_LOOKED_AT = 1 << 13
 _LARGEST_LOCK, _LONGEST_USER = 1024, 54
 _DELIMITERS = re.compile(r"[,;\t|]")
 _ELEMENT = re.compile(r"<(\w+)\b[^>]*>.*?</\1\s*>", re.IGNORECASE)

@@ -18,10 +18,10 @@ from importer.system.late import late
 SEARCHED_ROWS = 60
 
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
-_NUMBER = re.compile(r"[+-]?[\d\s.,()-]*\d[\d\s.,()%-]*(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?[\s.,()-]*+\d[\d\s.,()%-]*+(?:[eE][+-]?\d+)?")
 #: Statuses of rows that are done.
 _CLOSED = frozenset({Status.SUCCEEDED.value, Status.SKIPPED.value})
-_ADDRESS = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+\.[^\s@,;<>]{2,}")
+_ADDRESS = re.compile(r"[^\s@,;<>]++@[^\s@,;<>][^\s@,;<>.]*+\.[^\s@,;<>]{2,}")
 _PHONE = re.compile(r"[+(]?\d[\d\s().+/-]{6,}\d")
 _TYPE = re.compile(
     r"(?:string|str|text|(?:n?var)?char2?|int(?:eger)?|bigint|smallint|number|numeric|decimal|float|double|real"
@@ -97,7 +97,6 @@ class Header(msgspec.Struct, frozen=True):
 
 def _looks_like_data(cell: str) -> bool:
     text = cell.strip()
-    # The length comes first: the time of the patterns grows with its square.
     if len(text) > 120 or "@" in text or _NUMBER.fullmatch(text) or _DATE.search(text):
         return True
     return sum(character.isdigit() for character in text) >= 7

@@ -13,7 +13,7 @@ from importer.reader.number_formats import has_word, is_money, plain, role_of, u
 from importer.reader.sheet_xml import UnreadableWorkbook, local_name
 from importer.reader.sizes import LONGEST_CELL
 
-_CLOCK = re.compile(r"\d+(?::\d+)+(?:[.,]\d+)?")
+_CLOCK = re.compile(r"(?<!\d)\d++(?::\d++)+(?:[.,]\d++)?")
 _SCIENTIFIC = re.compile(r"\d(?:[.,]\d*)?[eE][+-]?\d+")
 #: Digits of a repetition. One with more is far beyond the end of any sheet.
 _COUNTED = 9

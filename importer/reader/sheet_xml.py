@@ -31,11 +31,11 @@ _CELL = re.compile(
     r'<c r="([A-Z]{1,3})(\d+)"(?: s="(\d+)")?(?: t="(\w+)")?'
     r'(?:><v>([^<]*)</v></c>|/>|><is><t(?: xml:space="preserve")?>([^<]*)</t></is></c>|></c>)'
 )
-_ROW = re.compile(r"<row(?: ([^>]*?))?(/?)>")
+_ROW = re.compile(r"<row(?: ([^<>]*?))?(/?)>")
 _ROW_TAG = re.compile(r'<row r="(\d+)"')
 _ROW_NUMBER = re.compile(r'(?:^| )r="(\d+)"')
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d+)")
-_ENTITY = re.compile("&([^;]*);")
+_ENTITY = re.compile("&([^;&]{0,40}+)(;?)")
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 
@@ -101,6 +101,8 @@ def unescape(text: str) -> str:
 
 def _entity(match: re.Match[str]) -> str:
     name = match[1]
+    if not match[2]:
+        raise UncommonXml
     if name.startswith("#"):
         number = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
         if number in (9, 10, 13) or 32 <= number < 0xD800 or 0xE000 <= number < 0x110000:
@@ -162,7 +164,7 @@ def pieces(source: Iterable[bytes], root: str, end: bytes) -> Iterator[str]:
 
 def _check_start(block: bytes, root: str) -> None:
     """Check the start for the common form: UTF-8, no prefixes, no declarations. Raises `UncommonXml`."""
-    start = re.match(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml([^>]*)\?>)?\s*<(\w+)[ >/]", block)
+    start = re.match(rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml([^>]*)\?>\s*+)?<(\w+)[ >/]", block)
     encoding = re.search(rb"encoding=[\"']([^\"']+)", start[1] or b"") if start else None
     if (
         start is None

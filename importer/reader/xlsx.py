@@ -31,15 +31,15 @@ from importer.reader.split_rows import joined_rows
 from importer.reader.workbook_messages import SheetRows
 
 _STRING = re.compile(r'<si><t(?: xml:space="preserve")?>([^<]*)</t></si>')
-_ANY_STRING = re.compile(r"<si>.*?</si>|<si/>", re.DOTALL)
+_ANY_STRING = re.compile(r"<si>[^<]*+(?:<(?!/?si[ />])[^<]*+)*+</si>|<si/>")
 _HAS_DATA = re.compile(rb"<(?:\w+:)?(?:v|is|f)[ >/]")
-_COLUMN = re.compile(rb"<(?:\w+:)?col\s([^>]*)>")
-_ATTRIBUTE = re.compile(rb"(\w+)\s*=\s*[\"']([\w.]{1,20})[\"']")
+_COLUMN = re.compile(rb"<(?:\w+:)?col\s([^<>]*)>")
+_ATTRIBUTE = re.compile(rb"(?<!\w)(\w++)\s*+=\s*+[\"']([\w.]{1,20})[\"']")
 _NO_WIDTH = re.compile(rb"0(?:\.0*)?")
 _LONGEST_START = 1 << 22
 #: Number formats of a workbook. Excel allows some hundred.
 _MOST_FORMATS = 10_000
-_MERGED = re.compile(rb"<(?:\w+:)?mergeCell [^>]*?ref=[\"']([A-Z]+)(\d+):([A-Z]+)(\d+)[\"']")
+_MERGED = re.compile(rb"<(?:\w+:)?mergeCell [^<>]*?ref=[\"'][A-Z]{1,3}(\d{1,9}):[A-Z]{1,3}(\d{1,9})[\"']")
 
 
 class SheetPart(NamedTuple):
@@ -100,7 +100,7 @@ class XlsxWorkbook:
             text = before + block
             # A tag cut at the end is searched again with the next block; finding a range twice is harmless.
             if b"mergeCell " in text:
-                found += [(int(top), int(bottom)) for _, top, _, bottom in _MERGED.findall(text)]
+                found += [(int(top), int(bottom)) for top, bottom in _MERGED.findall(text)]
             before = block[-128:]
         return sorted(set(found))
 
@@ -232,8 +232,11 @@ def _common_strings(source: Iterable[bytes]) -> Iterator[str]:
     for text in pieces(source, "sst", b"</si>"):
         found = _STRING.findall(text)
         if len(found) != text.count("<si"):
+            items = _ANY_STRING.findall(text)
+            if len(items) != text.count("<si"):
+                raise UncommonXml
             try:
-                found = [string_of(fromstring(item, forbid_dtd=True)) for item in _ANY_STRING.findall(text)]
+                found = [string_of(fromstring(item, forbid_dtd=True)) for item in items]
             except (ParseError, ValueError):
                 raise UncommonXml from None
         elif "&" in text or "_x" in text or "\r" in text:

@@ -79,7 +79,7 @@ def read_duration(value: str) -> float:
     text = value.strip().lower()
     if re.fullmatch(r"\d+(\.\d+)?", text) and float(text) > 0:
         return float(text)
-    parts = re.findall(r"(\d+(?:\.\d+)?)(d|h|m|s)", text)
+    parts = re.findall(r"(?<!\d)(\d++(?:\.\d++)?)(d|h|m|s)", text)
     if not parts or "".join(n + u for n, u in parts) != text:
         raise ValueError("a duration such as 2h, 90m or 1h30m")
     seconds = sum(float(n) * {"d": 86400, "h": 3600, "m": 60, "s": 1}[u] for n, u in parts)
