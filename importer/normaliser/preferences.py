@@ -8,15 +8,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from importer.model import FieldDefinition
 from importer.normaliser.damage import formula_text, is_changed_range
 from importer.normaliser.destroyed import destroyed
 from importer.normaliser.mapping import ColumnUse
+from importer.system.late import late
+
+if TYPE_CHECKING:
+    import regex
 
 #: Distinct values cached per column. It bounds the memory for columns of free text.
 _REMEMBERED = 20_000
+#: For a value and the organisation's pattern: patterns with nested repetitions may take years.
+_SECONDS = 0.2
 _SEPARATORS = (";", "|", ",")
 _CURLY = "“”„‟«»‘’‚‛"
 _PLAIN = "\"'"
@@ -50,7 +56,7 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
         self._rejects_dates = rejects_dates
         self._use = use
         self._definition = definition
-        self._regex = _compiled(definition.regex) if definition else None
+        self._regex = _compiled(definition.regex) if definition and definition.regex else None
 
     def __missing__(self, text: str) -> Pair | InvalidPreference | None:
         if len(self) >= _REMEMBERED:
@@ -98,17 +104,27 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
             return InvalidPreference("preference_not_a_boolean")
         if definition.options and item not in definition.options:
             return InvalidPreference("preference_not_an_option", _shown(definition.options))
-        if self._regex and not self._regex.fullmatch(item):
+        if self._regex and not self._has_form(self._regex, item):
             return InvalidPreference("preference_not_of_the_form")
         return None
 
+    def _has_form(self, form: regex.Pattern[str], item: str) -> bool:
+        """Whether the organisation's pattern matches. One that takes too long is left to the server from then on."""
+        try:
+            return form.fullmatch(item, timeout=_SECONDS) is not None
+        except TimeoutError:
+            self._regex = None
+            return True
 
-def _compiled(pattern: str) -> re.Pattern[str] | None:
+
+def _compiled(pattern: str) -> regex.Pattern[str] | None:
     try:
-        return re.compile(pattern) if pattern else None
-    except re.error:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError):
         # The patterns are in Java's syntax. The server checks those that Python cannot compile.
         return None
+    compiled: regex.Pattern[str] = late("regex", "compile")(pattern)
+    return compiled
 
 
 def _shown(options: Sequence[str]) -> str:

@@ -77,6 +77,7 @@ DOORS = {
     "phonenumbers": ("normaliser.phones", "checker.findings"),
     "email_validator": ("normaliser.emails",),
     "ftfy": ("normaliser.destroyed",),
+    "regex": ("normaliser.preferences",),
     "fsspec": ("nightly.remote", "nightly.sftp"),
     "paramiko": ("nightly.sftp",),
     "apprise": ("nightly.notices",),

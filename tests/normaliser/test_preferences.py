@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -123,6 +124,14 @@ def test_the_fields_rules(definition: FieldDefinition, good: list[str], bad: lis
         assert cell not in found.allowed.split(", ")
         mixed = items[f"{good[0]}|{cell}"]
         assert isinstance(mixed, InvalidPreference)
+
+
+def test_a_pattern_that_takes_years_is_left_to_the_server() -> None:
+    """Once it took too long for one value, for all that follow."""
+    reader = ValueReader("Brand", PLAIN, FieldDefinition("Brand", regex=r"(\w+\s?)*\d"))
+    began = time.monotonic()
+    assert [reader["a" * 100 + f"{number}!"][0] for number in range(100)] == ["Brand"] * 100  # type: ignore[index]
+    assert time.monotonic() - began < 20
 
 
 def test_the_options_are_named() -> None:
