@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import tempfile
+import time
 import weakref
 from bisect import bisect_left
 from collections import Counter
@@ -41,6 +43,8 @@ _KEPT_ENVIRONMENT = (
 )  # fmt: skip
 _SAVE = "Open it in a spreadsheet program, save it there and import it again."
 _MOST_COLUMNS_NAMED = 5
+#: Seconds to wait for a child, altogether. Its CPU time has a limit too, but it may also hang.
+_MOST_SECONDS = 900.0
 
 
 class WorkbookSource(Source):
@@ -182,6 +186,8 @@ class _Child:
         #: Notes that the child sent at its end, and the positions of columns that are not displayed.
         self.notes: tuple[str, ...] = ()
         self.hidden_columns: tuple[int, ...] = ()
+        #: Bytes of the next messages, and the seconds that are left to wait for them.
+        self._received, self._patience = bytearray(), _MOST_SECONDS
         self._decoder: msgspec.msgpack.Decoder[ChildMessage] = msgspec.msgpack.Decoder(ChildMessage)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         self._process = subprocess.Popen(
@@ -195,8 +201,10 @@ class _Child:
         try:
             assert self._process.stdin is not None
             try:
-                self._process.stdin.write(msgspec.msgpack.encode(job))
-                self._process.stdin.close()
+                request = msgspec.msgpack.encode(job)
+                # It stays open: the child ends when it is closed, also by the end of this process.
+                self._process.stdin.write(len(request).to_bytes(4, "little") + request)
+                self._process.stdin.flush()
             except BrokenPipeError:
                 raise self._died() from None
             first = self._next()
@@ -220,10 +228,8 @@ class _Child:
 
     def _next(self) -> ChildMessage:
         """The next message; a stream that ends without `SheetDone` is not complete."""
-        stream = self._process.stdout
-        assert stream is not None
-        length = int.from_bytes(stream.read(4), "little")
-        block = stream.read(length) if length else b""
+        length = int.from_bytes(self._read(4), "little")
+        block = self._read(length) if length else b""
         if not length or len(block) < length:
             raise self._died()
         message = self._decoder.decode(block)
@@ -239,6 +245,24 @@ class _Child:
                 code=message.code,
             )
         return message
+
+    def _read(self, size: int) -> bytes:
+        """So many bytes of the child's answer; fewer where it ended, or took too long."""
+        assert self._process.stdout is not None
+        stream = self._process.stdout.fileno()
+        ready = select.poll()
+        ready.register(stream, select.POLLIN)
+        while len(self._received) < size:
+            began = time.monotonic()
+            is_ready = ready.poll(max(0.0, self._patience) * 1000)
+            self._patience -= time.monotonic() - began
+            block = os.read(stream, 1 << 20) if is_ready else b""
+            if not block:
+                break
+            self._received += block
+        taken = bytes(self._received[:size])
+        del self._received[:size]
+        return taken
 
     def _died(self) -> ImporterError:
         self._process.kill()

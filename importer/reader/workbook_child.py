@@ -6,6 +6,9 @@ Its memory and time are bounded: an abort in a parser, a decompression bomb or a
 from __future__ import annotations
 
 import gc
+import os
+import select
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -34,7 +37,7 @@ from importer.reader.zip_safety import UnsafeZip, checked_members
 #: Address space, not resident memory. Streamed formats need a tenth; parsers of other formats load the whole file.
 _MEMORY_STREAMED = 1 << 30
 _MEMORY_BUILT = 3 << 29
-_SECONDS = 900
+_CPU_SECONDS = 600
 _FULL = {"xls": 65_536}
 _FULL_USUALLY = 1_048_576
 _OTHERS = {
@@ -80,7 +83,7 @@ def limit_resources(memory: int) -> None:
     except ImportError:
         return
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -313,11 +316,29 @@ def answer(job: SheetRequest, out: BinaryIO) -> None:
         send(out, SheetFailed(" is damaged and cannot be parsed.", _AGAIN))
 
 
+def end_with_parent(lifeline: int) -> None:
+    """End this process, whatever it does, when the other end of a pipe is closed: its parent keeps that end open.
+
+    The system closes it for a parent that is killed. It then sends SIGIO, which ends a process that does not handle it.
+    """
+    if not hasattr(os, "O_ASYNC"):
+        return
+    import fcntl
+
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([lifeline], [], [], 0)[0]:
+        # It was closed before.
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def main() -> None:
     """Read the request from standard input, answer on standard output."""
     # Millions of cells without cycles: garbage collection would take a fifth of the time.
     gc.disable()
-    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=SheetRequest)
+    length = int.from_bytes(sys.stdin.buffer.read(4), "little")
+    job = msgspec.msgpack.decode(sys.stdin.buffer.read(length), type=SheetRequest)
+    end_with_parent(sys.stdin.fileno())
     limit_resources(_MEMORY_STREAMED if job.kind in _STREAMED else _MEMORY_BUILT)
     answer(job, sys.stdout.buffer)
 

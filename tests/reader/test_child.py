@@ -5,6 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import openpyxl
@@ -60,6 +63,76 @@ def test_a_killed_child_is_an_error_and_not_the_end_of_the_sheet(large: Path) ->
     """Half of the rows is not all of them: an early end of the child is reported."""
     with open_source(large) as source:
         os.kill(_child(source), signal.SIGKILL)
+        with pytest.raises(SourceError, match=r"a\.xlsx cannot be parsed"):
+            for _ in source.blocks():
+                pass
+
+
+READER = """
+import sys, time
+from importer.reader import open_source
+source = open_source(sys.argv[1])
+print(source._ahead[0]._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.process
+def test_it_ends_with_its_parent(large: Path) -> None:
+    """Also when that is killed, and while it waits with its rows."""
+    with subprocess.Popen([sys.executable, "-c", READER, str(large)], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert not _is_gone(child)
+        parent.kill()
+    for _ in range(1000):
+        if _is_gone(child) or _is_zombie(child):
+            return
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("the child lives on")
+
+
+BUSY = """
+from importer.reader.workbook_child import end_with_parent
+end_with_parent(0)
+print("begun", flush=True)
+while True:
+    pass
+"""
+
+
+@pytest.mark.process
+def test_it_ends_with_its_parent_while_it_computes(large: Path) -> None:
+    """Whoever held the other end of its pipe is gone. The real child does so too."""
+    command = [sys.executable, "-c", BUSY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None and child.stdout is not None and child.stdout.readline()
+        child.stdin.close()
+        try:
+            assert child.wait(20) < 0
+        finally:
+            child.kill()
+    with open_source(large) as source:
+        flags = Path(f"/proc/{_child(source)}/fdinfo/0").read_text().split("flags:")[1].split()[0]
+    assert int(flags, 8) & os.O_ASYNC
+
+
+def _is_zombie(process: int) -> bool:
+    """Whether it ended, but its new parent has not asked for its status yet."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.process
+def test_a_child_that_hangs_is_given_up(large: Path) -> None:
+    """By the clock: one that waits takes no CPU time."""
+    with open_source(large) as source:
+        assert isinstance(source, WorkbookSource) and source._ahead is not None
+        os.kill(_child(source), signal.SIGSTOP)
+        source._ahead[0]._patience = 0.2
         with pytest.raises(SourceError, match=r"a\.xlsx cannot be parsed"):
             for _ in source.blocks():
                 pass
