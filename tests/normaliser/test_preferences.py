@@ -128,9 +128,9 @@ def test_the_fields_rules(definition: FieldDefinition, good: list[str], bad: lis
 
 def test_a_pattern_that_takes_years_is_left_to_the_server() -> None:
     """Once it took too long for one value, for all that follow."""
-    reader = ValueReader("Brand", PLAIN, FieldDefinition("Brand", regex=r"(\w+\s?)*\d"))
+    reader = ValueReader("Brand", PLAIN, FieldDefinition("Brand", regex="(a|aa)+"))
     began = time.monotonic()
-    assert [reader["a" * 100 + f"{number}!"][0] for number in range(100)] == ["Brand"] * 100  # type: ignore[index]
+    assert [reader["a" * 100 + f"{number}"][0] for number in range(20)] == ["Brand"] * 20  # type: ignore[index]
     assert time.monotonic() - began < 20
 
 
