@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -54,7 +55,7 @@ def seeds() -> list[tuple[str, bytes]]:
 def mutated(data: bytes, chance: random.Random) -> bytes:
     """The same file with some changes: of a zip file, mostly in one of its parts."""
     if data[:2] == b"PK" and chance.random() < 0.85:
-        with suppress(zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        with suppress(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, IndexError, EOFError):
             return _with_changed_part(data, chance)
     return _changed(data, chance)
 

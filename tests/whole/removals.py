@@ -1932,6 +1932,87 @@ SETTINGS = (
     ),
 )
 
+#: Small files that stand for much text or much time.
+AMPLIFIED = (
+    out(
+        "amplification: rows of a sheet",
+        "reader.portions.portions",
+        "batch.numbers[-1] > MOST_ROWS",
+        "False",
+        "test_amplification::test_no_format_gives_more_than_a_sheet_holds",
+    ),
+    out(
+        "amplification: text of a sheet",
+        "reader.portions.portions",
+        "left < 0",
+        "False",
+        "test_amplification::test_no_format_gives_more_than_a_sheet_holds",
+    ),
+    out(
+        "amplification: text of a row",
+        "reader.portions._cut",
+        "characters > LONGEST_ROW",
+        "False",
+        "test_amplification::test_no_format_gives_more_than_a_sheet_holds",
+    ),
+    out(
+        "amplification: blocks of a workbook",
+        "_BlockBuilder.add",
+        "self._cost > MOST_COST",
+        "False",
+        "test_amplification::test_long_rows_come_in_smaller_blocks",
+    ),
+    out(
+        "amplification: blocks of a text",
+        "PlainLines.take",
+        "self._size < LONGEST_ROW",
+        "True",
+        "test_amplification::test_long_rows_come_in_smaller_blocks",
+    ),
+    out(
+        "amplification: members of an archive",
+        "checked_members",
+        "len(members) > _MOST_MEMBERS",
+        "False",
+        "test_amplification::test_it_is_refused",
+    ),
+    out(
+        "amplification: digits of a number format",
+        "shown_as",
+        "len(code) > _LONGEST_CODE",
+        "False",
+        "test_amplification::test_a_number_format_of_very_many_digits_is_not_built",
+    ),
+    out(
+        "slow: an expression that is not linear",
+        "sheet_xml._ENTITY",
+        "'&([^;&]{0,40}+)(;?)'",
+        "'&([^;]*)(;?)'",
+        "test_expressions::test_an_expression_is_linear",
+    ),
+    out(
+        "slow: the organisation's own pattern",
+        "ValueReader._has_form",
+        "form.fullmatch(item, timeout=_SECONDS)",
+        "form.fullmatch(item)",
+        "test_preferences::test_a_pattern_that_takes_years_is_left_to_the_server",
+    ),
+    out(
+        "slow: a parser whose parent was killed",
+        "workbook_child.main",
+        "end_with_parent(sys.stdin.fileno())",
+        "None",
+        "test_child::test_it_ends_with_its_parent_while_it_computes",
+    ),
+    out(
+        "slow: a parser that hangs",
+        "workbook._Child._read",
+        "max(0.0, self._patience) * 1000",
+        "None",
+        "test_child::test_a_child_that_hangs_is_given_up",
+    ),
+)
+
 REMOVALS: tuple[Removal, ...] = (
     *RESET,
     *AWAY,
@@ -1956,6 +2037,7 @@ REMOVALS: tuple[Removal, ...] = (
     *MID_RUN,
     *ORGANISATIONS,
     *SETTINGS,
+    *AMPLIFIED,
 )
 
 
