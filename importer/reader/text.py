@@ -256,6 +256,8 @@ def _header(name: str, records: list[list[str]], header_row: int | None) -> Head
                 f"{name} contains no rows.", "Import a sheet with a header and at least one row.", code="no_rows"
             )
         at = found
+    if "_status" in records[at]:
+        records[at] = list(map(unguard, records[at]))
     below = [record for record in records[at + 1 :] if any(cell.strip() for cell in record)]
     wider = _always_wider(len(records[at]), below)
     return header_of(name, list(enumerate(records, 1)), at, given=header_row is not None, wider=wider)

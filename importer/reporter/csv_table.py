@@ -14,10 +14,8 @@ import msgspec
 
 from importer.model import Outcome, Stretch
 from importer.reporter.rows import result_cells
-from importer.system.formula_guard import guard
+from importer.system.formula_guard import guard, may_need_guard
 
-#: A cell that begins with one of these *may* need the guard.
-_SUSPECTS = "=+-@\t\r'"
 _SPECIAL = ('"', ",", "\n", "\r")
 _END = "\r\n"
 _CACHED = 500
@@ -81,13 +79,8 @@ def _field(cell: str) -> str:
 def _column(column: Sequence[str]) -> Sequence[str]:
     """Return the fields of a column. NUL separates the cells in the search; a NUL in a cell only costs time."""
     whole = "\0" + "\0".join(column) + "\0"
-    # Searching one character is much faster than two, and most columns have none of them.
-    suspect = any(suspect in whole and "\0" + suspect in whole for suspect in _SUSPECTS)
-    if suspect and not _are_numbers(whole, len(column)):
-        column = [
-            guard(cell) if cell[:1] in _SUSPECTS and not (cell[:1] == "+" and cell[1:].isdecimal()) else cell
-            for cell in column
-        ]
+    if may_need_guard(whole) and not _are_numbers(whole, len(column)):
+        column = [cell if cell[:1] == "+" and cell[1:].isdecimal() else guard(cell) for cell in column]
     special = [special for special in _SPECIAL if special in whole]
     if len(special) == 1:
         column = [_field(cell) if special[0] in cell else cell for cell in column]

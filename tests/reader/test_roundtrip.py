@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import math
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ import xlwt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importer.reader import cell_text, ods, xls
+from importer.model import RESULT_COLUMNS, Outcome, Status, Stretch
+from importer.reader import SourceOptions, cell_text, ods, open_source, xls
 from importer.reader.sheet_xml import SheetReader
 from importer.reader.workbook_child import marked
 from importer.reader.workbook_messages import SheetRows as Block
 from importer.reader.xlsx import XlsxWorkbook
-from importer.system.formula_guard import guard
-from tests.support.reading import read
+from importer.reporter.csv_table import CsvTable
+from tests.support.reading import read, rows_of
 
 CHARACTERS = st.characters(
     blacklist_categories=("Cs", "Cc", "Cn"), blacklist_characters="\ufeff\ufffe\uffff", whitelist_characters="\t\n"
@@ -87,22 +89,38 @@ def test_csv(rows: list[list[str]], delimiter: str, end: str, encoding: str, quo
     assert not problems
 
 
-@settings(max_examples=100, deadline=None)
-@given(
-    st.lists(st.lists(st.one_of(TEXT, st.text("'=+-@1\t", max_size=5)), min_size=3, max_size=3), min_size=1, max_size=8)
-)
-def test_our_own_csv_reports(rows: list[list[str]]) -> None:
-    """import(report(x)) = x: the guards against formulas come off again."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow([*HEADER, "_status"])
-    writer.writerows([[guard(cell) for cell in row] + ["failed"] for row in rows])
+#: What guards, quotes and line ends are made of, and what programs do not show.
+HOSTILE = "'=+-@\t\r\n\0\x07\x0b\x1b \"09a.,;|!*&()\x85\x9b\u061b\xa0\u200b\u2028\u202e\ufeff\u3000＝＋－＠−"
+ANY_TEXT = st.one_of(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), st.text(HOSTILE, max_size=8))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(ANY_TEXT, min_size=3, max_size=3), min_size=1, max_size=8), ANY_TEXT)
+def test_our_own_csv_reports(rows: list[list[str]], message: str) -> None:
+    """import(report(x)) = x, for every text: guards come off cells and column names, nothing of the user's own does."""
+    names = ("mobile", "=brand", "-size;+extra")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "failed.csv"
-        file.write_bytes(stream.getvalue().encode("utf-8-sig"))
-        found, problems = read(file)
+        table = CsvTable(file, [*names, *RESULT_COLUMNS], "")
+        outcomes = [Outcome(number, Status.FAILED, "816", message) for number in range(2, len(rows) + 2)]
+        table.add(list(zip(*rows, strict=True)), list(map(Stretch, outcomes)))
+        table.close()
+        with open_source(file, SourceOptions()) as source:
+            assert source.columns == names
+            found, _ = rows_of(source)
     assert found == list(enumerate(rows, 2))
-    assert not problems
+
+
+def test_no_program_divides_a_report_into_formulas(tmp_path: Path) -> None:
+    """With a semicolon as the separator, no quote of a comma-separated file holds a cell together."""
+    file = tmp_path / "results.csv"
+    cells = ["red;=1+1", 'red;"=1+1"', "red\n=1+1", "red;\u200b＝1+1", "red\r@SUM(1)", "red;\t-2+3+cmd|' /C calc'!A0"]
+    table = CsvTable(file, ["name", "brand", *RESULT_COLUMNS], "")
+    outcomes = [Outcome(number, Status.FAILED, "816") for number in range(2, len(cells) + 2)]
+    table.add([["x"] * len(cells), cells], list(map(Stretch, outcomes)))
+    table.close()
+    parts = re.split("[;\t\r\n]", file.read_text("utf-8-sig"))
+    assert not [part for part in parts if re.match(r'[\s\u200b"]*[=+\-@＝]', part)]
 
 
 def _write_openpyxl(rows: list[list[Any]], stream: io.BytesIO) -> None:
