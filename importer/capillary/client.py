@@ -27,6 +27,7 @@ from importer.capillary.wire import (
     Answer,
     UnreadableAnswer,
     decode_answer,
+    read_header,
 )
 from importer.errors import SettingsError
 from importer.model import FieldDefinition, Reply
@@ -147,7 +148,7 @@ class Client:
         began = self._clock()
         headers |= await self._authorisation()
         response, content = await self._exchange("POST", PREFERENCES + "?format=json", headers, body, written)
-        request_id = response.headers.get("X-CAP-REQUEST-ID", "")
+        request_id = read_header(response.headers.get("X-CAP-REQUEST-ID", ""))
         try:
             answer, unreadable = decode_answer(content), ""
         except UnreadableAnswer as error:
@@ -213,7 +214,7 @@ class Client:
             )
             async with asyncio.timeout(self._options.deadline):
                 response = await self._http.send(request, stream=True)
-                self.server_date = response.headers.get("Date", "")
+                self.server_date = read_header(response.headers.get("Date", ""))
                 try:
                     return response, await bounded(response)
                 finally:
@@ -233,7 +234,7 @@ class Client:
         if trouble.next is Next.RENEW:
             trouble = self._refused(trouble, response)
         if 300 <= response.status_code < 400:
-            where = scheme_and_host(response.headers.get("Location", ""))[1] or "another path"
+            where = read_header(scheme_and_host(response.headers.get("Location", ""))[1]) or "another path"
             trouble = msgspec.structs.replace(trouble, message=f"the server redirects to {where}, so it is not the API")
         if response.status_code == 403 and by_a_proxy(response.headers):
             host = scheme_and_host(self._base)[1]
@@ -246,7 +247,7 @@ class Client:
         if trouble.next is Next.FOREIGN and response.status_code == 400 and self._base.startswith("http:"):
             advice = "Check --base-url: the server may expect https://."
             trouble = msgspec.structs.replace(trouble, advice=advice)
-        request_id = response.headers.get("X-CAP-REQUEST-ID", "")
+        request_id = read_header(response.headers.get("X-CAP-REQUEST-ID", ""))
         return RequestFailed(trouble, wait, request_id, response.status_code)
 
     # ------------------------------------------------------------------------------------------------ credentials

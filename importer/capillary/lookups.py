@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from importer.capillary.wire import UnreadableAnswer, decode_answer, load_json, read_text
+from importer.capillary.wire import UnreadableAnswer, decode_answer, exact_text, load_json, read_text
 from importer.model import FieldDefinition
 
 
@@ -37,7 +37,7 @@ def decode_fields(body: bytes) -> tuple[FieldDefinition, ...]:
             name=read_text(entry.get("name")),
             label=read_text(entry.get("label")),
             datatype=(read_text(entry.get("datatype")) or "string").lower(),
-            regex=read_text(entry.get("regex")),
+            regex=exact_text(entry.get("regex")),
             options=_options(entry.get("options")),
             is_mandatory=_truth(entry.get("is_mandatory")),
             is_disabled=_truth(entry.get("is_disabled")),
@@ -61,10 +61,10 @@ def _options(value: object) -> tuple[str, ...]:
         text = value.encode("utf-8", "replace").decode().strip()
         if text.startswith("["):
             try:
-                return _options(load_json(text.encode()))
+                return _options(load_json(text.encode("utf-8", "replace")))
             except UnreadableAnswer:
-                return (text,)
-        return tuple(part.strip() for part in text.split(",") if part.strip())
+                return (read_text(text),)
+        return tuple(read_text(part).strip() for part in text.split(",") if part.strip())
     return () if value is None else (read_text(value),)
 
 
@@ -81,7 +81,7 @@ def decode_preferences(body: bytes) -> dict[str, str] | None:
         customer = customer[0]
     field = _dig(customer, ("custom_fields", "field"))
     entries: Sequence[Any] = [field] if isinstance(field, dict) else field if isinstance(field, list) else []
-    return {read_text(e.get("name")): read_text(e.get("value")) for e in entries if isinstance(e, dict)}
+    return {read_text(e.get("name")): exact_text(e.get("value")) for e in entries if isinstance(e, dict)}
 
 
 def decode_token(body: bytes) -> tuple[str, float]:

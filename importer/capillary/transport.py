@@ -17,8 +17,8 @@ from importer.capillary.paths import scheme_and_host
 from importer.capillary.proxies import proxy_for
 from importer.errors import SettingsError
 
-#: Bytes of one header of an answer.
-MAX_HEADER = 256 * 1024
+#: Bytes of one header of an answer, and the number of headers.
+MAX_HEADER, MAX_HEADERS = 128 * 1024, 400
 
 #: The callback of this task's request.
 _WRITTEN: ContextVar[Callable[[], None]] = ContextVar("written")
@@ -56,7 +56,7 @@ class AiohttpNetwork(AiohttpTransport):
             # An answer that is refused for a long header makes every row of its batch unknown.
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
-            max_headers=1000,
+            max_headers=MAX_HEADERS,
             # httpx keeps the cookies.
             cookie_jar=aiohttp.DummyCookieJar(),
         )

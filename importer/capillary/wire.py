@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any, NoReturn
 
 import msgspec
 
 from importer.model import Customer, ItemStatus, RequestStatus
+from importer.system.text import harmless
 
 #: Longer texts of the server are cut. Real messages are far shorter.
 LONGEST_TEXT = 2000
+#: The same for codes, for headers that are kept, and for the warnings of one row together.
+LONGEST_CODE, LONGEST_HEADER, LONGEST_WARNINGS = 64, 200, 8000
 
 HEAD, TAIL = b'{"root":{"customer":[', b"]}}"
 CONTENT_TYPE = "application/json"
@@ -140,26 +144,41 @@ def read_code(value: object) -> str:
     if value is None or value is msgspec.UNSET or isinstance(value, bool):
         return ""
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else str(value)
+        value = str(int(value)) if value.is_integer() else str(value)
     text = _clean(str(value)).strip()
     head, dot, tail = text.partition(".")
-    return head if dot and head.isdigit() and not tail.strip("0") else text
+    return (head if dot and head.isdigit() and not tail.strip("0") else text)[:LONGEST_CODE]
 
 
 def read_text(value: object) -> str:
+    """A text to be shown: in one line, without control characters, cut to `LONGEST_TEXT`."""
+    return _clean(exact_text(value))
+
+
+def exact_text(value: object) -> str:
+    """A text to be compared with what was sent: as it came, but for what databases cannot hold."""
     if value is None or value is msgspec.UNSET:
         return ""
     if isinstance(value, str):
-        return _clean(value)
+        return _storable(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return read_code(value)
-    return _clean(json.dumps(value))
+    return _storable(json.dumps(value))
+
+
+def read_header(value: str) -> str:
+    """A header that is kept, for example the request's id."""
+    return _clean(value[:LONGEST_HEADER])
 
 
 def _clean(text: str) -> str:
-    """The text without what databases and reports cannot hold (lone surrogates, NUL), cut to `LONGEST_TEXT`."""
+    return harmless(_storable(text))
+
+
+def _storable(text: str) -> str:
+    """The text without lone surrogates and NUL, cut to `LONGEST_TEXT`."""
     if text.isascii() and "\0" not in text:
         return text[:LONGEST_TEXT]
     return text[:LONGEST_TEXT].encode("utf-8", "replace").decode().replace("\0", "")
@@ -178,6 +197,12 @@ def read_warnings(value: object) -> tuple[str, ...]:
     if isinstance(value, list):
         return tuple(text for inner in value for text in read_warnings(inner))
     return (read_text(value),)
+
+
+def _few(warnings: tuple[str, ...]) -> tuple[str, ...]:
+    """The first warnings that a cell can hold together."""
+    lengths = accumulate(len(warning) + 2 for warning in warnings)
+    return tuple([warning for warning, length in zip(warnings, lengths, strict=True) if length <= LONGEST_WARNINGS])
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -265,7 +290,7 @@ _NO_STATUS = _ItemStatus()
 
 def _identifier(value: object) -> str:
     """An echoed identifier. It is only compared, never stored, so its text is not cleaned."""
-    return value if type(value) is str else read_text(value)
+    return value if type(value) is str else exact_text(value)
 
 
 def _item_of(item: _Item) -> ItemStatus:
@@ -278,7 +303,7 @@ def _item_of(item: _Item) -> ItemStatus:
         read_success(status.success),
         read_code(status.code),
         read_text(status.message),
-        read_warnings(status.warnings) if status.warnings else (),
+        _few(read_warnings(status.warnings)) if status.warnings else (),
     )
 
 
@@ -310,14 +335,14 @@ def _item_of_dict(item: object) -> ItemStatus:
     status = entry.get("item_status")
     status = status if isinstance(status, dict) else {}
     return ItemStatus(
-        mobile=read_text(entry.get("mobile")),
-        email=read_text(entry.get("email")),
-        external_id=read_text(entry.get("external_id")),
-        user_id=read_text(entry.get("user_id")),
+        mobile=exact_text(entry.get("mobile")),
+        email=exact_text(entry.get("email")),
+        external_id=exact_text(entry.get("external_id")),
+        user_id=exact_text(entry.get("user_id")),
         success=read_success(status.get("success")),
         code=read_code(status.get("code")),
         message=read_text(status.get("message")),
-        warnings=read_warnings(status.get("warnings")),
+        warnings=_few(read_warnings(status.get("warnings"))),
     )
 
 

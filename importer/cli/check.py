@@ -13,7 +13,7 @@ import click
 
 from importer.checker.check import check
 from importer.checker.text import findings_text
-from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_data, print_error
+from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_data, print_error, print_note
 from importer.cli.shared import (
     config_file,
     config_option,
@@ -127,6 +127,4 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
         ) from None
     with os.fdopen(file, "w", encoding="utf-8") as stream:
         stream.write(text)
-    click.echo(
-        f"Wrote {output}. Edit it, then: importer check {shlex.quote(source)} --mapping {shlex.quote(output)}", err=True
-    )
+    print_note(f"Wrote {output}. Edit it, then: importer check {shlex.quote(source)} --mapping {shlex.quote(output)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from importer._version import __version__
-from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_error
+from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_error, print_note
 from importer.errors import ExitCode, ImporterError, JournalError, SettingsError, internal_error
 from importer.system.garbage import collection_paused
 from importer.system.streams import close_streams, open_streams
@@ -130,7 +131,9 @@ def _main(arguments: Sequence[str] | None) -> NoReturn:
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(ExitCode.INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        print_note(shown.getvalue().rstrip("\n"))
         sys.exit(ExitCode.SETTINGS)
     except BrokenPipeError:
         os._exit(ExitCode.OK)

@@ -8,7 +8,7 @@ import click
 
 from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError
 from importer.system.streams import drop_stdout
-from importer.system.text import visible
+from importer.system.text import escaped, visible
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {EXIT_MEANINGS[code]}" for code in ExitCode)
 
@@ -17,13 +17,21 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
 
 
 def print_data(text: str | bytes) -> None:
-    """Print data on stdout. Where its reader has gone (`| head`), drop it: the exit code still holds."""
+    """Print text on stdout, or a JSON or TOML document as bytes.
+
+    Where its reader has gone (`| head`), the rest is dropped: the exit code still holds.
+    """
     try:
-        click.echo(text if isinstance(text, bytes) else visible(text), nl=False)
+        click.echo(escaped(text.decode()).encode() if isinstance(text, bytes) else visible(text), nl=False)
     except BrokenPipeError:
         drop_stdout()
 
 
 def print_error(error: ImporterError) -> None:
     """Print an error and its advice on stderr."""
-    click.echo(visible(f"importer: {error}"), err=True)
+    print_note(f"importer: {error}")
+
+
+def print_note(text: str) -> None:
+    """Print a line on stderr."""
+    click.echo(visible(text), err=True)

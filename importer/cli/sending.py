@@ -12,9 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-import click
 import msgspec
 
+from importer.cli.printing import print_note
 from importer.errors import ExitCode, ImporterError, SettingsError
 from importer.model import RunSummary
 from importer.observer import Observer
@@ -119,7 +119,7 @@ def measured(settings: Settings, world: World, work: Callable[[], RunSummary]) -
             watch.ended(summary)
         wrong = record_run(settings.metrics_file, settings.profile, summary, paused, world.wall(), world.environ)
         if wrong:
-            click.echo(f"importer: {wrong}", err=True)
+            print_note(f"importer: {wrong}")
         return summary
 
     return run

@@ -262,8 +262,8 @@ OWN_CODES: dict[str, tuple[str, str, str]] = {
         "sheet owner",
     ),
     "control_character": (
-        "the row contains a NUL or another control character, usually from a broken export",
-        "Export the sheet again. If the problem remains, retype the cells of this row.",
+        "the cell contains a NUL or another control character, usually from a broken export",
+        "Export the sheet again. If the problem remains, retype the cell.",
         "sheet owner",
     ),
     "nameless_cell": (

@@ -27,6 +27,7 @@ from importer.normaliser.mapping import (
     one_line,
     preference_name,
 )
+from importer.system.text import escaped
 
 
 def load(path: Path, columns: Sequence[str] | None = None) -> Mapping:
@@ -196,5 +197,5 @@ def to_toml(mapping: Mapping, samples: Dict[str, ColumnSamples] | None = None, *
 
 
 def _toml_text(text: str) -> str:
-    """A TOML basic string: JSON's escapes, and DEL escaped too."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A TOML basic string: JSON's escapes, and the other control characters escaped too."""
+    return escaped(json.dumps(text, ensure_ascii=False))

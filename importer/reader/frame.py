@@ -49,9 +49,10 @@ class FrameSource(Source):
             problems = (
                 tuple(own_problem(number, code) for number, code in self.header.not_data(cells, numbers))
                 + tuple(
-                    own_problem(number, "control_character")
-                    for number, row in zip(numbers, zip(*cells, strict=True), strict=True)
-                    if CONTROLS.search("".join(row))
+                    own_problem(number, "control_character", name)
+                    for place, name in zip(self.header.places, self.columns, strict=True)
+                    for number, cell in zip(numbers, cells[place], strict=True)
+                    if CONTROLS.search(cell)
                 )
                 + tuple(
                     own_problem(number, "lost_letters", name)

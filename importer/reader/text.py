@@ -134,9 +134,10 @@ class TextSource(Source):
         header = self.header
         if self._findings.has_controls:
             problems += [
-                own_problem(number, "control_character")
-                for number, record in zip(numbers, zip(*columns, strict=True), strict=True)
-                if CONTROLS.search("".join(record))
+                own_problem(number, "control_character", name)
+                for place, name in zip(header.places, self.columns, strict=True)
+                for number, cell in zip(numbers, columns[place], strict=True)
+                if CONTROLS.search(cell)
             ]
         if self._findings.has_lost_letters:
             problems += [

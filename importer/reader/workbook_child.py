@@ -167,9 +167,10 @@ def marked(blocks: Iterable[SheetRows], merged: list[tuple[int, int]]) -> Iterat
             ]
         if CONTROLS.search(text):
             problems += [
-                (number, -1, "control_character")
-                for number, row in zip(block.numbers, zip(*block.columns, strict=True), strict=True)
-                if CONTROLS.search("".join(row))
+                (number, place, "control_character")
+                for place, cells in enumerate(block.columns)
+                for number, cell in zip(block.numbers, cells, strict=True)
+                if CONTROLS.search(cell)
             ]
         if block.numbers:
             problems.sort(key=lambda problem: problem[0])

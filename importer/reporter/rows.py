@@ -18,6 +18,7 @@ import msgspec
 from importer.capillary.codes import lookup
 from importer.errors import SourceChanged
 from importer.model import Outcome, Status, Stretch
+from importer.system.text import harmless
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,11 +145,12 @@ def result_cells(outcome: Outcome, sheet: str) -> list[str]:
         str(outcome.row_number),
         outcome.status.value,
         outcome.code,
-        message_of(outcome),
-        advice_of(outcome),
-        "; ".join(outcome.warnings),
+        # The journal of an earlier version has the texts of the server as they came.
+        harmless(message_of(outcome)),
+        harmless(advice_of(outcome)),
+        harmless("; ".join(outcome.warnings)),
         str(outcome.attempts),
-        outcome.request_id,
+        harmless(outcome.request_id),
         stamp_of(outcome.at),
     ]
 

@@ -30,7 +30,7 @@ from importer.sender.unchanged import UNCHANGED
 from importer.settings.options import Settings
 from importer.system.files import private_folder, write_whole
 from importer.system.formula_guard import guard
-from importer.system.text import counted
+from importer.system.text import counted, harmless
 from importer.world import World
 
 FILE = "differences.csv"
@@ -225,7 +225,7 @@ def _compared(run: Run, expected: list[_Expected], found: list[dict[str, str] | 
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
     for difference, sent, value in lines:
-        cells = (str(difference.row_number), difference.field, sent, value, difference.what)
+        cells = (str(difference.row_number), difference.field, sent, harmless(value), difference.what)
         writer.writerow([guard(cell) for cell in cells])
     write_whole(folder / FILE, b"\xef\xbb\xbf" + text.getvalue().encode())
     rows = len({row for customer in expected for _, row in customer.fields.values()})

@@ -1,10 +1,10 @@
 """Guards cells that a spreadsheet program would run, and removes the guard again.
 
 A CSV has no types: Excel runs a cell that begins with `=`, and also `+ - @`, tab or a line break. Programs may skip
-white space and invisible characters before it, and take `＝` for `=`. Where the list separator is a semicolon, they also
-divide a cell at its semicolons and line breaks, whatever quotes enclose it. Our CSV reports put an apostrophe before
-such a cell or part of a cell, and our reader takes it off again from the reports it finds. What already looks guarded
-gets one more, so that nothing of the user's own is ever taken off.
+white space and invisible characters before it, and take `＝` for `=`. Where the list separator is a semicolon, they
+also divide a cell at its semicolons and line breaks, whatever quotes enclose it. Our CSV reports put an apostrophe
+before such a cell or part of a cell, and our reader takes it off again from the reports it finds. What already looks
+guarded gets one more, so that nothing of the user's own is ever taken off.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 
@@ -33,8 +34,23 @@ def typed_place(reports_dir: str, database: str = "") -> str:
     return place + (f" --database {shlex.quote(database)}" if database else "")
 
 
-#: What moves the cursor of a terminal, colours it or types: all control characters but line end and tab.
-_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
+#: What moves the cursor of a terminal, colours it, types, or reverses the order of letters: all control characters but
+#: line end and tab, line and paragraph separators, and the characters that override the direction of text.
+CONTROLS = frozenset((*range(9), *range(11, 32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)))
+_ESCAPED = {character: f"\\u{character:04x}" for character in CONTROLS}
+_REPLACED = dict.fromkeys(CONTROLS, "�")
+_REMOVED = {**dict.fromkeys(CONTROLS), **dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " ")}
+#: A terminal's sequences: colours and cursor (CSI), titles and clipboard (OSC and its like), the others.
+_SEQUENCES = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    "|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)?"
+    "|\x1b[ -/]*[0-~]?"
+)
+
+
+def escaped(text: str) -> str:
+    """JSON or TOML for a terminal: the same document, with control characters written as escapes."""
+    return text if text.isascii() and text.isprintable() else text.translate(_ESCAPED)
 
 
 def is_utf8(text: str) -> bool:
@@ -47,5 +63,12 @@ def is_utf8(text: str) -> bool:
 
 
 def visible(text: str) -> str:
-    """The text without control characters: a name from a sheet or a server's message may hold any."""
-    return text.translate(_CONTROLS)
+    """The text for a terminal, each control character replaced: a name from a sheet may hold any."""
+    return text if text.isascii() and text.isprintable() else text.translate(_REPLACED)
+
+
+def harmless(text: str) -> str:
+    """The text of a server in one line, without control characters and a terminal's sequences."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _SEQUENCES.sub("", text).translate(_REMOVED)

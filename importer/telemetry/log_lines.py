@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,6 +11,7 @@ import structlog
 
 from importer.masking import mask
 from importer.system.clock import stamp
+from importer.system.text import visible
 from importer.telemetry.log import CLEAR, Log, LogFile, Sink
 
 
@@ -33,7 +34,7 @@ def _logger(sink: Sink, plain: bool, wall: Callable[[], int]) -> Any:
     renderer: Any = _plain if plain else structlog.processors.JSONRenderer(ensure_ascii=False)
     return structlog.wrap_logger(
         structlog.WriteLogger(sink),  # type: ignore[arg-type] # it only writes and flushes
-        processors=[structlog.processors.add_log_level, stamped, _masked, renderer],
+        processors=[structlog.processors.add_log_level, stamped, _masked, _harmless, renderer],
         wrapper_class=structlog.BoundLogger,
     ).bind()
 
@@ -44,13 +45,33 @@ def _masked(_: Any, __: str, facts: MutableMapping[str, Any]) -> MutableMapping[
     }
 
 
+def _harmless(_: Any, __: str, facts: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Without control characters: the name of a file or a column may type commands into a terminal that shows it."""
+    cleaned: MutableMapping[str, Any] = _clean(facts)
+    return cleaned
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {_clean(name): _clean(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_clean, value))
+    return value
+
+
 def _plain(_: Any, __: str, facts: MutableMapping[str, Any]) -> str:
     facts = dict(facts)
-    head = f"{facts.pop('at')} {facts.pop('level'):<7} {facts.pop('event')}"
+    head = f"{facts.pop('at')} {facts.pop('level'):<7} {_one_line(facts.pop('event'))}"
     words = (f"{name}={_word(value)}" for name, value in facts.items() if value not in ("", None))
     return " ".join([head, *words])
 
 
 def _word(value: object) -> str:
-    text = str(value).replace("\n", " ")
+    text = _one_line(value)
     return text if re.fullmatch(r"[^\s\"=]+", text) else '"' + text.replace('"', "'") + '"'
+
+
+def _one_line(value: object) -> str:
+    return visible(" ".join(str(value).splitlines()))

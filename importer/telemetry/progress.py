@@ -39,7 +39,7 @@ class Progress(Observer):
                 initial=rows,
                 total=rows,
                 unit=" rows",
-                desc=name[:24],
+                desc=visible(name[:24]),
                 file=self._stream,
                 leave=False,
                 dynamic_ncols=True,

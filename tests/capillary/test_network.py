@@ -22,7 +22,7 @@ from importer.capillary.client import Client, ClientOptions
 from importer.capillary.codes import Next
 from importer.capillary.proxies import proxies_of
 from importer.capillary.triage import RequestFailed, Trouble
-from importer.capillary.wire import encode_body, encode_customer
+from importer.capillary.wire import LONGEST_HEADER, encode_body, encode_customer
 from importer.errors import ExitCode, SettingsError
 from importer.model import Reply, Status
 from tests.support.fault_server import (
@@ -506,6 +506,18 @@ def test_a_403_of_unknown_origin_names_server_and_proxy(proxied: pytest.MonkeyPa
         ran = run(server)
     assert ran.exit_code is ExitCode.REFUSED
     assert ran.stop is not None and "proxy" in ran.stop.message and "credentials" in ran.stop.message
+
+
+def test_a_request_id_is_cut_and_without_control_characters() -> None:
+    """It stands in every report. The host of a redirect stands in a message."""
+    with FaultServer(saying(answer_to(BODY), "200 OK", "X-CAP-REQUEST-ID: r-\x9b31m7" + "A" * 50_000)) as server:
+        reply = ask(server.base_url)
+    assert isinstance(reply, Reply)
+    assert reply.request_id.startswith("r-7AAA") and len(reply.request_id) <= LONGEST_HEADER
+    with FaultServer(saying(b"", "307 Moved", "Location: http://evil\x9b31m.example" + "a" * 5000 + "/")) as server:
+        failed = ask(server.base_url)
+    assert isinstance(failed, RequestFailed)
+    assert failed.trouble.message.isprintable() and len(failed.trouble.message) < 2 * LONGEST_HEADER
 
 
 def test_an_answer_behind_long_and_many_headers_is_read() -> None:

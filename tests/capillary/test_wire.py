@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 
 from importer.capillary.lookups import NoToken, decode_fields, decode_preferences, decode_token
 from importer.capillary.wire import (
+    LONGEST_CODE,
     LONGEST_TEXT,
+    LONGEST_WARNINGS,
     UnreadableAnswer,
     decode_answer,
     encode_body,
@@ -476,3 +479,58 @@ def test_options_with_half_a_surrogate_pair() -> None:
         (found,) = decode_fields(b'{"response":{"organization":{"custom_fields":{"field":[' + field + b"]}}}}")
         (option,) = found.options
         assert option.startswith("Blue") and option.encode()
+
+
+#: Colours, a title, the clipboard, C1, DEL, a line break and an override of the direction, around the words.
+TERMINAL = "\x1b[31mNo\x1b]0;owned\x07 \x1b]52;c;ZXZpbA==\x1b\\such\x9b1m\x7f cus\u202etomer\u2066\r\nhere\x00\x08\x85."
+
+
+def test_no_control_character_of_the_server_is_kept() -> None:
+    """In messages, codes, warnings and field names: they go to reports, logs and terminals. Words stay."""
+    status = {"success": "false", "code": f"8\x1b[1m16{TERMINAL}", "message": TERMINAL, "warnings": [{"a": TERMINAL}]}
+    body = {"response": {"status": {"code": TERMINAL, "message": TERMINAL}, "customer": [{"item_status": status}]}}
+    for encoded in (json.dumps(body), json.dumps(body, ensure_ascii=False)):
+        read = decode_answer(encoded.encode())
+        assert read.items is not None
+        (item,) = read.items
+        texts = [item.code, item.message, *item.warnings, read.status.code, read.status.message]
+        assert not [c for text in texts for c in text if not c.isprintable()]
+        assert item.message == read.status.message == "No such customer  here ."
+    fields = {"name": TERMINAL, "label": TERMINAL, "datatype": "string", "options": [TERMINAL, f"a,{TERMINAL}"]}
+    document = {"response": {"organization": {"custom_fields": {"field": [fields]}}}}
+    (field,) = decode_fields(json.dumps(document).encode())
+    assert all(text.isprintable() for text in (field.name, field.label, *field.options))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_texts_of_the_server_are_one_line_without_control_characters(text: str) -> None:
+    """Whatever sequences they are made of; a text without any is kept as it is."""
+    status = json.dumps({"success": "false", "code": "816", "message": text})
+    items = decode_answer(answer(status)).items
+    assert items is not None
+    (item,) = items
+    unsafe = {"Cc", "Zl", "Zp"}
+    assert not [c for c in item.message if unicodedata.category(c) in unsafe or c in "\u202a\u202b\u202d\u202e\u2066"]
+    if not [c for c in text if unicodedata.category(c) in {*unsafe, "Cf"}]:
+        assert item.message == text[:LONGEST_TEXT]
+
+
+def test_codes_and_warnings_are_cut() -> None:
+    """A row's result must fit into a cell that our reader takes back: a code of any length, warnings of any number."""
+    status = {"success": "true", "code": "7" * 5000, "warnings": [{"warning": ["w" * 1500] * 1000}]}
+    items = decode_answer(answer(json.dumps(status))).items
+    assert items is not None
+    (item,) = items
+    assert len(item.code) == LONGEST_CODE
+    assert 0 < len("; ".join(item.warnings)) <= LONGEST_WARNINGS
+
+
+def test_values_that_were_read_back_are_compared_as_they_are() -> None:
+    """A value with a line break that was sent must be equal when it is read back."""
+    customer = {
+        "mobile": "91",
+        "item_status": {"success": "true", "code": "1000"},
+        "custom_fields": {"field": [{"name": "Notes", "value": "two\nlines"}]},
+    }
+    body = {"response": {"customers": {"customer": [customer]}}}
+    assert decode_preferences(json.dumps(body).encode()) == {"Notes": "two\nlines"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -378,3 +379,16 @@ def test_a_preference_name_is_one_line(text: str) -> None:
     """White space inside a header is made plain, the rest stays."""
     name = preference_name(text)
     assert name == name.strip() and "".join(name.split()) == "".join(text.split())
+
+
+def test_a_mapping_file_holds_no_control_characters(tmp_path: Path) -> None:
+    """`importer map` shows it on a terminal. Names are written as escapes, and read back exactly."""
+    unsafe = "\x1b[31m\x07\x7f\x9b1m\x85\u202e\u2066"
+    names = ["Mobile", f"Colour{unsafe}"]
+    samples = {names[1]: ColumnSamples((f"red{unsafe}",), 3, 3, "\x9b")}
+    mapping = Mapping((ColumnUse(names[0], "mobile"), ColumnUse(names[1], "preference", "Colour")))
+    text = to_toml(mapping, samples, source=f"a{unsafe}.csv")
+    assert not [c for c in text if c != "\n" and unicodedata.category(c) in ("Cc", "Cf")]
+    file = tmp_path / "mapping.toml"
+    file.write_text(text, encoding="utf-8")
+    assert [use.column for use in load(file).columns] == names

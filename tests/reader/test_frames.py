@@ -66,5 +66,5 @@ def test_a_frame_without_rows_or_columns() -> None:
 def test_result_columns_and_control_characters() -> None:
     """The rules of the other sources hold."""
     frame = pd.DataFrame({"mobile": ["1", "2\x00"], "_status": ["failed", "failed"]})
-    assert read(frame) == ([(2, ["1"]), (3, ["2\x00"])], [(3, None, "control_character")])
-    assert read(pd.DataFrame({"a": ["O\x92Neill"]}))[1] == [(2, None, "control_character")]
+    assert read(frame) == ([(2, ["1"]), (3, ["2\x00"])], [(3, "mobile", "control_character")])
+    assert read(pd.DataFrame({"a": ["O\x92Neill"]}))[1] == [(2, "a", "control_character")]

@@ -153,7 +153,7 @@ def test_what_remains_of_the_marks_of_windows_is_damage(cell: str, encoding: str
     file = tmp_path / "a.csv"
     file.write_bytes(f"mobile,name\n1,Zoë 10\xa0€\n2,{cell}\n3,Ünal\n".replace("€", "£").encode(encoding))
     _, problems = read(file, encoding=encoding)
-    assert problems == [(3, None, "control_character")]
+    assert problems == [(3, "name", "control_character")]
 
 
 def test_a_control_of_windows_is_found_at_the_border_of_a_block(tmp_path: Path) -> None:
@@ -226,4 +226,4 @@ def test_a_ctrl_z_at_the_end_is_not_data(end: str, encoding: str, quote: str, tm
     file.write_bytes(text.encode(encoding))
     assert read(file, encoding=encoding) == ([(2, ["1", "Grün"]), (3, ["2", "blue"])], [])
     file.write_bytes(text.replace("blue", "bl\x1aue").encode(encoding))
-    assert read(file, encoding=encoding)[1] == [(3, None, "control_character")]
+    assert read(file, encoding=encoding)[1] == [(3, "colour", "control_character")]

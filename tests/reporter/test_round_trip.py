@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importer.model import Outcome, Problem, Status
-from importer.normaliser.mapping import propose
+from importer.normaliser.mapping import Mapping, propose
 from importer.normaliser.normaliser import Normaliser
 from importer.reader import open_source
 from tests.support.reading import source_of, table_of
@@ -50,6 +50,29 @@ def report(path: Path, folder: Path, problems: list[Problem]) -> Path:
         outcomes = [rejected.get(number, Outcome(number, Status.SUCCEEDED, "1000")) for number in numbers]
         written = write_files(folder, source, outcomes, propose(source.columns))
     return Path(written.reports.get("failed.xlsx") or written.reports["failed.csv"])
+
+
+def test_a_message_with_control_characters_leaves_its_row_importable(tmp_path: Path) -> None:
+    """Only mapped columns are judged, and no control character of a server is written, also of earlier runs."""
+    source = tmp_path / "a.csv"
+    source.write_text("Mobile,Brand,Remarks\n919844000001,Puma,ok\n919844000002,Nike,ok\n", encoding="utf-8")
+    message = "No\x1b[31m such\x9b1m\x00 \u202ecustomer\r\n"
+    outcomes = [Outcome(n, Status.FAILED, "816", message, warnings=(message,), request_id=message) for n in (2, 3)]
+    with open_source(source) as opened:
+        written = write_files(tmp_path, opened, outcomes, propose(opened.columns))
+    failed = Path(written.reports["failed.csv"])
+    text = failed.read_text("utf-8-sig")
+    assert text.replace("\n", "").isprintable()
+    assert refused(failed) == []
+    # As a person adds the words of the server elsewhere, or a report of an earlier version has them.
+    failed.write_text(text.replace("No such customer", "No\x1b[31m such\x9b1m customer"), encoding="utf-8-sig")
+    assert refused(failed) == []
+    failed.write_text(text.replace("ok", "o\x1bk").replace("Nike", "Ni\x1bke"), encoding="utf-8-sig")
+    with open_source(failed) as opened:
+        columns = [column for column in propose(opened.columns).columns if column.column != "Remarks"]
+        normaliser = Normaliser(Mapping(tuple(columns)))
+        done = [*(normaliser(block) for block in opened.blocks()), normaliser.finish()]
+    assert [(p.row_number, p.column, p.code) for d in done for p in d.problems] == [(3, "Brand", "control_character")]
 
 
 RAGGED = "Mobile,Brand,Size\n919844000001,Puma,M\n919844000002,Pu,ma,M\n919844000003,Bata\n919844,Nike,S\n"

@@ -254,7 +254,7 @@ _add(
     _text("mobile,brand\n1,a\x00b\n2,c\n"),
     columns=AB,
     rows=[(2, ["1", "a\x00b"]), (3, ["2", "c"])],
-    problems=((2, None, "control_character"),),
+    problems=((2, "brand", "control_character"),),
 )
 _add(
     "an escape character",
@@ -262,7 +262,7 @@ _add(
     _text("mobile,brand\n1,a\n2,\x1b[31m\n"),
     columns=AB,
     rows=[(2, ["1", "a"]), (3, ["2", "\x1b[31m"])],
-    problems=((3, None, "control_character"),),
+    problems=((3, "brand", "control_character"),),
 )
 _add(
     "letters that another program lost",
@@ -712,7 +712,7 @@ _add(
     _rich,
     columns=AB,
     rows=[(2, ["a\x0bb", "nike & Co"]), (3, ["_x0041_", " x "])],
-    problems=((2, None, "control_character"),),
+    problems=((2, "mobile", "control_character"),),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,18 @@ def test_plain_on_a_terminal_and_json_elsewhere() -> None:
             assert facts["at"] == "1970-01-01T00:00:00Z"
         else:
             assert line == '1970-01-01T00:00:00Z warning file ends run=r-1 text="two words for 91******6415" rows=3'
+
+
+@pytest.mark.parametrize("form", ["plain", "json"])
+def test_no_control_character_reaches_a_log(form: str) -> None:
+    """The name of a file or column could type into the terminal that shows the log, or begin a line of its own."""
+    stream = io.StringIO()
+    name = "a\x1b]0;b\x07\x9b1m\u202e\u2066\r\x85\u2028.csv\n1970-01-01T00:00:00Z error forged"
+    log = open_log(stream=stream, form=form, file="", wall=lambda: 0)
+    log.warning(f"file {name}", file=name, names=[name], counts={name: 1})
+    (line,) = stream.getvalue().removesuffix("\n").split("\n")
+    assert not [c for c in line if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in "\u202e\u2066"]
+    assert "]0;b" in line
 
 
 def test_a_log_that_was_moved_away_is_opened_again(tmp_path: Path) -> None:

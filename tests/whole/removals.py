@@ -1826,6 +1826,87 @@ MID_RUN = (
     ),
 )
 
+#: Texts that a spreadsheet program or a terminal would run.
+RUNNABLE = (
+    out(
+        "formulas: the guard of a cell",
+        "formula_guard.guard",
+        '"\'" + cell if begins else cell',
+        "cell",
+        "test_formula_guard",
+    ),
+    out(
+        "formulas: parts of a cell that a semicolon or a line break divides",
+        "formula_guard.guard",
+        "_END.search(cell)",
+        "False",
+        "test_roundtrip::test_no_program_divides_a_report_into_formulas",
+    ),
+    out(
+        "formulas: wide signs",
+        "formula_guard._SIGNS",
+        r"r'=+\-@＝＋－＠﹦﹢﹣﹫−'",
+        r"r'=+\-@'",
+        "test_formula_guard::test_the_rule_by_example",
+    ),
+    out(
+        "formulas: the guard comes off column names",
+        "reader.text._header",
+        "list(map(unguard, records[at]))",
+        "records[at]",
+        "test_roundtrip::test_our_own_csv_reports",
+    ),
+    out(
+        "control characters: in the texts of the server",
+        "wire._clean",
+        "harmless(_storable(text))",
+        "_storable(text)",
+        "test_wire::test_no_control_character_of_the_server_is_kept",
+    ),
+    out(
+        "control characters: in the texts of an earlier run",
+        "rows.result_cells",
+        "harmless(message_of(outcome))",
+        "message_of(outcome)",
+        "test_round_trip::test_a_message_with_control_characters_leaves_its_row_importable",
+    ),
+    out(
+        "control characters: only mapped columns are judged",
+        "TextSource._block",
+        "own_problem(number, 'control_character', name)",
+        "own_problem(number, 'control_character')",
+        "test_round_trip::test_a_message_with_control_characters_leaves_its_row_importable",
+    ),
+    out(
+        "control characters: request ids are cut and cleaned",
+        "wire.read_header",
+        "_clean(value[:LONGEST_HEADER])",
+        "value",
+        "test_network::test_a_request_id_is_cut_and_without_control_characters",
+    ),
+    out(
+        "control characters: the warnings of a row are cut",
+        "wire._few",
+        "length <= LONGEST_WARNINGS",
+        "True",
+        "test_wire::test_codes_and_warnings_are_cut",
+    ),
+    out(
+        "control characters: in logs",
+        "log_lines._clean",
+        "visible(value)",
+        "value",
+        "test_log::test_no_control_character_reaches_a_log",
+    ),
+    out(
+        "control characters: in mapping files",
+        "mapping_file._toml_text",
+        "escaped(json.dumps(text, ensure_ascii=False))",
+        "json.dumps(text, ensure_ascii=False)",
+        "test_mapping::test_a_mapping_file_holds_no_control_characters",
+    ),
+)
+
 #: One server has many organisations: what one was sent says nothing about another.
 ORGANISATIONS = (
     out(
@@ -2032,6 +2113,7 @@ REMOVALS: tuple[Removal, ...] = (
     *CONTENT,
     *OTHERS,
     *SHEETS,
+    *RUNNABLE,
     *LEASES,
     *LEDGER,
     *MID_RUN,

@@ -82,16 +82,21 @@ def test_a_row_that_is_unknown_after_a_stop_has_time_and_request_id(terminal: Te
 
 def test_control_characters_in_names_do_not_reach_the_terminal(terminal: Terminal) -> None:
     """The name of a column or file could colour the screen, move the cursor or rename the window."""
-    name = "a\x1b]0;b\x07.csv"
+    name = "a\x1b]0;b\x07\x9b1m\u202e.csv"
     write_csv(terminal.folder / name, ("Mobile", "Favourite colour of all\x1b[31m"), GOOD)
     ended = terminal.type("run", name, "--sandbox")
     assert (ended.code, "\x1b" in ended.err, "�[31m" in sentence(ended)) == (8, False, True)
     write_csv(terminal.folder / name, HEADER, GOOD)
-    for words in (("run", name, "--sandbox"), ("check", name)):
+    log = ("--log-format", "plain", "--restart")
+    for words in (("run", name, "--sandbox"), ("run", name, "--sandbox", *log), ("check", name), ("map", name)):
         ended = terminal.type(*words)
         assert ended.code == 0
         assert "]0;b" in ended.out
-        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", ended.out + ended.err)
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", ended.out + ended.err)
+    write_csv(terminal.folder / name, (*HEADER, "Remarks\x9b1m\x1b[1m"), [(*row, "a\x1b[31m\x9b1m") for row in GOOD])
+    ended = terminal.type("map", name)
+    assert (ended.code, "Remarks" in ended.out) == (0, True)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", ended.out + ended.err)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no file can have such a name")
