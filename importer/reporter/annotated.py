@@ -1,69 +1,37 @@
 """`annotated.xlsx`: the source workbook with problem cells highlighted and commented, and the result columns appended.
 
-openpyxl keeps sheets, formats, widths, formulas and validations, but needs memory: 20,000 rows of 8 columns with the
-results took 250 MiB and 6 s. Larger workbooks get `failed.xlsx` only. openpyxl writes .xlsx only: of other workbooks
-(.xls, .xlsb, .ods, encrypted) the cells of the sheet are copied as text and highlighted.
+A child process with bounded memory and time writes it. A workbook that needs more comes as `failed.xlsx` only.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import warnings
+import subprocess
 import zipfile
-from collections.abc import Sequence
-from copy import copy
 from pathlib import Path
-from typing import Any
 
-import openpyxl
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, Cell, MergedCell
-from openpyxl.comments import Comment
-from openpyxl.styles import Font, PatternFill
-from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.worksheet import Worksheet
+import msgspec
 
-from importer.capillary.codes import lookup
-from importer.model import IDENTIFIERS, RESULT_COLUMNS, Outcome, Status
+from importer.model import RESULT_COLUMNS, Outcome
 from importer.normaliser.mapping import Mapping
-from importer.reporter.rows import ReportBlock, ReportSource, advice_of, message_of, result_cells
-from importer.reporter.workbook_table import CELL_CHARACTERS
+from importer.reporter.annotated_job import MOST_COMMENTS, TOO_LARGE, AnnotatedAnswer, AnnotatedJob
+from importer.reporter.rows import ReportBlock, ReportSource
+from importer.system.process import child_command, child_environ
 
-#: Rows times columns, including the result columns. Keeps the process under 300 MiB.
+#: Rows times columns, including the result columns.
 MOST_CELLS = 350_000
-#: A comment needs 19 KiB while the workbook is saved. The result columns say the same as the comments.
-MOST_COMMENTS = 2_000
 #: Bytes of XML in all sheets together, because openpyxl loads every sheet.
 MOST_XML = 16 * 1024 * 1024
+#: Bytes that the loaded workbook may need, as estimated from its tags.
+MOST_MEMORY = 384 * 1024 * 1024
+#: Bytes of address space of the child, and seconds of a wall clock. The largest workbook takes 10.
+ADDRESS_SPACE, LONGEST = 1 << 30, 180.0
 
-_CELLS_ONLY = "annotated.xlsx has the cells of the sheet without formatting: only .xlsx workbooks keep theirs."
-_TOO_LARGE = "There is no annotated.xlsx because the workbook is too large; failed.xlsx has the open rows."
-
-#: These colours are in no palette: in a source they come from an earlier report.
-_PROBLEM = PatternFill("solid", start_color="FFF4B6B0")
-_WARNING = PatternFill("solid", start_color="FFFFE69A")
-_NO_FILL = PatternFill()
-#: Begins the part of a comment that a report wrote.
-_MARK = "importer: "
-_WIDTHS = {"_message": 44, "_advice": 60, "_warnings": 14, "_request_id": 18, "_at": 26}
-_COLOURED = {
-    Status.FAILED: _PROBLEM,
-    Status.REJECTED: _PROBLEM,
-    Status.UNKNOWN: _WARNING,
-    Status.UNPROCESSED: None,
-    Status.SKIPPED: None,
-}
-#: What openpyxl drops → the parts of a workbook that hold it; below, also the bytes that identify it.
-_NOT_CARRIED = {
-    "macros": re.compile(r".*vbaproject\.bin$", re.IGNORECASE),
-    "pictures": re.compile(r"xl/media/", re.IGNORECASE),
-    "buttons and other controls": re.compile(r"xl/(ctrlProps|activeX)/", re.IGNORECASE),
-    "slicers": re.compile(r"xl/(slicers|timelines)/", re.IGNORECASE),
-}
-_NOT_CARRIED_INSIDE = {
-    "shapes and text boxes": (re.compile(r"xl/drawings/drawing[^/]*\.xml$", re.IGNORECASE), b"<xdr:nvSpPr"),
-    "sparklines": (re.compile(r"xl/worksheets/[^/]+\.xml$", re.IGNORECASE), b":sparklineGroup"),
-}
 _PARTS = re.compile(r"xl/(worksheets/[^/]+|sharedStrings)\.xml", re.IGNORECASE)
+#: The child meets untrusted files and must not see secrets.
+_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "PYTHONHOME",
+                     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE", "APPDATA")  # fmt: skip
 
 
 class Annotations:
@@ -73,18 +41,15 @@ class Annotations:
         self._source, self._mapping = source, mapping
         self._outcomes: list[Outcome] = []
         self._blank: dict[int, frozenset[str]] = {}
-        self._comments = 0
         self.note = ""
-        #: Row number → its cells, of a workbook that openpyxl cannot load.
         self._cells: dict[int, list[str]] | None = None
-        #: Row number → cells beyond its columns: they make the row fail again until it is fixed.
         self._beside: dict[int, list[str]] = {}
         self._wanted = True
         size = _size(source.file)
         if size is None:
             self._cells = {}
         elif size > MOST_XML:
-            self._wanted, self.note = False, _TOO_LARGE
+            self._wanted, self.note = False, TOO_LARGE
 
     def see(self, block: ReportBlock) -> None:
         if not self._wanted:
@@ -92,7 +57,7 @@ class Annotations:
         width = len(self._source.columns) + len(RESULT_COLUMNS)
         if (len(self._outcomes) + len(block.row_numbers)) * width > MOST_CELLS:
             self._wanted, self._outcomes, self._cells = False, [], None
-            self.note = _TOO_LARGE
+            self.note = TOO_LARGE
             return
         if self._cells is not None:
             self._cells.update(zip(block.row_numbers, map(list, zip(*block.cells, strict=True)), strict=True))
@@ -108,109 +73,45 @@ class Annotations:
         """Return whether there is an annotated workbook; if not, `note` may say why."""
         if not self._wanted:
             return False
-        try:
-            with warnings.catch_warnings():
-                # What openpyxl drops is in `note`.
-                warnings.simplefilter("ignore")
-                book, sheet = self._loaded() if self._cells is None else self._copied(self._cells)
-        except Exception:  # openpyxl raises many types; the other reports must still be written
-            self.note = "There is no annotated.xlsx for this workbook; failed.xlsx has the open rows."
-            return False
-        self._mark(sheet)
-        lost = "" if self._cells is not None else _lost(self._source.file, book)
-        if self._cells is not None:
-            self.note = _CELLS_ONLY
-        elif lost:
-            self.note = f"annotated.xlsx does not contain the workbook's {lost}: keep your own copy."
-        if self._comments > MOST_COMMENTS:
-            self.note = (
-                f"annotated.xlsx has comments on its first {MOST_COMMENTS:,} highlighted cells; "
-                "the columns _message and _advice cover every row."
-            )
-        book.active = book.sheetnames.index(sheet.title)
-        book.save(path)
-        return True
-
-    def _loaded(self) -> tuple[openpyxl.Workbook, Worksheet]:
-        with self._source.file.open("rb") as file:  # openpyxl judges a path by its extension
-            book = openpyxl.load_workbook(file, keep_links=False)
-        return book, book[self._source.sheet]
-
-    def _copied(self, cells: dict[int, list[str]]) -> tuple[openpyxl.Workbook, Worksheet]:
-        """Return a new workbook with the cells as they were read, each in its row."""
-        book = openpyxl.Workbook()
-        sheet = book.worksheets[0]
-        sheet.title = re.sub(r"[\\*?:/\[\]]", " ", self._source.sheet)[:31] or sheet.title
-        style = _text_style(sheet)
-        for row, values in [(self._source.header_row, self._source.columns), *cells.items()]:
-            for column, text in enumerate(values, 1):
-                if len(text) > CELL_CHARACTERS:
-                    raise ValueError("openpyxl would truncate it")
-                if text:
-                    _put(sheet.cell(row, column), text, style)
-        return book, sheet
-
-    def _mark(self, sheet: Worksheet) -> None:
-        header = self._source.header_row
-        names = {str(cell.value): cell.column for cell in sheet[header] if cell.value is not None}
-        if "_status" in names:
-            _clean(sheet)
-        result = _result_positions(sheet, header, names)
-        columns = [result[name] for name in RESULT_COLUMNS]
-        again = "_status" in names
-        style = _text_style(sheet)
-        for outcome in self._outcomes:
-            cells = result_cells(outcome, self._source.sheet)
-            for column, text in zip(columns, cells, strict=True):
-                if text or again:
-                    _put(sheet.cell(outcome.row_number, column), text, style)
-            if outcome.status is not Status.SUCCEEDED or outcome.warnings:
-                self._highlight(sheet, outcome, names, result["_status"])
-        for row, words in self._beside.items():
-            for column, word in enumerate(words, max(columns) + 1):
-                _put(sheet.cell(row, column), word, style)
-        _make_filterable(sheet, header, max([header, *(outcome.row_number for outcome in self._outcomes)]))
-
-    def _highlight(self, sheet: Worksheet, outcome: Outcome, names: dict[str, int], status: int) -> None:
-        fill = _WARNING if outcome.status is Status.SUCCEEDED else _COLOURED[outcome.status]
-        if fill is None:
-            return
-        problems = [names[name] for name in self._problem_columns(outcome) if name in names]
-        text = _words(outcome)
-        for column in problems or [status]:
-            cell = sheet.cell(outcome.row_number, column)
-            _fill(cell, fill)
-            if not isinstance(cell, MergedCell):
-                self._comments += 1
-                if self._comments <= MOST_COMMENTS:
-                    _comment(cell, text)
-        if problems:
-            _fill(sheet.cell(outcome.row_number, status), fill)
-
-    def _problem_columns(self, outcome: Outcome) -> Sequence[str]:
-        """Return the columns that the outcome names, else the filled columns that its code is about."""
-        if outcome.columns:
-            return outcome.columns
-        code = outcome.warnings[0] if outcome.status is Status.SUCCEEDED else outcome.code
-        concerns = lookup(code).concerns
-        fields = {"identifier": IDENTIFIERS, "custom_fields": ("preference", "preference_name", "preference_value")}
-        wanted = fields.get(concerns, (concerns,))
-        empty = self._blank.get(outcome.row_number, frozenset())
-        return [use.column for use in self._mapping.columns if use.field in wanted and use.column not in empty]
+        job = AnnotatedJob(
+            path=str(self._source.file.resolve()),
+            target=str(path.resolve()),
+            sheet=self._source.sheet,
+            header_row=self._source.header_row,
+            columns=self._source.columns,
+            uses=self._mapping.columns,
+            outcomes=self._outcomes,
+            blank=self._blank,
+            cells=self._cells,
+            beside=self._beside,
+            most_memory=MOST_MEMORY,
+            address_space=ADDRESS_SPACE,
+            most_comments=MOST_COMMENTS,
+        )
+        answer = _answer(job)
+        if answer.errno:
+            raise OSError(answer.errno, os.strerror(answer.errno), str(path))
+        self.note = answer.note
+        return answer.written
 
 
-def _words(outcome: Outcome) -> str:
-    """Return the comment on a row: what happened and what to do."""
-    if outcome.status is not Status.SUCCEEDED:
-        return f"{message_of(outcome)}. {advice_of(outcome)} (code {outcome.code})"
-    return " ".join([*map(_warning, outcome.warnings), advice_of(outcome)])
-
-
-def _warning(warning: str) -> str:
-    """Return a warning as a sentence. It is a code of the API, or a text of the server."""
-    if warning.isdecimal():
-        return f"Warning {warning}: {lookup(warning).meaning}."
-    return f"Warning: {warning.removesuffix('.')}."
+def _answer(job: AnnotatedJob) -> AnnotatedAnswer:
+    """The answer of the child; a child that was ended by its limits needed too much."""
+    environ = child_environ(os.environ, _KEPT_ENVIRONMENT)
+    try:
+        done = subprocess.run(
+            child_command("importer.reporter.annotated_child"),
+            input=msgspec.msgpack.encode(job),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            # Threads of a library for numbers would take the address space.
+            env={**environ, "OPENBLAS_NUM_THREADS": "1"},
+            timeout=LONGEST,
+            check=False,
+        )
+        return msgspec.msgpack.decode(done.stdout, type=AnnotatedAnswer)
+    except (subprocess.TimeoutExpired, msgspec.DecodeError):
+        return AnnotatedAnswer(False, TOO_LARGE)
 
 
 def _size(path: Path) -> int | None:
@@ -222,102 +123,3 @@ def _size(path: Path) -> int | None:
             return sum(part.file_size for part in archive.infolist() if _PARTS.fullmatch(part.filename))
     except (OSError, zipfile.BadZipFile):
         return None
-
-
-def _lost(path: Path, book: openpyxl.Workbook) -> str:
-    """Return what openpyxl does not carry over, as a list in words. Pictures need Pillow."""
-    kept = any(getattr(sheet, "_images", ()) for sheet in book.worksheets)
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        lost = [word for word, part in _NOT_CARRIED.items() if any(part.match(name) for name in names)]
-        inside = [
-            word
-            for word, (part, mark) in _NOT_CARRIED_INSIDE.items()
-            if any(part.match(name) and mark in _read(archive, name) for name in names)
-        ]
-    words = [word for word in [*lost, *inside] if word != "pictures" or not kept]
-    return ", ".join(words[:-1]) + (" and " if words[1:] else "") + words[-1] if words else ""
-
-
-def _read(archive: zipfile.ZipFile, name: str) -> bytes:
-    with archive.open(name) as part:
-        return part.read(MOST_XML)
-
-
-def _result_positions(sheet: Worksheet, header: int, names: dict[str, int]) -> dict[str, int]:
-    """Return the positions of the result columns: those of an earlier report, else right of all cells."""
-    result = {}
-    following = _last_column(sheet) + 1
-    neighbour = sheet.cell(header, max(place for place in names.values() if place is not None))
-    for name in RESULT_COLUMNS:
-        column = names.get(name)
-        if column is None:
-            column, following = following, following + 1
-            _head(sheet.cell(header, column, name), like=neighbour)
-            sheet.column_dimensions[get_column_letter(column)].width = _WIDTHS.get(name, 12)
-        result[name] = column
-    return result
-
-
-def _head(cell: Any, like: Any) -> None:
-    """Copy the style of the sheet's own header, in bold."""
-    cell._style = copy(like._style)
-    font: Font = copy(like.font)
-    font.b = True
-    cell.font = font
-
-
-def _last_column(sheet: Worksheet) -> int:
-    """Return the last column with a value. Formats alone can reach the edge of the sheet."""
-    return max((column for (_, column), cell in sheet._cells.items() if cell.value is not None), default=1)
-
-
-def _clean(sheet: Worksheet) -> None:
-    """Remove the highlights and comments of an earlier report: fixed cells must not keep them."""
-    marks = {_PROBLEM.start_color.rgb, _WARNING.start_color.rgb}
-    for cell in sheet._cells.values():  # the public iterators create a cell for every position of the grid
-        if isinstance(cell, MergedCell):
-            continue
-        if cell.comment is not None and _MARK in cell.comment.text:
-            _comment(cell, "")
-        if cell.has_style and cell.fill.start_color.rgb in marks:
-            cell.fill = _NO_FILL
-
-
-def _put(cell: Any, text: str, style: Any) -> None:
-    """Write the cell as text. The style is shared: one per cell doubles the memory."""
-    if not isinstance(cell, MergedCell):
-        cell.value = ILLEGAL_CHARACTERS_RE.sub("", text) or None
-        cell.data_type = "s" if text else "n"
-        cell._style = style
-
-
-def _text_style(sheet: Worksheet) -> Any:
-    """Return the style of a text cell, registered with the workbook."""
-    cell: Any = Cell(sheet, 1, 1)
-    cell.number_format = "@"
-    return cell._style
-
-
-def _fill(cell: Any, fill: PatternFill) -> None:
-    cell._style = copy(cell._style)  # it may be shared
-    cell.fill = fill
-
-
-def _comment(cell: Cell, text: str) -> None:
-    """Write a comment below the user's own; without a text, keep only the user's."""
-    own, author = "", "importer"
-    if cell.comment is not None:
-        own, author = cell.comment.text.partition(_MARK)[0].strip(), cell.comment.author or author
-    parts = [own] if own else []
-    if text:
-        parts.append(_MARK + ILLEGAL_CHARACTERS_RE.sub("", text))
-    cell.comment = Comment("\n\n".join(parts), author, height=140, width=320) if parts else None
-
-
-def _make_filterable(sheet: Worksheet, header: int, last: int) -> None:
-    """Freeze the header and add a filter, for example by `_status`."""
-    frozen = re.match(r"[A-Z]+", sheet.freeze_panes or "A")
-    sheet.freeze_panes = f"{frozen[0] if frozen else 'A'}{header + 1}"
-    if not sheet.tables:  # a table has its own filter; a second one makes the workbook unreadable
-        sheet.auto_filter.ref = f"A{header}:{get_column_letter(sheet.max_column)}{last}"

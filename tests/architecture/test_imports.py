@@ -87,7 +87,7 @@ DOORS = {
 #: The parsing child lives for one file and loads the parser of that file only: each costs time and memory. What the
 #: extras bring is loaded where it is used: most installations have none of them. Reports of a CSV need no library for
 #: workbooks.
-LATE = ("reader.workbook_child", "nightly.remote", "nightly.notices", "telemetry.metrics")
+LATE = ("reader.workbook_child", "reporter.annotated_child", "nightly.remote", "nightly.notices", "telemetry.metrics")
 
 
 def name_of(path: Path) -> str:
@@ -237,7 +237,7 @@ def test_the_folder_is_the_design_card() -> None:
 
 
 #: The faces, the process's edges, and the modules that start children with its environment.
-READS_ENVIRONMENT = ("cli", "library", "web", "reader.workbook")
+READS_ENVIRONMENT = ("cli", "library", "web", "reader.workbook", "reporter.annotated")
 
 
 def test_the_environment_is_passed_in() -> None:

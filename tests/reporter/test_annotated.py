@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -211,19 +212,92 @@ def test_what_only_excel_can_hold_is_named_without_warnings_of_a_library(tmp_pat
     )
 
 
-def test_a_workbook_that_cannot_be_marked_still_gets_its_other_reports(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def changed(path: Path, part: str, before: str, more: str) -> Path:
+    """The workbook with `more` before the first `before` in a part; a part that is missing is made of `more`."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    text = parts.get(part, b"").decode()
+    assert before in text
+    parts[part] = (text.replace(before, more + before, 1) if before else more).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_workbook_that_cannot_be_marked_still_gets_its_other_reports(tmp_path: Path) -> None:
     """openpyxl may fail where the reader does not."""
-
-    def stumble(*_: object, **__: object) -> None:
-        raise KeyError("no such part")
-
-    path = uploaded(tmp_path / "u.xlsx")
-    monkeypatch.setattr(openpyxl, "load_workbook", stumble)
+    unknown = '<dataValidations><dataValidation type="colour" sqref="A1"/></dataValidations>'
+    path = changed(uploaded(tmp_path / "u.xlsx"), "xl/worksheets/sheet2.xml", "<pageMargins", unknown)
     written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
     assert list(written.reports) == ["results.csv", "failed.xlsx"]
     assert "no annotated.xlsx for this workbook" in written.notes[0]
+
+
+SHEET = ("xl/worksheets/sheet2.xml", "<pageMargins")
+WHOLE = '<mergeCells count="1"><mergeCell {}/></mergeCells>'
+
+
+@pytest.mark.parametrize(
+    ("words", "part", "before", "more"),
+    [
+        ("merged cells", *SHEET, WHOLE.format('ref="A1:XFD1048576"')),
+        ("merged cells", *SHEET, WHOLE.format('ref="A:XFD"')),
+        ("merged cells", *SHEET, WHOLE.format("ref = '$a$1:xfd1048576'")),
+        ("merged cells", *SHEET, WHOLE.format('ref="A1&#58;XFD1048576"')),
+        ("merged cells", *SHEET, WHOLE.format("").replace("/>", 'ref="A1:Z9"/>' + '<mergeCell ref="A9:Z99"/>' * 9)),
+        ("data validations", *SHEET, '<dataValidation type="list" sqref="A1"/>' * 900),
+        ("conditional formats", *SHEET, '<conditionalFormatting sqref="A1"><cfRule/></conditionalFormatting>' * 900),
+        ("links", *SHEET, '<hyperlink ref="A1"/>' * 3000),
+        ("rows", "xl/worksheets/sheet2.xml", "</sheetData>", '<row r="9" ht="1"/>' * 8000),
+        ("column widths", "xl/worksheets/sheet2.xml", "<sheetData", '<col min="9" max="9"/>' * 4000),
+        ("formats", "xl/styles.xml", "</cellXfs>", "<xf/>" * 3000),
+        ("defined names", "xl/workbook.xml", "<calcPr", '<definedName name="a">1</definedName>' * 3000),
+        ("comments", "xl/comments/comment9.xml", "", '<comment ref="A1"/>' * 500),
+        ("drawings", "xl/drawings/drawing9.xml", "", "<xdr:twoCellAnchor/>" * 400),
+        ("elements", "xl/pivotCache/pivotCacheRecords1.xml", "", '<x v="1"/>' * 9000),
+        ("pictures", "xl/media/image9.png", "", "x" * 3_000_000),
+    ],
+)
+def test_a_workbook_with_too_much_of_anything_comes_as_failed_rows_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, part: str, before: str, more: str
+) -> None:
+    """1 KiB of one merged range took 4.3 GB. What is counted before anything is loaded is named in the note."""
+    monkeypatch.setattr(annotated, "MOST_MEMORY", 5_000_000)
+    path = uploaded(tmp_path / "u.xlsx")
+    assert "annotated.xlsx" in report(tmp_path / "before", path, outcomes(r5=failed(5, "816"))).reports
+    written = report(tmp_path / "run", changed(path, part, before, more), outcomes(r5=failed(5, "816")))
+    assert list(written.reports) == ["results.csv", "failed.xlsx"]
+    assert f"too many {words};" in written.notes[0]
+
+
+@pytest.mark.parametrize(("limit", "value"), [("ADDRESS_SPACE", 200 << 20), ("LONGEST", 1.0)])
+def test_what_is_not_counted_ends_at_the_limits_of_the_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
+) -> None:
+    """It costs the annotated workbook, never the run."""
+    monkeypatch.setattr(annotated, "MOST_MEMORY", 1 << 60)
+    monkeypatch.setattr(annotated, limit, value)
+    path = changed(uploaded(tmp_path / "u.xlsx"), *SHEET, WHOLE.format('ref="A1:XFD1048576"'))
+    written = report(tmp_path / "run", path, outcomes(r5=failed(5, "816")))
+    assert list(written.reports) == ["results.csv", "failed.xlsx"]
+    assert written.notes[0].startswith("There is no annotated.xlsx because the workbook is too large")
+    assert not [file for file in (tmp_path / "run").iterdir() if file.name not in ("results.csv", "failed.xlsx")]
+
+
+def test_the_child_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads an untrusted file."""
+    seen: list[dict[str, str]] = []
+    run = subprocess.run
+
+    def watched(*words: Any, **options: Any) -> Any:
+        seen.append(options["env"])
+        return run(*words, **options)
+
+    monkeypatch.setenv("IMPORTER_PASSWORD", "secret")
+    monkeypatch.setattr(subprocess, "run", watched)
+    report(tmp_path / "run", uploaded(tmp_path / "u.xlsx"), outcomes(r5=failed(5, "816")))
+    assert len(seen) == 1 and not [name for name in seen[0] if name.startswith("IMPORTER")]
 
 
 def test_uploaded_again_it_has_the_same_columns_and_rows(tmp_path: Path) -> None:

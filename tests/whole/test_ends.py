@@ -93,7 +93,7 @@ def test_control_characters_in_names_do_not_reach_the_terminal(terminal: Termina
         assert ended.code == 0
         assert "]0;b" in ended.out
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", ended.out + ended.err)
-    write_csv(terminal.folder / name, (*HEADER, "Remarks\x9b1m\x1b[1m"), [(*row, "a\x1b[31m\x9b1m") for row in GOOD])
+    write_csv(terminal.folder / name, (*HEADER, "Remarks\x9b1m\x1b[1m"), (*GOOD, "a\x1b[31m\x9b1m"))
     ended = terminal.type("map", name)
     assert (ended.code, "Remarks" in ended.out) == (0, True)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", ended.out + ended.err)
