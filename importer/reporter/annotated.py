@@ -26,7 +26,7 @@ MOST_XML = 16 * 1024 * 1024
 #: Bytes that the loaded workbook may need, as estimated from its tags.
 MOST_MEMORY = 384 * 1024 * 1024
 #: Bytes of address space of the child, and seconds of a wall clock. The largest workbook takes 10.
-ADDRESS_SPACE, LONGEST = 1 << 30, 180.0
+ADDRESS_SPACE, LONGEST = 1 << 30, 300.0
 
 _PARTS = re.compile(r"xl/(worksheets/[^/]+|sharedStrings)\.xml", re.IGNORECASE)
 #: The child meets untrusted files and must not see secrets.

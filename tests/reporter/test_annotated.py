@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import zipfile
 from pathlib import Path
@@ -16,9 +17,11 @@ from openpyxl.styles import Font
 from openpyxl.worksheet.table import Table
 
 from importer.capillary.codes import lookup
+from importer.errors import JournalError
 from importer.model import RESULT_COLUMNS, Outcome, Status
 from importer.reader import SourceOptions, open_source
 from importer.reporter import annotated
+from importer.reporter.annotated_job import AnnotatedAnswer
 from tests.support.reading import table_of
 from tests.support.reporting import AT, by_row, mapping, outcomes, read_csv, uploaded, write_files
 from tests.support.reporting import failed_row as failed
@@ -283,6 +286,14 @@ def test_what_is_not_counted_ends_at_the_limits_of_the_child(
     assert list(written.reports) == ["results.csv", "failed.xlsx"]
     assert written.notes[0].startswith("There is no annotated.xlsx because the workbook is too large")
     assert not [file for file in (tmp_path / "run").iterdir() if file.name not in ("results.csv", "failed.xlsx")]
+
+
+def test_a_disk_that_fails_under_the_child_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under any other report: with 7, not with a note."""
+    full = AnnotatedAnswer(False, errno=errno.ENOSPC)
+    monkeypatch.setattr(annotated, "_answer", lambda job: full)
+    with pytest.raises(JournalError):
+        report(tmp_path / "run", uploaded(tmp_path / "u.xlsx"), outcomes(r5=failed(5, "816")))
 
 
 def test_the_child_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1826,6 +1826,59 @@ MID_RUN = (
     ),
 )
 
+#: What openpyxl makes of a foreign workbook.
+ANNOTATED = (
+    out(
+        "annotated: what a workbook needs is counted before it is loaded",
+        "annotated_child._Copy.write",
+        "job.cells is None and (many := too_much(Path(job.path), job.most_memory))",
+        "(many := '')",
+        "test_annotated::test_a_workbook_with_too_much_of_anything_comes_as_failed_rows_only",
+    ),
+    out(
+        "annotated: each cell of a merged range counts",
+        "annotated_cost._add",
+        "_MERGED_CELL * (sum(areas) + unknown * _LAST_ROW * _LAST_COLUMN)",
+        "0",
+        "test_annotated::test_a_workbook_with_too_much_of_anything_comes_as_failed_rows_only",
+    ),
+    out(
+        "annotated: a merged range that cannot be read counts as a whole sheet",
+        "annotated_cost._add",
+        "unknown * _LAST_ROW * _LAST_COLUMN",
+        "0",
+        "test_annotated::test_a_workbook_with_too_much_of_anything_comes_as_failed_rows_only",
+    ),
+    out(
+        "annotated: the child has limited memory",
+        "annotated_child.limit_resources",
+        "resource.setrlimit(resource.RLIMIT_AS, (memory, memory))",
+        "",
+        "test_annotated::test_what_is_not_counted_ends_at_the_limits_of_the_child",
+    ),
+    out(
+        "annotated: the child has limited time",
+        "annotated._answer",
+        "subprocess.TimeoutExpired",
+        "ZeroDivisionError",
+        "test_annotated::test_what_is_not_counted_ends_at_the_limits_of_the_child",
+    ),
+    out(
+        "annotated: a disk that fails under the child ends the run",
+        "Annotations.write",
+        "raise OSError(answer.errno, ..., ...)",
+        "pass",
+        "test_annotated::test_a_disk_that_fails_under_the_child_ends_the_run",
+    ),
+    out(
+        "annotated: the child sees no secret",
+        "annotated._answer",
+        "child_environ(os.environ, _KEPT_ENVIRONMENT)",
+        "child_environ(os.environ)",
+        "test_annotated::test_the_child_sees_no_secret",
+    ),
+)
+
 #: Texts that a spreadsheet program or a terminal would run.
 RUNNABLE = (
     out(
@@ -2113,6 +2166,7 @@ REMOVALS: tuple[Removal, ...] = (
     *CONTENT,
     *OTHERS,
     *SHEETS,
+    *ANNOTATED,
     *RUNNABLE,
     *LEASES,
     *LEDGER,
