@@ -15,16 +15,20 @@ import msgspec
 from importer.errors import ExitCode, ImporterError, SettingsError, internal_error, worse
 from importer.journal import Run
 from importer.nightly.claims import Claim, ProfileFolder, folder_name
-from importer.nightly.inbox import Inbox, Seen, day_of, in_window, missing_file, read_inbox
+from importer.nightly.inbox import Inbox, Seen, day_of, in_window, is_expected, missing_file, read_inbox, why_odd
+from importer.nightly.intake import Intake
+from importer.nightly.load_log import LoadLog
 from importer.nightly.locations import Locations
 from importer.nightly.lock import exclusive
 from importer.nightly.metrics import write_metrics
+from importer.nightly.names import shown
 from importer.nightly.notices import send
 from importer.nightly.one_file import FileLoader
 from importer.nightly.remote import LocationAccess
 from importer.nightly.state import (
     ENDS_THE_LOAD,
-    REASONS,
+    KEPT,
+    ODD,
     FileResult,
     LoadReport,
     Memory,
@@ -70,17 +74,17 @@ class NightlyLoad:
         self._settings = settings
         self._nightly = settings.nightly
         self._mistakes = mistakes
-        self._log = log.bind(profile=settings.profile)
+        log = log.bind(profile=settings.profile)
+        self._log = LoadLog(log)
         self._woken = threading.Event()
         self._sleep = sleep or self._woken.wait
-        watch = LogObserver(self._log, world.observer, world.clock)
+        watch = LogObserver(log, world.observer, world.clock)
         self._world = msgspec.structs.replace(world, observer=watch)
         self._reports = Path(settings.reports_dir)
         access = LocationAccess(world.environ, self._nightly.key_file, self._nightly.known_hosts)
         self._locations = Locations(self._nightly, access)
         self._files = FileLoader(settings, self._world, watch, self._locations)
-        #: Event → the fact that was logged last: `--watch` loads 1,440 times a day.
-        self._logged: dict[str, object] = {}
+        self._intake = Intake(self._locations, self._nightly.marker, world.wall)
 
     def once(self) -> LoadReport:
         """Load every complete file. Raises `Busy` when another process runs the nightly load of the profile."""
@@ -95,13 +99,13 @@ class NightlyLoad:
         with exclusive(self._settings, self._mistakes) as blocked:
             while not self._world.stopper.asked:
                 found = self._load(blocked, settles=False)
-                if found.files or self._is_news("shown", (found.exit_code, found.notes, found.missing)):
+                if self._log.is_worth_showing("shown", found, found.notes):
                     show(found)
                 worst = worse(worst, found.exit_code)
                 if blocked is not None:
                     break
                 if not self._world.stopper.asked:
-                    ended_early = found.exit_code and ExitCode(found.exit_code) in ENDS_THE_LOAD
+                    ended_early = found.exit_code and ExitCode(found.exit_code) in ENDS_THE_LOAD | {ExitCode.INTERNAL}
                     self._sleep(WATCH_AFTER_PROBLEM if ended_early else WATCH_EVERY)
         return worst
 
@@ -119,7 +123,7 @@ class NightlyLoad:
         found = with_later(found, later)
         found = with_later(found, [self._write_metrics(found, [*steps, *later])])
         self._locations.close()
-        self._log_end(found, always=settles)
+        self._log.load_ends(found, always=settles)
         return found
 
     # ------------------------------------------------------------------------------------------------ the files
@@ -133,18 +137,18 @@ class NightlyLoad:
             memory = folder.memory()
             if blocked is not None:
                 raise blocked
-            for step in self._steps(folder, memory.seen, settles):
+            for step in self._steps(folder, memory, settles):
                 steps.append(step)  # noqa: PERF402 - an error later must not lose the steps before it
             steps += self._expected(remembered(memory, steps), steps)
             if self._world.stopper.asked:
                 steps.append(Step(ExitCode.INTERRUPTED))
         except ImporterError as error:
-            steps.append(self._problem(error))
+            steps.append(self._log.problem(error))
         except Exception as error:
-            steps.append(self._problem(internal_error(error)))
+            steps.append(self._log.problem(internal_error(error)))
         return remembered(memory, steps), steps
 
-    def _steps(self, folder: ProfileFolder, seen: dict[str, Seen], settles: bool) -> Iterator[Step]:
+    def _steps(self, folder: ProfileFolder, memory: Memory, settles: bool) -> Iterator[Step]:
         settings, wall = self._settings, self._world.wall
         now = wall()
         closes = now + int(seconds_until(settings.until, now, settings.time_zone) * 1000) if settings.until else None
@@ -162,44 +166,64 @@ class NightlyLoad:
                 yield Step(code)
                 continue
             yield (step := self._load_file(folder, claim, closes))
+            memory = remembered(memory, [step])
             results += step.files
-        inbox = Inbox(seen=seen)
-        for inbox in self._listings(folder, seen, settles and is_open):
-            yield Step(seen=inbox.seen)
+        inbox = Inbox(seen=memory.seen)
+        for inbox in self._listings(folder, memory, settles and is_open):
+            yield Step(seen=inbox.seen, kept=inbox.kept)
         yield Step(incomplete=inbox.incomplete)
+        yield self._odd(inbox)
         for entry in inbox.complete:
             if (code := held()) is not None:
-                yield Step(code, left=(entry.name,))
+                yield Step(code, left=(shown(entry.name),))
                 continue
-            taken = folder.take(self._locations.get("inbox"), entry, self._nightly.marker, wall())
+            taken = self._intake.take(folder, entry)
+            if isinstance(taken, FileResult):
+                yield self._not_taken(taken)
+                continue
             yield Step(taken=entry.name)
             if taken is None:
-                self._log.info("file changed during the copy", file=entry.name)
-                yield Step(left=(entry.name,))
+                self._log.log.info("file changed during the copy", file=shown(entry.name))
+                yield Step(left=(shown(entry.name),))
                 continue
             yield self._arrival(taken)
             yield (step := self._load_file(folder, taken, closes))
             results += step.files
 
-    def _listings(self, folder: ProfileFolder, seen: dict[str, Seen], settles: bool) -> Iterator[Inbox]:
+    def _listings(self, folder: ProfileFolder, memory: Memory, settles: bool) -> Iterator[Inbox]:
         """One listing of the inbox, or two: new files get the time to settle once."""
         claimed = {claim.entry for claim in folder.claims()}
 
         def listing(seen: dict[str, Seen]) -> Inbox:
             entries = self._locations.get("inbox").list()
-            return read_inbox(entries, seen, claimed, self._nightly, self._world.wall())
+            return read_inbox(entries, seen, claimed, self._nightly, self._world.wall(), memory.kept)
 
-        yield (inbox := listing(seen))
-        if inbox.incomplete and settles and not self._nightly.marker and self._nightly.settle:
+        yield (inbox := listing(memory.seen))
+        if inbox.incomplete and settles and self._nightly.settle:
             self._sleep(self._nightly.settle)
             yield (inbox := listing(inbox.seen))
-        if self._is_news("file is not complete", inbox.incomplete):
-            for name in inbox.incomplete:
-                self._log.info("file is not complete", file=name)
+        self._log.incomplete(inbox.incomplete)
+
+    def _odd(self, inbox: Inbox) -> Step:
+        """Report entries that are never opened."""
+        notes = tuple(map(why_odd, inbox.odd))
+        self._log.notes("odd", notes)
+        return Step(reasons=(ODD,) if notes else (), notes=notes)
+
+    def _not_taken(self, result: FileResult) -> Step:
+        self._log.file_ends(result)
+        if not result.moved_to:
+            return Step(result.exit_code, files=(result,), left=(result.name,))
+        arrived = self._arrived(result.name, self._world.wall())
+        return Step(result.exit_code, files=(result,), taken=result.name, arrived=arrived)
 
     def _arrival(self, claim: Claim) -> Step:
-        day = day_of(claim.name, claim.taken_at, self._nightly, self._settings.time_zone)
-        return Step(arrived=(day, claim.name))
+        return Step(arrived=self._arrived(claim.name, claim.taken_at))
+
+    def _arrived(self, name: str, at: int) -> tuple[str, str] | None:
+        if not is_expected(name):
+            return None
+        return day_of(name, at, self._nightly, self._settings.until, self._settings.time_zone), name
 
     def _load_file(self, folder: ProfileFolder, claim: Claim, closes: int | None) -> Step:
         """Import or resume one file, then deliver it."""
@@ -210,20 +234,17 @@ class NightlyLoad:
             self._locations.close()
         problem = Step()
         try:
-            result = self._files.deliver(folder, claim, result)
+            delivery = self._files.deliver(folder, claim, result)
+            result = delivery.result
+            if delivery.note:
+                self._log.log.warning("note", text=delivery.note)
+                problem = Step(reasons=(KEPT,), notes=(delivery.note,), stays=delivery.stays)
         except ImporterError as error:
             # The claim is kept: the next load delivers it.
-            problem = self._problem(error)
-        log = self._log.info if result.exit_code == ExitCode.OK else self._log.warning
-        log(
-            "file ends",
-            file=claim.name,
-            run=result.run_id,
-            what=result.what,
-            exit_code=result.exit_code,
-            moved_to=result.moved_to,
-            text=result.message,
-        )
+            problem = self._log.problem(error)
+        except Exception as error:
+            problem = self._log.problem(internal_error(error))
+        self._log.file_ends(result)
         return msgspec.structs.replace(
             problem,
             exit_code=worse(problem.exit_code, result.exit_code),
@@ -235,6 +256,7 @@ class NightlyLoad:
         """A step for the expected file when it is missing past its time."""
         missing = missing_file(
             self._nightly,
+            self._settings.until,
             self._world.wall(),
             self._settings.time_zone,
             arrived=memory.arrived,
@@ -243,8 +265,8 @@ class NightlyLoad:
         )
         if missing is None:
             return []
-        if self._is_news("file is missing", missing):
-            self._log.error("file is missing", file=missing.name, expected_by=self._nightly.expect_by)
+        if self._log.is_news("file is missing", missing):
+            self._log.log.error("file is missing", file=missing.name, expected_by=self._nightly.expect_by)
         text = missing_text(missing, self._nightly.expect_by)
         return [Step(ExitCode.SOURCE, missing=missing.name, notes=(text,))]
 
@@ -262,9 +284,9 @@ class NightlyLoad:
         insecure = self._settings.insecure
         sent = send(self._nightly.notices, subject, body, self._world.environ, insecure=insecure)
         for failure in sent.failures:
-            self._log.error("notice not sent", text=failure)
+            self._log.log.error("notice not sent", text=failure)
         if sent.accepted:
-            self._log.info("notice sent", text=subject, accepted=sent.accepted)
+            self._log.log.info("notice sent", text=subject, accepted=sent.accepted)
             memory = notified(memory)
         notes = tuple(f"Could not send a notice: {failure}." for failure in sent.failures)
         return memory, Step(notified=sent.accepted, failed_notices=len(sent.failures), notes=notes)
@@ -284,7 +306,7 @@ class NightlyLoad:
             if purges and self._nightly.retention:
                 purge(self._settings, self._nightly.retention, self._world, self._is_own)
         except ImporterError as error:
-            return [self._problem(error, notes)]
+            return [self._log.problem(error, notes)]
         return []
 
     def _is_own(self, run: Run) -> bool:
@@ -296,7 +318,7 @@ class NightlyLoad:
         wrong = write_metrics(path, found, steps, self._world.environ, self._world.wall())
         if not wrong:
             return Step()
-        self._log.error("metrics not written", text=wrong)
+        self._log.log.error("metrics not written", text=wrong)
         return Step(notes=(f"Metrics: {wrong}",))
 
     # ------------------------------------------------------------------------------------------------ helpers
@@ -304,25 +326,3 @@ class NightlyLoad:
     def _listen(self) -> None:
         # A request to stop ends the sleep.
         self._world.stopper.listen(self._woken.set)
-
-    def _problem(self, error: ImporterError, notes: Iterable[str] = ()) -> Step:
-        """The error as a step. It is logged, unless it is among these notes."""
-        if str(error) not in notes:
-            self._log.error("problem", exit_code=int(error.exit_code), text=str(error))
-        return Step(error.exit_code, reasons=(REASONS.get(error.exit_code, "error"),), notes=(str(error),))
-
-    def _log_end(self, found: LoadReport, *, always: bool) -> None:
-        if always or found.files or self._is_news("load ends", (found.exit_code, found.missing, found.waiting)):
-            self._log.info(
-                "load ends",
-                exit_code=found.exit_code,
-                state=found.state,
-                files=len(found.files),
-                waiting=len(found.waiting),
-                missing=found.missing,
-            )
-
-    def _is_news(self, event: str, fact: object) -> bool:
-        """Whether the fact differs from the one logged last for the event."""
-        before, self._logged[event] = self._logged.get(event), fact
-        return before != fact

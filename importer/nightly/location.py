@@ -9,19 +9,19 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 import shutil
+import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Literal, Protocol
 
 import msgspec
 
 from importer.capillary.credentials import secret_of
 from importer.errors import ExitCode, ImporterError, JournalError, SettingsError
-
-#: Names of hidden files, and of files that are still being written.
-_IGNORED = re.compile(r"^[.~]|\.(tmp|part|partial|filepart|crdownload)$|~$", re.IGNORECASE)
+from importer.nightly.names import free_names, shown
 
 
 class LocationUnreachable(ImporterError):
@@ -36,10 +36,26 @@ class LocationDenied(LocationUnreachable):
     exit_code = ExitCode.REFUSED
 
 
+class NotRemoved(LocationDenied):
+    """The file `name` was copied, but cannot be removed where it was. `copied`: the name of the copy."""
+
+    def __init__(self, location: Location, name: str, copied: str, error: BaseException) -> None:
+        super().__init__(
+            f"{shown(name)} cannot be removed from {location.shown} ({kind_of(error)}).",
+            "Remove it, or allow this user to remove files there.",
+        )
+        self.name = name
+        self.copied = copied
+
+
 class HostKeyRejected(LocationUnreachable):
     """The server's key is not the one in the file of known hosts."""
 
     exit_code = ExitCode.SETTINGS
+
+
+#: Only a "file" is ever opened. A link may lead anywhere; a pipe, a socket and a device are "special".
+Kind = Literal["file", "link", "special"]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -48,6 +64,7 @@ class Entry(msgspec.Struct, frozen=True):
     name: str
     size: int
     mark: str
+    kind: Kind = "file"
 
 
 class Location(Protocol):
@@ -55,16 +72,22 @@ class Location(Protocol):
 
     shown: str
 
-    def list(self) -> list[Entry]: ...
-    def entry(self, name: str) -> Entry | None:
-        """None: there is no such file."""
+    def list(self) -> list[Entry]:
+        """Everything but folders and links to folders."""
 
-    def fetch(self, name: str, to: Path) -> None: ...
+    def entry(self, name: str) -> Entry | None:
+        """None: there is no such file. Links are not followed."""
+
+    def fetch(self, name: str, to: Path) -> None:
+        """Copy a file. Links are not followed, and only a regular file is read."""
+
     def put(self, source: Path, name: str) -> None:
         """Write a file, or replace it as a whole. `name` may begin with folders."""
 
-    def move(self, name: str, to: Location) -> str:
-        """Move a file and return its new name: a free one."""
+    def move(self, name: str, to: Location, as_name: str = "") -> str:
+        """Move a file and return its new name: a free one. Raises `NotRemoved` when only its copy succeeded."""
+
+    def remove(self, name: str) -> None: ...
 
     def sub(self, name: str) -> Location: ...
     def close(self) -> None: ...
@@ -105,27 +128,33 @@ def expanded(text: str, environ: Mapping[str, str]) -> str:
     return re.sub(r"\$\{(\w+)\}", value, text)
 
 
-def is_visible(name: str) -> bool:
-    """Whether the nightly load takes files of this name: not hidden, not being written."""
-    return _IGNORED.search(name) is None
-
-
-def free_names(name: str) -> Iterator[str]:
-    """Yield `x.csv`, then `x.2.csv`, `x.3.csv` …"""
-    yield name
-    stem, dot, end = name.partition(".")
-    for number in range(2, 100_000):
-        yield f"{stem}.{number}{dot}{end}"
-
-
 def no_free_name(location: Location, name: str) -> LocationUnreachable:
-    return LocationUnreachable(f"{location.shown} has no free name for {name}.", "Remove old files there.")
+    return LocationUnreachable(f"{location.shown} has no free name for {shown(name)}.", "Remove old files there.")
+
+
+def kind_in(mode: int) -> Kind:
+    """The kind of an entry by its mode. 0: the server gives none, and has regular files only."""
+    if stat.S_ISLNK(mode):
+        return "link"
+    return "file" if stat.S_ISREG(mode) or not mode else "special"
+
+
+def kind_of(error: BaseException) -> str:
+    """What failed, without the message: it may hold names and keys."""
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+
+
+def hidden_name() -> str:
+    """A name that no other process knows, for a file that is still being written."""
+    return f".{secrets.token_hex(8)}.part"
 
 
 def copy_in(source: IO[bytes], to: Path) -> None:
     """Write a copy, readable by its owner only, and sync it. Raises `JournalError` when the disk is full."""
     try:
-        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        to.unlink(missing_ok=True)
+        # Exclusive: what another process puts in its place is neither followed nor overwritten.
+        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
             file.flush()
             os.fsync(file.fileno())
@@ -135,18 +164,22 @@ def copy_in(source: IO[bytes], to: Path) -> None:
         raise
 
 
-def transfer(here: Location, name: str, to: Location, remove: Callable[[], object]) -> str:
+def transfer(here: Location, name: str, to: Location, as_name: str = "") -> str:
     """Move a file between two kinds of location: copy it, compare the sizes, then remove it here."""
     with tempfile.TemporaryDirectory(prefix="importer-") as scratch:
         copy = Path(scratch) / "file"
         here.fetch(name, copy)
         size = copy.stat().st_size
-        free = next(free for free in free_names(name) if to.entry(free) is None)
+        free = next(free for free in free_names(as_name or name) if to.entry(free) is None)
         to.put(copy, free)
     arrived = to.entry(free)
     if arrived is None or arrived.size != size:
         raise LocationUnreachable(
-            f"The copy of {name} in {to.shown} is incomplete.", f"Remove it. The original is still in {here.shown}."
+            f"The copy of {shown(name)} in {to.shown} is incomplete.",
+            f"Remove it. The original is still in {here.shown}.",
         )
-    remove()
+    try:
+        here.remove(name)
+    except LocationUnreachable as error:
+        raise NotRemoved(here, name, free, error.__cause__ or error) from error
     return free

@@ -16,6 +16,8 @@ from importer.errors import ExitCode, ImporterError, SettingsError, internal_err
 from importer.journal import Journal, Run
 from importer.model import RunSummary
 from importer.nightly.claims import Claim, ProfileFolder
+from importer.nightly.intake import put_reason
+from importer.nightly.location import Entry, LocationDenied, NotRemoved
 from importer.nightly.locations import Locations
 from importer.nightly.state import FINISHED, FileResult, RunEnd, result_of
 from importer.pipeline import report, resume, run
@@ -23,12 +25,8 @@ from importer.reporter import headline, read_summary
 from importer.runs.job import is_of_another
 from importer.runs.target import organisation_in
 from importer.settings.options import PACE, Settings
-from importer.system.files import write_whole
 from importer.telemetry.log_observer import LogObserver
 from importer.world import World
-
-#: Beside a file in `failed`: NAME.why.txt says why it is there.
-_WHY = "why.txt"
 
 Action = Literal["import", "resume", "deliver", "hold"]
 
@@ -41,6 +39,14 @@ def action_for(known: Run | None) -> Action:
         # Resumed automatically, a run that max-errors stopped would send the failing rows again at every load.
         return "hold" if known.exit_code == ExitCode.TOO_MANY_ERRORS else "resume"
     return "deliver" if known.exit_code in FINISHED else "import"
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """The result of a delivered file. `stays`: what could not be removed from the inbox. `note`: why."""
+
+    result: FileResult
+    stays: tuple[Entry, ...] = ()
+    note: str = ""
 
 
 class FileLoader:
@@ -66,7 +72,20 @@ class FileLoader:
             return FileResult(claim.name, what, int(error.exit_code), message=str(error)), None
         except Exception as error:
             message = str(internal_error(error))
+            if self._is_of_the_file(claim, error):
+                return FileResult(claim.name, "unreadable", int(ExitCode.SOURCE), message=message), None
             return FileResult(claim.name, "stopped", int(ExitCode.INTERNAL), message=message), None
+
+    def _is_of_the_file(self, claim: Claim, error: Exception) -> bool:
+        """Whether an unexpected error belongs to the file: it was being opened, and no run of it has begun."""
+        if isinstance(error, OSError | ImportError):
+            return False  # of this machine, or of the installation
+        try:
+            with self._journal() as journal:
+                known = journal.of_source(str(claim.path))
+        except ImporterError:
+            return False
+        return known is None or known.finished
 
     def _load(self, claim: Claim, world: World) -> tuple[FileResult, RunEnd | None]:
         path = str(claim.path)
@@ -136,7 +155,7 @@ class FileLoader:
 
     # ------------------------------------------------------------------------------------------------ the delivery
 
-    def deliver(self, folder: ProfileFolder, claim: Claim, result: FileResult) -> FileResult:
+    def deliver(self, folder: ProfileFolder, claim: Claim, result: FileResult) -> Delivery:
         """Put the reports into the outbox, move the file, and keep its copy with its run.
 
         A file whose run is to be resumed stays where it is, and so does its claim.
@@ -145,17 +164,14 @@ class FileLoader:
         if result.run_id and self._settings.nightly.outbox:
             self._put_reports(result.run_id)
         if code not in FINISHED and code is not ExitCode.SOURCE:
-            return result
-        to, name = (
-            ("", "") if result.what == "given up" else self._move(claim, "done" if code in FINISHED else "failed")
-        )
+            return Delivery(result)
+        where: Literal["done", "failed"] = "done" if code in FINISHED else "failed"
+        to, name, stays, note = self._move(claim, where) if result.what != "given up" else ("", "", (), "")
         if code is ExitCode.SOURCE and name:
-            why = claim.path.with_name(f".{_WHY}")
-            write_whole(why, f"{result.message}\n".encode())
-            self._locations.get("failed").put(why, f"{name}.{_WHY}")
+            put_reason(self._locations.get("failed"), name, result.message)
         self._close_run(claim, keep_copy=code is not ExitCode.SOURCE)
         folder.release(claim)
-        return msgspec.structs.replace(result, moved_to=f"{to}/{name}" if name else to)
+        return Delivery(msgspec.structs.replace(result, moved_to=f"{to}/{name}" if name else to), stays, note)
 
     def _put_reports(self, run_id: str) -> None:
         folder = self._reports / run_id
@@ -164,18 +180,27 @@ class FileLoader:
         for name in sorted(names, key=lambda name: name == "summary.json"):
             self._locations.get("outbox").put(folder / name, f"{run_id}/{name}")
 
-    def _move(self, claim: Claim, to: Literal["done", "failed"]) -> tuple[str, str]:
-        """Move the file out of the inbox: (location, new name). The name is "" when it is not in the inbox, both are
-        "" when the inbox has another file of that name."""
+    def _move(self, claim: Claim, to: Literal["done", "failed"]) -> tuple[str, str, tuple[Entry, ...], str]:
+        """Move the file out of the inbox: (location, new name, what stays in the inbox, why).
+
+        The name is "" when it is not in the inbox, both are "" when the inbox has another file of that name, or when
+        the file may not be moved.
+        """
         inbox, location = self._locations.get("inbox"), self._locations.get(to)
         if inbox.entry(claim.name) is None:
-            return to, ""
+            return to, "", (), ""
         if not self._is_in_inbox(claim):
-            return "", ""
-        # The marker first: alone, it would mark the next file of that name as complete.
-        if claim.marker and inbox.entry(claim.marker) is not None:
-            inbox.move(claim.marker, location)
-        return to, inbox.move(claim.name, location)
+            return "", "", (), ""
+        try:
+            # The marker first: alone, it would mark the next file of that name as complete.
+            if claim.marker and inbox.entry(claim.marker) is not None:
+                inbox.move(claim.marker, location)
+            return to, inbox.move(claim.name, location), (), ""
+        except LocationDenied as error:
+            stays = tuple(entry for entry in inbox.list() if entry.name in (claim.name, claim.marker))
+            note = f"{claim.name} was processed and stays in the inbox. It is not imported again. {error}"
+            copied = error.copied if isinstance(error, NotRemoved) and claim.name == error.name else ""
+            return (to if copied else ""), copied, stays, note
 
     def _close_run(self, claim: Claim, *, keep_copy: bool) -> None:
         """Finish the file's run for good, and move the copy of the file into the run's folder."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -18,12 +19,14 @@ from importer.nightly.location import (
     Location,
     LocationDenied,
     LocationUnreachable,
+    NotRemoved,
     copy_in,
     expanded,
-    free_names,
+    kind_of,
     no_free_name,
     transfer,
 )
+from importer.nightly.names import free_names
 
 
 class LocationAccess(msgspec.Struct, frozen=True):
@@ -63,15 +66,21 @@ class RemoteFolder:
 
     def list(self) -> list[Entry]:
         with self._errors():
+            if self._scheme == "sftp":
+                return list(self._system.entries(self._path))
             self._system.invalidate_cache()
             try:
                 found = self._system.ls(self._path, detail=True)
             except FileNotFoundError:
-                if self._scheme == "sftp":
-                    raise
                 self._check_bucket()
                 return []  # a folder of a bucket exists once it holds an object
-            return [_entry(info) for info in found if info["type"] == "file" and _name(info)]
+            entries = [_entry(info, self._name(info)) for info in found if info["type"] == "file"]
+            return [entry for entry in entries if entry.name]
+
+    def _name(self, info: Mapping[str, Any]) -> str:
+        """The name of an object of this folder. "" for the empty object `folder/` that some programs create."""
+        name = str(info["name"]).removeprefix(self._at(""))
+        return "" if "/" in name else name
 
     def _check_bucket(self) -> None:
         """Raise `FileNotFoundError` for a bucket that does not exist: it must not pass for an empty inbox."""
@@ -80,56 +89,68 @@ class RemoteFolder:
 
     def entry(self, name: str) -> Entry | None:
         with self._errors():
-            self._system.invalidate_cache()
             try:
-                return _entry(self._system.info(self._at(name)))
+                if self._scheme == "sftp":
+                    return cast(Entry, self._system.entry(self._at(name)))
+                self._system.invalidate_cache()
+                return _entry(self._system.info(self._at(name)), name)
             except FileNotFoundError:
                 return None
 
     def fetch(self, name: str, to: Path) -> None:
-        with self._errors(), self._system.open(self._at(name), "rb") as source:
-            copy_in(source, to)
-
-    def put(self, source: Path, name: str) -> None:
-        target = self._at(name)
-        with self._errors():
-            if self._scheme != "sftp":
-                self._system.put_file(str(source), target)
-                return
-            self._system.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
-            aside = str(PurePosixPath(target).with_name(f".{PurePosixPath(target).name}.part"))
-            self._system.put_file(str(source), aside)
-            try:
-                self._system.ftp.posix_rename(aside, target)
-            except OSError:
-                # The server lacks OpenSSH's extension; the plain rename fails when the name is in use.
-                if self._system.exists(target):
-                    self._system.ftp.remove(target)
-                self._system.ftp.rename(aside, target)
-
-    def move(self, name: str, to: Location) -> str:
-        if not isinstance(to, RemoteFolder) or to._system is not self._system:
-            return transfer(self, name, to, lambda: self._system.rm_file(self._at(name)))
         with self._errors():
             if self._scheme == "sftp":
+                self._system.fetch(self._at(name), to)
+                return
+            with self._system.open(self._at(name), "rb") as source:
+                copy_in(source, to)
+
+    def put(self, source: Path, name: str) -> None:
+        with self._errors():
+            if self._scheme == "sftp":
+                self._system.put_whole(source, self._at(name))
+            else:
+                self._system.put_file(str(source), self._at(name))
+
+    def move(self, name: str, to: Location, as_name: str = "") -> str:
+        if not isinstance(to, RemoteFolder) or to._system is not self._system:
+            return transfer(self, name, to, as_name)
+        if self._scheme == "sftp":
+            with to._errors():
                 self._system.makedirs(to._path, exist_ok=True)
-            for free in free_names(name):
-                if to.entry(free) is not None:
-                    continue
-                if self._scheme == "sftp":
-                    # The plain rename of SFTP fails when the name is in use.
-                    self._system.ftp.rename(self._at(name), to._at(free))
-                    return free
-                self._system.cp_file(self._at(name), to._at(free))
-                self._remove_copied(name, free, to)
-                return free
+        for free in free_names(as_name or name):
+            if to.entry(free) is None:
+                return self._copy_or_rename(name, to, free)
         raise no_free_name(to, name)
 
-    def _remove_copied(self, name: str, free: str, to: RemoteFolder) -> None:
-        here, there = self.entry(name), to.entry(free)
-        if here is None or there is None or here.size != there.size:
-            raise OSError("the copy is incomplete")
-        self._system.rm_file(self._at(name))
+    def _copy_or_rename(self, name: str, to: RemoteFolder, free: str) -> str:
+        here, there = self._at(name), to._at(free)
+        with self._errors():
+            if self._scheme == "sftp":
+                try:
+                    self._system.rename(here, there)
+                except OSError as error:
+                    if error.errno not in (None, errno.EACCES, errno.EPERM):
+                        raise
+                    # The file may be read, but not removed. A read-only disk has no number in SFTP.
+                    return transfer(self, name, to, free)
+                return free
+            self._system.cp_file(here, there)
+            original, copy = self.entry(name), to.entry(free)
+            if original is None or copy is None or original.size != copy.size:
+                raise OSError("the copy is incomplete")
+            try:
+                self._system.rm_file(here)
+            except Exception as error:  # each store raises its own exceptions
+                raise NotRemoved(self, name, free, error) from error
+            return free
+
+    def remove(self, name: str) -> None:
+        with self._errors():
+            if self._scheme == "sftp":
+                self._system.remove(self._at(name))
+            else:
+                self._system.rm_file(self._at(name))
 
     def _at(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}"
@@ -145,13 +166,9 @@ class RemoteFolder:
             raise _failure(f"Cannot use {self.shown}", error) from error
 
 
-def _entry(info: Mapping[str, Any]) -> Entry:
+def _entry(info: Mapping[str, Any], name: str) -> Entry:
     mark = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified") or info.get("updated")
-    return Entry(_name(info), int(info.get("size") or 0), str(mark or info.get("last_modified") or ""))
-
-
-def _name(info: Mapping[str, Any]) -> str:
-    return PurePosixPath(str(info["name"])).name
+    return Entry(name, int(info.get("size") or 0), str(mark or info.get("last_modified") or ""))
 
 
 def _path_of(scheme: str, address: str, environ: Mapping[str, str]) -> str:
@@ -188,8 +205,7 @@ _REFUSALS = re.compile(r"Authentication|Credential|Permission|Forbidden")
 
 
 def _failure(what: str, error: Exception) -> LocationUnreachable:
-    kind = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-    text = f"{what} ({kind})."
+    text = f"{what} ({kind_of(error)})."
     names = " ".join(base.__name__ for base in type(error).__mro__)
     # paramiko words both cases in its message only.
     if "BadHostKey" in names or "known_hosts" in str(error):

@@ -10,6 +10,7 @@ import msgspec
 from importer.errors import ExitCode, worse
 from importer.model import RunSummary
 from importer.nightly.inbox import Seen
+from importer.nightly.location import Entry
 from importer.system.text import counted
 
 OK, WARNING, CRITICAL = 0, 1, 2
@@ -29,10 +30,13 @@ REASONS: dict[int, str] = {
     ExitCode.TIME: "time",
     ExitCode.BUSY: "busy",
 }
-#: The next file would end the same way: it waits for the next load.
+#: The inbox has links or other entries that are never opened; files could not be removed from it.
+ODD, KEPT = "odd", "kept"
+#: Reasons for a warning. Every other reason is critical, but for the share of rows.
+WARNINGS = frozenset({ODD, KEPT})
+#: The next file would end the same way: it waits for the next load. An internal error may be of one file only.
 ENDS_THE_LOAD = frozenset(
     {
-        ExitCode.INTERNAL,
         ExitCode.SETTINGS,
         ExitCode.REFUSED,
         ExitCode.TEMPORARY,
@@ -53,8 +57,9 @@ class FileResult(msgspec.Struct, frozen=True):
     """How one file ended.
 
     `what`: imported; resumed; delivered (its run had ended before); repeated (the same content was imported before);
-    unreadable; stopped; held (max-errors or the canary stopped its run, which waits for a person); given up (the same,
-    and the file was removed or replaced). `moved_to` "": not moved.
+    unreadable; left (it cannot be read or moved, and stays in the inbox); stopped; held (max-errors or the canary
+    stopped its run, which waits for a person); given up (the same, and the file was removed or replaced). `moved_to`
+    "": not moved.
     """
 
     name: str
@@ -65,6 +70,10 @@ class FileResult(msgspec.Struct, frozen=True):
     message: str = ""
     not_imported_share: float = 0.0
     causes: tuple[str, ...] = ()
+
+
+#: Results of files that the next load finds again, with the same result.
+STANDING = frozenset({"left", "held"})
 
 
 def result_of(name: str, what: str, summary: RunSummary, headline: str) -> FileResult:
@@ -108,7 +117,10 @@ class Step(msgspec.Struct, frozen=True):
     #: To remember: (day, name) of a file that arrived, the inbox's listing, and a file taken out of it.
     arrived: tuple[str, str] | None = None
     seen: dict[str, Seen] | None = None
+    kept: dict[str, Seen] | None = None
     taken: str = ""
+    #: Files that were processed and could not be removed from the inbox.
+    stays: tuple[Entry, ...] = ()
 
 
 class LoadReport(msgspec.Struct, frozen=True):
@@ -176,7 +188,7 @@ def state_after(before: LoadState, found: LoadReport, *, warning: float, critica
 
     `warning`, `critical`: shares of rows of a file that were not imported.
     """
-    levels = dict.fromkeys(found.reasons, CRITICAL)
+    levels = {reason: WARNING if reason in WARNINGS else CRITICAL for reason in found.reasons}
     for result in found.files:
         if result.exit_code in REASONS:
             levels[REASONS[result.exit_code]] = CRITICAL
@@ -187,9 +199,15 @@ def state_after(before: LoadState, found: LoadReport, *, warning: float, critica
         levels["missing"] = CRITICAL
     if found.exit_code == ExitCode.TIME:
         levels["time"] = CRITICAL
-    if not levels and all(result.exit_code == ExitCode.INTERRUPTED for result in found.files):
-        return before
+    if is_idle(found):
+        levels |= {reason: before.level for reason in before.reasons if reason != ODD}
     return LoadState(max(levels.values(), default=OK), tuple(sorted(levels)))
+
+
+def is_idle(found: LoadReport) -> bool:
+    """Whether a load found nothing to do, and nothing wrong."""
+    was_stopped = all(result.exit_code == ExitCode.INTERRUPTED for result in found.files)
+    return was_stopped and not found.missing and found.exit_code != ExitCode.TIME and not {*found.reasons} - {ODD}
 
 
 def with_state(found: LoadReport, state: LoadState) -> LoadReport:
@@ -215,6 +233,8 @@ class Memory(msgspec.Struct, frozen=True):
     """What a profile remembers between loads. The notified state is the one that recipients were notified of."""
 
     seen: dict[str, Seen] = {}
+    #: Files in the inbox that were processed and could not be removed.
+    kept: dict[str, Seen] = {}
     #: Day → name of the file that arrived.
     arrived: dict[str, str] = {}
     level: int = OK
@@ -233,15 +253,18 @@ class Memory(msgspec.Struct, frozen=True):
 
 def remembered(memory: Memory, steps: Iterable[Step]) -> Memory:
     """The memory after these steps."""
-    seen, arrived = dict(memory.seen), dict(memory.arrived)
+    seen, kept, arrived = dict(memory.seen), dict(memory.kept), dict(memory.arrived)
     for step in steps:
         if step.seen is not None:
             seen = dict(step.seen)
+        if step.kept is not None:
+            kept = dict(step.kept)
         seen.pop(step.taken, None)
+        kept |= {entry.name: Seen(entry.size, entry.mark, 0) for entry in step.stays}
         if step.arrived is not None:
             arrived[step.arrived[0]] = step.arrived[1]
-    kept = sorted(arrived)[-_REMEMBERED:]
-    return msgspec.structs.replace(memory, seen=seen, arrived={day: arrived[day] for day in kept})
+    days = sorted(arrived)[-_REMEMBERED:]
+    return msgspec.structs.replace(memory, seen=seen, kept=kept, arrived={day: arrived[day] for day in days})
 
 
 def in_state(memory: Memory, state: LoadState) -> Memory:
@@ -253,7 +276,7 @@ def notified(memory: Memory) -> Memory:
     return msgspec.structs.replace(memory, notified_level=memory.level, notified_reasons=memory.reasons)
 
 
-Notice = Literal["OK again", "failed", "some rows", "only some rows"]
+Notice = Literal["OK again", "failed", "some rows", "only some rows", "attention"]
 
 
 def due_notice(was: LoadState, now: LoadState) -> Notice | None:
@@ -264,4 +287,6 @@ def due_notice(was: LoadState, now: LoadState) -> Notice | None:
         return "OK again"
     if now.level == CRITICAL:
         return "failed"
+    if "rows" not in now.reasons:
+        return "attention"
     return "some rows" if was.level == OK else "only some rows"

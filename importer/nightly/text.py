@@ -11,6 +11,7 @@ _SUBJECTS: dict[Notice, str] = {
     "OK again": "nightly load is OK again",
     "failed": "nightly load failed",
     "some rows": "some rows were not imported",
+    "attention": "the inbox needs attention",
     "only some rows": "nightly load works again, but some rows were not imported",
 }
 
@@ -27,6 +28,8 @@ _SENTENCES = {
     "time": "The time window closed before all rows were imported.",
     "busy": "Another process is using a file.",
     "rows": "Some rows were not imported.",
+    "odd": "The inbox has entries that are not files.",
+    "kept": "Files were processed and could not be removed from the inbox.",
     "missing": "The expected file is missing.",
 }
 

@@ -52,11 +52,11 @@ def test_the_expected_file() -> None:
     """By the clocks of the profile's time zone: in Kolkata the next day has begun."""
     now = at("01:00")  # 19:30 UTC of the day before
     nightly = Nightly(pattern="c-{date:%d%m%Y}.csv")
-    assert expected_file(nightly, now, ZONE) == ("2026-11-23", "c-23112026.csv")
-    assert expected_file(nightly, now, "UTC") == ("2026-11-22", "c-22112026.csv")
-    assert expected_file(Nightly(expect_date="today"), now, ZONE) == ("2026-11-24", "*")
-    assert day_of("c-01112026.csv", now, nightly, ZONE) == "2026-11-01"
-    assert day_of("any.csv", now, Nightly(), ZONE) == "2026-11-24"
+    assert expected_file(nightly, "", now, ZONE) == ("2026-11-23", "c-23112026.csv")
+    assert expected_file(nightly, "", now, "UTC") == ("2026-11-22", "c-22112026.csv")
+    assert expected_file(Nightly(expect_date="today"), "", now, ZONE) == ("2026-11-24", "*")
+    assert day_of("c-01112026.csv", now, nightly, "", ZONE) == "2026-11-01"
+    assert day_of("any.csv", now, Nightly(), "", ZONE) == "2026-11-24"
 
 
 @pytest.mark.parametrize(
@@ -144,12 +144,12 @@ def test_the_missing_file(
     now: str, arrived: tuple[str, ...], incomplete: tuple[str, ...], left: tuple[str, ...], missing: bool
 ) -> None:
     nightly = Nightly(pattern="c-{date}.csv", expect_by="04:00")
-    found = missing_file(nightly, at(now), ZONE, arrived=arrived, incomplete=incomplete, left=left)
+    found = missing_file(nightly, "", at(now), ZONE, arrived=arrived, incomplete=incomplete, left=left)
     assert found == (MissingFile("2026-11-23", "c-2026-11-23.csv", False) if missing else None)
-    assert missing_file(Nightly(pattern="c-{date}.csv"), at(now), ZONE, arrived=arrived) is None
+    assert missing_file(Nightly(pattern="c-{date}.csv"), "", at(now), ZONE, arrived=arrived) is None
 
 
 def test_an_incomplete_file_is_missing_too() -> None:
     nightly = Nightly(pattern="c-{date}.csv", expect_by="04:00")
-    found = missing_file(nightly, at("04:00"), ZONE, arrived=(), incomplete=["c-2026-11-23.csv"])
+    found = missing_file(nightly, "", at("04:00"), ZONE, arrived=(), incomplete=["c-2026-11-23.csv"])
     assert found == MissingFile("2026-11-23", "c-2026-11-23.csv", True)

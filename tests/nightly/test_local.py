@@ -9,7 +9,8 @@ import pytest
 
 from importer.errors import JournalError
 from importer.nightly.local import LocalFolder
-from importer.nightly.location import Entry, is_visible
+from importer.nightly.location import Entry
+from importer.nightly.names import is_visible
 from tests.support.nightly import House, sheet
 
 
@@ -45,7 +46,7 @@ def test_a_move_to_another_disk(house: House, monkeypatch: pytest.MonkeyPatch) -
     (done.path / "a.csv").write_text("older")
     (house.inbox / "a.csv").write_text(sheet(0))
 
-    def link(*_: object) -> None:
+    def link(*_: object, **__: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", link)

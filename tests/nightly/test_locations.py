@@ -15,6 +15,7 @@ import boto3
 import fsspec
 import httpx
 import pytest
+import s3fs
 from gcp_storage_emulator.server import create_server
 from moto.server import ThreadedMotoServer
 
@@ -23,7 +24,7 @@ import importer.nightly.one_file
 import importer.pipeline
 from importer.errors import ExitCode, ImporterError, SettingsError
 from importer.nightly.local import LocalFolder
-from importer.nightly.location import HostKeyRejected, LocationDenied, expanded
+from importer.nightly.location import HostKeyRejected, LocationDenied, LocationUnreachable, expanded
 from importer.nightly.locations import open_location
 from importer.nightly.remote import LocationAccess, RemoteFolder
 from importer.sandbox import EmbeddedSandbox
@@ -48,6 +49,10 @@ class SFTPServer:
         self.port = 0
         #: Without OpenSSH's extensions.
         self.old = False
+        #: Without the right to remove or rename files.
+        self.keeps = False
+        #: A file that may not be read.
+        self.secret = ""
         #: Open connections.
         self.connections: list[asyncssh.SSHServerConnection] = []
         self._loop = asyncio.new_event_loop()
@@ -80,6 +85,21 @@ class SFTPServer:
                 if server.old:
                     raise asyncssh.SFTPOpUnsupported("no extensions here")
                 super().posix_rename(oldpath, newpath)
+
+            def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+                if server.secret and path.endswith(os.fsencode(server.secret)):
+                    raise asyncssh.SFTPPermissionDenied("not yours")
+                return super().open(path, pflags, attrs)
+
+            def rename(self, oldpath: bytes, newpath: bytes) -> None:
+                if server.keeps:
+                    raise asyncssh.SFTPPermissionDenied("not yours")
+                super().rename(oldpath, newpath)
+
+            def remove(self, path: bytes) -> None:
+                if server.keeps:
+                    raise asyncssh.SFTPPermissionDenied("not yours")
+                super().remove(path)
 
         def files(channel: Any) -> asyncssh.SFTPServer:
             return Files(channel, chroot=os.fsencode(self.root))
@@ -203,6 +223,82 @@ def test_locations_of_one_server_share_a_connection(house: House, sftp: SFTPServ
     until(lambda: not sftp.connections)
 
 
+def test_odd_entries_of_an_sftp_inbox_cost_only_themselves(
+    house: House, sftp: SFTPServer, sandbox: EmbeddedSandbox
+) -> None:
+    """Names that are not UTF-8 or have a line break, another user's file, a link, a pipe: the others are imported."""
+    by_sftp(house, sftp)
+    theirs = sftp.root / "outgoing"
+    for name in (b"caf\xe9.csv", b"a\nb.csv", b"mine.csv", b"zzz.csv"):
+        Path(os.fsdecode(os.fsencode(theirs) + b"/" + name)).write_text(sheet(0 if name == b"zzz.csv" else 100))
+    (theirs / "link.csv").symlink_to(theirs / "zzz.csv")
+    (theirs / "folder.csv").symlink_to(sftp.root)
+    os.mkfifo(theirs / "pipe.csv")
+    sftp.secret = "mine.csv"
+    found = house.look(DAY)
+    assert {file.name: (file.what, file.moved_to) for file in found.files} == {
+        "caf\\xe9.csv": ("unreadable", "failed/caf_.csv"),
+        "a\\nb.csv": ("unreadable", "failed/a_b.csv"),
+        "mine.csv": ("unreadable", "failed/mine.csv"),
+        "zzz.csv": ("imported", "done/zzz.csv"),
+    }
+    assert sorted(note.split()[0] for note in found.notes) == ["link.csv", "pipe.csv"]
+    assert len(mobiles(sandbox)) == 30
+    assert (theirs / "failed" / "caf_.csv.why.txt").read_text().startswith("caf\\xe9.csv: ")
+    assert sorted(path.name for path in theirs.iterdir() if not path.is_dir()) == ["link.csv", "pipe.csv"]
+
+
+@pytest.mark.parametrize("other_folder", [False, True])
+def test_an_sftp_account_that_may_not_remove(
+    house: House, sftp: SFTPServer, sandbox: EmbeddedSandbox, other_folder: bool
+) -> None:
+    """The file is imported once, and copied to done once."""
+    by_sftp(house, sftp)
+    sftp.keeps = True
+    if other_folder:
+        house.settings["done"] = str(house.folder / "done")
+    done = house.folder / "done" if other_folder else sftp.root / "outgoing" / "done"
+    (sftp.root / "outgoing" / NAME).write_text(sheet(0))
+    found = house.look(DAY)
+    assert (found.exit_code, found.state, found.reasons) == (0, "warning", ("kept",))
+    assert [file.moved_to for file in found.files] == [f"done/{NAME}"]
+    assert house.look(DAY, "02:10").files == ()
+    assert [path.name for path in done.iterdir()] == [NAME]
+    assert len(mobiles(sandbox)) == 30
+
+
+def test_a_refused_login_leaves_no_thread_and_no_socket(house: House, sftp: SFTPServer) -> None:
+    """A refused key, password or host key: `--watch` connects once a minute, for months."""
+    other = asyncssh.generate_private_key("ssh-ed25519")
+    (house.folder / "other").write_bytes(other.export_private_key("openssh"))
+    unknown = house.folder / "unknown"
+    unknown.write_text(f"[127.0.0.1]:{sftp.port} {other.export_public_key('openssh').decode()}")
+    address = f"sftp://loader@127.0.0.1:{sftp.port}/outgoing"
+    house.environ["PASSWORD"] = "wrong"
+
+    def refused() -> None:
+        for access, where in (
+            (LocationAccess(house.environ, str(house.folder / "other"), str(sftp.known_hosts)), address),
+            (LocationAccess(house.environ, str(sftp.key_file), str(unknown)), address),
+            (LocationAccess(house.environ, known_hosts=str(sftp.known_hosts)), address.replace("@", ":${PASSWORD}@")),
+        ):
+            with pytest.raises((LocationDenied, HostKeyRejected)):
+                open_location(where, access)
+
+    def used() -> tuple[int, int]:
+        return sum("paramiko" in repr(type(one)) for one in threading.enumerate()), len(os.listdir("/proc/self/fd"))
+
+    refused()
+    until(lambda: not sftp.connections)
+    threads = used()[0]
+    for _ in range(3):
+        refused()
+    until(lambda: not sftp.connections and used()[0] <= threads)
+    sockets = used()[1]
+    refused()
+    until(lambda: not sftp.connections and used()[0] <= threads and used()[1] <= sockets)
+
+
 def test_a_connection_lost_during_a_run(house: House, sftp: SFTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server drops idle connections: the file is delivered over a new one."""
     by_sftp(house, sftp)
@@ -312,6 +408,37 @@ def test_an_object_that_changes_during_the_copy_waits(house: House, s3: Any, mon
     assert (found.exit_code, found.files, found.waiting) == (0, (), (NAME,))
     monkeypatch.setattr(RemoteFolder, "fetch", fetch)
     assert [file.what for file in house.look(DAY, "02:10").files] == ["imported"]
+
+
+@pytest.mark.slow
+def test_objects_that_cannot_be_fetched_or_removed(
+    house: House, s3: Any, sandbox: EmbeddedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They cost only themselves: the others are imported, and none is copied or imported twice."""
+    for number, name in enumerate(("cold.csv", NAME)):
+        s3.put_object(Bucket="bucket", Key=f"in/{name}", Body=sheet(number * 100).encode())
+    s3.put_object(Bucket="bucket", Key="in/")  # some programs create it for the folder
+    house.settings |= {"inbox": "s3://bucket/in", "settle": "0s"}
+    fetch = RemoteFolder.fetch
+
+    def cold(self: RemoteFolder, name: str, to: Path) -> None:
+        if name == "cold.csv":
+            raise LocationUnreachable("Its storage class allows no copy.")
+        fetch(self, name, to)
+
+    def kept(self: Any, path: str) -> None:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr(RemoteFolder, "fetch", cold)
+    monkeypatch.setattr(s3fs.S3FileSystem, "rm_file", kept)
+    found = house.look(DAY)
+    results = {file.name: (file.what, file.moved_to) for file in found.files}
+    assert results["cold.csv"] == ("left", "")
+    assert results[NAME] == ("imported", f"done/{NAME}")
+    (again,) = (file for file in house.look(DAY, "02:10").files if file.name == "cold.csv")
+    assert again.what == "left"
+    assert [key for key in keys(s3) if key.startswith("in/done/")] == [f"in/done/{NAME}"]
+    assert len(mobiles(sandbox)) == 30
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ class Month:
         path.write_text(path.read_text() + "\n" * 20_000)
         before = len(self.sandbox.state.requests)
         with no_file_larger_than(16_384):
-            self.look(day, "02:00", ExitCode.JOURNAL, "critical", notice="nightly load failed")
+            self.look(day, "02:00", ExitCode.JOURNAL, "critical", "left", notice="nightly load failed")
         assert len(self.sandbox.state.requests) == before
         self.waiting.append(path.name)
 

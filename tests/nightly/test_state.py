@@ -102,11 +102,12 @@ def test_the_notice_of_a_change(was: LoadState, now: LoadState, notice: str | No
                 ExitCode.SOURCE,
                 ExitCode.CHANGED,
                 ExitCode.BUSY,
+                ExitCode.INTERNAL,
             )
         ),
         *(
             ({"results": [file(code), file(ExitCode.OK)]}, ExitCode.OK)
-            for code in (ExitCode.INTERNAL, ExitCode.SETTINGS, ExitCode.REFUSED, ExitCode.TEMPORARY, ExitCode.JOURNAL)
+            for code in (ExitCode.SETTINGS, ExitCode.REFUSED, ExitCode.TEMPORARY, ExitCode.JOURNAL)
         ),
         *(({"results": [file(code)]}, None) for code in (ExitCode.SOURCE, ExitCode.CHANGED, ExitCode.BUSY)),
         *(({"results": [file(code)]}, ExitCode.OK) for code in (ExitCode.TIME, ExitCode.INTERRUPTED)),
