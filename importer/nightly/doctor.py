@@ -12,10 +12,11 @@ import msgspec
 
 from importer.capillary.credentials import from_environment
 from importer.chunker.shared_rate import current_pace
-from importer.errors import ExitCode, ImporterError, worse
+from importer.errors import ExitCode, ImporterError, SettingsError, worse
 from importer.journal import Journal
 from importer.nightly.location import LocationUnreachable
 from importer.nightly.locations import LocationName, open_location
+from importer.nightly.notices import unreachable
 from importer.nightly.profile import check_profile
 from importer.nightly.remote import LocationAccess
 from importer.runs.fields import greet
@@ -58,8 +59,7 @@ def examine(given: Mapping[str, str | None], file: Path | None, world: World) ->
     yield _checked("journal", lambda: _journal(settings))
     yield from _locations(settings, world)
     if settings.nightly.notices:
-        count = counted(len(settings.nightly.notices), "address", "addresses")
-        yield DoctorCheck("notices", f"{count}; a notice is sent when the state changes")
+        yield _checked("notices", lambda: _notices(settings, world))
 
 
 def _valid(settings: Settings | None, world: World) -> str:
@@ -168,6 +168,13 @@ def _journal(settings: Settings) -> str:
     with Journal.open(reports, settings.database or None) as journal:
         journal.check()
         return f"{journal.where} is intact"
+
+
+def _notices(settings: Settings, world: World) -> str:
+    if wrong := unreachable(settings.nightly.notices, world.environ):
+        raise SettingsError("; ".join(wrong) + ".", "Correct the address, or start its server.")
+    count = counted(len(settings.nightly.notices), "address", "addresses")
+    return f"{count}, reachable; a notice is sent when the state changes"
 
 
 def _locations(settings: Settings, world: World) -> Iterator[DoctorCheck]:

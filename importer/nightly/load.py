@@ -22,7 +22,7 @@ from importer.nightly.locations import Locations
 from importer.nightly.lock import exclusive
 from importer.nightly.metrics import write_metrics
 from importer.nightly.names import shown
-from importer.nightly.notices import send
+from importer.nightly.notices import Kind, send
 from importer.nightly.one_file import FileLoader
 from importer.nightly.remote import LocationAccess
 from importer.nightly.state import (
@@ -31,11 +31,13 @@ from importer.nightly.state import (
     ODD,
     FileResult,
     LoadReport,
+    LoadState,
     Memory,
     Step,
     due_notice,
     held_back,
     in_state,
+    is_idle,
     notified,
     remembered,
     report_of,
@@ -43,16 +45,18 @@ from importer.nightly.state import (
     with_later,
     with_state,
 )
-from importer.nightly.text import missing_text, notice_body, notice_subject
+from importer.nightly.text import NoticeFacts, missing_text, notice_body, notice_subject
 from importer.runs.purge import purge
 from importer.settings.options import Settings
-from importer.system.clock import seconds_until
+from importer.system.clock import local_time, seconds_until
 from importer.telemetry.log import Log
 from importer.telemetry.log_observer import LogObserver
 from importer.world import World
 
 #: Seconds between loads of `--watch`, and after a load that ended early.
 WATCH_EVERY, WATCH_AFTER_PROBLEM = 60.0, 600.0
+#: Level of the state → how a notice is shown.
+NOTICE_KINDS: tuple[Kind, ...] = ("success", "warning", "failure")
 #: Seconds of a run after which connections to the locations may be lost.
 STALE_AFTER = 60.0
 
@@ -105,8 +109,7 @@ class NightlyLoad:
                 if blocked is not None:
                     break
                 if not self._world.stopper.asked:
-                    ended_early = found.exit_code and ExitCode(found.exit_code) in ENDS_THE_LOAD | {ExitCode.INTERNAL}
-                    self._sleep(WATCH_AFTER_PROBLEM if ended_early else WATCH_EVERY)
+                    self._sleep(_pause_after(found))
         return worst
 
     def _load(self, blocked: ImporterError | None, *, settles: bool) -> LoadReport:
@@ -117,11 +120,13 @@ class NightlyLoad:
         memory, steps = self._load_files(blocked, settles)
         found = report_of(self._settings.profile, steps)
         state = state_after(memory.state, found, warning=self._nightly.warning, critical=self._nightly.critical)
-        found = with_state(found, state)
-        memory, notice = self._notify(in_state(memory, state), found)
+        own = state_after(LoadState(), found, warning=self._nightly.warning, critical=self._nightly.critical)
+        memory, notice = self._notify(in_state(memory, state), found, watches=not settles)
+        # A load that found nothing to do is OK, whatever the state of the profile is.
+        found = with_state(found, own)
         later = [notice, *self._remember(memory, purges=blocked is None, notes=found.notes)]
         found = with_later(found, later)
-        found = with_later(found, [self._write_metrics(found, [*steps, *later])])
+        found = with_later(found, [self._write_metrics(found, state.level, [*steps, *later])])
         self._locations.close()
         self._log.load_ends(found, always=settles)
         return found
@@ -272,7 +277,7 @@ class NightlyLoad:
 
     # ------------------------------------------------------------------------------------------------ after the files
 
-    def _notify(self, memory: Memory, found: LoadReport) -> tuple[Memory, Step]:
+    def _notify(self, memory: Memory, found: LoadReport, *, watches: bool) -> tuple[Memory, Step]:
         """Notify of a change of state; once more at the next load when no address accepted the notice."""
         notice = due_notice(memory.notified, memory.state)
         if notice is None:
@@ -280,16 +285,30 @@ class NightlyLoad:
         if not self._nightly.notices:
             return notified(memory), Step()
         subject = notice_subject(self._settings.profile, notice)
-        body = notice_body(found, self._shown_reports())
-        insecure = self._settings.insecure
-        sent = send(self._nightly.notices, subject, body, self._world.environ, insecure=insecure)
+        body = memory.unsent if memory.unsent and is_idle(found) else ""
+        body = body or notice_body(with_state(found, memory.state), self._notice_facts(found, watches))
+        kind, insecure = NOTICE_KINDS[memory.level], self._settings.insecure
+        sent = send(self._nightly.notices, subject, body, self._world.environ, kind, insecure=insecure)
         for failure in sent.failures:
             self._log.log.error("notice not sent", text=failure)
         if sent.accepted:
             self._log.log.info("notice sent", text=subject, accepted=sent.accepted)
             memory = notified(memory)
+        else:
+            memory = msgspec.structs.replace(memory, unsent=body)
         notes = tuple(f"Could not send a notice: {failure}." for failure in sent.failures)
         return memory, Step(notified=sent.accepted, failed_notices=len(sent.failures), notes=notes)
+
+    def _notice_facts(self, found: LoadReport, watches: bool) -> NoticeFacts:
+        again = "at the next start"
+        if watches:
+            at = self._world.wall() + int(_pause_after(found) * 1000)
+            again = f"at {local_time(at, self._settings.time_zone):%H:%M}"
+        if self._nightly.not_before:
+            again += f", not before {self._nightly.not_before}"
+        inbox = self._locations.get("inbox").shown if self._locations.is_open("inbox") else self._nightly.inbox
+        target = self._settings.base_url or ("the sandbox" if self._settings.sandbox else "")
+        return NoticeFacts(self._settings.profile, target, inbox, self._shown_reports(), again)
 
     def _shown_reports(self) -> str:
         if self._nightly.outbox and self._locations.is_open("outbox"):
@@ -312,10 +331,10 @@ class NightlyLoad:
     def _is_own(self, run: Run) -> bool:
         return run.finished and run.record.settings.profile == self._settings.profile
 
-    def _write_metrics(self, found: LoadReport, steps: Sequence[Step]) -> Step:
+    def _write_metrics(self, found: LoadReport, level: int, steps: Sequence[Step]) -> Step:
         own = self._reports / ".nightly" / f"{folder_name(self._settings.profile)}.prom"
         path = Path(self._settings.metrics_file or own)
-        wrong = write_metrics(path, found, steps, self._world.environ, self._world.wall())
+        wrong = write_metrics(path, found, level, steps, self._world.environ, self._world.wall())
         if not wrong:
             return Step()
         self._log.log.error("metrics not written", text=wrong)
@@ -326,3 +345,9 @@ class NightlyLoad:
     def _listen(self) -> None:
         # A request to stop ends the sleep.
         self._world.stopper.listen(self._woken.set)
+
+
+def _pause_after(found: LoadReport) -> float:
+    """Seconds until `--watch` loads again."""
+    ended_early = found.exit_code and ExitCode(found.exit_code) in ENDS_THE_LOAD | {ExitCode.INTERNAL}
+    return WATCH_AFTER_PROBLEM if ended_early else WATCH_EVERY

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
 from importer.errors import SettingsError
 from importer.nightly.location import expanded
 from importer.system.hosts import is_this_machine
+
+#: Seconds that the doctor waits for a connection.
+_CONNECT_TIMEOUT = 5.0
+#: Services of apprise whose address names the server.
+_OWN_SERVER = frozenset({"NotifyJSON", "NotifyXML", "NotifyForm"})
+_PROXIES = tuple(name for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper()))
 
 
 class NoticeResult(msgspec.Struct, frozen=True):
@@ -21,8 +29,18 @@ class NoticeResult(msgspec.Struct, frozen=True):
     failures: tuple[str, ...] = ()
 
 
+#: As services show it: by a colour or an icon.
+Kind = Literal["success", "warning", "failure"]
+
+
 def send(
-    addresses: Sequence[str], subject: str, body: str, environ: Mapping[str, str], *, insecure: bool = False
+    addresses: Sequence[str],
+    subject: str,
+    body: str,
+    environ: Mapping[str, str],
+    kind: Kind = "failure",
+    *,
+    insecure: bool = False,
 ) -> NoticeResult:
     """Try every address. Raises nothing. `insecure`: a secret may travel unencrypted."""
     accepted = 0
@@ -41,7 +59,7 @@ def send(
         if not len(service):
             continue
         try:
-            is_accepted = bool(service.notify(body=body, title=subject, body_format="text"))
+            is_accepted = bool(service.notify(body=body, title=subject, notify_type=kind, body_format="text"))
         except Exception as error:
             # Each service raises its own exceptions, and their text may hold the address.
             failures.append(f"{name}: {type(error).__name__}")
@@ -78,6 +96,43 @@ def _refuse_unencrypted(services: Any, address: str) -> None:
                 f"A {service.protocol}:// notice would send a secret to {service.host} unencrypted.",
                 f"Use {service.protocol}s://, or pass --insecure.",
             )
+
+
+def unreachable(addresses: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """Why notices cannot work: for each address that is empty or whose server accepts no connection. Sends nothing.
+
+    Raises `SettingsError`.
+    """
+    found = []
+    for number, address in enumerate(addresses, start=1):
+        service = _apprise()
+        name = f"notice {number} ({_kind(address)})"
+        parts = expanded(address, environ).split()
+        if not parts or not all(service.add(part) for part in parts):
+            found.append(f"{name}: not a valid address")
+            continue
+        for one in service:
+            host, port = _server_of(one, environ)
+            try:
+                if host:
+                    socket.create_connection((host, port), _CONNECT_TIMEOUT).close()
+            except OSError as error:
+                # The name of the host may be a key.
+                found.append(f"{name}: its server cannot be reached ({error.strerror or type(error).__name__})")
+    return found
+
+
+def _server_of(service: Any, environ: Mapping[str, str]) -> tuple[str, int]:
+    """Where a service sends its notices. "": not known, or by a proxy."""
+    if mail := getattr(service, "smtp_host", None):
+        return str(mail), int(service.port or 25)
+    if any(environ.get(name) for name in _PROXIES):
+        return "", 0
+    if type(service).__name__ in _OWN_SERVER:
+        return str(service.host), int(service.port or (443 if service.secure else 80))
+    parts = urlsplit(str(getattr(service, "notify_url", None) or ""))
+    is_web = parts.scheme in ("http", "https") and "{" not in parts.netloc
+    return (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)) if is_web else ("", 0)
 
 
 def _apprise() -> Any:

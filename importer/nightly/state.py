@@ -240,6 +240,8 @@ class Memory(msgspec.Struct, frozen=True):
     level: int = OK
     reasons: tuple[str, ...] = ()
     notified_level: int = msgspec.field(name="told_level", default=OK)
+    #: The notice that no address accepted: a later load may find nothing to say.
+    unsent: str = ""
     notified_reasons: tuple[str, ...] = msgspec.field(name="told_reasons", default=())
 
     @property
@@ -273,7 +275,7 @@ def in_state(memory: Memory, state: LoadState) -> Memory:
 
 def notified(memory: Memory) -> Memory:
     """The memory once its state needs no notice any more."""
-    return msgspec.structs.replace(memory, notified_level=memory.level, notified_reasons=memory.reasons)
+    return msgspec.structs.replace(memory, notified_level=memory.level, notified_reasons=memory.reasons, unsent="")
 
 
 Notice = Literal["OK again", "failed", "some rows", "only some rows", "attention"]

@@ -103,24 +103,41 @@ def test_mistakes_in_a_profile_are_notified(typed: Typed, house: House) -> None:
 
 def test_the_doctor_when_all_is_ok(typed: Typed, house: House) -> None:
     """Exit code 0, each line OK; the same as JSON."""
-    (house.inbox / "a.csv").write_text(sheet(0))
-    house.settings |= {"outbox": str(house.inbox / "outbox"), "notices": ["json://127.0.0.1/x"]}
-    (house.inbox / "outbox").mkdir()
-    typed("nightly", "--quiet")
-    code, out, _ = typed("doctor")
-    assert code == 0
-    lines = out.splitlines()
-    assert all(line.startswith("OK ") for line in lines)
-    assert "no other process of this machine" in lines[3], "the doctor's own question does not count"
-    names = [line.split()[1] for line in lines]
-    assert names == ["settings", "credentials", "clock", "rate", "disk", "journal", "inbox", "outbox", "notices"]
-    code, out, _ = typed("doctor", "--json")
-    assert (code, len(json.loads(out))) == (0, 9)
+    with receiver() as (address, _):
+        (house.inbox / "a.csv").write_text(sheet(0))
+        house.settings |= {"outbox": str(house.inbox / "outbox"), "notices": [f"json://{address}/x"]}
+        (house.inbox / "outbox").mkdir()
+        typed("nightly", "--quiet")
+        code, out, _ = typed("doctor")
+        assert code == 0
+        lines = out.splitlines()
+        assert all(line.startswith("OK ") for line in lines)
+        assert "no other process of this machine" in lines[3], "the doctor's own question does not count"
+        names = [line.split()[1] for line in lines]
+        assert names == ["settings", "credentials", "clock", "rate", "disk", "journal", "inbox", "outbox", "notices"]
+        code, out, _ = typed("doctor", "--json")
+        assert (code, len(json.loads(out))) == (0, 9)
 
 
 def doctor(house: House) -> dict[str, DoctorCheck]:
     world = World(house.environ, wall=lambda: time.time_ns() // 1_000_000)
     return {line.name: line for line in examine({"profile": "brand-a"}, house.toml, world)}
+
+
+@pytest.mark.parametrize("address", ["json://127.0.0.1:{port}/key", "mailto://127.0.0.1:{port}?from=a@b.co&to=c@d.co"])
+def test_the_doctor_finds_notices_that_cannot_work(house: House, address: str) -> None:
+    """Their server accepts no connection. Nothing is sent, and no key is shown."""
+    with closed_port() as port:
+        house.settings["notices"] = [address.format(port=port)]
+        checks = doctor(house)
+    assert (checks["notices"].exit_code, "key" in checks["notices"].text) == (ExitCode.SETTINGS, False)
+    with receiver() as (server, posted):
+        house.settings["notices"] = ["${ONCALL}"]
+        for oncall, ok in ((f"json://{server}/key", True), (" ", False)):
+            house.environ["ONCALL"] = oncall
+            checks = doctor(house)
+            assert ("notices" in checks and checks["notices"].ok) is ok
+    assert posted == []
 
 
 def test_the_doctor_says_how_to_fix_it(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

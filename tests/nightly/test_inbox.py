@@ -149,6 +149,72 @@ def test_the_missing_file(
     assert missing_file(Nightly(pattern="c-{date}.csv"), "", at(now), ZONE, arrived=arrived) is None
 
 
+def moment(day: int, clock_time: str) -> int:
+    clock = Clock()
+    clock.set(datetime.date(2026, 11, day), clock_time)
+    return clock.wall()
+
+
+@pytest.mark.parametrize(
+    ("window", "expect_by", "taken", "looks"),
+    [
+        # Across midnight: a file before midnight is the one that is due after it, and the alert outlives midnight.
+        (("22:00", "06:00"), "04:00", (23, "23:30"), {(24, "00:30"): False, (24, "04:10"): False, (25, "04:10"): True}),
+        (("22:00", "06:00"), "04:00", (24, "01:00"), {(24, "04:10"): False, (24, "21:59"): False, (25, "04:10"): True}),
+        (("22:00", "06:00"), "23:30", (22, "23:00"), {(23, "21:00"): False, (23, "23:40"): True, (24, "00:10"): True}),
+        (("22:00", "06:00"), "23:30", (22, "23:00"), {(23, "23:20"): False, (24, "05:50"): True}),
+        (("22:00", "06:00"), "12:00", (23, "23:00"), {(24, "12:10"): False, (25, "11:50"): False, (25, "12:10"): True}),
+        # Due after the window, beyond midnight.
+        (("20:00", "23:59"), "00:30", (23, "21:00"), {(24, "00:40"): False, (25, "00:40"): True}),
+        # Due shortly before the window that takes it.
+        (("01:00", "06:00"), "00:30", (24, "01:00"), {(24, "01:10"): False, (25, "00:40"): True}),
+        (("22:00", "06:00"), "21:30", (23, "22:00"), {(23, "22:10"): False, (24, "05:00"): False, (24, "21:40"): True}),
+        # On one day.
+        (("01:00", "06:00"), "04:00", (24, "02:00"), {(24, "04:10"): False, (25, "03:50"): False, (25, "04:10"): True}),
+        (("", "06:00"), "04:00", (24, "02:00"), {(24, "04:10"): False, (25, "03:50"): False, (25, "04:10"): True}),
+    ],
+)
+def test_the_night_of_a_file_without_a_date(
+    window: tuple[str, str], expect_by: str, taken: tuple[int, str], looks: dict[tuple[int, str], bool]
+) -> None:
+    """A window across midnight is one night: the file that is taken in it is the one that is due in it."""
+    not_before, until = window
+    nightly = Nightly(pattern="c.csv", expect_by=expect_by, not_before=not_before)
+    arrived = {day_of("c.csv", moment(*taken), nightly, until, ZONE)}
+    found = {look: missing_file(nightly, until, moment(*look), ZONE, arrived=arrived) is not None for look in looks}
+    assert found == looks
+
+
+def test_the_night_of_a_file_with_a_date() -> None:
+    """The day is counted from the day on which it is due."""
+    nightly = Nightly(pattern="c-{date}.csv", expect_by="23:30", not_before="22:00", expect_date="today")
+    for day, clock_time in ((23, "23:40"), (24, "00:10"), (24, "05:50")):
+        found = missing_file(nightly, "06:00", moment(day, clock_time), ZONE, arrived=())
+        assert found == MissingFile("2026-11-23", "c-2026-11-23.csv", False)
+    yesterday = Nightly(pattern="c-{date}.csv", expect_by="04:00", not_before="22:00")
+    assert expected_file(yesterday, "06:00", moment(23, "23:00"), ZONE) == ("2026-11-23", "c-2026-11-23.csv")
+
+
+@pytest.mark.parametrize("name", ["failed.csv", "failed.xlsx", "failed (1).xlsx", "failed.2.csv", "Failed-3.CSV"])
+def test_a_fixed_report_is_taken_whatever_the_pattern_says(name: str) -> None:
+    """Without a marker, which no person adds. It is not the expected file."""
+    nightly = Nightly(pattern="c-{date}.csv", marker=".ok", settle=0.0, expect_by="04:00")
+    assert read_inbox([Entry(name, 5, "m")], {}, set(), nightly, 0).complete == (Entry(name, 5, "m"),)
+    assert missing_file(nightly, "", at("05:00"), ZONE, arrived=(), left=[name]) is not None
+    assert missing_file(Nightly(expect_by="04:00"), "", at("05:00"), ZONE, arrived=(), left=[name]) is not None
+    assert not is_wanted(f"un{name}", nightly)
+
+
+def test_a_marker_that_could_not_be_removed_says_nothing_about_the_next_file() -> None:
+    """That file has to settle."""
+    nightly = Nightly(marker=".ok")
+    entries = [Entry("a.csv", 6, "new"), Entry("a.csv.ok", 0, "m")]
+    kept = {"a.csv": Seen(5, "old", 0), "a.csv.ok": Seen(0, "m", 0)}
+    found = read_inbox(entries, {}, set(), nightly, 0, kept)
+    assert (found.incomplete, list(found.kept)) == (("a.csv",), ["a.csv.ok"])
+    assert read_inbox(entries, found.seen, set(), nightly, 60_000, kept).complete == (entries[0],)
+
+
 def test_an_incomplete_file_is_missing_too() -> None:
     nightly = Nightly(pattern="c-{date}.csv", expect_by="04:00")
     found = missing_file(nightly, "", at("04:00"), ZONE, arrived=(), incomplete=["c-2026-11-23.csv"])

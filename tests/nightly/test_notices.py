@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from importer.errors import ExitCode
 from importer.nightly.inbox import MissingFile
 from importer.nightly.notices import send
 from importer.nightly.profile import check_profile
-from importer.nightly.state import FileResult, LoadReport
-from importer.nightly.text import load_text, missing_text, notice_body, notice_subject
+from importer.nightly.state import KEPT, ODD, REASONS, FileResult, LoadReport
+from importer.nightly.text import NoticeFacts, load_text, missing_text, notice_body, notice_subject
 from importer.sandbox import EmbeddedSandbox
 from tests.support.fault_server import closed_port
 from tests.support.nightly import House, Mailbox, mobiles, receiver, sheet
@@ -23,30 +24,80 @@ DAY = datetime.date(2026, 11, 24)
 
 
 def test_the_text_of_a_notice() -> None:
-    """The reasons, the files from the worst on, notes, and what waits. Identifiers are masked."""
+    """Each reason with what to do and whether it is retried, the files from the worst on, notes, what waits, where.
+
+    Identifiers are masked.
+    """
     files = (
-        FileResult("a.csv", "imported", ExitCode.OK, message="All 30 rows are done."),
+        FileResult("a.csv", "imported", ExitCode.OK, "run-a", "done/a.csv", message="All 30 rows are done."),
         FileResult("b.csv", "unreadable", ExitCode.SOURCE, message="No rows.", causes=("919000000001: wrong",)),
     )
     found = LoadReport(
         "brand-a", files=files, reasons=("missing", "unreadable"), waiting=("c.csv",), notes=("A note.",)
     )
-    assert notice_body(found, "/reports").splitlines() == [
-        "The expected file is missing.",
-        "A file could not be read.",
+    facts = NoticeFacts("brand-a", "https://api.example.com", "/inbox", "/reports", "at 02:10")
+    missing, wait, retry, *more = notice_body(found, facts).splitlines()
+    assert (missing, retry) == ("The expected file is missing.", "  Retry: automatic, at 02:10.")
+    assert wait.startswith("  What to do: ")
+    unreadable, _, never, *more = more
+    assert (unreadable, never) == ("A file could not be read.", "  Retry: none.")
+    assert more == [
         "",
         "b.csv: No rows.",
         "  - 91******0001: wrong",
         "",
         "a.csv: All 30 rows are done.",
+        "  Run: run-a",
+        "  Moved to: done/a.csv",
         "",
         "A note.",
         "",
         "Still in the inbox: c.csv",
         "",
+        "Profile: brand-a",
+        "Target: https://api.example.com",
+        "Inbox: /inbox",
         "Reports: /reports",
     ]
-    assert notice_body(LoadReport("brand-a"), "/reports").splitlines()[0] == "All rows were imported."
+    assert notice_body(LoadReport("brand-a", files=files[:1]), facts).startswith("All rows were imported.")
+
+
+def test_every_reason_is_explained() -> None:
+    """By what happened, what to do, and whether the load retries."""
+    reasons = {*REASONS.values(), "rows", "missing", ODD, KEPT}
+    for reason in reasons:
+        assert len(notice_body(LoadReport("", reasons=(reason,)), NoticeFacts()).splitlines()) >= 3
+
+
+def test_a_notice_has_the_type_of_the_state(house: House) -> None:
+    """Services show failure, warning and success differently. An idle load is OK, and changes no state."""
+    house.settings |= {"warning": "5%", "critical": "50%"}
+    with receiver() as (address, posted):
+        house.settings["notices"] = [f"json://{address}/hook"]
+        (house.inbox / "a.csv").write_text("")
+        house.look(DAY)
+        idle = house.look(DAY, "02:05")
+        assert (idle.exit_code, idle.state, idle.reasons, len(posted)) == (0, "ok", (), 1)
+        metrics = (house.folder / "reports" / ".nightly" / "brand-a.prom").read_text()
+        assert 'importer_nightly_state{profile="brand-a"} 2' in metrics
+        (house.inbox / "b.csv").write_text(sheet(0, bad=3))
+        house.look(DAY, "02:10")
+        (house.inbox / "c.csv").write_text(sheet(100))
+        house.look(DAY, "02:20")
+    assert [json.loads(body)["type"] for _, body in posted] == ["failure", "warning", "success"]
+
+
+def test_a_notice_that_is_sent_late_gives_the_cause(house: House) -> None:
+    """The load that sends it found nothing to do."""
+    (house.inbox / "a.csv").write_text("")
+    with closed_port() as port:
+        house.settings["notices"] = [f"json://127.0.0.1:{port}/"]
+        house.look(DAY)
+    with receiver() as (address, posted):
+        house.settings["notices"] = [f"json://{address}/hook"]
+        assert house.look(DAY, "02:10").files == ()
+    ((_, body),) = posted
+    assert "a.csv" in json.loads(body)["message"]
 
 
 def test_the_subject_of_a_notice() -> None:
