@@ -16,7 +16,7 @@ import importer.pipeline
 from importer.errors import ExitCode, JournalError
 from importer.nightly.claims import ProfileFolder
 from importer.nightly.local import LocalFolder
-from importer.nightly.location import Entry, LocationDenied, LocationUnreachable
+from importer.nightly.location import Entry, LocationDenied, LocationUnreachable, hidden_name
 from importer.nightly.names import fault_of, free_names, joined, shown, storable
 from importer.nightly.state import LoadReport
 from importer.sandbox import EmbeddedSandbox
@@ -404,3 +404,16 @@ def test_another_users_file_that_cannot_be_linked_is_renamed(house: House, monke
     assert inbox.move("a.csv", done) == "a.2.csv"
     assert ((done.path / "a.2.csv").stat().st_ino, (done.path / "a.csv").read_text()) == (number, "older")
     assert house.files("inbox") == []
+
+
+def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
+    """A pipe without a writer reads as an empty file."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(LocationUnreachable):
+        LocalFolder(tmp_path).fetch("pipe", tmp_path / "taken")
+    assert not (tmp_path / "taken").exists()
+
+
+def test_hidden_names_are_random() -> None:
+    """No other process can put a link where a file will be written."""
+    assert len({hidden_name() for _ in range(100)}) == 100

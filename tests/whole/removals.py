@@ -2147,6 +2147,129 @@ AMPLIFIED = (
     ),
 )
 
+#: The nightly load: one bad entry, one night, one notice.
+NIGHTLY = (
+    out(
+        "inbox: a name that is not text is set aside",
+        "Intake.take",
+        "if fault := fault_of(entry.name):\n    return ...",
+        "",
+        "test_intake::test_a_file_whose_name_is_not_text_is_set_aside",
+    ),
+    out(
+        "inbox: a file that cannot be read costs only itself",
+        "Intake.take",
+        "failure = error",
+        "raise",
+        "test_intake::test_a_file_of_another_user_is_set_aside",
+    ),
+    out(
+        "inbox: a file that the disk has no room for costs only itself",
+        "Intake.take",
+        "return _left(entry, str(full), ExitCode.JOURNAL)",
+        "raise",
+        "test_intake::test_a_file_for_which_the_disk_has_no_room_stays",
+    ),
+    out(
+        "inbox: an internal error while a file is opened belongs to it",
+        "FileLoader.load",
+        "self._is_of_the_file(claim, error)",
+        "False",
+        "test_intake::test_an_internal_error_while_a_file_is_opened",
+    ),
+    out(
+        "inbox: SFTP lists names that are not UTF-8",
+        "_Client._request",
+        "kind == CMD_READDIR",
+        "False",
+        "test_locations::test_odd_entries_of_an_sftp_inbox_cost_only_themselves",
+    ),
+    out(
+        "inbox: a file that was not removed is remembered",
+        "state.remembered",
+        "kept |= {entry.name: Seen(entry.size, entry.mark, 0) for entry in step.stays}",
+        "pass",
+        "test_intake::test_a_file_that_cannot_be_removed_is_imported_once",
+    ),
+    out(
+        "inbox: S3 without the right to delete",
+        "RemoteFolder._copy_or_rename",
+        "raise NotRemoved(self, name, free, error) from error",
+        "raise",
+        "test_locations::test_objects_that_cannot_be_fetched_or_removed",
+    ),
+    out(
+        "inbox: a window across midnight is one night",
+        "inbox.deadline",
+        "_minutes(_begin_of_night(nightly, until))",
+        "0",
+        "test_inbox::test_the_night_of_a_file_without_a_date",
+    ),
+    out(
+        "inbox: links and pipes are reported",
+        "NightlyLoad._odd",
+        "tuple(map(why_odd, inbox.odd))",
+        "()",
+        "test_intake::test_links_and_pipes_are_reported",
+    ),
+    out(
+        "inbox: no link is followed that is swapped in",
+        "local._opened",
+        "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC",
+        "os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC",
+        "test_intake::test_no_link_is_followed_by_a_folder",
+    ),
+    out(
+        "inbox: only a regular file is read",
+        "local._opened",
+        "not stat.S_ISREG(os.fstat(file.fileno()).st_mode)",
+        "False",
+        "test_intake::test_only_a_regular_file_is_read",
+    ),
+    out(
+        "inbox: a hidden name is random",
+        "hidden_name",
+        "f'.{secrets.token_hex(8)}.part'",
+        "'.results.csv.part'",
+        "test_intake::test_hidden_names_are_random",
+    ),
+    out(
+        "notice: it has the type of the state",
+        "notices.send",
+        "service.notify(body=body, title=subject, notify_type=kind, body_format='text')",
+        "service.notify(body=body, title=subject, body_format='text')",
+        "test_notices::test_a_notice_has_the_type_of_the_state",
+    ),
+    out(
+        "notice: one that is sent late gives the cause",
+        "NightlyLoad._notify",
+        "memory = msgspec.structs.replace(memory, unsent=body)",
+        "pass",
+        "test_notices::test_a_notice_that_is_sent_late_gives_the_cause",
+    ),
+    out(
+        "notice: a fixed report is taken whatever the pattern says",
+        "is_wanted",
+        "is_failed_report(name) or day_in(name, nightly.pattern) is not None",
+        "day_in(name, nightly.pattern) is not None",
+        "test_inbox::test_a_fixed_report_is_taken_whatever_the_pattern_says",
+    ),
+    out(
+        "notice: the doctor connects to its server",
+        "_notices",
+        "unreachable(settings.nightly.notices, world.environ)",
+        "[]",
+        "test_commands::test_the_doctor_finds_notices_that_cannot_work",
+    ),
+    out(
+        "inbox: a refused SFTP login is closed",
+        "CheckedSFTP._connect",
+        "self.client.close()",
+        "pass",
+        "test_locations::test_a_refused_login_leaves_no_thread_and_no_socket",
+    ),
+)
+
 REMOVALS: tuple[Removal, ...] = (
     *RESET,
     *AWAY,
@@ -2174,6 +2297,7 @@ REMOVALS: tuple[Removal, ...] = (
     *ORGANISATIONS,
     *SETTINGS,
     *AMPLIFIED,
+    *NIGHTLY,
 )
 
 
