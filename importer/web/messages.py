@@ -12,7 +12,7 @@ from importer.model import FieldDefinition
 from importer.normaliser.mapping import Mapping
 from importer.settings.options import Settings
 
-#: The file in an upload's folder that holds the result of such a task.
+#: The file in an upload's `own_folder` that holds the result of such a task.
 RESULT_FILES = {"inspect": "inspection.json", "check": "check.json"}
 
 

@@ -17,6 +17,8 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from importer.web.storage import OWN
+
 _LARGEST_FORM = 2 * 1024 * 1024
 _MOST_FIELDS = 12_000
 _LARGEST_FIELD = 10_000
@@ -43,7 +45,7 @@ class Moved(Exception):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A complete file. `name` is a safe file name; `path` is in its own folder."""
+    """A complete file. `name` is a safe file name; `path` is in its own folder, beside the folder `OWN`."""
 
     id: str
     name: str
@@ -132,7 +134,8 @@ class _Parts:
         # The form's token comes before the file, so only valid forms reach the disk.
         self._admit(self.fields)
         self.name = safe_name(options[b"filename"].decode("utf-8", "replace"))
-        self._folder.mkdir(mode=0o700, parents=True)
+        for folder in (self._folder, self._folder / OWN):
+            folder.mkdir(mode=0o700)
         self.path = self._folder / self.name
         self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
 

@@ -29,6 +29,9 @@ FORGOTTEN = "…"
 #: The most lines of the audit trail on its page.
 _MOST_LINES = 500
 
+#: The folder of the page's own files beside an uploaded file, whose name never begins with a dot (`safe_name`).
+OWN = ".page"
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, user TEXT NOT NULL, began REAL NOT NULL,
@@ -72,10 +75,18 @@ class Upload(msgspec.Struct, frozen=True):
     sheets: tuple[str, ...] = ()
     #: A password was typed for it. The password itself is in memory only.
     locked: bool = False
+    #: The name of the folder of the page's own files, in `folder`; "" for uploads of earlier versions: beside the file.
+    own: str = ""
 
     @property
     def folder(self) -> Path:
+        """The folder of this upload alone. It is deleted with the file."""
         return Path(self.path).parent
+
+    @property
+    def own_folder(self) -> Path:
+        """The folder of the mapping, the inspection and the check: no file of a user is in it."""
+        return self.folder / self.own
 
     @property
     def kept(self) -> bool:

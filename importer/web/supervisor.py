@@ -78,11 +78,11 @@ class Supervisor:
     # ------------------------------------------------------------------------------------------------ inspections
 
     def inspect(self, upload: Upload, settings: Settings, mapping: str = "") -> None:
-        task = WorkerTask("inspect", settings, path=upload.path, folder=str(upload.folder), mapping=mapping)
+        task = WorkerTask("inspect", settings, path=upload.path, folder=str(upload.own_folder), mapping=mapping)
         self._start_inspection(upload, task)
 
     def check(self, upload: Upload, settings: Settings) -> None:
-        self._start_inspection(upload, WorkerTask("check", settings, path=upload.path, folder=str(upload.folder)))
+        self._start_inspection(upload, WorkerTask("check", settings, path=upload.path, folder=str(upload.own_folder)))
 
     def is_inspecting(self, upload: Upload, kind: str) -> bool:
         task = self._inspections.get((kind, upload.id))

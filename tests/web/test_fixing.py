@@ -202,6 +202,6 @@ def test_a_fixed_annotated_workbook_sends_only_open_rows(server: Server, visitor
     # 8 fixed and 14 refused by the server and 1 unknown are ready; 14 still have their problem.
     assert "23 rows are ready" in page.text and "of 37 in fixed.xlsx" in page.text
     folder = server.reports / ".web" / address.strip("/").removesuffix("/check")
-    mapping = tomllib.loads((folder / "mapping.toml").read_text(encoding="utf-8"))
+    mapping = tomllib.loads((folder / ".page" / "mapping.toml").read_text(encoding="utf-8"))
     assert mapping["columns"]["Mobile No."] == "mobile"
     assert "preference-4" in form_of(visitor.settled(address.removesuffix("/check")).text)

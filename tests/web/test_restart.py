@@ -16,7 +16,8 @@ import msgspec
 import pytest
 
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from tests.support.page import Server, Visitor, WarmServer, ended, import_file, until
+from importer.web.storage import OWN, Storage
+from tests.support.page import Server, Visitor, WarmServer, ended, import_file, prepare, start, until
 
 pytestmark = pytest.mark.process
 
@@ -103,6 +104,29 @@ def test_a_stopped_server_resumes_its_run_and_a_paused_run_waits(tmp_path: Path,
         assert "All 600 rows succeeded." in ended(visitor, run).text
         assert outcomes(again.reports, run) == {"succeeded": 600}
     assert len(sandbox.state.accepted) == 600
+
+
+def test_an_upload_of_an_earlier_version_is_imported(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:
+    """Earlier versions kept mapping and check beside the file, and did not store where: they are found there."""
+    options, environ = target(sandbox)
+    with WarmServer(tmp_path, *options, **environ) as server:
+        address = prepare(Visitor.at(server.url), "waits.csv", sheet(20))
+    folder = server.reports / ".web" / address.lstrip("/")
+    own = folder / OWN
+    for path in own.iterdir():
+        path.rename(folder / path.name)
+    own.rmdir()
+    storage = Storage(server.reports / ".web")
+    upload = storage.upload(folder.name)
+    assert upload is not None and upload.own == OWN
+    storage.keep_upload(msgspec.structs.replace(upload, own=""))
+    storage.close()
+    checked = (folder / "check.json").stat().st_mtime_ns
+    with WarmServer(tmp_path, *options, **environ) as again:
+        visitor = Visitor.at(again.url)
+        assert "20 rows are ready" in visitor.get(f"{address}/check").text
+        assert (folder / "check.json").stat().st_mtime_ns == checked
+        assert "All 20 rows succeeded." in ended(visitor, start(visitor, address)).text
 
 
 def test_the_page_and_the_command_line_share_one_journal(tmp_path: Path, sandbox: EmbeddedSandbox) -> None:

@@ -19,7 +19,7 @@ from msoffcrypto.format.ooxml import OOXMLFile
 
 from importer.web.options import MEBIBYTE
 from importer.web.receiving import safe_name
-from tests.support.page import SAMPLES, Server, Visitor, WarmServer, form_of, peak
+from tests.support.page import SAMPLES, Server, Visitor, WarmServer, form_of, peak, prepare
 
 pytestmark = pytest.mark.process
 
@@ -65,6 +65,22 @@ def test_a_name_never_becomes_a_path(server: Server, visitor: Visitor, name: str
 def test_a_name_is_kept_in_its_own_script(name: str) -> None:
     """Names keep letters and vowel signs of every script."""
     assert safe_name(name) == name.replace("–", "_")
+
+
+@pytest.mark.parametrize("name", ["problems.csv", "mapping.toml", "look.json", "inspection.json", "check.json"])
+def test_a_file_named_like_one_of_the_page_is_a_source_like_any_other(
+    server: Server, visitor: Visitor, name: str
+) -> None:
+    """The page's own files are in another folder: an uploaded file is neither overwritten nor taken for one of them,
+    also when it has the content of one."""
+    content = b"Mobile,Brand\n919876543210,Puma\n12,Nike\n"
+    address = prepare(visitor, name, content)
+    assert "1 row is ready" in visitor.get(f"{address}/check").text
+    (stored,) = (path for path in (server.reports / ".web" / address.lstrip("/")).iterdir() if path.is_file())
+    assert (stored.name, stored.read_bytes()) == (name, content)
+    assert b"not_mobile" not in content and b"12" in visitor.client.get(f"{address}/problems.csv").content
+    believed = visitor.settled(visitor.upload(name, b'{"fault": ["Believed", ""], "findings": null}').url.path)
+    assert "Believed" not in believed.text.partition('role="alert"')[2].partition("</p>")[0]
 
 
 @pytest.mark.process

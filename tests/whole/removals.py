@@ -918,6 +918,24 @@ SEVERAL = (
     ),
 )
 
+#: The web page: its uploads, its visitors and its end.
+WEB_PAGE = (
+    out(
+        "web page: the page's own files are beside no file of a user",
+        "Upload.own_folder",
+        "self.folder / self.own",
+        "self.folder",
+        "test_uploads::test_a_file_named_like_one_of_the_page_is_a_source_like_any_other",
+    ),
+    out(
+        "web page: uploads of earlier versions",
+        "Upload.own_folder",
+        "self.folder / self.own",
+        "self.folder / OWN",
+        "test_restart::test_an_upload_of_an_earlier_version_is_imported",
+    ),
+)
+
 #: Bytes that are not valid JSON.
 MANGLED = (
     out(
@@ -2282,6 +2300,7 @@ REMOVALS: tuple[Removal, ...] = (
     *SEVERAL,
     *TERMINATED,
     *NOTHING_LEFT,
+    *WEB_PAGE,
     *MANGLED,
     *BOMB,
     *CREDENTIALS,

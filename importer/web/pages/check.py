@@ -47,7 +47,7 @@ class CheckPages:
             if inspection is None:
                 return self._site.waiting(request, "check", "wait.inspect", upload.name)
             try:
-                fit(load(upload.folder / "mapping.toml"), [column.column for column in inspection.columns])
+                fit(load(upload.own_folder / "mapping.toml"), [column.column for column in inspection.columns])
             except ImporterError:
                 return RedirectResponse(f"/uploads/{upload.id}", 303)
             upload = msgspec.structs.replace(upload, mapped=True)
@@ -111,7 +111,7 @@ class CheckPages:
 
     async def problems(self, request: Request) -> Response:
         upload = self._site.upload(request)
-        path = upload.folder / "problems.csv"
+        path = upload.own_folder / "problems.csv"
         if not path.is_file():
             raise RequestRefused(404, "refused.404")
         self._site.audit(request, "downloaded", f"problems.csv ({upload.name})")
@@ -157,6 +157,6 @@ def _trouble_of(wish: Wish | None, upload: Upload) -> tuple[str, ...]:
     """Why the last import of these columns did not start. Columns that were chosen since may have no such trouble."""
     if wish is None or wish.run_id or wish.wanted == "running":
         return ()
-    mapping = upload.folder / "mapping.toml"
+    mapping = upload.own_folder / "mapping.toml"
     changed = mapping.stat().st_mtime * 1000 if mapping.exists() else 0.0
     return wish.trouble if changed <= wish.since else ()

@@ -42,7 +42,7 @@ class ColumnPages:
         mapping = inspection.mapping
         if upload.mapped and not inspection.fault[0]:
             with contextlib.suppress(ImporterError):
-                mapping = fit(load(upload.folder / "mapping.toml"), _names(inspection))
+                mapping = fit(load(upload.own_folder / "mapping.toml"), _names(inspection))
         return self._show(request, upload, inspection, mapping, [] if upload.mapped else self._header_below(inspection))
 
     def _header_below(self, inspection: Inspection) -> list[str]:
@@ -125,7 +125,7 @@ class ColumnPages:
             return self._show(request, upload, inspection, mapping, faults, 422)
         samples = {c.column: ColumnSamples(c.samples, c.cells, c.list_like, c.separator) for c in inspection.columns}
         text = to_toml(mapping, samples, source=upload.name)
-        await asyncio.to_thread(write_whole, upload.folder / "mapping.toml", text.encode())
+        await asyncio.to_thread(write_whole, upload.own_folder / "mapping.toml", text.encode())
         upload = msgspec.structs.replace(upload, mapped=True)
         self._site.storage.keep_upload(upload)
         self._site.runs.cancel_inspections(upload)

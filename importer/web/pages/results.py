@@ -28,10 +28,10 @@ async def check_of(site: Site, upload: Upload) -> Checked | None:
 
 
 async def _result(site: Site, upload: Upload, kind: Literal["inspect", "check"]) -> bytes | None:
-    path = upload.folder / RESULT_FILES[kind]
+    path = upload.own_folder / RESULT_FILES[kind]
     if not path.exists() and not site.runs.is_inspecting(upload, kind):
         if kind == "inspect":
-            mapping = upload.folder / "mapping.toml"
+            mapping = upload.own_folder / "mapping.toml"
             given = str(mapping) if upload.fixes and mapping.exists() else ""
             site.runs.inspect(upload, site.settings(upload), given)
         else:

@@ -110,7 +110,7 @@ class Site:
     # ------------------------------------------------------------------------------------------------ facts
 
     def settings(self, upload: Upload) -> Settings:
-        mapping = upload.folder / "mapping.toml"
+        mapping = upload.own_folder / "mapping.toml"
         return settings_for(upload, self.options.settings, mapping if upload.mapped else None)
 
     def live_of(self, upload: Upload) -> LiveRun | None:

@@ -21,7 +21,7 @@ from importer.web.journal_view import ended_well
 from importer.web.messages import RESULT_FILES
 from importer.web.pages.site import Site, post, require_control, user_of
 from importer.web.receiving import Admit, Received, RequestRefused, receive
-from importer.web.storage import ReadingChoices, Upload
+from importer.web.storage import OWN, ReadingChoices, Upload
 from importer.web.users import Tries
 
 #: A file that was not imported is deleted after so many days.
@@ -60,7 +60,7 @@ class UploadPages:
         reading = ReadingChoices(sheet=sheet, country=own.country, **chosen)
         fixed = Upload(received.id, "", "", "", 0, 0.0, reading=reading, fixes=run.record.run_id)
         upload = self._store(request, received, fixed)
-        mapping = upload.folder / "mapping.toml"
+        mapping = upload.own_folder / "mapping.toml"
         await asyncio.to_thread(write_whole, mapping, to_toml(mapping_of(run), source=upload.name).encode())
         self._site.audit(request, "uploaded_mended", f"{upload.name} ({run.record.run_id})")
         self._site.runs.inspect(upload, self._site.settings(upload), str(mapping))
@@ -83,6 +83,7 @@ class UploadPages:
             name=received.name,
             path=str(received.path),
             size=received.size,
+            own=OWN,
             at=time.time(),
         )
         self._site.storage.keep_upload(stored)
@@ -146,4 +147,4 @@ def _is_workbook(path: Path) -> bool:
 
 def remove(upload: Upload, *names: str) -> None:
     for name in names:
-        (upload.folder / name).unlink(missing_ok=True)
+        (upload.own_folder / name).unlink(missing_ok=True)
