@@ -17,7 +17,7 @@ _OF_ONE_RUN = ("mapping", "sheet", "encoding", "delimiter", "header-row", "limit
 #: Options of the page itself; the others are the settings of its runs.
 _OF_THE_PAGE = (
     *("host", "port", "users_file", "add_user", "role", "proxy_header", "proxy_addresses", "names", "https"),
-    *("tls_certificate", "tls_key", "max_upload"),
+    *("tls_certificate", "tls_key", "max_upload", "user_quota"),
 )
 
 
@@ -41,7 +41,7 @@ _OF_THE_PAGE = (
     "proxy_addresses",
     multiple=True,
     metavar="IP",
-    help="address of that proxy [default: this machine]",
+    help="address of a trusted proxy, which also names the client in X-Forwarded-For [default: this machine]",
 )
 @click.option("--name", "names", multiple=True, metavar="HOST", help="host name under which browsers reach the page")
 @click.option("--https", is_flag=True, help="browsers reach the page over HTTPS, through a proxy")
@@ -49,6 +49,11 @@ _OF_THE_PAGE = (
 @click.option("--tls-key", metavar="FILE", help="private key of the certificate")
 @click.option(
     "--max-upload", default="512M", show_default=True, metavar="SIZE", help="maximum size of an uploaded file"
+)
+@click.option(
+    "--user-quota",
+    metavar="SIZE",
+    help="maximum size of all stored uploads of a user [default: ten times --max-upload]",
 )
 @table_options("run", without=_OF_ONE_RUN)
 @config_option

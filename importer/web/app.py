@@ -31,12 +31,12 @@ from importer.web.pages.run import RunPages
 from importer.web.pages.sign_in import SignInPages
 from importer.web.pages.site import Site
 from importer.web.pages.uploads import UploadPages
-from importer.web.receiving import Moved, RequestRefused
+from importer.web.refusals import Moved, RequestRefused
 from importer.web.rendering import Renderer
 from importer.web.storage import Storage
 from importer.web.supervisor import Supervisor
 from importer.web.texts import Texts
-from importer.web.users import Users
+from importer.web.users import Users, UsersUnreadable
 
 _DELETE_OLD_EVERY = 6 * 3600.0
 
@@ -126,7 +126,16 @@ def _handlers(renderer: Renderer) -> dict[Any, Callable[[Request, Exception], Aw
         assert isinstance(error, ImporterError)
         return error_page(request, HTTPStatus.SERVICE_UNAVAILABLE, "refused.503", more=words_of(error))
 
-    return {RequestRefused: refused, Moved: moved, HTTPException: bad_request, ImporterError: unavailable}
+    async def passed_on(_: Request, error: Exception) -> Response:
+        raise error  # to the guard, which logs it
+
+    return {
+        UsersUnreadable: passed_on,
+        RequestRefused: refused,
+        Moved: moved,
+        HTTPException: bad_request,
+        ImporterError: unavailable,
+    }
 
 
 async def _delete_old(uploads: UploadPages) -> None:

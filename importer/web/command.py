@@ -40,6 +40,8 @@ def serve_page(
         if not own.insecure:
             refuse_unencrypted(own.base_url, proxies_of(environ))
         say(target_text(own.base_url, credentials_of(environ, own.credentials).name, own.settings_file))
+    proxies = tuple(given["proxy_addresses"]) or _words(usual["proxy_addresses"])
+    quota = given.get("user_quota")
     options = WebOptions(
         settings=own,
         host=given["host"],
@@ -51,9 +53,9 @@ def serve_page(
         tls_certificate=given["tls_certificate"] or "",
         tls_key=given["tls_key"] or "",
         max_upload=read_size(given["max_upload"]),
-        proxy_addresses=read_addresses(
-            tuple(given["proxy_addresses"]) or _words(usual["proxy_addresses"]) or ("127.0.0.1", "::1")
-        ),
+        user_quota=read_size(quota, "--user-quota") if quota else 0,
+        proxy_addresses=read_addresses(proxies or ("127.0.0.1", "::1")),
+        behind_proxy=bool(proxies),
     )
     serve(options, say)
 

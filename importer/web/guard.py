@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
@@ -13,15 +14,20 @@ from urllib.parse import urlsplit
 
 import msgspec
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from importer.web.addresses import client_of, plain
 from importer.web.options import WebOptions, is_loopback
-from importer.web.receiving import RequestRefused
+from importer.web.refusals import RequestRefused
 from importer.web.storage import Storage
-from importer.web.users import LOCAL, Role, User, Users
+from importer.web.users import LOCAL, Role, User, Users, UsersUnreadable
 
+SIGN_IN, _STATIC = "/sign-in", "/static/"
 #: What needs no sign-in: the form to sign in, and its styles.
-PUBLIC = ("/sign-in", "/static/")
+PUBLIC = (SIGN_IN, _STATIC)
+#: Seconds after which the log repeats why the users file cannot be read.
+_REPEATED = 60.0
 _SAFE = ("GET", "HEAD")
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -95,6 +101,7 @@ class Guard:
         self._users = users
         self._cookies = cookies
         self._refuse = refuse
+        self._logged = ("", 0.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -105,29 +112,44 @@ class Guard:
         fresh = not token
         token = token or self._cookies.new()[0]
         form_token = self._cookies.form_token(token)
-        address = (scope.get("client") or ("", 0))[0]
-        scope["visitor"] = Visitor(None, token, form_token, address)
+        peer = plain((scope.get("client") or ("", 0))[0])
+        address = peer
+        if self._options.trusts_forwarded:
+            address = client_of(peer, headers.getlist("x-forwarded-for"), self._options.proxy_addresses)
+        visitor = scope["visitor"] = Visitor(None, token, form_token, address)
         guarded = _Headers(send, self._cookies.header(token) if fresh else "", self._cookies.secure)
         try:
             self._check_name(scope, headers)
             if scope["method"] not in _SAFE:
                 self._check_origin(headers)
-            user = self._who(headers, token if not fresh else "", address)
-            scope["visitor"] = Visitor(user, token, form_token, address)
+            known = not fresh and not scope["path"].startswith(_STATIC)
+            user = self._who(headers, token if known else "", peer)
+            scope["visitor"] = msgspec.structs.replace(visitor, user=user)
             if user is None and not scope["path"].startswith(PUBLIC):
                 raise RequestRefused(401, "refused.sign_in")
-        except RequestRefused as refusal:
-            await self._refuse(scope, refusal.status, refusal.text)(scope, receive, guarded)
-            return
-        try:
             await self._app(scope, receive, guarded)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
         except Exception as error:
-            # As on the command line: report the location, never the values.
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            location = f"{Path(where.filename).name}, line {where.lineno}"
-            sys.stderr.write(f"importer serve: internal error: {type(error).__name__} in {location}.\n")
+            refusal = self._refusal_for(error)
             if not guarded.begun:
-                await self._refuse(scope, 500, "refused.500")(scope, receive, guarded)
+                await self._refuse(scope, refusal.status, refusal.text)(scope, receive, guarded)
+
+    def _refusal_for(self, error: Exception) -> RequestRefused:
+        """The answer to an exception, with a line in the log where the administrator must act."""
+        if isinstance(error, RequestRefused):
+            return error
+        if isinstance(error, UsersUnreadable):
+            now = time.monotonic()
+            if error.message != self._logged[0] or now > self._logged[1] + _REPEATED:
+                self._logged = (error.message, now)
+                sys.stderr.write(f"importer serve: {error.message} {error.advice}\n")
+            return RequestRefused(503, "refused.users")
+        # As on the command line: report the location, never the values.
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        location = f"{Path(where.filename).name}, line {where.lineno}"
+        sys.stderr.write(f"importer serve: internal error: {type(error).__name__} in {location}.\n")
+        return RequestRefused(500, "refused.500")
 
     # ------------------------------------------------------------------------------------------------ checks
 
@@ -154,10 +176,10 @@ class Guard:
         if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
             raise RequestRefused(403, "refused.elsewhere")
 
-    def _who(self, headers: Headers, token: str, address: str) -> User | None:
+    def _who(self, headers: Headers, token: str, peer: str) -> User | None:
         options = self._options
         if options.proxy_header:
-            if address not in options.proxy_addresses:
+            if peer not in map(plain, options.proxy_addresses):
                 raise RequestRefused(403, "refused.proxy")
             names = headers.getlist(options.proxy_header)
             if len(names) != 1 or not names[0].strip():

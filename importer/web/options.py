@@ -29,9 +29,13 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     proxy_header: str = ""
     #: IMPORTER_WEB_PROXY_ADDRESSES: the addresses of that proxy.
     proxy_addresses: tuple[str, ...] = ("127.0.0.1", "::1")
+    #: The addresses were set: requests of theirs come from the client in `X-Forwarded-For`.
+    behind_proxy: bool = False
     #: IMPORTER_WEB_NAMES: host names of the page, in addition to the loopback.
     names: tuple[str, ...] = ()
     max_upload: int = 512 * MEBIBYTE
+    #: Bytes of uploads that a user may store; 0: ten times `max_upload`.
+    user_quota: int = 0
     tls_certificate: str = ""
     tls_key: str = ""
     #: Browsers use HTTPS through a proxy.
@@ -51,6 +55,15 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     def secure(self) -> bool:
         """Whether browsers use HTTPS."""
         return self.https or bool(self.tls_certificate)
+
+    @property
+    def quota(self) -> int:
+        return self.user_quota or 10 * self.max_upload
+
+    @property
+    def trusts_forwarded(self) -> bool:
+        """Whether there is a proxy that says where a request comes from."""
+        return self.behind_proxy or self.https or bool(self.proxy_header)
 
     @property
     def folder(self) -> Path:
@@ -115,10 +128,10 @@ def read_addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
-def read_size(text: str) -> int:
+def read_size(text: str, option: str = "--max-upload") -> int:
     """`512M`, `2G`, `1048576`. Raises `SettingsError`."""
     match = re.fullmatch(r"(\d{1,12})\s*([KMG]?)i?B?", text.strip(), re.IGNORECASE)
     if match is None or not int(match[1]):
-        raise SettingsError(f"{text!r} is not a valid size.", "Set --max-upload to a size like 512M or 2G.")
+        raise SettingsError(f"{text!r} is not a valid size.", f"Set {option} to a size like 512M or 2G.")
     units = {"": 1, "K": 1024, "M": MEBIBYTE, "G": 1024 * MEBIBYTE}
     return int(match[1]) * units[match[2].upper()]

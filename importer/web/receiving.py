@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import unicodedata
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -17,31 +18,19 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from importer.web.refusals import RequestRefused
+from importer.web.room import STEP, Grow
 from importer.web.storage import OWN
 
 _LARGEST_FORM = 2 * 1024 * 1024
+#: A form without a table of columns, for example the one to sign in.
+SMALL_FORM = 16 * 1024
 _MOST_FIELDS = 12_000
 _LARGEST_FIELD = 10_000
 _LONGEST_NAME = 100
-#: Bytes that stay free on the disk for the journal.
-_KEPT_FREE = 256 * 1024 * 1024
-
-
-class RequestRefused(Exception):
-    """A refused request. `text`: a key of the table of texts."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
-
-
-class Moved(Exception):
-    """The requested page has moved to this path."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self.path = path
+#: Seconds for a whole form, and for each such part of a file: slower than any network that people use.
+_FORM_SECONDS = 30.0
+_PART_SECONDS, _PART = 60.0, 64 * 1024
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -73,13 +62,43 @@ def safe_name(name: str) -> str:
     return plain.lstrip(" .") or "file"
 
 
-async def form(request: Request) -> dict[str, str]:
+async def _body(request: Request, seconds: float, part: int = 0) -> AsyncIterator[bytes]:
+    """The body in pieces. It may take `seconds`, again for each `part` bytes. Raises `RequestRefused` where it is
+    slower or breaks off."""
+    now = asyncio.get_running_loop().time
+    stream = request.stream()
+    end, came = now() + seconds, 0
+    while True:
+        try:
+            async with asyncio.timeout_at(end):
+                piece = await anext(stream, None)
+        except TimeoutError:
+            raise RequestRefused(408, "refused.slow") from None
+        except ClientDisconnect:
+            raise RequestRefused(400, "refused.broken_off") from None
+        if piece is None:
+            return
+        came += len(piece)
+        if part and came >= part:
+            end, came = now() + seconds, 0
+        yield piece
+
+
+def _declared(request: Request) -> int:
+    """The declared length of the body; 0 where it has none."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
+
+
+async def form(request: Request, most: int = _LARGEST_FORM) -> dict[str, str]:
     """A form's fields; the last one of each name. Raises `RequestRefused`."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = bytearray()
-    async for part in request.stream():
+    if _declared(request) > most:
+        raise RequestRefused(413, "refused.form_large")
+    async for part in _body(request, _FORM_SECONDS):
         body += part
-        if len(body) > _LARGEST_FORM:
+        if len(body) > most:
             raise RequestRefused(413, "refused.form_large")
     if kind != "application/x-www-form-urlencoded":
         raise RequestRefused(415, "refused.form_kind")
@@ -92,13 +111,16 @@ async def form(request: Request) -> dict[str, str]:
 class _Parts:
     """Callbacks of the parser. Fields come before the file; the file goes to the disk."""
 
-    def __init__(self, folder: Path, most: int, admit: Admit) -> None:
+    def __init__(self, folder: Path, most: int, admit: Admit, grow: Grow) -> None:
         self.fields: dict[str, str] = {}
         self.name = ""
         self.size = 0
         self.file: int | None = None
         self.path: Path | None = None
-        self._folder, self._most, self._admit = folder, most, admit
+        #: The final boundary came: without it the file may be cut.
+        self.ended = False
+        self._folder, self._most, self._admit, self._grow = folder, most, admit, grow
+        self._room_until = 0
         self._headers: dict[bytes, bytes] = {}
         self._header = b""
         self._value = b""
@@ -144,8 +166,13 @@ class _Parts:
             self.size += end - start
             if self.size > self._most:
                 raise RequestRefused(413, "refused.large")
+            if self.size > self._room_until:
+                self._room_until = self.size + STEP
+                self._grow(self.size, STEP)
             assert self.file is not None
-            os.write(self.file, data[start:end])
+            rest = memoryview(data)[start:end]
+            while rest:  # a full disk takes a part first
+                rest = rest[os.write(self.file, rest) :]
             return
         self._text += data[start:end]
         self._bounded(len(self._text))
@@ -155,6 +182,9 @@ class _Parts:
             if len(self.fields) >= 50:
                 raise RequestRefused(400, "refused.form_kind")
             self.fields[self._field] = self._text.decode("utf-8", "replace")
+
+    def on_end(self) -> None:
+        self.ended = True
 
     def _bounded(self, length: int) -> None:
         if length > _LARGEST_FIELD:
@@ -167,29 +197,28 @@ class Admit(Protocol):
     def __call__(self, fields: dict[str, str]) -> None: ...
 
 
-async def receive(request: Request, folder: Path, most: int, admit: Admit) -> Received:
+async def receive(request: Request, folder: Path, most: int, admit: Admit, grow: Grow) -> Received:
     """Streams the file of a form to a new folder below `folder`. Raises `RequestRefused` and leaves nothing then."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary or len(boundary) > 200:
         raise RequestRefused(415, "refused.form_kind")
-    declared = request.headers.get("content-length", "")
-    length = int(declared) if declared.isdecimal() else 0
+    length = _declared(request)
     if length > most + _LARGEST_FIELD * 10:
         raise RequestRefused(413, "refused.large")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if shutil.disk_usage(folder).free < length + _KEPT_FREE:
-        raise RequestRefused(507, "refused.disk")
+    grow(0, length)
     upload_id = secrets.token_hex(8)
     own = folder / upload_id
-    parts = _Parts(own, most, admit)
+    parts = _Parts(own, most, admit, grow)
     whole = False
     try:
         callbacks = {name: getattr(parts, name) for name in dir(parts) if name.startswith("on_")}
         parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
-        async for piece in request.stream():
+        async for piece in _body(request, _PART_SECONDS, _PART):
             parser.write(piece)
-        parser.finalize()
+        if not parts.ended:
+            raise RequestRefused(400, "refused.broken_off")
         if parts.path is None or parts.file is None:
             admit(parts.fields)
             raise RequestRefused(400, "refused.no_file")
@@ -200,8 +229,6 @@ async def receive(request: Request, folder: Path, most: int, admit: Admit) -> Re
         return Received(upload_id, parts.name, parts.path.resolve(), parts.size, parts.fields)
     except MultipartParseError:
         raise RequestRefused(400, "refused.form_kind") from None
-    except ClientDisconnect:
-        raise RequestRefused(400, "refused.broken_off") from None
     except OSError:
         raise RequestRefused(507, "refused.disk") from None
     finally:

@@ -16,6 +16,7 @@ from importer.errors import Busy, SettingsError
 from importer.runs.locks import Lock
 from importer.sandbox.server import listen
 from importer.web.app import create_app
+from importer.web.connections import Connection
 from importer.web.options import WebOptions, is_loopback
 
 
@@ -69,7 +70,7 @@ class _PageServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="asyncio",
-                http="h11",
+                http=Connection,
                 ws="none",
                 lifespan="on",
                 log_config=None,

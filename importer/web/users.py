@@ -53,6 +53,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _hasher = PasswordHasher()
 
 
+class UsersUnreadable(SettingsError):
+    """The users file cannot be read. The page shows this to nobody: it names a path of the server."""
+
+
 class Users:
     """The users file, read again when it changes. A line is `name:role:hash`; `#` begins a comment."""
 
@@ -94,7 +98,7 @@ class Users:
             text = self._path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise SettingsError(
+            raise UsersUnreadable(
                 f"The users file {self._path} cannot be read ({why}).",
                 "Create it with `importer serve --add-user NAME --users-file FILE`.",
             ) from None
@@ -110,7 +114,7 @@ def _parse(path: Path, text: str) -> dict[str, tuple[Role, str]]:
         name, _, rest = line.strip().partition(":")
         role, _, digest = rest.partition(":")
         if not _NAME.fullmatch(name) or role not in set(Role) or not digest.startswith("$argon2"):
-            raise SettingsError(f"{path}, line {number} is not `name:role:hash`.", "Add the user with --add-user.")
+            raise UsersUnreadable(f"{path}, line {number} is not `name:role:hash`.", "Add the user with --add-user.")
         entries[name] = (Role(role), digest)
     return entries
 
@@ -164,6 +168,11 @@ class Tries:
         self._times.move_to_end(key)
         if len(self._times) > 10_000:
             self._times.popitem(last=False)
+
+    def take_back(self, key: str) -> None:
+        """Takes back one attempt that was counted: it succeeded."""
+        if times := self._times.get(key):
+            times.pop()
 
     def forget(self, key: str) -> None:
         self._times.pop(key, None)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from importer.web.pages.site import Site, get, iso, user_of
-from importer.web.receiving import RequestRefused
+from importer.web.refusals import RequestRefused
 from importer.web.users import Role
 
 

@@ -22,7 +22,7 @@ from importer.web import views
 from importer.web.messages import Checked, Inspection
 from importer.web.pages.results import check_of, inspection_of
 from importer.web.pages.site import WAIT_FOR_PAGE, Site, get, now_ms, post, user_of
-from importer.web.receiving import RequestRefused
+from importer.web.refusals import RequestRefused
 from importer.web.storage import Upload, Wish
 
 

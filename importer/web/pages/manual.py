@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from importer.web.manual import Manual
 from importer.web.pages.site import Site, get
-from importer.web.receiving import RequestRefused
+from importer.web.refusals import RequestRefused
 
 
 class ManualPages:

@@ -13,7 +13,7 @@ from importer.model import Status
 from importer.web import views
 from importer.web.journal_view import RunSnapshot
 from importer.web.pages.site import Site, get
-from importer.web.receiving import RequestRefused
+from importer.web.refusals import RequestRefused
 from importer.web.storage import Wish
 
 #: Causes that a report shows at once.

@@ -20,7 +20,7 @@ from importer.web.journal_view import RunSnapshot
 from importer.web.live_run import LiveRun
 from importer.web.pages.report import ReportPage
 from importer.web.pages.site import Site, get, now_ms, post, user_of
-from importer.web.receiving import RequestRefused
+from importer.web.refusals import RequestRefused
 from importer.web.storage import Wish
 
 #: States in which a run can be stopped.

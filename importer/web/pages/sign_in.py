@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from importer.web.addresses import place_of
 from importer.web.guard import Cookies, check_form, visitor_of
 from importer.web.pages.site import Site, get, post
-from importer.web.receiving import form
+from importer.web.receiving import SMALL_FORM, form
 from importer.web.users import Tries, Users
 
 
@@ -20,7 +21,7 @@ class SignInPages:
         self._site = site
         self._users = users
         self._cookies = cookies
-        self._tries_of_name = Tries(5, 300)
+        self._tries_of_name = Tries(5, 300)  # from one address: others cannot lock a user out
         self._tries_of_address = Tries(30, 300)
         self._hashing = asyncio.Semaphore(2)
 
@@ -36,12 +37,13 @@ class SignInPages:
 
     async def sign_in(self, request: Request) -> Response:
         visitor = visitor_of(request.scope)
-        fields = await form(request)
+        fields = await form(request, SMALL_FORM)
         check_form(visitor, fields)
         name, onward = fields.get("name", "").strip()[:64], _local(fields.get("next", "/"))
         if self._users is None or self._site.options.proxy_header:
             return RedirectResponse(onward, 303)
-        keys = (f"name {name.lower()}", f"address {visitor.address}")
+        place = place_of(visitor.address)
+        keys = (f"{place} {name.lower()}", place)
         if not (self._tries_of_name.allowed(keys[0]) and self._tries_of_address.allowed(keys[1])):
             return self._refused(request, 429, "sign_in.often", name, onward)
         # Counted before the password is checked, so concurrent tries count too.
@@ -55,6 +57,7 @@ class SignInPages:
             self._site.storage.audit(known, visitor.address, "sign_in_refused")
             return self._refused(request, 401, "sign_in.wrong", name, onward)
         self._tries_of_name.forget(keys[0])
+        self._tries_of_address.take_back(keys[1])
         token, cookie = self._cookies.new()
         self._site.storage.begin_session(token, self._users.signed(user.name))
         self._site.storage.audit(user.name, visitor.address, "signed_in")
@@ -65,7 +68,7 @@ class SignInPages:
 
     async def sign_out(self, request: Request) -> Response:
         visitor = visitor_of(request.scope)
-        check_form(visitor, await form(request))
+        check_form(visitor, await form(request, SMALL_FORM))
         self._site.storage.end_session(visitor.token)
         self._site.audit(request, "signed_out")
         return RedirectResponse("/sign-in", 303, {"set-cookie": self._cookies.new()[1]})

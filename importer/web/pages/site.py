@@ -19,7 +19,8 @@ from importer.web.guard import check_form, visitor_of
 from importer.web.journal_view import JournalView
 from importer.web.live_run import LiveRun
 from importer.web.options import WebOptions
-from importer.web.receiving import Moved, RequestRefused, form
+from importer.web.receiving import form
+from importer.web.refusals import Moved, RequestRefused
 from importer.web.rendering import Renderer
 from importer.web.storage import Storage, Upload, Wish
 from importer.web.supervisor import Supervisor

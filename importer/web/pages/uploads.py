@@ -20,7 +20,9 @@ from importer.web.guard import Visitor, check_form, visitor_of
 from importer.web.journal_view import ended_well
 from importer.web.messages import RESULT_FILES
 from importer.web.pages.site import Site, post, require_control, user_of
-from importer.web.receiving import Admit, Received, RequestRefused, receive
+from importer.web.receiving import Admit, Received, receive
+from importer.web.refusals import RequestRefused
+from importer.web.room import Grow, Room
 from importer.web.storage import OWN, ReadingChoices, Upload
 from importer.web.users import Tries
 
@@ -32,6 +34,8 @@ class UploadPages:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._tries = Tries(60, 600)
+        options = site.options
+        self._room = Room(options.folder, site.storage, options.quota)
 
     def routes(self) -> list[Route]:
         return [
@@ -42,8 +46,9 @@ class UploadPages:
         ]
 
     async def receive(self, request: Request) -> Response:
-        received = await self._received(request)
-        upload = self._store(request, received, Upload(received.id, "", "", "", 0, 0.0))
+        with self._room.of(user_of(request).name) as grow:
+            received = await self._received(request, grow)
+            upload = self._store(request, received, Upload(received.id, "", "", "", 0, 0.0))
         self._site.audit(request, "uploaded", upload.name)
         self._site.runs.inspect(upload, self._site.settings(upload))
         return RedirectResponse(f"/uploads/{upload.id}", 303)
@@ -52,21 +57,22 @@ class UploadPages:
         """Receives the fixed rows of a run and checks them at once, with the run's own columns and settings."""
         run = await self._site.run(request)
         require_control(request, self._site.owner(run))
-        received = await self._received(request)
-        own = run.record.settings
-        # A text file has no sheets. A workbook without that sheet is refused with the names it has.
-        sheet = own.sheet if await asyncio.to_thread(_is_workbook, received.path) else ""
-        chosen = {name: getattr(own, name) for name in CHOICES}
-        reading = ReadingChoices(sheet=sheet, country=own.country, **chosen)
-        fixed = Upload(received.id, "", "", "", 0, 0.0, reading=reading, fixes=run.record.run_id)
-        upload = self._store(request, received, fixed)
+        with self._room.of(user_of(request).name) as grow:
+            received = await self._received(request, grow)
+            own = run.record.settings
+            # A text file has no sheets. A workbook without that sheet is refused with the names it has.
+            sheet = own.sheet if await asyncio.to_thread(_is_workbook, received.path) else ""
+            chosen = {name: getattr(own, name) for name in CHOICES}
+            reading = ReadingChoices(sheet=sheet, country=own.country, **chosen)
+            fixed = Upload(received.id, "", "", "", 0, 0.0, reading=reading, fixes=run.record.run_id)
+            upload = self._store(request, received, fixed)
         mapping = upload.own_folder / "mapping.toml"
         await asyncio.to_thread(write_whole, mapping, to_toml(mapping_of(run), source=upload.name).encode())
         self._site.audit(request, "uploaded_mended", f"{upload.name} ({run.record.run_id})")
         self._site.runs.inspect(upload, self._site.settings(upload), str(mapping))
         return RedirectResponse(f"/uploads/{upload.id}/check", 303)
 
-    async def _received(self, request: Request) -> Received:
+    async def _received(self, request: Request, grow: Grow) -> Received:
         user, visitor = user_of(request), visitor_of(request.scope)
         if not user.begins:
             raise RequestRefused(403, "refused.403")
@@ -74,7 +80,7 @@ class UploadPages:
             raise RequestRefused(429, "refused.often")
         self._tries.count(user.name)
         folder = self._site.options.folder / "uploads"
-        return await receive(request, folder, self._site.options.max_upload, _TokenCheck(visitor))
+        return await receive(request, folder, self._site.options.max_upload, _TokenCheck(visitor), grow)
 
     def _store(self, request: Request, received: Received, upload: Upload) -> Upload:
         stored = msgspec.structs.replace(
