@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -55,13 +56,18 @@ class Child:
             yield msgspec.json.decode(line, type=Message)
         await self._process.wait()
 
-    async def end(self, patience: float = 5.0) -> None:
-        """Closes the input and waits; kills the process after `patience` seconds."""
+    def leave(self) -> None:
+        """Closes the input: the process completes what it does, on its own."""
         assert self._process.stdin is not None
         self._process.stdin.close()
+
+    async def end(self, patience: float = 5.0) -> None:
+        """Closes the input and waits; after `patience` seconds kills the process and those that it started."""
+        self.leave()
         try:
             await asyncio.wait_for(self._process.wait(), patience)
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            if self.alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)  # it leads the group of its session
             await self._process.wait()

@@ -70,8 +70,10 @@ class JournalView:
             if self._journal is not None:
                 self._journal.close()
 
-        await asyncio.get_running_loop().run_in_executor(self._thread, end)
-        self._thread.shutdown()
+        ended = asyncio.get_running_loop().run_in_executor(self._thread, end)
+        # A journal that hangs must not delay the end: every answer of it is already there.
+        await asyncio.wait((ended,), timeout=0.5)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     # ------------------------------------------------------------------------------------------------ questions
 

@@ -17,6 +17,7 @@ from importer.runs.locks import Lock
 from importer.sandbox.server import listen
 from importer.web.app import create_app
 from importer.web.connections import Connection
+from importer.web.ending import in_time
 from importer.web.options import WebOptions, is_loopback
 
 
@@ -44,7 +45,7 @@ def serve(options: WebOptions, announce: Callable[[str], None]) -> None:
         if not is_loopback(options.host) and not (options.tls_certificate or options.https):
             announce("Warning: passwords and customer data are sent unencrypted. Use --tls-certificate.")
         server = _PageServer(app, options, lambda: announce(f"The page is at {address} (press Ctrl-C to stop)."))
-        with contextlib.suppress(KeyboardInterrupt):
+        with in_time(), contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
 
@@ -81,7 +82,7 @@ class _PageServer(uvicorn.Server):
                 backlog=512,
                 limit_concurrency=1000,
                 timeout_keep_alive=30,
-                timeout_graceful_shutdown=5,
+                timeout_graceful_shutdown=3,
                 ssl_certfile=options.tls_certificate or None,
                 ssl_keyfile=options.tls_key or None,
             )

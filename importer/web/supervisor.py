@@ -18,20 +18,24 @@ import msgspec
 from importer.errors import ExitCode, ImporterError, internal_error
 from importer.settings.options import Settings
 from importer.system.files import write_whole
+from importer.system.text import counted
 from importer.web.child import Child
+from importer.web.ending import STOP_SECONDS
 from importer.web.journal_view import JournalView, ended_well
 from importer.web.live_run import LiveRun
 from importer.web.messages import RESULT_FILES, Begun, WorkerEnded, WorkerTask
 from importer.web.passwords import Passwords
+from importer.web.slots import Slots
 from importer.web.storage import Storage, Upload, Wish
 
-#: Seconds that a process may take to stop: in-flight requests have 10, reports of a large sheet take some more.
-LONGEST_STOP = 60.0
 #: How often a run whose process died is restarted before a person must look at it.
 MOST_DEATHS = 3
 #: Seconds for which the process of a killed server may still hold its run.
 LONGEST_BUSY = 90.0
-_INSPECTIONS_AT_ONCE = 2
+#: Inspections and checks at the same time: of all users, and of one.
+_INSPECTIONS, _INSPECTIONS_EACH = 6, 2
+#: Seconds for each. A check reads, and looks up, every row of the largest file.
+LONGEST = {"inspect": 600.0, "check": 3600.0}
 
 
 class Supervisor:
@@ -40,19 +44,23 @@ class Supervisor:
     def __init__(self, storage: Storage, journal: JournalView, most_runs: int) -> None:
         self._storage = storage
         self._journal = journal
-        self._turns = asyncio.Semaphore(most_runs)
-        self._inspections_at_once = asyncio.Semaphore(_INSPECTIONS_AT_ONCE)
+        self._turns = Slots(most_runs, (most_runs + 1) // 2)
+        self._inspection_turns = Slots(_INSPECTIONS, _INSPECTIONS_EACH)
         self._inspections: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._lives: dict[int, LiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._children: set[Child] = set()
         self._next_child: asyncio.Task[Child] | None = None
         self.closing = asyncio.Event()
+        self._closed_at = 0.0
+        self._left: set[Child] = set()
+        self._stopping: asyncio.Task[None] | None = None
         self.passwords = Passwords()
 
     async def start(self) -> None:
         """Resumes every run that was in progress when the server ended."""
         self._prepare()
+        self._stopping = asyncio.create_task(self._stop_when_closing())
         for wish in self._storage.wishes():
             if wish.wanted == "running":
                 self._begin(wish)
@@ -60,20 +68,32 @@ class Supervisor:
     async def close(self) -> None:
         """Stops all runs cleanly. They stay wanted: the next server resumes them."""
         self.closing.set()
-        for task in self._inspections.values():
-            task.cancel()
-        for live in self._lives.values():
-            if live.child is not None:
-                live.child.stop()
+        if self._stopping is not None:
+            await self._stopping
         waiting = [task for task in self._tasks if not task.done()]
         if waiting:
-            await asyncio.wait(waiting, timeout=LONGEST_STOP)
+            left = self._closed_at + STOP_SECONDS - time.monotonic()
+            await asyncio.wait(waiting, timeout=max(left, 0.0))
+        # The process of such a run writes its reports, although this one ends.
+        self._left = {live.child for live in self._lives.values() if live.child and live.state == "reporting"}
         for task in self._tasks:
             task.cancel()
         if self._next_child is not None:
             with contextlib.suppress(OSError):
                 self._children.add(await self._next_child)
-        await asyncio.gather(*[child.end(1.0) for child in self._children if child.alive])
+        for child in self._left:
+            child.leave()
+        await asyncio.gather(*[child.end(0.5) for child in self._children - self._left if child.alive])
+
+    async def _stop_when_closing(self) -> None:
+        """Asks the processes to stop at the signal: the server may then wait for slow visitors first."""
+        await self.closing.wait()
+        self._closed_at = time.monotonic()
+        for task in self._inspections.values():
+            task.cancel()
+        for live in self._lives.values():
+            if live.child is not None:
+                live.child.stop()
 
     # ------------------------------------------------------------------------------------------------ inspections
 
@@ -105,15 +125,22 @@ class Supervisor:
         if key in self._inspections and not self._inspections[key].done():
             return
         task = msgspec.structs.replace(task, password=self.passwords.of(upload.path))
-        self._inspections[key] = asyncio.create_task(self._carry_inspection(task))
+        self._inspections[key] = asyncio.create_task(self._carry_inspection(task, upload.owner))
 
-    async def _carry_inspection(self, task: WorkerTask) -> None:
-        async with self._inspections_at_once, self._child() as child:
+    async def _carry_inspection(self, task: WorkerTask, owner: str) -> None:
+        # Its process has nothing to complete: it is killed with the task.
+        async with self._inspection_turns.one(owner), self._child(patience=0.0) as child:
             child.give(task)
-            ended = WorkerEnded(ExitCode.INTERNAL, "The process that reads the file died.")
-            async for message in child.messages():
-                if isinstance(message, WorkerEnded):
-                    ended = message
+            try:
+                async with asyncio.timeout(LONGEST[task.kind]):
+                    ended = await _end_of(child)
+            except TimeoutError:
+                minutes = counted(round(LONGEST[task.kind] / 60), "minute")
+                ended = WorkerEnded(
+                    ExitCode.SOURCE,
+                    f"This file was not read within {minutes}.",
+                    "Save it as CSV (UTF-8) in a spreadsheet program, or split it, and upload that.",
+                )
         if ended.message:
             # Both results have this field.
             content = msgspec.json.encode({"fault": (ended.message, ended.advice)})
@@ -145,7 +172,7 @@ class Supervisor:
 
     async def _carry(self, live: LiveRun) -> None:
         try:
-            async with self._turns:
+            async with self._turns.one(live.wish.owner):
                 ended = await self._to_its_end(live)
         except asyncio.CancelledError:
             raise
@@ -257,7 +284,7 @@ class Supervisor:
     # ------------------------------------------------------------------------------------------------ processes
 
     @contextlib.asynccontextmanager
-    async def _child(self) -> AsyncIterator[Child]:
+    async def _child(self, patience: float = 5.0) -> AsyncIterator[Child]:
         started, self._next_child = self._next_child, None
         child = await started if started is not None else await Child.start()
         if not child.alive:
@@ -267,13 +294,21 @@ class Supervisor:
         try:
             yield child
         finally:
-            await asyncio.shield(asyncio.create_task(self._put_away(child)))
+            await asyncio.shield(asyncio.create_task(self._put_away(child, patience)))
 
-    async def _put_away(self, child: Child) -> None:
-        if child.alive:
-            await child.end()
+    async def _put_away(self, child: Child, patience: float) -> None:
+        if child.alive and child not in self._left:
+            await child.end(patience)
         self._children.discard(child)
 
     def _prepare(self) -> None:
         if self._next_child is None and not self.closing.is_set():
             self._next_child = asyncio.create_task(Child.start())
+
+
+async def _end_of(child: Child) -> WorkerEnded:
+    ended = WorkerEnded(ExitCode.INTERNAL, "The process that reads the file died.")
+    async for message in child.messages():
+        if isinstance(message, WorkerEnded):
+            ended = message
+    return ended

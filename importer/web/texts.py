@@ -6,6 +6,7 @@ ENGLISH: dict[str, str] = {
     "name": "importer",
     "skip": "Skip to the content",
     "nav": "Pages",
+    "lost": "The connection to the server is lost. What you see may be out of date. This tab updates when the server answers again.",
     "nav.home": "Imports",
     "nav.audit": "Audit trail",
     "nav.manual": "Help",

@@ -23,6 +23,30 @@
     });
   }
 
+  // A tab says when its server does not answer, and a page in progress then shows what happened in between.
+  const lost = document.createElement("p");
+  lost.className = "alert";
+  lost.setAttribute("role", "alert");
+  const ask = async () => {
+    let answers = false;
+    try {
+      const icon = document.querySelector("link[rel=icon]").href;
+      const answer = await fetch(icon, { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(8000) });
+      answers = answer.status < 500;
+    } catch {
+      // It does not.
+    }
+    if (!answers && !lost.isConnected) {
+      document.getElementById("content").prepend(lost);
+      lost.textContent = document.body.dataset.lost;
+    } else if (answers && lost.isConnected) {
+      lost.remove();
+      if (live) location.reload();
+    }
+    setTimeout(ask, 4000);
+  };
+  setTimeout(ask, 4000);
+
   const waiting = document.querySelector("[data-wait]");
   if (waiting) {
     const reload = async () => {
