@@ -13,7 +13,7 @@ from importer.web.guard import SIGN_IN
 HEAD_SECONDS = 20.0
 _REST_SECONDS = 60.0
 #: With more connections than this, a new one takes the place of the oldest that is not being answered.
-MOST_CONNECTIONS = 500
+MOST_CONNECTIONS = 400
 
 
 class Connection(H11Protocol):
@@ -32,7 +32,9 @@ class Connection(H11Protocol):
 
     @property
     def may_be_closed(self) -> bool:
-        """Whether nothing is lost: no request is being answered, other than one to sign in that is not complete."""
+        """Whether closing it loses nothing: no request is being answered, or one to sign in that is not complete."""
+        if self.transport.is_closing():
+            return False
         if self.cycle is None or self.cycle.response_complete:
             return True
         return self.conn.their_state is h11.SEND_BODY and self.scope["path"] == SIGN_IN

@@ -79,7 +79,7 @@ class _PageServer(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                backlog=512,
+                backlog=256,
                 limit_concurrency=1000,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=3,

@@ -14,7 +14,6 @@ from starlette.testclient import TestClient
 from importer.errors import SettingsError
 from importer.model import Rate
 from importer.settings.options import Settings
-from importer.web.addresses import client_of
 from importer.web.app import create_app
 from importer.web.guard import PUBLIC
 from importer.web.options import WebOptions
@@ -245,17 +244,6 @@ def test_proxy_headers_are_ignored_unless_configured(client: TestClient, name: s
     """A header that the settings do not name sets neither the host nor the user."""
     assert client.get("/", headers={name: "olga"}, follow_redirects=False).status_code == 401
     assert client.get("/sign-in", headers={"host": "evil.example", name: "localhost"}).status_code == 400
-
-
-def test_proxies_are_trusted_only_where_they_are_set(tmp_path: Path) -> None:
-    """The addresses of the loopback are no proxy by themselves: whoever shares the machine could name any client."""
-    usual = WebOptions(settings=Settings(sandbox=True, reports_dir=str(tmp_path)))
-    assert not usual.trusts_forwarded
-    for more in ({"behind_proxy": True}, {"https": True}, {"proxy_header": "X-User"}):
-        assert msgspec.structs.replace(usual, **more).trusts_forwarded
-    assert client_of("127.0.0.1", [], ["127.0.0.1"]) == "127.0.0.1"
-    assert client_of("192.0.2.1", ["198.51.100.7"], ["127.0.0.1"]) == "192.0.2.1"
-    assert client_of("::ffff:127.0.0.1", ["x, 198.51.100.7, 10.0.0.1"], ["127.0.0.1", "10.0.0.1"]) == "198.51.100.7"
 
 
 def test_a_new_password_ends_the_sessions(tmp_path: Path) -> None:

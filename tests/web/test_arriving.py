@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from importer.settings.options import Settings
 from importer.web import receiving, room
+from importer.web.addresses import client_of
 from importer.web.app import create_app
 from importer.web.options import WebOptions
 from importer.web.receiving import form, receive
@@ -210,6 +211,17 @@ def test_failed_attempts_count_by_name_and_address(options: WebOptions) -> None:
         assert sign_in(page, "asha", PASSWORD, "2001:db8::ffff") == 429
         addresses = {line.address for line in page.app.state.runs._storage.trail()}  # type: ignore[attr-defined]
         assert {"198.51.100.7", "198.51.100.9", "2001:db8::1"} <= addresses
+
+
+def test_proxies_are_trusted_only_where_they_are_set(tmp_path: Path) -> None:
+    """The addresses of the loopback are no proxy by themselves: whoever shares the machine could name any client."""
+    usual = WebOptions(settings=Settings(sandbox=True, reports_dir=str(tmp_path)))
+    assert not usual.trusts_forwarded
+    for more in ({"behind_proxy": True}, {"https": True}, {"proxy_header": "X-User"}):
+        assert msgspec.structs.replace(usual, **more).trusts_forwarded
+    assert client_of("127.0.0.1", [], ["127.0.0.1"]) == "127.0.0.1"
+    assert client_of("192.0.2.1", ["198.51.100.7"], ["127.0.0.1"]) == "192.0.2.1"
+    assert client_of("::ffff:127.0.0.1", ["x, 198.51.100.7, 10.0.0.1"], ["127.0.0.1", "10.0.0.1"]) == "198.51.100.7"
 
 
 def test_a_broken_users_file_gives_an_error_page_and_a_log_line(

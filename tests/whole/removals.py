@@ -1030,7 +1030,7 @@ WEB_PAGE = (
         "WebOptions.trusts_forwarded",
         "self.behind_proxy or self.https or bool(self.proxy_header)",
         "True",
-        "test_access::test_proxies_are_trusted_only_where_they_are_set",
+        "test_arriving::test_proxies_are_trusted_only_where_they_are_set",
     ),
     out(
         "web page: a client cannot choose its address",
