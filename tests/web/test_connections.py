@@ -34,7 +34,15 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 5)
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(
-        uvicorn.Config(app, http=Connection, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app,
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            timeout_graceful_shutdown=1,
+            limit_concurrency=20,
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
