@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from importer.cli.ending import in_time
 from importer.cli.printing import print_note
 from importer.cli.shared import config_option, settings_of, table_options
 from importer.errors import SettingsError
@@ -68,4 +69,5 @@ def serve_command(config: str | None, **given: Any) -> None:
     except ModuleNotFoundError as error:
         raise SettingsError(f"The page needs {error.name}.", "pip install 'capillary-importer[web]'") from None
     own = {name: given.pop(name) for name in _OF_THE_PAGE}
-    serve_page(lambda: settings_of(given, config), own, os.environ, print_note)
+    with in_time():
+        serve_page(lambda: settings_of(given, config), own, os.environ, print_note)

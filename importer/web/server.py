@@ -17,7 +17,6 @@ from importer.runs.locks import Lock
 from importer.sandbox.server import listen
 from importer.web.app import create_app
 from importer.web.connections import Connection
-from importer.web.ending import in_time
 from importer.web.options import WebOptions, is_loopback
 
 
@@ -45,7 +44,7 @@ def serve(options: WebOptions, announce: Callable[[str], None]) -> None:
         if not is_loopback(options.host) and not (options.tls_certificate or options.https):
             announce("Warning: passwords and customer data are sent unencrypted. Use --tls-certificate.")
         server = _PageServer(app, options, lambda: announce(f"The page is at {address} (press Ctrl-C to stop)."))
-        with in_time(), contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
 

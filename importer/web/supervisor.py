@@ -20,7 +20,6 @@ from importer.settings.options import Settings
 from importer.system.files import write_whole
 from importer.system.text import counted
 from importer.web.child import Child
-from importer.web.ending import STOP_SECONDS
 from importer.web.journal_view import JournalView, ended_well
 from importer.web.live_run import LiveRun
 from importer.web.messages import RESULT_FILES, Begun, WorkerEnded, WorkerTask
@@ -28,6 +27,9 @@ from importer.web.passwords import Passwords
 from importer.web.slots import Slots
 from importer.web.storage import Storage, Upload, Wish
 
+#: Seconds after the signal for runs to complete their in-flight requests and write their reports. Two seconds later the
+#: command line ends the server (`cli/ending.py`).
+STOP_SECONDS = 12.0
 #: How often a run whose process died is restarted before a person must look at it.
 MOST_DEATHS = 3
 #: Seconds for which the process of a killed server may still hold its run.

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.process
 
 STUCK = """
 import signal, time
-from importer.web.ending import in_time
+from importer.cli.ending import in_time
 signal.signal(signal.SIGTERM, lambda *_: None)
 with in_time(0.3):
     print("ready", flush=True)

@@ -1,4 +1,4 @@
-"""The end of the server: in time, whatever hangs."""
+"""The end of a server: in time, whatever hangs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 
-#: Seconds after the signal for runs to complete their in-flight requests and write their reports.
-STOP_SECONDS = 12.0
 #: Seconds after which the process ends, although a disk, a journal or a thread hangs.
 END_SECONDS = 14.0
 _ENDING = (signal.SIGTERM, signal.SIGINT)
