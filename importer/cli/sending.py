@@ -21,7 +21,7 @@ from importer.observer import Observer
 from importer.settings.options import PACE, Settings
 from importer.system.clock import stamp
 from importer.system.late import late
-from importer.system.overdue import Overdue
+from importer.system.overdue import LATEST, Overdue
 from importer.telemetry.log import Log
 from importer.telemetry.log_observer import LogObserver
 from importer.telemetry.metrics import record_run, refuse_unwritable
@@ -32,10 +32,6 @@ from importer.world import Stopper, World
 _SENT = (signal.SIGINT, signal.SIGTERM)
 #: With SIGHUP, which a closed terminal sends; Windows has none.
 _STOPS = (*_SENT, *(signal.Signals[name] for name in ("SIGHUP",) if name in signal.Signals.__members__))
-
-
-#: Seconds after SIGTERM at which the process ends, whatever hangs. In-flight requests get 10 s of them.
-LATEST = 14.0
 
 
 class Sending:
@@ -58,7 +54,7 @@ class Sending:
         self._before = {number: signal.signal(number, self._stop) for number in heard}
         self._watches = ExitStack()
         if os.name == "posix":
-            self._watches.enter_context(Overdue(signal.SIGTERM, LATEST, self._end))
+            self._watches.enter_context(Overdue((signal.SIGTERM,), LATEST, self._end))
         return self._world
 
     def __exit__(self, *_: object) -> None:
@@ -80,7 +76,7 @@ class Sending:
         text = "Stopping: waiting up to 10 s for in-flight requests. Press Ctrl-C again to stop at once."
         self._print("stopping", text)
 
-    def _end(self) -> None:
+    def _end(self, _: int) -> None:
         """End now: the journal has every answer, and the next process continues from it."""
         self._print("ended", f"Not ended {LATEST:.0f} s after SIGTERM; ending now. Resume with `importer resume`.")
         os._exit(ExitCode.INTERRUPTED)

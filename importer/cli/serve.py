@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 import click
 
-from importer.cli.ending import in_time
 from importer.cli.printing import print_note
 from importer.cli.shared import config_option, settings_of, table_options
 from importer.errors import SettingsError
 from importer.system.late import late
+from importer.system.overdue import LATEST, Overdue
 
 #: Options of `run` that mean one file; the page asks for them.
 _OF_ONE_RUN = ("mapping", "sheet", "encoding", "delimiter", "header-row", "limit", "skip-rows", "restart", "resubmit")
@@ -69,5 +70,5 @@ def serve_command(config: str | None, **given: Any) -> None:
     except ModuleNotFoundError as error:
         raise SettingsError(f"The page needs {error.name}.", "pip install 'capillary-importer[web]'") from None
     own = {name: given.pop(name) for name in _OF_THE_PAGE}
-    with in_time():
+    with Overdue((signal.SIGTERM, signal.SIGINT), LATEST, lambda number: os._exit(128 + number)):
         serve_page(lambda: settings_of(given, config), own, os.environ, print_note)

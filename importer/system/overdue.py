@@ -7,37 +7,45 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+
+#: Seconds after SIGTERM at which the process ends, whatever hangs. In-flight requests get 10 s of them.
+LATEST = 14.0
 
 
 class Overdue:
-    """A context that calls `end` so many seconds after a signal arrived, unless it was left before.
+    """A context that calls `end` with a signal's number so many seconds after it arrived, unless it was left before.
 
     A handler written in Python runs only when the main thread does, and that may wait for a database or a disk. The
-    handler below it writes a byte, which a thread of this class reads. For the main thread.
+    handler below it writes a byte, which a thread of this class reads. Does nothing outside of the main thread.
     """
 
-    def __init__(self, number: int, seconds: float, end: Callable[[], None]) -> None:
-        self._number = number
+    def __init__(self, numbers: Collection[int], seconds: float, end: Callable[[int], object]) -> None:
+        self._numbers = frozenset(numbers)
+        self._watches = threading.current_thread() is threading.main_thread()
         self._seconds = seconds
         self._end = end
 
     def __enter__(self) -> None:
+        if not self._watches:
+            return
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
         self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, name="overdue", daemon=True).start()
 
     def __exit__(self, *_: object) -> None:
+        if not self._watches:
+            return
         signal.set_wakeup_fd(self._before)
         os.close(self._write)
 
     def _watch(self) -> None:
         try:
             while signals := os.read(self._read, 64):
-                if self._number in signals:
+                for number in self._numbers.intersection(signals):
                     if not self._left_within(time.monotonic() + self._seconds):
-                        self._end()
+                        self._end(number)
                     return
         finally:
             os.close(self._read)

@@ -28,7 +28,7 @@ from importer.web.slots import Slots
 from importer.web.storage import Storage, Upload, Wish
 
 #: Seconds after the signal for runs to complete their in-flight requests and write their reports. Two seconds later the
-#: command line ends the server (`cli/ending.py`).
+#: command line ends the server.
 STOP_SECONDS = 12.0
 #: How often a run whose process died is restarted before a person must look at it.
 MOST_DEATHS = 3

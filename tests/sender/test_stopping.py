@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from importer.cli.sending import LATEST, Sending
+from importer.cli.sending import Sending
 from importer.errors import ExitCode, Stop
 from importer.model import MaxErrors, Rate, Status
 from importer.pipeline import Stages
@@ -23,6 +23,7 @@ from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sender.engine import GRACE
 from importer.settings.options import Settings
 from importer.settings.values import read_rate
+from importer.system.overdue import LATEST
 from importer.world import Deadline
 from tests.support.sending import Limits, customers, magic, ran
 

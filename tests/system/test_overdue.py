@@ -27,7 +27,7 @@ def heard() -> Iterator[None]:
 
 def test_the_end_comes_once_the_time_is_over() -> None:
     ended = threading.Event()
-    with Overdue(signal.SIGUSR1, 0.01, ended.set):
+    with Overdue((signal.SIGUSR1,), 0.01, lambda _: ended.set()):
         os.kill(os.getpid(), signal.SIGUSR1)
         assert ended.wait(30)
 
@@ -35,7 +35,7 @@ def test_the_end_comes_once_the_time_is_over() -> None:
 def test_who_ends_in_time_is_not_ended() -> None:
     """A second signal does not change that."""
     ended = threading.Event()
-    with Overdue(signal.SIGUSR1, 0.2, ended.set):
+    with Overdue((signal.SIGUSR1,), 0.2, lambda _: ended.set()):
         os.kill(os.getpid(), signal.SIGUSR1)
         os.kill(os.getpid(), signal.SIGUSR1)
     assert not ended.wait(0.4)
@@ -43,7 +43,7 @@ def test_who_ends_in_time_is_not_ended() -> None:
 
 def test_another_signal_does_not_count() -> None:
     ended = threading.Event()
-    with Overdue(signal.SIGUSR1, 0.0, ended.set):
+    with Overdue((signal.SIGUSR1,), 0.0, lambda _: ended.set()):
         os.kill(os.getpid(), signal.SIGUSR2)
         assert not ended.wait(0.1)
         os.kill(os.getpid(), signal.SIGUSR1)

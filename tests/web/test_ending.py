@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,24 +16,6 @@ from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from tests.support.page import Server, Visitor, import_file
 
 pytestmark = pytest.mark.process
-
-STUCK = """
-import signal, time
-from importer.cli.ending import in_time
-signal.signal(signal.SIGTERM, lambda *_: None)
-with in_time(0.3):
-    print("ready", flush=True)
-    while True:
-        time.sleep(100)
-"""
-
-
-def test_the_process_ends_although_its_main_thread_hangs() -> None:
-    """A thread of its own ends the process in time after the signal."""
-    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        process.terminate()
-        assert process.wait(60) == 128 + signal.SIGTERM
 
 
 @pytest.fixture
