@@ -95,6 +95,11 @@ class Journal(JournalConnection):
         """Whether an unfinished run reads this file."""
         return any(run.record.source == source for run in self._select(sa.select(RUNS).where(~RUNS.c.finished)))
 
+    def unfinished_of(self, organisation: tuple[str, str], sha256: str) -> list[Run]:
+        """Return the runs of this content for this organisation that can be resumed, newest first."""
+        query = sa.select(RUNS).where(RUNS.c.source_sha256 == sha256, ~RUNS.c.finished).order_by(RUNS.c.id.desc())
+        return [run for run in self._select(query) if run.record.organisation == organisation]
+
     def imported_whole(self, organisation: tuple[str, str], sha256: str) -> Run | None:
         """Return the newest run of this content for this organisation in which every row succeeded."""
         return next((run for run in self.imported(organisation, sha256) if run.exit_code == 0), None)

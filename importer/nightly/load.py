@@ -93,20 +93,22 @@ class NightlyLoad:
     def once(self) -> LoadReport:
         """Load every complete file. Raises `Busy` when another process runs the nightly load of the profile."""
         self._listen()
-        with exclusive(self._settings, self._mistakes) as blocked:
-            return self._load(blocked, settles=True)
+        with exclusive(self._settings, self._mistakes) as held:
+            self._files.proofs = held.proofs
+            return self._load(held.blocked, settles=True)
 
     def watch(self, show: Callable[[LoadReport], None]) -> int:
         """Load once a minute until the process is asked to stop. Returns the worst exit code."""
         worst: int = ExitCode.OK
         self._listen()
-        with exclusive(self._settings, self._mistakes) as blocked:
+        with exclusive(self._settings, self._mistakes) as held:
+            self._files.proofs = held.proofs
             while not self._world.stopper.asked:
-                found = self._load(blocked, settles=False)
+                found = self._load(held.blocked, settles=False)
                 if self._log.is_worth_showing("shown", found, found.notes):
                     show(found)
                 worst = worse(worst, found.exit_code)
-                if blocked is not None:
+                if held.blocked is not None:
                     break
                 if not self._world.stopper.asked:
                     self._sleep(_pause_after(found))

@@ -7,6 +7,7 @@ everything is delivered; repeating a step does no harm.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ import msgspec
 from importer.errors import ExitCode, ImporterError, SettingsError, internal_error
 from importer.journal import Journal, Run
 from importer.model import RunSummary
-from importer.nightly.claims import Claim, ProfileFolder
+from importer.nightly.claims import Claim, ProfileFolder, folder_name
 from importer.nightly.intake import put_reason
 from importer.nightly.location import Entry, LocationDenied, NotRemoved
 from importer.nightly.locations import Locations
@@ -23,6 +24,8 @@ from importer.nightly.state import FINISHED, FileResult, RunEnd, result_of
 from importer.pipeline import report, resume, run
 from importer.reporter import headline, read_summary
 from importer.runs.job import is_of_another
+from importer.runs.locks import hold
+from importer.runs.record import identity_of_record
 from importer.runs.target import organisation_in
 from importer.settings.options import PACE, Settings
 from importer.telemetry.log_observer import LogObserver
@@ -56,6 +59,8 @@ class FileLoader:
         """`watch`: the observer of `world`, which also logs the end of each run."""
         self._settings = settings
         self._world = world
+        #: As `World.proofs`.
+        self.proofs: tuple[Callable[[], Awaitable[None]], ...] = ()
         self._watch = watch
         self._locations = locations
         self._reports = Path(settings.reports_dir)
@@ -66,7 +71,8 @@ class FileLoader:
         """Run the file, or resume its run. `closes`: when the window closes. Raises nothing: the result has the exit
         code."""
         try:
-            return self._load(claim, msgspec.structs.replace(self._world, window_closes_at=closes))
+            world = msgspec.structs.replace(self._world, window_closes_at=closes, proofs=self.proofs)
+            return self._load(claim, world)
         except ImporterError as error:
             what = "unreadable" if error.exit_code is ExitCode.SOURCE else "stopped"
             return FileResult(claim.name, what, int(error.exit_code), message=str(error)), None
@@ -95,7 +101,9 @@ class FileLoader:
                 # The profile has other credentials now. To resume would be refused at every load.
                 journal.abandon(known.key)
                 known = None
-            earlier = self._earlier_import(journal, claim) if known is None else None
+            digest = _digest(claim.path) if known is None else ""
+            known = known or self._left_by_another(journal, claim, digest)
+            earlier = self._earlier_import(journal, digest) if known is None else None
         if earlier is not None:
             message = f"The same content was imported in run {earlier.record.run_id}. It was not imported again."
             return FileResult(claim.name, "repeated", int(ExitCode.OK), message=message), None
@@ -136,13 +144,26 @@ class FileLoader:
         except SettingsError:
             return report(run_id, self._settings, self._world)
 
-    def _earlier_import(self, journal: Journal, claim: Claim) -> Run | None:
+    def _left_by_another(self, journal: Journal, claim: Claim, digest: str) -> Run | None:
+        """The unfinished run of this content that another machine began from its own claim, now with this one's copy.
+
+        The file stays in the inbox until its run has ended. Imported from its first row, it would set back the values
+        that the other machine has sent.
+        """
+        place = (".nightly", folder_name(self._settings.profile))
+        for known in journal.unfinished_of(self._organisation(), digest):
+            if Path(known.record.source).parts[-4:-2] == place:
+                record = msgspec.structs.replace(known.record, source=str(claim.path))
+                with hold(journal, self._reports, journal.identity(known.key)):
+                    journal.rewrite(known, record, identity_of_record(record))
+                return journal.run(record.run_id)
+        return None
+
+    def _earlier_import(self, journal: Journal, digest: str) -> Run | None:
         """The newest run of the profile with the same content."""
         settings = self._settings
         if settings.nightly.repeat == "import":
             return None
-        with claim.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         # Another profile feeds other fields.
         earlier = journal.imported(self._organisation(), digest)
         return next((run for run in earlier if run.record.settings.profile in ("", settings.profile)), None)
@@ -217,3 +238,8 @@ class FileLoader:
                 moved = msgspec.structs.replace(known.record, source=str(source / claim.name))
                 journal.rewrite(known, moved)
                 claim.path.replace(source / claim.name)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

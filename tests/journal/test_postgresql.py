@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from importer.journal import Journal
 from importer.pipeline import resume, run
 from importer.runs.locks import hold
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.sandbox.faults import parse_script
 from tests.support.nightly import House
 from tests.support.nightly import sheet as nightly_sheet
 from tests.support.runs import Program, results, settings, sheet, statuses, world
@@ -70,6 +72,31 @@ def test_nightly_loads_of_one_profile_on_two_machines(database: str, tmp_path: P
         assert f"Process {os.getpid()}" in refused[0].message
         assert [file.what for file in two.look().files] == ["repeated"]
         assert len(sandbox.state.accepted) == 30
+
+
+def test_a_file_that_another_machine_has_begun_is_continued(database: str, tmp_path: Path) -> None:
+    """The file stays in the inbox until its run has ended. A machine that finds it there continues the run with its own
+    copy; the first one then has nothing to do."""
+    with EmbeddedSandbox() as sandbox:
+        houses = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            houses.append(House(tmp_path / name, sandbox.base_url, database=database, settle="0s", until="06:00"))
+        one, two = houses
+        two.settings["inbox"] = str(one.inbox)
+        (one.inbox / "a.csv").write_text(nightly_sheet(0))
+        sandbox.state.faults = parse_script(["2-:503"])
+        day = datetime.date(2026, 11, 28)
+        assert one.look(day, "05:58:59.7").exit_code == ExitCode.TIME
+        sandbox.state.faults = ()
+        sent = len(sandbox.state.accepted)
+        assert 0 < sent < 30
+        found = two.look(day, "23:30")
+        assert [(file.what, file.moved_to) for file in found.files] == [("resumed", "done/a.csv")]
+        assert [file.what for file in one.look(day, "23:40").files] == ["repeated"]
+        assert len(sandbox.state.accepted) == 30
+        with Journal.open(tmp_path, database) as journal:
+            assert len(journal.runs()) == 1
 
 
 def test_the_lock_in_the_database_names_who_holds_it_and_ends_with_its_process(database: str, tmp_path: Path) -> None:

@@ -132,9 +132,9 @@ def test_the_doctor_finds_notices_that_cannot_work(house: House, address: str) -
         checks = doctor(house)
     assert (checks["notices"].exit_code, "key" in checks["notices"].text) == (ExitCode.SETTINGS, False)
     with receiver() as (server, posted):
-        house.settings["notices"] = ["${ONCALL}"]
+        house.settings["notices"] = ["${IMPORTER_ONCALL}"]
         for oncall, ok in ((f"json://{server}/key", True), (" ", False)):
-            house.environ["ONCALL"] = oncall
+            house.environ["IMPORTER_ONCALL"] = oncall
             checks = doctor(house)
             assert ("notices" in checks and checks["notices"].ok) is ok
     assert posted == []

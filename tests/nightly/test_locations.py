@@ -274,13 +274,13 @@ def test_a_refused_login_leaves_no_thread_and_no_socket(house: House, sftp: SFTP
     unknown = house.folder / "unknown"
     unknown.write_text(f"[127.0.0.1]:{sftp.port} {other.export_public_key('openssh').decode()}")
     address = f"sftp://loader@127.0.0.1:{sftp.port}/outgoing"
-    house.environ["PASSWORD"] = "wrong"
+    house.environ["IMPORTER_SFTP"] = "wrong"
 
     def refused() -> None:
         for access, where in (
             (LocationAccess(house.environ, str(house.folder / "other"), str(sftp.known_hosts)), address),
             (LocationAccess(house.environ, str(sftp.key_file), str(unknown)), address),
-            (LocationAccess(house.environ, known_hosts=str(sftp.known_hosts)), address.replace("@", ":${PASSWORD}@")),
+            (LocationAccess(house.environ, known_hosts=str(sftp.known_hosts)), address.replace("@", ":${IMPORTER_SFTP}@")),
         ):
             with pytest.raises((LocationDenied, HostKeyRejected)):
                 open_location(where, access)

@@ -243,7 +243,7 @@ def rate(bench: Bench) -> None:
         times = [request.at for request in sandbox.state.requests]
         assert times[-1] - times[0] > 0.25  # 0.5 s, less what the first was late
         assert ended.json["rate"]["configured"] == "10/second"
-        (bench.folder / "a.csv").write_text("Mobile,Favourite colour\n" + "12,Blue\n" * 3)
+        write_csv(bench.folder / "a.csv", (*HEADER, "External id"), (*rows(1)[0], "code-1012-x1"))
         name = bench.run(sandbox).json["run_id"]
         assert bench.run(sandbox, *words, source=name, command="retry").json["rate"]["configured"] == "10/second"
     bench.sheet(6)
