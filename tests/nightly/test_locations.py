@@ -276,11 +276,13 @@ def test_a_refused_login_leaves_no_thread_and_no_socket(house: House, sftp: SFTP
     address = f"sftp://loader@127.0.0.1:{sftp.port}/outgoing"
     house.environ["IMPORTER_SFTP"] = "wrong"
 
+    by_password = address.replace("@", ":${IMPORTER_SFTP}@")
+
     def refused() -> None:
         for access, where in (
             (LocationAccess(house.environ, str(house.folder / "other"), str(sftp.known_hosts)), address),
             (LocationAccess(house.environ, str(sftp.key_file), str(unknown)), address),
-            (LocationAccess(house.environ, known_hosts=str(sftp.known_hosts)), address.replace("@", ":${IMPORTER_SFTP}@")),
+            (LocationAccess(house.environ, known_hosts=str(sftp.known_hosts)), by_password),
         ):
             with pytest.raises((LocationDenied, HostKeyRejected)):
                 open_location(where, access)
