@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl.utils import get_column_letter
 
 from importer.capillary import codes
 from importer.errors import JournalError, SourceChanged
@@ -157,7 +158,7 @@ def test_failed_xlsx_types_every_cell_as_text(tmp_path: Path) -> None:
     assert {dimension.number_format for dimension in page.column_dimensions.values()} == {"@"}, "empty cells too"
     assert all(cell.hyperlink is None for cell in row)
     assert page.freeze_panes == "A2"
-    assert page.auto_filter.ref == f"A1:{openpyxl.utils.get_column_letter(len(cells) + 10)}2"
+    assert page.auto_filter.ref == f"A1:{get_column_letter(len(cells) + 10)}2"
     assert all(8 <= page.column_dimensions[letter].width <= 61 for letter in "ABCD")
 
 
