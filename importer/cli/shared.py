@@ -69,7 +69,8 @@ def typed(given: dict[str, Any]) -> dict[str, str | None]:
 def expanded(sources: Sequence[str]) -> list[str]:
     """The files that patterns match, by name, without lock files (`~$a.xlsx`, `.~lock.a.ods#`) of open workbooks.
 
-    A pattern that matches nothing stays, to be reported as missing. A file that is named several times comes once.
+    A pattern that matches nothing stays, to be reported as missing. A file that is named several times comes once,
+    where it is named first.
     """
     found: list[str] = []
     for source in sources:
@@ -79,7 +80,10 @@ def expanded(sources: Sequence[str]) -> list[str]:
             found += [match for match in matches if not Path(match).name.startswith(_LOCK_FILES)] or [source]
         else:
             found.append(source)
-    return list({_same(source): source for source in reversed(found)}.values())[::-1]
+    once: dict[object, str] = {}
+    for source in found:
+        once.setdefault(_same(source), source)
+    return list(once.values())
 
 
 def _same(source: str) -> object:

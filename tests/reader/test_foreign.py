@@ -120,3 +120,11 @@ def test_patterns_skip_lock_files(tmp_path: Path) -> None:
         str(tmp_path / "b.xlsx"),
     ]
     assert expanded([str(tmp_path / "~$a.xlsx")]) == [str(tmp_path / "~$a.xlsx")]
+
+
+def test_a_file_keeps_the_place_where_it_is_named_first(tmp_path: Path) -> None:
+    """`run first.csv *.csv` imports first.csv before the others."""
+    a, b, c = (str(tmp_path / name) for name in ("a.csv", "b.csv", "c.csv"))
+    for path in (a, b, c):
+        Path(path).write_bytes(b"x")
+    assert expanded([b, str(tmp_path / "*.csv"), a]) == [b, a, c]
