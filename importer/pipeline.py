@@ -88,8 +88,7 @@ def retry(run_id: str, settings: Settings, given: Mapping[str, object], world: W
     reports = Path(settings.reports_dir)
     with Journal.open(reports, settings.database or None) as journal:
         before = find(journal, run_id)
-        overwrite = bool(given.get("overwrite_newer", before.record.settings.overwrite_newer))
-        if nothing_to_retry(journal, before, overwrite_newer=overwrite):
+        if nothing_to_retry(journal, before, overwrite_newer=bool(given.get("overwrite_newer"))):
             return nothing_left(journal, before, reports, world, f"Run {run_id} has no rows to retry.")
         with (
             retry_of(journal, before, settings, given, world) as job,

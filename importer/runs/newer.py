@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importer.journal import Journal, Run
 from importer.journal.records import SANDBOX
+from importer.normaliser.mapping import Mapping
 from importer.runs.record import mapping_of
 
 
@@ -15,14 +16,13 @@ def newer_runs(journal: Journal, run: Run) -> list[int]:
     every = {other.record.run_id: other for other in journal.runs()}
     if next(iter(every.values())).key == run.key and not run.record.retry_of:
         return []
-    began = _first_of(run, every)
-    names = _preferences(run)
+    began, mapping = _first_of(run, every), mapping_of(run)
     return sorted(
         other.key
         for other in every.values()
         if other.record.organisation == run.record.organisation
         and _first_of(other, every).key > began.key
-        and not names.isdisjoint(_preferences(other))
+        and _share_preferences(mapping, mapping_of(other))
     )
 
 
@@ -33,6 +33,8 @@ def _first_of(run: Run, every: dict[str, Run]) -> Run:
     return run
 
 
-def _preferences(run: Run) -> set[str]:
+def _share_preferences(one: Mapping, other: Mapping) -> bool:
+    if one.is_long or other.is_long:
+        return True  # its rows name the preferences
     # The server ignores the case of their names.
-    return {use.preference.casefold() for use in mapping_of(run).columns if use.preference}
+    return not set(map(str.casefold, one.preference_names)).isdisjoint(map(str.casefold, other.preference_names))

@@ -28,13 +28,27 @@ class Days:
     def __init__(self, sandbox: EmbeddedSandbox, folder: Path) -> None:
         self.sandbox, self.folder = sandbox, folder
 
-    def sheet(self, day: str, value: str, column: str = "Colour", first: int = 1, magic: int = 0) -> Path:
+    def sheet(
+        self, day: str, value: str, column: str = "Colour", first: int = 1, magic: int = 0, times: int = 1
+    ) -> Path:
         path = self.folder / f"{day}.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["mobile", "external_id", column])
             for n in range(first, first + ROWS):
-                writer.writerow([f"918181000{n:03}", "code-1012-x1" if n == magic else f"C{n}", value])
+                writer.writerow([f"918181000{n:03}", f"code-1012-x{times}" if n == magic else f"C{n}", value])
+        return path
+
+    def constant(self, preference: str, value: str) -> Path:
+        path = self.folder / "mapping.toml"
+        columns = 'mobile = "mobile"\nexternal_id = "external_id"\nOther = "preference"'
+        path.write_text(f'[columns]\n{columns}\n[constants]\n{preference} = "{value}"\n')
+        return path
+
+    def long(self, day: str, preference: str, value: str) -> Path:
+        path = self.folder / f"{day}.csv"
+        rows = "".join(f"918181000{n:03},C{n},{preference},{value}\n" for n in range(1, ROWS + 1))
+        path.write_text(f"mobile,external_id,preference name,preference value\n{rows}")
         return path
 
     def run(self, source: Path, in_world: World | None = None, **more: object) -> RunSummary:
@@ -103,6 +117,17 @@ def test_a_retry_leaves_them_out_too_and_sends_them_on_request(days: Days) -> No
     assert days.values() == Counter(v2=ROWS - 1, v1=1)
 
 
+def test_a_retry_does_not_inherit_the_consent_to_overwrite(days: Days) -> None:
+    """It was given before the newest run began."""
+    monday = days.run(days.sheet("monday", "v1", magic=7, times=2))
+    first = retry(monday.run_id, days.settings(), {"overwrite_newer": True}, world(days.sandbox, days.folder))
+    assert statuses(first)["failed"] == 1
+    days.run(days.sheet("tuesday", "v2"))
+    second = retry(first.run_id, days.settings(), {}, world(days.sandbox, days.folder))
+    assert days.codes(second)[("skipped", OVERTAKEN)] == 1
+    assert days.values() == Counter(v2=ROWS)
+
+
 @pytest.mark.parametrize(
     ("value", "column", "first"),
     [("v1", "Colour", 1), ("v2", "Size", 1), ("v2", "Colour", 500)],
@@ -114,6 +139,17 @@ def test_rows_that_overwrite_nothing_are_sent(days: Days, value: str, column: st
     done = days.resumed(monday.run_id)
     assert (done.rows.skipped, done.rows.succeeded) == (0, ROWS)
     assert days.values() == Counter(v1=ROWS)
+
+
+def test_a_value_for_every_row_and_one_named_in_a_cell_count_too(days: Days) -> None:
+    """The newer sheet does not have the preference as a column."""
+    monday = days.stopped(days.sheet("monday", "v1"))
+    days.run(days.sheet("tuesday", "x", "Other"), mapping=str(days.constant("Colour", "v2")))
+    assert days.resumed(monday.run_id).rows.skipped == monday.rows.unprocessed
+    wednesday = days.stopped(days.sheet("wednesday", "v3"))
+    days.run(days.long("thursday", "Colour", "v4"))
+    assert days.resumed(wednesday.run_id).rows.skipped == wednesday.rows.unprocessed
+    assert days.values() == Counter(v4=ROWS)
 
 
 def test_an_older_retry_is_not_newer(days: Days) -> None:
