@@ -30,7 +30,8 @@ def opened(path: str | Path, settings: Settings, world: World, sha256: str | Non
 def _is_private(path: Path, reports: Path) -> bool:
     """Whether it is in a hidden folder of the reports, like the copy of a piped source, an upload or a claim."""
     with contextlib.suppress(ValueError, OSError):
-        return path.resolve().relative_to(reports.resolve()).parts[0].startswith(".")
+        folder, *inner = path.resolve().relative_to(reports.resolve()).parts
+        return bool(inner) and folder.startswith(".")
     return False
 
 

@@ -91,6 +91,16 @@ def test_the_reports_hold_what_was_sent(tmp_path: Path, change: str, name: str) 
     assert not list((tmp_path / "reports" / SPOOL).iterdir())
 
 
+def test_a_hidden_file_in_the_folder_of_the_reports_is_copied_too(tmp_path: Path) -> None:
+    """It is not one of the copies that the importer keeps there in folders."""
+    path = tmp_path / ".a.csv"
+    write(path, "v1")
+    with EmbeddedSandbox() as sandbox:
+        changing = world(sandbox, tmp_path, observer=Changes(lambda: write(path, "v2")))
+        done = run(str(path), settings(sandbox, tmp_path), changing)
+        assert [row["Colour"] for row in results(tmp_path, done.run_id)] == [f"v1 {row}" for row in range(2, ROWS + 2)]
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
 def test_a_run_whose_copy_is_deleted_keeps_its_results(tmp_path: Path, name: str) -> None:
     """With the folder of the reports, while the journal is elsewhere: the run stops, and can be resumed."""
