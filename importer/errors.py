@@ -44,6 +44,19 @@ EXIT_MEANINGS: dict[ExitCode, str] = {
 }
 
 
+#: Ends that the next file would share: settings, credentials, server, disk, window, a signal.
+SHARED_ENDS = frozenset(
+    {
+        ExitCode.SETTINGS,
+        ExitCode.REFUSED,
+        ExitCode.TEMPORARY,
+        ExitCode.JOURNAL,
+        ExitCode.TIME,
+        ExitCode.INTERRUPTED,
+    }
+)
+
+
 #: From best to worst: what stops a scheduler comes last.
 _BADNESS = (0, 3, 10, 6, 5, 130, 9, 8, 11, 4, 2, 7, 1)
 

@@ -21,7 +21,7 @@ from importer.cli.shared import (
     settings_of,
     table_options,
 )
-from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError, worse
+from importer.errors import EXIT_MEANINGS, SHARED_ENDS, ExitCode, ImporterError, worse
 from importer.model import RunSummary
 from importer.pipeline import resume, retry, run
 from importer.reporter.console import console_text
@@ -29,18 +29,6 @@ from importer.runs.spool import spooled
 from importer.runs.stages import deadline_of
 from importer.settings.options import Settings
 from importer.system.text import counted, typed_place
-
-#: Ends of a run that the next file of the call would share: settings, credentials, server, disk, window, a signal.
-ENDS_THE_CALL = frozenset(
-    {
-        ExitCode.SETTINGS,
-        ExitCode.REFUSED,
-        ExitCode.TEMPORARY,
-        ExitCode.JOURNAL,
-        ExitCode.TIME,
-        ExitCode.INTERRUPTED,
-    }
-)
 
 
 @click.command("run", epilog=EXIT_CODES)
@@ -72,7 +60,7 @@ def run_command(sources: tuple[str, ...], config: str | None, as_json: bool, qui
                 work = measured(settings, world, partial(run, path, settings, world, spooled=was_spooled))
                 code = _end(len(files) > 1, work, show, None if quiet else settings)
             worst = worse(worst, code)
-            if world.stopper.asked or code in ENDS_THE_CALL:
+            if world.stopper.asked or code in SHARED_ENDS:
                 _left(files[number + 1 :], code)
                 break
     sys.exit(worst)
@@ -84,7 +72,8 @@ def _left(files: Sequence[str], code: int) -> None:
         names = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
         meaning = EXIT_MEANINGS[ExitCode(code)].partition(";")[0].partition(" (")[0].replace("`", "")
         text = f"{counted(len(files), 'file')} not imported after exit code {int(code)} ({meaning}): {names}."
-        print_error(ImporterError(text, "Fix the cause, then import them with `importer run`."))
+        first = "" if code in (ExitCode.TIME, ExitCode.INTERRUPTED) else "Fix the cause first. "
+        print_error(ImporterError(text, f"{first}Import them with `importer run`."))
 
 
 @click.command("resume", epilog=EXIT_CODES)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from importer.errors import ExitCode, ImporterError, SettingsError, internal_error, worse
+from importer.errors import SHARED_ENDS, ExitCode, ImporterError, SettingsError, internal_error, worse
 from importer.journal import Run
 from importer.nightly.claims import Claim, ProfileFolder, folder_name
 from importer.nightly.inbox import Inbox, Seen, day_of, in_window, is_expected, missing_file, read_inbox, why_odd
@@ -26,7 +26,6 @@ from importer.nightly.notices import Kind, send
 from importer.nightly.one_file import FileLoader
 from importer.nightly.remote import LocationAccess
 from importer.nightly.state import (
-    ENDS_THE_LOAD,
     KEPT,
     ODD,
     FileResult,
@@ -351,5 +350,5 @@ class NightlyLoad:
 
 def _pause_after(found: LoadReport) -> float:
     """Seconds until `--watch` loads again."""
-    ended_early = found.exit_code and ExitCode(found.exit_code) in ENDS_THE_LOAD | {ExitCode.INTERNAL}
+    ended_early = found.exit_code and ExitCode(found.exit_code) in SHARED_ENDS | {ExitCode.INTERNAL}
     return WATCH_AFTER_PROBLEM if ended_early else WATCH_EVERY

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from importer.errors import ExitCode, worse
+from importer.errors import SHARED_ENDS, ExitCode, worse
 from importer.model import RunSummary
 from importer.nightly.inbox import Seen
 from importer.nightly.location import Entry
@@ -34,17 +34,6 @@ REASONS: dict[int, str] = {
 ODD, KEPT = "odd", "kept"
 #: Reasons for a warning. Every other reason is critical, but for the share of rows.
 WARNINGS = frozenset({ODD, KEPT})
-#: The next file would end the same way: it waits for the next load. An internal error may be of one file only.
-ENDS_THE_LOAD = frozenset(
-    {
-        ExitCode.SETTINGS,
-        ExitCode.REFUSED,
-        ExitCode.TEMPORARY,
-        ExitCode.JOURNAL,
-        ExitCode.TIME,
-        ExitCode.INTERRUPTED,
-    }
-)
 #: Every row was processed.
 FINISHED = frozenset({ExitCode.OK, ExitCode.ROWS})
 #: Days whose files are remembered.
@@ -168,7 +157,7 @@ def held_back(
     *, stopping: bool, in_window: bool, results: Iterable[FileResult], closes: int | None, now: int
 ) -> ExitCode | None:
     """Why the next file is left for the next load: the exit code that this means. None: it is loaded now."""
-    if stopping or not in_window or any(ExitCode(result.exit_code) in ENDS_THE_LOAD for result in results):
+    if stopping or not in_window or any(ExitCode(result.exit_code) in SHARED_ENDS for result in results):
         return ExitCode.OK
     return ExitCode.TIME if closes is not None and now >= closes else None
 

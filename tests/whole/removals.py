@@ -904,7 +904,7 @@ SEVERAL = (
     out(
         "several sources: what the next one would share ends the call",
         "run_command",
-        "world.stopper.asked or code in ENDS_THE_CALL",
+        "world.stopper.asked or code in SHARED_ENDS",
         "world.stopper.asked",
         "test_several_sources::test_wrong_credentials_cost_two_requests_for_all_files",
         "test_several_sources::test_an_outage_ends_the_call",
