@@ -97,12 +97,16 @@ class NightlyLoad:
             return self._load(held.blocked, settles=True)
 
     def watch(self, show: Callable[[LoadReport], None]) -> int:
-        """Load once a minute until the process is asked to stop. Returns the worst exit code."""
+        """Load once a minute until the process is asked to stop, and return the worst exit code.
+
+        Raises `Busy` when another process runs the nightly load of the profile, or has taken it over.
+        """
         worst: int = ExitCode.OK
         self._listen()
         with exclusive(self._settings, self._mistakes) as held:
             self._files.proofs = held.proofs
             while not self._world.stopper.asked:
+                held.check()
                 found = self._load(held.blocked, settles=False)
                 if self._log.is_worth_showing("shown", found, found.notes):
                     show(found)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from importer.errors import Busy, ImporterError, SettingsError
+from importer.errors import Busy, ImporterError, JournalError, SettingsError
 from importer.journal import Journal
 from importer.runs.locks import Lock, hold
 from importer.settings.options import Settings
@@ -19,6 +20,23 @@ class Exclusive(msgspec.Struct, frozen=True):
 
     blocked: ImporterError | None = None
     proofs: tuple[Callable[[], Awaitable[None]], ...] = ()
+
+    def check(self) -> None:
+        """Raise `Busy` where another machine has taken over, because this one did not reach the database in time."""
+
+        async def prove_all() -> None:
+            for prove in self.proofs:
+                await prove()
+
+        try:
+            asyncio.run(prove_all())
+        except Busy:
+            raise Busy(
+                "Another machine has taken over the nightly load, because this one was silent for too long.",
+                "No action is needed: that machine loads the files.",
+            ) from None
+        except JournalError:
+            return  # not known yet; the load reports that it cannot use the database
 
 
 @contextlib.contextmanager

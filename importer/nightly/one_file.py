@@ -103,7 +103,7 @@ class FileLoader:
                 known = None
             digest = _digest(claim.path) if known is None else ""
             known = known or self._left_by_another(journal, claim, digest)
-            earlier = self._earlier_import(journal, digest) if known is None else None
+            earlier = self._earlier_import(journal, claim, digest) if known is None else None
         if earlier is not None:
             message = f"The same content was imported in run {earlier.record.run_id}. It was not imported again."
             return FileResult(claim.name, "repeated", int(ExitCode.OK), message=message), None
@@ -159,14 +159,16 @@ class FileLoader:
                 return journal.run(record.run_id)
         return None
 
-    def _earlier_import(self, journal: Journal, digest: str) -> Run | None:
-        """The newest run of the profile with the same content."""
+    def _earlier_import(self, journal: Journal, claim: Claim, digest: str) -> Run | None:
+        """The newest run of the profile with the same content. With `repeat = "import"`, only a run of this very file:
+        another machine took it too, and has imported it since."""
         settings = self._settings
-        if settings.nightly.repeat == "import":
-            return None
         # Another profile feeds other fields.
         earlier = journal.imported(self._organisation(), digest)
-        return next((run for run in earlier if run.record.settings.profile in ("", settings.profile)), None)
+        own = [run for run in earlier if run.record.settings.profile in ("", settings.profile)]
+        if settings.nightly.repeat == "import":
+            own = [run for run in own if run.record.started_at > claim.taken_at and _name(run) == claim.name]
+        return own[0] if own else None
 
     def _organisation(self) -> tuple[str, str]:
         return organisation_in(self._settings, self._world.environ)
@@ -238,6 +240,10 @@ class FileLoader:
                 moved = msgspec.structs.replace(known.record, source=str(source / claim.name))
                 journal.rewrite(known, moved)
                 claim.path.replace(source / claim.name)
+
+
+def _name(run: Run) -> str:
+    return Path(run.record.source).name
 
 
 def _digest(path: Path) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from importer.errors import Busy, ExitCode
 from importer.model import RunSummary
 from importer.nightly.claims import Claim, ProfileFolder
 from importer.nightly.location import Entry, Location
+from importer.nightly.lock import Exclusive
 from importer.nightly.state import LoadReport
 from importer.sandbox import EmbeddedSandbox
 from importer.telemetry.log_lines import open_log
@@ -175,6 +177,31 @@ def test_watch_loads_until_it_is_stopped(house: House, sandbox: EmbeddedSandbox)
         ("b.csv", "unreadable"),
     ]
     assert len(mobiles(sandbox)) == 30
+
+
+def test_watch_ends_once_another_machine_has_taken_over(
+    house: House, sandbox: EmbeddedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease ran out while it could not reach the database. It takes no file any more."""
+    taken_over = False
+
+    async def prove() -> None:
+        if taken_over:
+            raise Busy("Another process is using it.", "Wait.")
+
+    def meanwhile() -> None:
+        nonlocal taken_over
+        taken_over = True
+        (house.inbox / "b.csv").write_text(sheet(100))
+
+    monkeypatch.setattr("importer.nightly.load.exclusive", lambda *_: nullcontext(Exclusive(None, (prove,))))
+    (house.inbox / "a.csv").write_text(sheet(0))
+    house.settings["settle"] = "0s"
+    house.clock.set(DAY, "02:00")
+    house.clock.meanwhile = meanwhile
+    with pytest.raises(Busy):
+        house.nightly().watch(lambda _: None)
+    assert (len(mobiles(sandbox)), house.files("inbox")) == (30, ["b.csv"])
 
 
 def test_watch_reports_a_missing_file_once(house: House) -> None:

@@ -13,6 +13,7 @@ import pytest
 from importer.errors import ExitCode
 from importer.journal import Journal, Run
 from importer.model import Status
+from importer.nightly.claims import ProfileFolder
 from importer.nightly.local import LocalFolder
 from importer.nightly.location import Location
 from importer.nightly.one_file import action_for
@@ -70,6 +71,40 @@ def test_the_same_content_is_imported_again_on_request(house: House, sandbox: Em
     house.settings["repeat"] = "import"
     assert [file.what for file in house.look(DAY).files] == ["imported", "imported"]
     assert len(mobiles(sandbox)) == 60
+
+
+def taken_by_another_machine(house: House, name: str, at: int = 0) -> None:
+    """The claim of a machine that was killed before its run began."""
+    folder = ProfileFolder(house.folder / "reports", "brand-a")
+    inbox = LocalFolder(house.inbox)
+    entry = inbox.entry(name)
+    assert entry is not None and folder.take(inbox, entry, "", at) is not None
+
+
+def test_a_file_that_another_machine_has_imported_is_not_imported_again(house: House, sandbox: EmbeddedSandbox) -> None:
+    """With `repeat = "import"` too: that means a file that comes again, not one that two machines took."""
+    house.settings["repeat"] = "import"
+    (house.inbox / "a.csv").write_text(sheet(0))
+    (house.inbox / "b.csv").write_text(sheet(0))
+    taken_by_another_machine(house, "a.csv")
+    taken_by_another_machine(house, "a.csv", 1)
+    assert [file.what for file in house.look(DAY).files] == ["imported", "repeated", "imported"]
+    assert len(mobiles(sandbox)) == 60
+
+
+def test_a_run_of_another_machine_is_continued_with_the_copy_of_this_one(
+    house: House, sandbox: EmbeddedSandbox
+) -> None:
+    """Imported from its first row, the file would set back the values that the other machine has sent."""
+    (house.inbox / "a.csv").write_text(sheet(0))
+    sandbox.state.faults = parse_script(["2-:503"])
+    house.settings |= {"until": "06:00"}
+    assert house.look(DAY, "05:58:59.7").exit_code == ExitCode.TIME
+    sandbox.state.faults = ()
+    (claim,) = ProfileFolder(house.folder / "reports", "brand-a").claims()
+    Path(claim.folder).rename(house.folder / "elsewhere")
+    assert [file.what for file in house.look(NEXT).files] == ["resumed"]
+    assert sorted(mobiles(sandbox)) == sorted({*mobiles(sandbox)})
 
 
 def test_a_kill_between_run_and_delivery(house: House, sandbox: EmbeddedSandbox) -> None:

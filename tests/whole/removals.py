@@ -1895,6 +1895,20 @@ LEDGER = (
         "test_newer::test_an_older_run_leaves_out_what_a_newer_one_has_sent_otherwise",
     ),
     out(
+        "ledger: a preference that is no column of the newer run",
+        "newer._share_preferences",
+        "if one.is_long or other.is_long: ...",
+        "pass",
+        "test_newer::test_a_value_for_every_row_and_one_named_in_a_cell_count_too",
+    ),
+    out(
+        "ledger: a retry does not inherit the consent to overwrite",
+        "job.retry_of",
+        "{'overwrite_newer': False, **given}",
+        "dict(given)",
+        "test_newer::test_a_retry_does_not_inherit_the_consent_to_overwrite",
+    ),
+    out(
         "ledger: a request in doubt is not repeated over newer values",
         "open_work",
         "unchanged.overtaken(customers)",
@@ -2341,6 +2355,27 @@ NIGHTLY = (
         "self._is_of_the_file(claim, error)",
         "False",
         "test_intake::test_an_internal_error_while_a_file_is_opened",
+    ),
+    out(
+        "inbox: what another machine has imported since is not imported again",
+        "FileLoader._earlier_import",
+        "[run for run in own if run.record.started_at > claim.taken_at and _name(run) == claim.name]",
+        "[]",
+        "test_one_file::test_a_file_that_another_machine_has_imported_is_not_imported_again",
+    ),
+    out(
+        "inbox: a run of another machine is continued",
+        "FileLoader._load",
+        "known or self._left_by_another(journal, claim, digest)",
+        "known",
+        "test_one_file::test_a_run_of_another_machine_is_continued_with_the_copy_of_this_one",
+    ),
+    out(
+        "watch: it ends once another machine has taken over",
+        "NightlyLoad.watch",
+        "held.check()",
+        "pass",
+        "test_load::test_watch_ends_once_another_machine_has_taken_over",
     ),
     out(
         "inbox: SFTP lists names that are not UTF-8",
