@@ -87,13 +87,16 @@ class Lease:
             raise busy(self.holder())
         self._fence, self._renewed_at = int(fence), asked_at
         self._journal.guards.append(self._guard)
-        threading.Thread(target=self._beat, name="lease", daemon=True).start()
+        self._beating = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._beating.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
+        # It may be renewing the lease in this moment.
+        self._beating.join(AGAIN)
         self._journal.guards.remove(self._guard)
         if self._silent or self._lost:
             # Not asked again: the run must end soon, and the lease ends by itself.
