@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from importer.journal.changes import Change, apply
 from importer.journal.connection import JournalConnection
 from importer.journal.databases import damaged, postgresql, sqlite
-from importer.journal.entries import joined, outcome_of, pack, unpack_rows, unpack_sent
+from importer.journal.entries import joined, outcome_of, pack, unpack_rows
 from importer.journal.records import Attempt, OpenBatch, PurgedCounts, Run, RunProgress, RunRecord
 from importer.journal.schema import (
     ATTEMPTS,
@@ -329,18 +329,6 @@ class Journal(JournalConnection):
         with self.transaction() as connection:
             found = connection.execute(sa.select(META.c.ledger_key)).scalar()
         return bytes(found or b"")
-
-    def sent(self, key: int) -> Iterator[bytes]:
-        """Yield the fingerprints of sent customers (see sender/unchanged.py), in the order of the sheet. Rows of one
-        customer are sent in that order."""
-        query = sa.select(OUTCOMES.c.sent, OUTCOMES.c.rows).where(OUTCOMES.c.run == key, OUTCOMES.c.sent.is_not(None))
-        with self.transaction() as connection:
-            result = connection.execute(query.order_by(OUTCOMES.c.row_number), execution_options={"yield_per": 20000})
-            for sent, rows in result:
-                if rows is None:
-                    yield bytes(sent)
-                else:
-                    yield from unpack_sent(sent)
 
     def write(self, changes: Sequence[Change], key: int) -> None:
         """Apply changes in one transaction; returns when they are on the disk."""

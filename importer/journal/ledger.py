@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import accumulate
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,11 +12,16 @@ from importer.journal.entries import unpack_sent
 from importer.journal.journal import Journal
 from importer.journal.schema import ATTEMPTS, BATCHES, OUTCOMES, RUNS
 
+#: Seconds that a shared database may take to sort what all runs of an organisation have sent.
+_SORTING = 120.0
+
 
 def sent_by(journal: Journal, keys: Sequence[int]) -> Iterator[bytes]:
-    """Yield the fingerprints of sent customers of these runs, one run after the other."""
+    """Yield the fingerprints of sent customers (see sender/unchanged.py) of these runs, one run after the other, in the
+    order of the sheet. Rows of one customer are sent in that order."""
+    query = sa.select(OUTCOMES.c.sent, OUTCOMES.c.rows).where(OUTCOMES.c.sent.is_not(None))
     for key in keys:
-        yield from journal.sent(key)
+        yield from _fingerprints(journal, query.where(OUTCOMES.c.run == key).order_by(OUTCOMES.c.row_number))
 
 
 def sent_by_time(journal: Journal, keys: Collection[int]) -> Iterator[bytes]:
@@ -27,7 +33,11 @@ def sent_by_time(journal: Journal, keys: Collection[int]) -> Iterator[bytes]:
         .where(OUTCOMES.c.run.in_(keys), OUTCOMES.c.sent.is_not(None))
         .order_by(at, OUTCOMES.c.run, OUTCOMES.c.row_number)
     )
-    with journal.transaction() as connection:
+    yield from _fingerprints(journal, query)
+
+
+def _fingerprints(journal: Journal, query: sa.Select[Any]) -> Iterator[bytes]:
+    with journal.transaction(seconds=_SORTING) as connection:
         for sent, rows in connection.execute(query, execution_options={"yield_per": 20000}):
             yield from (bytes(sent),) if rows is None else unpack_sent(sent)
 

@@ -81,7 +81,8 @@ def unchanged_filter_of(job: Job) -> UnchangedFilter:
         return UnchangedFilter(hasher, None, (), wall)
     make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
     known = [make(sent) for sent in sent_before(journal, run)] if settings.only_changed else None
-    return UnchangedFilter(hasher, known, journal.sent(run.key), wall, make(sent_by(journal, newer)) if newer else None)
+    replaced = make(sent_by(journal, newer)) if newer else None
+    return UnchangedFilter(hasher, known, sent_by(journal, [run.key]), wall, replaced)
 
 
 def open_work(job: Job, unchanged: UnchangedFilter) -> list[Work]:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from importer.journal import SCHEMA_VERSION, Change, Journal
+from importer.journal.ledger import sent_by
 from importer.model import Customer, RunSummary, Store
 from importer.pipeline import resume, run
 from importer.sandbox import EmbeddedSandbox
@@ -206,7 +207,7 @@ def test_a_journal_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -
         with Journal.open(tmp_path / "reports") as journal:
             run = journal.run(run_id)
             assert run is not None
-            outcomes, sent = list(journal.outcomes(run.key)), list(journal.sent(run.key))
+            outcomes, sent = list(journal.outcomes(run.key)), list(sent_by(journal, [run.key]))
         with sqlite3.connect(tmp_path / "reports" / "journal.db") as old:
             one_entry_each_row(old)
             old.execute("UPDATE meta SET schema_version = 2")
@@ -214,7 +215,7 @@ def test_a_journal_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -
         old.close()
         with Journal.open(tmp_path / "reports") as journal:
             assert journal._version() == SCHEMA_VERSION
-            assert (list(journal.outcomes(run.key)), list(journal.sent(run.key))) == (outcomes, sent)
+            assert (list(journal.outcomes(run.key)), list(sent_by(journal, [run.key]))) == (outcomes, sent)
             assert len(list(journal.stretches(run.key))) == 2
             assert journal.decided(run.key).count(1) == sum(journal.counts(run.key).values()) == 20
         assert statuses(shop.imported([*rows_of(20), *rows_of(21)[20:]])) == Counter(skipped=20, succeeded=1)
