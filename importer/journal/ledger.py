@@ -10,16 +10,19 @@ import sqlalchemy as sa
 
 from importer.journal.entries import unpack_sent
 from importer.journal.journal import Journal
-from importer.journal.schema import ATTEMPTS, BATCHES, OUTCOMES, RUNS
+from importer.journal.schema import ATTEMPTS, BATCHES, OUTCOMES, RUNS, STATUS_NUMBER
+from importer.model import Status
 
 #: Seconds that a shared database may take to sort what all runs of an organisation have sent.
 _SORTING = 120.0
 
 
-def sent_by(journal: Journal, keys: Sequence[int]) -> Iterator[bytes]:
+def sent_by(journal: Journal, keys: Sequence[int], *, failed: bool = True) -> Iterator[bytes]:
     """Yield the fingerprints of sent customers (see sender/unchanged.py) of these runs, one run after the other, in the
-    order of the sheet. Rows of one customer are sent in that order."""
+    order of the sheet. Rows of one customer are sent in that order. `failed`: also of those that the server refused."""
     query = sa.select(OUTCOMES.c.sent, OUTCOMES.c.rows).where(OUTCOMES.c.sent.is_not(None))
+    if not failed:
+        query = query.where(OUTCOMES.c.status != STATUS_NUMBER[Status.FAILED])
     for key in keys:
         yield from _fingerprints(journal, query.where(OUTCOMES.c.run == key).order_by(OUTCOMES.c.row_number))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from importer.errors import SettingsError
+from importer.errors import JournalError, SettingsError
 from importer.journal import Journal, Run, RunProgress
 from importer.model import OVERTAKEN, Status
 from importer.normaliser.countries import known_country
@@ -16,6 +16,7 @@ from importer.normaliser.mapping import Mapping as ColumnMapping
 from importer.reader import Source
 from importer.runs.fields import Columns
 from importer.runs.locks import Held, hold
+from importer.runs.newer import check_newer
 from importer.runs.record import (
     check_resubmit,
     check_unchanged,
@@ -30,6 +31,7 @@ from importer.runs.sources import opened
 from importer.runs.target import Target, target_of
 from importer.settings.options import Settings
 from importer.system.clock import stamp
+from importer.system.text import typed_place
 from importer.world import World
 
 
@@ -102,7 +104,7 @@ def resume_of(
     """A run that another process began. It may be finished by the time the lock is free."""
     reports = Path(asked.reports_dir)
     own = _at_home(settings_of(known, dict(given)), asked)
-    with opened(known.record.source, own, world) as source:
+    with _opened_again(known, own, world) as source:
         check_unchanged(known, source, own)
         before = identity_of(source, known.record.organisation, known.record.spooled)
         with hold(journal, reports, before) as held, target_of(own, world) as target, ExitStack() as stack:
@@ -114,6 +116,8 @@ def resume_of(
                 world = holding(world, stack.enter_context(hold(journal, reports, identity)))
                 journal.rewrite(run, record, identity)
                 run = find(journal, record.run_id)
+            if not run.finished and not own.overwrite_newer:
+                check_newer(journal, run, reports)
             left_out = _closed_before(journal, run, own)
             yield Job(journal, run, source, mapping_of(run), own, target, holding(world, held), left_out)
 
@@ -133,6 +137,8 @@ def retry_of(
         with hold(journal, reports, identity) as held:
             if not before.finished:
                 refuse_unfinished(journal, identity, source.sha256, own, restart=False)
+            if not own.overwrite_newer:
+                check_newer(journal, before, reports)
             mapping = mapping_of(before)
             record = new_record(
                 source,
@@ -153,6 +159,16 @@ def retry_of(
 def holding(world: World, held: Held) -> World:
     """The world of a process that holds a lock: no request is sent without it."""
     return msgspec.structs.replace(world, proofs=(*world.proofs, held.prove))
+
+
+def _opened_again(known: Run, own: Settings, world: World) -> Source:
+    """The source of a run that is to be resumed. Raises as `opened`; on a full disk it names the command to repeat."""
+    try:
+        return opened(known.record.source, own, world)
+    except JournalError as error:
+        place = typed_place(own.reports_dir, own.database)
+        advice = f"Free space, then resume with `importer resume {known.record.run_id}{place}`."
+        raise JournalError(error.message, advice, on_page=error.on_page) from error
 
 
 def is_of_another(journal: Journal, run: Run, organisation: tuple[str, str]) -> bool:

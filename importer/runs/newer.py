@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from importer.errors import Busy, SettingsError
 from importer.journal import Journal, Run
 from importer.journal.records import SANDBOX
 from importer.normaliser.mapping import Mapping
+from importer.runs.locks import is_held
 from importer.runs.record import mapping_of
+from importer.sender.unchanged import sent_purged
 
 
-def newer_runs(journal: Journal, run: Run) -> list[int]:
+def check_newer(journal: Journal, run: Run, reports: Path) -> None:
+    """Raise where it is not known what newer runs send: `Busy` while one is sending, `SettingsError` where one was
+    purged."""
+    for newer in newer_runs(journal, run):
+        if newer.finished:
+            if sent_purged(newer):
+                raise SettingsError(
+                    f"Run {newer.record.run_id} is newer and was purged: what it sent is not known any more.",
+                    "Add --overwrite-newer if the values of the older file are the right ones.",
+                    on_page="Upload the file if its values are the right ones.",
+                )
+        elif is_held(journal, reports, journal.identity(newer.key)):
+            raise Busy(
+                f"Run {newer.record.run_id} is newer and still sending, perhaps to the same customers.",
+                "Wait until it ends, then repeat the command.",
+                on_page="Wait until that import ends.",
+            )
+
+
+def newer_runs(journal: Journal, run: Run) -> list[Run]:
     """Return the runs of the same organisation that began after this one, oldest first, if they sent one of its
     preferences. A retry began with the run whose rows it sends."""
     if run.record.base_url == SANDBOX:
@@ -17,13 +41,13 @@ def newer_runs(journal: Journal, run: Run) -> list[int]:
     if next(iter(every.values())).key == run.key and not run.record.retry_of:
         return []
     began, mapping = _first_of(run, every), mapping_of(run)
-    return sorted(
-        other.key
-        for other in every.values()
+    return [
+        other
+        for other in reversed(every.values())
         if other.record.organisation == run.record.organisation
         and _first_of(other, every).key > began.key
         and _share_preferences(mapping, mapping_of(other))
-    )
+    ]
 
 
 def _first_of(run: Run, every: dict[str, Run]) -> Run:

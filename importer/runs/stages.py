@@ -76,13 +76,13 @@ def unchanged_filter_of(job: Job) -> UnchangedFilter:
     those to whom a newer run has sent other values."""
     journal, run, settings = job.journal, job.run, job.settings
     hasher, wall = Hasher(journal.fingerprint_key), job.world.wall
-    newer = [] if settings.overwrite_newer else newer_runs(journal, run)
+    newer = [] if settings.overwrite_newer else [newer.key for newer in newer_runs(journal, run)]
     if not settings.only_changed and not newer:
         return UnchangedFilter(hasher, None, (), wall)
     make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
     known = [make(sent) for sent in sent_before(journal, run)] if settings.only_changed else None
-    replaced = make(sent_by(journal, newer)) if newer else None
-    return UnchangedFilter(hasher, known, sent_by(journal, [run.key]), wall, replaced)
+    sent_since = make(sent_by(journal, newer, failed=False)) if newer else None
+    return UnchangedFilter(hasher, known, sent_by(journal, [run.key]), wall, sent_since)
 
 
 def open_work(job: Job, unchanged: UnchangedFilter) -> list[Work]:

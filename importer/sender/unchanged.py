@@ -68,7 +68,7 @@ def sent_before(journal: Journal, run: Run) -> list[Iterator[bytes]]:
     """
     every = [other for other in journal.runs() if other.record.organisation == run.record.organisation]
     others = {other.key: other for other in every if other.key != run.key}
-    floor = max((key + 1 for key, other in others.items() if _purged_sent(other)), default=0)
+    floor = max((key + 1 for key, other in others.items() if sent_purged(other)), default=0)
     for key in in_doubt(journal, others):
         if not others[key].finished:
             # Nobody knows when its process ended.
@@ -79,7 +79,7 @@ def sent_before(journal: Journal, run: Run) -> list[Iterator[bytes]]:
     return [sent_by(journal, counted), *by_time]
 
 
-def _purged_sent(run: Run) -> bool:
+def sent_purged(run: Run) -> bool:
     """Whether rows that the run sent were purged."""
     purged = run.progress.purged
     return purged is not None and any(purged.rows.get(status) for status in ("succeeded", "failed", "unknown"))

@@ -168,7 +168,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a zip bomb that lies": ("a.xlsx", _lying_bomb, "wrong size"),
     "a billion laughs": ("a.xlsx", _strings_bomb, "entities"),
     "a zip of very many files": ("a.zip", _many_members, "too many"),
-    "a directory larger than the file": ("a.xlsx", _lying_directory, "too many"),
+    "a directory larger than the file": ("a.xlsx", _lying_directory, "cut off or damaged"),
     "a gzip bomb": ("a.csv.gz", _gzip_bomb, "times its size"),
     "a gibibyte of NULs": ("a.csv", _nuls, "longer than"),
     "tags in tags": ("a.xlsx", _deep, "larger than any valid"),

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from importer.errors import ExitCode
+from importer.errors import Busy, ExitCode, SettingsError
 from importer.journal import Change, Journal
 from importer.model import OVERTAKEN, Outcome, RunSummary, Status
 from importer.pipeline import resume, retry, run
+from importer.runs.locks import hold
 from importer.runs.purge import purge
 from importer.runs.verify import verify
 from importer.sandbox import EmbeddedSandbox
@@ -218,6 +219,32 @@ def test_what_is_older_than_purged_rows_does_not_count(days: Days) -> None:
     tuesday = days.run(days.sheet("tuesday", "v2"))
     purge(days.settings(), -60.0, world(days.sandbox, days.folder), lambda run: run.record.run_id == tuesday.run_id)
     assert statuses(days.run(days.sheet("wednesday", "v1"), only_changed=True)) == Counter(succeeded=ROWS)
+
+
+def test_an_older_run_waits_for_a_newer_one_and_does_not_guess_what_a_purged_one_sent(days: Days) -> None:
+    """Which values are newer is known only when the newer run has ended, and while the journal has its rows."""
+    monday = days.stopped(days.sheet("monday", "v1"))
+    tuesday = days.stopped(days.sheet("tuesday", "v2"))
+    with Journal.open(days.folder / "reports") as journal:
+        newer = journal.run(tuesday.run_id)
+        assert newer is not None
+        with hold(journal, days.folder / "reports", journal.identity(newer.key)), pytest.raises(Busy):
+            days.resumed(monday.run_id)
+    days.resumed(tuesday.run_id)
+    purge(days.settings(), -60.0, world(days.sandbox, days.folder), lambda run: run.record.run_id == tuesday.run_id)
+    with pytest.raises(SettingsError):
+        days.resumed(monday.run_id)
+    assert days.values() == Counter(v2=ROWS)
+    assert days.resumed(monday.run_id, overwrite_newer=True).rows.succeeded == ROWS
+
+
+def test_what_the_server_refused_is_not_newer(days: Days) -> None:
+    """The same sheet was imported twice, and its row failed twice: the first run can be retried."""
+    sheet = days.sheet("monday", "v1", magic=7)
+    sheet.write_text(sheet.read_text().replace("code-1012-x1", "code-1012-x2"))
+    first = days.run(sheet)
+    days.run(sheet)
+    assert statuses(retry(first.run_id, days.settings(), {}, world(days.sandbox, days.folder)))["succeeded"] == 1
 
 
 def test_a_clock_that_was_set_back_makes_nothing_unchanged(days: Days) -> None:

@@ -1890,7 +1890,7 @@ LEDGER = (
     out(
         "ledger: an older run leaves out what a newer one sent",
         "unchanged_filter_of",
-        "[] if settings.overwrite_newer else newer_runs(journal, run)",
+        "[] if settings.overwrite_newer else [newer.key for newer in newer_runs(journal, run)]",
         "[]",
         "test_newer::test_an_older_run_leaves_out_what_a_newer_one_has_sent_otherwise",
     ),
@@ -1909,6 +1909,20 @@ LEDGER = (
         "test_newer::test_a_retry_does_not_inherit_the_consent_to_overwrite",
     ),
     out(
+        "ledger: an older run waits for a newer one",
+        "check_newer",
+        "is_held(journal, reports, journal.identity(newer.key))",
+        "False",
+        "test_newer::test_an_older_run_waits_for_a_newer_one_and_does_not_guess_what_a_purged_one_sent",
+    ),
+    out(
+        "ledger: a newer run that was purged is not guessed",
+        "check_newer",
+        "sent_purged(newer)",
+        "False",
+        "test_newer::test_an_older_run_waits_for_a_newer_one_and_does_not_guess_what_a_purged_one_sent",
+    ),
+    out(
         "ledger: a request in doubt is not repeated over newer values",
         "open_work",
         "unchanged.overtaken(customers)",
@@ -1924,7 +1938,7 @@ LEDGER = (
     ),
     out(
         "ledger: what is older than purged rows does not count",
-        "_purged_sent",
+        "sent_purged",
         "purged is not None and any((purged.rows.get(status) for status in ('succeeded', 'failed', 'unknown')))",
         "False",
         "test_newer::test_what_is_older_than_purged_rows_does_not_count",
@@ -2220,7 +2234,7 @@ SETTINGS = (
         "target_of",
         "refuse_unencrypted(settings.base_url, proxies_of(world.environ))",
         "pass",
-        "test_options::test_an_option_does_what_it_says[insecure]",
+        "test_options::test_an_option_does_what_it_says",
     ),
     out(
         "settings: a webhook's secret is not sent unencrypted",
