@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 from importer.normaliser.damage import EMPTIED, CellResult, DetailedCode, clean
 from importer.normaliser.placeholders import is_placeholder
+from importer.normaliser.remembering import remembered
 from importer.system.late import late
 
 #: The API's limit.
@@ -71,7 +71,7 @@ def _read(value: str) -> CellResult:
     return CellResult(text) if len(text) <= _ORDINARY_LENGTH and _ORDINARY.fullmatch(text) else read_email(value)
 
 
-@lru_cache(maxsize=16_384)
+@remembered(16_384)
 def read_email(value: str) -> CellResult:
     """One cell, by the library."""
     made = clean(value)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from itertools import compress, repeat
 from typing import Literal
 
@@ -31,7 +30,8 @@ from importer.normaliser.mapping import (
     named_in_cell,
 )
 from importer.normaliser.organisation import Names
-from importer.normaliser.preferences import InvalidPreference, Pair, ValueReader
+from importer.normaliser.preferences import InvalidPreference, Pair, ValueReader, empty_full
+from importer.normaliser.remembering import LONGEST_KEPT, remembered
 from importer.row_block import RowBlock
 from importer.system.late import late
 
@@ -50,7 +50,7 @@ _ORDINARY_ID = re.compile(
 #: Reads a column of identifiers. The second argument: its digits were typed as text.
 ColumnReader = Callable[[Sequence[str], bool], "list[str | CellResult]"]
 #: A placeholder like NULL repeats.
-_remembered_identifier = lru_cache(maxsize=4_096)(identifier)
+_remembered_identifier = remembered(4_096)(identifier)
 
 #: Problems of a cell that matter for some fields only: in others its text is sent as it is, or judged as text.
 CONCERNS: dict[str, tuple[str, ...]] = {
@@ -73,11 +73,12 @@ class _Texts(dict[str, "str | CellResult"]):
     """Cell text → identifier text or `CellResult`, cached because stores repeat."""
 
     def __missing__(self, text: str) -> str | CellResult:
-        if len(self) >= _REMEMBERED:
-            self.clear()
         verdict = identifier(text, LONGEST_TEXT)
         found: str | CellResult = text if verdict == (text, (), "") and not destroyed(text) else verdict
-        self[text] = found
+        if len(text) <= LONGEST_KEPT:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[text] = found
         return found
 
 
@@ -118,6 +119,7 @@ class Normaliser:
         self._open: _Open | None = None
 
     def __call__(self, block: RowBlock) -> Normalised:
+        empty_full([*self._readers, *self._long_readers.values()])
         rows = BlockResult(block.row_numbers, omits=self._omits)
         columns = {column: block.column(column) for column in self._uses}
         self._remove_quotes(rows, columns)

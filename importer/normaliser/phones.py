@@ -22,6 +22,7 @@ from importer.normaliser.countries import known_country
 from importer.normaliser.damage import EMPTIED, CellResult, clean, is_date, whole_number
 from importer.normaliser.phone_text import DOUBTFUL_END, SEPARATORS, holds_several, lost_digits, one_line
 from importer.normaliser.placeholders import is_placeholder
+from importer.normaliser.remembering import remembered
 
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})+", re.ASCII)
 #: As Java writes a number. Spreadsheet programs write the sign of the exponent too.
@@ -64,7 +65,7 @@ class PhoneReader:
         self.country = known_country(country) if country else None
         self._code = ""
         self._ordinary: Callable[[str], object] | None = None
-        self._remembered = lru_cache(maxsize=16_384)(self._read_odd)
+        self._remembered = remembered(16_384)(self._read_odd)
         if self.country is None:
             return
         self._code = str(phonenumbers.country_code_for_region(self.country))

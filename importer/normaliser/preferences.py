@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,8 +20,8 @@ from importer.system.late import late
 if TYPE_CHECKING:
     import regex
 
-#: Distinct values cached per column. It bounds the memory for columns of free text.
-_REMEMBERED = 20_000
+#: Distinct values cached per column, and the characters of all. They bound the memory for columns of free text.
+_REMEMBERED, _CHARACTERS = 20_000, 1 << 24
 #: For a value and the organisation's pattern: patterns with nested repetitions may take years.
 _SECONDS = 0.2
 _SEPARATORS = (";", "|", ",")
@@ -42,7 +43,9 @@ class InvalidPreference(NamedTuple):
 
 
 class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
-    """Cell text → the pair to send, None for a blank cell, or an `InvalidPreference`. A cache: use it by lookup."""
+    """Cell text → the pair to send, None for a blank cell, or an `InvalidPreference`. A cache: use it by lookup.
+
+    Its owner calls `empty_full`."""
 
     def __init__(
         self, name: str, use: ColumnUse, definition: FieldDefinition | None = None, *, rejects_dates: bool = False
@@ -51,6 +54,8 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
         self.name = name
         #: Cell text → the code of its repair.
         self.repaired: dict[str, str] = {}
+        #: Of the cells that are known.
+        self.characters = 0
         #: Whether a value was refused.
         self.refused = False
         self._rejects_dates = rejects_dates
@@ -59,9 +64,7 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
         self._regex = _compiled(definition.regex) if definition and definition.regex else None
 
     def __missing__(self, text: str) -> Pair | InvalidPreference | None:
-        if len(self) >= _REMEMBERED:
-            self.clear()
-            self.repaired.clear()
+        self.characters += len(text)
         found = self[text] = self._read(text)
         self.refused = self.refused or found.__class__ is InvalidPreference
         return found
@@ -117,13 +120,25 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
             return True
 
 
+def empty_full(readers: Sequence[ValueReader]) -> None:
+    """Empty the caches of a sheet that hold too much. Call it between blocks: the rows of one need all its repairs."""
+    for reader in readers:
+        if len(reader) > _REMEMBERED or reader.characters > _CHARACTERS // len(readers):
+            reader.clear()
+            reader.repaired.clear()
+            reader.characters = 0
+
+
 def _compiled(pattern: str) -> regex.Pattern[str] | None:
     try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
-        # The patterns are in Java's syntax. The server checks those that Python cannot compile.
+        with warnings.catch_warnings():
+            # Sets within sets mean something else in Java.
+            warnings.simplefilter("error", FutureWarning)
+            re.compile(pattern)
+        compiled: regex.Pattern[str] = late("regex", "compile")(pattern)
+    except (re.error, late("regex", "error"), ValueError, RecursionError, OverflowError, FutureWarning):
+        # The patterns are in Java's syntax. The server checks those that Python cannot compile, or reads differently.
         return None
-    compiled: regex.Pattern[str] = late("regex", "compile")(pattern)
     return compiled
 
 

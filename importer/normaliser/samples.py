@@ -7,6 +7,7 @@ from collections import Counter
 from importer.normaliser.facts import unquoted
 from importer.normaliser.mapping import PREFERENCE, VALUE, ColumnSamples, Mapping
 from importer.normaliser.preferences import list_separator
+from importer.normaliser.remembering import LONGEST_KEPT
 from importer.row_block import RowBlock
 
 _SAMPLES = 3
@@ -56,7 +57,9 @@ class _SampledColumn:
 
 class _Separators(dict[str, str]):
     def __missing__(self, text: str) -> str:
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        found = self[text] = list_separator(text.strip())
+        found = list_separator(text.strip())
+        if len(text) <= LONGEST_KEPT:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[text] = found
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from typing import Literal
 
@@ -471,3 +472,36 @@ def test_any_one_identifier_is_enough(kind: str) -> None:
         [block_of(("Who", "Brand"), [(value, "x")])],
     )
     assert made.customers[0].identifiers == ((kind, value),)
+
+
+# -- caches ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_block_of_many_distinct_values_keeps_its_repairs() -> None:
+    """However many values are cached, each repaired cell of a block is reported."""
+    values = [f'="{number}"' for number in range(25_000)]
+    made = _wide(*[(A, "", "", "", value, value) for value in values])
+    assert len(made.repairs) == 2 * len(values)
+
+
+def test_free_text_does_not_fill_the_memory() -> None:
+    """What the cells of a sheet mean is cached for few characters, in every column."""
+    mapping = propose(("Mobile", "Email", "Customer ID", "Store Code", "Brand"))
+    normaliser = Normaliser(mapping)
+    tracemalloc.start()
+    try:
+        for block in range(40):
+            rows = [tuple(f"{kind} {block}-{row} ".ljust(2_000, "x") for kind in range(5)) for row in range(500)]
+            normaliser(block_of(("Mobile", "Email", "Customer ID", "Store Code", "Brand"), rows))
+            del rows
+        assert tracemalloc.get_traced_memory()[0] < 40 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_short_free_text_does_not_fill_the_memory_either() -> None:
+    """Distinct values are cached for some thousands of rows only."""
+    normaliser = Normaliser(propose(WIDE))
+    for block in range(10):
+        normaliser(block_of(WIDE, [(A, "", "", "", f"{block}-{row}", "") for row in range(9_000)]))
+    assert all(len(reader) < 30_000 for reader in normaliser._readers)

@@ -2325,6 +2325,20 @@ AMPLIFIED = (
         "test_preferences::test_a_pattern_that_takes_years_is_left_to_the_server",
     ),
     out(
+        "memory: full caches of preferences are emptied",
+        "Normaliser.__call__",
+        "empty_full([*self._readers, *self._long_readers.values()])",
+        "None",
+        "test_normaliser::test_short_free_text_does_not_fill_the_memory_either",
+    ),
+    out(
+        "memory: long texts are not cached",
+        "remembering.remembered",
+        "len(text) <= LONGEST_KEPT",
+        "True",
+        "test_normaliser::test_free_text_does_not_fill_the_memory",
+    ),
+    out(
         "slow: a parser whose parent was killed",
         "workbook_child.main",
         "end_with_parent(sys.stdin.fileno())",
