@@ -6,9 +6,6 @@ Its memory and time are bounded: an abort in a parser, a decompression bomb or a
 from __future__ import annotations
 
 import gc
-import os
-import select
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -33,6 +30,7 @@ from importer.reader.workbook_messages import (
 from importer.reader.xlsx import XlsxWorkbook
 from importer.reader.zip_kind import workbook_kind
 from importer.reader.zip_safety import UnsafeZip, checked_members
+from importer.system.process import end_with_parent
 
 #: Address space, not resident memory. Streamed formats need a tenth; parsers of other formats load the whole file.
 _MEMORY_STREAMED = 1 << 30
@@ -315,22 +313,6 @@ def answer(job: SheetRequest, out: BinaryIO) -> None:
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         send(out, SheetFailed(" is damaged and cannot be parsed.", _AGAIN))
-
-
-def end_with_parent(lifeline: int) -> None:
-    """End this process, whatever it does, when the other end of a pipe is closed: its parent keeps that end open.
-
-    The system closes it for a parent that is killed. It then sends SIGIO, which ends a process that does not handle it.
-    """
-    if not hasattr(os, "O_ASYNC"):
-        return
-    import fcntl
-
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([lifeline], [], [], 0)[0]:
-        # It was closed before.
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:

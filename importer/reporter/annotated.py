@@ -17,7 +17,7 @@ from importer.model import RESULT_COLUMNS, Outcome
 from importer.normaliser.mapping import Mapping
 from importer.reporter.annotated_job import MOST_COMMENTS, TOO_LARGE, AnnotatedAnswer, AnnotatedJob
 from importer.reporter.rows import ReportBlock, ReportSource
-from importer.system.process import child_command, child_environ
+from importer.system.process import child_command, child_environ, lifeline
 
 #: Rows times columns, including the result columns.
 MOST_CELLS = 350_000
@@ -99,16 +99,18 @@ def _answer(job: AnnotatedJob) -> AnnotatedAnswer:
     """The answer of the child; a child that was ended by its limits needed too much."""
     environ = child_environ(os.environ, _KEPT_ENVIRONMENT)
     try:
-        done = subprocess.run(
-            child_command("importer.reporter.annotated_child"),
-            input=msgspec.msgpack.encode(job),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            # Threads of a library for numbers would take the address space.
-            env={**environ, "OPENBLAS_NUM_THREADS": "1"},
-            timeout=LONGEST,
-            check=False,
-        )
+        with lifeline() as end:
+            done = subprocess.run(
+                [*child_command("importer.reporter.annotated_child"), str(end)],
+                input=msgspec.msgpack.encode(job),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                # Threads of a library for numbers would take the address space.
+                env={**environ, "OPENBLAS_NUM_THREADS": "1"},
+                pass_fds=(end,),
+                timeout=LONGEST,
+                check=False,
+            )
         return msgspec.msgpack.decode(done.stdout, type=AnnotatedAnswer)
     except (subprocess.TimeoutExpired, msgspec.DecodeError):
         return AnnotatedAnswer(False, TOO_LARGE)

@@ -33,6 +33,7 @@ from importer.reporter.annotated_cost import too_much
 from importer.reporter.annotated_job import TOO_LARGE, TOO_MANY, AnnotatedAnswer, AnnotatedJob
 from importer.reporter.rows import advice_of, message_of, result_cells
 from importer.reporter.workbook_table import CELL_CHARACTERS
+from importer.system.process import end_with_parent
 
 #: Seconds of one processor, and bytes of the copy.
 _SECONDS, _BYTES = 120, 1 << 28
@@ -299,11 +300,12 @@ def answer(job: AnnotatedJob) -> AnnotatedAnswer:
 
 
 def main() -> None:
-    """Read the job from standard input, answer on standard output."""
+    """Read the job from standard input, answer on standard output. The argument: a lifeline."""
     # Ctrl-C goes to the whole group; the parent decides what it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Cells are many and live to the end: searching them for garbage only costs time.
     gc.disable()
+    end_with_parent(int(sys.argv[1]))
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=AnnotatedJob)
     limit_resources(job.address_space)
     sys.stdout.buffer.write(msgspec.msgpack.encode(answer(job)))

@@ -1,13 +1,14 @@
-"""Processes: starts our own, and distinguishes a process from a later one with the same number."""
+"""Processes: starts our own, ends them with us, and distinguishes a process from a later one with the same number."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 
@@ -25,6 +26,33 @@ def child_environ(environ: Mapping[str, str], kept: Iterable[str] | None = None)
     names = environ if kept is None else [name for name in kept if name in environ]
     path = os.pathsep.join(filter(None, (home, environ.get("PYTHONPATH", ""))))
     return {**{name: environ[name] for name in names}, "PYTHONPATH": path}
+
+
+@contextlib.contextmanager
+def lifeline() -> Iterator[int]:
+    """The end of a pipe for a child, see `end_with_parent`; the other end is open in this process alone."""
+    end, held = os.pipe()
+    try:
+        yield end
+    finally:
+        os.close(end)
+        os.close(held)
+
+
+def end_with_parent(lifeline: int) -> None:
+    """End this process, whatever it does, when the other end of a pipe is closed: its parent keeps that end open.
+
+    The system closes it for a parent that is killed. It then sends SIGIO, which ends a process that does not handle it.
+    """
+    if not hasattr(os, "O_ASYNC"):
+        return
+    import fcntl
+
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([lifeline], [], [], 0)[0]:
+        # It was closed before.
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def birth_of(pid: int) -> str:

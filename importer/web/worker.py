@@ -1,7 +1,7 @@
 """A worker process of the page: reads one task from standard input, does it like the command line, reports back.
 
 A separate process, so a sheet can neither slow the page down nor crash it. When the server dies, the worker's input
-ends: the worker stops the run cleanly, and the next server resumes it.
+ends: the worker stops the run cleanly, and the next server resumes it; one that only reads a file ends at once.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from importer.runs.record import source_options
 from importer.settings.options import PACE, Settings
 from importer.system.files import write_whole
 from importer.system.formula_guard import unguard
+from importer.system.process import end_with_parent
 from importer.web.messages import (
     RESULT_FILES,
     Begun,
@@ -259,12 +260,9 @@ def _environ(task: WorkerTask) -> dict[str, str]:
     return {**os.environ, **({"IMPORTER_SOURCE_PASSWORD": task.password} if task.password else {})}
 
 
-def _obey(stream: BinaryIO, stopper: Stopper, kind: str) -> None:
+def _obey(stream: BinaryIO, stopper: Stopper) -> None:
     """Waits for the request to stop, or for the end of the server."""
     stream.readline()
-    if kind in RESULT_FILES:
-        # Nothing to finish: end at once.
-        os.kill(os.getpid(), signal.SIGTERM)
     try:
         stopper.ask()
     except RuntimeError:
@@ -284,8 +282,11 @@ def main() -> None:
         return
     task = msgspec.json.decode(line, type=WorkerTask)
     stopper = Stopper()
-    threading.Thread(target=_obey, args=(commands, stopper, task.kind), name="obey", daemon=True).start()
-    if task.kind not in RESULT_FILES:
+    if task.kind in RESULT_FILES:
+        # Nothing to finish.
+        end_with_parent(commands.fileno())
+    else:
+        threading.Thread(target=_obey, args=(commands, stopper), name="obey", daemon=True).start()
         signal.signal(signal.SIGTERM, lambda *_: stopper.ask())
     observer = PipeObserver(pipe)
     try:

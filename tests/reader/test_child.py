@@ -94,7 +94,7 @@ def test_it_ends_with_its_parent(large: Path) -> None:
 
 
 BUSY = """
-from importer.reader.workbook_child import end_with_parent
+from importer.system.process import end_with_parent
 end_with_parent(0)
 print("begun", flush=True)
 while True:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import subprocess
+import sys
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +312,44 @@ def test_the_child_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(subprocess, "run", watched)
     report(tmp_path / "run", uploaded(tmp_path / "u.xlsx"), outcomes(r5=failed(5, "816")))
     assert len(seen) == 1 and not [name for name in seen[0] if name.startswith("IMPORTER")]
+
+
+BUSY = """
+import os, re
+from pathlib import Path
+from importer.reporter import annotated_child
+def answer(job):
+    Path(job.target).write_text(f"{os.getpid()}\\n")
+    re.fullmatch("(a|aa)+", "a" * 200)
+annotated_child.answer = answer
+annotated_child.main()
+"""
+PARENT = """
+import sys
+from importer.reporter import annotated
+from importer.reporter.annotated_job import AnnotatedJob
+annotated.child_command = lambda module: [sys.executable, "-c", sys.argv[1]]
+annotated._answer(AnnotatedJob("", sys.argv[2], "", 1, (), (), [], {}, None, {}, 1, 1 << 30))
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds its process by /proc")
+def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
+    """Also of one that was killed, and whatever the child computes."""
+    begun = tmp_path / "begun"
+    with subprocess.Popen([sys.executable, "-c", PARENT, BUSY, str(begun)]) as parent:
+        within(20, lambda: begun.exists() and begun.read_text().endswith("\n"))
+        parent.kill()
+    stat = Path(f"/proc/{begun.read_text().strip()}/stat")
+    within(20, lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def within(seconds: float, is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_uploaded_again_it_has_the_same_columns_and_rows(tmp_path: Path) -> None:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, expect
 
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.settings.options import Settings
+from importer.web.messages import WorkerTask
 from tests.support.page import Server, Visitor, import_file
 
 pytestmark = pytest.mark.process
@@ -58,6 +64,33 @@ def test_the_page_ends_within_15_seconds(tmp_path: Path, sandbox: EmbeddedSandbo
     for worker in workers:
         with contextlib.suppress(OSError):
             assert "State:\tZ" in Path(f"/proc/{worker}/status").read_text(encoding="ascii")
+
+
+READING = """
+import re, sys
+from importer.web import worker
+def carry_out(task, world):
+    sys.stderr.write("begun\\n")
+    re.fullmatch("(a|aa)+", "a" * 200)
+worker.carry_out = carry_out
+worker.main()
+"""
+
+
+@pytest.mark.parametrize("kind", ["inspect", "check"])
+def test_a_worker_that_reads_a_file_ends_with_its_server(kind: Literal["inspect", "check"]) -> None:
+    """Also of a server that was killed, and whatever the worker computes."""
+    command = [sys.executable, "-c", READING]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
+        assert worker.stdin is not None and worker.stderr is not None
+        worker.stdin.write(msgspec.json.encode(WorkerTask(kind, Settings())) + b"\n")
+        worker.stdin.flush()
+        assert worker.stderr.readline() == b"begun\n"
+        worker.stdin.close()
+        try:
+            assert worker.wait(20) < 0
+        finally:
+            worker.kill()
 
 
 @pytest.mark.browser

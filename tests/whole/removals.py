@@ -2057,6 +2057,13 @@ ANNOTATED = (
         "test_annotated::test_what_is_not_counted_ends_at_the_limits_of_the_child",
     ),
     out(
+        "annotated: the child ends with its parent",
+        "annotated_child.main",
+        "end_with_parent(int(sys.argv[1]))",
+        "None",
+        "test_annotated::test_the_child_ends_with_its_parent",
+    ),
+    out(
         "annotated: a disk that fails under the child ends the run",
         "Annotations.write",
         "raise OSError(answer.errno, ..., ...)",
@@ -2344,6 +2351,13 @@ AMPLIFIED = (
         "end_with_parent(sys.stdin.fileno())",
         "None",
         "test_child::test_it_ends_with_its_parent_while_it_computes",
+    ),
+    out(
+        "slow: a worker of the page whose server was killed",
+        "worker.main",
+        "end_with_parent(commands.fileno())",
+        "None",
+        "test_ending::test_a_worker_that_reads_a_file_ends_with_its_server",
     ),
     out(
         "slow: a parser that hangs",
