@@ -17,8 +17,8 @@ from importer.system.garbage import collection_paused
 if TYPE_CHECKING:
     from _csv import Reader
 
-#: Records parsed at once. Together they may be about as long as the longest row.
-_AT_ONCE = 100
+#: Records parsed at once. Together they may be about as long as the longest row, so each may have the longest cell.
+_AT_ONCE = 20
 
 #: A CR that does not end a line, and what stands for it while a text is parsed: no decoded text has it.
 _STRAY, _STAND_IN = re.compile(r"\r(?!\n)"), "\udc0d"

@@ -28,9 +28,8 @@ SMALL_FORM = 16 * 1024
 _MOST_FIELDS = 12_000
 _LARGEST_FIELD = 10_000
 _LONGEST_NAME = 100
-#: Seconds for a whole form, and for each such part of a file: slower than any network that people use.
-_FORM_SECONDS = 30.0
-_PART_SECONDS, _PART = 60.0, 64 * 1024
+#: Seconds for each such part of a form, and of a file: slower than any network that people use.
+_FORM_SECONDS, _PART_SECONDS, _PART = 30.0, 60.0, 64 * 1024
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -96,7 +95,7 @@ async def form(request: Request, most: int = _LARGEST_FORM) -> dict[str, str]:
     body = bytearray()
     if _declared(request) > most:
         raise RequestRefused(413, "refused.form_large")
-    async for part in _body(request, _FORM_SECONDS):
+    async for part in _body(request, _FORM_SECONDS, _PART):
         body += part
         if len(body) > most:
             raise RequestRefused(413, "refused.form_large")
@@ -111,7 +110,7 @@ async def form(request: Request, most: int = _LARGEST_FORM) -> dict[str, str]:
 class _Parts:
     """Callbacks of the parser. Fields come before the file; the file goes to the disk."""
 
-    def __init__(self, folder: Path, most: int, admit: Admit, grow: Grow) -> None:
+    def __init__(self, folder: Path, most: int, declared: int, admit: Admit, grow: Grow) -> None:
         self.fields: dict[str, str] = {}
         self.name = ""
         self.size = 0
@@ -120,7 +119,7 @@ class _Parts:
         #: The final boundary came: without it the file may be cut.
         self.ended = False
         self._folder, self._most, self._admit, self._grow = folder, most, admit, grow
-        self._room_until = 0
+        self._declared, self._room_until = declared, 0
         self._headers: dict[bytes, bytes] = {}
         self._header = b""
         self._value = b""
@@ -167,8 +166,9 @@ class _Parts:
             if self.size > self._most:
                 raise RequestRefused(413, "refused.large")
             if self.size > self._room_until:
-                self._room_until = self.size + STEP
-                self._grow(self.size, STEP)
+                more = min(STEP, self._declared - self.size) if self._declared else STEP
+                self._room_until = self.size + more
+                self._grow(self.size, more)
             assert self.file is not None
             rest = memoryview(data)[start:end]
             while rest:  # a full disk takes a part first
@@ -210,7 +210,7 @@ async def receive(request: Request, folder: Path, most: int, admit: Admit, grow:
     grow(0, length)
     upload_id = secrets.token_hex(8)
     own = folder / upload_id
-    parts = _Parts(own, most, admit, grow)
+    parts = _Parts(own, most, length, admit, grow)
     whole = False
     try:
         callbacks = {name: getattr(parts, name) for name in dir(parts) if name.startswith("on_")}

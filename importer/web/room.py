@@ -40,7 +40,7 @@ class Room:
         def grow(size: int, more: int) -> None:
             if shutil.disk_usage(self._folder).free < more + KEPT_FREE:
                 raise RequestRefused(507, "refused.disk")
-            arriving[upload] = size + more
+            arriving[upload] = max(arriving.get(upload, 0), size + more)
             stored = sum(file.size for file in self._storage.uploads(user) if file.kept)
             if stored + sum(arriving.values()) > self._quota:
                 raise RequestRefused(413, "refused.quota")

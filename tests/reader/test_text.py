@@ -85,6 +85,14 @@ def test_the_unclosed_quote_is_found_before_the_first_row(tmp_path: Path) -> Non
         open_source(file)
 
 
+def test_rows_may_each_be_long(tmp_path: Path) -> None:
+    """The limit of a row is not one of several rows that are parsed together."""
+    file = tmp_path / "a.csv"
+    file.write_text("mobile,note\n" + "".join(f'91{row},"{"x" * 120_000}"\n' for row in range(100)), encoding="utf-8")
+    with open_source(file) as source:
+        assert sum(len(block) for block in source.blocks()) == 100
+
+
 def test_chunks_have_the_size_that_is_asked_for(tmp_path: Path) -> None:
     """Whole blocks, then the rest."""
     file = tmp_path / "a.csv"

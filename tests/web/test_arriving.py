@@ -75,7 +75,7 @@ def test_a_whole_body_is_received_however_it_ends(tmp_path: Path, end: bytes) ->
 
 
 def test_a_slow_body_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A form has a time limit; a file has one for each part, so a large one may take long."""
+    """A form and a file have a time limit for each part, so a large one may take long."""
     monkeypatch.setattr(receiving, "_FORM_SECONDS", 0.2)
     monkeypatch.setattr(receiving, "_PART_SECONDS", 0.2)
     monkeypatch.setattr(receiving, "_PART", 100)
@@ -84,6 +84,8 @@ def test_a_slow_body_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         asyncio.run(form(request(drips, "application/x-www-form-urlencoded")))
     assert refusal.value.status == 408
     assert refused_upload(tmp_path, given(HEAD, *[b"x"] * 100, pause=0.05)) == (408, "refused.slow")
+    name = given(*[b"name=x" * 20] * 5, pause=0.1)
+    assert asyncio.run(form(request(name, "application/x-www-form-urlencoded")))
     steady = request(given(HEAD, *[b"x" * 100] * 10, b"\r\n--x--\r\n", pause=0.05))
     assert asyncio.run(receive(steady, tmp_path, 1 << 30, lambda _: None, no_limit)).size == 1000
 
@@ -171,6 +173,17 @@ def test_a_user_has_a_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     folder = tmp_path / "uploads"
     with limits.of("asha") as grow:
         assert refused_upload(folder, given(HEAD, *[bytes(STEP)] * 20), grow) == (413, "refused.quota")
+
+
+def test_a_quota_can_be_filled(page: TestClient, options: WebOptions) -> None:
+    """An upload whose length is known asks for no more than that, also where the quota is small."""
+    small = msgspec.structs.replace(options, users_file=None, user_quota=100 * 1024)
+    with TestClient(create_app(small), base_url="http://localhost") as page:
+        fields = {"token": token(page)}
+        for kilobytes, status in ((60, 303), (60, 413), (30, 303)):
+            content = {"file": ("a.csv", b"Mobile,Brand\n" + bytes(kilobytes * 1024))}
+            answer = page.post("/uploads", data=fields, files=content, follow_redirects=False)
+            assert answer.status_code == status
 
 
 def test_a_full_disk_cuts_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
