@@ -13,10 +13,14 @@ _ON_PAGE = "Ask the administrator of this page to use an https:// address."
 
 
 def refuse_unencrypted(base_url: str, proxies: Mapping[str, str]) -> None:
-    """Raise `SettingsError` where others on the way to the API could read what is sent, or a proxy's password."""
+    """Raise `SettingsError` where others on the way to the API could read what is sent.
+
+    Not where a proxy's own password is: most companies have such proxies, and whoever had to pass --insecure for one
+    would lose the rest.
+    """
     scheme, host = scheme_and_host(base_url)
     variable, proxy = proxy_for(scheme, host, proxies)
-    proxy_scheme, proxy_host = scheme_and_host(proxy if "://" in proxy else f"http://{proxy}")
+    _, proxy_host = scheme_and_host(proxy if "://" in proxy else f"http://{proxy}")
     by_proxy = bool(proxy) and not is_this_machine(proxy_host)
     if scheme == "http" and by_proxy:
         raise SettingsError(
@@ -29,10 +33,4 @@ def refuse_unencrypted(base_url: str, proxies: Mapping[str, str]) -> None:
             f"{base_url} is not encrypted: others could read credentials and customers on the way.",
             "Use an https:// address, or pass --insecure.",
             on_page=_ON_PAGE,
-        )
-    if by_proxy and proxy_scheme == "http" and "@" in proxy:
-        raise SettingsError(
-            f"{variable} sends a password to {proxy_host} unencrypted.",
-            "Use an https:// address of the proxy, or pass --insecure.",
-            on_page="Ask the administrator of this page to check the proxy.",
         )

@@ -23,7 +23,8 @@ from importer.errors import SettingsError
         # Through a tunnel, which the proxy cannot look into.
         ("https://api.example", {"HTTPS_PROXY": "http://proxy.example:3128"}),
         ("https://api.example", {"HTTPS_PROXY": "https://user:word@proxy.example"}),
-        ("https://api.example", {"HTTPS_PROXY": "http://user:word@127.0.0.1:3128"}),
+        ("https://api.example", {"HTTPS_PROXY": "http://user:word@proxy.example:3128"}),
+        ("https://api.example", {"ALL_PROXY": "user:word@proxy.example:3128"}),
         ("https://api.example", {"HTTP_PROXY": "http://user:word@proxy.example"}),
         ("https://api.example", {"HTTPS_PROXY": "http://u:w@proxy.example", "NO_PROXY": "api.example"}),
         ("http://127.0.0.1", {"http_proxy": "http://127.0.0.1:3128"}),
@@ -46,8 +47,7 @@ def test_what_is_encrypted_or_stays_on_this_machine(base_url: str, environ: dict
         ("http://api.example", {"http_proxy": "http://127.0.0.1:3128"}),
         ("http://127.0.0.1", {"http_proxy": "http://proxy.example:3128"}),
         ("http://localhost", {"ALL_PROXY": "proxy.example:3128"}),
-        ("https://api.example", {"HTTPS_PROXY": "http://user:word@proxy.example"}),
-        ("https://api.example", {"ALL_PROXY": "user:word@proxy.example:3128"}),
+        ("http://localhost", {"ALL_PROXY": "user:word@proxy.example:3128"}),
     ],
 )
 def test_what_others_on_the_way_could_read(base_url: str, environ: dict[str, str]) -> None:
