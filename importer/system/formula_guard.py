@@ -33,6 +33,8 @@ _CELL = re.compile(f"'*(?:[\t\r\n]|[\0{_UNSEEN}\t\r\n]*[{_SIGNS}])")
 #: A first part that completes a formula whose start is a number in the cell before it: `+91,0+cmd|'/c calc'!A0`.
 _REST = re.compile(rf"'*[\0{_UNSEEN}\d.]*[{_SIGNS}*/^&<>][^{_ENDS}]*[|(!\[]")
 _END = re.compile(f"([{_ENDS}])")
+#: A later part that may run: few cells have one, and dividing them all takes long.
+_LATER = re.compile(f"[{_ENDS}]'*[\0{_UNSEEN}]*[{_SIGNS}]")
 #: Phone numbers and plain numbers do no harm, and a guard would break them for other programs.
 _NUMBER = re.compile(rf"[\0{_UNSEEN}\t\r\n]*+[+\-＋－]?[\d\s().-]*\d[\0{_UNSEEN}\t\r\n]*+")
 
@@ -45,7 +47,7 @@ _BREAK = re.compile("\0'*[\t\r\n]")
 def guard(cell: str) -> str:
     """The cell as it is written to a CSV report."""
     begins = _begins(cell)
-    if _END.search(cell):
+    if _LATER.search(cell):
         first, *others = _END.split(cell)
         cell = "".join([first, *["'" + part if _runs(part) else part for part in others]])
     return "'" + cell if begins else cell
@@ -55,7 +57,7 @@ def unguard(cell: str) -> str:
     """The cell before `guard`. Text that `guard` never writes stays as it is."""
     if "'" not in cell:
         return cell
-    if _END.search(cell):
+    if _LATER.search(cell):
         first, *others = _END.split(cell)
         cell = "".join([first, *[part[1:] if part[:1] == "'" and _runs(part[1:]) else part for part in others]])
     return cell[1:] if cell[:1] == "'" and _begins(cell[1:]) else cell
