@@ -69,7 +69,7 @@ class PrivateCopy:
 def copies_of(folder: Path, sha256: str) -> Iterator[Path]:
     """Yield the copies of a content."""
     for place in sorted(folder.glob(f"{_word(sha256)}-*/")):
-        yield from (path for path in place.iterdir() if path.is_file())
+        yield from (path for path in _files_of(place) if path.is_file())
 
 
 def is_copy_of(place: Path, contents: Iterable[str]) -> bool:
@@ -79,8 +79,11 @@ def is_copy_of(place: Path, contents: Iterable[str]) -> bool:
 
 def is_in_use(place: Path) -> bool:
     """Whether a process still uses the copy in this folder."""
-    for path in place.iterdir():
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    for path in _files_of(place):
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            continue
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -90,6 +93,13 @@ def is_in_use(place: Path) -> bool:
         finally:
             os.close(file)
     return False
+
+
+def _files_of(place: Path) -> list[Path]:
+    """None where another process deletes the copy at the moment."""
+    with contextlib.suppress(FileNotFoundError):
+        return list(place.iterdir())
+    return []
 
 
 def _word(sha256: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether a settings file that was found, not named, may be used: only if nobody else can have written it.
+"""Whether a settings file that was found, not named, may be used: only if no other user can have written it.
 
 Such a file says where credentials are sent. The file decides, not its folder: whoever can write the folder can put
 another file there, but not one that this user or root owns.

@@ -129,7 +129,7 @@ class Guard:
                 raise RequestRefused(401, "refused.sign_in")
             await self._app(scope, receive, guarded)
         except ClientDisconnect:
-            pass  # nobody is there to be answered
+            pass  # the browser is gone: no answer would arrive
         except Exception as error:
             refusal = self._refusal_for(error)
             if not guarded.begun:

@@ -54,7 +54,7 @@ _hasher = PasswordHasher()
 
 
 class UsersUnreadable(SettingsError):
-    """The users file cannot be read. The page shows this to nobody: it names a path of the server."""
+    """The users file cannot be read. The page does not show this: it names a path of the server."""
 
 
 class Users:

@@ -17,6 +17,7 @@ from importer.model import Outcome
 from importer.pipeline import resume, run
 from importer.reader import SourceOptions, open_source, private_copy
 from importer.reader.opening import open_unchanged
+from importer.reader.private_copy import copies_of, is_in_use
 from importer.runs.spool import SPOOL
 from importer.sandbox import EmbeddedSandbox
 from tests.support.runs import Listener, half_a_run, results, settings, world
@@ -243,3 +244,12 @@ def test_files_in_folders_of_our_own_are_not_copied_again(tmp_path: Path) -> Non
             observer = Changes(lambda: seen.append(len(list((tmp_path / "reports" / SPOOL).glob("*")))))
             assert run(str(path), own, world(sandbox, tmp_path, observer=observer)).exit_code == ExitCode.OK
         assert seen == [0, 1]
+
+
+def test_a_copy_that_another_process_deletes_is_not_in_use(tmp_path: Path) -> None:
+    """It may be gone between its listing and its opening."""
+    assert not is_in_use(tmp_path / "gone")
+    place = tmp_path / f"{'a' * 32}-1"
+    place.mkdir()
+    (place / "link.csv").symlink_to(tmp_path / "nowhere")
+    assert not is_in_use(place) and not list(copies_of(tmp_path, "a" * 64))
