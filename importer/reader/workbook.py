@@ -34,13 +34,8 @@ from importer.reader.workbook_messages import (
     SheetRows,
 )
 from importer.row_block import Cells, RowBlock
-from importer.system.process import child_command, child_environ
+from importer.system.process import WITHOUT_SECRETS, child_command, child_environ
 
-#: The environment variables passed to the child. It reads untrusted files and must not see secrets.
-_KEPT_ENVIRONMENT = (
-    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "PYTHONHOME",
-    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE", "APPDATA",
-)  # fmt: skip
 _SAVE = "Open it in a spreadsheet program, save it there and import it again."
 _MOST_COLUMNS_NAMED = 5
 #: Seconds to wait for a child, altogether. Its CPU time has a limit too, but it may also hang.
@@ -195,7 +190,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=child_environ(os.environ, _KEPT_ENVIRONMENT),
+            env=child_environ(os.environ, WITHOUT_SECRETS),
         )
         self._end = weakref.finalize(self, _end, self._process, self._errors)
         try:

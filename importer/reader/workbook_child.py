@@ -30,7 +30,7 @@ from importer.reader.workbook_messages import (
 from importer.reader.xlsx import XlsxWorkbook
 from importer.reader.zip_kind import workbook_kind
 from importer.reader.zip_safety import UnsafeZip, checked_members
-from importer.system.process import end_with_parent
+from importer.system.process import end_with_parent, limit_resources
 
 #: Address space, not resident memory. Streamed formats need a tenth; parsers of other formats load the whole file.
 _MEMORY_STREAMED = 1 << 30
@@ -72,17 +72,6 @@ class SheetRefused(Exception):
     ) -> None:
         super().__init__(message)
         self.failed = SheetFailed(message, advice, sheets, locked, on_page, code)
-
-
-def limit_resources(memory: int) -> None:
-    """Limit memory and CPU time, where the system supports it."""
-    try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def send(stream: BinaryIO, message: ChildMessage) -> None:
@@ -322,7 +311,7 @@ def main() -> None:
     length = int.from_bytes(sys.stdin.buffer.read(4), "little")
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(length), type=SheetRequest)
     end_with_parent(sys.stdin.fileno())
-    limit_resources(_MEMORY_STREAMED if job.kind in _STREAMED else _MEMORY_BUILT)
+    limit_resources(_MEMORY_STREAMED if job.kind in _STREAMED else _MEMORY_BUILT, _CPU_SECONDS)
     answer(job, sys.stdout.buffer)
 
 

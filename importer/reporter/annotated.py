@@ -17,7 +17,7 @@ from importer.model import RESULT_COLUMNS, Outcome
 from importer.normaliser.mapping import Mapping
 from importer.reporter.annotated_job import MOST_COMMENTS, TOO_LARGE, AnnotatedAnswer, AnnotatedJob
 from importer.reporter.rows import ReportBlock, ReportSource
-from importer.system.process import child_command, child_environ, lifeline
+from importer.system.process import WITHOUT_SECRETS, child_command, child_environ, lifeline
 
 #: Rows times columns, including the result columns.
 MOST_CELLS = 350_000
@@ -29,9 +29,6 @@ MOST_MEMORY = 384 * 1024 * 1024
 ADDRESS_SPACE, LONGEST = 1 << 30, 300.0
 
 _PARTS = re.compile(r"xl/(worksheets/[^/]+|sharedStrings)\.xml", re.IGNORECASE)
-#: The child meets untrusted files and must not see secrets.
-_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "PYTHONHOME",
-                     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE", "APPDATA")  # fmt: skip
 
 
 class Annotations:
@@ -97,7 +94,7 @@ class Annotations:
 
 def _answer(job: AnnotatedJob) -> AnnotatedAnswer:
     """The answer of the child; a child that was ended by its limits needed too much."""
-    environ = child_environ(os.environ, _KEPT_ENVIRONMENT)
+    environ = child_environ(os.environ, WITHOUT_SECRETS)
     try:
         with lifeline() as end:
             done = subprocess.run(

@@ -33,7 +33,7 @@ from importer.reporter.annotated_cost import too_much
 from importer.reporter.annotated_job import TOO_LARGE, TOO_MANY, AnnotatedAnswer, AnnotatedJob
 from importer.reporter.rows import advice_of, message_of, result_cells
 from importer.reporter.workbook_table import CELL_CHARACTERS
-from importer.system.process import end_with_parent
+from importer.system.process import end_with_parent, limit_resources
 
 #: Seconds of one processor, and bytes of the copy.
 _SECONDS, _BYTES = 120, 1 << 28
@@ -307,20 +307,8 @@ def main() -> None:
     gc.disable()
     end_with_parent(int(sys.argv[1]))
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=AnnotatedJob)
-    limit_resources(job.address_space)
+    limit_resources(job.address_space, _SECONDS, _BYTES)
     sys.stdout.buffer.write(msgspec.msgpack.encode(answer(job)))
-
-
-def limit_resources(memory: int) -> None:
-    """Limit memory, processor time and the size of files, where the system supports it."""
-    try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_BYTES, _BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+#: The environment variables of a child that reads untrusted files: it must not see secrets.
+WITHOUT_SECRETS = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "PYTHONHOME",
+    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE", "APPDATA",
+)  # fmt: skip
+
 
 def child_command(module: str) -> list[str]:
     """The command of a child process that runs a module of this package; its folder holds no modules for it."""
@@ -53,6 +59,20 @@ def end_with_parent(lifeline: int) -> None:
     if select.select([lifeline], [], [], 0)[0]:
         # It was closed before.
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def limit_resources(memory: int, seconds: int, file_size: int | None = None) -> None:
+    """Limit the address space and the CPU time of this process, and the bytes of the files that it writes, where the
+    system supports it."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if file_size is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 
 
 def birth_of(pid: int) -> str:

@@ -2044,9 +2044,9 @@ ANNOTATED = (
     ),
     out(
         "annotated: the child has limited memory",
-        "annotated_child.limit_resources",
-        "resource.setrlimit(resource.RLIMIT_AS, (memory, memory))",
-        "",
+        "annotated_child.main",
+        "limit_resources(job.address_space, _SECONDS, _BYTES)",
+        "None",
         "test_annotated::test_what_is_not_counted_ends_at_the_limits_of_the_child",
     ),
     out(
@@ -2073,7 +2073,7 @@ ANNOTATED = (
     out(
         "annotated: the child sees no secret",
         "annotated._answer",
-        "child_environ(os.environ, _KEPT_ENVIRONMENT)",
+        "child_environ(os.environ, WITHOUT_SECRETS)",
         "child_environ(os.environ)",
         "test_annotated::test_the_child_sees_no_secret",
     ),
