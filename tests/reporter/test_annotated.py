@@ -320,7 +320,7 @@ from pathlib import Path
 from importer.reporter import annotated_child
 def answer(job):
     Path(job.target).write_text(f"{os.getpid()}\\n")
-    re.fullmatch("(a|aa)+", "a" * 200)
+    re.fullmatch("(a|aa)+", "a" * 200 + "b")
 annotated_child.answer = answer
 annotated_child.main()
 """

@@ -71,7 +71,7 @@ import re, sys
 from importer.web import worker
 def carry_out(task, world):
     sys.stderr.write("begun\\n")
-    re.fullmatch("(a|aa)+", "a" * 200)
+    re.fullmatch("(a|aa)+", "a" * 200 + "b")
 worker.carry_out = carry_out
 worker.main()
 """
