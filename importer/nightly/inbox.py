@@ -144,7 +144,7 @@ def day_of(name: str, at: int, nightly: Nightly, until: str, time_zone: str) -> 
 
 
 def expected_file(nightly: Nightly, until: str, now: int, time_zone: str) -> tuple[str, str]:
-    """(the day that the file expected in this night counts for, its name)."""
+    """(the day that the file which is expected now counts for, its name)."""
     today = deadline(nightly, until, now, time_zone).date()
     form = DATE.search(nightly.pattern)
     if form is None:
@@ -155,13 +155,13 @@ def expected_file(nightly: Nightly, until: str, now: int, time_zone: str) -> tup
 
 
 def deadline(nightly: Nightly, until: str, now: int, time_zone: str) -> datetime.datetime:
-    """When the file of this night is due, by the clocks of the time zone; without `expect-by`, when the night ends.
+    """When the expected file is due, by the clocks of the time zone; without `expect-by`, when the day ends.
 
-    A night begins with the window, so a window across midnight is one night. It begins with the window's end where
-    the file is due shortly before the window. Without a window it is the calendar day.
+    A day begins with the window, so a window across midnight is one day. It begins with the window's end where the file
+    is due shortly before the window. Without a window it is the calendar day.
     """
     local = local_time(now, time_zone).replace(tzinfo=None)
-    begins = _minutes(_begin_of_night(nightly, until))
+    begins = _minutes(_begin_of_day(nightly, until))
     first = local.replace(hour=0, minute=0, second=0, microsecond=0) + datetime.timedelta(minutes=begins)
     if first > local:
         first -= datetime.timedelta(days=1)
@@ -169,7 +169,7 @@ def deadline(nightly: Nightly, until: str, now: int, time_zone: str) -> datetime
     return first + datetime.timedelta(minutes=(due - begins) % _DAY)
 
 
-def _begin_of_night(nightly: Nightly, until: str) -> str:
+def _begin_of_day(nightly: Nightly, until: str) -> str:
     if not nightly.not_before:
         return "00:00"
     end = until or "24:00"

@@ -95,7 +95,7 @@ class Location(Protocol):
 
 #: The variables that settings may use: those of this program, and those that the person who starts it allows.
 _OWN, _ALLOWED = "IMPORTER_", "IMPORTER_ALLOWED_VARIABLES"
-#: The secrets of the API and of sources. Nobody else gets them.
+#: The secrets of the API and of sources. No other program gets them.
 _KEPT = frozenset({"IMPORTER_PASSWORD", "IMPORTER_CLIENT_SECRET", "IMPORTER_SOURCE_PASSWORD", "IMPORTER_DATABASE"})
 
 
@@ -105,7 +105,7 @@ def refuse_foreign_variable(name: str, environ: Mapping[str, str]) -> None:
         return
     if name in _KEPT:
         raise SettingsError(
-            f"${{{name}}} is not used: the settings must not pass it on.", "Use a secret of its own for each service."
+            f"${{{name}}} is not used: the settings must not pass it on.", "Use another secret for each service."
         )
     raise SettingsError(
         f"${{{name}}} is not used: the environment does not allow settings to read it.",

@@ -1,7 +1,7 @@
 """What a sheet holds at most, and its rows in portions of bounded size.
 
 A file of kilobytes can stand for gigabytes of text: a text used by every cell, a row or a column that repeats, a number
-format of many digits. Every format's rows pass through `portions`, so its reader needs no limits of its own for them.
+format of many digits. Every format's rows pass through `portions`, so its reader needs no other limits for them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`annotated.xlsx`, written in a process of its own: openpyxl builds what any part of a foreign workbook asks for.
+"""`annotated.xlsx`, written in a child process: openpyxl builds what any part of a foreign workbook asks for.
 
 openpyxl keeps sheets, formats, widths, formulas and validations, but needs memory: 20,000 rows of 8 columns with the
 results took 250 MiB and 6 s. It writes .xlsx only: of other workbooks (.xls, .xlsb, .ods, encrypted) the cells of the

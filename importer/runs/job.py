@@ -126,8 +126,8 @@ def resume_of(
 def retry_of(
     journal: Journal, before: Run, asked: Settings, given: Mapping[str, object], world: World
 ) -> Iterator[Job]:
-    """A new run of the rows that another run left open. To overwrite newer values needs a consent of its own: a newer
-    run may have begun since the last one."""
+    """A new run of the rows that another run left open. `given` must ask again to overwrite newer values: a newer run
+    may have begun since the last one."""
     reports = Path(asked.reports_dir)
     own = _at_home(settings_of(before, {"overwrite_newer": False, **given}), asked)
     with opened(before.record.source, own, world) as source, target_of(own, world) as target:

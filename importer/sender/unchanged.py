@@ -71,7 +71,7 @@ def sent_before(journal: Journal, run: Run) -> list[Iterator[bytes]]:
     floor = max((key + 1 for key, other in others.items() if sent_purged(other)), default=0)
     for key in in_doubt(journal, others):
         if not others[key].finished:
-            # Nobody knows when its process ended.
+            # When its process ended is not known.
             return []
         floor = max(floor, replaced_by(journal, key) or key + 1)
     counted = sorted(key for key in others if key >= floor)

@@ -177,7 +177,7 @@ def moment(day: int, clock_time: str) -> int:
 def test_the_night_of_a_file_without_a_date(
     window: tuple[str, str], expect_by: str, taken: tuple[int, str], looks: dict[tuple[int, str], bool]
 ) -> None:
-    """A window across midnight is one night: the file that is taken in it is the one that is due in it."""
+    """A window across midnight is one day: the file that is taken in it is the one that is due in it."""
     not_before, until = window
     nightly = Nightly(pattern="c.csv", expect_by=expect_by, not_before=not_before)
     arrived = {day_of("c.csv", moment(*taken), nightly, until, ZONE)}

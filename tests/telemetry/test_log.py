@@ -63,7 +63,7 @@ def test_plain_on_a_terminal_and_json_elsewhere() -> None:
 
 @pytest.mark.parametrize("form", ["plain", "json"])
 def test_no_control_character_reaches_a_log(form: str) -> None:
-    """The name of a file or column could type into the terminal that shows the log, or begin a line of its own."""
+    """The name of a file or column could type into the terminal that shows the log, or begin another line."""
     stream = io.StringIO()
     name = "a\x1b]0;b\x07\x9b1m\u202e\u2066\r\x85\u2028.csv\n1970-01-01T00:00:00Z error forged"
     log = open_log(stream=stream, form=form, file="", wall=lambda: 0)

@@ -208,7 +208,7 @@ def sign_in(page: TestClient, name: str, password: str, client: str = "") -> int
 
 
 def test_failed_attempts_count_by_name_and_address(options: WebOptions) -> None:
-    """Behind a trusted proxy each client has its own attempts: nobody locks out a user elsewhere, whatever a client
+    """Behind a trusted proxy each client has its own attempts: no client locks out a user elsewhere, whatever it
     writes into the header, and a right password does not count."""
     behind = msgspec.structs.replace(options, proxy_addresses=("testclient",), behind_proxy=True)
     with TestClient(create_app(behind), base_url="http://localhost") as page:

@@ -2368,7 +2368,7 @@ AMPLIFIED = (
     ),
 )
 
-#: The nightly load: one bad entry, one night, one notice.
+#: The nightly load: one bad entry, one window, one notice.
 NIGHTLY = (
     out(
         "inbox: a name that is not text is set aside",
@@ -2441,7 +2441,7 @@ NIGHTLY = (
         "test_locations::test_objects_that_cannot_be_fetched_or_removed",
     ),
     out(
-        "inbox: a window across midnight is one night",
+        "inbox: a window across midnight is one day",
         "inbox.deadline",
         "_minutes(_begin_of_night(nightly, until))",
         "0",
