@@ -21,6 +21,7 @@ _LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
 _COSTS = {
     **dict.fromkeys((b"c",), (500, "cells")),
     **dict.fromkeys((b"v", b"t", b"f", b"is", b"si", b"r", b"rPr", b"sz", b"rFont"), (60, "cells")),
+    **dict.fromkeys((b"color", b"family", b"scheme", b"b", b"i", b"u", b"rPh", b"phoneticPr"), (60, "cells")),
     **dict.fromkeys((b"row",), (1_200, "rows")),
     **dict.fromkeys((b"col",), (2_500, "column widths")),
     **dict.fromkeys((b"xf", b"font", b"fill", b"border", b"dxf", b"numFmt", b"cellStyle"), (4_000, "formats")),

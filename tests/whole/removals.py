@@ -2443,7 +2443,7 @@ NIGHTLY = (
     out(
         "inbox: a window across midnight is one day",
         "inbox.deadline",
-        "_minutes(_begin_of_night(nightly, until))",
+        "_minutes(_begin_of_day(nightly, until))",
         "0",
         "test_inbox::test_the_night_of_a_file_without_a_date",
     ),
