@@ -17,10 +17,13 @@ from importer.model import Status
 _SORTING = 120.0
 
 
-def sent_by(journal: Journal, keys: Sequence[int], *, failed: bool = True) -> Iterator[bytes]:
+def sent_by(journal: Journal, keys: Sequence[int], *, failed: bool = True, unchanged: bool = False) -> Iterator[bytes]:
     """Yield the fingerprints of sent customers (see sender/unchanged.py) of these runs, one run after the other, in the
-    order of the sheet. Rows of one customer are sent in that order. `failed`: also of those that the server refused."""
+    order of the sheet. Rows of one customer are sent in that order. `failed`: also of those that the server refused;
+    `unchanged`: also of those that were not sent because the server had the same."""
     query = sa.select(OUTCOMES.c.sent, OUTCOMES.c.rows).where(OUTCOMES.c.sent.is_not(None))
+    if not unchanged:
+        query = query.where(OUTCOMES.c.attempt.is_not(None))
     if not failed:
         query = query.where(OUTCOMES.c.status != STATUS_NUMBER[Status.FAILED])
     for key in keys:

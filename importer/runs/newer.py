@@ -18,7 +18,7 @@ def check_newer(journal: Journal, run: Run, reports: Path) -> None:
     purged."""
     for newer in newer_runs(journal, run):
         if newer.finished:
-            if sent_purged(newer):
+            if sent_purged(newer) or _unchanged_purged(newer):
                 raise SettingsError(
                     f"Run {newer.record.run_id} is newer and was purged: what it sent is not known any more.",
                     "Add --overwrite-newer if the values of the older file are the right ones.",
@@ -30,6 +30,12 @@ def check_newer(journal: Journal, run: Run, reports: Path) -> None:
                 "Wait until it ends, then repeat the command.",
                 on_page="Wait until that import ends.",
             )
+
+
+def _unchanged_purged(run: Run) -> bool:
+    """Whether rows were purged that the run did not send because the server had the same."""
+    purged = run.progress.purged
+    return purged is not None and run.record.settings.only_changed and bool(purged.rows.get("skipped"))
 
 
 def newer_runs(journal: Journal, run: Run) -> list[Run]:

@@ -81,7 +81,7 @@ def unchanged_filter_of(job: Job) -> UnchangedFilter:
         return UnchangedFilter(hasher, None, (), wall)
     make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
     known = [make(sent) for sent in sent_before(journal, run)] if settings.only_changed else None
-    sent_since = make(sent_by(journal, newer, failed=False)) if newer else None
+    sent_since = make(sent_by(journal, newer, failed=False, unchanged=True)) if newer else None
     return UnchangedFilter(hasher, known, sent_by(journal, [run.key]), wall, sent_since)
 
 

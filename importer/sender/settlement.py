@@ -81,7 +81,7 @@ class Settlement:
                 self._progress, repairs=portion.repairs, repaired_to=portion.repaired_to
             )
         if portion.outcomes:
-            await self._scribe.write(Change(outcomes=portion.outcomes))
+            await self._scribe.write(Change(outcomes=portion.outcomes, sent=portion.unchanged))
             self._observer.decided(portion.outcomes)
 
     async def inherit(self, works: Iterable[Work]) -> None:

@@ -122,15 +122,18 @@ class UnchangedFilter:
         sent: list[Customer] = []
         links = list(portion.links)
         outcomes = list(portion.outcomes)
+        unchanged: dict[int, bytes] = {}
         at = self._wall()
         for customer, entry, code in zip(portion.customers, entries, codes, strict=True):
             if code == OVERTAKEN or (code and self._touched.isdisjoint(_parts(entry))):
                 outcomes += [Outcome(row, Status.SKIPPED, code, at=at) for row in customer.row_numbers]
                 links.append(keys_of(customer))
+                if code == UNCHANGED:
+                    unchanged[customer.row_number] = entry
             else:
                 self._touch((entry,))
                 sent.append(_with_fingerprint(customer, entry))
-        return msgspec.structs.replace(portion, customers=sent, outcomes=outcomes, links=links)
+        return msgspec.structs.replace(portion, customers=sent, outcomes=outcomes, links=links, unchanged=unchanged)
 
     def _codes(self, entries: Sequence[bytes]) -> list[str]:
         """For each fingerprint: why its customer is not sent, "" where it is."""

@@ -25,3 +25,5 @@ class Portion(msgspec.Struct, frozen=True):
     links: list[list[int]] = []
     repairs: dict[str, int] = {}
     repaired_to: int = 0
+    #: Row number → fingerprint of a customer that is not sent because the server has the same.
+    unchanged: dict[int, bytes] = {}

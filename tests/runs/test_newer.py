@@ -254,3 +254,27 @@ def test_a_clock_that_was_set_back_makes_nothing_unchanged(days: Days) -> None:
     days.run(days.sheet("tuesday", "v2"), back)
     assert statuses(days.run(days.sheet("wednesday", "v1"), only_changed=True)) == Counter(succeeded=ROWS)
     assert days.values() == Counter(v1=ROWS)
+
+
+def test_what_a_newer_run_left_out_as_unchanged_is_not_overwritten(days: Days) -> None:
+    """Tuesday's sheet has the values that the server has; Monday's, resumed later, must not set them back."""
+    days.run(days.sheet("sunday", "v2"))
+    monday = days.stopped(days.sheet("monday", "v1"))
+    days.run(days.sheet("tuesday", "v2"), only_changed=True)
+    done = days.resumed(monday.run_id)
+    assert days.codes(done)[("skipped", OVERTAKEN)] == monday.rows.unprocessed
+    assert days.values() == Counter(v2=ROWS)
+
+
+def test_what_was_left_out_as_unchanged_is_not_what_was_sent_last(days: Days) -> None:
+    """Monday's run sends its values after Tuesday's sheet was compared."""
+    last = ROWS - 4
+    for first in (1, last):
+        days.run(days.sheet(f"sunday-{first}", "v2", first=first))
+    monday = days.stopped(days.sheet("monday", "v1"))
+    tuesday = days.run(days.sheet("tuesday", "v2", first=last), only_changed=True)
+    assert statuses(tuesday) == Counter(skipped=ROWS)
+    days.resumed(monday.run_id, overwrite_newer=True)
+    assert days.values() == Counter(v1=ROWS)
+    days.run(days.sheet("wednesday", "v2", first=last), only_changed=True)
+    assert days.values() == Counter(v1=last - 1, v2=5)

@@ -1923,6 +1923,20 @@ LEDGER = (
         "test_newer::test_an_older_run_waits_for_a_newer_one_and_does_not_guess_what_a_purged_one_sent",
     ),
     out(
+        "ledger: nor what a newer one left out as unchanged",
+        "unchanged_filter_of",
+        "sent_by(journal, newer, failed=False, unchanged=True)",
+        "sent_by(journal, newer, failed=False)",
+        "test_newer::test_what_a_newer_run_left_out_as_unchanged_is_not_overwritten",
+    ),
+    out(
+        "ledger: what was not sent is not the last that was sent",
+        "sent_by",
+        "not unchanged",
+        "False",
+        "test_newer::test_what_was_left_out_as_unchanged_is_not_what_was_sent_last",
+    ),
+    out(
         "ledger: a request in doubt is not repeated over newer values",
         "open_work",
         "unchanged.overtaken(customers)",
