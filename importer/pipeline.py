@@ -247,8 +247,8 @@ async def _ask(work: Work, stages: Stages) -> Asked[Reply]:
 
     async def question(written: Callable[[], None]) -> Reply:
         def leaves() -> None:
-            stages.settlement.sent(work)
             written()
+            stages.settlement.sent(work)
 
         one_row = len(work.batch.customers) == 1
         return await stages.client.set_preferences(work.batch.body, leaves, one_row=one_row)

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -24,6 +24,16 @@ class Deadline(msgspec.Struct, frozen=True):
     option: str
 
 
+class Proof(Protocol):
+    """A lock that a request needs."""
+
+    async def prove(self) -> None:
+        """Return where this process certainly holds it. Raises `Busy` and `JournalError`."""
+
+    def is_certain(self) -> bool:
+        """Whether the last proof still holds. Asks nobody."""
+
+
 class World(msgspec.Struct, frozen=True):
     """The environment, clocks, randomness, network, observer and stopper of a run."""
 
@@ -36,8 +46,8 @@ class World(msgspec.Struct, frozen=True):
     transport: httpx.AsyncBaseTransport | None = None
     #: The wall time at which the window of a nightly load closes: the same for all of its runs.
     window_closes_at: int | None = None
-    #: Called before each request: return where this process certainly holds a lock that it needs; else raise.
-    proofs: tuple[Callable[[], Awaitable[None]], ...] = ()
+    #: Asked before each request, and once more when it goes over the wire.
+    proofs: tuple[Proof, ...] = ()
     #: When a call stops that imports several sources: the same for all of its runs.
     deadline: Deadline | None = None
     stopper: Stopper = msgspec.field(default_factory=lambda: Stopper())

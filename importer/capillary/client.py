@@ -125,13 +125,14 @@ class Client:
         self, body: bytes, written: Callable[[], None] = lambda: None, *, one_row: bool = False
     ) -> Reply:
         """Send one batch. `written` is called when it goes over the wire, which is later than this call where a token
-        or a connection comes first. `one_row`: the batch cannot be halved. Raises `RequestFailed`."""
+        or a connection comes first; where it raises `OSError`, the batch is not sent. `one_row`: the batch cannot be
+        halved. Raises `RequestFailed`."""
         has_left = False
 
         def leaves() -> None:
             nonlocal has_left
-            has_left = True
             written()
+            has_left = True
 
         try:
             return await self._set_preferences(body, leaves, one_row)
@@ -206,9 +207,9 @@ class Client:
     async def _exchange(
         self, method: str, path: str, headers: dict[str, str], body: bytes, written: Callable[[], None] = lambda: None
     ) -> tuple[httpx.Response, bytes]:
-        if not self._reports_written:
-            written()
         try:
+            if not self._reports_written:
+                written()
             request = self._http.build_request(
                 method, self._base + path, headers=headers, content=body or None, extensions={"written": written}
             )

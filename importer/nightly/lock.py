@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,20 +13,21 @@ from importer.errors import Busy, ImporterError, JournalError, SettingsError
 from importer.journal import Journal
 from importer.runs.locks import Lock, hold
 from importer.settings.options import Settings
+from importer.world import Proof
 
 
 class Exclusive(msgspec.Struct, frozen=True):
     """The profile is locked. `blocked`: why the load can only report; `proofs`: as `World.proofs`."""
 
     blocked: ImporterError | None = None
-    proofs: tuple[Callable[[], Awaitable[None]], ...] = ()
+    proofs: tuple[Proof, ...] = ()
 
     def check(self) -> None:
         """Raise `Busy` where another machine has taken over, because this one did not reach the database in time."""
 
         async def prove_all() -> None:
-            for prove in self.proofs:
-                await prove()
+            for proof in self.proofs:
+                await proof.prove()
 
         try:
             asyncio.run(prove_all())
@@ -47,7 +48,7 @@ def exclusive(settings: Settings, mistakes: Sequence[str]) -> Iterator[Exclusive
     an unattended load reports by notice.
     """
     blocked: ImporterError | None = None
-    proofs: tuple[Callable[[], Awaitable[None]], ...] = ()
+    proofs: tuple[Proof, ...] = ()
     if mistakes:
         blocked = SettingsError("\n".join(mistakes), "Correct the settings. Until then, nothing is loaded.")
     with contextlib.ExitStack() as stack:
@@ -66,11 +67,11 @@ def exclusive(settings: Settings, mistakes: Sequence[str]) -> Iterator[Exclusive
         yield Exclusive(blocked, proofs)
 
 
-def _take(stack: contextlib.ExitStack, settings: Settings) -> tuple[Callable[[], Awaitable[None]], ...]:
+def _take(stack: contextlib.ExitStack, settings: Settings) -> tuple[Proof, ...]:
     reports, name = Path(settings.reports_dir), f"nightly {settings.profile}"
-    held = [stack.enter_context(Lock(reports / ".locks", name)).prove]
+    held: list[Proof] = [stack.enter_context(Lock(reports / ".locks", name))]
     if settings.database:
         journal = stack.enter_context(Journal.open(reports, settings.database))
         if journal.shared:
-            held.append(stack.enter_context(hold(journal, reports, name)).prove)
+            held.append(stack.enter_context(hold(journal, reports, name)))
     return tuple(held)

@@ -7,7 +7,6 @@ everything is delivered; repeating a step does no harm.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +28,7 @@ from importer.runs.record import identity_of_record
 from importer.runs.target import organisation_in
 from importer.settings.options import PACE, Settings
 from importer.telemetry.log_observer import LogObserver
-from importer.world import World
+from importer.world import Proof, World
 
 Action = Literal["import", "resume", "deliver", "hold"]
 
@@ -60,7 +59,7 @@ class FileLoader:
         self._settings = settings
         self._world = world
         #: As `World.proofs`.
-        self.proofs: tuple[Callable[[], Awaitable[None]], ...] = ()
+        self.proofs: tuple[Proof, ...] = ()
         self._watch = watch
         self._locations = locations
         self._reports = Path(settings.reports_dir)

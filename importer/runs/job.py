@@ -15,7 +15,7 @@ from importer.normaliser.countries import known_country
 from importer.normaliser.mapping import Mapping as ColumnMapping
 from importer.reader import Source
 from importer.runs.fields import Columns
-from importer.runs.locks import Held, hold
+from importer.runs.locks import hold
 from importer.runs.newer import check_newer
 from importer.runs.record import (
     check_resubmit,
@@ -32,7 +32,7 @@ from importer.runs.target import Target, target_of
 from importer.settings.options import Settings
 from importer.system.clock import stamp
 from importer.system.text import typed_place
-from importer.world import World
+from importer.world import Proof, World
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -156,9 +156,9 @@ def retry_of(
             )
 
 
-def holding(world: World, held: Held) -> World:
+def holding(world: World, held: Proof) -> World:
     """The world of a process that holds a lock: no request is sent without it."""
-    return msgspec.structs.replace(world, proofs=(*world.proofs, held.prove))
+    return msgspec.structs.replace(world, proofs=(*world.proofs, held))
 
 
 def _opened_again(known: Run, own: Settings, world: World) -> Source:

@@ -106,8 +106,11 @@ class Lease:
 
     async def prove(self) -> None:
         """Return where this process certainly holds the lease. Raises `Busy` and `JournalError`."""
-        if self._lost or not self._is_fresh():
+        if not self.is_certain():
             await asyncio.to_thread(self.renew)
+
+    def is_certain(self) -> bool:
+        return not self._lost and self._is_fresh()
 
     def renew(self) -> None:
         """Raises `Busy` where another process has taken it, `JournalError` where the database does not answer."""

@@ -9,12 +9,13 @@ import os
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from importer.errors import JournalError
 from importer.journal import Journal
 from importer.runs.holders import Holder, busy, holder_in, this_process
 from importer.system.late import late
+from importer.world import Proof
 
 if TYPE_CHECKING:
     from importer.runs.leases import Lease
@@ -25,14 +26,7 @@ _LOOKS, _A_LOOK = 5, 0.01
 _MOST_BYTES = 4096
 
 
-class Held(Protocol):
-    """A lock or lease that is held."""
-
-    async def prove(self) -> None:
-        """Return where this process certainly holds it. Raises `Busy` and `JournalError`."""
-
-
-def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractContextManager[Held]:
+def hold(journal: Journal, reports: Path, name: str) -> contextlib.AbstractContextManager[Proof]:
     """Return what protects a run's work: a lease in the database where machines share one, else a lock in the folder
     of the reports."""
     if journal.shared:
@@ -92,6 +86,9 @@ class Lock:
 
     async def prove(self) -> None:
         """The kernel keeps the lock for as long as this process lives."""
+
+    def is_certain(self) -> bool:
+        return True
 
     def __enter__(self) -> Self:
         try:

@@ -20,6 +20,7 @@ from importer.model import Reply, Work
 from importer.observer import Observer
 from importer.sender.retry import BackOff, Breaker
 from importer.system.text import long
+from importer.world import Proof
 
 #: Seconds until a request follows an answer that does not come from the API.
 FOREIGN_PAUSE = 1.0
@@ -40,6 +41,10 @@ class Asked(msgspec.Struct, Generic[_Answer], frozen=True):
     reply: _Answer | RequestFailed
 
 
+class NotHeld(OSError):
+    """The request did not leave: like a connection that broke before it. The next one is not sent without a proof."""
+
+
 class Stopping(Exception):
     """The run stops: a request that waits is not sent."""
 
@@ -58,7 +63,7 @@ class Admission:
         wall: Callable[[], int],
         observer: Observer,
         sleep: Callable[[float], Awaitable[None]],
-        proofs: Sequence[Callable[[], Awaitable[None]]] = (),
+        proofs: Sequence[Proof] = (),
     ) -> None:
         """`proofs`: as `World.proofs`."""
         self._pacer = pacer
@@ -121,8 +126,15 @@ class Admission:
         sent_at, at = self._clock(), self._wall()
         written = _Once(self._pacer.written)
         reply: _Answer | RequestFailed
+
+        def leaves() -> None:
+            # A token or a connection may have taken long since the proofs.
+            if not all(proof.is_certain() for proof in self._proofs):
+                raise NotHeld("the run may belong to another process")
+            written()
+
         try:
-            reply = await question(written)
+            reply = await question(leaves)
         except RequestFailed as error:
             reply = error
         finally:
@@ -145,8 +157,8 @@ class Admission:
                 if held <= 0:
                     break
                 await self.pause(held)
-            for prove in self._proofs:
-                await prove()
+            for proof in self._proofs:
+                await proof.prove()
             self._pacer.departed()
 
     async def pause(self, seconds: float, *sooner: asyncio.Event) -> None:

@@ -1844,9 +1844,16 @@ LEASES = (
     out(
         "lease: no request without proof",
         "Admission._wait_for_turn",
-        "await prove()",
+        "await proof.prove()",
         "pass",
         "test_admission::test_no_request_leaves_without_its_proofs",
+    ),
+    out(
+        "lease: no request after a long wait for a token",
+        "Admission._ask",
+        "all((proof.is_certain() for proof in self._proofs))",
+        "True",
+        "test_admission::test_a_batch_that_waited_for_its_token_is_not_sent_without_the_lease",
     ),
     out(
         "lease: time that passed takes the proof away",
