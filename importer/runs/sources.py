@@ -29,7 +29,8 @@ def opened(path: str | Path, settings: Settings, world: World, sha256: str | Non
 
 def _is_private(path: Path, reports: Path) -> bool:
     """Whether it is in a hidden folder of the reports, like the copy of a piped source, an upload or a claim."""
-    with contextlib.suppress(ValueError, OSError):
+    # RuntimeError: a link that leads in a circle.
+    with contextlib.suppress(ValueError, OSError, RuntimeError):
         folder, *inner = path.resolve().relative_to(reports.resolve()).parts
         return bool(inner) and folder.startswith(".")
     return False

@@ -253,3 +253,10 @@ def test_a_copy_that_another_process_deletes_is_not_in_use(tmp_path: Path) -> No
     place.mkdir()
     (place / "link.csv").symlink_to(tmp_path / "nowhere")
     assert not is_in_use(place) and not list(copies_of(tmp_path, "a" * 64))
+
+
+def test_a_link_that_leads_in_a_circle_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "loop.csv"
+    path.symlink_to(path)
+    with EmbeddedSandbox() as sandbox, pytest.raises(SourceError):
+        run(str(path), settings(sandbox, tmp_path / "reports"), world(sandbox, tmp_path))
