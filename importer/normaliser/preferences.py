@@ -28,6 +28,8 @@ _SEPARATORS = (";", "|", ",")
 _CURLY = "“”„‟«»‘’‚‛"
 _PLAIN = "\"'"
 _PAIRED = frozenset("“”„‟«»")
+#: As many quotes around an item are removed: each takes a look at the whole item.
+_LAYERS = 8
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _DOUBLE = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _BOOLEANS = frozenset(("true", "false", "0", "1"))
@@ -161,8 +163,10 @@ def list_items(value: str, separator: str = "") -> tuple[list[str], bool]:
     items, repaired = [], False
     for part in value.split(separator or separator_of(value) or "\0"):
         item = part.strip()
-        # Inner quotes belong to items that this separator does not separate: their quotes stay.
-        while _is_quoted(item) and _PAIRED.isdisjoint(item[1:-1].strip(_CURLY + _PLAIN)):
+        for _ in range(_LAYERS):
+            # Inner quotes belong to items that this separator does not separate: their quotes stay.
+            if not _is_quoted(item) or not _PAIRED.isdisjoint(item[1:-1].strip(_CURLY + _PLAIN)):
+                break
             repaired = repaired or item[0] in _CURLY or item[-1] in _CURLY
             item = item[1:-1].strip()
         if item:
