@@ -94,7 +94,16 @@ def _many_members(path: Path) -> None:
 
 
 def _lying_directory(path: Path) -> None:
-    path.write_bytes(b"PK\x03\x04" + b"\0" * 100 + struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 1, 1, 0x7FFFFFFF, 4, 0))
+    """Newer versions of zipfile refuse one that is larger than the file before they read it."""
+    size = 3 << 20
+    path.write_bytes(b"PK\x03\x04" + bytes(size) + struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 1, 1, size, 4, 0))
+
+
+def _nameless_member(path: Path) -> None:
+    """Its name begins with a NUL, where zipfile ends it."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x", "mobile,brand\n")
+    path.write_bytes(path.read_bytes().replace(b"x", b"\0"))
 
 
 def _gzip_bomb(path: Path) -> None:
@@ -168,7 +177,8 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a zip bomb that lies": ("a.xlsx", _lying_bomb, "wrong size"),
     "a billion laughs": ("a.xlsx", _strings_bomb, "entities"),
     "a zip of very many files": ("a.zip", _many_members, "too many"),
-    "a directory larger than the file": ("a.xlsx", _lying_directory, "cut off or damaged"),
+    "a member without a name": ("a.zip", _nameless_member, "without a name"),
+    "a directory larger than any": ("a.xlsx", _lying_directory, "too many"),
     "a gzip bomb": ("a.csv.gz", _gzip_bomb, "times its size"),
     "a gibibyte of NULs": ("a.csv", _nuls, "longer than"),
     "tags in tags": ("a.xlsx", _deep, "larger than any valid"),
