@@ -30,8 +30,11 @@ _CALLS = "|(!["
 _PART = re.compile(f"'*[\0{_UNSEEN}]*[{_SIGNS}]")
 #: A cell that would run. At its start, a tab or a line break is enough.
 _CELL = re.compile(f"'*(?:[\t\r\n]|[\0{_UNSEEN}\t\r\n]*[{_SIGNS}])")
-#: A first part that completes a formula whose start is a number in the cell before it: `+91,0+cmd|'/c calc'!A0`.
-_REST = re.compile(rf"'*[\0{_UNSEEN}\d.]*[{_SIGNS}*/^&<>][^{_ENDS}]*[|(!\[]")
+#: How a cell goes on with a formula whose start is a number in the cell before it: `+91,0+cmd|'/c calc'!A0`.
+_GOES_ON = rf"'*[\0{_UNSEEN}\d.]*+(?:(?<=[\d.])[eE][+-]?\d++)?[\0{_UNSEEN}%]*+[{_SIGNS}*/^&<>]"
+#: A first part that completes such a formula, and a cell that leaves the rest of it to the next cell.
+_REST = re.compile(rf"{_GOES_ON}[^{_ENDS}]*[|(!\[]")
+_OPEN = re.compile(rf"{_GOES_ON}[^{_ENDS}']*+'[^{_ENDS}']*+(?:'[^{_ENDS}']*+'[^{_ENDS}']*+)*+\Z")
 _END = re.compile(f"([{_ENDS}])")
 #: A later part that may run: few cells have one, and dividing them all takes long.
 _LATER = re.compile(f"[{_ENDS}]'*[\0{_UNSEEN}]*[{_SIGNS}]")
@@ -41,6 +44,7 @@ _NUMBER = re.compile(rf"[\0{_UNSEEN}\t\r\n]*+[+\-＋－]?[\d\s().-]*\d[\0{_UNSEE
 #: A place that may need a guard, in cells that follow a NUL each.
 _RISK = re.compile(f"\0'*[{_UNSEEN}]*[{_SIGNS}]")
 _RISK_DIVIDED = re.compile(f"[\0{_ENDS}]'*[{_UNSEEN}]*[{_SIGNS}]")
+_RISK_OPEN = re.compile(f"\0{_GOES_ON}")
 _BREAK = re.compile("\0'*[\t\r\n]")
 
 
@@ -68,6 +72,8 @@ def may_need_guard(cells: str) -> bool:
     divided = any(end in cells for end in _ENDS)
     if divided and (any(call in cells for call in _CALLS) or _BREAK.search(cells)):
         return True
+    if "'" in cells and _RISK_OPEN.search(cells):
+        return True
     if cells.isascii() and not any(sign in cells for sign in "=+-@"):
         return False
     return (_RISK_DIVIDED if divided else _RISK).search(cells) is not None
@@ -77,7 +83,9 @@ def _begins(cell: str) -> bool:
     """Whether the cell would run from its start."""
     if _CELL.match(cell):
         return _NUMBER.fullmatch(cell) is None
-    return _REST.match(cell) is not None and _END.search(cell) is not None
+    if _REST.match(cell) and _END.search(cell):
+        return True
+    return "'" in cell and _OPEN.match(cell) is not None
 
 
 def _runs(part: str) -> bool:

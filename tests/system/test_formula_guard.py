@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from importer.system.formula_guard import guard, may_need_guard, unguard
 
 #: Characters that matter to the rule, and some that do not.
-ALPHABET = "'=+-@\t\r\n\0\x0b\x1b \"09a().;|!*&\u061b\xa0\u200b\u202e\ufeff\u3000\u3164＝＋－＠−"
+ALPHABET = "'=+-@\t\r\n\0\x0b\x1b \"09aE%().;|!*&\u061b\xa0\u200b\u202e\ufeff\u3000\u3164＝＋－＠−"
 CELLS = st.one_of(st.text(), st.text(alphabet=ALPHABET, max_size=12), st.from_regex(r"'{0,3}[=+\-@].*", fullmatch=True))
 
 
@@ -49,7 +49,9 @@ def test_the_test_of_a_whole_column_misses_no_cell(cells: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", [" ", "1 ", ";", "; ", "'", "'; ", "\u200b", "5+", "=;", "-1", '"', "+1(", "|;5+"], ids=repr
+    "unit",
+    [" ", "1 ", ";", "; ", "'", "'; ", "\u200b", "5+", "=;", "-1", '"', "+1(", "|;5+", "5E1", "5+'", "5 %"],
+    ids=repr,
 )
 def test_the_time_grows_with_the_length_only(unit: str) -> None:
     """No cell, however long, makes the expressions search the same text again and again."""
@@ -101,6 +103,13 @@ def test_the_time_grows_with_the_length_only(unit: str) -> None:
         ("2-3;4-5", "2-3;4-5"),
         ("0+cmd|'/c calc'!A0;x", "'0+cmd|'/c calc'!A0;x"),
         ("0+cmd|'/c calc'!A0", "0+cmd|'/c calc'!A0"),
+        ("5%+cmd|'/c calc'!A0;x", "'5%+cmd|'/c calc'!A0;x"),
+        ("5E1 +cmd|'/c calc'!A0;x", "'5E1 +cmd|'/c calc'!A0;x"),
+        # The next cell may complete it: `a'!A0;x`.
+        ("5+cmd|'/c calc", "'5+cmd|'/c calc"),
+        ("5*'\\\\evil\\[x.xls", "'5*'\\\\evil\\[x.xls"),
+        ("e-mail (work);x", "e-mail (work);x"),
+        ("5 O'Brien", "5 O'Brien"),
     ],
 )
 def test_the_rule_by_example(cell: str, written: str) -> None:
