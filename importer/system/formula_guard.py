@@ -44,7 +44,7 @@ _NUMBER = re.compile(rf"[\0{_UNSEEN}\t\r\n]*+[+\-＋－]?[\d\s().-]*\d[\0{_UNSEE
 #: A place that may need a guard, in cells that follow a NUL each.
 _RISK = re.compile(f"\0'*[{_UNSEEN}]*[{_SIGNS}]")
 _RISK_DIVIDED = re.compile(f"[\0{_ENDS}]'*[{_UNSEEN}]*[{_SIGNS}]")
-_RISK_OPEN = re.compile(f"\0{_GOES_ON}")
+_RISK_OPEN = re.compile("\0" + _GOES_ON.replace(r"\0", ""))
 _BREAK = re.compile("\0'*[\t\r\n]")
 
 

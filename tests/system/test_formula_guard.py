@@ -50,7 +50,26 @@ def test_the_test_of_a_whole_column_misses_no_cell(cells: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    [" ", "1 ", ";", "; ", "'", "'; ", "\u200b", "5+", "=;", "-1", '"', "+1(", "|;5+", "5E1", "5+'", "5 %"],
+    [
+        " ",
+        "1 ",
+        ";",
+        "; ",
+        "'",
+        "'; ",
+        "\u200b",
+        "5+",
+        "=;",
+        "-1",
+        '"',
+        "+1(",
+        "|;5+",
+        "\0",
+        "'\0",
+        "5E1",
+        "5+'",
+        "5 %",
+    ],
     ids=repr,
 )
 def test_the_time_grows_with_the_length_only(unit: str) -> None:
