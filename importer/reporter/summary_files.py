@@ -12,6 +12,7 @@ from importer.model import RunSummary, to_json
 from importer.reporter.page import page
 from importer.reporter.timeline import Timeline
 from importer.system.files import private_folder, write_whole
+from importer.system.text import escaped, visible
 
 #: The files that `write_summary` writes; they belong in the summary's `reports`.
 SUMMARY_FILES = ("summary.html", "summary.json")
@@ -25,8 +26,9 @@ def write_summary(
     `timeline`: for the chart. `facts`: name → value, further rows about the sending.
     """
     private_folder(folder)
-    write_whole(folder / "summary.html", page(summary, timeline, facts).encode())
-    write_whole(folder / "summary.json", to_json(summary))
+    # Names and example cells may hold control characters, and people also read these files in a terminal.
+    write_whole(folder / "summary.html", visible(page(summary, timeline, facts)).encode())
+    write_whole(folder / "summary.json", escaped(to_json(summary).decode()).encode())
 
 
 def read_summary(folder: Path) -> RunSummary:

@@ -6,13 +6,16 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from importer.capillary.codes import lookup
 from importer.model import Cause, Outcome, RowCounts, Status, Stretch
 from importer.reporter import write_summary
 from importer.reporter.page import page
+from importer.reporter.summary_files import read_summary
 from importer.reporter.timeline import Timeline
+from importer.system.text import CONTROLS
 from tests.support.reporting import AT, summary, timeline
 from tests.support.reporting import failed_summary as failed
 
@@ -132,6 +135,17 @@ def test_small_and_empty_runs_have_a_page_too(read: int, tmp_path: Path) -> None
     Seen(html)
     assert "Over time" not in html
     assert sorted(path.name for path in tmp_path.iterdir()) == ["summary.html", "summary.json"]
+
+
+def test_no_control_character_is_in_the_summaries(tmp_path: Path) -> None:
+    """A file's name and an example cell may hold some: no terminal gets them, and the JSON still has the name."""
+    told = summary()
+    name = "a\x1b[31m\x9b\u202eb.csv"
+    told = msgspec.structs.replace(told, source=msgspec.structs.replace(told.source, path=name))
+    write_summary(tmp_path, told)
+    for file in ("summary.html", "summary.json"):
+        assert CONTROLS.isdisjoint(map(ord, (tmp_path / file).read_text()))
+    assert read_summary(tmp_path).source.path == name
 
 
 def test_a_long_run_is_drawn_in_a_bounded_number_of_bars() -> None:
