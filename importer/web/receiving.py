@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import secrets
@@ -21,6 +22,9 @@ from starlette.requests import ClientDisconnect, Request
 from importer.web.refusals import RequestRefused
 from importer.web.room import STEP, Grow
 from importer.web.storage import OWN
+
+#: It writes a line to the server's log for every form that is not valid.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL + 1)
 
 _LARGEST_FORM = 2 * 1024 * 1024
 #: A form without a table of columns, for example the one to sign in.

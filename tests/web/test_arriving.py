@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -257,3 +259,23 @@ def test_a_broken_users_file_gives_an_error_page_and_a_log_line(
     assert page.get("/").status_code == 503
     users.write_text(good, encoding="utf-8")
     assert page.get("/").status_code == 200
+
+
+def test_what_a_killed_server_received_is_deleted_after_seven_days(options: WebOptions, tmp_path: Path) -> None:
+    """No table knows the folder of an upload that was never complete, and it holds customers' data."""
+    folder = tmp_path / "reports" / ".web" / "uploads"
+    for name, days in (("old", 8), ("young", 6)):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "half.csv").write_text("Mobile\n98765")
+        os.utime(folder / name, (time.time() - days * 86_400,) * 2)
+    with TestClient(create_app(options), base_url="http://localhost") as running:
+        end = time.monotonic() + 10
+        while (folder / "old").exists() and time.monotonic() < end:
+            running.get("/sign-in")
+        assert [path.name for path in folder.iterdir()] == ["young"]
+
+
+def test_a_form_that_is_not_valid_leaves_no_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The parser would write one for each."""
+    assert refused_upload(tmp_path, given(b"hello\r\n" + HEAD)) == (400, "refused.form_kind")
+    assert caplog.records == []

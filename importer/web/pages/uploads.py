@@ -134,6 +134,15 @@ class UploadPages:
                 await asyncio.to_thread(shutil.rmtree, upload.folder, ignore_errors=True)
             if upload.at < time.time() - _KEPT_DAYS * 86400 and upload.path not in used:
                 await self._delete(upload)
+        known = {Path(path).parent.name for path in used} | {upload.id for upload in self._site.storage.uploads()}
+        await asyncio.to_thread(_delete_parts, self._site.options.folder / "uploads", known)
+
+
+def _delete_parts(folder: Path, known: set[str]) -> None:
+    """Deletes the old folders of uploads that were never complete: the server was killed meanwhile."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in known and path.stat().st_mtime < time.time() - _KEPT_DAYS * 86400:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 class _TokenCheck(Admit):
