@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -52,8 +54,6 @@ def end_with_parent(lifeline: int) -> None:
     """
     if not hasattr(os, "O_ASYNC"):
         return
-    import fcntl
-
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([lifeline], [], [], 0)[0]:
@@ -62,12 +62,7 @@ def end_with_parent(lifeline: int) -> None:
 
 
 def limit_resources(memory: int, seconds: int, file_size: int | None = None) -> None:
-    """Limit the address space and the CPU time of this process, and the bytes of the files that it writes, where the
-    system supports it."""
-    try:
-        import resource
-    except ImportError:
-        return
+    """Limit the address space and the CPU time of this process, and the bytes of the files that it writes."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
