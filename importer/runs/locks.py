@@ -85,10 +85,16 @@ class Lock:
             return None
 
     async def prove(self) -> None:
-        """The kernel keeps the lock for as long as this process lives."""
+        """The kernel keeps the lock for as long as this process lives and its file is there."""
+        if not self.is_certain():
+            raise JournalError(
+                f"The lock {self.path} was deleted while it was used.",
+                "Resume with `importer resume`. Do not delete files in .locks.",
+                on_page="Resume the import.",
+            )
 
     def is_certain(self) -> bool:
-        return True
+        return self._file is not None and os.fstat(self._file).st_nlink > 0
 
     def __enter__(self) -> Self:
         try:

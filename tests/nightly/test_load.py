@@ -185,16 +185,20 @@ def test_watch_ends_once_another_machine_has_taken_over(
     """Its lease ran out while it could not reach the database. It takes no file any more."""
     taken_over = False
 
-    async def prove() -> None:
-        if taken_over:
-            raise Busy("Another process is using it.", "Wait.")
+    class Lost:
+        async def prove(self) -> None:
+            if taken_over:
+                raise Busy("Another process is using it.", "Wait.")
+
+        def is_certain(self) -> bool:
+            return not taken_over
 
     def meanwhile() -> None:
         nonlocal taken_over
         taken_over = True
         (house.inbox / "b.csv").write_text(sheet(100))
 
-    monkeypatch.setattr("importer.nightly.load.exclusive", lambda *_: nullcontext(Exclusive(None, (prove,))))
+    monkeypatch.setattr("importer.nightly.load.exclusive", lambda *_: nullcontext(Exclusive(None, (Lost(),))))
     (house.inbox / "a.csv").write_text(sheet(0))
     house.settings["settle"] = "0s"
     house.clock.set(DAY, "02:00")

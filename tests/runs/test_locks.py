@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.errors import Busy
+from importer.errors import Busy, JournalError
 from importer.journal import Journal
 from importer.runs.locks import Lock, hold, holder_here, is_held
 from importer.system import process as processes
@@ -82,6 +83,16 @@ def test_a_lock_file_that_names_no_holder(journal: Journal, tmp_path: Path, cont
     assert (caught.value.holder, caught.value.message.partition(" is")[0]) == ("", "Another process")
     with lock:
         assert holder_here(journal, tmp_path, "work") is not None
+
+
+def test_a_lock_whose_file_is_deleted_proves_nothing(tmp_path: Path) -> None:
+    """Another process would lock another file of that name."""
+    with Lock(tmp_path / ".locks", "work") as lock:
+        asyncio.run(lock.prove())
+        lock.path.unlink()
+        with pytest.raises(JournalError):
+            asyncio.run(lock.prove())
+        assert not lock.is_certain()
 
 
 @pytest.mark.process

@@ -1856,6 +1856,13 @@ LEASES = (
         "test_admission::test_a_batch_that_waited_for_its_token_is_not_sent_without_the_lease",
     ),
     out(
+        "lease: a lock whose file is deleted",
+        "Lock.is_certain",
+        "os.fstat(self._file).st_nlink > 0",
+        "True",
+        "test_locks::test_a_lock_whose_file_is_deleted_proves_nothing",
+    ),
+    out(
         "lease: time that passed takes the proof away",
         "Lease._is_fresh",
         "0 <= now - then < PROVEN",
