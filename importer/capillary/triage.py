@@ -70,6 +70,16 @@ def unusable(trouble: Trouble, sentence: str = "The server cannot be used") -> S
     )
 
 
+def no_longer(trouble: Trouble) -> Stop:
+    """The stop where something else answers for the API, which answered before: the settings were right."""
+    return Stop(
+        ExitCode.TEMPORARY,
+        f"The API no longer answers: {trouble.message}.",
+        f"{trouble.advice or 'Check the proxies and gateways on the way.'} Then resume with `importer resume`.",
+        on_page="Ask the administrator of this page to check the connection to the API, then resume the import.",
+    )
+
+
 #: HTTP statuses that differ from the same number in a body, or that bodies do not use.
 _BY_HTTP = {
     408: Next.AGAIN,

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from importer.capillary.codes import Next
-from importer.capillary.triage import RequestFailed, Trouble, unusable
+from importer.capillary.triage import RequestFailed, Trouble, no_longer, unusable
 from importer.chunker.pacer import Pacer
 from importer.errors import ExitCode, Stop
 from importer.masking import Scrubber
@@ -185,10 +185,12 @@ class Admission:
         if trouble.next is Next.SLOW:
             return self.throttled(asked.sent_at, reply.retry_after)
         self._throttled_since = None
+        message = Scrubber(work.batch.customers, only_known=True)(trouble.message)
+        trouble = msgspec.structs.replace(trouble, message=message)
         if trouble.next is Next.FOREIGN:
-            message = Scrubber(work.batch.customers, only_known=True)(trouble.message)
-            trouble = msgspec.structs.replace(trouble, message=message)
             return self.refused_on_the_way(asked.sent_at, trouble, work.root)
+        if trouble.next is Next.SETTINGS and self._answered:
+            return no_longer(trouble)
         if trouble.next in (Next.RENEW, Next.REFUSED, Next.SETTINGS):
             return None
         if trouble.next not in (Next.AGAIN, Next.ALONE):
@@ -201,7 +203,7 @@ class Admission:
         self._breaker.failed(work.root, plain=plain)
         if trouble.next is Next.AGAIN:
             self._pause_as_asked(reply.retry_after)
-        self._last_failure = Scrubber(work.batch.customers, only_known=True)(trouble.message)
+        self._last_failure = trouble.message
         self._last_advice = trouble.advice
         return self._outage()
 
@@ -235,14 +237,7 @@ class Admission:
         self._foreign_in_a_row += 1
         if root in self._suspects and self._foreign_in_a_row < FOREIGN_IN_A_ROW:
             return None
-        if not self._answered:
-            return unusable(trouble)
-        return Stop(
-            ExitCode.TEMPORARY,
-            f"The API no longer answers: {trouble.message}.",
-            f"{trouble.advice or 'Check the proxies and gateways on the way.'} Then resume with `importer resume`.",
-            on_page="Ask the administrator of this page to check the connection to the API, then resume the import.",
-        )
+        return no_longer(trouble) if self._answered else unusable(trouble)
 
     def _is_answering(self) -> None:
         """The server answered: requests that wait for a probe need not wait."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from importer.capillary.codes import Next
-from importer.capillary.triage import RequestFailed
+from importer.capillary.triage import RequestFailed, no_longer
 from importer.errors import ExitCode, Stop
 from importer.masking import Scrubber
 from importer.model import Batch, Customer, MaxErrors, Outcome, Reply, Status, Work
@@ -107,6 +107,8 @@ class StopRules:
         if not everywhere and (len(self._unreadable) < 2 or self._sound):
             return None
         message = Scrubber(work.batch.customers, only_known=True)(trouble.message)
+        if self._sound:
+            return no_longer(msgspec.structs.replace(trouble, message=message))
         return Stop(
             ExitCode.SETTINGS,
             f"The replies do not come from the API: {message}.",

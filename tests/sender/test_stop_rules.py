@@ -67,7 +67,7 @@ def test_unreadable_answers_count_in_a_row() -> None:
         assert [unreadable(rules, root, True, "") for root in range(UNREADABLE_ANSWERS - 1)] == [None] * 4
         answered(rules)
     stops = [unreadable(rules, root, True, "") for root in range(UNREADABLE_ANSWERS)]
-    assert [code(stop) for stop in stops] == [None] * 4 + [ExitCode.SETTINGS]
+    assert [code(stop) for stop in stops] == [None] * 4 + [ExitCode.TEMPORARY]
 
 
 def test_one_batch_of_unreadable_answers_is_not_everywhere() -> None:
@@ -75,7 +75,7 @@ def test_one_batch_of_unreadable_answers_is_not_everywhere() -> None:
     rules = rules_of()
     answered(rules)
     assert all(unreadable(rules, 7, True, "") is None for _ in range(50))
-    assert code(unreadable(rules, 8, True, "")) is ExitCode.SETTINGS
+    assert code(unreadable(rules, 8, True, "")) is ExitCode.TEMPORARY
 
 
 def test_an_answer_without_items_does_not_stop_a_run_that_works() -> None:

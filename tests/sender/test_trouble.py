@@ -232,10 +232,12 @@ def test_a_server_that_says_500_to_everything_is_an_outage() -> None:
     assert result.requests < 60
 
 
-def test_a_login_page_in_the_middle_stops_with_2_and_no_row_ends_by_it() -> None:
-    """A proxy or maintenance page answers for the API: the remaining rows are not sent to it."""
-    result = ran(customers(3000), options={"faults": ("10-:html",)}, concurrency=4)
-    assert result.exit_code is ExitCode.SETTINGS
+@pytest.mark.parametrize("fault", ["html", "302", "404"])
+def test_another_answer_in_the_middle_stops_with_5_and_no_row_ends_by_it(fault: str) -> None:
+    """A proxy or maintenance page answers for the API: the remaining rows are not sent to it, and the settings were
+    right."""
+    result = ran(customers(3000), options={"faults": (f"10-:{fault}",)}, concurrency=4)
+    assert result.exit_code is ExitCode.TEMPORARY
     assert result.requests <= 9 + 5 + 4
     assert result.count(Status.SUCCEEDED) == 900
     assert len(result.scribe.outcomes) == 900

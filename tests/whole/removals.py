@@ -701,7 +701,7 @@ PAGE = (
         "_by_http",
         "Trouble(*..., doubt=True, foreign=answer is None)",
         "Trouble(*..., doubt=True)",
-        "test_trouble::test_a_login_page_in_the_middle_stops_with_2_and_no_row_ends_by_it",
+        "test_trouble::test_another_answer_in_the_middle_stops_with_5_and_no_row_ends_by_it",
     ),
     out(
         "page: once more, then stop",
@@ -722,7 +722,7 @@ PAGE = (
         "StopRules.learn",
         "not everywhere and ...",
         "...",
-        "test_trouble::test_a_login_page_in_the_middle_stops_with_2_and_no_row_ends_by_it",
+        "test_trouble::test_another_answer_in_the_middle_stops_with_5_and_no_row_ends_by_it",
     ),
     out(
         "page: a good answer in between resets the count",
@@ -801,8 +801,8 @@ ON_THE_WAY = (
     out(
         "on the way: 5 once the API has answered",
         "Admission.refused_on_the_way",
-        "if not self._answered:\n    ...",
-        "if True:\n    ...",
+        "no_longer(trouble) if self._answered else unusable(trouble)",
+        "unusable(trouble)",
         "test_trouble::test_a_refusal_on_the_way_in_the_middle_stops_with_5_and_no_row_has_failed",
     ),
     out(
