@@ -95,7 +95,7 @@ class Users:
             stamp = (status.st_mtime_ns, status.st_size)
             if stamp == self._stamp:
                 return
-            text = self._path.read_text(encoding="utf-8")
+            text = self._path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise UsersUnreadable(
@@ -137,7 +137,7 @@ def add_user(path: Path, name: str, role: str, password: str) -> None:
 
 
 def _put(path: Path, name: str, line: str) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
     kept = [other for other in lines if other.partition(":")[0].strip() != name]
     content = "\n".join([*kept, line]) + "\n"
     aside = Aside(path.parent, path.name)

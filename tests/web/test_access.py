@@ -394,6 +394,8 @@ def test_the_users_file_holds_hashes_and_is_private(tmp_path: Path) -> None:
     assert users.check("asha", PASSWORD) is None
     found = users.check("asha", PASSWORD + "!")
     assert found is not None and found.role is Role.OPERATOR
+    path.write_text(path.read_text(), encoding="utf-8-sig")  # saved by an editor of Windows
+    assert users.check("asha", PASSWORD + "!") is not None
     path.write_text("")
     assert users.find("asha") is None
 
