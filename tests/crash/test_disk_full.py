@@ -99,11 +99,12 @@ def test_a_disk_that_is_full_when_the_reports_are_written(small_disk: Path, tmp_
         assert (code, out) == (ExitCode.JOURNAL, "")
         assert named[0] in err
         assert [path.name for folder in small_disk.glob("2*") for path in folder.iterdir()] == []
+        assert program.run("run", "rows.csv", "--base-url", sandbox.base_url)[0] == ExitCode.JOURNAL
+        make_room(small_disk)
         # The run is not at its end: the file is not sent a second time.
         code, _, err = program.run("run", "rows.csv", "--base-url", sandbox.base_url)
         assert code == ExitCode.BUSY
         assert named[0] in err
-        make_room(small_disk)
         code, out, err = program.run(*named[1].split(), "--json")
         assert (code, json.loads(out)["rows"]["succeeded"]) == (0, 300), err
         assert len(sandbox.state.requests) == sent
