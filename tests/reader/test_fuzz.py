@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import tempfile
 import time
 import zipfile
@@ -113,10 +114,16 @@ def _check_text(changes: list[Change], encoding: str | None) -> None:
     if accounted and encoding:
         marks = {"utf-8": "utf-8-sig", "utf-16": "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le"}
         text = data.decode(marks.get(encoding, encoding))
-        records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-        while records and not any(cell.strip() for cell in records[-1]):
-            records.pop()
-        assert accounted == len(records)
+        # A CR among lines that end with LF is part of its cell.
+        assert accounted in (_records_of(text), _records_of(re.sub(r"\r(?!\n)", " ", text)))
+
+
+def _records_of(text: str) -> int:
+    """The records of a text up to the last that is not blank."""
+    records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    while records and not any(cell.strip() for cell in records[-1]):
+        records.pop()
+    return len(records)
 
 
 @settings(max_examples=500, deadline=None)
