@@ -117,7 +117,7 @@ def resume_of(
                 journal.rewrite(run, record, identity)
                 run = find(journal, record.run_id)
             if not run.finished and not own.overwrite_newer:
-                check_newer(journal, run, reports)
+                check_newer(journal, run)
             left_out = _closed_before(journal, run, own)
             yield Job(journal, run, source, mapping_of(run), own, target, holding(world, held), left_out)
 
@@ -138,7 +138,7 @@ def retry_of(
             if not before.finished:
                 refuse_unfinished(journal, identity, source.sha256, own, restart=False)
             if not own.overwrite_newer:
-                check_newer(journal, before, reports)
+                check_newer(journal, before)
             mapping = mapping_of(before)
             record = new_record(
                 source,

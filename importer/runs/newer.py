@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from importer.errors import Busy, SettingsError
+from importer.errors import SettingsError
 from importer.journal import Journal, Run
 from importer.journal.records import SANDBOX
 from importer.normaliser.mapping import Mapping
-from importer.runs.locks import is_held
 from importer.runs.record import mapping_of
 from importer.sender.unchanged import sent_purged
 
 
-def check_newer(journal: Journal, run: Run, reports: Path) -> None:
-    """Raise where it is not known what newer runs send: `Busy` while one is sending, `SettingsError` where one was
-    purged."""
+def check_newer(journal: Journal, run: Run) -> None:
+    """Raise `SettingsError` where a newer run was purged: what it sent is not known any more."""
     for newer in newer_runs(journal, run):
-        if newer.finished:
-            if sent_purged(newer) or _unchanged_purged(newer):
-                raise SettingsError(
-                    f"Run {newer.record.run_id} is newer and was purged: what it sent is not known any more.",
-                    "Add --overwrite-newer if the values of the older file are the right ones.",
-                    on_page="Upload the file if its values are the right ones.",
-                )
-        elif is_held(journal, reports, journal.identity(newer.key)):
-            raise Busy(
-                f"Run {newer.record.run_id} is newer and still sending, perhaps to the same customers.",
-                "Wait until it ends, then repeat the command.",
-                on_page="Wait until that import ends.",
+        if sent_purged(newer):
+            raise SettingsError(
+                f"Run {newer.record.run_id} is newer and was purged: what it sent is not known any more.",
+                "Add --overwrite-newer if the values of the older file are the right ones.",
+                on_page="Upload the file if its values are the right ones.",
             )
-
-
-def _unchanged_purged(run: Run) -> bool:
-    """Whether rows were purged that the run did not send because the server had the same."""
-    purged = run.progress.purged
-    return purged is not None and run.record.settings.only_changed and bool(purged.rows.get("skipped"))
 
 
 def newer_runs(journal: Journal, run: Run) -> list[Run]:

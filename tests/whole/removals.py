@@ -1923,18 +1923,11 @@ LEDGER = (
         "test_newer::test_a_retry_does_not_inherit_the_consent_to_overwrite",
     ),
     out(
-        "ledger: an older run waits for a newer one",
-        "check_newer",
-        "is_held(journal, reports, journal.identity(newer.key))",
-        "False",
-        "test_newer::test_an_older_run_waits_for_a_newer_one_and_does_not_guess_what_a_purged_one_sent",
-    ),
-    out(
         "ledger: a newer run that was purged is not guessed",
         "check_newer",
         "sent_purged(newer)",
         "False",
-        "test_newer::test_an_older_run_waits_for_a_newer_one_and_does_not_guess_what_a_purged_one_sent",
+        "test_newer::test_what_a_purged_newer_run_sent_is_not_guessed",
     ),
     out(
         "ledger: nor what a newer one left out as unchanged",
