@@ -17,7 +17,7 @@ from importer.reader.workbook_messages import SheetRows
 _PORTION = 1 << 21
 #: Characters and cells of a sheet for each byte of its file, and those of any file. Sheets of long texts that repeat
 #: reach 50.
-_RATIO, _FREE = 200, 1 << 28
+_RATIO, _FREE = 200, 1 << 26
 
 
 def portions(batches: Iterable[SheetRows], size: int) -> Iterator[SheetRows]:
