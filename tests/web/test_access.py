@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,9 @@ def run(client: TestClient) -> tuple[str, str]:
     asha = visitor(client, "asha")
     run = import_file(asha, "hers.csv", (SAMPLES / "customers.csv").read_bytes())
     ended(asha, run)
+    assert asha.get(f"{run}/files/results.csv").status_code == 200
+    while "hers.csv" not in asha.get("/").text:  # the list is at most a second old
+        time.sleep(0.05)
     upload = asha.upload("waits.csv", (SAMPLES / "customers.csv").read_bytes()).url.path
     return run, upload
 
