@@ -13,6 +13,8 @@ from importer.journal.records import RunRecord
 from importer.model import Status
 
 SCHEMA_VERSION = 5
+#: The number of the lock under which one process at a time makes tables in a shared database.
+_MAKING = 0x696D706F
 #: Statuses by the number that the journal stores. The order must never change.
 STATUSES = tuple(Status)
 STATUS_NUMBER = {status: number for number, status in enumerate(STATUSES)}
@@ -130,6 +132,9 @@ def version_of(connection: Connection) -> int | None:
 def make_or_migrate(connection: Connection) -> None:
     """Create or migrate the tables. Checks the version again, because another process may have done it meanwhile.
     Within one writing transaction."""
+    if connection.dialect.name != "sqlite":
+        # Until the end of the transaction: two machines that make the same tables at once fail.
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING)))
     version = version_of(connection)
     if version is None:
         METADATA.create_all(connection)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,16 @@ def test_nightly_loads_of_one_profile_on_two_machines(database: str, tmp_path: P
         assert f"Process {os.getpid()}" in refused[0].message
         assert [file.what for file in two.look().files] == ["repeated"]
         assert len(sandbox.state.accepted) == 30
+
+
+def test_several_machines_make_the_tables_of_an_empty_database(database: str, tmp_path: Path) -> None:
+    """At the same moment: one makes them, and the others wait."""
+
+    def opened(_: int) -> None:
+        Journal.open(tmp_path, database).close()
+
+    with ThreadPoolExecutor(8) as machines:
+        list(machines.map(opened, range(8)))
 
 
 def test_a_file_that_another_machine_has_begun_is_continued(database: str, tmp_path: Path) -> None:
