@@ -1,6 +1,6 @@
 """The code catalogue, a table: the meaning of each code of the API, what happens next, advice, and who can act.
 
-Source: Capillary's documentation of the v1.1 customer resource. Other resources use the same numbers differently.
+The table is one piece. Source: Capillary's documentation of the v1.1 customer resource. Other resources use the same numbers differently.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ _ON_PAGE = "Ask the administrator of this page to use an https:// address."
 def refuse_unencrypted(base_url: str, proxies: Mapping[str, str]) -> None:
     """Raise `SettingsError` where others on the way to the API could read what is sent.
 
-    Not where a proxy's own password is: most companies have such proxies, and whoever had to pass --insecure for one
-    would lose the rest.
+    A proxy's own password is not checked: most companies have such proxies, and with --insecure for one nothing else
+    would be checked.
     """
     scheme, host = scheme_and_host(base_url)
     variable, proxy = proxy_for(scheme, host, proxies)

@@ -44,7 +44,7 @@ def current_pace(environ: Mapping[str, str], key: str) -> PaceState | None:
 def state_folder(environ: Mapping[str, str]) -> Path:
     """The folder for the state of a user's programs: XDG_STATE_HOME, else ~/.local/state.
 
-    A user without a home whom the system does not know uses one in the folder of temporary files.
+    Without HOME and without an entry in the system's table of users, it is in the folder of temporary files.
     """
     if environ.get("XDG_STATE_HOME"):
         return Path(environ["XDG_STATE_HOME"]) / "capillary-importer"

@@ -172,7 +172,7 @@ def connect(login: dict[str, Any], *, key_file: str, known_hosts: str) -> Checke
 
 
 def _user() -> str:
-    """Who starts this program; "" for a user whom neither the environment nor the system knows."""
+    """Who starts this program; "" where neither the environment nor the system has the name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

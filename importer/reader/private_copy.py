@@ -19,7 +19,8 @@ import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from importer.errors import JournalError, SourceError
+from importer.errors import SourceError
+from importer.system.files import folder_errors
 
 #: What the folder of a copy is named before its content is known.
 _UNFINISHED = ".copy-"
@@ -35,18 +36,18 @@ class PrivateCopy:
     def __init__(self, source: Path, folder: Path) -> None:
         #: Reports are still to be written from it: it stays behind when the run breaks off.
         self.needed = False
-        with _disk_errors(folder):
+        with folder_errors(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             place = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
         self._forget = weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
         try:
-            with _disk_errors(folder):
+            with folder_errors(folder):
                 self._lock = os.open(place / source.name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             self._unlock = weakref.finalize(self, os.close, self._lock)
             with contextlib.suppress(OSError):  # a file system without locks: its copies are deleted by age only
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _copy(source, self._lock, folder)
-            with _disk_errors(folder), open(self._lock, "rb", closefd=False) as file:
+            with folder_errors(folder), open(self._lock, "rb", closefd=False) as file:
                 file.seek(0)
                 self.sha256, self.size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
                 named = folder / f"{_word(self.sha256)}-{secrets.token_hex(4)}"
@@ -159,7 +160,7 @@ def _copy_bytes(source: Path, file: int, target: int, folder: Path) -> None:
             block = os.read(file, _BLOCK)
         if not block:
             return
-        with _disk_errors(folder):
+        with folder_errors(folder):
             while block:
                 block = block[os.write(target, block) :]
 
@@ -174,15 +175,3 @@ def _source_errors(source: Path) -> Iterator[None]:
             "Check its permissions and the disk.",
             code="not_readable",
         ) from None
-
-
-@contextlib.contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise JournalError(
-            f"{folder} cannot be written ({error.strerror}).",
-            "Free space, or choose another --reports-dir.",
-            on_page="Ask the administrator of this page to check the disk and the folder of reports.",
-        ) from error

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from importer.errors import JournalError
 from importer.journal import Journal
 from importer.runs.holders import Holder, busy, holder_in, this_process
+from importer.system.files import folder_errors
 from importer.system.late import late
 from importer.world import Proof
 
@@ -97,11 +98,9 @@ class Lock:
         return self._file is not None and os.fstat(self._file).st_nlink > 0
 
     def __enter__(self) -> Self:
-        try:
+        with folder_errors(self.path.parent):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise _unwritable(self.path.parent, error) from error
         try:
             _take(file)
         except OSError:
@@ -109,11 +108,12 @@ class Lock:
             os.close(file)
             raise busy(holder) from None
         try:
-            os.ftruncate(file, 0)
-            os.write(file, this_process())
-        except OSError as error:
+            with folder_errors(self.path.parent):
+                os.ftruncate(file, 0)
+                os.write(file, this_process())
+        except JournalError:
             os.close(file)
-            raise _unwritable(self.path.parent, error) from error
+            raise
         self._file = file
         return self
 
@@ -134,11 +134,3 @@ def _take(file: int) -> None:
             return
         time.sleep(_A_LOOK)
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _unwritable(folder: Path, error: OSError) -> JournalError:
-    return JournalError(
-        f"{folder} cannot be written ({error.strerror}).",
-        "Free space, or choose another --reports-dir.",
-        on_page="Ask the administrator of this page to check the disk and the folder of reports.",
-    )

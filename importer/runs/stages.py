@@ -72,8 +72,8 @@ def deadline_of(settings: Settings, world: World) -> Deadline | None:
 
 
 def unchanged_filter_of(job: Job) -> UnchangedFilter:
-    """Gives customers their fingerprints for later runs, and leaves out the unchanged ones with `--only-changed`, and
-    those to whom a newer run has sent other values."""
+    """Gives customers their fingerprints for later runs. Leaves out the unchanged ones with `--only-changed`, and those
+    of newer runs with other values."""
     journal, run, settings = job.journal, job.run, job.settings
     hasher, wall = Hasher(journal.fingerprint_key), job.world.wall
     newer = [] if settings.overwrite_newer else [newer.key for newer in newer_runs(journal, run)]
@@ -87,7 +87,7 @@ def unchanged_filter_of(job: Job) -> UnchangedFilter:
 
 def open_work(job: Job, unchanged: UnchangedFilter) -> list[Work]:
     """The batches that an earlier process left open, made again from the source: same rows, same id, same bytes.
-    Without the customers to whom a newer run has sent other values."""
+    Without the customers of newer runs with other values."""
     batches = job.journal.open_batches(job.run.key)
     if not batches:
         return []

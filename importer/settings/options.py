@@ -1,6 +1,6 @@
 """Settings and the table of options: the command line, the environment, `importer.toml` and the manual are made from it.
 
-This module is a table. A default stands once, in `Settings` or `Nightly`. No option takes a secret.
+This module is one piece, because it is a table. A default stands once, in `Settings` or `Nightly`. No option takes a secret.
 """
 
 from __future__ import annotations
@@ -354,7 +354,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "overwrite-newer",
         read_yes_no,
-        "also send rows to whose customers a newer run has sent other values",
+        "also send rows where a newer run has sent the customer other values",
         "",
         ("resume", "retry"),
         flag=True,

@@ -76,7 +76,7 @@ def write_whole(target: Path, content: bytes) -> None:
 
 
 def with_home(path: str) -> Path:
-    """The path with its `~` replaced; as it is for a user without a home, for whom `Path.expanduser` raises."""
+    """The path with its `~` replaced; unchanged for a user without a home, where `Path.expanduser` raises."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
@@ -98,6 +98,19 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise Unwritten(
             f"The reports cannot be written to {path}: {error.strerror or error}.",
             "Free some space or repair the disk, then try again.",
+        ) from error
+
+
+@contextlib.contextmanager
+def folder_errors(folder: Path) -> Iterator[None]:
+    """Turn an `OSError` in the folder of the reports into `JournalError`, with advice."""
+    try:
+        yield
+    except OSError as error:
+        raise JournalError(
+            f"{folder} cannot be written ({error.strerror}).",
+            "Free space, or choose another --reports-dir.",
+            on_page="Ask the administrator of this page to check the disk and the folder of reports.",
         ) from error
 
 

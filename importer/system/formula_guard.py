@@ -30,11 +30,11 @@ _CALLS = "|(!["
 _PART = re.compile(f"'*[\0{_UNSEEN}]*[{_SIGNS}]")
 #: A cell that would run. At its start, a tab or a line break is enough.
 _CELL = re.compile(f"'*(?:[\t\r\n]|[\0{_UNSEEN}\t\r\n]*[{_SIGNS}])")
-#: How a cell goes on with a formula whose start is a number in the cell before it: `+91,0+cmd|'/c calc'!A0`.
-_GOES_ON = rf"'*[\0{_UNSEEN}\d.]*+(?:(?<=[\d.])[eE][+-]?\d++)?[\0{_UNSEEN}%]*+[{_SIGNS}*/^&<>]"
+#: A cell that continues a formula whose start is a number in the cell before it: `+91,0+cmd|'/c calc'!A0`.
+_CONTINUED = rf"'*[\0{_UNSEEN}\d.]*+(?:(?<=[\d.])[eE][+-]?\d++)?[\0{_UNSEEN}%]*+[{_SIGNS}*/^&<>]"
 #: A first part that completes such a formula, and a cell that leaves the rest of it to the next cell.
-_REST = re.compile(rf"{_GOES_ON}[^{_ENDS}]*[|(!\[]")
-_OPEN = re.compile(rf"{_GOES_ON}[^{_ENDS}']*+'[^{_ENDS}']*+(?:'[^{_ENDS}']*+'[^{_ENDS}']*+)*+\Z")
+_REST = re.compile(rf"{_CONTINUED}[^{_ENDS}]*[|(!\[]")
+_OPEN = re.compile(rf"{_CONTINUED}[^{_ENDS}']*+'[^{_ENDS}']*+(?:'[^{_ENDS}']*+'[^{_ENDS}']*+)*+\Z")
 _END = re.compile(f"([{_ENDS}])")
 #: A later part that may run: few cells have one, and dividing them all takes long.
 _LATER = re.compile(f"[{_ENDS}]'*[\0{_UNSEEN}]*[{_SIGNS}]")
@@ -44,7 +44,7 @@ _NUMBER = re.compile(rf"[\0{_UNSEEN}\t\r\n]*+[+\-＋－]?[\d\s().-]*\d[\0{_UNSEE
 #: A place that may need a guard, in cells that follow a NUL each.
 _RISK = re.compile(f"\0'*[{_UNSEEN}]*[{_SIGNS}]")
 _RISK_DIVIDED = re.compile(f"[\0{_ENDS}]'*[{_UNSEEN}]*[{_SIGNS}]")
-_RISK_OPEN = re.compile("\0" + _GOES_ON.replace(r"\0", ""))
+_RISK_OPEN = re.compile("\0" + _CONTINUED.replace(r"\0", ""))
 _BREAK = re.compile("\0'*[\t\r\n]")
 
 

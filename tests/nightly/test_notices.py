@@ -1,4 +1,4 @@
-"""Notices: when one is sent, to whom, and what it says."""
+"""Notices: when one is sent, its recipients, and what it says."""
 
 from __future__ import annotations
 

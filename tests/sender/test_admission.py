@@ -20,6 +20,22 @@ from importer.sandbox import EmbeddedSandbox
 from importer.sandbox.options import DEFAULT_KEY, DEFAULT_SECRET
 from importer.sender.admission import Admission
 from importer.sender.retry import BackOff, Breaker
+from importer.world import Proof
+
+
+def admission_with(proof: Proof) -> Admission:
+    """One that lets a request out at once."""
+    return Admission(
+        Pacer(Rate(1000, 1.0), 1000, time.monotonic, lambda: 0.0, None),
+        Breaker(time.monotonic, 60.0),
+        BackOff(lambda: 0.0),
+        concurrency=1,
+        clock=time.monotonic,
+        wall=lambda: 0,
+        observer=Observer(),
+        sleep=asyncio.sleep,
+        proofs=(proof,),
+    )
 
 
 def test_no_request_leaves_without_its_proofs() -> None:
@@ -37,17 +53,7 @@ def test_no_request_leaves_without_its_proofs() -> None:
 
     async def ask() -> int:
         asked = 0
-        admission = Admission(
-            Pacer(Rate(1000, 1.0), 1000, time.monotonic, lambda: 0.0, None),
-            Breaker(time.monotonic, 60.0),
-            BackOff(lambda: 0.0),
-            concurrency=1,
-            clock=time.monotonic,
-            wall=lambda: 0,
-            observer=Observer(),
-            sleep=asyncio.sleep,
-            proofs=(Held(),),
-        )
+        admission = admission_with(Held())
 
         async def question(written: object) -> str:
             nonlocal asked
@@ -75,17 +81,7 @@ def test_a_batch_that_waited_for_its_token_is_not_sent_without_the_lease() -> No
             return next(certain)
 
     async def ask(sandbox: EmbeddedSandbox) -> None:
-        admission = Admission(
-            Pacer(Rate(1000, 1.0), 1000, time.monotonic, lambda: 0.0, None),
-            Breaker(time.monotonic, 60.0),
-            BackOff(lambda: 0.0),
-            concurrency=1,
-            clock=time.monotonic,
-            wall=lambda: 0,
-            observer=Observer(),
-            sleep=asyncio.sleep,
-            proofs=(Held(),),
-        )
+        admission = admission_with(Held())
         body = encode_body([encode_customer(Customer(2, mobile="919876543210", custom_fields=(("Colour", "red"),)))])
         credentials = OAuth(DEFAULT_KEY, DEFAULT_SECRET)
         async with Client(ClientOptions(sandbox.base_url), credentials, time.monotonic) as client:
