@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +12,14 @@ import pytest
 from importer.errors import Busy, ExitCode, JournalError
 from importer.journal import Change, Journal
 from importer.model import Outcome, Status
+from importer.observer import Observer
 from importer.pipeline import resume, run
 from importer.runs import leases
 from importer.runs.holders import holder_in, this_process
 from importer.runs.leases import PROVEN, TTL, Lease
 from importer.runs.locks import hold, is_held
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.sender.engine import PREPARED
 from tests.support.journals import Relay, another_process, record
 from tests.support.runs import settings, sheet, world
 
@@ -146,20 +147,17 @@ def test_a_run_whose_lease_is_taken_sends_nothing_more(database: str, tmp_path: 
         own = settings(sandbox, tmp_path / "reports", database=database)
         seen: list[int] = []
 
-        def steal() -> None:
-            while len(sandbox.state.requests) < 3:
-                pass
-            take_away(database)
-            seen.append(len(sandbox.state.requests))
+        class Thief(Observer):
+            def decided(self, outcomes: list[Outcome]) -> None:
+                if not seen:
+                    take_away(database)
+                    seen.append(len(sandbox.state.requests))
 
-        thief = threading.Thread(target=steal)
-        thief.start()
         with pytest.raises(Busy) as caught:
-            run(str(source), own, world(sandbox, tmp_path))
-        thief.join()
+            run(str(source), own, world(sandbox, tmp_path, observer=Thief()))
         assert caught.value.exit_code == ExitCode.BUSY
         # Those that were in the journal and on their way.
-        assert len(sandbox.state.requests) - seen[0] <= 10 < 20 - seen[0]
+        assert len(sandbox.state.requests) <= seen[0] + own.concurrency + PREPARED < 20
         assert not list((tmp_path / "reports").glob("*/results.csv"))
         expire(database)
         done = resume(None, own, {}, world(sandbox, tmp_path))
