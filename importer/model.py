@@ -48,6 +48,8 @@ RESULT_COLUMNS = (
     "_request_id",
     "_at",
 )
+#: The column after them where there is any: what cells were before a person or a rule fixed them, as JSON.
+FIXED = "_fixed"
 
 
 class Problem(msgspec.Struct, frozen=True, gc=False):
@@ -185,6 +187,8 @@ class FieldDefinition(msgspec.Struct, frozen=True):
     is_disabled: bool = False
 
 
+#: The code of a row that a person decided to leave out.
+LEFT_OUT = "left_out"
 #: The code of a row that an older run leaves out.
 OVERTAKEN = "sent_by_newer_run"
 

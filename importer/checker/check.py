@@ -15,6 +15,7 @@ import msgspec
 from importer.checker.findings import PROBLEM_COLUMNS, Findings, Gatherer, problem_row
 from importer.errors import SettingsError, SourceChanged
 from importer.model import FieldDefinition, Problem
+from importer.normaliser.fixing import Edits
 from importer.normaliser.mapping import Mapping
 from importer.reader import Source
 from importer.reader.opening import open_unchanged
@@ -22,6 +23,7 @@ from importer.reader.survey import Survey, surveyed
 from importer.row_block import RowBlock
 from importer.runs.fields import Columns, fitted, not_checked, organisation_fields
 from importer.runs.record import check_resubmit, choose_mapping, source_options
+from importer.runs.sources import fix
 from importer.runs.stages import normaliser_of
 from importer.sender.feed import Selection, skip_codes
 from importer.settings.options import Settings
@@ -29,12 +31,12 @@ from importer.system.garbage import collection_paused
 from importer.world import World
 
 
-def check(path: str, settings: Settings, world: World) -> Findings:
-    """Check a source. Raises `ImporterError` where it cannot be read or mapped."""
+def check(path: str, settings: Settings, world: World, edits: Edits | None = None) -> Findings:
+    """Check a source, as people edited it. Raises `ImporterError` where it cannot be read or mapped."""
     fields = organisation_fields(settings, world) if settings.online else None
     try:
         with open_unchanged(path, source_options(settings, world.environ)) as source:
-            return _check(path, source, settings, world, fields)
+            return _check(path, source, settings, world, fields, edits)
     except SourceChanged:
         if settings.output and Path(settings.output).is_file():
             # Its problems are of two contents.
@@ -43,10 +45,16 @@ def check(path: str, settings: Settings, world: World) -> Findings:
 
 
 def _check(
-    path: str, source: Source, settings: Settings, world: World, fields: tuple[FieldDefinition, ...] | None
+    path: str,
+    source: Source,
+    settings: Settings,
+    world: World,
+    fields: tuple[FieldDefinition, ...] | None,
+    edits: Edits | None,
 ) -> Findings:
     check_resubmit(source, settings)
     mapping = choose_mapping(source, settings)
+    fix(source, mapping, settings, edits)
     # An organisation without defined fields does not restrict the columns.
     columns = fitted(mapping, fields, source, settings) if fields else Columns(mapping)
     findings, found = _check_rows(path, source, columns, settings, world, fields)

@@ -79,6 +79,8 @@ class Findings(msgspec.Struct, frozen=True):
     rows: int
     sendable_rows: int
     rejected_rows: int
+    #: Rows that a rule or a person leaves out.
+    left_out_rows: int
     records: int
     requests: int
     rate: str
@@ -111,7 +113,7 @@ class Gatherer:
         self._blank = blank
         self._sampler = Sampler(mapping)
         self._repeats = RepeatCounter()
-        self._rows = self._rejected = self._records = 0
+        self._rows = self._rejected = self._left_out = self._records = 0
         self._problems: dict[tuple[str, str], _Tally] = {}
         self._repairs: dict[tuple[str, str], _Tally] = {}
         self._omitted: dict[tuple[str, str], _Tally] = {}
@@ -132,6 +134,7 @@ class Gatherer:
         self._blanks.update(normalised.blanks)
         if self._mapping.is_long:
             self._names.update([name for customer in customers for name, _ in customer.custom_fields])
+        self._left_out += len({problem.row_number for problem in normalised.left_out})
         rejected = set()
         for problem in normalised.problems:
             rejected.add(problem.row_number)
@@ -168,8 +171,9 @@ class Gatherer:
             sheet=sheet,
             exit_code=ExitCode.SOURCE if refused else self._exit_code(),
             rows=self._rows,
-            sendable_rows=self._rows - self._rejected,
+            sendable_rows=self._rows - self._rejected - self._left_out,
             rejected_rows=self._rejected,
+            left_out_rows=self._left_out,
             records=self._records,
             requests=requests,
             rate=rate.word or f"{rate.count:g} in {rate.unit:g} s",
@@ -197,7 +201,7 @@ class Gatherer:
         return found
 
     def _exit_code(self) -> int:
-        if not self._records:
+        if not self._records and not self._left_out:
             return ExitCode.SOURCE
         return ExitCode.ROWS if self._rejected else ExitCode.OK
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from importer.capillary.codes import lookup
-from importer.model import OMITTED, OVERTAKEN, RESULT_COLUMNS, Cause, CodeCount, RowCounts, Status, Stretch
+from importer.model import OMITTED, OVERTAKEN, Cause, CodeCount, RowCounts, Status, Stretch
 from importer.normaliser.mapping import Mapping
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
-from importer.reporter.rows import ReportBlock, ReportSource, blocks, result_cells
+from importer.reporter.rows import ReportBlock, ReportSource, blocks, header_of, result_cells
 from importer.reporter.timeline import Timeline
 from importer.system.files import Aside, disk_errors, private_folder
 from importer.system.garbage import collection_paused
@@ -120,10 +120,10 @@ class _Results:
 
     def __init__(self, folder: Path, source: ReportSource) -> None:
         self._aside = Aside(folder, "results.csv")
-        self._table = CsvTable(self._aside.path, [*source.columns, *RESULT_COLUMNS], source.sheet)
+        self._table = CsvTable(self._aside.path, header_of(source), source.sheet, may_be_fixed=source.may_be_fixed)
 
     def add(self, block: ReportBlock) -> list[str]:
-        return self._table.add(block.cells, block.stretches)
+        return self._table.add(block.cells, block.stretches, block.fixed)
 
     def publish(self) -> dict[str, str]:
         self._table.close()
@@ -144,7 +144,7 @@ class _Failed:
 
     def __init__(self, folder: Path, source: ReportSource) -> None:
         self._folder, self._source = folder, source
-        self._header = [*source.columns, *RESULT_COLUMNS]
+        self._header = header_of(source)
         self._csv: CsvTable | None = None
         self._book: WorkbookTable | None = None
         self._asides: dict[str, Aside] = {}
@@ -158,7 +158,8 @@ class _Failed:
             (self._csv or self._begin()).add_line(lines[position], extra)
             if self._book is not None:
                 cells = [column[position] for column in block.cells]
-                self._book.add([*cells, *result_cells(outcome, self._source.sheet), *extra])
+                fixed = [block.fixed.get(position, "")] if self._source.may_be_fixed else []
+                self._book.add([*cells, *result_cells(outcome, self._source.sheet), *fixed, *extra])
 
     @property
     def any(self) -> bool:

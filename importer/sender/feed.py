@@ -15,7 +15,7 @@ import msgspec
 
 from importer.chunker.lanes import REMEMBERED, keys_of
 from importer.journal import RunProgress
-from importer.model import Customer, Outcome, Problem, Repair, Status
+from importer.model import LEFT_OUT, Customer, Outcome, Problem, Repair, Status
 from importer.normaliser.normaliser import Normalised, Normaliser
 from importer.reader import Source
 from importer.row_block import RowBlock
@@ -156,7 +156,8 @@ class SheetFeed:
         ]
 
     def _portion(self, normalised: Normalised, outcomes: list[Outcome], links: list[list[int]]) -> Portion:
-        outcomes = outcomes + rejections(normalised.problems, self._wall())
+        at = self._wall()
+        outcomes = outcomes + rejections(normalised.problems, at) + _left_out(normalised.left_out, at)
         portion = Portion(normalised.customers, outcomes, links, dict(self._repairs), self._repaired_to)
         return self._sift(portion)
 
@@ -181,6 +182,12 @@ class SheetFeed:
         for customer in self._normaliser.finish().customers:
             found[customer.row_number] = customer
         return found
+
+
+def _left_out(problems: Iterable[Problem], at: int) -> list[Outcome]:
+    """One outcome per row that is left out because of its problems, which its message has."""
+    replace = msgspec.structs.replace
+    return [replace(outcome, status=Status.SKIPPED, code=LEFT_OUT, advice="") for outcome in rejections(problems, at)]
 
 
 def rejections(problems: Iterable[Problem], at: int) -> list[Outcome]:

@@ -1803,10 +1803,53 @@ OTHERS = (
 #: What only the whole sheet shows, and damage that a report must not make good.
 SHEETS = (
     out(
+        "fixes: a run reads its source through them",
+        "pipeline.run",
+        "fix(source, mapping, settings, edits)",
+        "pass",
+        "test_fixes_in_runs::test_what_is_sent_and_what_the_results_say",
+    ),
+    out(
+        "fixes: a retry reads its source through them",
+        "job.retry_of",
+        "fix_as(journal, before, source)",
+        "pass",
+        "test_fixes_in_runs::test_a_retry_sends_what_was_fixed",
+    ),
+    out(
+        "fixes: a resumed run reads its source through them",
+        "job.resume_of",
+        "fix_as(journal, known, source)",
+        "pass",
+        "test_fixes_in_runs::test_a_resumed_run_keeps_the_edits",
+    ),
+    out(
+        "fixes: not twice",
+        "Fixing.__call__",
+        "text == cell or column in block.fixed.get(number, ())",
+        "text == cell",
+        "test_rules::test_what_an_earlier_report_says_was_fixed_is_not_fixed_twice",
+        "test_fixes_in_runs::test_the_failed_file_imported_again_is_not_fixed_twice",
+    ),
+    out(
+        "fixes: damage stays damage",
+        "Fixing.__call__",
+        "if whole:\n    replaced.add((number, column))",
+        "replaced.add((number, column))",
+        "test_rules::test_damage_of_a_cell_matters_until_a_person_replaces_all_of_it",
+    ),
+    out(
+        "fixes: purged with the run",
+        "Journal.purge",
+        "{'progress': progress, 'finished': True, 'edits': None}",
+        "{'progress': progress, 'finished': True}",
+        "test_fixes_in_runs::test_edits_and_the_texts_of_rules_are_purged_with_the_run",
+    ),
+    out(
         "sheet: surveyed before it is sent",
         "pipeline.run",
-        "survey(source, choose_mapping(source, settings), first_rows(settings))",
-        "choose_mapping(source, settings)",
+        "survey(source, mapping, first_rows(settings))",
+        "mapping",
         "test_survey_in_runs::test_what_refuses_a_file_is_found_before_the_first_request",
     ),
     out(
