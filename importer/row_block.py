@@ -35,6 +35,8 @@ class RowBlock(msgspec.Struct, frozen=True):
     typed: bool = False
     #: Row → column → what its cell was before a person fixed it: as an earlier report says, or by `Fixing`.
     fixed: Mapping[int, Mapping[str, str]] = {}
+    #: The same rows, at least, as they were read.
+    raw: RowBlock | None = None
 
     def __len__(self) -> int:
         return len(self.cells.row_numbers)
@@ -61,4 +63,5 @@ class RowBlock(msgspec.Struct, frozen=True):
             {row: origin for row, origin in self.origins.items() if row in kept},
             self.typed,
             {row: cells for row, cells in self.fixed.items() if row in kept},
+            self.raw,
         )

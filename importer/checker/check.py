@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from importer.errors import SettingsError, SourceChanged
 from importer.model import FieldDefinition, Problem
 from importer.normaliser.fixing import Edits
 from importer.normaliser.mapping import Mapping
+from importer.normaliser.normaliser import Normalised
+from importer.normaliser.proposals import Proposer
 from importer.reader import Source
 from importer.reader.opening import open_unchanged
 from importer.reader.survey import Survey, surveyed
@@ -30,13 +32,19 @@ from importer.settings.options import Settings
 from importer.system.garbage import collection_paused
 from importer.world import World
 
+#: Called where a reading of all rows begins, with the mapping and the organisation's fields; what it returns gets each
+#: block with its normalised rows.
+Each = Callable[[Mapping, tuple[FieldDefinition, ...] | None], Callable[[RowBlock, Normalised], None]]
 
-def check(path: str, settings: Settings, world: World, edits: Edits | None = None) -> Findings:
+
+def check(
+    path: str, settings: Settings, world: World, edits: Edits | None = None, each: Each | None = None
+) -> Findings:
     """Check a source, as people edited it. Raises `ImporterError` where it cannot be read or mapped."""
     fields = organisation_fields(settings, world) if settings.online else None
     try:
         with open_unchanged(path, source_options(settings, world.environ)) as source:
-            return _check(path, source, settings, world, fields, edits)
+            return _check(path, source, settings, world, fields, edits, each)
     except SourceChanged:
         if settings.output and Path(settings.output).is_file():
             # Its problems are of two contents.
@@ -51,18 +59,19 @@ def _check(
     world: World,
     fields: tuple[FieldDefinition, ...] | None,
     edits: Edits | None,
+    each: Each | None,
 ) -> Findings:
     check_resubmit(source, settings)
     mapping = choose_mapping(source, settings)
     fix(source, mapping, settings, edits)
     # An organisation without defined fields does not restrict the columns.
     columns = fitted(mapping, fields, source, settings) if fields else Columns(mapping)
-    findings, found = _check_rows(path, source, columns, settings, world, fields)
+    findings, found = _check_rows(path, source, columns, settings, world, fields, each)
     if found.facts != columns.mapping.facts:
         # Few sheets have what only the whole of one shows: the others are read once.
         found = fitted(found, fields, source, settings).mapping if fields else found
         columns = msgspec.structs.replace(columns, mapping=found)
-        findings, _ = _check_rows(path, source, columns, settings, world, fields)
+        findings, _ = _check_rows(path, source, columns, settings, world, fields, each)
     return findings
 
 
@@ -73,16 +82,27 @@ def _check_rows(
     settings: Settings,
     world: World,
     fields: tuple[FieldDefinition, ...] | None,
+    each: Each | None,
 ) -> tuple[Findings, Mapping]:
     """The findings of one reading, and the mapping with the facts of the sheet."""
     with _problems_file(settings.output, path) as write, collection_paused():
         normaliser = normaliser_of(columns.mapping, settings, fields or None)
         survey = Survey(source, columns.mapping)
         gatherer = Gatherer(columns.mapping, blank=settings.blank)
+        proposer = Proposer(
+            columns.mapping,
+            country=settings.country or None,
+            fields=fields,
+            omits=settings.invalid_identifiers == "omit",
+        )
+        show = each(columns.mapping, fields) if each is not None else None
         for block in _chosen(surveyed(source, survey), settings):
             normalised = normaliser(block)
             gatherer.add(block, normalised)
+            proposer.add(block, normalised.problems)
             write(normalised.problems)
+            if show is not None:
+                show(block, normalised)
         gatherer.add(None, normaliser.finish())
         findings = gatherer.findings(
             source=source.name,
@@ -98,6 +118,7 @@ def _check_rows(
                 *((not_checked(),) if fields == () else ()),
             ),
             refused=str(columns.refusal or ""),
+            proposer=proposer,
         )
         return findings, survey.mapping()
 

@@ -18,6 +18,7 @@ from importer.normaliser.mapping import Mapping, misspelt
 from importer.normaliser.normaliser import Normalised
 from importer.normaliser.organisation import FieldFinding, compare_fields
 from importer.normaliser.phones import calling_code
+from importer.normaliser.proposals import Proposal, Proposer
 from importer.normaliser.samples import Sampler
 from importer.row_block import RowBlock
 from importer.system.formula_guard import guard
@@ -97,6 +98,8 @@ class Findings(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     #: Why a run would refuse the source, with what to do; "": it would not.
     refused: str = ""
+    #: Rules that would fix cells.
+    proposals: tuple[Proposal, ...] = ()
 
     @property
     def customers(self) -> int:
@@ -157,6 +160,7 @@ class Gatherer:
         fields: Sequence[FieldDefinition] | None = None,
         notes: Iterable[str] = (),
         refused: str = "",
+        proposer: Proposer | None = None,
     ) -> Findings:
         """Return the findings. `fields`: the organisation's, where they were fetched; `refused`: why a run would refuse
         the source."""
@@ -165,6 +169,7 @@ class Gatherer:
         # Records of one customer never share a request: the customer with the most sets a minimum.
         requests = max(-(-self._records // batch_size), repeats.most)
         seconds = max(0, requests - 1) * rate.unit / rate.count
+        countries = _by_region(self._mobiles)
         ends = now.astimezone(datetime.UTC) + datetime.timedelta(seconds=seconds)
         return Findings(
             source=source,
@@ -184,11 +189,12 @@ class Gatherer:
             problems=self._problem_counts(),
             repairs=self._repair_counts(),
             repeats=repeats,
-            mobiles_by_country=_by_region(self._mobiles),
+            mobiles_by_country=countries,
             blank=self._blank,
             fields=() if fields is None else compare_fields(self._preference_names(), fields),
             notes=(*self._omissions(), *notes),
             refused=refused,
+            proposals=() if proposer is None else proposer.proposals([name.split()[0] for name in countries]),
         )
 
     def _omissions(self) -> list[str]:

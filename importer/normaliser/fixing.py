@@ -57,7 +57,7 @@ class Fixing:
                 rules.setdefault(rule.column, []).append(rule)
         uses = {use.column: use for use in mapping.columns}
         self._columns = {
-            column: _ColumnRules([_step(rule, uses[column], country) for rule in found])
+            column: _ColumnRules([step_of(rule, uses[column], country) for rule in found])
             for column, found in rules.items()
             if column in uses
         }
@@ -94,12 +94,12 @@ class Fixing:
             columns[place] = cells
         self._edit(block, columns, places, fixed, replaced)
         left_out = sorted(self._left_out.intersection(numbers)) if self._left_out else []
-        if not fixed and not left_out:
+        if columns == list(block.cells.columns) and not left_out:
             return block
         problems = [problem for problem in block.problems if (problem.row_number, problem.column) not in replaced]
         problems += [Problem(number, None, "", LEFT_OUT, "left out on the page") for number in left_out]
         made = Cells(columns, block.cells.names, numbers)
-        return msgspec.structs.replace(block, cells=made, problems=tuple(problems), fixed=fixed)
+        return msgspec.structs.replace(block, cells=made, problems=tuple(problems), fixed=fixed, raw=block)
 
     def _edit(
         self,
@@ -155,7 +155,7 @@ class _ColumnRules(dict[str, _Changed]):
         return found
 
 
-def _step(rule: Rule, use: ColumnUse, country: str | None) -> _Step:
+def step_of(rule: Rule, use: ColumnUse, country: str | None) -> _Step:
     if rule.empty:
         emptied = frozenset(map(_folded, rule.empty))
         return lambda cell: ("", True) if cell and _folded(cell) in emptied else (cell, False)

@@ -97,7 +97,7 @@ class Normaliser:
         self._folded = {field.name.casefold(): field for field in fields or ()}
         countries = {rule.column: rule.country for rule in mapping.rules if rule.country}
         self._identifiers = [
-            (kind, column, _column_reader(kind, countries.get(column, country)))
+            (kind, column, column_reader(kind, countries.get(column, country)))
             for kind in IDENTIFIERS
             if (column := mapping.column_of(kind)) is not None
         ]
@@ -376,7 +376,7 @@ def _with_footers(block: RowBlock, footers: frozenset[int]) -> Sequence[Problem]
     ]
 
 
-def _column_reader(kind: str, country: str | None) -> ColumnReader:
+def column_reader(kind: str, country: str | None) -> ColumnReader:
     region = known_country(country) if country else None
     if kind not in _READERS:
         return read_texts

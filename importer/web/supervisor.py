@@ -243,7 +243,9 @@ class Supervisor:
         if run is None and wish.retry_of:
             return WorkerTask("retry", settings, run_id=wish.retry_of)
         if run is None:
-            return WorkerTask("run", settings, path=wish.path)
+            upload = self._storage.upload_of(wish.path)
+            folder = str(upload.own_folder) if upload is not None else ""
+            return WorkerTask("run", settings, path=wish.path, folder=folder)
         self._know(live, run.record.run_id)
         return None if run.finished else WorkerTask("resume", settings, run_id=run.record.run_id)
 
