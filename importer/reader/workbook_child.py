@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from importer.model import HELP_SHEETS
 from importer.reader.cell_text import CONTROLS, LOST, Flagged, whole_letters
 from importer.reader.portions import portions
 from importer.reader.sheet_xml import UnreadableWorkbook
@@ -90,11 +91,13 @@ def listed(names: Iterable[str]) -> str:
 
 
 def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], wanted: str | None) -> str:
-    """The sheet to read, of (name, is visible): the wanted one, or the only visible one with data."""
+    """The sheet to read, of (name, is visible): the wanted one, or the only visible one with data. The tool's own
+    instructions are not read beside other data."""
     names = dict(sheets)
     if wanted is not None:
         return named_sheet(tuple(names), wanted)
     visible = [name for name, is_visible in names.items() if is_visible and has_data[name]]
+    visible = [name for name in visible if name.strip().lower() not in HELP_SHEETS] or visible
     if len(visible) == 1:
         return visible[0]
     if visible:
