@@ -54,13 +54,14 @@ def mobile_formula(cell: str, country: str) -> str:
     if not country:
         return f"=AND({digits},LEN({cell})>{_SHORTEST - 1},LEN({cell})<{_LONGEST + 4})"
     lengths, code = lengths_of(country), code_of(country)
+    abroad = f"AND({plus},LEN({cell})>{_SHORTEST})"
     starts = dict.fromkeys(("", code, _plan(country).national_prefix or ""))
     sized = [_sizes(cell, start, [length + len(start) for length in lengths]) for start in starts]
-    formula = f"=AND({digits},OR({plus},{','.join(sized)}))"
+    formula = f"=AND({digits},OR({abroad},{','.join(sized)}))"
     if len(formula) <= LONGEST_FORMULA:
         return formula
     longest = max(lengths) + max(map(len, starts))
-    return f"=AND({digits},OR({plus},AND(LEN({cell})>={min(lengths)},LEN({cell})<={longest})))"
+    return f"=AND({digits},OR({abroad},AND(LEN({cell})>={min(lengths)},LEN({cell})<={longest})))"
 
 
 def _sizes(cell: str, start: str, lengths: Iterable[int]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from importer.template import checks
@@ -23,7 +25,7 @@ class About(msgspec.Struct, frozen=True):
     missing: str = ""
 
 
-def instructions(about: About) -> tuple[str, ...]:
+def instructions(columns: Sequence[TemplateColumn], about: About) -> tuple[str, ...]:
     country = f" --country {about.country}" if about.country else ""
     lines = [
         "Enter one customer per row in the sheet “Customers”. This sheet is not imported; its examples are never sent.",
@@ -36,6 +38,8 @@ def instructions(about: About) -> tuple[str, ...]:
         "separate them with ; and mark the column as a list when you import it.",
         f"Save as .xlsx. Then upload the file to the page, or type: importer check FILE{country}",
     ]
+    if any(column.is_mandatory for column in columns):
+        lines.insert(2, "Columns with an orange header are mandatory in the organisation.")
     if about.missing:
         lines.insert(0, about.missing)
     return tuple(f"{number}.  {line}" for number, line in enumerate(lines, 1))
@@ -43,7 +47,7 @@ def instructions(about: About) -> tuple[str, ...]:
 
 def note_of(column: TemplateColumn, about: About) -> str:
     """The note at a column's header."""
-    lines = [column.label] if column.label and column.label != column.column else []
+    lines = [label] if (label := _label(column)) else []
     if column.is_mandatory:
         lines.append("Required.")
     lines.append(entry_of(column, about))
@@ -55,7 +59,11 @@ def note_of(column: TemplateColumn, about: About) -> str:
 def row_of(column: TemplateColumn, about: About) -> tuple[str, ...]:
     """The column's row in the instructions."""
     required = "one of these" if not column.preference else "yes" if column.is_mandatory else "no"
-    return column.column, column.label, required, entry_of(column, about), column.example
+    return column.column, _label(column), required, entry_of(column, about), column.example
+
+
+def _label(column: TemplateColumn) -> str:
+    return column.label if column.label != column.column else ""
 
 
 def entry_of(column: TemplateColumn, about: About) -> str:
@@ -75,7 +83,8 @@ def entry_of(column: TemplateColumn, about: About) -> str:
         count = len(column.options)
         shown = ", ".join(writable(option) for option in column.options[:_SHOWN_OPTIONS])
         more = f" and {count - _SHOWN_OPTIONS:,} more" if count > _SHOWN_OPTIONS else ""
-        text = f"One value of the drop-down list: {shown}{more}. The list cannot check cells with several values."
+        text = f"One value of the drop-down list: {shown}{more}."
+        text += "" if column.kind == "boolean" else " The list cannot check cells with several values."
     else:
         text = texts.get(column.kind, "Text.")
     if column.options_left_out:

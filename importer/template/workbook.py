@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -15,6 +16,8 @@ CUSTOMERS, HELP, LISTS = "Customers", "How to fill in", "Drop-down lists"
 #: The last row of a sheet, counted from 0.
 _LAST_ROW = 1_048_575
 _NARROWEST, _WIDEST = 14, 40
+_WIDTHS = {"email": 28, "mobile": 18, "id": 18, "moment": 20}
+_HELP_WIDTHS = (26, 30, 13, 62, 24)
 _FONT = {"font_name": "Calibri", "font_size": 11}
 _HEAD = _FONT | {"bold": True, "font_color": "#FFFFFF", "valign": "vcenter", "border": 1, "border_color": "#FFFFFF"}
 _COLOURS = {"identifier": "#1F4E79", "preference": "#2E75B6", "mandatory": "#B45309"}
@@ -62,7 +65,9 @@ class _Maker:
             form = text
             if column.is_typed:
                 form = self._book.add_format(_FONT | {"num_format": _FORMATS.get(column.kind, "General")})
-            sheet.set_column(at, at, min(max(len(column.column) + 4, _NARROWEST), _WIDEST), form)
+            width = min(max(len(column.column) + 4, _WIDTHS.get(column.kind, _NARROWEST)), _WIDEST)
+            # Equal neighbours become one element, of which openpyxl formats only the first column.
+            sheet.set_column(at, at, width + at % 2, form)
             head = "preference" if column.preference else "identifier"
             sheet.write_string(0, at, column.column, heads["mandatory" if column.is_mandatory else head])
             note = words.note_of(column, self._about)
@@ -116,15 +121,13 @@ class _Maker:
         )
         head = self._book.add_format(_HEAD | {"bg_color": _COLOURS["identifier"]})
         title = self._book.add_format(_FONT | {"bold": True, "font_size": 16, "font_color": _COLOURS["identifier"]})
-        for at, width in enumerate((26, 30, 12, 62, 24)):
+        for at, width in enumerate(_HELP_WIDTHS):
             sheet.set_column(at, at, width)
         sheet.hide_gridlines(2)
         sheet.write_string(0, 0, words.TITLE, title)
         row = 2
-        for line in words.instructions(self._about):
-            sheet.merge_range(row, 0, row, 4, "", wrap)
-            sheet.write_string(row, 0, line, wrap)
-            sheet.set_row(row, 15.5 * (1 + len(line) // 135))
+        for line in words.instructions(columns, self._about):
+            self._row(row, (line,), wrap)
             row += 1
         row = self._table(row + 1, words.COLUMN_HEADS, [words.row_of(c, self._about) for c in columns], head, cell)
         if left_out:
@@ -141,13 +144,24 @@ class _Maker:
         cell: xlsxwriter.format.Format,
     ) -> int:
         """Write a table of the instructions; return the row below it."""
-        for at, name in enumerate(heads):
-            self._help.write_string(row, at, name, head)
+        for at, name in enumerate((*heads, *[""] * (len(_HELP_WIDTHS) - len(heads)))):
+            self._help.write(row, at, name, head)
         for texts in rows:
             row += 1
-            for at, text in enumerate(texts):
-                self._help.write_string(row, at, writable(text), cell)
+            self._row(row, texts, cell)
         return row + 1
+
+    def _row(self, row: int, texts: Sequence[str], form: xlsxwriter.format.Format) -> None:
+        """Write a row of the instructions, its last text across the rest of the width, in the height that it needs."""
+        height = 1
+        for at, text in enumerate(map(writable, texts)):
+            width = _HELP_WIDTHS[at]
+            if at == len(texts) - 1 < len(_HELP_WIDTHS) - 1:
+                width = sum(_HELP_WIDTHS[at:])
+                self._help.merge_range(row, at, row, len(_HELP_WIDTHS) - 1, "", form)
+            self._help.write_string(row, at, text, form)
+            height = max(height, len(textwrap.wrap(text, width)))
+        self._help.set_row(row, 15.75 * height)
 
     def lists(self, columns: Sequence[TemplateColumn]) -> None:
         text = self._book.add_format(_FONT | {"num_format": "@"})

@@ -34,6 +34,7 @@ from importer.runs.record import source_options
 from importer.settings.options import PACE, Settings
 from importer.system.files import write_whole
 from importer.system.formula_guard import unguard
+from importer.system.late import late
 from importer.system.process import end_with_parent
 from importer.web.fixing.edits import edits_in
 from importer.web.fixing.problem_rows import JudgedAs, ProblemWriter
@@ -277,8 +278,11 @@ def _short(text: str) -> str:
 def carry_out(task: WorkerTask, world: World) -> int:
     """Does the task and returns its exit code. Raises `ImporterError` when it has no result."""
     if task.kind in RESULT_FILES:
-        result = inspect(task, world) if task.kind == "inspect" else checked(task, world)
-        write_whole(Path(task.folder) / RESULT_FILES[task.kind], msgspec.json.encode(result))
+        if task.kind == "template":
+            content: bytes = late("importer.template.template", "make_template")(task.settings, world)[1]
+        else:
+            content = msgspec.json.encode(inspect(task, world) if task.kind == "inspect" else checked(task, world))
+        write_whole(Path(task.folder) / RESULT_FILES[task.kind], content)
         return 0
     if task.kind == "run":
         return run(
