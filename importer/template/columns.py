@@ -104,6 +104,7 @@ def chosen(fields: Sequence[FieldDefinition], names: Iterable[str]) -> tuple[Fie
             raise SettingsError(
                 f"The organisation has no preference “{name}”.",
                 f"Did you mean “{near}”?" if near else "Correct --preference.",
+                on_page="",
             )
         found.append(by_name[spelled])
     return tuple(dict.fromkeys(found))
