@@ -277,8 +277,8 @@ def test_a_name_that_would_not_map_by_itself_is_left_out(name: str) -> None:
 
 def test_names_that_are_one_for_people_have_one_column() -> None:
     """A sheet with both would be refused. So would one of a name and a value, which is read row by row."""
-    columns, left_out = preference_columns([FieldDefinition("Colour"), FieldDefinition("COLOUR ")])
-    assert ([c.column for c in columns], [gone.preference for gone in left_out]) == (["Colour"], ["COLOUR "])
+    columns, left_out = preference_columns([FieldDefinition("Colour"), FieldDefinition("COLOUR")])
+    assert ([c.column for c in columns], [gone.preference for gone in left_out]) == (["Colour"], ["COLOUR"])
     columns, _ = preference_columns([FieldDefinition("Field"), FieldDefinition("Value"), FieldDefinition("Size")])
     assert [c.column for c in columns] == ["Field", "Size"]
 

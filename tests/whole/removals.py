@@ -2576,6 +2576,59 @@ NIGHTLY = (
     ),
 )
 
+#: A workbook that people fill in is right as it is.
+TEMPLATES = (
+    out(
+        "template: the instructions are not read beside data",
+        "workbook_child.choose_sheet",
+        "[name for name in visible if name.strip().lower() not in HELP_SHEETS] or visible",
+        "visible",
+        "test_hidden::test_the_tools_own_instructions_are_not_read_beside_data",
+    ),
+    out(
+        "template: a name that would not map by itself is left out",
+        "template.columns._why_without_column",
+        "not holds(name) or not _maps(name, names)",
+        "False",
+        "test_template::test_a_name_that_would_not_map_by_itself_is_left_out",
+    ),
+    out(
+        "template: one column for names that are one for people",
+        "template.columns._why_without_column",
+        "likeness(name) in taken",
+        "False",
+        "test_template::test_names_that_are_one_for_people_have_one_column",
+    ),
+    out(
+        "template: options that would be changed are not offered",
+        "template.columns._as_it_is",
+        "holds(text) and ... and text not in takes.repaired",
+        "True",
+        "test_template::test_the_options_are_those_that_are_sent_as_they_are",
+    ),
+    out(
+        "template: cells are text",
+        "_Maker.customers",
+        "sheet.set_column(at, at, ..., form)",
+        "sheet.set_column(at, at, ...)",
+        "test_template::test_the_columns_are_text_and_lists",
+    ),
+    out(
+        "template: an existing file is kept",
+        "write_new",
+        "os.O_WRONLY | os.O_CREAT | os.O_EXCL",
+        "os.O_WRONLY | os.O_CREAT | os.O_TRUNC",
+        "test_template::test_a_file_is_never_overwritten",
+    ),
+    out(
+        "template: refused credentials are not covered up by names",
+        "template.template._fields",
+        "not preferences or error.exit_code not in _DISPENSABLE",
+        "not preferences",
+        "test_template::test_without_a_field_list_the_named_columns_are_made",
+    ),
+)
+
 REMOVALS: tuple[Removal, ...] = (
     *RESET,
     *AWAY,
@@ -2605,6 +2658,7 @@ REMOVALS: tuple[Removal, ...] = (
     *SETTINGS,
     *AMPLIFIED,
     *NIGHTLY,
+    *TEMPLATES,
 )
 
 
