@@ -16,9 +16,10 @@ import msgspec
 from importer.capillary.client import Client
 from importer.chunker.batches import Chunker
 from importer.chunker.lanes import Lanes
+from importer.chunker.schedule import Schedule
 from importer.errors import ExitCode, ImporterError, SourceError, Stop
 from importer.journal import Journal, RunProgress, Scribe
-from importer.model import Batch, Customer, Reply, RunSummary, Work
+from importer.model import Customer, Reply, RunSummary, Work
 from importer.normaliser.fixing import Edits
 from importer.reader.survey import survey
 from importer.reconciler.decide import Decision, decide, halved
@@ -167,8 +168,7 @@ async def _send(job: Job, session: Session) -> Sent:
     admission = session.admission(world)
     rules = StopRules(settings.max_errors, settings.canary)
     engine = Engine(
-        lanes,
-        chunker,
+        Schedule(lanes, chunker, settings.concurrency),
         rules,
         deadline_of(settings, world),
         admission.stopping,
@@ -222,13 +222,6 @@ async def send_rows(rows: Feed, inherited: Sequence[Work], stages: Stages) -> Im
             stages.rules.fed(portion.customers)
             yield portion.customers
 
-    def enter(customers: Sequence[Customer]) -> None:
-        for customer in customers:
-            lanes.add(customer)
-
-    def form() -> Batch | None:
-        return chunker.make(lanes, stages.rules.at_most)
-
     async def send(work: Work) -> None:
         work = await settlement.open(work)  # in the journal before it is sent
         if chunker.too_large(work.batch) and not work.doubt:
@@ -243,7 +236,7 @@ async def send_rows(rows: Feed, inherited: Sequence[Work], stages: Stages) -> Im
 
     engine.inherit(inherited)
     await settlement.inherit(inherited)
-    stop = await engine.run(portions(), enter, form, send)
+    stop = await engine.run(portions(), send)
     await settlement.end(stop, engine.waiting)
     return stop
 

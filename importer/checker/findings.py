@@ -11,6 +11,7 @@ import phonenumbers
 
 from importer.capillary.codes import lookup
 from importer.checker.repeats import RepeatCounter, Repeats
+from importer.checker.requests import RequestCounter
 from importer.errors import ExitCode
 from importer.model import FieldDefinition, Problem, Rate
 from importer.normaliser.damage import REPAIRS
@@ -111,8 +112,9 @@ class Gatherer:
     """Gathers findings: `add` each block with its normalised rows (`finish` of the normaliser without a block), then
     `findings`."""
 
-    def __init__(self, mapping: Mapping, *, blank: str = "skip") -> None:
+    def __init__(self, mapping: Mapping, requests: RequestCounter, *, blank: str = "skip") -> None:
         self._mapping = mapping
+        self._requests = requests
         self._blank = blank
         self._sampler = Sampler(mapping)
         self._repeats = RepeatCounter()
@@ -124,8 +126,10 @@ class Gatherer:
         self._names: Counter[str] = Counter()
         self._mobiles: Counter[str] = Counter()
 
-    def add(self, block: RowBlock | None, normalised: Normalised) -> None:
+    def add(self, block: RowBlock | None, normalised: Normalised, links: Sequence[list[int]] = ()) -> None:
+        """`links`: as in `RequestCounter.add`."""
         customers = normalised.customers
+        self._requests.add(customers, links)
         if block is not None:
             self._rows += len(block)
             self._sampler.add(block)
@@ -154,7 +158,7 @@ class Gatherer:
         *,
         source: str,
         sheet: str = "",
-        batch_size: int,
+        has_rows: bool,
         rate: Rate,
         now: datetime.datetime,
         fields: Sequence[FieldDefinition] | None = None,
@@ -162,19 +166,18 @@ class Gatherer:
         refused: str = "",
         proposer: Proposer | None = None,
     ) -> Findings:
-        """Return the findings. `fields`: the organisation's, where they were fetched; `refused`: why a run would refuse
-        the source."""
+        """Return the findings. `has_rows`: the source has any, chosen or not; `fields`: the organisation's, where they
+        were fetched; `refused`: why a run would refuse the source."""
         repeats = self._repeats.count()
         self._repeats.close()
-        # Records of one customer never share a request: the customer with the most sets a minimum.
-        requests = max(-(-self._records // batch_size), repeats.most)
+        requests = self._requests.count()
         seconds = max(0, requests - 1) * rate.unit / rate.count
         countries = _by_region(self._mobiles)
         ends = now.astimezone(datetime.UTC) + datetime.timedelta(seconds=seconds)
         return Findings(
             source=source,
             sheet=sheet,
-            exit_code=ExitCode.SOURCE if refused else self._exit_code(),
+            exit_code=ExitCode.SOURCE if refused or not has_rows else self._exit_code(),
             rows=self._rows,
             sendable_rows=self._rows - self._rejected - self._left_out,
             rejected_rows=self._rejected,
@@ -207,8 +210,6 @@ class Gatherer:
         return found
 
     def _exit_code(self) -> int:
-        if not self._records and not self._left_out:
-            return ExitCode.SOURCE
         return ExitCode.ROWS if self._rejected else ExitCode.OK
 
     def _preference_names(self) -> list[str]:

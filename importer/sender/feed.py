@@ -58,6 +58,18 @@ def skip_codes(selection: Selection, row_numbers: list[int], first: int, closed:
     return codes
 
 
+def linking_rows(selection: Selection, first: int, keep: list[bool]) -> list[bool]:
+    """Which rows are not sent but may link rows that are: not those long before, and none behind the last."""
+    least = selection.skip_rows - REMEMBERED
+    limit = selection.skip_rows + selection.limit if selection.limit else first + len(keep)
+    return [not sent and least <= order < limit for order, sent in enumerate(keep, start=first)]
+
+
+def links_of(block: RowBlock, normaliser: Normaliser) -> list[list[int]]:
+    """The links between identifiers in these rows, which are not sent."""
+    return [keys for keys in map(keys_of, normaliser.known_by(block)) if len(keys) > 1]
+
+
 class SheetFeed:
     """Portions of a source, in the sheet's order. Counts rows on the way.
 
@@ -133,11 +145,7 @@ class SheetFeed:
         if not self._near_open(row_numbers):
             return []
         selection = self._selection
-        least = selection.skip_rows - REMEMBERED
-        limit = selection.skip_rows + selection.limit if selection.limit else first + len(row_numbers)
-        linking = [not sent and least <= order < limit for order, sent in enumerate(keep, start=first)]
-        customers = self._normaliser.known_by(block.only(linking))
-        return [keys for keys in map(keys_of, customers) if len(keys) > 1]
+        return links_of(block.only(linking_rows(selection, first, keep)), self._normaliser)
 
     def _near_open(self, row_numbers: list[int]) -> bool:
         """Whether one of these rows, or one not far behind them, may be sent."""
