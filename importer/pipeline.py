@@ -37,7 +37,7 @@ from importer.runs.report import (
     with_bundle,
     write_reports,
 )
-from importer.runs.sources import fix, opened, source_of
+from importer.runs.sources import fix, opened, source_of, with_sheet
 from importer.runs.stages import (
     chunker_of,
     deadline_of,
@@ -54,16 +54,19 @@ from importer.sender.feed import SheetFeed
 from importer.sender.settlement import Settlement
 from importer.sender.stop_rules import StopRules
 from importer.sender.work import Feed
+from importer.settings.commands import commands_completed, complete
 from importer.settings.options import Settings
 from importer.system.garbage import fewer_collections
 from importer.world import World
 
 
+@commands_completed
 def run(
     path: str, settings: Settings, world: World, *, spooled: bool = False, edits: Edits | None = None
 ) -> RunSummary:
     """Imports a source: reads, sends, reconciles and reports. Raises `ImporterError` where nothing could begin.
     `edits`: what people fixed in its cells."""
+    settings = with_sheet(path, settings, world)
     with target_of(settings, world) as target, opened(path, settings, world) as source:
         mapping = choose_mapping(source, settings)
         fix(source, mapping, settings, edits)
@@ -74,6 +77,7 @@ def run(
                 return _carry_out(job, session)
 
 
+@commands_completed
 def resume(run_id: str | None, settings: Settings, given: Mapping[str, object], world: World) -> RunSummary:
     """Resumes a run: rows with an outcome are not sent again, batches that were in flight are sent as they were."""
     reports = Path(settings.reports_dir)
@@ -81,14 +85,15 @@ def resume(run_id: str | None, settings: Settings, given: Mapping[str, object], 
         known = find(journal, run_id, unfinished=True)
         finished = f"Run {known.record.run_id} is already finished."
         if known.finished:
-            return nothing_left(journal, known, reports, world, finished)
-        with reports_of_copy(journal, known, world, reports), resume_of(journal, known, settings, given, world) as job:
+            return nothing_left(journal, known, settings, world, finished)
+        with reports_of_copy(journal, known, world, settings), resume_of(journal, known, settings, given, world) as job:
             if job.run.finished:
-                return nothing_left(journal, job.run, reports, world, finished)
+                return nothing_left(journal, job.run, settings, world, finished)
             with Session(job.target, job.settings, job.world) as session:
                 return _carry_out(job, session)
 
 
+@commands_completed
 def retry(run_id: str, settings: Settings, given: Mapping[str, object], world: World) -> RunSummary:
     """Begins a new run of the same source with only the rows that failed, are unknown or unprocessed. Without such rows
     there is no new run, and the summary of the old one is returned."""
@@ -96,7 +101,7 @@ def retry(run_id: str, settings: Settings, given: Mapping[str, object], world: W
     with Journal.open(reports, settings.database or None) as journal:
         before = find(journal, run_id)
         if nothing_to_retry(journal, before, overwrite_newer=bool(given.get("overwrite_newer"))):
-            return nothing_left(journal, before, reports, world, f"Run {run_id} has no rows to retry.")
+            return nothing_left(journal, before, settings, world, f"Run {run_id} has no rows to retry.")
         with (
             retry_of(journal, before, settings, given, world) as job,
             Session(job.target, job.settings, job.world) as session,
@@ -104,6 +109,7 @@ def retry(run_id: str, settings: Settings, given: Mapping[str, object], world: W
             return _carry_out(job, session)
 
 
+@commands_completed
 def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool = False) -> RunSummary:
     """Writes the reports again, from the journal and the source; with `bundle` also one for a support ticket."""
     reports = Path(settings.reports_dir)
@@ -112,7 +118,7 @@ def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool
         if known.finished and known.record.spooled and not bundle and not Path(known.record.source).exists():
             return read_summary(reports / known.record.run_id)
         with source_of(journal, known, world, reports) as source:
-            summary = again(journal, known, source, world, reports, show_identifiers=settings.show_identifiers)
+            summary = again(journal, known, source, world, settings)
             return with_bundle(journal, known, source, summary, reports) if bundle else summary
 
 
@@ -133,7 +139,7 @@ def _carry_out(job: Job, session: Session) -> RunSummary:
         observer.end()
     if sent.stop is not None and sent.stop.exit_code in (ExitCode.JOURNAL, ExitCode.BUSY):
         # What happened since can be in the journal of another process only.
-        raise sent.stop
+        raise complete(sent.stop, job.settings, job.run.record.run_id)
     run = job.run_with(sent.progress)
     if not sent.rows_read and sent.stop is None:
         job.journal.finish(run.key, job.world.wall(), ExitCode.SOURCE, True, run.progress)
@@ -141,8 +147,7 @@ def _carry_out(job: Job, session: Session) -> RunSummary:
         raise SourceError(
             f"{job.source.name} has column names but no rows.", "Export it again, with its rows.", code="no_rows"
         )
-    show = job.settings.show_identifiers
-    summary = write_reports(job.journal, run, job.source, sent.stop, job.world, job.reports, show_identifiers=show)
+    summary = write_reports(job.journal, run, job.source, sent.stop, job.world, job.settings)
     job.source.keep(False)
     return summary
 

@@ -203,7 +203,7 @@ ITEM_CODES: dict[str, CodeEntry] = _table(
         "1017",
         "custom field invalid",
         Next.ROW,
-        "Rename the column to a preference of the organisation (importer check --online lists them).",
+        "Rename the column to a preference of the organisation (`check` with --online lists them).",
         "custom_fields",
         _SHEET,
         "Rename the column to a preference of the organisation.",

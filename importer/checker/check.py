@@ -23,9 +23,10 @@ from importer.normaliser.proposals import Proposer
 from importer.reader import Source
 from importer.reader.opening import open_unchanged
 from importer.reader.survey import Survey, surveyed
+from importer.row_block import RowBlock
 from importer.runs.fields import Columns, fitted, not_checked, organisation_fields
 from importer.runs.record import check_resubmit, choose_mapping, source_options
-from importer.runs.sources import fix
+from importer.runs.sources import fix, with_sheet
 from importer.runs.stages import normaliser_of
 from importer.sender.feed import Selection, linking_rows, links_of, skip_codes
 from importer.settings.options import Settings
@@ -42,6 +43,7 @@ def check(
     path: str, settings: Settings, world: World, edits: Edits | None = None, each: Each | None = None
 ) -> Findings:
     """Check a source, as people edited it. Raises `ImporterError` where it cannot be read or mapped."""
+    settings = with_sheet(path, settings, world)
     fields = organisation_fields(settings, world) if settings.online else None
     try:
         with open_unchanged(path, source_options(settings, world.environ)) as source:

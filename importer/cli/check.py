@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from pathlib import Path
 from typing import NoReturn
 
 import click
+import msgspec
 
 from importer.checker.check import check
 from importer.checker.text import findings_text
-from importer.cli.printing import EXIT_CODES, print_data, print_error, print_note
+from importer.cli.printing import EXIT_CODES, print_data, print_error, print_note, settings_are, with_commands
 from importer.cli.shared import (
     config_file,
     config_option,
@@ -36,6 +36,7 @@ from importer.observer import Observer
 from importer.reader.opening import open_unchanged
 from importer.runs.record import source_options
 from importer.runs.spool import spooled
+from importer.settings.commands import command
 from importer.telemetry.progress import Progress
 from importer.world import World
 
@@ -82,14 +83,15 @@ def check_command(
 def _check_settings(given: dict[str, str | None], config: str | None, as_json: bool) -> NoReturn:
     if not (given.get("profile") or os.environ.get("IMPORTER_PROFILE")):
         raise SettingsError("There is nothing to check.", "Name a SOURCE, or pass --profile.")
-    _, mistakes = check_profile(typed(given), os.environ, config_file(config))
+    settings, mistakes = check_profile(typed(given), os.environ, config_file(config))
+    settings_are(settings)
     if as_json:
         print_data(to_json({"mistakes": mistakes}))
     else:
         for mistake in mistakes:
             print_data(f"{mistake}\n")
         if not mistakes:
-            print_data("Settings are valid. `importer doctor` also checks credentials and locations.\n")
+            print_data(with_commands("Settings are valid. `importer doctor` also checks credentials and locations.\n"))
     sys.exit(ExitCode.SETTINGS if mistakes else ExitCode.OK)
 
 
@@ -117,4 +119,5 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
         print_data(text.encode())  # byte for byte as in a file
         return
     write_new(output, text.encode())
-    print_note(f"Wrote {output}. Edit it, then: importer check {shlex.quote(source)} --mapping {shlex.quote(output)}")
+    following = command(msgspec.structs.replace(settings, mapping=output), "check", source)
+    print_note(f"Wrote {output}. Edit it, then: {following}")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from importer._version import __version__
-from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_error, print_note
+from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_error, print_note, settings_are
 from importer.errors import ExitCode, ImporterError, JournalError, SettingsError, internal_error
 from importer.system.garbage import collection_paused
 from importer.system.streams import close_streams, open_streams
@@ -117,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point. Exits with a code of `ExitCode`."""
     os.umask(0o077)
     open_streams()
+    settings_are(None)
     try:
         _main(arguments)
     finally:
@@ -140,7 +141,7 @@ def _main(arguments: Sequence[str] | None) -> NoReturn:
         os._exit(ExitCode.OK)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            advice = "Free some space or repair the disk, then type `importer resume`."
+            advice = "Free some space or repair the disk, then resume with `importer resume`."
             print_error(JournalError(f"The disk failed: {error.strerror}.", advice))
             sys.exit(ExitCode.JOURNAL)
         print_error(internal_error(error, "Report it with the command you typed. `importer resume` resumes a run."))

@@ -10,7 +10,7 @@ from typing import TextIO
 import click
 import msgspec
 
-from importer.cli.printing import EXIT_CODES, print_data
+from importer.cli.printing import EXIT_CODES, print_data, settings_are
 from importer.cli.sending import Sending, open_settings_log
 from importer.cli.shared import config_file, config_option, json_option, quiet_option, table_options, typed
 from importer.errors import SettingsError
@@ -48,6 +48,7 @@ def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool,
     settings, mistakes = check_profile(typed(given), os.environ, file)
     if settings is None:
         settings = read_all(typed(given), os.environ, file).rest()
+    settings_are(settings)
     if mistakes and not (settings.nightly.notices or settings.metrics_file):
         raise SettingsError("\n".join(mistakes))
     json_lines = settings.log_format == "json" or not (settings.log_format or sys.stderr.isatty())

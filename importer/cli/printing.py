@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 import click
 
 from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError
+from importer.system.late import late
 from importer.system.streams import drop_stdout
 from importer.system.text import escaped, visible
 
+if TYPE_CHECKING:
+    from importer.settings.options import Settings
+
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {EXIT_MEANINGS[code]}" for code in ExitCode)
+
+#: The settings of the command that runs; they are loaded by it.
+_known: list[Settings] = []
 
 #: What a full, broken or read-only disk answers.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
@@ -27,9 +35,22 @@ def print_data(text: str | bytes) -> None:
         drop_stdout()
 
 
+def settings_are(settings: Settings | None) -> None:
+    """Commands in the messages of this process are completed with these settings, once they are known."""
+    _known[:] = [] if settings is None else [settings]
+
+
+def with_commands(text: str) -> str:
+    """The text with its commands as they work when pasted."""
+    if not _known:
+        return text
+    done: str = late("importer.settings.commands", "completed")(text, _known[0])
+    return done
+
+
 def print_error(error: ImporterError) -> None:
     """Print an error and its advice on stderr."""
-    print_note(f"importer: {error}")
+    print_note(f"importer: {with_commands(str(error))}")
 
 
 def print_note(text: str) -> None:

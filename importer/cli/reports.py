@@ -13,9 +13,9 @@ from importer.cli.shared import config_option, json_option, quiet_option, settin
 from importer.model import to_json
 from importer.pipeline import report
 from importer.reporter.console import console_text
+from importer.runs.record import typed_of
 from importer.runs.verify import verified_text, verify
 from importer.system.late import late
-from importer.system.text import typed_place
 from importer.world import World
 
 
@@ -57,7 +57,7 @@ def report_command(
     if as_json:
         print_data(to_json(summary))
     elif not quiet:
-        print_data(console_text(summary, typed_place(settings.reports_dir, settings.database)))
+        print_data(console_text(summary, typed_of(summary.run_id, settings)))
     if open_it:
         click.launch(summary.reports.get("summary.html", summary.reports["results.csv"]))
 

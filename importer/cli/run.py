@@ -25,10 +25,12 @@ from importer.errors import EXIT_MEANINGS, SHARED_ENDS, ExitCode, ImporterError,
 from importer.model import RunSummary
 from importer.pipeline import resume, retry, run
 from importer.reporter.console import console_text
+from importer.runs.record import typed_of
 from importer.runs.spool import spooled
 from importer.runs.stages import deadline_of
+from importer.settings.commands import command
 from importer.settings.options import Settings
-from importer.system.text import counted, typed_place
+from importer.system.text import counted
 
 
 @click.command("run", epilog=EXIT_CODES)
@@ -54,26 +56,26 @@ def run_command(sources: tuple[str, ...], config: str | None, as_json: bool, qui
         for number, source in enumerate(files):
             if number and deadline is not None and world.clock() >= deadline.at:
                 worst = worse(worst, ExitCode.TIME)
-                _left(files[number:], ExitCode.TIME)
+                _left(files[number:], ExitCode.TIME, settings)
                 break
             with spooled(source, Path(settings.reports_dir)) as (path, was_spooled):
                 work = measured(settings, world, partial(run, path, settings, world, spooled=was_spooled))
                 code = _end(len(files) > 1, work, show, None if quiet else settings)
             worst = worse(worst, code)
             if world.stopper.asked or code in SHARED_ENDS:
-                _left(files[number + 1 :], code)
+                _left(files[number + 1 :], code, settings)
                 break
     sys.exit(worst)
 
 
-def _left(files: Sequence[str], code: int) -> None:
+def _left(files: Sequence[str], code: int, settings: Settings) -> None:
     """Name the files of a call that were not begun, because of a run that ended with this code."""
     if files:
         names = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
         meaning = EXIT_MEANINGS[ExitCode(code)].partition(";")[0].partition(" (")[0].replace("`", "")
         text = f"{counted(len(files), 'file')} not imported after exit code {int(code)} ({meaning}): {names}."
         first = "" if code in (ExitCode.TIME, ExitCode.INTERRUPTED) else "Fix the cause first. "
-        print_error(ImporterError(text, f"{first}Import them with `importer run`."))
+        print_error(ImporterError(text, f"{first}Import them with `{command(settings, 'run', *files)}`."))
 
 
 @click.command("resume", epilog=EXIT_CODES)
@@ -137,9 +139,8 @@ def _end(
     if show is not None:
         show(summary)
     elif settings is not None:
-        place = typed_place(settings.reports_dir, settings.database)
         if summary.run_id == retry_of:
             print_data(f"Nothing to do: run {retry_of} has no rows to retry.\n")
         else:
-            print_data(console_text(summary, place))
+            print_data(console_text(summary, typed_of(summary.run_id, settings)))
     return summary.exit_code

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from importer.cli.printing import print_data
+from importer.cli.printing import print_data, with_commands
 from importer.cli.shared import config_option, json_option, settings_of, table_options
 from importer.errors import SettingsError
 from importer.model import to_json
@@ -30,7 +30,7 @@ def runs_command(config: str | None, as_json: bool, **given: str | None) -> None
     is the exit code of a run that stopped.
     """
     found = list_runs(settings_of(given, config))
-    print_data(to_json(found) if as_json else runs_text(found))
+    print_data(to_json(found) if as_json else with_commands(runs_text(found)))
 
 
 @click.command("purge")
@@ -59,4 +59,4 @@ def purge_command(older_than: str, unfinished: bool, config: str | None, as_json
             late("importer.web.storage", "forget_uploads")(page, uploads)
 
     purged = purge(settings, seconds, World(os.environ), unfinished=unfinished, forget=forget)
-    print_data(to_json(purged) if as_json else purged_text(purged))
+    print_data(to_json(purged) if as_json else with_commands(purged_text(purged)))

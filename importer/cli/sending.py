@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from importer.cli.printing import print_note
+from importer.cli.printing import print_note, with_commands
 from importer.errors import ExitCode, ImporterError, SettingsError
 from importer.model import RunSummary
 from importer.observer import Observer
@@ -78,7 +78,8 @@ class Sending:
 
     def _end(self, _: int) -> None:
         """End now: the journal has every answer, and the next process continues from it."""
-        self._print("ended", f"Not ended {LATEST:.0f} s after SIGTERM; ending now. Resume with `importer resume`.")
+        text = f"Not ended {LATEST:.0f} s after SIGTERM; ending now. Resume with `importer resume`."
+        self._print("ended", with_commands(text))
         os._exit(ExitCode.INTERRUPTED)
 
     def _print(self, name: str, text: str) -> None:

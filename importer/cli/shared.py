@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from importer.cli.printing import DISK_ERRORS, print_data
+from importer.cli.printing import DISK_ERRORS, print_data, settings_are
 from importer.errors import SettingsError
 from importer.model import to_json
 from importer.settings.loading import load, with_reports
@@ -55,7 +55,9 @@ quiet_option = click.option("--quiet", is_flag=True, help="print no progress and
 
 def settings_of(given: dict[str, Any], config: str | None) -> Settings:
     """The settings of a command. Raises `SettingsError`."""
-    return with_reports(load(typed(given), os.environ, config_file(config)))
+    settings = load(typed(given), os.environ, config_file(config))
+    settings_are(settings)
+    return with_reports(settings)
 
 
 def config_file(config: str | None) -> Path | None:

@@ -46,6 +46,7 @@ from importer.nightly.state import (
 )
 from importer.nightly.text import NoticeFacts, missing_text, notice_body, notice_subject
 from importer.runs.purge import purge
+from importer.settings.commands import completed
 from importer.settings.options import Settings
 from importer.system.clock import local_time, seconds_until
 from importer.telemetry.log import Log
@@ -291,7 +292,8 @@ class NightlyLoad:
             return notified(memory), Step()
         subject = notice_subject(self._settings.profile, notice)
         body = memory.unsent if memory.unsent and is_idle(found) else ""
-        body = body or notice_body(with_state(found, memory.state), self._notice_facts(found, watches))
+        facts = self._notice_facts(found, watches)
+        body = body or completed(notice_body(with_state(found, memory.state), facts), self._settings)
         kind, insecure = NOTICE_KINDS[memory.level], self._settings.insecure
         sent = send(self._nightly.notices, subject, body, self._world.environ, kind, insecure=insecure)
         for failure in sent.failures:

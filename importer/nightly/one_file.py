@@ -26,6 +26,7 @@ from importer.runs.job import is_of_another
 from importer.runs.locks import hold
 from importer.runs.record import identity_of_record
 from importer.runs.target import organisation_in
+from importer.settings.commands import completed
 from importer.settings.options import PACE, Settings
 from importer.telemetry.log_observer import LogObserver
 from importer.world import Proof, World
@@ -131,6 +132,7 @@ class FileLoader:
             f"Too many rows of run {run_id} failed. Check its reports, then run `importer resume {run_id}`, or remove "
             "or replace the file."
         )
+        message = completed(message, self._settings)
         return FileResult(claim.name, "held", int(ExitCode.TOO_MANY_ERRORS), message=message)
 
     def _is_in_inbox(self, claim: Claim) -> bool:

@@ -35,7 +35,7 @@ _REASONS: dict[str, tuple[str, bool, str]] = {
     "errors": (
         "Too many rows failed. The run was stopped.",
         False,
-        "Read its summary.html. Then run `importer resume RUN`, or replace the file in the inbox.",
+        "Read its summary.html, which has the command to resume the run, or replace the file in the inbox.",
     ),
     "disk": ("The disk or the journal failed.", True, f"Make room on the disk. {_DOCTOR}"),
     "unreadable": ("A file could not be read.", False, "Correct the file, then put it into the inbox."),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from importer.capillary.codes import Next, lookup
 from importer.errors import ExitCode
 from importer.model import Cause, CodeCount, RowCounts, RunSummary
-from importer.system.text import counted, typed_place
+from importer.system.files import near
+from importer.system.text import counted, shell
+
+Typed = Callable[[str, str], str]
 
 WIDTH = 80
 #: Further codes, causes and notes are in summary.html only.
@@ -89,39 +90,36 @@ def _all(rows: int) -> str:
     return "the only row was" if rows == 1 else f"all {_rows(rows)} were"
 
 
-def next_steps(summary: RunSummary, place: str | None = None) -> list[tuple[Sequence[str], str]]:
+def _plain(verb: str, word: str) -> str:
+    return shell("importer", verb, word)
+
+
+def next_steps(summary: RunSummary, typed: Typed = _plain) -> list[tuple[Sequence[str], str]]:
     """Return (what to do, the command that does it), most important first. What to do: text, a file's name, text and so
-    on. `place`: the options that lead to the run; None: those that follow from the folder of the reports."""
+    on. `typed`: makes the command from a verb and a run or report."""
     steps: list[tuple[Sequence[str], str]] = []
-    if place is None:
-        place = typed_place(_near(str(Path(next(iter(summary.reports.values()), "reports/run/file")).parent.parent)))
-    base_url = summary.target.base_url
-    target = " --sandbox" if base_url == "sandbox" else f" --base-url {shlex.quote(base_url)}" if base_url else ""
     if summary.exit_code in _RESUMABLE:
-        steps.append((("Resume where it stopped:",), f"importer resume {summary.run_id}{place}"))
+        steps.append((("Resume where it stopped:",), typed("resume", summary.run_id)))
     failed = summary.reports.get("failed.xlsx") or summary.reports.get("failed.csv")
     if failed and summary.rows.failed + summary.rows.rejected:
-        words = ["Fix the rows in ", Path(failed).name, " and import it again with the same options"]
-        if "annotated.xlsx" in summary.reports:
-            words[-1] += " (or fix the highlighted cells in "
-            words += ["annotated.xlsx", " and import that with --resubmit)"]
-        words[-1] += ":"
-        steps.append((words, f"importer run {shlex.quote(_near(failed))}{target}{place}"))
-    retry = f"importer retry {summary.run_id}{place}"
+        steps.append((("Fix the rows in ", Path(failed).name, " and import it again:"), typed("run", near(failed))))
+        if annotated := summary.reports.get("annotated.xlsx"):
+            words = ("Or fix the highlighted cells in ", Path(annotated).name, " and import its open rows:")
+            steps.append((words, typed("run", near(annotated))))
     if summary.rows.unprocessed and summary.exit_code not in _RESUMABLE:
-        steps.append((("Fix the cause, then send the open rows:",), retry))
+        steps.append((("Fix the cause, then send the open rows:",), typed("retry", summary.run_id)))
     elif summary.rows.unknown or any(_again(code) for code in summary.codes):
-        steps.append((("Retry the open rows unchanged:",), retry))
+        steps.append((("Retry the open rows unchanged:",), typed("retry", summary.run_id)))
     return steps
 
 
-def console_text(summary: RunSummary, place: str | None = None) -> str:
+def console_text(summary: RunSummary, typed: Typed = _plain) -> str:
     """Return the summary for a terminal. Lines have at most 80 columns, except for long paths and commands.
 
-    `place`: as in `next_steps`.
+    `typed`: as in `next_steps`.
     """
     sections = [_head(summary), _rows_section(summary)]
-    sections += [_why(summary), _notes(summary), _files(summary), _next(summary, place)]
+    sections += [_why(summary), _notes(summary), _files(summary), _next(summary, typed)]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
@@ -197,14 +195,14 @@ def _files(summary: RunSummary) -> list[str]:
     folder = Path(next(iter(summary.reports.values()))).parent
     names = sorted(summary.reports, key=lambda name: (*FILE_WORDS, name).index(name))
     return [
-        f"Reports in {_near(str(folder))}",
+        f"Reports in {near(str(folder))}",
         *(f"  {name:<15} {FILE_WORDS.get(name, '')}".rstrip() for name in names),
     ]
 
 
-def _next(summary: RunSummary, place: str | None) -> list[str]:
+def _next(summary: RunSummary, typed: Typed) -> list[str]:
     lines: list[str] = []
-    for words, command in next_steps(summary, place):
+    for words, command in next_steps(summary, typed):
         lines += [*_wrap("".join(words), "  "), f"    {command}"]
     return ["Next steps", *lines] if lines else []
 
@@ -235,14 +233,6 @@ def took(summary: RunSummary) -> str:
     retried = summary.requests.retried
     retries = f" ({counted(retried, 'retry', 'retries')})" if retried else ""
     return f"{took}, {requests}{retries}"
-
-
-def _near(path: str) -> str:
-    """Return the shorter of the path and the path relative to the current directory."""
-    try:
-        return min(path, os.path.relpath(path), key=len)
-    except ValueError:  # another drive
-        return path
 
 
 def _wrap(text: str, indent: str = "", following: str | None = None) -> list[str]:

@@ -59,8 +59,14 @@ class _Bar(msgspec.Struct):
     middle: float
 
 
-def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[str, str] | None = None) -> str:
-    """Return the HTML. `timeline`: for the chart. `facts`: name → value, further rows about the sending."""
+def page(
+    summary: RunSummary,
+    timeline: Timeline | None = None,
+    facts: Mapping[str, str] | None = None,
+    steps: Sequence[tuple[Sequence[str], str]] | None = None,
+) -> str:
+    """Return the HTML. `timeline`: for the chart. `facts`: name → value, further rows about the sending. `steps`: as of
+    `next_steps`."""
     outcomes = _status_rows(summary)
     slices = timeline.slices(_MOST_SLICES) if timeline is not None else []
     slices = slices if len(slices) > 1 else []
@@ -75,7 +81,7 @@ def page(summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[s
         bar_label=", ".join(f"{o.name} {o.shown} ({o.share})" for o in outcomes if o.count),
         repairs=repairs_words(summary),
         counted=counted,
-        steps=[(_linked(words), command) for words, command in next_steps(summary)],
+        steps=[(_linked(words), command) for words, command in (next_steps(summary) if steps is None else steps)],
         when=_when(summary),
         slices=_bars(slices),
         slices_most=f"{max((s.succeeded + s.wrong for s in slices), default=0):,}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,15 +19,19 @@ SUMMARY_FILES = ("summary.html", "summary.json")
 
 
 def write_summary(
-    folder: Path, summary: RunSummary, timeline: Timeline | None = None, facts: Mapping[str, str] | None = None
+    folder: Path,
+    summary: RunSummary,
+    timeline: Timeline | None = None,
+    facts: Mapping[str, str] | None = None,
+    steps: Sequence[tuple[Sequence[str], str]] | None = None,
 ) -> None:
     """Write both files, the JSON last: once it exists, every report that it names is complete.
 
-    `timeline`: for the chart. `facts`: name → value, further rows about the sending.
+    `timeline`: for the chart. `facts`: name → value, further rows about the sending. `steps`: as of `next_steps`.
     """
     private_folder(folder)
     # Names and example cells may hold control characters, and people also read these files in a terminal.
-    write_whole(folder / "summary.html", visible(page(summary, timeline, facts)).encode())
+    write_whole(folder / "summary.html", visible(page(summary, timeline, facts, steps)).encode())
     write_whole(folder / "summary.json", escaped(to_json(summary).decode()).encode())
 
 

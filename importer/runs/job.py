@@ -20,6 +20,7 @@ from importer.runs.fields import Columns
 from importer.runs.locks import hold
 from importer.runs.newer import check_newer
 from importer.runs.record import (
+    at_home,
     check_resubmit,
     check_unchanged,
     find,
@@ -31,9 +32,10 @@ from importer.runs.record import (
 )
 from importer.runs.sources import fix_as, opened
 from importer.runs.target import Target, target_of
+from importer.settings.commands import command
 from importer.settings.options import Settings
 from importer.system.clock import stamp
-from importer.system.text import typed_place
+from importer.system.files import near
 from importer.world import Proof, World
 
 
@@ -106,7 +108,7 @@ def resume_of(
 ) -> Iterator[Job]:
     """A run that another process began. It may be finished by the time the lock is free."""
     reports = Path(asked.reports_dir)
-    own = _at_home(settings_of(known, dict(given)), asked)
+    own = at_home(settings_of(known, dict(given)), asked)
     with _opened_again(known, own, world) as source:
         check_unchanged(known, source, own)
         fix_as(journal, known, source)
@@ -114,7 +116,7 @@ def resume_of(
         with hold(journal, reports, before) as held, target_of(own, world) as target, ExitStack() as stack:
             run = find(journal, known.record.run_id)
             if not run.finished and target.organisation != run.record.organisation:
-                _refuse_other_organisation(journal, run, target)
+                _refuse_other_organisation(journal, run, target, own)
                 record = msgspec.structs.replace(run.record, key_name=target.credentials.name)
                 identity = identity_of(source, record.organisation, record.spooled)
                 world = holding(world, stack.enter_context(hold(journal, reports, identity)))
@@ -133,9 +135,9 @@ def retry_of(
     """A new run of the rows that another run left open. `given` must ask again to overwrite newer values: a newer run
     may have begun since the last one."""
     reports = Path(asked.reports_dir)
-    own = _at_home(settings_of(before, {"overwrite_newer": False, **given}), asked)
+    own = at_home(settings_of(before, {"overwrite_newer": False, **given}), asked)
     with opened(before.record.source, own, world) as source, target_of(own, world) as target:
-        _refuse_other_organisation(journal, before, target)
+        _refuse_other_organisation(journal, before, target, own)
         check_unchanged(before, source, own)
         fix_as(journal, before, source)
         identity = identity_of(source, before.record.organisation, before.record.spooled)
@@ -171,8 +173,7 @@ def _opened_again(known: Run, own: Settings, world: World) -> Source:
     try:
         return opened(known.record.source, own, world)
     except JournalError as error:
-        place = typed_place(own.reports_dir, own.database)
-        advice = f"Free space, then resume with `importer resume {known.record.run_id}{place}`."
+        advice = f"Free space, then resume with `{command(own, 'resume', known.record.run_id)}`."
         raise JournalError(error.message, advice, on_page=error.on_page) from error
 
 
@@ -186,26 +187,16 @@ def is_of_another(journal: Journal, run: Run, organisation: tuple[str, str]) -> 
     return answered or any(batch.doubt for batch in journal.open_batches(run.key))
 
 
-def _refuse_other_organisation(journal: Journal, run: Run, target: Target) -> None:
+def _refuse_other_organisation(journal: Journal, run: Run, target: Target, own: Settings) -> None:
     """Raise `SettingsError` where the credentials are not those of the run."""
     if is_of_another(journal, run, target.organisation):
         began = f"Run {run.record.run_id} began with the credentials of {run.record.key_name}"
         raise SettingsError(
             f"{began}; these are of {target.credentials.name}, which may be of another organisation.",
-            f"Set the credentials of {run.record.key_name}, or import the file with `importer run`.",
+            f"Set the credentials of {run.record.key_name}, or import the file with "
+            f"`{command(own, 'run', near(run.record.source))}`.",
             on_page="Ask the administrator of this page to set the credentials of that import, or upload the file.",
         )
-
-
-def _at_home(own: Settings, asked: Settings) -> Settings:
-    """A run's settings, with the folder and journal in which it was found."""
-    return msgspec.structs.replace(
-        own,
-        reports_dir=asked.reports_dir,
-        database=asked.database,
-        show_identifiers=asked.show_identifiers,
-        settings_file=asked.settings_file,
-    )
 
 
 def _closed_before(journal: Journal, run: Run, settings: Settings) -> bytearray | None:

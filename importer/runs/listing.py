@@ -51,15 +51,16 @@ def list_runs(settings: Settings) -> list[RunLine]:
 def runs_text(runs: list[RunLine]) -> str:
     """Return the list as a table for a terminal."""
     if not runs:
-        return "There are no runs yet. Start one with `importer run FILE`.\n"
+        return "There are no runs yet.\n"
     width = max(len(run.run_id) for run in runs)
     lines = [f"{'run':<{width}}  {'state':<16} {'succeeded':>9} {'failed':>7} {'rejected':>8} {'other':>7}"]
     for run in runs:
         other = sum(run.rows[s] for s in ("skipped", "unknown", "unprocessed"))
         counts = f"{run.rows['succeeded']:>9,} {run.rows['failed']:>7,} {run.rows['rejected']:>8,} {other:>7,}"
         lines.append(f"{run.run_id:<{width}}  {_state(run):<16} {counts}")
-    if any(run.resumable for run in runs):
-        lines.append("\nResume an open run with `importer resume RUN`.")
+    newest = next((run.run_id for run in runs if run.resumable), "")
+    if newest:
+        lines.append(f"\nResume the newest open run with `importer resume {newest}`.")
     return "\n".join(lines) + "\n"
 
 

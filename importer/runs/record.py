@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import re
 import secrets
-import shlex
 from collections import abc
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from importer.normaliser.mapping_file import load
 from importer.normaliser.synonyms import field_of
 from importer.reader import Source, SourceOptions
 from importer.runs.spool import FRAME, PIPED, STANDARD_INPUT, copied_word
-from importer.settings.options import PACE, Nightly, Settings
-from importer.system.text import typed_place
+from importer.settings.commands import command, of_report
+from importer.settings.options import PACE, Found, Nightly, Settings
+from importer.system.files import near
 
 _USUAL = Settings()
 
@@ -75,14 +75,7 @@ def _map_command(path: str, settings: Settings) -> str:
     """Return the command that writes a mapping for a source which is opened with these settings."""
     if not path:
         return MAP_COMMAND  # a DataFrame has no file
-    options = (
-        ("--sheet", settings.sheet),
-        ("--encoding", settings.encoding),
-        ("--delimiter", settings.delimiter.replace("\t", "tab")),
-        ("--header-row", str(settings.header_row or "")),
-    )
-    words = [word for option, value in options if value for word in (option, value)]
-    return shlex.join(["importer", "map", path, *words])
+    return command(settings, "map", path)
 
 
 def check_resubmit(source: Source, settings: Settings) -> None:
@@ -148,7 +141,7 @@ def new_record(
         key_name=key_name,
         started_at=at,
         # The locations and recipients of the nightly load are not part of the run; a resume reads its own file.
-        stored_settings=stored(msgspec.structs.replace(settings, nightly=Nightly(), settings_file="")),
+        stored_settings=stored(msgspec.structs.replace(settings, nightly=Nightly(), settings_file="", found=Found())),
         parser=dict(source.settings),
         mapping=msgspec.msgpack.encode(mapping),
         version=__version__,
@@ -167,7 +160,7 @@ def refuse_unfinished(journal: Journal, identity: str, sha256: str, settings: Se
     changed = "" if unfinished.record.source_sha256 == sha256 else ", and the file has changed since"
     raise Busy(
         f"Run {run_id} of this source and target is not finished{changed}.",
-        f"Resume it with `importer resume {run_id}{_place(settings)}`, or start a new run with --restart.",
+        f"Resume it with `{command(settings, 'resume', run_id)}`, or start a new run with --restart.",
         on_page="Resume that import.",
     )
 
@@ -187,7 +180,7 @@ def find(journal: Journal, run_id: str | None, *, unfinished: bool = False) -> R
     runs = [run for run in every if run.progress.purged is None]
     if not runs:
         message = "The rows of every run were purged." if every else "There is no run yet."
-        raise SettingsError(message, "Start one with `importer run FILE`.", on_page="Upload a file.")
+        raise SettingsError(message, "Import a file first.", on_page="Upload a file.")
     return next((run for run in runs if unfinished and not run.finished), runs[0])
 
 
@@ -202,20 +195,43 @@ def mapping_of(run: Run) -> Mapping:
 
 
 def check_unchanged(run: Run, source: Source, settings: Settings = _USUAL) -> None:
-    """Raise `SourceChanged` where the content differs. `settings`: the folder and journal that were typed."""
+    """Raise `SourceChanged` where the content differs. `settings`: those of the command."""
     if source.sha256 != run.record.source_sha256:
+        own = msgspec.structs.replace(at_home(run.record.settings, settings), restart=not run.finished)
+        again = command(own, "run", near(run.record.source), also=("restart",))
         raise SourceChanged(
             f"{source.name} has changed since run {run.record.run_id} began.",
-            "Put the old file back, or import the new one with `importer run`."
+            f"Put the old file back, or import the new one with `{again}`."
             if run.finished
-            else f"Put the old file back and resume with `importer resume {run.record.run_id}{_place(settings)}`, "
-            "or import the new one with --restart.",
+            else f"Put the old file back and resume with `{command(settings, 'resume', run.record.run_id)}`, "
+            f"or import the new one with `{again}`.",
             on_page="Put the old file back, or upload the new one.",
         )
 
 
-def _place(settings: Settings) -> str:
-    return typed_place(settings.reports_dir, settings.database)
+def at_home(own: Settings, asked: Settings) -> Settings:
+    """A run's settings, with the folder and journal in which it was found."""
+    return msgspec.structs.replace(
+        own,
+        reports_dir=asked.reports_dir,
+        database=asked.database,
+        show_identifiers=asked.show_identifiers,
+        settings_file=asked.settings_file,
+        found=asked.found,
+    )
+
+
+def typed_for(own: Settings, asked: Settings) -> abc.Callable[[str, str], str]:
+    """The command of (verb, run or report), as one types it after a command with the settings `asked`. `own`: those of
+    the run."""
+    settings = at_home(own, asked)
+    return lambda verb, word: of_report(settings, word) if verb == "run" else command(settings, verb, word)
+
+
+def typed_of(run_id: str, asked: Settings) -> abc.Callable[[str, str], str]:
+    """The same for a run in the journal of these settings."""
+    with Journal.open(Path(asked.reports_dir), asked.database or None) as journal:
+        return typed_for(find(journal, run_id).record.settings, asked)
 
 
 def forget_spool(journal: Journal, run: Run) -> None:

@@ -14,12 +14,15 @@ from importer.journal import Attempt, Journal, Run
 from importer.model import OVERTAKEN, Outcome, RowCounts, RunSummary, Status, Stretch
 from importer.reader import Source
 from importer.reporter import read_summary, write_files, write_summary
+from importer.reporter.console import next_steps
 from importer.reporter.timeline import Timeline
 from importer.reporter.timings import Timings
-from importer.runs.record import forget_spool, mapping_of
+from importer.runs.record import forget_spool, mapping_of, typed_for
 from importer.runs.sources import forget_copies, has_copy, source_of
 from importer.runs.summary import exit_code_of, summarise
+from importer.settings.commands import completed
 from importer.settings.loading import changed
+from importer.settings.options import Settings
 from importer.system.files import Unwritten
 from importer.system.late import late
 from importer.world import World
@@ -31,18 +34,18 @@ def write_reports(
     source: Source,
     stop: ImporterError | None,
     world: World,
-    folder: Path,
-    *,
-    show_identifiers: bool = False,
+    settings: Settings,
 ) -> RunSummary:
-    """Write the reports of a run that ended or stopped, then store its end. Raises `JournalError`."""
-    at = world.wall()
-    stopped = f"{stop.message} {stop.advice}".strip() if stop is not None else ""
+    """Write the reports of a run that ended or stopped, then store its end. Raises `JournalError`. `settings`: those of
+    the run, where it was found."""
+    at, folder = world.wall(), Path(settings.reports_dir)
+    text = f"{stop.message} {stop.advice}".strip() if stop is not None else ""
+    stopped = completed(text, settings, run.record.run_id)
     stopped_on_page = f"{stop.message} {stop.on_page}".strip() if stop is not None else None
     progress = msgspec.structs.replace(run.progress, stopped=stopped, stopped_on_page=stopped_on_page)
     run = msgspec.structs.replace(run, progress=progress)
     try:
-        summary = _write(journal, run, source, stop, None, at, folder, show_identifiers)
+        summary = _write(journal, run, source, stop, None, at, settings)
     except Unwritten as error:
         # The run stays open: `importer report` would write the files, but only `resume` also ends the run.
         raise Unwritten(
@@ -58,26 +61,26 @@ def write_reports(
     return summary
 
 
-def again(
-    journal: Journal, run: Run, source: Source, world: World, folder: Path, *, show_identifiers: bool = False
-) -> RunSummary:
+def again(journal: Journal, run: Run, source: Source, world: World, settings: Settings) -> RunSummary:
     """Write the reports again, possibly while another process is using the run."""
     if run.finished_at is not None and run.exit_code is not None:
         code = ExitCode(run.exit_code)
-        return _write(journal, run, source, None, code, run.finished_at, folder, show_identifiers)
-    return _write(journal, run, source, None, None, world.wall(), folder, show_identifiers)
+        return _write(journal, run, source, None, code, run.finished_at, settings)
+    return _write(journal, run, source, None, None, world.wall(), settings)
 
 
 @contextmanager
-def reports_of_copy(journal: Journal, run: Run, world: World, folder: Path) -> Iterator[None]:
+def reports_of_copy(journal: Journal, run: Run, world: World, settings: Settings) -> Iterator[None]:
     """Where a run cannot be resumed because its file has changed or is gone, write the reports of what was sent, from
     the copy that a killed process left."""
+    folder = Path(settings.reports_dir)
     try:
         yield
     except (SourceChanged, SourceError):
         if has_copy(run, folder):
             with suppress(ImporterError), source_of(journal, run, world, folder) as source:
-                again(journal, run, source, world, folder, show_identifiers=run.record.settings.show_identifiers)
+                show = run.record.settings.show_identifiers
+                again(journal, run, source, world, msgspec.structs.replace(settings, show_identifiers=show))
                 world.observer.noted(f"The reports of what was sent are in {folder / run.record.run_id}.")
         raise
 
@@ -102,9 +105,10 @@ def nothing_to_retry(journal: Journal, run: Run, *, overwrite_newer: bool) -> bo
     return not any(counts.get(status) for status in (Status.FAILED, Status.UNKNOWN, Status.UNPROCESSED))
 
 
-def nothing_left(journal: Journal, run: Run, folder: Path, world: World, text: str) -> RunSummary:
+def nothing_left(journal: Journal, run: Run, settings: Settings, world: World, text: str) -> RunSummary:
     """Return the summary of a finished run that was to be resumed or retried, with `text` as a note. Deleted reports
     are written again; raises a `Stop` with the run's exit code where the source is gone too."""
+    folder = Path(settings.reports_dir)
     world.observer.noted(text)
     forget_spool(journal, run)
     try:
@@ -114,7 +118,7 @@ def nothing_left(journal: Journal, run: Run, folder: Path, world: World, text: s
             raise
         try:
             with source_of(journal, run, world, folder) as source:
-                before = again(journal, run, source, world, folder)
+                before = again(journal, run, source, world, settings)
         except (SourceError, SourceChanged) as error:
             raise Stop(
                 ExitCode(run.exit_code), f"{text} Its reports were deleted.", error.message, on_page=""
@@ -129,11 +133,10 @@ def _write(
     stop: ImporterError | None,
     exit_code: ExitCode | None,
     at: int,
-    folder: Path,
-    show_identifiers: bool,
+    asked: Settings,
 ) -> RunSummary:
     settings = run.record.settings
-    place = folder / run.record.run_id
+    place = Path(asked.reports_dir) / run.record.run_id
     # Closed here also when the disk is full: no query stays open.
     with closing(journal.stretches(run.key)) as known:
         written = write_files(
@@ -142,11 +145,12 @@ def _write(
             _outcomes_now(journal, run, known),
             mapping_of(run),
             country=settings.country or None,
-            show_identifiers=show_identifiers,
+            show_identifiers=asked.show_identifiers,
         )
     code = exit_code if exit_code is not None else exit_code_of(written.counts, stop)
     summary = summarise(run, written, journal.requests(run.key), source, code, at, place)
-    write_summary(place, summary, written.timeline, _facts(journal, run, source, written.timeline))
+    steps = next_steps(summary, typed_for(settings, asked))
+    write_summary(place, summary, written.timeline, _facts(journal, run, source, written.timeline), steps)
     return summary
 
 

@@ -30,6 +30,25 @@ def opened(path: str | Path, settings: Settings, world: World, sha256: str | Non
     return open_source(path, msgspec.structs.replace(options, sha256=sha256, copies=copies))
 
 
+def with_sheet(path: str, settings: Settings, world: World) -> Settings:
+    """The settings with the sheet that `--resubmit` is about: the only one with the columns of results."""
+    if not settings.resubmit or settings.sheet:
+        return settings
+    try:
+        open_source(path, source_options(settings, world.environ)).close()
+    except SourceError as error:
+        found = []
+        for name in error.sheets:
+            named = msgspec.structs.replace(settings, sheet=name)
+            with (
+                contextlib.suppress(SourceError),
+                open_source(path, source_options(named, world.environ)) as source,
+            ):
+                found += [named] if source.header.status is not None else []
+        return found[0] if len(found) == 1 else settings
+    return settings
+
+
 def _is_private(path: Path, reports: Path) -> bool:
     """Whether it is in a hidden folder of the reports, like the copy of a piped source, an upload or a claim."""
     # RuntimeError: a link that leads in a circle.

@@ -97,7 +97,7 @@ def verify(
             succeeded[row] |= unchanged
     chosen = _chosen(succeeded, run, sample)
     with opened(run.record.source, own, world) as source, target_of(own, world) as target:
-        check_unchanged(run, source)
+        check_unchanged(run, source, settings)
         fix(source, mapping_of(run), own, edits)
         expected = _expected(source, run, own, succeeded, chosen, world)
         world.observer.begin(source.name, 0)

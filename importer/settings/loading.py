@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from importer.errors import SettingsError
-from importer.settings.options import FILE_OPTIONS, NOT_IN_FILES, OPTIONS, Nightly, Option, Settings, schema_of
+from importer.settings.commands import found_texts
+from importer.settings.options import FILE_OPTIONS, NOT_IN_FILES, OPTIONS, Found, Nightly, Option, Settings, schema_of
 from importer.settings.trust import why_not_trusted
 from importer.settings.values import Secret, typed_text
 from importer.system.text import is_utf8
@@ -27,7 +28,7 @@ DEFAULT_FILE = "importer.toml"
 _LOCATIONS = frozenset(
     {
         *("base_url", "mapping", "reports_dir", "database", "output", "profile", "restart"),
-        *("nightly", "log_format", "log_file", "metrics_file", "settings_file"),
+        *("nightly", "log_format", "log_file", "metrics_file", "settings_file", "found"),
     }
 )
 
@@ -65,6 +66,7 @@ class Reading(msgspec.Struct, frozen=True):
     values: dict[str, Any]
     origins: dict[str, Origin]
     mistakes: list[Mistake]
+    found: Found = Found()
 
     def settings(self) -> Settings:
         """Raises `SettingsError` with every mistake, one per line."""
@@ -74,7 +76,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     def rest(self) -> Settings:
         """The settings without the mistakes: enough to notify the recipients."""
-        return _built(self.values)
+        return msgspec.structs.replace(_built(self.values), found=self.found)
 
 
 def load(
@@ -136,6 +138,8 @@ def read_all(given: Mapping[str, str | None], environ: Mapping[str, str], file: 
                 layer[field] = option.read(text)
             except ValueError as error:
                 mistakes.append(Mistake(field, origin, f"{_described(text, error)}."))
+        if where == "command line":
+            texts = found_texts(_built(values))
         if where == "command line" and len(targets := _targets(layer)) > 1:
             names = " and ".join(f"--{_BY_FIELD[field].name}" for field in targets)
             mistakes.append(Mistake(targets[0], None, f"{names} are different targets. Choose one."))
@@ -147,7 +151,18 @@ def read_all(given: Mapping[str, str | None], environ: Mapping[str, str], file: 
             "A burst counts against the rate: choose a smaller one."
         )
         mistakes.append(Mistake("burst", None, text))
-    return Reading(values, origins, mistakes)
+    return Reading(values, origins, mistakes, _found(given, environ, file, texts))
+
+
+def _found(
+    given: Mapping[str, str | None], environ: Mapping[str, str], file: Path | None, texts: dict[str, str]
+) -> Found:
+    """What the next command finds by itself. `texts`: with the profile of this one."""
+    profile = given.get("profile") or ""
+    if profile in ("", environ.get("IMPORTER_PROFILE")):
+        return Found(str(file or ""), "", texts, texts)
+    plain = read_all({}, environ, file).found.texts
+    return Found(str(file or ""), profile, texts, plain)
 
 
 _NIGHTLY_FIELDS = frozenset(Nightly.__struct_fields__)

@@ -67,6 +67,24 @@ class Nightly(msgspec.Struct, frozen=True):
     retention: float = 0.0
 
 
+class Found(msgspec.Struct, frozen=True, eq=False):
+    """What the next command finds without options: the settings of file, profile and environment that are not the
+    defaults, by field and as one types them. `config`, `profile`: what must be typed for it, if anything."""
+
+    config: str = ""
+    profile: str = ""
+    texts: dict[str, str] = {}
+    #: For commands that take no profile.
+    without_profile: dict[str, str] = {}
+
+    def __eq__(self, other: object) -> bool:
+        """Settings are the same wherever they came from."""
+        return isinstance(other, Found)
+
+    def __hash__(self) -> int:
+        return 0
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The settings of a command. Durations are in seconds. The defaults of the options stand here."""
 
@@ -115,6 +133,8 @@ class Settings(msgspec.Struct, frozen=True):
     nightly: Nightly = Nightly()
     #: The file that was found in the current folder; "" where there is none or where it was named.
     settings_file: str = ""
+    #: Not part of a run: it belongs to the folder and environment of this process.
+    found: Found = Found()
 
 
 _USUAL = Settings()

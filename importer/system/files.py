@@ -124,3 +124,11 @@ def deletion_errors(path: Path) -> Iterator[None]:
             f"{path} cannot be deleted: {error.strerror or error}.",
             "Check the permissions of its folder, then try again.",
         ) from error
+
+
+def near(path: str) -> str:
+    """Return the shorter of the path and the path relative to the current directory."""
+    try:
+        return min(path, os.path.relpath(path), key=len)
+    except ValueError:  # another drive
+        return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 
@@ -28,15 +29,10 @@ def percent(part: int, whole: int) -> str:
     return f"{round(share, 1):g} %"
 
 
-def typed_place(reports_dir: str, database: str = "") -> str:
-    """The options, as typed after a command, that find the runs of this folder and journal."""
-    place = "" if reports_dir in ("", "reports") else f" --reports-dir {shlex.quote(reports_dir)}"
-    return place + (f" --database {shlex.quote(database)}" if database else "")
-
-
 #: What moves the cursor of a terminal, colours it, types, or reverses the order of letters: all control characters but
 #: line end and tab, line and paragraph separators, and the characters that override the direction of text.
 CONTROLS = frozenset((*range(9), *range(11, 32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)))
+_UNTYPED = re.compile("([" + "".join(map(re.escape, map(chr, sorted(CONTROLS)))) + "\ud800-\udfff]+)")
 _ESCAPED = {character: f"\\u{character:04x}" for character in CONTROLS}
 _REPLACED = dict.fromkeys(CONTROLS, "�")
 _REMOVED = {**dict.fromkeys(CONTROLS), **dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " ")}
@@ -46,6 +42,25 @@ _SEQUENCES = re.compile(
     "|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)?"
     "|\x1b[ -/]*[0-~]?"
 )
+
+
+def shell(*words: str) -> str:
+    """The words as one types them in a POSIX shell, also those with bytes or signs that a terminal cannot show."""
+    return " ".join([_hidden_parts(word) or shlex.quote(word) for word in words])
+
+
+def _hidden_parts(word: str) -> str:
+    """The quoted word with control characters and bytes that are not UTF-8 as `printf` makes them; "" without such."""
+    if not _UNTYPED.search(word):
+        return ""
+    parts = []
+    for part in _UNTYPED.split(word):
+        if _UNTYPED.fullmatch(part):
+            code = "".join([f"\\{byte:03o}" for byte in os.fsencode(part)])
+            parts.append(f"\"$(printf '{code}')\"")
+        elif part:
+            parts.append(shlex.quote(part))
+    return "".join(parts)
 
 
 def escaped(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -53,7 +54,7 @@ def test_a_run_with_failures_says_what_failed_why_and_what_to_do() -> None:
         assert words in text
     assert "20 rows: customer not found (code 816)" in text
     assert "Check the identifier" in text
-    assert f"    importer run {FOLDER}/failed.xlsx --base-url https://eu.api.capillarytech.com\n" in text
+    assert f"    importer run {FOLDER}/failed.xlsx\n" in text
     assert "    importer retry 20261123-0200-customers-7f3a\n" in text
     assert "The sheet “Notes” is hidden" in text
 
@@ -110,16 +111,16 @@ def test_the_next_command_survives_a_path_with_blanks() -> None:
     )
 
 
-def test_the_next_commands_find_the_run() -> None:
-    """They name the folder of the reports and the journal where these are not the default."""
-    reports = {"failed.csv": "my reports/run 1/failed.csv"}
-    stopped = summary(exit_code=4, rows=SOME_WRONG, reports=reports)
-    assert "importer resume 20261123-0200-customers-7f3a --reports-dir 'my reports'\n" in console_text(stopped)
-    assert ("--base-url https://eu.api.capillarytech.com --reports-dir 'my reports'\n") in console_text(stopped)
-    assert "--reports-dir" not in console_text(summary(exit_code=4, rows=SOME_WRONG, reports=REPORTS))
-    # Where no report could be written, the options that were typed say where the run is.
-    place = " --reports-dir r --database postgresql://h/d"
-    assert f"importer resume 20261123-0200-customers-7f3a{place}\n" in console_text(summary(exit_code=7), place)
+def test_commands_are_made_by_who_knows_the_settings() -> None:
+    """`typed` gets the verb, and the run or the report."""
+
+    def typed(verb: str, word: str) -> str:
+        return f"importer {verb} {Path(word).name} --country IN"
+
+    stopped = summary(exit_code=7, rows=SOME_WRONG, reports={"failed.csv": "my reports/run/failed.csv"})
+    text = console_text(stopped, typed)
+    assert "    importer resume 20261123-0200-customers-7f3a --country IN\n" in text
+    assert "    importer run failed.csv --country IN\n" in text
 
 
 def test_rows_that_a_mistake_of_settings_left_open_are_sent_by_a_retry() -> None:
