@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from importer.model import Cause, CodeCount, RowCounts, RunSummary
 from importer.system.files import near
 from importer.system.text import counted, shell
 
+_COMMAND = re.compile("`importer [^`]+`")
 Typed = Callable[[str, str], str]
 
 WIDTH = 80
@@ -236,11 +238,13 @@ def took(summary: RunSummary) -> str:
 
 
 def _wrap(text: str, indent: str = "", following: str | None = None) -> list[str]:
-    return textwrap.wrap(
-        text,
+    """The lines. A command stays whole, so that it can be pasted."""
+    lines = textwrap.wrap(
+        _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), text),
         WIDTH,
         initial_indent=indent,
         subsequent_indent=indent if following is None else following,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace("\0", " ") for line in lines]

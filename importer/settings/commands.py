@@ -28,8 +28,9 @@ _COMPLETED = OF_A_RUN | {"run", "check", "map", "doctor", "nightly"}
 _PLACES = ("reports_dir", "database")
 #: What one call was asked for, not how its source is imported.
 _ONCE = frozenset(("restart", "resubmit", "overwrite_newer", "output", "online"))
-#: How the file was read and which of its rows. A report is read by its own: UTF-8, its names in the first row.
-_OF_THE_FILE = frozenset(("sheet", "encoding", "delimiter", "header_row", "limit", "skip_rows"))
+#: Which rows of the file, and how a report is read.
+_ROWS = ("limit", "skip_rows")
+_REPORT = {"encoding": "utf-8", "delimiter": ",", "header_row": 1}
 _USUAL = Settings()
 #: In the URL of a database; all before the last @ may belong to it.
 _PASSWORD = re.compile(r"(://[^:/@]*):.*(?=@)")
@@ -62,10 +63,13 @@ def command(
 def of_report(settings: Settings, path: str) -> str:
     """The command that imports a report of a run with the options of the run: `failed.csv` or `failed.xlsx`, which has
     the columns of the source; `annotated.xlsx` is the source itself."""
-    if PurePath(path).name != "annotated.xlsx":
-        return command(settings, "run", path, without=_OF_THE_FILE)
-    again = msgspec.structs.replace(settings, resubmit=True)
-    return command(again, "run", path, without=_OF_THE_FILE - {"sheet", "header_row"}, also=("resubmit",))
+    if PurePath(path).name == "annotated.xlsx":
+        again = msgspec.structs.replace(settings, resubmit=True)
+        return command(again, "run", path, without=(*_ROWS, "encoding", "delimiter"), also=("resubmit",))
+    # What the next command finds by itself is of the source.
+    read = {field: _REPORT[field] for field in _REPORT.keys() & settings.found.texts.keys()}
+    without = (*_ROWS, "sheet", *(_REPORT.keys() - read.keys()))
+    return command(msgspec.structs.replace(settings, **read), "run", path, without=without)
 
 
 def completed(text: str, settings: Settings, run_id: str = "") -> str:
