@@ -85,9 +85,11 @@ def resume(run_id: str | None, settings: Settings, given: Mapping[str, object], 
         known = find(journal, run_id, unfinished=True)
         finished = f"Run {known.record.run_id} is already finished."
         if known.finished:
+            world.observer.noted(finished)
             return nothing_left(journal, known, settings, world, finished)
         with reports_of_copy(journal, known, world, settings), resume_of(journal, known, settings, given, world) as job:
             if job.run.finished:
+                world.observer.noted(finished)
                 return nothing_left(journal, job.run, settings, world, finished)
             with Session(job.target, job.settings, job.world) as session:
                 return _carry_out(job, session)

@@ -109,7 +109,6 @@ def nothing_left(journal: Journal, run: Run, settings: Settings, world: World, t
     """Return the summary of a finished run that was to be resumed or retried, with `text` as a note. Deleted reports
     are written again; raises a `Stop` with the run's exit code where the source is gone too."""
     folder = Path(settings.reports_dir)
-    world.observer.noted(text)
     forget_spool(journal, run)
     try:
         before = read_summary(folder / run.record.run_id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import re
 import runpy
 import shutil
@@ -152,8 +153,9 @@ def printed(sample: str, exit_code: int) -> str:
     """The summary of a sample's run. Run ID, time and number of requests differ from run to run: they are replaced."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "samples", Path(folder) / "samples")
-        words = [sys.executable, "-m", "importer", "run", f"samples/{sample}", "--sandbox", "--rate", "1000/second"]
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        words = [sys.executable, "-m", "importer", "run", f"samples/{sample}", "--sandbox"]
+        environ = {**os.environ, "IMPORTER_RATE": "1000/second"}
+        done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == exit_code, done.stderr
     lines = _RUN_ID.sub(r"20261123-0200-\1-7f3a", done.stdout).splitlines(keepends=True)
     for number, line in enumerate(lines):

@@ -17,7 +17,10 @@ import pytest
 
 from importer.journal import Journal
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.settings.options import OPTIONS, Settings
+from importer.settings.commands import command
+from importer.settings.loading import load
+from importer.settings.options import OPTIONS, Found, Settings
+from importer.system.text import visible
 from tests.support.terminal import Ended, Terminal, table, write_csv
 
 HEADER = ("Mobile", "Email", "Colour")
@@ -182,13 +185,13 @@ def test_reports_are_imported_with_the_settings_of_the_run(desk: Desk, option: s
     printed = commands_in(first.out, (folder / "summary.html").read_text(encoding="utf-8"))
     assert printed and all(f"{run_id}/" in command for command in printed)
     open_rows = codes(folder)
-    for command in printed:
-        again = desk.paste(command)
-        assert again.code == 3, (command, again.err)
+    for pasted in printed:
+        again = desk.paste(pasted)
+        assert again.code == 3, (pasted, again.err)
         newest, found = desk.settings_of_newest(places)
         assert newest != run_id
-        assert comparable(found) == comparable(settings), command
-        assert codes(folder.parent / newest) == open_rows, command
+        assert comparable(found) == comparable(settings), pasted
+        assert codes(folder.parent / newest) == open_rows, pasted
 
 
 @pytest.mark.parametrize("how", ["typed", "profile", "file"])
@@ -245,3 +248,42 @@ def test_map_names_a_check_that_reads_the_file_as_it_did(desk: Desk, option: str
     (command,) = commands_in(mapped.err)
     check = desk.paste(command)
     assert check.code == 3 and "Red" in check.out, check.err
+
+
+def test_resubmit_finds_its_sheet(desk: Desk) -> None:
+    """Without --sheet too: of several sheets, the one with the results of the run. `check` reads the same rows."""
+    desk.source("sheet")
+    words = ("--base-url", desk.sandbox.base_url)
+    assert desk.terminal.type("run", "a sheet.xlsx", "--sheet", "Two's", *words).code == 3
+    run_id, _ = desk.settings_of_newest({})
+    report = desk.folder / "reports" / run_id / "annotated.xlsx"
+    assert desk.terminal.type("check", report).code == 8
+    assert desk.terminal.type("check", report, "--resubmit", "--json").json["sheet"] == "Two's"
+    again = desk.terminal.type("run", report, "--resubmit", "--json", *words)
+    assert (again.code, again.json["source"]["sheets"], again.json["rows"]["skipped"]) == (3, ["Two's"], 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.csv", "it's.csv", "-a.csv", '$(x) `y` "z".csv', "*.csv", "a\tb\x1b[31m.csv", "\udce9.csv"]
+)
+def test_any_name_survives_a_shell(name: str) -> None:
+    """Also signs that a terminal acts on, which are not printed, and bytes that are not UTF-8."""
+    made = command(Settings(country="IN", mapping=name, found=Found()), "check", name)
+    assert visible(made) == made
+    words = words_of(made)
+    assert words[-1] == name or words[1] == name
+    assert f"--mapping={name}" in words or words[words.index("--mapping") + 1] == name
+
+
+def test_a_password_is_not_printed() -> None:
+    """A URL in an option may hold one; the journal's own ways give it to the pasted command."""
+    made = command(Settings(database="postgresql://importer:se@cret@host/db"), "resume", "R")
+    assert made == "importer resume R --database postgresql://importer@host/db"
+
+
+def test_what_the_next_command_finds_by_itself_is_not_repeated() -> None:
+    """In `importer.toml` and the environment; a default is, where they say otherwise."""
+    found = load({}, {"IMPORTER_COUNTRY": "IN", "IMPORTER_BLANK": "clear", "IMPORTER_BATCH_SIZE": "7"})
+    assert command(found, "check", "a.csv") == "importer check a.csv"
+    other = msgspec.structs.replace(found, blank="skip", batch_size=8)
+    assert command(other, "check", "a.csv") == "importer check a.csv --blank skip --batch-size 8"

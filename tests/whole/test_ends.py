@@ -445,6 +445,7 @@ def test_a_retry_of_a_run_without_open_rows_has_nothing_to_do(
     name = terminal.run_folder().name
     ended = terminal.type("retry", name)
     assert (ended.code, ended.out) == (code, f"Nothing to do: run {name} has no rows to retry.\n")
+    assert "no rows to retry" not in ended.err, "said once"
     ended = terminal.type("retry", name, "--json")
     assert (ended.code, ended.json["run_id"], ended.json["exit_code"]) == (code, name, code)
     assert len(terminal.type("runs", "--json").json) == 1
