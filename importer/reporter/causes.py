@@ -1,44 +1,37 @@
 """Root causes: which rows failed together, and what they share that the rows that succeeded do not.
 
-Counted in one pass and in bounded memory. A sentence is made only where the counts prove it (see `traits`). Cells are
-masked in it, because the sentences go to consoles, logs and mails.
+Counted in one pass and in bounded memory. A sentence is made only where the counts prove it (see `traits`), and it
+never shows a cell unless asked to, because the sentences go to consoles, logs and mails.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
+from typing import NamedTuple
 
-import msgspec
 from msgspec import UNSET
 
-from importer.capillary.codes import CodeEntry, Next, lookup
-from importer.masking import masked
-from importer.model import Cause, Status
+from importer.capillary.codes import lookup
+from importer.model import Cause, Outcome, Status
 from importer.normaliser.mapping import Mapping
+from importer.reporter.cause_words import advice_for, reason, retry_helps
 from importer.reporter.rows import ReportBlock
 from importer.reporter.timeline import Timeline
-from importer.reporter.traits import CHANCE, FEWEST, MOST_OF, Finding, Sample, log_chance, some_of, traits_of
+from importer.reporter.traits import CHANCE, FEWEST, MOST_OF, Finding, Key, Tally, Trait, log_chance, some_of, traits_of
 from importer.system.text import counted, percent
 
 #: Groups beyond these are counted as one.
 _MOST_GROUPS = 200
-#: The group of the codes beyond.
-_REST = ("further codes", "")
 #: Neighbouring rows of a group may have so many other rows between two of them.
 _GAP = 3
 _EXAMPLES = 3
-#: So many rows that succeeded are all counted; beyond, one in `_THINNED` is, and the sentences give the number.
-_COUNTED, _THINNED = 100_000, 10
-
-_WHO = {
-    "sheet owner": "the owner of the sheet",
-    "store master data": "the team that maintains the store data",
-    "API team": "the API team",
-}
+#: Different faults within one code that are counted, and those that a sentence lists.
+_MOST_FAULTS, _LISTED_FAULTS = 100, 3
 
 WRONG = frozenset({Status.FAILED, Status.REJECTED, Status.UNKNOWN})
 
@@ -48,6 +41,10 @@ _VERBS = {
     Status.REJECTED: ("was rejected", "were rejected"),
     Status.UNKNOWN: ("is unknown", "are unknown"),
 }
+
+
+#: The end of what a message adds to a meaning; the row's next problem may follow.
+_FAULT_END = re.compile(r"\)(?=; |\Z)")
 
 
 class _Neighbours:
@@ -71,7 +68,7 @@ class _Neighbours:
             return None
         if log_chance(count, length, rows / read) + math.log(read) > math.log(CHANCE):
             return None
-        block = "one unbroken block" if count == length else f"{length:,} rows in total"
+        block = "one unbroken block" if count == last - first + 1 else f"{length:,} rows in total"
         return Finding(f"{some_of(count, rows, 'are')} in rows {first:,} to {last:,} of the sheet ({block}).")
 
     def _keep(self) -> None:
@@ -79,129 +76,183 @@ class _Neighbours:
             self.best = (self._count, self._last - self._first + 1, self._first_row, self._last_row)
 
 
+class _Key(NamedTuple):
+    """What the rows of a group share: the outcome, the code and, where it is known, the problem column."""
+
+    status: Status
+    code: str
+    column: str
+
+
 class _Group:
-    """The rows with one code and, where it is known, one problem column."""
+    """The rows with one key."""
 
     def __init__(self, traits: int) -> None:
         self.rows = 0
-        self.statuses: Counter[Status] = Counter()
         self.examples: list[int] = []
-        self.counts: list[Counter[str]] = [Counter() for _ in range(traits)]
+        self.tallies = [Tally() for _ in range(traits)]
+        self.faults: Counter[str] = Counter()
         self.neighbours = _Neighbours()
 
 
 class CauseFinder:
     """Given every block of a run once, returns the causes, the most rows first."""
 
-    def __init__(
-        self, columns: Sequence[str], mapping: Mapping, *, country: str | None = None, show_identifiers: bool = False
-    ) -> None:
-        self._traits = traits_of(columns, mapping, country, str if show_identifiers else masked)
-        self._groups: dict[tuple[str, str], _Group] = {}
+    def __init__(self, columns: Sequence[str], mapping: Mapping, *, show_identifiers: bool = False) -> None:
+        self._traits = traits_of(columns, mapping, shown=show_identifiers)
+        self._groups: dict[_Key, _Group] = {}
+        self._beyond: Counter[Status] = Counter()
         self._read = 0
-        self._counted = 0
-        self._thinned = False
+        self._good = 0
         self.timeline = Timeline()
 
     def see(self, block: ReportBlock) -> None:
-        wrong: dict[tuple[str, str], list[int]] = {}
+        wrong: dict[_Key, list[int]] = {}
         for n, outcome in block.other.items():
             if outcome.status in WRONG:
-                key = self._key(outcome.code, outcome.columns[0] if outcome.columns else "")
-                wrong.setdefault(key, []).append(n)
-        good = self._good_positions(block)
-        for number, trait in enumerate(self._traits):
-            if not trait.open:
-                continue
-            cells = block.cells[trait.position]
-            trait.count(trait.keys(_picked(cells, good)), trait.good)
-            for key, positions in wrong.items():
-                trait.count(trait.keys(_picked(cells, positions)), self._groups[key].counts[number])
+                wrong.setdefault(_key(outcome), []).append(n)
+        groups = {self._group(key): positions for key, positions in wrong.items()}
+        self._count_traits(block, {group: positions for group, positions in groups.items() if group is not None})
         for key, positions in wrong.items():
-            group = self._groups[key]
+            group = self._group(key)
+            if group is None:
+                self._beyond[key.status] += len(positions)
+                continue
             group.rows += len(positions)
-            group.statuses.update(block.other[n].status for n in positions)
             group.examples += [block.row_numbers[n] for n in positions[: _EXAMPLES - len(group.examples)]]
             for n in positions:
                 group.neighbours.see(self._read + n, block.row_numbers[n])
+                if len(group.faults) <= _MOST_FAULTS:
+                    group.faults[_fault(block.other[n], key)] += 1
         self._read += len(block.row_numbers)
-        self._counted += len(good)
+        self._good += len(block.row_numbers) - len(block.other)
         self.timeline.see(block.stretches)
 
-    def _good_positions(self, block: ReportBlock) -> Sequence[int]:
-        """Return the positions of the rows that succeeded and are counted: all, or a part."""
-        step = 1 if self._counted < _COUNTED else _THINNED
-        self._thinned = self._thinned or step > 1
-        positions = range(0, len(block.row_numbers), step)
-        return [n for n in positions if n not in block.other] if block.other else positions
+    def _count_traits(self, block: ReportBlock, groups: dict[_Group, list[int]]) -> None:
+        """Count the traits of every row of the groups, and of every row that succeeded."""
+        other = list(block.other)
+        any_good = len(other) < len(block.row_numbers)
+        texts: dict[tuple[int, object], Sequence[str]] = {}
+        for number, trait in enumerate(self._traits):
+            if not trait.open or not (any_good or groups):
+                continue
+            place = (trait.position, trait.read)
+            if place not in texts:
+                texts[place] = trait.read(block.cells[trait.position])
+            keys = trait.keys(texts[place])
+            if any_good:
+                trait.count_good(keys, _picked(keys, other))
+            for group, positions in groups.items():
+                rows = (block.row_numbers[n] for n in positions)
+                trait.count_wrong(_picked(keys, positions), rows, group.tallies[number])
 
     def causes(self) -> tuple[Cause, ...]:
         ordered = sorted(self._groups.items(), key=lambda item: (-item[1].rows, item[0]))
-        return tuple(self._cause(code, column, group) for (code, column), group in ordered)
+        return (*(self._cause(key, group) for key, group in ordered), *self._causes_beyond())
 
-    def _key(self, code: str, column: str) -> tuple[str, str]:
-        key = (code, column)
-        if key not in self._groups:
-            if len(self._groups) >= _MOST_GROUPS:
-                key = _REST
-            self._groups.setdefault(key, _Group(len(self._traits)))
-        return key
+    def _group(self, key: _Key) -> _Group | None:
+        """Return the group of these rows, None where there are too many groups."""
+        if key not in self._groups and len(self._groups) < _MOST_GROUPS:
+            self._groups[key] = _Group(len(self._traits))
+        return self._groups.get(key)
 
-    def _cause(self, code: str, column: str, group: _Group) -> Cause:
-        entry = lookup(code)
-        found = self._found(code, group)
-        what = " and ".join(_VERBS[status][group.rows > 1] for status in _VERBS if group.statuses[status])
-        where = f" because of “{column}”" if column else ""
-        rows = f"{counted(group.rows, 'row')} ({percent(group.rows, self._read)})"
-        meaning = "many different reasons" if (code, column) == _REST else entry.meaning
-        text = f"{rows} {what}{where}: {meaning} (code {code})."
-        sent = not group.statuses[Status.REJECTED] or code == "mobile_of_another_country"
-        advice = next(filter(None, (s.for_rows(sent, entry.advice) for s in found)), entry.advice)
-        on_page = next(filter(None, (s.for_rows(sent, entry.on_page, True) for s in found)), entry.on_page)
+    def _cause(self, key: _Key, group: _Group) -> Cause:
+        entry = lookup(key.code)
+        where = f" because of “{key.column}”" if key.column else ""
+        found = self._found(key, group)
+        statements = [statement.text for statement in found]
+        added = [statement.advice for statement in found]
+        advice = advice_for(entry.advice, *added, who=entry.who)
+        on_page = advice_for(entry.on_page, *added, who=entry.who)
         return Cause(
-            " ".join([text, *(statement.text for statement in found)]),
-            " ".join(part for part in (advice, _who(entry, group)) if part),
+            " ".join(
+                [f"{self._rows_words(key.status, group.rows)}{where}{reason(entry)}{_faults(group)}.", *statements]
+            ),
+            advice,
             group.rows,
             tuple(group.examples),
-            UNSET if on_page == advice else " ".join(part for part in (on_page, _who(entry, group)) if part),
+            UNSET if on_page == advice else on_page,
         )
 
-    def _traits_of(self, group: _Group, part: bool = False) -> list[Finding]:
-        """Return what the counts prove of the group, at most one statement per column."""
-        found: dict[int, Finding] = {}
-        words = f"{self._counted:,} sampled rows that succeeded"
-        good = Sample(self._counted, words) if self._thinned else Sample(self._counted)
-        if group.rows >= FEWEST and self._counted >= FEWEST:
-            for trait, counts in zip(self._traits, group.counts, strict=True):
-                if trait.open and counts and trait.position not in found:
-                    statement = trait.state(counts, group.rows, good, part)
-                    if statement is not None:
-                        found[trait.position] = statement
-        return list(found.values())
+    def _causes_beyond(self) -> list[Cause]:
+        """Return the rows of further codes, as one cause for each outcome."""
+        return [
+            Cause(
+                f"{self._rows_words(status, rows)} with many further codes.",
+                f"Filter results.csv for “{status.value}” in _status: _message and _advice are about the row.",
+                rows,
+            )
+            for status, rows in sorted(self._beyond.items())
+        ]
 
-    def _found(self, code: str, group: _Group) -> list[Finding]:
-        """Return the first proven trait, or two of parts of the group, and where or when its rows cluster."""
-        found = self._traits_of(group)[:1]
-        if not found:
-            found = self._traits_of(group, part=True)[:2]
-            found = [msgspec.structs.replace(statement, part=True) for statement in found]
-        when = _window(self.timeline, code, group) if not group.statuses[Status.REJECTED] else None
+    def _rows_words(self, status: Status, rows: int) -> str:
+        return f"{counted(rows, 'row')} ({percent(rows, self._read)}) {_VERBS[status][rows > 1]}"
+
+    def _found(self, key: _Key, group: _Group) -> list[Finding]:
+        """Return what the cells of the group share, and where or when its rows cluster."""
+        found = self._traits_of(key, group)[:1] or self._traits_of(key, group, part=True)[:2]
+        when = _window(self.timeline, key, group.rows) if key.status is not Status.REJECTED else None
         where = group.neighbours.state(group.rows, self._read)
         # Rows are sent in the order of the sheet, so a block of rows is also a time span.
-        temporary = lookup(code).klass in (Next.AGAIN, Next.ALONE) or bool(group.statuses[Status.UNKNOWN])
-        together = (when or where) if temporary else (where or when)
+        together = (when or where) if retry_helps(key.code) else (where or when)
         return [*found, *([together] if together else [])]
 
+    def _traits_of(self, key: _Key, group: _Group, part: bool = False) -> list[Finding]:
+        """Return what the counts prove of the group, at most one statement per column."""
+        found: dict[int, Finding] = {}
+        if group.rows < FEWEST or self._good < FEWEST:
+            return []
+        for trait, tally in zip(self._traits, group.tallies, strict=True):
+            if trait.open and trait.position not in found and _concerns(trait, key):
+                statement = trait.state(tally, group.rows, self._good, part)
+                if statement is not None:
+                    found[trait.position] = statement
+        return list(found.values())
 
-def _picked(cells: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
+
+def _concerns(trait: Trait, key: _Key) -> bool:
+    """A row is rejected for what its problem cell holds: what other cells share is a coincidence."""
+    return key.status is not Status.REJECTED or (trait.column == key.column and not trait.sent_only)
+
+
+def _key(outcome: Outcome) -> _Key:
+    column = outcome.columns[0] if outcome.columns else ""
+    # The first problem of a row is its code's. One of the whole row has no column, but those after it may have.
+    if outcome.status is Status.REJECTED and outcome.message and not outcome.message.startswith(f"“{column}”: "):
+        column = ""
+    return _Key(outcome.status, outcome.code, column)
+
+
+def _fault(outcome: Outcome, key: _Key) -> str:
+    """Return what the message of a rejected row adds to the meaning of its code, "" where it adds nothing."""
+    if key.status is not Status.REJECTED or not key.column:
+        return ""
+    start = f"“{key.column}”: {lookup(key.code).meaning} ("
+    if not outcome.message.startswith(start):
+        return ""
+    end = _FAULT_END.search(outcome.message, len(start))
+    return outcome.message[len(start) : end.start()] if end else ""
+
+
+def _faults(group: _Group) -> str:
+    """Return what the messages of a group's rows add, each with its rows where it is not that of all."""
+    faults = [(fault, rows) for fault, rows in group.faults.most_common(_LISTED_FAULTS) if fault]
+    if not faults or len(group.faults) > _MOST_FAULTS:
+        return ""
+    if faults[0][1] == group.rows:
+        return f": {faults[0][0]}"
+    return ": " + "; ".join(f"{fault} ({counted(rows, 'row')})" for fault, rows in faults)
+
+
+def _picked(cells: Sequence[Key], positions: Sequence[int]) -> Sequence[Key]:
     if len(positions) == len(cells):
         return cells
     return itemgetter(*positions)(cells) if len(positions) > 1 else [cells[n] for n in positions]
 
 
-def _window(timeline: Timeline, code: str, group: _Group) -> Finding | None:
+def _window(timeline: Timeline, key: _Key, rows: int) -> Finding | None:
     """Return the time in which most rows of the group were answered, if few other rows were."""
-    window, rows = timeline.window(code), group.rows
+    window = timeline.window(key.code)
     if window is None or window.all != rows:
         return None
     count, answered = window.count, window.answered
@@ -211,15 +262,11 @@ def _window(timeline: Timeline, code: str, group: _Group) -> Finding | None:
         return None
     if log_chance(count, answered, rows / timeline.answered) + math.log(timeline.answered) > math.log(CHANCE):
         return None
-    first, last = (datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S") for at in (window.first, window.last))
-    verb = "were last tried" if group.statuses[Status.UNKNOWN] else "were answered"
+    moments = [datetime.fromtimestamp(at / 1000, UTC) for at in (window.first, window.last)]
+    days = {moment.date() for moment in (*moments, datetime.fromtimestamp(timeline.latest / 1000, UTC))}
+    first, last = (moment.strftime("%H:%M:%S" if len(days) == 1 else "%d %b, %H:%M:%S") for moment in moments)
+    verb = "were last tried" if key.status is Status.UNKNOWN else "were answered"
     return Finding(
         f"{some_of(count, rows, verb)} between {first} and {last} UTC; "
         f"{counted(answered - count, 'other row was', 'other rows were')} answered in that time."
     )
-
-
-def _who(entry: CodeEntry, group: _Group) -> str:
-    retry = entry.klass in (Next.AGAIN, Next.ALONE) or group.statuses[Status.UNKNOWN] == group.rows
-    helps = f"retrying unchanged {'can' if retry else 'will not'} help."
-    return f"For {_WHO.get(entry.who, entry.who)}; {helps}" if entry.who else helps.capitalize()

@@ -10,6 +10,7 @@ from pathlib import Path
 from importer.capillary.codes import Next, lookup
 from importer.errors import ExitCode
 from importer.model import Cause, CodeCount, RowCounts, RunSummary
+from importer.reporter.cause_words import retry_words
 from importer.system.files import near
 from importer.system.text import counted, shell
 
@@ -161,11 +162,12 @@ def _why(summary: RunSummary) -> list[str]:
     else:
         entries = [(f"{_rows(code.rows)}: {code.meaning} (code {code.code})", code.advice) for code in summary.codes]
         most = _MOST_CODES
+    retry = retry_words(summary)
     lines = ["Causes and fixes"] if entries else []
     for text, advice in entries[:most]:
         lines += _wrap(f"• {text}", "  ", "    ")
         lines += _wrap(f"→ {advice}", "    ", "      ") if advice else []
-    return [*lines, *_more(len(entries) - most)]
+    return [*lines, *_more(len(entries) - most), *(_wrap(retry, "  ") if entries and retry else [])]
 
 
 def _more(count: int) -> list[str]:

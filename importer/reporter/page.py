@@ -12,6 +12,7 @@ import jinja2
 import msgspec
 
 from importer.model import RunSummary
+from importer.reporter.cause_words import codes_without_cause, retry_words
 from importer.reporter.console import FILE_WORDS, STATUS_WORDS, examples, headline, next_steps, repairs_words, took
 from importer.reporter.timeline import Slice, Timeline
 from importer.system.text import counted, percent
@@ -91,6 +92,8 @@ def page(
         achieved=f"{summary.rate.achieved:g}/{summary.rate.configured.partition('/')[2]}",
         facts=facts or {},
         examples=examples,
+        codes=codes_without_cause(summary),
+        retry=retry_words(summary),
         files=[
             (name, quote(name), FILE_WORDS.get(name, ""))
             for name in sorted(summary.reports, key=lambda name: (*FILE_WORDS, name).index(name))

@@ -50,12 +50,11 @@ def write_files(
     outcomes: Iterable[Stretch],
     mapping: Mapping,
     *,
-    country: str | None = None,
     show_identifiers: bool = False,
 ) -> WrittenReports:
     """Write `results.csv` and, for open rows, `failed.csv` or `failed.xlsx`, and `annotated.xlsx`. Bounded memory."""
     private_folder(folder)
-    finder = CauseFinder(source.columns, mapping, country=country, show_identifiers=show_identifiers)
+    finder = CauseFinder(source.columns, mapping, show_identifiers=show_identifiers)
     statuses: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
     omitted = overtaken = 0

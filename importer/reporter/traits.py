@@ -1,6 +1,7 @@
 """Traits: what the cells of one column can share, and the statistics that decide whether a group of rows stands out.
 
-Everything is counted in bounded memory. Pure.
+A trait is read from the cell as the sheet has it. A cell that a trait cannot be read from with certainty, like a date
+among mobiles, has none: no sentence counts it. Everything is counted in bounded memory, and no row is left out. Pure.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from itertools import repeat
 
 import msgspec
 
+from importer.normaliser.damage import is_date
 from importer.normaliser.mapping import Mapping
-from importer.system.text import counted, percent
+from importer.system.text import counted, harmless, percent
 
 #: Fewer rows than these prove nothing.
 FEWEST = 5
@@ -29,187 +33,252 @@ CHANCE = 1e-6
 #: A column with more different values than these has no pattern.
 _MOST_VALUES = 5000
 _PREFIX = 4
+_LONGEST_SHOWN = 60
+
+#: The trait of a blank cell, and of a cell that a trait cannot be read from.
+EMPTY, UNCLEAR = "", "?"
+
+#: Digits with the signs that people write between those of one number.
+_NUMBER = re.compile(r"\+?[\d\s().-]+")
 _NO_DIGIT = re.compile(r"\D+")
+_DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)+")
+_GOOD = "of the rows that succeeded"
 
 
-class Sample(msgspec.Struct, frozen=True):
-    """The rows that succeeded, as far as they were counted. `words`: how a sentence calls them."""
+#: How a cell is counted. `Trait.tidy` gives the trait.
+Key = str | int
 
-    rows: int
-    words: str = "the rows that succeeded"
+
+def _as_it_is(cells: Sequence[str]) -> Sequence[str]:
+    return cells
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A statement about a group, with advice that is better than the code's own.
-
-    `if_sent`: the advice where the rows were sent. `on_page`: the advice for the web page, where it differs. `part`:
-    the statement is about a part of the group; the code's advice is for the other rows.
-    """
+    """A statement about a group, and advice that is added to that of its code."""
 
     text: str
     advice: str = ""
-    if_sent: str = ""
-    on_page: str = ""
-    part: bool = False
 
-    def for_rows(self, sent: bool, others: str, on_page: bool = False) -> str:
-        advice = (sent and self.if_sent) or (on_page and self.on_page) or self.advice
-        return f"{advice} For the other rows: {others}" if advice and self.part else advice
+
+class Tally:
+    """How many of the rows of a group have each trait of a column, and the first row that has it."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Key] = Counter()
+        self.first: dict[Key, int] = {}
+
+
+class _Tidied(msgspec.Struct):
+    """A tally by trait."""
+
+    counts: Counter[str]
+    first: dict[str, int]
 
 
 class Trait(ABC):
-    """A property of the cells of one column that can be counted."""
+    """A property of the cells of one column that can be counted.
 
-    def __init__(self, position: int, column: str, keys: Callable[[Sequence[str]], Sequence[str]]) -> None:
-        self.position, self.column, self.keys = position, column, keys
-        self.good: Counter[str] = Counter()
+    `read`: cells → what the traits of the column are read from. `sent_only`: it explains nothing about rows that were
+    rejected.
+    """
+
+    sent_only = False
+
+    def __init__(self, position: int, column: str, read: Callable[[Sequence[str]], Sequence[str]]) -> None:
+        self.position, self.column, self.read = position, column, read
         self.open = True
+        self._good: Counter[Key] = Counter()
 
-    def count(self, keys: Sequence[str], into: Counter[str]) -> None:
+    def keys(self, texts: Sequence[str]) -> Sequence[Key]:
+        """Return how each cell is counted, from the texts that `read` gave."""
+        return texts
+
+    def tidy(self, key: Key) -> str:
+        """Return the trait of a key. Of a million cells there are few different keys: all that is slow is done here."""
+        return str(key)
+
+    @cached_property
+    def good(self) -> Counter[str]:
+        """Traits of the rows that succeeded, once all are counted."""
+        return self._tidied(self._good)
+
+    def count_good(self, keys: Sequence[Key], others: Sequence[Key]) -> None:
+        """Count all rows of a block, less those that did not succeed."""
+        self._count(keys, self._good)
+        self._good.subtract(others)
+
+    def count_wrong(self, keys: Sequence[Key], row_numbers: Iterable[int], into: Tally) -> None:
+        known = len(into.counts)
+        self._count(keys, into.counts)
+        if len(into.counts) > known:
+            for key, row_number in zip(keys, row_numbers, strict=True):
+                into.first.setdefault(key, row_number)
+
+    def state(self, tally: Tally, rows: int, good: int, part: bool = False) -> Finding | None:
+        """Return the sentence that the tally of `rows` wrong rows proves beside `good` rows that succeeded, None
+        where it proves none. `part`: of a part of the group."""
+        wrong = _Tidied(self._tidied(tally.counts), {})
+        for counted_as, row in tally.first.items():
+            wrong.first.setdefault(self.tidy(counted_as), row)
+        key, count = _most_common(wrong.counts)
+        if key != EMPTY:
+            return self._state(wrong, rows, good, part)
+        if not stands_out(count, rows, self.good[key], good, part):
+            return None
+        return Finding(f"{some_of(count, rows)} an empty cell in “{self.column}”, {unlike(self.good[key], good)}.")
+
+    def _count(self, keys: Sequence[Key], into: Counter[Key]) -> None:
         into.update(keys)
         if len(into) > _MOST_VALUES:
             self.open = False
             into.clear()
 
+    def _tidied(self, counts: Counter[Key]) -> Counter[str]:
+        tidied: Counter[str] = Counter()
+        for key, count in counts.items():
+            tidied[self.tidy(key)] += count
+        return tidied
+
     @abstractmethod
-    def state(self, wrong: Counter[str], rows: int, good: Sample, part: bool = False) -> Finding | None:
-        """Return the sentence that these counts prove, None where they prove none. `part`: of a part of the group."""
-
-    def _unlike(self, key: str, good: Sample) -> str:
-        return unlike(self.good[key], good)
+    def _state(self, wrong: _Tidied, rows: int, good: int, part: bool) -> Finding | None:
+        """Return the sentence where most cells are filled."""
 
 
-class MobileLength(Trait):
-    """The number of digits of a mobile. With `country`, numbers may lack their country code."""
+class _Length(Trait):
+    """The number of digits in the cell."""
 
-    def __init__(self, position: int, column: str, country: str | None) -> None:
-        super().__init__(position, column, lambda cells: [str(len(digits)) for digits in _digits(cells)])
-        self._country = country
+    _words = ""
 
-    def state(self, wrong: Counter[str], rows: int, good: Sample, part: bool = False) -> Finding | None:
-        length, count = wrong.most_common(1)[0]
-        if not _stands_out(count, rows, self.good[length], good, part):
+    def _state(self, wrong: _Tidied, rows: int, good: int, part: bool) -> Finding | None:
+        lengths, good_lengths = _lengths(wrong.counts), _lengths(self.good)
+        length, count = max(lengths.items(), key=_rank)
+        if not stands_out(count, rows, good_lengths[length], good, part):
             return None
-        if length == "0":
-            return Finding(f"{some_of(count, rows)} no digits in “{self.column}”, {self._unlike(length, good)}.")
-        text = f"{some_of(count, rows)} a mobile with {counted(int(length), 'digit')} in “{self.column}”"
-        mobiles = good.rows - self.good["0"]
-        usual, usual_count = max(
-            ((key, count) for key, count in self.good.items() if key != "0"), key=lambda item: item[1], default=("0", 0)
-        )
-        if usual_count < max(FEWEST, MOST_OF * mobiles):
-            return Finding(f"{text}, {self._unlike(length, good)}.")
-        text += f", while {percent(usual_count, mobiles)} of the mobiles in {good.words} have {usual}."
-        missing = int(usual) - int(length)
-        return Finding(text, *self._advice(missing))
+        text = f"{some_of(count, rows)} {self._words}{counted(int(length), 'digit')} in “{self.column}”"
+        filled = good - self.good[EMPTY]
+        usual, usual_count = max(good_lengths.items(), key=_rank, default=("", 0))
+        if usual == length or usual_count < max(FEWEST, MOST_OF * filled):
+            return Finding(f"{text}, {unlike(good_lengths[length], good)}.")
+        text += f", while {percent(usual_count, filled)} of the filled cells {_GOOD} have {usual}."
+        return Finding(text, self._advice(wrong, length, usual))
 
-    def _advice(self, missing: int) -> tuple[str, str, str]:
-        """Return advice for rows that were not sent, for rows that were sent, and for the web page."""
-        on_page = ""
-        if missing == 1:
-            advice = (
-                f"One digit is missing in “{self.column}”, as happens when Excel reads a column as numbers. "
-                "Export the column as text, or add the digit, and import the failed rows again."
-            )
-        elif missing > 1 and self._country:
-            advice = f"{missing} digits are missing in “{self.column}”. Add them and import the failed rows again."
-        elif missing > 1:
-            lacks = f"{missing} digits are missing in “{self.column}”. If they are the country code,"
-            advice = f"{lacks} import the failed rows again with --country, otherwise add them first."
-            on_page = f"{lacks} upload the failed rows again and choose the country, otherwise add them first."
-        else:
-            extra = counted(-missing, "extra digit")
-            advice = f"Remove {extra} from the numbers in “{self.column}” and import the failed rows again."
-        return advice, self._if_sent(missing), on_page
-
-    def _if_sent(self, missing: int) -> str:
-        """A number that was sent is valid in some country: its length alone does not prove that a digit was lost."""
-        if missing == 1:
-            seems = "lack a digit, as happens when Excel reads a column as numbers,"
-        else:
-            seems = f"lack {missing} digits" if missing > 1 else f"have {counted(-missing, 'extra digit')}"
-        return (
-            f"The numbers in “{self.column}” may {seems} or belong to another country or kind of line. "
-            "Compare some with your customer data, correct them and import the failed rows again."
-        )
+    def _advice(self, wrong: _Tidied, length: str, usual: str) -> str:  # noqa: ARG002
+        return ""
 
 
-class IdLength(Trait):
-    """The length of an id: a spreadsheet program that reads it as a number drops its leading zeros."""
+class MobileLength(_Length):
+    """The number of digits of a mobile."""
 
     def __init__(self, position: int, column: str) -> None:
-        super().__init__(position, column, lambda cells: [str(len(cell.strip())) for cell in cells])
+        super().__init__(position, column, _digits)
 
-    def state(self, wrong: Counter[str], rows: int, good: Sample, part: bool = False) -> Finding | None:
-        length, count = wrong.most_common(1)[0]
-        if not _stands_out(count, rows, self.good[length], good, part):
-            return None
-        if length == "0":
-            return Finding(f"{some_of(count, rows)} no value in “{self.column}”, {self._unlike(length, good)}.")
-        text = f"{some_of(count, rows)} an id with {counted(int(length), 'character')} in “{self.column}”"
-        usual, usual_count = self.good.most_common(1)[0]
-        if usual == "0" or usual_count < MOST_OF * good.rows:
-            return Finding(f"{text}, {self._unlike(length, good)}.")
-        text += f", while {percent(usual_count, good.rows)} of {good.words} have {usual}."
-        if int(length) > int(usual):
-            return Finding(text)
-        advice = (
-            f"The ids in “{self.column}” may have lost leading zeros, as happens when Excel reads a column as numbers. "
-            "Export the column as text, or correct the ids, and import the failed rows again."
-        )
-        return Finding(text, advice)
+    def keys(self, texts: Sequence[str]) -> Sequence[Key]:
+        return list(map(len, texts))
+
+    def tidy(self, key: Key) -> str:
+        """One digit is not a number, and an unclear cell has one character."""
+        return EMPTY if key == 0 else UNCLEAR if key == 1 else str(key)
 
 
 class MobilePrefix(Trait):
     """The first digits of a mobile."""
 
     def __init__(self, position: int, column: str) -> None:
-        super().__init__(position, column, lambda cells: [digits[:_PREFIX] for digits in _digits(cells)])
+        super().__init__(position, column, _digits)
 
-    def state(self, wrong: Counter[str], rows: int, good: Sample, part: bool = False) -> Finding | None:
+    def keys(self, texts: Sequence[str]) -> Sequence[Key]:
+        return [digits[:_PREFIX] for digits in texts]
+
+    def _state(self, wrong: _Tidied, rows: int, good: int, part: bool) -> Finding | None:
         found: tuple[str, int] | None = None
         for length in range(1, _PREFIX + 1):
             heads: Counter[str] = Counter()
-            for prefix, count in wrong.items():
-                heads[prefix[:length]] += count
-            prefix, count = heads.most_common(1)[0]
-            same = sum(n for other, n in self.good.items() if other[:length] == prefix)
-            stands_out = len(prefix) == length and _stands_out(count, rows, same, good, part)
-            if stands_out and (not found or count >= found[1]):
-                found = prefix, count
+            for prefix, number in wrong.counts.items():
+                if len(prefix) >= length and prefix != UNCLEAR:
+                    heads[prefix[:length]] += number
+            prefix, number = max(heads.items(), key=_rank, default=("", 0))
+            if stands_out(number, rows, self._same(prefix), good, part) and (not found or number >= found[1]):
+                found = prefix, number
         if found is None:
             return None
-        prefix, count = found
-        same = sum(n for other, n in self.good.items() if other.startswith(prefix))
-        return Finding(
-            f"{some_of(count, rows)} a number in “{self.column}” that begins with {prefix}, {unlike(same, good)}."
+        prefix, number = found
+        text = f"{some_of(number, rows)} a number in “{self.column}” that begins with {prefix}"
+        return Finding(f"{text}, {unlike(self._same(prefix), good)}.")
+
+    def _same(self, prefix: str) -> int:
+        return sum(count for other, count in self.good.items() if other.startswith(prefix))
+
+
+class IdLength(_Length):
+    """The length of an id of digits, and whether it begins with 0: a spreadsheet program that reads it as a number
+    drops its leading zeros."""
+
+    _words, _zero = "an id with ", "0:"
+
+    def __init__(self, position: int, column: str) -> None:
+        super().__init__(position, column, _as_it_is)
+
+    def keys(self, texts: Sequence[str]) -> Sequence[Key]:
+        zero = self._zero
+        return [
+            ((f"{zero}{len(text)}" if text[0] == "0" else len(text)) if text.isdecimal() else text.strip() and UNCLEAR)
+            for text in texts
+        ]
+
+    def _advice(self, wrong: _Tidied, length: str, usual: str) -> str:
+        zeros_lost = self.good[f"{self._zero}{usual}"] and not wrong.counts[f"{self._zero}{length}"]
+        if int(length) > int(usual) or not zeros_lost:
+            return ""
+        return (
+            f"The ids in “{self.column}” may have lost leading zeros, as happens when a spreadsheet program reads a "
+            "column as numbers: compare some with their origin."
         )
 
 
-class CellValue(Trait):
-    """The value of the cell: a store, a preference, the domain of an e-mail."""
+class SameValue(Trait):
+    """The value of the cell: a store, a preference. Shown only if `shown`."""
 
     def __init__(
         self,
         position: int,
         column: str,
-        mask: Callable[[str], str],
-        words: str = "the same value in",
-        keys: Callable[[Sequence[str]], Sequence[str]] = lambda cells: cells,
+        shown: bool,
+        words: str = "the same value",
+        read: Callable[[Sequence[str]], Sequence[str]] = _as_it_is,
     ) -> None:
-        super().__init__(position, column, keys)
-        self._mask, self._words = mask, words
+        super().__init__(position, column, read)
+        self._shown, self._words = shown, words
 
-    def state(self, wrong: Counter[str], rows: int, good: Sample, part: bool = False) -> Finding | None:
-        value, count = wrong.most_common(1)[0]
-        if not _stands_out(count, rows, self.good[value], good, part):
+    def tidy(self, key: Key) -> str:
+        return str(key).strip()
+
+    def _state(self, wrong: _Tidied, rows: int, good: int, part: bool) -> Finding | None:
+        key, count = _most_common(wrong.counts)
+        if not stands_out(count, rows, self.good[key], good, part):
             return None
-        what = f"{self._words} “{self.column}” ({self._mask(value)})" if value else f"no value in “{self.column}”"
-        return Finding(f"{some_of(count, rows)} {what}, {self._unlike(value, good)}.")
+        value = harmless(key)
+        value = f"{value[:_LONGEST_SHOWN]}…" if len(value) > _LONGEST_SHOWN else value
+        which = f" ({value})" if self._shown else f", like row {wrong.first[key]}"
+        return Finding(
+            f"{some_of(count, rows)} {self._words} in “{self.column}”{which}, {unlike(self.good[key], good)}."
+        )
 
 
-def traits_of(columns: Sequence[str], mapping: Mapping, country: str | None, mask: Callable[[str], str]) -> list[Trait]:
-    """Return the traits of the mapped columns, in the order in which they are tried."""
+class SameDomain(SameValue):
+    """The domain of an e-mail."""
+
+    sent_only = True
+
+    def __init__(self, position: int, column: str, shown: bool) -> None:
+        super().__init__(position, column, shown, "an e-mail of the same domain", _after_the_at)
+
+    def tidy(self, key: Key) -> str:
+        tidy = str(key).strip().lower()
+        return tidy if tidy == key == EMPTY or _DOMAIN.fullmatch(tidy) else UNCLEAR
+
+
+def traits_of(columns: Sequence[str], mapping: Mapping, *, shown: bool) -> list[Trait]:
+    """Return the traits of the mapped columns, in the order in which they are tried. `shown`: values may be shown."""
     positions = {column: position for position, column in enumerate(columns)}
     found: dict[str, list[Trait]] = {"mobile": [], "email": [], "store": [], "preference": [], "id": []}
     for use in mapping.columns:
@@ -217,34 +286,67 @@ def traits_of(columns: Sequence[str], mapping: Mapping, country: str | None, mas
         if position is None:
             continue
         if use.field == "mobile":
-            found["mobile"] += [MobileLength(position, use.column, country), MobilePrefix(position, use.column)]
+            found["mobile"] += [MobileLength(position, use.column), MobilePrefix(position, use.column)]
         elif use.field == "email":
-            found["email"].append(CellValue(position, use.column, mask, "an e-mail of the same domain in", _domains))
+            found["email"].append(SameDomain(position, use.column, shown))
         elif use.field in ("external_id", "user_id"):
             found["id"].append(IdLength(position, use.column))
         elif use.field in ("store.code", "store.id"):
-            found["store"].append(CellValue(position, use.column, mask, "the same store in"))
+            found["store"].append(SameValue(position, use.column, shown, "the same store"))
         elif use.field.startswith("preference"):
-            found["preference"].append(CellValue(position, use.column, mask))
+            found["preference"].append(SameValue(position, use.column, shown))
     return [trait for traits in found.values() for trait in traits]
 
 
-def _digits(cells: Sequence[str]) -> list[str]:
-    # Most cells are digits after an optional plus: `isdecimal` is several times faster than the expression.
-    bare = [cell.removeprefix("+") for cell in cells]
-    return [cell if cell.isdecimal() else _NO_DIGIT.sub("", cell) for cell in bare]
+def _digits(cells: Sequence[str]) -> Sequence[str]:
+    # Most cells are digits after an optional plus: these C functions take a third of the time of an expression.
+    bare = list(map(str.lstrip, cells, repeat("+")))
+    if "".join(bare).isdecimal() and bare.count("") == cells.count(""):
+        return bare
+    return [_digits_of(cell) for cell in cells]
 
 
-def _domains(cells: Sequence[str]) -> list[str]:
-    return [cell.rpartition("@")[2].strip().lower() if "@" in cell else "" for cell in cells]
+def _digits_of(cell: str) -> str:
+    text = cell.strip()
+    bare = text.lstrip("+")
+    if bare.isdecimal():
+        return bare
+    if not text:
+        return EMPTY
+    # One point is that of a decimal number, like 919844000000.0.
+    if not _NUMBER.fullmatch(text) or text.count(".") == 1 or is_date(text):
+        return UNCLEAR
+    return _NO_DIGIT.sub("", text) or UNCLEAR
 
 
-def _stands_out(count: int, rows: int, same: int, good: Sample, part: bool) -> bool:
+def _after_the_at(cells: Sequence[str]) -> Sequence[str]:
+    return [cell.partition("@")[2] or (cell.strip() and UNCLEAR) for cell in cells]
+
+
+def _lengths(counts: Counter[str]) -> Counter[str]:
+    """Counts of ids by length."""
+    lengths: Counter[str] = Counter()
+    for key, count in counts.items():
+        if key not in (EMPTY, UNCLEAR):
+            lengths[key.rpartition(":")[2]] += count
+    return lengths
+
+
+def _most_common(counts: Counter[str]) -> tuple[str, int]:
+    return max(((key, count) for key, count in counts.items() if key != UNCLEAR), key=_rank, default=(EMPTY, 0))
+
+
+def _rank(item: tuple[str, int]) -> tuple[int, str]:
+    """The most frequent first. Ties are decided by the key, so that a run always gives the same report."""
+    return item[1], item[0]
+
+
+def stands_out(count: int, rows: int, same: int, good: int, part: bool) -> bool:
     """Whether a trait of `count` of `rows` wrong rows and `same` of the `good` ones is more than a coincidence."""
     most, few, fewest = (_PART_OF, _HARDLY_ANY_OF, 2 * FEWEST) if part else (MOST_OF, _FEW_OF, FEWEST)
-    if count < fewest or count < most * rows or good.rows < FEWEST:
+    if count < fewest or count < most * rows or good < FEWEST:
         return False
-    usual = (same + 1) / (good.rows + 2)
+    usual = (same + 1) / (good + 2)
     return usual <= few and log_chance(count, rows, usual) <= math.log(CHANCE)
 
 
@@ -263,5 +365,5 @@ def some_of(count: int, rows: int, verb: str = "have") -> str:
     return f"All of them {verb}" if count == rows else f"{count:,} of them {verb}"
 
 
-def unlike(same: int, good: Sample) -> str:
-    return f"while {percent(same, good.rows) if same else 'none'} of {good.words} do"
+def unlike(same: int, good: int) -> str:
+    return f"while {percent(same, good) if same else 'none'} {_GOOD} do"

@@ -143,7 +143,6 @@ def _write(
             source,
             _outcomes_now(journal, run, known),
             mapping_of(run),
-            country=settings.country or None,
             show_identifiers=asked.show_identifiers,
         )
     code = exit_code if exit_code is not None else exit_code_of(written.counts, stop)

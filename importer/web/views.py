@@ -203,7 +203,7 @@ def cause_views(t: Texts, causes: Iterable[Cause]) -> list[CauseView]:
     found = []
     for cause in causes:
         key = "report.examples" if cause.rows <= len(cause.example_rows) else "report.examples_such"
-        examples = t(key, rows=", ".join(map(str, cause.example_rows))) if cause.example_rows else ""
+        examples = t.n(key, cause.rows, rows=", ".join(map(str, cause.example_rows))) if cause.example_rows else ""
         found.append(CauseView(_sentence(cause.text), cause.on_page or cause.advice, cause.rows, examples))
     return found
 

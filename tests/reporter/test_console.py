@@ -12,6 +12,8 @@ from importer.capillary.codes import lookup
 from importer.errors import ExitCode
 from importer.model import Cause, CodeCount, RequestCounts, RowCounts, RunSummary
 from importer.reporter import console_text, log_line
+from importer.reporter.cause_words import reason
+from importer.reporter.page import page
 from tests.support.reporting import summary
 
 FOLDER = "reports/20261123-0200-customers-7f3a"
@@ -66,6 +68,34 @@ def test_causes_take_the_place_of_bare_codes() -> None:
     assert "All of them have 11 digits. Example rows: 17, 18." in " ".join(text.split())
     assert "→ Add the digit." in text
     assert "20 rows: customer not found" not in text
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ((("816", 20), ("no_identifier", 1)), "A plain retry will not help these rows."),
+        ((("816", 1),), "A plain retry will not help this row."),
+        (
+            (("816", 20), ("500", 2), ("no_answer", 1)),
+            "can help 3 of these rows (codes 500, no_answer), not the others.",
+        ),
+        ((("500", 2),), None),
+        ((), None),
+    ],
+)
+def test_it_says_once_whether_a_plain_retry_helps(codes: tuple[tuple[str, int], ...], words: str | None) -> None:
+    """On the console and on the page: below the causes, not in each. Where it helps all rows, a next step says so."""
+    causes = tuple(Cause(f"{rows} rows{reason(lookup(name))}.", "Fix it.", rows) for name, rows in codes)
+    found = summary(
+        exit_code=3,
+        rows=RowCounts(read=100, succeeded=70, failed=30),
+        codes=tuple(code(name, rows) for name, rows in codes),
+        causes=causes,
+    )
+    for text in (console_text(found), page(found)):
+        shown = " ".join(text.split())
+        assert shown.count("plain retry") == (words is not None)
+        assert words is None or words in shown
 
 
 @pytest.mark.parametrize("stopped", [4, 5, 6, 7, 10, 130])

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from importer.capillary.codes import lookup
-from importer.model import Cause, Outcome, RowCounts, Status, Stretch
+from importer.model import Cause, CodeCount, Outcome, RowCounts, Status, Stretch
 from importer.reporter import write_summary
+from importer.reporter.cause_words import reason
 from importer.reporter.page import page
 from importer.reporter.summary_files import read_summary
 from importer.reporter.timeline import Timeline
@@ -63,6 +64,18 @@ def test_it_says_what_happened_why_and_what_to_do() -> None:
         "results.csv",
     ):
         assert words in text, words
+
+
+def test_a_code_is_listed_only_where_no_cause_has_it() -> None:
+    """A cause has the code, its meaning and what to do already."""
+    covered, alone = lookup("816"), lookup("no_identifier")
+    codes = tuple(CodeCount(entry.code, entry.meaning, entry.advice, 20) for entry in (covered, alone))
+    cause = Cause(f"20 rows failed{reason(covered)}: more.", covered.advice, 20)
+    text = text_of(page(failed(codes=codes, causes=(cause,))))
+    assert text.count(covered.meaning) == text.count(alone.meaning) == 1
+    assert alone.advice in text
+    assert "Codes" not in text_of(page(failed(codes=codes[:1], causes=(cause,))))
+    assert "Codes" in text_of(page(failed(codes=codes, causes=())))
 
 
 def test_nothing_in_it_is_run_or_fetched() -> None:

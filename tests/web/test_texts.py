@@ -13,9 +13,10 @@ import importer.web
 from importer.capillary.codes import ITEM_CODES, REQUEST_CODES, RUN_CODES, own_codes
 from importer.errors import ExitCode
 from importer.journal.records import RunProgress
+from importer.model import Cause
 from importer.normaliser.codes import ON_PAGE, OWN_CODES
 from importer.web.texts import ENGLISH, Texts
-from importer.web.views import report_notes
+from importer.web.views import cause_views, report_notes
 
 PAGE = Path(importer.web.__file__).parent
 TEMPLATES = sorted((PAGE / "templates").glob("*.j2"))
@@ -177,3 +178,6 @@ def test_singular_and_plural() -> None:
     assert t.n("check.ready", 1) == "1 row is ready"
     assert t.n("check.ready", 1234) == "1,234 rows are ready"
     assert ExitCode.OK == 0
+    causes = [Cause("Wrong.", "Fix it.", rows, example) for rows, example in ((1, (34,)), (2, (3, 4)), (9, (3, 4, 5)))]
+    examples = [view.examples for view in cause_views(t, causes)]
+    assert examples == ["Row 34", "Rows 3, 4", "Example rows: 3, 4, 5"]

@@ -2693,6 +2693,87 @@ TEMPLATES = (
     ),
 )
 
+#: What a cause states is true of the rows that it counts.
+CAUSES = (
+    out(
+        "causes: a date has no number of digits",
+        "traits._digits_of",
+        "not _NUMBER.fullmatch(text) or text.count('.') == 1 or is_date(text)",
+        "False",
+        "test_causes::test_a_cell_that_is_not_a_plain_number_has_no_length",
+    ),
+    out(
+        "causes: a date with points or dashes is a date",
+        "traits._digits_of",
+        "not _NUMBER.fullmatch(text) or text.count('.') == 1 or is_date(text)",
+        "not _NUMBER.fullmatch(text) or text.count('.') == 1",
+        "test_causes::test_a_cell_that_is_not_a_plain_number_has_no_length",
+    ),
+    out(
+        "causes: an address without @ is not empty",
+        "traits._after_the_at",
+        "cell.strip() and UNCLEAR",
+        "EMPTY",
+        "test_causes_oracle::test_each_kind_of_statement_is_made_and_true",
+    ),
+    out(
+        "causes: a domain is counted whatever its case",
+        "SameDomain.tidy",
+        "str(key).strip().lower()",
+        "str(key).strip()",
+        "test_causes_oracle::test_each_kind_of_statement_is_made_and_true",
+    ),
+    out(
+        "causes: every row that succeeded is counted",
+        "CauseFinder._count_traits",
+        "trait.count_good(keys, _picked(keys, other))",
+        "trait.count_good(keys, ())",
+        "test_causes_oracle::test_each_kind_of_statement_is_made_and_true",
+    ),
+    out(
+        "causes: a rejected row is explained by its problem cell",
+        "causes._concerns",
+        "trait.column == key.column and not trait.sent_only",
+        "True",
+        "test_causes::test_a_rejected_row_is_explained_by_its_problem_cell",
+    ),
+    out(
+        "causes: a problem of the whole row has no column",
+        "causes._key",
+        "outcome.status is Status.REJECTED and outcome.message and not outcome.message.startswith(f'“{column}”: ')",
+        "False",
+        "test_causes_oracle::test_each_kind_of_statement_is_made_and_true",
+    ),
+    out(
+        "causes: rows of another outcome are another cause",
+        "causes._key",
+        "_Key(outcome.status, outcome.code, column)",
+        "_Key(Status.FAILED, outcome.code, column)",
+        "test_causes::test_rows_of_one_code_with_another_outcome_are_another_cause",
+    ),
+    out(
+        "causes: a block with blank rows is not unbroken",
+        "_Neighbours.state",
+        "count == last - first + 1",
+        "count == length",
+        "test_causes::test_blank_rows_make_a_block_of_rows_broken",
+    ),
+    out(
+        "causes: zeros are lost only where ids begin with them",
+        "IdLength._advice",
+        "int(length) > int(usual) or not zeros_lost",
+        "False",
+        "test_causes_oracle::test_each_kind_of_statement_is_made_and_true",
+    ),
+    out(
+        "causes: a code is not repeated where a cause has it",
+        "codes_without_cause",
+        "not any(reason(lookup(code.code)) in text for text in texts)",
+        "True",
+        "test_page::test_a_code_is_listed_only_where_no_cause_has_it",
+    ),
+)
+
 REMOVALS: tuple[Removal, ...] = (
     *RESET,
     *AWAY,
@@ -2706,6 +2787,7 @@ REMOVALS: tuple[Removal, ...] = (
     *TERMINATED,
     *NOTHING_LEFT,
     *WEB_PAGE,
+    *CAUSES,
     *MANGLED,
     *BOMB,
     *CREDENTIALS,

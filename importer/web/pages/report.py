@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from importer.model import Status
+from importer.reporter.cause_words import codes_without_cause, retry_words
 from importer.web import views
 from importer.web.journal_view import RunSnapshot
 from importer.web.pages.site import Site, get
@@ -65,7 +66,8 @@ class ReportPage:
             files=files,
             causes=causes[:_MOST_CAUSES],
             more_causes=causes[_MOST_CAUSES:],
-            codes=views.code_views(summary.codes) if summary is not None else [],
+            codes=views.code_views(codes_without_cause(summary)) if summary is not None else [],
+            plain_retry=retry_words(summary) if summary is not None else "",
             details=views.details(t, run, summary, self._site.owner(run)),
             notes=views.report_notes(run.progress, summary.notes) if summary is not None else [],
             resumable=not run.finished,
