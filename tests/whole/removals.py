@@ -1551,7 +1551,7 @@ CONTENT = (
     ),
     out(
         "success: missing or null is unknown",
-        "rule",
+        "reconcile.rule",
         "Verdict.UNATTRIBUTED",
         "Verdict.SUCCEEDED",
         "test_reconcile::test_the_rule",
@@ -1565,7 +1565,7 @@ CONTENT = (
     ),
     out(
         "contradiction: success with a failure's code",
-        "rule",
+        "reconcile.rule",
         "Verdict.SUCCEEDED if sound else Verdict.CONTRADICTION",
         "Verdict.SUCCEEDED",
         "test_trouble::test_a_contradiction_is_asked_again_alone_and_then_unknown",
