@@ -41,6 +41,7 @@ from importer.runs.sources import fix, opened, source_of, with_sheet
 from importer.runs.stages import (
     chunker_of,
     deadline_of,
+    extent_of,
     first_rows,
     normaliser_of,
     open_work,
@@ -132,7 +133,7 @@ def _carry_out(job: Job, session: Session) -> RunSummary:
     observer = job.world.observer
     job.source.keep(True)
     observer.of_run(job.run.record.run_id)
-    observer.begin(job.source.name, job.journal.decided(job.run.key).count(1))
+    observer.begin(extent_of(job))
     try:
         with fewer_collections():
             sent = session.run(_send(job, session))

@@ -70,7 +70,7 @@ def _check(
     # An organisation without defined fields does not restrict the columns.
     columns = fitted(mapping, fields, source, settings) if fields else Columns(mapping)
     findings, found = _check_rows(path, source, columns, settings, world, fields, each)
-    if found.facts != columns.mapping.facts:
+    if msgspec.structs.replace(found.facts, rows=0) != columns.mapping.facts:
         # Few sheets have what only the whole of one shows: the others are read once.
         found = fitted(found, fields, source, settings).mapping if fields else found
         columns = msgspec.structs.replace(columns, mapping=found)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from importer.checker.findings import ColumnFinding, Findings
 from importer.normaliser.mapping import IGNORED, NAME, PREFERENCE, VALUE
-from importer.system.text import counted
+from importer.system.text import counted, duration
 
 WIDTH = 80
 _MOST_PROBLEMS, _MOST_REPAIRS, _MOST_NOTES, _MOST_NAMES = 20, 12, 10, 20
@@ -136,16 +136,6 @@ def _more(findings: Findings) -> str:
 
 def _at_least(seconds: float) -> str:
     return f"{duration(seconds)} or more" if seconds >= 1 else "a moment"
-
-
-def duration(seconds: float) -> str:
-    """Return `6 s`, `12 min` or `2 h 47 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _rows(count: int, examples: Sequence[int], noun: str = "row") -> str:

@@ -10,12 +10,14 @@ QUOTES = {"'": "'", '"': '"', "“": "”“", "„": "“”", "‘": "’", "�
 
 class SheetFacts(msgspec.Struct, frozen=True):
     """`quotes`: columns of which every filled cell is in quotes. `ranges`: preferences that mix ranges
-    like 18-25 with dates. `footers`: rows at the end that are not customers. `notes`: for the user."""
+    like 18-25 with dates. `footers`: rows at the end that are not customers. `notes`: for the user. `rows`: how many
+    the sheet has, 0 where it was not read to its end."""
 
     quotes: tuple[str, ...] = ()
     ranges: tuple[str, ...] = ()
     footers: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    rows: int = 0
 
 
 def opening_quote(cell: str) -> str:

@@ -90,11 +90,13 @@ class Survey:
         self._ranges = _Ranges(mapping)
         self._identifiers = _identifier_columns(mapping)
         self._tail: list[tuple[int, list[str], list[str]]] = []
+        self._rows = 0
         #: The last block is the end of the sheet.
         self.ended = True
 
     def add(self, block: RowBlock) -> None:
         """Raises `SourceError` for what refuses the file."""
+        self._rows += len(block)
         self._second_header.add(block)
         if self._line_breaks is not None:
             self._line_breaks.add(block)
@@ -131,6 +133,7 @@ class Survey:
             self._ranges.mixed(),
             footers,
             tuple(notes),
+            self._rows if self.ended else 0,
         )
         return msgspec.structs.replace(self._mapping, facts=facts)
 

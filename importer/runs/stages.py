@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Pairs
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from importer.chunker.batches import MAX_BYTES, Chunker, batch_of
@@ -12,6 +13,7 @@ from importer.journal.records import OpenBatch
 from importer.model import OVERTAKEN, FieldDefinition, Outcome, Status, Work
 from importer.normaliser.mapping import Mapping
 from importer.normaliser.normaliser import Normaliser
+from importer.observer import Extent
 from importer.runs.job import Job
 from importer.runs.newer import newer_runs
 from importer.sender.feed import Selection, SheetFeed
@@ -51,6 +53,18 @@ def chunker_of(job: Job) -> Chunker:
         taught.max_bytes or MAX_BYTES,
         next_id=job.journal.last_batch_id(job.run.key) + 1,
     )
+
+
+def extent_of(job: Job) -> Extent:
+    """How much there is to do now, for observers."""
+    settings, rate = job.settings, job.settings.rate
+    decided = job.journal.decided(job.run.key)
+    before, rows = job.journal.counts(job.run.key), job.mapping.facts.rows
+    left_out = sum(closed and not known for closed, known in zip_longest(job.left_out or b"", decided, fillvalue=0))
+    to_send = max(rows - max(sum(before.values()), settings.skip_rows) - left_out, 0)
+    if settings.limit:
+        to_send = min(to_send, settings.limit)
+    return Extent(job.source.name, rows, before, to_send, rate.count / rate.unit * chunker_of(job).batch_size)
 
 
 def deadline_of(settings: Settings, world: World) -> Deadline | None:

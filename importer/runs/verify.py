@@ -19,6 +19,7 @@ from importer.journal import Journal, Run
 from importer.journal.edits import edits_of
 from importer.masking import Scrubber, masked, masked_mobile
 from importer.model import MAX_ATTEMPTS, Customer, Status
+from importer.observer import Extent
 from importer.reader import Source
 from importer.runs.asking import admission_of, client_options_of, name_target, pacer_of
 from importer.runs.record import check_unchanged, find, mapping_of, settings_of
@@ -100,13 +101,19 @@ def verify(
         check_unchanged(run, source, settings)
         fix(source, mapping_of(run), own, edits)
         expected = _expected(source, run, own, succeeded, chosen, world)
-        world.observer.begin(source.name, 0)
+        world.observer.begin(_extent(source, expected, own))
         try:
             name_target(target, own, world)
             found = asyncio.run(_ask_all(expected, own, target, world))
         finally:
             world.observer.end()
     return _compared(run, expected, found, reports)
+
+
+def _extent(source: Source, expected: list[_Expected], settings: Settings) -> Extent:
+    """How much there is to ask: a request for each customer."""
+    number, rate = len(expected), settings.rate
+    return Extent(source.name, number, {}, number, rate.count / rate.unit, "customer")
 
 
 def _chosen(succeeded: bytearray, run: Run, sample: int | None) -> set[int] | None:
@@ -164,12 +171,13 @@ async def _ask_all(
         async def work() -> None:
             for number in waiting:
                 found[number] = await _ask(client, admission, expected[number])
-                world.observer.rows_read(1)
+                world.observer.verified(1)
 
         try:
             # One request first: wrong credentials cost one request, not one per connection.
             for number in waiting:
                 found[number] = await _ask(client, admission, expected[number])
+                world.observer.verified(1)
                 break
             async with asyncio.TaskGroup() as group:
                 for _ in range(settings.concurrency):

@@ -23,6 +23,8 @@ from importer.sender.work import Portion
 
 #: Rows read at once: large enough for the columns to be worth it, small enough not to hold up the sending.
 ROWS_AT_ONCE = 2000
+#: Codes of rows that are skipped whatever they contain.
+CHOSEN_CODES = frozenset(("skipped_rows", "over_limit", "not_chosen"))
 
 
 class Selection(msgspec.Struct, frozen=True):

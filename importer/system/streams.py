@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
+
+#: Columns of a terminal that does not say how many it has, and of what is no terminal.
+COLUMNS = 80
 
 
 def open_streams() -> None:
@@ -33,6 +36,14 @@ class _Talk(io.FileIO):
             return super().write(data)
         except OSError:
             return len(data)
+
+
+def columns_of(stream: TextIO) -> int:
+    """Return how many columns the terminal has that the stream writes to."""
+    try:
+        return (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0) or COLUMNS
+    except (OSError, ValueError):
+        return COLUMNS
 
 
 def close_streams() -> None:

@@ -17,6 +17,16 @@ def long(seconds: float) -> str:
     return counted(round(seconds), "second") if seconds < 60 else counted(round(seconds / 60), "minute")
 
 
+def duration(seconds: float) -> str:
+    """Return `6 s`, `12 min` or `2 h 47 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
 def percent(part: int, whole: int) -> str:
     """A share, never rounded to 100 % or to 0 %."""
     if part == whole:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 
 from importer.errors import ExitCode, ImporterError
 from importer.model import Outcome, RowCounts, RunSummary
-from importer.observer import LINE_EVERY, Observer
+from importer.observer import LINE_EVERY, Extent, Observer
 from importer.telemetry.log import Log
+from importer.telemetry.pace import Pace
 
 
 class LogObserver(Observer):
@@ -21,8 +21,7 @@ class LogObserver(Observer):
         self._beside = beside or Observer()
         self._clock = clock
         self._shown_at = 0.0
-        self._read = 0
-        self._counts: Counter[str] = Counter()
+        self._pace = Pace(clock)
         self.paused_seconds = 0.0
 
     def of_target(self, base_url: str, credentials: str, settings_file: str) -> None:
@@ -33,26 +32,42 @@ class LogObserver(Observer):
         self._log = self._whole.bind(run=run_id)
         self._beside.of_run(run_id)
 
-    def begin(self, name: str, rows: int) -> None:
+    def begin(self, extent: Extent) -> None:
         self._shown_at = self._clock()
-        self._read = 0
-        self._counts.clear()
+        self._pace.begin(extent)
         self.paused_seconds = 0.0
-        self._log.info("run begins", file=name, rows_done_before=rows)
-        self._beside.begin(name, rows)
+        self._log.info("run begins", file=extent.name, rows=extent.rows or None, rows_done_before=extent.done)
+        self._beside.begin(extent)
 
     def rows_read(self, rows: int) -> None:
-        self._read += rows
+        self._pace.rows_read(rows)
         self._beside.rows_read(rows)
 
     def decided(self, outcomes: list[Outcome]) -> None:
-        self._counts.update(outcome.status.value for outcome in outcomes)
+        self._pace.decided(outcomes)
         if self._clock() - self._shown_at >= LINE_EVERY:
             self._shown_at = self._clock()
-            self._log.info("rows done", read=self._read, **self._counts)
+            left = self._pace.left()
+            self._log.info(
+                "rows done",
+                done=self._pace.done,
+                rows=self._pace.rows or None,
+                rows_per_minute=round(self._pace.speed() * 60),
+                seconds_left=round(left) if left is not None else None,
+                read=self._pace.read,
+                **self._statuses(),
+            )
         self._beside.decided(outcomes)
 
+    def verified(self, customers: int) -> None:
+        self._pace.verified(customers)
+        self._beside.verified(customers)
+
+    def _statuses(self) -> dict[str, int]:
+        return {status.value: count for status, count in self._pace.counts.items()}
+
     def paused(self, seconds: float, why: str) -> None:
+        self._pace.paused(seconds)
         self.paused_seconds += seconds
         self._log.warning("pause", seconds=round(seconds, 3), why=why)
         self._beside.paused(seconds, why)
@@ -78,5 +93,5 @@ class LogObserver(Observer):
         self._beside.noted(text)
 
     def end(self) -> None:
-        self._log.info("sending ends", **self._counts)
+        self._log.info("sending ends", **self._statuses())
         self._beside.end()

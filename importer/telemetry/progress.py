@@ -2,78 +2,121 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
-from importer.model import Outcome, Status
-from importer.observer import LINE_EVERY, Observer, target_text
+from importer.model import Outcome
+from importer.observer import LINE_EVERY, Extent, Observer, target_text
 from importer.system.late import late
-from importer.system.text import counted, visible
+from importer.system.streams import columns_of
+from importer.system.text import counted, duration, visible
+from importer.telemetry.pace import Pace
+
+#: Seconds between two changes of the bar while nothing happens.
+_TICK = 1.0
+#: Columns of a bar that shows something, and what stands around it: a space and two strokes.
+_BAR, _AROUND = 8, 3
 
 
 class Progress(Observer):
-    """Shows rows done, succeeded and failed, the rate and the time left."""
+    """Shows the rows done of the whole sheet, how many did not succeed, the speed and the time left."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
         self._stream = stream
         self._clock = clock
         self._bar: Any = None
-        self._counts: Counter[Status] = Counter()
-        self._read = self._before = 0
-        self._began = self._shown_at = clock()
-        self._name = ""
+        self._over = threading.Event()
+        self._pace = Pace(clock)
+        self._shown_at = clock()
+        self._extent = Extent("")
 
     def of_target(self, base_url: str, credentials: str, settings_file: str) -> None:
         self._line(target_text(base_url, credentials, settings_file))
 
-    def begin(self, name: str, rows: int) -> None:
-        """`rows`: how many already have their outcome."""
-        self._name = name
-        self._read = 0
-        self._before = rows
-        self._counts.clear()
-        self._began = self._shown_at = self._clock()
+    def begin(self, extent: Extent) -> None:
+        self._extent = extent
+        self._pace.begin(extent)
+        self._shown_at = self._clock()
         if self._stream.isatty():
             self._bar = late("tqdm", "tqdm")(
-                initial=rows,
-                total=rows,
-                unit=" rows",
-                desc=visible(name[:24]),
-                file=self._stream,
-                leave=False,
-                dynamic_ncols=True,
+                file=self._stream, leave=False, bar_format="{desc}", desc=visible(extent.name)
             )
+            self._over.clear()
+            threading.Thread(target=self._tick, args=(self._bar,), name="progress", daemon=True).start()
 
     def rows_read(self, rows: int) -> None:
-        self._read += rows
-        if self._bar is not None:
-            self._bar.total = self._read
-            self._bar.refresh()
+        self._pace.rows_read(rows)
 
     def decided(self, outcomes: list[Outcome]) -> None:
-        self._counts.update(outcome.status for outcome in outcomes)
+        self._pace.decided(outcomes)
+        self._moved()
+
+    def verified(self, customers: int) -> None:
+        self._pace.verified(customers)
+        self._moved()
+
+    def _moved(self) -> None:
         if self._bar is not None:
-            self._bar.set_postfix_str(self._so_far(), refresh=False)
-            self._bar.update(len(outcomes))
+            self._show(self._bar)
         elif self._clock() - self._shown_at >= LINE_EVERY:
             self._shown_at = self._clock()
-            done = self._counts.total()
-            rate = done / max(self._clock() - self._began, 1e-9) * 60
-            line = (
-                f"{self._name}: {counted(self._before + done, 'row')} done ({self._so_far()}), {rate:,.0f} rows/minute"
-            )
-            self._line(line + self._left(done, rate))
+            self._line(f"{self._extent.name}: {next(self._texts())}")
 
-    def _left(self, done: int, rate: float) -> str:
-        left = self._read - self._before - done
-        return f", {left:,} waiting, about {max(left / rate, 1):.0f} min left" if left > 0 and rate > 0 else ""
+    # ------------------------------------------------------------------------------------------------ words
+
+    def _done(self) -> str:
+        done, rows, noun = self._pace.done, self._pace.rows, self._extent.noun
+        return f"{done:,} of {counted(rows, noun)} done" if rows else f"{counted(done, noun)} done"
 
     def _so_far(self) -> str:
-        wrong = sum(self._counts[s] for s in (Status.FAILED, Status.REJECTED, Status.UNKNOWN))
-        return f"{self._counts[Status.SUCCEEDED]:,} succeeded, {wrong:,} not"
+        wrong, succeeded = self._pace.wrong, self._pace.succeeded
+        return f" ({succeeded:,} succeeded, {wrong:,} not)" if succeeded or wrong else ""
+
+    def _left(self) -> list[str]:
+        left = self._pace.left()
+        return [] if left is None or self._pace.done >= self._pace.rows else [f"about {duration(left)} left"]
+
+    def _speed(self) -> list[str]:
+        speed = self._pace.speed() * 60
+        return [f"sending {speed:,.0f} {self._extent.noun}s/min"] if speed >= 1 else []
+
+    def _texts(self) -> Iterator[str]:
+        """What stands beside the bar, the longest first."""
+        done, so_far, left, speed = self._done(), self._so_far(), self._left(), self._speed()
+        yield ", ".join([done + so_far, *left, *speed])
+        yield ", ".join([done + so_far, *left])
+        if self._pace.wrong:
+            yield ", ".join([done, *left, f"{self._pace.wrong:,} not succeeded"])
+        yield ", ".join([done, *left])
+        yield ", ".join([f"{self._pace.done:,}/{self._pace.rows:,}", *left])
+        yield done
+
+    # ------------------------------------------------------------------------------------------------ the bar
+
+    def _tick(self, bar: Any) -> None:
+        while not self._over.wait(_TICK):
+            self._show(bar)
+
+    def _show(self, bar: Any) -> None:
+        columns = columns_of(self._stream)
+        name, rows = visible(self._extent.name), self._pace.rows
+        name = name if len(name) <= 24 else name[:23] + "…"
+        if rows:
+            # Rounded down: 100 % is all of it.
+            head = f"{name} {100 * self._pace.done // rows:3d} %"
+            room = columns - len(head) - _AROUND - _BAR - 1
+        else:
+            head, room = name, columns - len(name) - 2
+        text = next((text for text in self._texts() if len(text) <= room), "")
+        line = f"{_plain(head)} |{{bar}}| {_plain(text)}" if rows else _plain(f"{head} {text}")
+        with bar.get_lock():
+            bar.n, bar.total, bar.ncols, bar.bar_format = self._pace.done, rows or None, columns - 1, line
+            if not self._over.is_set():
+                bar.refresh()
 
     def paused(self, seconds: float, why: str) -> None:
+        self._pace.paused(seconds)
         self._line(f"Pausing {seconds:.0f} s: {why}.")
 
     def noted(self, text: str) -> None:
@@ -89,5 +132,11 @@ class Progress(Observer):
 
     def end(self) -> None:
         if self._bar is not None:
+            self._over.set()
             self._bar.close()
             self._bar = None
+
+
+def _plain(text: str) -> str:
+    """Text that tqdm's format leaves as it is."""
+    return text.replace("{", "{{").replace("}", "}}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from typing import Literal
 
 from importer.web.child import Child
@@ -30,7 +29,6 @@ class LiveRun:
         #: The run is in the journal, or never will be.
         self.known = asyncio.Event()
         self.over = asyncio.Event()
-        self._marks: deque[tuple[float, int]] = deque(maxlen=240)
 
     @property
     def run_id(self) -> str:
@@ -47,20 +45,9 @@ class LiveRun:
         """Seconds until the run sends again."""
         return max(self.paused_until - time.monotonic(), 0.0)
 
-    def rate(self) -> float:
-        """Rows per second over the last minute."""
-        now = time.monotonic()
-        while len(self._marks) > 2 and self._marks[0][0] < now - 60:
-            self._marks.popleft()
-        if len(self._marks) < 2:
-            return 0.0
-        (first, before), (_, done) = self._marks[0], self._marks[-1]
-        return (done - before) / max(now - first, 0.5)
-
     def receive(self, message: Message) -> None:
         if isinstance(message, RowsCounted):
             self.counted = message
-            self._marks.append((time.monotonic(), sum(message.statuses.values())))
         elif isinstance(message, Paused):
             self.paused_until = time.monotonic() + message.seconds
             self.paused_why = message.why
@@ -75,4 +62,3 @@ class LiveRun:
         self.before = before
         self.counted = RowsCounted(0, {}, {})
         self.paused_until = 0.0
-        self._marks.clear()

@@ -40,11 +40,15 @@ class Begun(msgspec.Struct, frozen=True, tag="begun"):
 
 
 class RowsCounted(msgspec.Struct, frozen=True, tag="counted"):
-    """Rows since this process took over the run. `codes`: of rows that did not succeed."""
+    """Rows since this process took over the run. `codes`: of rows that did not succeed. `rows`: of the whole sheet, 0
+    while that is not known. `speed`: rows sent in a second. `left`: seconds, None while that is not known."""
 
     read: int
     statuses: dict[str, int]
     codes: dict[str, int]
+    rows: int = 0
+    speed: float = 0.0
+    left: float | None = None
 
 
 class Paused(msgspec.Struct, frozen=True, tag="paused"):

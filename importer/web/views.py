@@ -11,7 +11,6 @@ import msgspec
 
 from importer.capillary.codes import lookup
 from importer.checker.findings import Findings
-from importer.checker.text import duration
 from importer.errors import ExitCode
 from importer.journal import Run
 from importer.journal.records import RunProgress
@@ -20,11 +19,11 @@ from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, Mapping, misspe
 from importer.normaliser.organisation import FieldFinding, compare_fields, spelled, unknown_in
 from importer.reporter.console import FILE_WORDS, headline, took
 from importer.system.clock import stamp
-from importer.system.text import percent
+from importer.system.text import duration, percent
 from importer.web.forms import separator_word
 from importer.web.journal_view import Counts, RunSnapshot, total
 from importer.web.live_run import LiveRun
-from importer.web.messages import Checked, Example, Inspection, example_key
+from importer.web.messages import Checked, Example, Inspection, RowsCounted, example_key
 from importer.web.texts import Texts
 
 #: The files of a run, most useful first.
@@ -148,12 +147,14 @@ def live_view(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, rows: int, 
     """`rows`: rows that the check counted, 0 if it did not."""
     counts = live.counts if live is not None else snapshot.counts
     done = total(counts)
+    counted = live.counted if live is not None else RowsCounted(0, {}, {})
+    rows = counted.rows or rows
     whole = max(rows, done) if rows else 0
-    rate = live.rate() if live is not None else 0.0
+    rate = counted.speed
     state = state_of(snapshot, live, wanted)
     left = ""
     if whole and state == "running":
-        left = t("run.left", time=duration((whole - done) / rate)) if rate > 0 else t("run.left_unknown")
+        left = t("run.left", time=duration(counted.left)) if counted.left is not None else t("run.left_unknown")
     return LiveView(
         state=state,
         percent=int(100 * done / whole) if whole else None,

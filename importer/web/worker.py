@@ -10,6 +10,7 @@ import csv
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping, fit, ske
 from importer.normaliser.mapping_file import load
 from importer.normaliser.normaliser import Normalised
 from importer.normaliser.samples import Sampler
-from importer.observer import Observer
+from importer.observer import Extent, Observer
 from importer.pipeline import resume, retry, run
 from importer.reader import open_source
 from importer.row_block import Cells, RowBlock
@@ -36,6 +37,7 @@ from importer.system.files import write_whole
 from importer.system.formula_guard import unguard
 from importer.system.late import late
 from importer.system.process import end_with_parent
+from importer.telemetry.pace import Pace
 from importer.web.fixing.edits import edits_in
 from importer.web.fixing.problem_rows import JudgedAs, ProblemWriter
 from importer.web.messages import (
@@ -63,6 +65,8 @@ _EXAMPLES = 3
 _LONGEST_EXAMPLE = 80
 #: Seconds between two counts.
 _COUNT_EVERY = 0.25
+#: Seconds until the same counts are sent again, with the time left as it is then.
+_COUNT_AGAIN = 2.0
 
 
 class Pipe:
@@ -87,29 +91,32 @@ class PipeObserver(Observer):
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
         self._lock = threading.Lock()
-        self._read = 0
-        self._statuses: Counter[str] = Counter()
+        self._pace = Pace(time.monotonic)
         self._codes: Counter[str] = Counter()
         self._changed = threading.Event()
         threading.Thread(target=self._send_counts, name="counts", daemon=True).start()
 
-    def begin(self, name: str, rows: int) -> None:  # noqa: ARG002 - the server knows the name
-        self._pipe.send(Begun(rows))
+    def begin(self, extent: Extent) -> None:
+        with self._lock:
+            self._pace.begin(extent)
+        self._pipe.send(Begun(extent.done))
 
     def rows_read(self, rows: int) -> None:
         with self._lock:
-            self._read += rows
+            self._pace.rows_read(rows)
         self._changed.set()
 
     def decided(self, outcomes: list[Outcome]) -> None:
         with self._lock:
+            self._pace.decided(outcomes)
             for outcome in outcomes:
-                self._statuses[outcome.status.value] += 1
                 if outcome.status not in (Status.SUCCEEDED, Status.SKIPPED):
                     self._codes[outcome.code] += 1
         self._changed.set()
 
     def paused(self, seconds: float, why: str) -> None:
+        with self._lock:
+            self._pace.paused(seconds)
         self._pipe.send(Paused(seconds, why))
 
     def noted(self, text: str) -> None:
@@ -121,12 +128,23 @@ class PipeObserver(Observer):
 
     def flush(self) -> None:
         with self._lock:
-            counted = RowsCounted(self._read, dict(self._statuses), dict(self._codes.most_common(200)))
+            pace = self._pace
+            counted = RowsCounted(
+                pace.read,
+                {status.value: count for status, count in pace.counts.items()},
+                dict(self._codes.most_common(200)),
+                pace.rows,
+                pace.speed(),
+                pace.left(),
+            )
         self._pipe.send(counted)
 
     def _send_counts(self) -> None:
         pause = threading.Event()
-        while self._changed.wait():
+        self._changed.wait()
+        while True:
+            # Also while nothing changes: that costs time too.
+            self._changed.wait(_COUNT_AGAIN)
             self._changed.clear()
             self.flush()
             pause.wait(_COUNT_EVERY)

@@ -18,12 +18,13 @@ from importer.checker.findings import (
     problem_row,
 )
 from importer.checker.requests import RequestCounter
-from importer.checker.text import duration, findings_text
+from importer.checker.text import findings_text
 from importer.errors import ExitCode, SourceError
 from importer.model import FieldDefinition, Problem, Rate
 from importer.normaliser.mapping import propose
 from importer.normaliser.normaliser import Normaliser
 from importer.normaliser.organisation import FieldFinding, compare_fields
+from importer.system.text import duration
 from tests.support.normalising import block_of
 
 COLUMNS = ("Mobile", "Email", "Moblie 1", "Brand", "Remark")

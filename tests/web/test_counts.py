@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 
+import msgspec
+
+from importer.model import Outcome, Status
+from importer.observer import Extent
 from importer.settings.options import Settings
 from importer.web.live_run import LiveRun
-from importer.web.messages import Begun, RowsCounted, WorkerEnded, WorkerTask
+from importer.web.messages import Begun, Message, RowsCounted, WorkerEnded, WorkerTask
 from importer.web.storage import Wish
 from importer.web.supervisor import Supervisor
+from importer.web.worker import Pipe, PipeObserver
 
 
 class Journal:
@@ -61,3 +67,20 @@ def test_rows_of_this_process_count_once() -> None:
     """A row counts once, even if its outcome is in the journal before the process reports it."""
     assert counts_after("run", {}) == {"rejected": 22}
     assert counts_after("resume", {"rejected": 1, "succeeded": 7}) == {"rejected": 23, "succeeded": 7}
+
+
+def test_the_page_counts_the_whole_sheet_and_not_the_rejected_rows_as_speed() -> None:
+    """What a process reports: the rows of the sheet, and a time left that goes by the rate, not by rejected rows."""
+    written = io.BytesIO()
+    observer = PipeObserver(Pipe(written))
+    observer.begin(Extent("a.csv", 40_000, {Status.SUCCEEDED: 10_000}, 30_000, 100.0))
+    observer.rows_read(20_000)
+    observer.decided([Outcome(0, Status.REJECTED, "invalid")] * 5_000)
+    observer.flush()
+    messages = [msgspec.json.decode(line, type=Message) for line in written.getvalue().splitlines()]
+    assert messages[0] == Begun(10_000)
+    counted = messages[-1]
+    assert isinstance(counted, RowsCounted)
+    assert (counted.rows, counted.statuses, counted.speed) == (40_000, {"rejected": 5_000}, 0)
+    assert counted.left is not None
+    assert 150 < counted.left < 250

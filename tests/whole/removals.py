@@ -1919,7 +1919,7 @@ SHEETS = (
     out(
         "sheet: checked again by its facts",
         "check._check",
-        "found.facts != columns.mapping.facts",
+        "msgspec.structs.replace(found.facts, rows=0) != columns.mapping.facts",
         "False",
         "test_survey_in_runs::test_a_check_says_what_the_run_does",
     ),
@@ -2774,6 +2774,31 @@ CAUSES = (
     ),
 )
 
+#: What a person in a terminal sees of a run.
+SEEN = (
+    out(
+        "progress: counts the rows of the whole sheet",
+        "stages.extent_of",
+        "job.mapping.facts.rows",
+        "0",
+        "test_progress::test_a_run_says_how_much_there_is_to_do",
+    ),
+    out(
+        "progress: rejected rows cost no time",
+        "Pace._rows_to_send",
+        "to_come * ...",
+        "to_come",
+        "test_progress::test_the_time_left_holds",
+    ),
+    out(
+        "progress: the speed is that of the rows sent",
+        "Pace._sent",
+        "self.counts.total() + self._verified - ...",
+        "self.counts.total()",
+        "test_progress::test_the_time_left_holds",
+    ),
+)
+
 REMOVALS: tuple[Removal, ...] = (
     *RESET,
     *AWAY,
@@ -2805,6 +2830,7 @@ REMOVALS: tuple[Removal, ...] = (
     *AMPLIFIED,
     *NIGHTLY,
     *TEMPLATES,
+    *SEEN,
 )
 
 

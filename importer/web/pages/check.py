@@ -13,11 +13,11 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from importer.checker.findings import Findings
-from importer.checker.text import duration
 from importer.errors import ImporterError
 from importer.normaliser.mapping import fit
 from importer.normaliser.mapping_file import load
 from importer.runs.target import organisation_in
+from importer.system.text import duration
 from importer.web import views
 from importer.web.messages import Checked, Inspection
 from importer.web.pages.results import check_of, inspection_of
