@@ -139,6 +139,7 @@ def _carry_out(job: Job, session: Session) -> RunSummary:
             sent = session.run(_send(job, session))
             session.close()
     finally:
+        job.world.stopper.sent()
         observer.end()
     if sent.stop is not None and sent.stop.exit_code in (ExitCode.JOURNAL, ExitCode.BUSY):
         # What happened since can be in the journal of another process only.
@@ -184,7 +185,7 @@ async def _send(job: Job, session: Session) -> Sent:
         clock=world.clock,
         sleep=world.sleep,
     )
-    _stop_when_asked(world, engine)
+    _stop_when_asked(job, engine, admission)
     async with Scribe(journal, run.key) as scribe:
         next_attempt = journal.last_attempt(run.key) + 1
         settlement = Settlement(scribe, chunker, world.observer, world.clock, run.progress, next_attempt)
@@ -193,11 +194,12 @@ async def _send(job: Job, session: Session) -> Sent:
     return Sent(settlement.progress, stop, rows.rows)
 
 
-def _stop_when_asked(world: World, engine: Engine) -> None:
+def _stop_when_asked(job: Job, engine: Engine, admission: Admission) -> None:
     """A request to stop, from a signal handler or another thread, reaches the event loop."""
+    world, run_id = job.world, job.run.record.run_id
     loop = asyncio.get_running_loop()
     reason = Stop(ExitCode.INTERRUPTED, "The run was interrupted.", "Resume with `importer resume`.", on_page="")
-    world.stopper.listen(lambda: loop.call_soon_threadsafe(engine.stop, reason))
+    world.stopper.listen(lambda: loop.call_soon_threadsafe(engine.stop, reason), run_id, lambda: admission.in_flight)
     if world.stopper.asked:
         engine.stop(reason)
 

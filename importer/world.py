@@ -58,7 +58,12 @@ class Stopper:
 
     def __init__(self) -> None:
         self.asked = False
+        #: The run that would be resumed; "" for none.
+        self.run_id = ""
+        #: Its sending is over, and its reports are being written.
+        self.reporting = False
         self._call: Callable[[], object] | None = None
+        self._in_flight: Callable[[], int] | None = None
 
     def ask(self) -> bool:
         """Ask the run to stop. Returns whether one is listening."""
@@ -70,5 +75,19 @@ class Stopper:
             self._call()
         return True
 
-    def listen(self, call: Callable[[], object]) -> None:
+    def listen(self, call: Callable[[], object], run_id: str = "", in_flight: Callable[[], int] | None = None) -> None:
+        """`in_flight`: how many requests a stop waits for."""
         self._call = call
+        self.run_id = run_id
+        self.reporting = False
+        self._in_flight = in_flight
+
+    def sent(self) -> None:
+        """The sending is over."""
+        self.reporting = True
+        self._in_flight = None
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests a stop waits for."""
+        return self._in_flight() if self._in_flight is not None else 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import msgspec
 
@@ -18,10 +18,12 @@ from importer.cli.printing import print_note, with_commands
 from importer.errors import ExitCode, ImporterError, SettingsError
 from importer.model import RunSummary
 from importer.observer import Observer
+from importer.sender.engine import GRACE
 from importer.settings.options import PACE, Settings
 from importer.system.clock import stamp
 from importer.system.late import late
 from importer.system.overdue import LATEST, Overdue
+from importer.system.text import counted
 from importer.telemetry.log import Log
 from importer.telemetry.log_observer import LogObserver
 from importer.telemetry.metrics import record_run, refuse_unwritable
@@ -54,7 +56,7 @@ class Sending:
         self._before = {number: signal.signal(number, self._stop) for number in heard}
         self._watches = ExitStack()
         if os.name == "posix":
-            self._watches.enter_context(Overdue((signal.SIGTERM,), LATEST, self._end))
+            self._watches.enter_context(Overdue(_SENT, LATEST, self._overdue))
         return self._world
 
     def __exit__(self, *_: object) -> None:
@@ -68,18 +70,37 @@ class Sending:
             # Kernel and shell both send SIGHUP when a terminal closes.
             return
         if again:
-            os._exit(ExitCode.INTERRUPTED)
+            self._end_now("Stopped at once.")
         if not self._world.stopper.ask():
             # Temporary files are removed on the way out.
             self._print("interrupted", "Interrupted before the first request.")
             raise KeyboardInterrupt
-        text = "Stopping: waiting up to 10 s for in-flight requests. Press Ctrl-C again to stop at once."
-        self._print("stopping", text)
+        self._print("stopping", f"{self._awaited()} Press Ctrl-C again to stop at once.")
 
-    def _end(self, _: int) -> None:
-        """End now: the journal has every answer, and the next process continues from it."""
-        text = f"Not ended {LATEST:.0f} s after SIGTERM; ending now. Resume with `importer resume`."
-        self._print("ended", with_commands(text))
+    def _awaited(self) -> str:
+        """What a stop waits for, and how long."""
+        stopper = self._world.stopper
+        if stopper.reporting:
+            return f"Stopping: waiting up to {LATEST:.0f} s for the reports."
+        waits = stopper.in_flight
+        what = f": waiting up to {GRACE:.0f} s for {counted(waits, 'in-flight request')}" if waits else ""
+        if stopper.run_id:
+            what = f"{what}, then for the reports" if what else ": no request is in flight; writing the reports"
+        return f"Stopping{what}."
+
+    def _overdue(self, number: int) -> None:
+        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        self._end_now(f"Not ended {LATEST:.0f} s after {name}; ending now.")
+
+    def _end_now(self, why: str) -> NoReturn:
+        """End: the journal has every answer, and the next process continues from it."""
+        run_id = self._world.stopper.run_id
+        said = [why]
+        if run_id and self._world.stopper.reporting:
+            said.append(f"Write its reports with `importer report {run_id}`.")
+        if run_id:
+            said.append(f"Resume with `importer resume {run_id}`.")
+        self._print("ended", with_commands(" ".join(said)))
         os._exit(ExitCode.INTERRUPTED)
 
     def _print(self, name: str, text: str) -> None:

@@ -165,7 +165,9 @@ async def _ask_all(
     options = client_options_of(target, settings, world)
     admission = admission_of(pacer_of(target, settings, world), settings, world)
     loop = asyncio.get_running_loop()
-    world.stopper.listen(lambda: loop.call_soon_threadsafe(admission.stopping.set))
+    world.stopper.listen(
+        lambda: loop.call_soon_threadsafe(admission.stopping.set), in_flight=lambda: admission.in_flight
+    )
     async with Client(options, target.credentials, world.clock, target.transport) as client:
 
         async def work() -> None:

@@ -75,6 +75,8 @@ class Admission:
         self._sleep = sleep
         self._proofs = proofs
         self.stopping = asyncio.Event()
+        #: Requests that were sent and have no reply yet.
+        self.in_flight = 0
         self._in_flight = asyncio.Semaphore(concurrency)
         self._one_at_a_time = asyncio.Lock()
         self._first = asyncio.Lock()
@@ -126,6 +128,7 @@ class Admission:
         sent_at, at = self._clock(), self._wall()
         written = _Once(self._pacer.written)
         reply: _Answer | RequestFailed
+        self.in_flight += 1
 
         def leaves() -> None:
             # A token or a connection may have taken long since the proofs.
@@ -138,6 +141,7 @@ class Admission:
         except RequestFailed as error:
             reply = error
         finally:
+            self.in_flight -= 1
             written()
         if not isinstance(reply, RequestFailed) or reply.trouble.next in (Next.HALVE, Next.ALONE):
             self._accepted = True

@@ -9,15 +9,18 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
-#: Seconds after SIGTERM at which the process ends, whatever hangs. In-flight requests get 10 s of them.
+#: Seconds after SIGTERM or Ctrl-C at which the process ends, whatever hangs. In-flight requests get 10 s of them.
 LATEST = 14.0
+#: Seconds after a second signal at which it ends, where its handler did not.
+_AGAIN = 0.5
 
 
 class Overdue:
     """A context that calls `end` with a signal's number so many seconds after it arrived, unless it was left before.
 
     A handler written in Python runs only when the main thread does, and that may wait for a database or a disk. The
-    handler below it writes a byte, which a thread of this class reads. Does nothing outside of the main thread.
+    handler below it writes a byte, which a thread of this class reads. A second signal ends the process at once. Does
+    nothing outside of the main thread.
     """
 
     def __init__(self, numbers: Collection[int], seconds: float, end: Callable[[int], object]) -> None:
@@ -51,9 +54,14 @@ class Overdue:
             os.close(self._read)
 
     def _left_within(self, at: float) -> bool:
-        """Whether the context was left before that moment; further signals change nothing."""
+        """Whether the context was left before that moment. A further signal makes it sooner."""
         while (left := at - time.monotonic()) > 0:
             ready, _, _ = select.select([self._read], [], [], left)
-            if ready and not os.read(self._read, 64):
+            if not ready:
+                break
+            signals = os.read(self._read, 64)
+            if not signals:
                 return True
+            if self._numbers.intersection(signals):
+                at = min(at, time.monotonic() + _AGAIN)
         return False

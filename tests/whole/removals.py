@@ -2777,6 +2777,27 @@ CAUSES = (
 #: What a person in a terminal sees of a run.
 SEEN = (
     out(
+        "Ctrl-C: the end in time",
+        "Sending.__enter__",
+        "Overdue(_SENT, LATEST, self._overdue)",
+        "Overdue((signal.SIGTERM,), LATEST, self._overdue)",
+        "test_in_a_terminal::test_whatever_hangs_a_signal_ends_the_program_and_says_how_to_go_on",
+    ),
+    out(
+        "Ctrl-C: a second one says how to resume",
+        "Sending._end_now",
+        "self._print('ended', ' '.join(said))",
+        "pass",
+        "test_in_a_terminal::test_whatever_hangs_a_signal_ends_the_program_and_says_how_to_go_on",
+    ),
+    out(
+        "Ctrl-C: counts the requests in flight",
+        "pipeline._stop_when_asked",
+        "lambda: admission.in_flight",
+        "None",
+        "test_in_a_terminal::test_ctrl_c_says_what_it_waits_for_and_ends_in_time",
+    ),
+    out(
         "progress: counts the rows of the whole sheet",
         "stages.extent_of",
         "job.mapping.facts.rows",
