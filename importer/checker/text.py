@@ -1,33 +1,35 @@
-"""The findings of `check` as text, for a terminal of 80 columns."""
+"""The findings of `check` as text, wrapped for a terminal."""
 
 from __future__ import annotations
 
 import datetime
-import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from importer.checker.findings import ColumnFinding, Findings
 from importer.normaliser.mapping import IGNORED, NAME, PREFERENCE, VALUE
-from importer.system.text import counted, duration
+from importer.system.text import columns_of_text, counted, duration, wrapped
 
-WIDTH = 80
+#: Wraps a text; its first indent and that of the other lines may follow.
+Wrap = Callable[..., str]
 _MOST_PROBLEMS, _MOST_REPAIRS, _MOST_NOTES, _MOST_NAMES = 20, 12, 10, 20
 
 
-def findings_text(findings: Findings, *, zone: datetime.tzinfo | None = None) -> str:
-    """Return the findings as text. `zone`: of the expected end; None: this machine's."""
-    parts = [_head(findings, zone), _columns(findings), _problems(findings), _repairs(findings), _more(findings)]
+def findings_text(findings: Findings, *, zone: datetime.tzinfo | None = None, width: int = 80) -> str:
+    """Return the findings as text of so many columns. `zone`: of the expected end; None: this machine's."""
+    wrap = partial(_wrap, width)
+    parts = [_head(findings, zone, wrap), *[part(findings, wrap) for part in (_columns, _problems, _repairs, _more)]]
     return "\n\n".join([part for part in parts if part]) + "\n"
 
 
-def _head(findings: Findings, zone: datetime.tzinfo | None) -> str:
+def _head(findings: Findings, zone: datetime.tzinfo | None, wrap: Wrap) -> str:
     name = findings.source + (f", sheet {findings.sheet}" if findings.sheet else "")
     if not findings.rows:
-        return _wrap(f"{name}: no rows.")
-    lines = [_wrap(f"{name}: {counted(findings.rows, 'row')}.")]
+        return wrap(f"{name}: no rows.")
+    lines = [wrap(f"{name}: {counted(findings.rows, 'row')}.")]
     if findings.refused:
-        lines.append(_wrap(findings.refused))
+        lines.append(wrap(findings.refused))
     elif findings.records:
         ready = f"{counted(findings.sendable_rows, 'row')} can be sent"
         if findings.customers != findings.sendable_rows:
@@ -37,25 +39,25 @@ def _head(findings: Findings, zone: datetime.tzinfo | None) -> str:
             f" in {counted(findings.requests, 'request')}. At {findings.rate} this takes {_at_least(findings.seconds)};"
             f" started now, it would end at {ends.astimezone(zone):%H:%M on %d %b}."
         )
-        lines.append(_wrap(ready))
+        lines.append(wrap(ready))
     if findings.rejected_rows:
-        lines.append(_wrap(f"{counted(findings.rejected_rows, 'row')} would be rejected."))
+        lines.append(wrap(f"{counted(findings.rejected_rows, 'row')} would be rejected."))
     if findings.left_out_rows:
-        lines.append(_wrap(f"{counted(findings.left_out_rows, 'row')} would be left out by rules."))
+        lines.append(wrap(f"{counted(findings.left_out_rows, 'row')} would be left out by rules."))
     if findings.refused or not findings.records:
         lines.append("Nothing can be sent.")
     return "\n".join(lines)
 
 
-def _columns(findings: Findings) -> str:
-    width = max([min(_width(column.column), 26) for column in findings.columns] or [0])
+def _columns(findings: Findings, wrap: Wrap) -> str:
+    width = max([min(columns_of_text(column.column), 26) for column in findings.columns] or [0])
     lines = ["Columns:"]
     for column in findings.columns:
         lead = f"  {_fit(column.column, width)}  "
-        lines.append(_wrap(_becomes(column), lead, " " * (width + 4)))
-        lines += [_wrap(remark, " " * (width + 4)) for remark in _remarks(column, findings.blank)]
+        lines.append(wrap(_becomes(column), lead, " " * (width + 4)))
+        lines += [wrap(remark, " " * (width + 4)) for remark in _remarks(column, findings.blank)]
     for name in findings.preferences[:_MOST_NAMES]:
-        lines.append(_wrap(f"preference “{name.preference}”: {counted(name.rows, 'row')}", "  "))
+        lines.append(wrap(f"preference “{name.preference}”: {counted(name.rows, 'row')}", "  "))
     if len(findings.preferences) > _MOST_NAMES:
         lines.append(f"  and {counted(len(findings.preferences) - _MOST_NAMES, 'more preference')}")
     return "\n".join(lines)
@@ -86,39 +88,39 @@ def _remarks(column: ColumnFinding, blank: str) -> list[str]:
     return remarks
 
 
-def _problems(findings: Findings) -> str:
+def _problems(findings: Findings, wrap: Wrap) -> str:
     if not findings.problems:
         return ""
     lines = ["Problems:"]
     for problem in findings.problems[:_MOST_PROBLEMS]:
         where = f"“{problem.column}”: " if problem.column else ""
-        lines.append(_wrap(f"{where}{problem.meaning} ({_rows(problem.rows, problem.example_rows)})", "  "))
+        lines.append(wrap(f"{where}{problem.meaning} ({_rows(problem.rows, problem.example_rows)})", "  "))
         if problem.advice:
-            lines.append(_wrap(problem.advice, "    → ", "      "))
+            lines.append(wrap(problem.advice, "    → ", "      "))
     if len(findings.problems) > _MOST_PROBLEMS:
         lines.append(f"  and {counted(len(findings.problems) - _MOST_PROBLEMS, 'more kind')} of problem")
     return "\n".join(lines)
 
 
-def _repairs(findings: Findings) -> str:
+def _repairs(findings: Findings, wrap: Wrap) -> str:
     if not findings.repairs:
         return ""
     lines = ["Fixed automatically (the original value is unambiguous):"]
     for repair in findings.repairs[:_MOST_REPAIRS]:
         cells = _rows(repair.cells, repair.example_rows, "cell")
-        lines.append(_wrap(f"“{repair.column}”: {repair.meaning} ({cells})", "  "))
+        lines.append(wrap(f"“{repair.column}”: {repair.meaning} ({cells})", "  "))
     if len(findings.repairs) > _MOST_REPAIRS:
         lines.append(f"  and {counted(len(findings.repairs) - _MOST_REPAIRS, 'more kind')} of fix")
     return "\n".join(lines)
 
 
-def _more(findings: Findings) -> str:
+def _more(findings: Findings, wrap: Wrap) -> str:
     lines = []
     repeats = findings.repeats
     if repeats.customers:
         examples = "; ".join(["rows " + ", ".join(map(str, rows)) for rows in repeats.example_rows])
         lines.append(
-            _wrap(
+            wrap(
                 f"{counted(repeats.customers, 'customer')} {'occurs' if repeats.customers == 1 else 'occur'} more than"
                 f" once ({counted(repeats.records, 'row')} in total: {examples}). Their rows are sent in the order of"
                 f" the sheet, so the last value wins.",
@@ -128,9 +130,9 @@ def _more(findings: Findings) -> str:
         )
     if len(findings.mobiles_by_country) > 1:
         countries = ", ".join([f"{name} {count:,}" for name, count in list(findings.mobiles_by_country.items())[:8]])
-        lines.append(_wrap(f"Mobiles by country: {countries}.", "- ", "  "))
-    lines += [_wrap(field.message, "- ", "  ") for field in findings.fields]
-    lines += [_wrap(note, "- ", "  ") for note in findings.notes[:_MOST_NOTES]]
+        lines.append(wrap(f"Mobiles by country: {countries}.", "- ", "  "))
+    lines += [wrap(field.message, "- ", "  ") for field in findings.fields]
+    lines += [wrap(note, "- ", "  ") for note in findings.notes[:_MOST_NOTES]]
     return "\n".join(lines)
 
 
@@ -149,38 +151,19 @@ def _separator(separator: str) -> str:
     return "new lines" if separator == "\n" else f"“{separator}”"
 
 
-def _wrap(text: str, lead: str = "", follow: str | None = None) -> str:
-    indent = " " * len(lead) if follow is None else follow
-    return textwrap.fill(
-        _plain(text),
-        WIDTH,
-        initial_indent=lead,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=True,
-    )
-
-
-def _width(text: str) -> int:
-    """Return the width of the text on a terminal."""
-    return sum(
-        0
-        if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf")
-        else 2
-        if unicodedata.east_asian_width(character) in "WF"
-        else 1
-        for character in text
-    )
+def _wrap(width: int, text: str, lead: str = "", follow: str | None = None) -> str:
+    indent = " " * columns_of_text(lead) if follow is None else follow
+    return "\n".join(wrapped(_plain(text), width, lead, indent, cut=True))
 
 
 def _fit(text: str, width: int) -> str:
     """Return the text at exactly this width: truncated with an ellipsis, or padded."""
     text = _plain(text)
-    if _width(text) > width:
-        while _width(text) > width - 1:
+    if columns_of_text(text) > width:
+        while columns_of_text(text) > width - 1:
             text = text[:-1]
         text += "…"
-    return text + " " * (width - _width(text))
+    return text + " " * (width - columns_of_text(text))
 
 
 def _short(text: str, longest: int) -> str:

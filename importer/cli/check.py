@@ -37,6 +37,7 @@ from importer.reader.opening import open_unchanged
 from importer.runs.record import source_options
 from importer.runs.spool import spooled
 from importer.settings.commands import command
+from importer.system.streams import width_of
 from importer.telemetry.progress import Progress
 from importer.world import World
 
@@ -75,7 +76,7 @@ def check_command(
             if show is not None:
                 show(findings)
             elif not quiet:
-                print_data(findings_text(findings))
+                print_data(findings_text(findings, width=width_of(sys.stdout)))
             worst = worse(worst, findings.exit_code)
     sys.exit(worst)
 

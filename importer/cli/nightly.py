@@ -10,7 +10,7 @@ from typing import TextIO
 import click
 import msgspec
 
-from importer.cli.printing import EXIT_CODES, print_data, settings_are
+from importer.cli.printing import EXIT_CODES, print_data, print_text, settings_are
 from importer.cli.sending import Sending, open_settings_log
 from importer.cli.shared import config_file, config_option, json_option, quiet_option, table_options, typed
 from importer.errors import SettingsError
@@ -62,7 +62,7 @@ def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool,
             if as_json:
                 print_data(to_json(found))
             elif not quiet:
-                print_data(load_text(found))
+                print_text(load_text(found))
 
         if stays and not mistakes:
             sys.exit(load.watch(show))
@@ -94,7 +94,7 @@ def doctor_command(config: str | None, as_json: bool, **given: str | None) -> No
     for line in examine(typed(given), config_file(config), World(os.environ)):
         lines.append(line)
         if not as_json:
-            print_data(check_text(line))
+            print_text(check_text(line))
     if as_json:
         print_data(to_json(lines))
     sys.exit(worst_of(lines))

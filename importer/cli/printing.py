@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from importer.errors import EXIT_MEANINGS, ExitCode, ImporterError
 from importer.system.late import late
-from importer.system.streams import drop_stdout
+from importer.system.streams import drop_stdout, for_stream
 from importer.system.text import escaped, visible
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ def with_commands(text: str) -> str:
     return done
 
 
+def print_text(text: str) -> None:
+    """Print sentences on stdout."""
+    print_data(for_stream(with_commands(text), sys.stdout))
+
+
 def print_error(error: ImporterError) -> None:
     """Print an error and its advice on stderr."""
     print_note(f"importer: {with_commands(str(error))}")
@@ -55,4 +61,4 @@ def print_error(error: ImporterError) -> None:
 
 def print_note(text: str) -> None:
     """Print a line on stderr."""
-    click.echo(visible(text), err=True)
+    click.echo(for_stream(visible(text), sys.stderr), err=True)

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from importer.cli.printing import EXIT_CODES, print_data
+from importer.cli.printing import EXIT_CODES, print_data, print_text
 from importer.cli.sending import Sending, pace_of
 from importer.cli.shared import config_option, json_option, quiet_option, settings_of, table_options
 from importer.model import to_json
@@ -16,6 +16,7 @@ from importer.reporter.console import console_text
 from importer.runs.record import typed_of
 from importer.runs.verify import verified_text, verify
 from importer.system.late import late
+from importer.system.streams import width_of
 from importer.world import World
 
 
@@ -57,7 +58,7 @@ def report_command(
     if as_json:
         print_data(to_json(summary))
     elif not quiet:
-        print_data(console_text(summary, typed_of(summary.run_id, settings)))
+        print_data(console_text(summary, typed_of(summary.run_id, settings), width_of(sys.stdout)))
     if open_it:
         click.launch(summary.reports.get("summary.html", summary.reports["results.csv"]))
 
@@ -85,5 +86,5 @@ def verify_command(
     if as_json:
         print_data(to_json(verified))
     elif not quiet:
-        print_data(verified_text(verified))
+        print_text(verified_text(verified))
     sys.exit(verified.exit_code)

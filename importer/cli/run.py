@@ -30,6 +30,7 @@ from importer.runs.spool import spooled
 from importer.runs.stages import deadline_of
 from importer.settings.commands import command
 from importer.settings.options import Settings
+from importer.system.streams import width_of
 from importer.system.text import counted
 
 
@@ -142,5 +143,5 @@ def _end(
         if summary.run_id == retry_of:
             print_data(f"Nothing to do: run {retry_of} has no rows to retry.\n")
         else:
-            print_data(console_text(summary, typed_of(summary.run_id, settings)))
+            print_data(console_text(summary, typed_of(summary.run_id, settings), width_of(sys.stdout)))
     return summary.exit_code

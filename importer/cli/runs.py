@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from importer.cli.printing import print_data, with_commands
+from importer.cli.printing import print_data, print_text, with_commands
 from importer.cli.shared import config_option, json_option, settings_of, table_options
 from importer.errors import SettingsError
 from importer.model import to_json
@@ -59,4 +59,7 @@ def purge_command(older_than: str, unfinished: bool, config: str | None, as_json
             late("importer.web.storage", "forget_uploads")(page, uploads)
 
     purged = purge(settings, seconds, World(os.environ), unfinished=unfinished, forget=forget)
-    print_data(to_json(purged) if as_json else with_commands(purged_text(purged)))
+    if as_json:
+        print_data(to_json(purged))
+    else:
+        print_text(purged_text(purged))

@@ -23,6 +23,7 @@ from importer.settings.options import PACE, Settings
 from importer.system.clock import stamp
 from importer.system.late import late
 from importer.system.overdue import LATEST, Overdue
+from importer.system.streams import for_stream
 from importer.system.text import counted
 from importer.telemetry.log import Log
 from importer.telemetry.log_observer import LogObserver
@@ -105,7 +106,7 @@ class Sending:
 
     def _print(self, name: str, text: str) -> None:
         """Print a line from a signal handler, which must not use the log itself."""
-        line = f"\n{text}\n".encode()
+        line = f"\n{for_stream(text, sys.stderr)}\n".encode()
         if self._json_lines:
             # A program reads each line.
             event = {"at": stamp(self._world.wall()), "text": text, "event": name, "level": "info"}

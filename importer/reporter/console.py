@@ -1,23 +1,20 @@
-"""The summary of a run as text: for a terminal of 80 columns, and as one line for a log."""
+"""The summary of a run as text: wrapped for a terminal, and as one line for a log."""
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from importer.capillary.codes import Next, lookup
 from importer.errors import ExitCode
 from importer.model import Cause, CodeCount, RowCounts, RunSummary
 from importer.reporter.cause_words import retry_words
 from importer.system.files import near
-from importer.system.text import counted, shell
+from importer.system.text import counted, shell, wrapped
 
-_COMMAND = re.compile("`importer [^`]+`")
 Typed = Callable[[str, str], str]
 
-WIDTH = 80
 #: Further codes, causes and notes are in summary.html only.
 _MOST_CODES, _MOST_CAUSES, _MOST_NOTES = 6, 5, 8
 
@@ -116,14 +113,32 @@ def next_steps(summary: RunSummary, typed: Typed = _plain) -> list[tuple[Sequenc
     return steps
 
 
-def console_text(summary: RunSummary, typed: Typed = _plain) -> str:
-    """Return the summary for a terminal. Lines have at most 80 columns, except for long paths and commands.
+class Paragraph(NamedTuple):
+    """Text that is wrapped, with the indents of its first line and of the others."""
+
+    text: str
+    indent: str
+    following: str
+
+    def lines(self, width: int) -> list[str]:
+        return wrapped(self.text, width, self.indent, self.following)
+
+
+Lines = list[str | Paragraph]
+
+
+def console_text(summary: RunSummary, typed: Typed = _plain, width: int = 80) -> str:
+    """Return the summary for a terminal. Lines have at most `width` columns, except for long paths and commands.
 
     `typed`: as in `next_steps`.
     """
     sections = [_head(summary), _rows_section(summary)]
     sections += [_why(summary), _notes(summary), _files(summary), _next(summary, typed)]
-    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+    return "\n\n".join("\n".join(_at_width(lines, width)) for lines in sections if lines) + "\n"
+
+
+def _at_width(lines: Lines, width: int) -> list[str]:
+    return [line for part in lines for line in (part.lines(width) if isinstance(part, Paragraph) else [part])]
 
 
 def log_line(summary: RunSummary) -> str:
@@ -135,26 +150,26 @@ def log_line(summary: RunSummary) -> str:
     )
 
 
-def _head(summary: RunSummary) -> list[str]:
+def _head(summary: RunSummary) -> Lines:
     where = f"{Path(summary.source.path).name} → {summary.target.base_url}"
     return [*_wrap(headline(summary)), "", *_wrap(where, "  "), *_wrap(f"run {summary.run_id}, {took(summary)}", "  ")]
 
 
-def _rows_section(summary: RunSummary) -> list[str]:
+def _rows_section(summary: RunSummary) -> Lines:
     rows = summary.rows
     width = len(f"{rows.read:,}")
-    lines = ["Rows", f"  {rows.read:>{width},}  read"]
+    lines: Lines = ["Rows", f"  {rows.read:>{width},}  read"]
     for name, words in STATUS_WORDS.items():
         count = getattr(rows, name)
         if count or name == "succeeded":
-            lines.append(f"  {count:>{width},}  {name:<12} {words}")
+            lines += _wrap(words, f"  {count:>{width},}  {name:<12} ", " " * (width + 17))
     repaired = sum(summary.repairs.values())
     if repaired:
         lines += _wrap(f"{counted(repaired, 'cell')} fixed automatically: {repairs_words(summary)}", "  ")
     return lines
 
 
-def _why(summary: RunSummary) -> list[str]:
+def _why(summary: RunSummary) -> Lines:
     """The causes; in a summary without causes, the codes."""
     if summary.causes:
         entries = [(f"{cause.text} {examples(cause)}".strip(), cause.advice) for cause in summary.causes]
@@ -163,14 +178,14 @@ def _why(summary: RunSummary) -> list[str]:
         entries = [(f"{_rows(code.rows)}: {code.meaning} (code {code.code})", code.advice) for code in summary.codes]
         most = _MOST_CODES
     retry = retry_words(summary)
-    lines = ["Causes and fixes"] if entries else []
+    lines: Lines = ["Causes and fixes"] if entries else []
     for text, advice in entries[:most]:
         lines += _wrap(f"• {text}", "  ", "    ")
         lines += _wrap(f"→ {advice}", "    ", "      ") if advice else []
     return [*lines, *_more(len(entries) - most), *(_wrap(retry, "  ") if entries and retry else [])]
 
 
-def _more(count: int) -> list[str]:
+def _more(count: int) -> Lines:
     return [f"  … and {count:,} more in summary.html"] if count > 0 else []
 
 
@@ -184,28 +199,29 @@ def examples(cause: Cause) -> str:
     return f"Row{'s' if cause.rows > 1 else ''} {numbers}."
 
 
-def _notes(summary: RunSummary) -> list[str]:
+def _notes(summary: RunSummary) -> Lines:
     if not summary.notes:
         return []
-    lines = ["Notes"]
+    lines: Lines = ["Notes"]
     for note in summary.notes[:_MOST_NOTES]:
         lines += _wrap(f"• {note}", "  ", "    ")
     return [*lines, *_more(len(summary.notes) - _MOST_NOTES)]
 
 
-def _files(summary: RunSummary) -> list[str]:
+def _files(summary: RunSummary) -> Lines:
     if not summary.reports:
         return []
     folder = Path(next(iter(summary.reports.values()))).parent
     names = sorted(summary.reports, key=lambda name: (*FILE_WORDS, name).index(name))
-    return [
-        f"Reports in {near(str(folder))}",
-        *(f"  {name:<15} {FILE_WORDS.get(name, '')}".rstrip() for name in names),
-    ]
+    lines: Lines = [f"Reports in {near(str(folder))}"]
+    for name in names:
+        words = FILE_WORDS.get(name, "")
+        lines += _wrap(words, f"  {name:<15} ", " " * 18) if words else [f"  {name}"]
+    return lines
 
 
-def _next(summary: RunSummary, typed: Typed) -> list[str]:
-    lines: list[str] = []
+def _next(summary: RunSummary, typed: Typed) -> Lines:
+    lines: Lines = []
     for words, command in next_steps(summary, typed):
         lines += [*_wrap("".join(words), "  "), f"    {command}"]
     return ["Next steps", *lines] if lines else []
@@ -239,14 +255,5 @@ def took(summary: RunSummary) -> str:
     return f"{took}, {requests}{retries}"
 
 
-def _wrap(text: str, indent: str = "", following: str | None = None) -> list[str]:
-    """The lines. A command stays whole, so that it can be pasted."""
-    lines = textwrap.wrap(
-        _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), text),
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent if following is None else following,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [line.replace("\0", " ") for line in lines]
+def _wrap(text: str, indent: str = "", following: str | None = None) -> Lines:
+    return [Paragraph(text, indent, indent if following is None else following)]

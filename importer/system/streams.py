@@ -7,8 +7,12 @@ import os
 import sys
 from typing import Any, TextIO
 
+from importer.system.text import folded
+
 #: Columns of a terminal that does not say how many it has, and of what is no terminal.
 COLUMNS = 80
+#: Columns between which text is wrapped: lines that are shorter or longer are hard to read.
+_LEAST, _MOST = 60, 100
 
 
 def open_streams() -> None:
@@ -44,6 +48,16 @@ def columns_of(stream: TextIO) -> int:
         return (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0) or COLUMNS
     except (OSError, ValueError):
         return COLUMNS
+
+
+def width_of(stream: TextIO) -> int:
+    """Return the columns in which text is wrapped that the stream shows."""
+    return min(max(columns_of(stream), _LEAST), _MOST)
+
+
+def for_stream(text: str, stream: TextIO) -> str:
+    """Return a message as the stream shows it: wrapped on a terminal. Programs get each message in one line."""
+    return folded(text, width_of(stream)) if stream.isatty() else text
 
 
 def close_streams() -> None:

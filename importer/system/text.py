@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import unicodedata
 
 
 def counted(count: int, one: str, many: str = "") -> str:
@@ -37,6 +38,61 @@ def percent(part: int, whole: int) -> str:
     if share > 99.9:
         return "over 99.9 %"
     return f"{round(share, 1):g} %"
+
+
+def columns_of_text(text: str) -> int:
+    """Return how many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf")
+        else 2
+        if unicodedata.east_asian_width(character) in "WF"
+        else 1
+        for character in text
+    )
+
+
+#: What stays together: a command in backticks is pasted as a whole.
+_WORDS = re.compile(r"(?:`[^`]*`|\S)+")
+
+
+def wrapped(text: str, width: int, indent: str = "", following: str | None = None, *, cut: bool = False) -> list[str]:
+    """Return the text as lines of at most so many columns. A command in backticks is never broken, nor is another long
+    word, unless it may be `cut`. `following`: the indent of all lines but the first; None: the same."""
+    lead, lines, empty = indent, [], True
+    follow = indent if following is None else following
+    line, used = lead, columns_of_text(lead)
+    for word in _WORDS.findall(text):
+        for piece in _pieces(word, width - columns_of_text(follow)) if cut else (word,):
+            size = columns_of_text(piece)
+            if not empty and used + 1 + size > width:
+                lines.append(line)
+                line, used, empty = follow, columns_of_text(follow), True
+            line += piece if empty else f" {piece}"
+            used += size if empty else size + 1
+            empty = False
+    return lines if empty else [*lines, line]
+
+
+def folded(text: str, width: int) -> str:
+    """Return the text with those lines wrapped that are longer than the width. The others stay as they are."""
+    lines = []
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        lines += wrapped(line, width, indent) if columns_of_text(line) > width else [line]
+    return "\n".join(lines)
+
+
+def _pieces(word: str, room: int) -> list[str]:
+    """The word, cut where it is too long for a line."""
+    pieces = [""]
+    for character in word:
+        if columns_of_text(pieces[-1] + character) > room and "`" not in word:
+            pieces.append("")
+        pieces[-1] += character
+    return pieces
 
 
 #: What moves the cursor of a terminal, colours it, types, or reverses the order of letters: all control characters but

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from importer.model import Outcome
 from importer.observer import LINE_EVERY, Extent, Observer, target_text
 from importer.system.late import late
-from importer.system.streams import columns_of
+from importer.system.streams import columns_of, for_stream
 from importer.system.text import counted, duration, visible
 from importer.telemetry.pace import Pace
 
@@ -123,7 +123,7 @@ class Progress(Observer):
         self._line(text)
 
     def _line(self, text: str) -> None:
-        text = visible(text)
+        text = for_stream(visible(text), self._stream)
         if self._bar is not None:
             self._bar.write(text, file=self._stream)
         else:

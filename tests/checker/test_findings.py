@@ -24,7 +24,7 @@ from importer.model import FieldDefinition, Problem, Rate
 from importer.normaliser.mapping import propose
 from importer.normaliser.normaliser import Normaliser
 from importer.normaliser.organisation import FieldFinding, compare_fields
-from importer.system.text import duration
+from importer.system.text import columns_of_text, duration
 from tests.support.normalising import block_of
 
 COLUMNS = ("Mobile", "Email", "Moblie 1", "Brand", "Remark")
@@ -209,9 +209,10 @@ _CELLS = st.text(max_size=12)
 @given(
     st.lists(st.tuples(_CELLS, _CELLS, _CELLS), max_size=8),
     st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=1),
+    st.sampled_from((60, 80, 100)),
 )
-def test_the_text_fits_any_sheet(rows: list[tuple[str, str, str]], names: list[str]) -> None:
-    """At most 80 columns and no control characters, whatever the cells and headers contain."""
+def test_the_text_fits_any_sheet(rows: list[tuple[str, str, str]], names: list[str], width: int) -> None:
+    """At most the columns of the terminal and no control characters, whatever cells and headers contain."""
     columns = ("Mobile", "Brand", *names)
     if len({name.casefold() for name in columns}) < 3:
         return
@@ -219,8 +220,7 @@ def test_the_text_fits_any_sheet(rows: list[tuple[str, str, str]], names: list[s
         found = _findings(rows, columns)
     except SourceError:  # a name that is an identifier's, or too like another
         return
-    text = findings_text(found)
+    text = findings_text(found, width=width)
     assert not [character for character in text if unicodedata.category(character) == "Cc" and character != "\n"]
     for line in text.split("\n"):
-        wide = sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
-        assert len(line) <= 80 or wide > len(line)
+        assert columns_of_text(line) <= width

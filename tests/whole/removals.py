@@ -2777,6 +2777,27 @@ CAUSES = (
 #: What a person in a terminal sees of a run.
 SEEN = (
     out(
+        "width: the summary has that of the terminal",
+        "Paragraph.lines",
+        "wrapped(self.text, width, self.indent, self.following)",
+        "wrapped(self.text, 80, self.indent, self.following)",
+        "test_console::test_it_fits_the_terminal",
+    ),
+    out(
+        "width: so have messages",
+        "printing.print_note",
+        "for_stream(visible(text), sys.stderr)",
+        "visible(text)",
+        "test_wrapping::test_messages_have_the_width_of_the_terminal",
+    ),
+    out(
+        "codes: an unknown one names the nearest",
+        "codes._look_up",
+        "difflib.get_close_matches(code.casefold(), names, 3)",
+        "[]",
+        "test_codes::test_an_unknown_code_names_the_nearest",
+    ),
+    out(
         "Ctrl-C: the end in time",
         "Sending.__enter__",
         "Overdue(_SENT, LATEST, self._overdue)",
