@@ -6,13 +6,18 @@ import shutil
 import subprocess
 import zlib
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import openpyxl
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
+from playwright.sync_api import sync_playwright
 
+from importer.model import Cause
 from importer.reporter.page import page
 from importer.system.formula_guard import unguard
+from tests.support.browser import QUIET
 from tests.support.reporting import Sheet, failed_row, mapping, outcomes, timeline, uploaded, write_files
 from tests.support.reporting import failed_summary as failed
 from tests.support.reporting import report_on as report
@@ -144,3 +149,28 @@ def saved_by_office(path: Path, folder: Path) -> Path:
     ]
     subprocess.run(command, capture_output=True, timeout=250, check=True)
     return folder / f"{path.stem}.xlsx"
+
+
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_summary_fits_a_phone(tmp_path: Path, scheme: Literal["light", "dark"]) -> None:
+    """At 390 and 320 pixels the page does not scroll sideways, whatever names and paths are in it; nor in print."""
+    long = "Customer_Mobile_Number_With_Country_Code_" * 4
+    run = msgspec.structs.replace(
+        failed(),
+        causes=(Cause(f"4 rows were rejected because of “{long}”.", "Fix it.", 4, (2, 3)),),
+        reports={name: f"/srv/{long}/{name}" for name in ("results.csv", "failed.xlsx", "summary.html")},
+        notes=(f"Not sent: “{long}”.",),
+    )
+    file = tmp_path / "summary.html"
+    file.write_text(page(run, timeline(), {"Settings": f"reports_dir={long}", "Slowest answer": long}))
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        shown = browser.new_page(color_scheme=scheme)
+        shown.goto(file.as_uri())
+        for width, media in ((390, "screen"), (320, "screen"), (700, "print")):
+            shown.emulate_media(media=media)  # type: ignore[arg-type]
+            shown.set_viewport_size({"width": width, "height": 844})
+            assert shown.evaluate("document.documentElement.scrollWidth") <= width, (width, media)
+        browser.close()
