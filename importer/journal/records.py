@@ -69,6 +69,16 @@ class PurgedCounts(msgspec.Struct, frozen=True):
     requests: RequestCounts
 
 
+class Pacing(msgspec.Struct, frozen=True):
+    """The rate since it was changed by a resume. `requests` and `seconds` of sending were before."""
+
+    rate: str
+    unit: float
+    burst: int
+    requests: int
+    seconds: float
+
+
 class RunProgress(msgspec.Struct, frozen=True):
     """What changes during a run and is in no other table, like limits learned from the server."""
 
@@ -84,6 +94,8 @@ class RunProgress(msgspec.Struct, frozen=True):
     #: The same as the page words it; None in a journal of before.
     stopped_on_page: str | None = None
     purged: PurgedCounts | None = None
+    #: None: the rate is that of the record.
+    pacing: Pacing | None = None
 
 
 class Run(msgspec.Struct, frozen=True):

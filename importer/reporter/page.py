@@ -89,7 +89,9 @@ def page(
         slice_words=f"{seconds:,} s" if seconds < 120 else f"{seconds / 60:,.1f} min",
         time_label=_time_label(slices),
         slices_troubles=sum(part.troubles for part in slices),
-        achieved=f"{summary.rate.achieved:g}/{summary.rate.configured.partition('/')[2]}",
+        achieved=f"{summary.rate.achieved:g}/{summary.rate.configured.partition('/')[2]}"
+        if summary.rate.achieved
+        else "too few requests to measure it",
         facts=facts or {},
         examples=examples,
         codes=codes_without_cause(summary),

@@ -45,7 +45,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 def this_process() -> bytes:
     """Return this process as a lock stores it (JSON)."""
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())
+    since = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime())
     return to_json(Holder(os.getpid(), socket.gethostname(), since, _own_birth(), _space()))
 
 

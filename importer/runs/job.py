@@ -11,6 +11,7 @@ import msgspec
 from importer.errors import JournalError, SettingsError
 from importer.journal import Journal, Run, RunProgress
 from importer.journal.edits import edits_of
+from importer.journal.records import Pacing
 from importer.model import OVERTAKEN, Status
 from importer.normaliser.countries import known_country
 from importer.normaliser.fixing import Edits
@@ -125,6 +126,7 @@ def resume_of(
             if not run.finished and not own.overwrite_newer:
                 check_newer(journal, run)
             left_out = _closed_before(journal, run, own)
+            run = _paced(journal, run, own)
             yield Job(journal, run, source, mapping_of(run), own, target, holding(world, held), left_out)
 
 
@@ -161,6 +163,18 @@ def retry_of(
             yield Job(
                 journal, run, source, mapping, own, target, holding(world, held), _closed_before(journal, run, own)
             )
+
+
+def _paced(journal: Journal, run: Run, own: Settings) -> Run:
+    """The run with the rate that its resume has: what was sent before says nothing about it."""
+    before = run.progress.pacing
+    known = run.record.settings
+    rate, burst = (before.rate, before.burst) if before else (known.rate.word, known.burst)
+    if (own.rate.word, own.burst) == (rate, burst):
+        return run
+    sent, seconds = journal.requests(run.key).sent, run.progress.sending_seconds
+    pacing = Pacing(own.rate.word, own.rate.unit, own.burst, sent, seconds)
+    return msgspec.structs.replace(run, progress=msgspec.structs.replace(run.progress, pacing=pacing))
 
 
 def holding(world: World, held: Proof) -> World:

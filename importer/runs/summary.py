@@ -6,6 +6,7 @@ from pathlib import Path
 
 from importer.errors import ExitCode, ImporterError
 from importer.journal import Run
+from importer.journal.records import Pacing
 from importer.model import RateSummary, RequestCounts, RowCounts, RunSummary, SourceSummary, TargetSummary
 from importer.normaliser.mapping import misspelt
 from importer.reader import Source
@@ -34,8 +35,6 @@ def summarise(
 ) -> RunSummary:
     """Return the document `summary.json`."""
     record, progress = run.record, run.progress
-    settings = record.settings
-    spent = progress.sending_seconds
     notes = [*source.notes, *_mapping_notes(run), *progress.notes, *written.notes]
     if progress.stopped:
         notes.insert(0, progress.stopped)
@@ -50,16 +49,22 @@ def summarise(
         requests=requests,
         codes=written.codes,
         causes=written.causes,
-        rate=RateSummary(
-            settings.rate.word,
-            # The burst is sent at once and needs no time.
-            round(max(requests.sent - settings.burst, 0) * settings.rate.unit / spent, 1) if spent > 0 else 0.0,
-        ),
+        rate=_rate(run, requests),
         duration_seconds=round((at - record.started_at) / 1000, 3),
         reports={**written.reports, **{name: str(folder / name) for name in SUMMARY_FILES}},
         repairs=progress.repairs,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _rate(run: Run, requests: RequestCounts) -> RateSummary:
+    """The rate as it was configured last, and what was achieved since then."""
+    rate, burst = run.record.settings.rate, run.record.settings.burst
+    pacing = run.progress.pacing or Pacing(rate.word, rate.unit, burst, 0, 0.0)
+    spent = run.progress.sending_seconds - pacing.seconds
+    # The burst is sent at once and needs no time.
+    timed = max(requests.sent - pacing.requests - pacing.burst, 0)
+    return RateSummary(pacing.rate, round(timed * pacing.unit / spent, 1) if spent > 0 else 0.0)
 
 
 def _mapping_notes(run: Run) -> list[str]:

@@ -18,6 +18,21 @@ def local_time(now_ms: int, time_zone: str = "") -> datetime.datetime:
     return moment.astimezone(zoneinfo.ZoneInfo(time_zone) if time_zone else None)
 
 
+def moment_text(milliseconds: int, time_zone: str = "") -> str:
+    """Return a moment for people, `24 Nov 2026, 02:00 UTC`, in a time zone, by default that of this machine."""
+    return f"{local_time(milliseconds, time_zone):%d %b %Y, %H:%M %Z}"
+
+
+def time_text(milliseconds: int, time_zone: str = "") -> str:
+    """Return a time of day for people, `02:00 UTC`."""
+    return f"{local_time(milliseconds, time_zone):%H:%M %Z}"
+
+
+def milliseconds_of(text: str) -> int:
+    """Return the moment of a `stamp`."""
+    return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
+
+
 def seconds_until(clock_time: str, now_ms: int, time_zone: str = "") -> float:
     """Seconds until the next `HH:MM` in a time zone, by default that of this machine."""
     now = local_time(now_ms, time_zone)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from importer.model import IDENTIFIERS, Cause, CodeCount, RunSummary, Status
 from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, Mapping, misspelt
 from importer.normaliser.organisation import FieldFinding, compare_fields, spelled, unknown_in
 from importer.reporter.console import FILE_WORDS, headline, took
-from importer.system.clock import stamp
+from importer.system.clock import milliseconds_of, moment_text, stamp, time_text
 from importer.system.text import duration, percent
 from importer.web.forms import separator_word
 from importer.web.journal_view import Counts, RunSnapshot, total
@@ -411,14 +410,13 @@ def name_of(run: Run) -> str:
 
 
 def moment(seconds: float) -> str:
-    """The server's local time, to the minute."""
-    return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%d %b %Y, %H:%M")
+    """The server's local time, to the minute, with its zone."""
+    return moment_text(round(seconds * 1000))
 
 
 def clock(iso: str) -> str:
-    """A UTC stamp as the server's local time of day."""
-    at = datetime.datetime.strptime(iso, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
-    return at.astimezone().strftime("%H:%M")
+    """A UTC stamp as the server's local time of day, with its zone."""
+    return time_text(milliseconds_of(iso))
 
 
 def size_words(size: float) -> str:

@@ -2798,6 +2798,13 @@ SEEN = (
         "test_codes::test_an_unknown_code_names_the_nearest",
     ),
     out(
+        "rate: the summary has that of the resume",
+        "job.resume_of",
+        "_paced(journal, run, own)",
+        "run",
+        "test_rate_in_summary::test_the_rate_of_a_resume_is_that_of_the_summary",
+    ),
+    out(
         "Ctrl-C: the end in time",
         "Sending.__enter__",
         "Overdue(_SENT, LATEST, self._overdue)",
