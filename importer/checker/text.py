@@ -37,7 +37,7 @@ def _head(findings: Findings, zone: datetime.tzinfo | None, wrap: Wrap) -> str:
         ends = datetime.datetime.strptime(findings.ends_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
         ready += (
             f" in {counted(findings.requests, 'request')}. At {findings.rate} this takes {_at_least(findings.seconds)};"
-            f" started now, it would end at {ends.astimezone(zone):%H:%M %Z on %d %b}."
+            f" started now, it would end at {ends.astimezone(zone):%H:%M on %d %b (%Z)}."
         )
         lines.append(wrap(ready))
     if findings.rejected_rows:

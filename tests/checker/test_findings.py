@@ -167,7 +167,7 @@ def test_the_text() -> None:
     for part in (
         "customers.csv: 7 rows.",
         "5 rows can be sent (3 customers) in 3 requests. At 1/minute this takes 2 min or more",
-        "12:02 on 23 Nov",
+        "12:02 on 23 Nov (UTC)",
         "2 rows would be rejected",
         "1 empty cell: not sent",
         "2 cells look like lists (separated by “;”)",
