@@ -41,19 +41,22 @@ def load(path: Path, columns: Sequence[str] | None = None) -> Mapping:
         raise SettingsError(
             f"The mapping file {path} cannot be read: {why}.", "Check --mapping.", on_page=ON_PAGE
         ) from error
+    return parse(text, f"The mapping file {path}", columns)
+
+
+def parse(text: str, what: str, columns: Sequence[str] | None = None) -> Mapping:
+    """Read the content of a mapping file, which messages call `what`. Otherwise as `load`."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(
-            f"The mapping file {path} is not valid TOML: {error}.", "Correct that line.", on_page=ON_PAGE
-        ) from error
+        raise SettingsError(f"{what} is not valid TOML: {error}.", "Correct that line.", on_page=ON_PAGE) from error
     mapping, faults = _from_document(document)
     if not faults:
         faults = mistakes_of(mapping, [use.column for use in mapping.columns])
     if faults:
         faults += missing_columns(mapping, columns) if columns is not None else []
         raise SettingsError(
-            f"The mapping file {path} cannot be used. {' '.join(faults)}",
+            f"{what} cannot be used. {' '.join(faults)}",
             "Correct it and run the command again.",
             on_page=ON_PAGE,
         )

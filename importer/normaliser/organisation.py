@@ -49,6 +49,11 @@ class Names:
             self._nearest[name] = self._suggested[close[0]] if close else ""
         return self._nearest[name]
 
+    def near(self, name: str, most: int = 5) -> tuple[str, ...]:
+        """The preferences to choose from, nearest first."""
+        close = difflib.get_close_matches(_fold(name), list(self._suggested), 2 * most, 0.6)
+        return tuple(dict.fromkeys(self._suggested[text] for text in close))[:most]
+
 
 def names_of(fields: Sequence[FieldDefinition]) -> Names:
     """All defined names. A disabled preference is not suggested; a label suggests its preference."""

@@ -47,7 +47,7 @@ def create_app(options: WebOptions) -> Starlette:
     refuse_unsafe(options)
     renderer = Renderer(options, Texts())
     storage = Storage(options.folder)
-    users = Users(options.users_file) if options.users_file is not None else None
+    users = Users(options.users_file, storage.forget_users) if options.users_file is not None else None
     journal = JournalView(options.settings)
     runs = Supervisor(storage, journal, options.most_runs)
     cookies = Cookies(storage.secret(), secure=options.secure)

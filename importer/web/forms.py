@@ -28,8 +28,8 @@ CHOICES = {
 }
 
 
-def mapping_from(fields: Dict[str, str], inspection: Inspection) -> Mapping:
-    """The mapping in the form, not checked yet: `fit` does that."""
+def mapping_from(fields: Dict[str, str], inspection: Inspection, before: Mapping) -> Mapping:
+    """The mapping in the form, not checked yet: `fit` does that. What the form does not hold stays as `before`."""
     uses = []
     for number, sight in enumerate(inspection.columns):
         field = fields.get(f"field-{number}", "ignored")
@@ -38,11 +38,14 @@ def mapping_from(fields: Dict[str, str], inspection: Inspection) -> Mapping:
         separator = SEPARATORS.get(fields.get(f"separator-{number}", ""), "") if is_list else ""
         name = ""
         if field == PREFERENCE:
-            name = preference_name(fields.get(f"preference-{number}", "")) or preference_name(sight.column)
+            chosen = fields.get(f"nearest-{number}", "") or fields.get(f"preference-{number}", "")
+            name = preference_name(chosen) or preference_name(sight.column)
         is_date = field in (PREFERENCE, VALUE) and f"date-{number}" in fields
         uses.append(ColumnUse(sight.column, field, name, is_list, separator, is_date))
     store = fields.get("store", "").strip()
-    return Mapping(tuple(uses), (("store.code", store),) if store else ())
+    constants = [("store.code", store)] if store else []
+    constants += [pair for pair in before.constants if pair[0] != "store.code"]
+    return msgspec.structs.replace(before, columns=tuple(uses), constants=tuple(constants))
 
 
 def reading_from(
@@ -64,7 +67,7 @@ def reading_from(
 def settings_for(upload: Upload, base: Settings, mapping: Path | None = None) -> Settings:
     """The server's settings with the choices for this file."""
     reading = upload.reading
-    chosen = {name: found for name in CHOICES if (found := getattr(reading, name))}
+    chosen = {name: chosen_word(reading, base, name) for name in CHOICES}
     return msgspec.structs.replace(
         base,
         mapping=str(mapping) if mapping is not None else "",
@@ -79,6 +82,12 @@ def settings_for(upload: Upload, base: Settings, mapping: Path | None = None) ->
     )
 
 
+def chosen_word(reading: ReadingChoices, base: Settings, name: str) -> str:
+    """The word of `CHOICES` that counts for a file. That unknown columns are sent is never decided without a person."""
+    word: str = getattr(reading, name) or getattr(base, name)
+    return "refuse" if name == "unknown_columns" and word == "send" and not reading.unknown_columns else word
+
+
 def separator_word(separator: str) -> str:
     return next((word for word, sign in SEPARATORS.items() if sign == separator), "")
 
@@ -90,6 +99,7 @@ __all__ = [
     "NAME",
     "PREFERENCE",
     "SEPARATORS",
+    "chosen_word",
     "mapping_from",
     "reading_from",
     "separator_word",

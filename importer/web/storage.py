@@ -1,4 +1,4 @@
-"""What the page stores in addition to the journal: sessions, uploads, wishes for runs, and the audit trail.
+"""What the page stores in addition to the journal: sessions, uploads, mappings, wishes for runs, and the audit trail.
 
 One SQLite file, used by the server process, and by a purge. Results of rows come from the journal, never from here.
 """
@@ -28,6 +28,9 @@ _TOUCH_SECONDS = 300.0
 FORGOTTEN = "…"
 #: The most lines of the audit trail on its page.
 _MOST_LINES = 500
+#: Mappings of a user that are remembered, the newest, and for how long: a file that comes once a year is still known.
+_MOST_MAPPINGS = 200
+_MAPPING_SECONDS = 400 * 86400.0
 
 #: The folder of the page's own files beside an uploaded file, whose name never begins with a dot (`safe_name`).
 OWN = ".page"
@@ -37,6 +40,8 @@ CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, user TEXT NOT NULL, began REAL NOT NULL,
     used REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, owner TEXT NOT NULL, at REAL NOT NULL, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS mappings (user TEXT NOT NULL, server TEXT NOT NULL, key_name TEXT NOT NULL,
+    header TEXT NOT NULL, at REAL NOT NULL, content BLOB NOT NULL, PRIMARY KEY (user, server, key_name, header));
 CREATE TABLE IF NOT EXISTS wishes (id INTEGER PRIMARY KEY, run_id TEXT, path TEXT NOT NULL, content BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS wishes_by_run ON wishes (run_id);
 CREATE INDEX IF NOT EXISTS wishes_by_path ON wishes (path);
@@ -77,6 +82,8 @@ class Upload(msgspec.Struct, frozen=True):
     locked: bool = False
     #: The name of the folder of the page's own files, in `folder`; "" for uploads of earlier versions: beside the file.
     own: str = ""
+    #: Its columns are proposed from their names, although a mapping of such a file is remembered.
+    anew: bool = False
 
     @property
     def folder(self) -> Path:
@@ -92,6 +99,30 @@ class Upload(msgspec.Struct, frozen=True):
     def kept(self) -> bool:
         """Whether the file still exists: it is deleted when its run has succeeded, and by a purge."""
         return Path(self.path).exists()
+
+
+class MappingKey(msgspec.Struct, frozen=True):
+    """Whose files with which header a mapping is for. `organisation`: as `RunRecord.organisation`."""
+
+    user: str
+    organisation: tuple[str, str]
+    header: str
+
+    @property
+    def row(self) -> tuple[str, str, str, str]:
+        return (self.user, *self.organisation, self.header)
+
+
+class KeptMapping(msgspec.Struct, frozen=True):
+    """What a user chose for the columns of a file. `toml`: a mapping file without samples. `name`: the file's, "" once
+    that was purged."""
+
+    toml: str
+    name: str
+    at: float
+    country: str = ""
+    blank: str = ""
+    invalid_identifiers: str = ""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -211,7 +242,9 @@ class Storage:
                 names.add(path.name)
                 # Its owner may still see the counts of the run.
                 self.wish(msgspec.structs.replace(wish, path=f"{path.parent}/"))
-        for name in names - {upload.name for upload in self.uploads()}:
+        names -= {upload.name for upload in self.uploads()}
+        self._forget_in_mappings(names)
+        for name in names:
             self._db.execute(
                 "UPDATE audit SET subject = replace(subject, ?1, ?2)"
                 " WHERE subject IN (?1, 'problems.csv (' || ?1 || ')') OR instr(subject, ?1 || ' (') = 1",
@@ -219,6 +252,46 @@ class Storage:
             )
         self._db.execute("COMMIT")
         erase_log(self._db)
+
+    # ------------------------------------------------------------------------------------------------ mappings
+
+    def keep_mapping(self, key: MappingKey, mapping: KeptMapping) -> None:
+        """Remembers a mapping instead of the one before. A user's oldest give way."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO mappings VALUES (?, ?, ?, ?, ?, ?)", (*key.row, mapping.at, _pack(mapping))
+        )
+        self._db.execute(
+            "DELETE FROM mappings WHERE user = ?1 AND rowid NOT IN"
+            " (SELECT rowid FROM mappings WHERE user = ?1 ORDER BY at DESC LIMIT ?2)",
+            (key.user, _MOST_MAPPINGS),
+        )
+
+    def mapping(self, key: MappingKey) -> KeptMapping | None:
+        row = self._db.execute(
+            "SELECT content FROM mappings WHERE user = ? AND server = ? AND key_name = ? AND header = ?", key.row
+        ).fetchone()
+        return msgspec.msgpack.decode(row[0], type=KeptMapping) if row else None
+
+    def forget_mapping(self, key: MappingKey) -> None:
+        self._db.execute("DELETE FROM mappings WHERE user = ? AND server = ? AND key_name = ? AND header = ?", key.row)
+
+    def forget_old_mappings(self) -> None:
+        self._db.execute("DELETE FROM mappings WHERE at < ?", (time.time() - _MAPPING_SECONDS,))
+
+    def forget_users(self, known: Collection[str]) -> None:
+        """Forgets the mappings of every user who is not one of these. Without any, the file is being written."""
+        if not known:
+            return
+        for (user,) in self._db.execute("SELECT DISTINCT user FROM mappings").fetchall():
+            if user not in known:
+                self._db.execute("DELETE FROM mappings WHERE user = ?", (user,))
+
+    def _forget_in_mappings(self, names: Collection[str]) -> None:
+        for rowid, content in self._db.execute("SELECT rowid, content FROM mappings").fetchall():
+            mapping = msgspec.msgpack.decode(content, type=KeptMapping)
+            if mapping.name in names:
+                content = _pack(msgspec.structs.replace(mapping, name=""))
+                self._db.execute("UPDATE mappings SET content = ? WHERE rowid = ?", (content, rowid))
 
     # ------------------------------------------------------------------------------------------------ wishes
 

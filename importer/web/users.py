@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from pathlib import Path
 
@@ -60,8 +60,10 @@ class UsersUnreadable(SettingsError):
 class Users:
     """The users file, read again when it changes. A line is `name:role:hash`; `#` begins a comment."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, changed: Callable[[Collection[str]], None] = lambda _: None) -> None:
+        """`changed`: called with the names, whenever the file was read."""
         self._path = path
+        self._changed = changed
         self._stamp: tuple[int, int] | None = None
         self._entries: dict[str, tuple[Role, str]] = {}
         # Checked for unknown names, so the answer takes as long.
@@ -104,6 +106,7 @@ class Users:
             ) from None
         self._entries = _parse(self._path, text)
         self._stamp = stamp
+        self._changed(self._entries.keys())
 
 
 def _parse(path: Path, text: str) -> dict[str, tuple[Role, str]]:

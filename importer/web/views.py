@@ -13,27 +13,20 @@ from importer.checker.findings import Findings
 from importer.errors import ExitCode
 from importer.journal import Run
 from importer.journal.records import RunProgress
-from importer.model import IDENTIFIERS, Cause, CodeCount, RunSummary, Status
-from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, Mapping, misspelt
-from importer.normaliser.organisation import FieldFinding, compare_fields, spelled, unknown_in
+from importer.model import Cause, CodeCount, RunSummary, Status
+from importer.normaliser.mapping import PREFERENCE, VALUE
 from importer.reporter.console import FILE_WORDS, headline, took
 from importer.system.clock import milliseconds_of, moment_text, stamp, time_text
 from importer.system.text import duration, percent
-from importer.web.forms import separator_word
+from importer.web.column_views import field_words
 from importer.web.journal_view import Counts, RunSnapshot, total
 from importer.web.live_run import LiveRun
-from importer.web.messages import Checked, Example, Inspection, RowsCounted, example_key
+from importer.web.messages import Checked, Example, RowsCounted, example_key
 from importer.web.texts import Texts
 
 #: The files of a run, most useful first.
 _FIRST = ("annotated.xlsx", "failed.xlsx", "failed.csv", "results.csv", "summary.html", "summary.json")
 FILES = (*_FIRST, *(name for name in FILE_WORDS if name not in _FIRST))
-#: What a column can become, in groups.
-USES = (
-    ("customer", IDENTIFIERS),
-    ("sets", (PREFERENCE, NAME, VALUE)),
-    ("else", ("store.code", "store.id", "ignored")),
-)
 _MOST_CAUSES = 6
 #: The wish for a run of another process that was asked to stop.
 ASKED = "asked"
@@ -259,93 +252,6 @@ def code_views(codes: Iterable[CodeCount]) -> list[CodeView]:
     return [CodeView(code.code, lookup(code.code).meaning, lookup(code.code).on_page, code.rows) for code in codes]
 
 
-# ---------------------------------------------------------------------------------------------------- columns
-
-
-class Remark(msgspec.Struct, frozen=True):
-    text: str
-    warns: bool = False
-
-
-class ColumnRow(msgspec.Struct, frozen=True):
-    """A row of the mapping table."""
-
-    column: str
-    samples: tuple[str, ...]
-    field: str
-    kind: str
-    preference: str
-    is_list: bool
-    is_date: bool
-    separator: str
-    remarks: list[Remark]
-
-
-def column_rows(t: Texts, inspection: Inspection, mapping: Mapping) -> list[ColumnRow]:
-    hints = dict(misspelt(mapping))
-    wrong_names = {}
-    if inspection.fields:
-        names = spelled(mapping, inspection.fields).preference_names
-        wrong_names = {fault.preference: _field_words(t, fault) for fault in compare_fields(names, inspection.fields)}
-    found = []
-    for column, use in zip(inspection.columns, mapping.columns, strict=True):
-        remarks = []
-        if use.column in hints:
-            remarks.append(Remark(t("columns.looks_like", field=t(f"use.{hints[use.column]}")), True))
-        if use.field == PREFERENCE and use.preference in wrong_names:
-            remarks.append(Remark(wrong_names[use.preference], True))
-        if column.list_like and not (use.is_list or use.is_date) and use.field in (PREFERENCE, VALUE):
-            sign = t(f"sign.{column.separator}") if t.has(f"sign.{column.separator}") else column.separator
-            remarks.append(Remark(t.n("columns.list_like", column.list_like, separator=sign), True))
-        if column.filled and column.cells > column.filled:
-            remarks.append(Remark(t.n("columns.blank", column.cells - column.filled)))
-        found.append(
-            ColumnRow(
-                column.column,
-                column.samples,
-                use.field,
-                _kind(use.field),
-                use.preference if use.preference != column.column else "",
-                use.is_list,
-                use.is_date,
-                separator_word(use.separator),
-                remarks,
-            )
-        )
-    return found
-
-
-def unknown_words(t: Texts, inspection: Inspection, mapping: Mapping) -> list[str]:
-    """The preferences of a mapping that the organisation has not defined, and what to choose; [] without any."""
-    fields = inspection.fields or ()
-    unknown = unknown_in(spelled(mapping, fields), fields) if fields else ()
-    return [*[_field_words(t, finding) for finding in unknown], t("field.choose")] if unknown else []
-
-
-def _field_words(t: Texts, found: FieldFinding) -> str:
-    near = f" {t('field.near', name=found.nearest)}" if found.nearest else ""
-    return t(f"field.{found.fault}", name=found.preference) + near
-
-
-def _kind(field: str) -> str:
-    return {PREFERENCE: "preference", VALUE: "value", "ignored": "ignored"}.get(field, "field")
-
-
-def facts(t: Texts, inspection: Inspection) -> list[str]:
-    """Sheet, header row and number of rows."""
-    found = [t("columns.sheet", sheet=inspection.sheet)] if inspection.sheet else []
-    if inspection.columns:
-        found.append(t("columns.header", row=inspection.header_row))
-        found.append(t.n("columns.rows" if inspection.whole else "columns.rows_more", inspection.rows))
-    return found
-
-
-def fields_words(t: Texts, inspection: Inspection) -> str:
-    if inspection.fields is None:
-        return t("columns.fields_unknown", why=inspection.fields_fault)
-    return t.n("columns.fields_checked", len(inspection.fields)) if inspection.fields else t("columns.fields_none")
-
-
 # ---------------------------------------------------------------------------------------------------- check
 
 
@@ -374,11 +280,11 @@ def refused_words(t: Texts, found: Findings) -> list[str]:
     """Why an import would be refused, and what to choose; [] if it would not."""
     if not found.refused:
         return []
-    return [*[_field_words(t, field) for field in found.fields if field.fault == "unknown"], t("field.choose")]
+    return [*[field_words(t, field) for field in found.fields if field.fault == "unknown"], t("field.choose")]
 
 
 def check_notes(t: Texts, checked: Checked, found: Findings) -> list[str]:
-    notes = [_field_words(t, field) for field in found.fields if not (found.refused and field.fault == "unknown")]
+    notes = [field_words(t, field) for field in found.fields if not (found.refused and field.fault == "unknown")]
     if checked.fields_fault:
         notes.append(t("columns.fields_unknown", why=checked.fields_fault))
     repeats = found.repeats

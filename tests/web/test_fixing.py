@@ -41,7 +41,8 @@ def test_a_form_means_the_same_as_a_mapping_file() -> None:
         ColumnUse("Brands", "preference", "Favourite brand", True, ";"),
         ColumnUse("Remarks", "ignored"),
     )
-    assert mapping_from(fields, LOOK) == Mapping(uses, (("store.code", "S1"),))
+    before = Mapping((), (("store.code", "S0"), ("Newsletter", "Yes")))
+    assert mapping_from(fields, LOOK, before) == Mapping(uses, (("store.code", "S1"), ("Newsletter", "Yes")))
 
 
 @pytest.mark.process

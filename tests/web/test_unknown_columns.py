@@ -65,6 +65,46 @@ def test_the_page_asks_what_unknown_columns_become(shop: Shop) -> None:
     assert shop.sent() == [{"Favourite Colour", "Favourite Brand"}] * 2
 
 
+def test_the_nearest_preferences_are_proposed_and_one_is_chosen(shop: Shop) -> None:
+    """The nearest names of the organisation are there to choose from, and none is chosen already."""
+    address, fields = shop.upload()
+    assert fields["nearest-2"] == "" and "nearest-1" not in fields
+    offered = shop.visitor.get(address).text.partition('name="nearest-2"')[2].partition("</select>")[0]
+    assert re.findall(r'value="([^"]+)"', offered)[0] == "Favourite Brand"
+    chosen = {**fields, "nearest-2": "Favourite Brand", "field-3": "ignored"}
+    assert shop.visitor.post(f"{address}/mapping", chosen).url.path == f"{address}/check"
+    shop.visitor.settled(f"{address}/check")
+    ended(shop.visitor, start(shop.visitor, address))
+    assert shop.sent() == [{"Favourite Colour", "Favourite Brand"}] * 2
+
+
+def test_a_remembered_preference_that_is_gone_is_asked_for(shop: Shop) -> None:
+    """Also where it was sent anyway the last time: the page names it, and checks nothing until it is decided."""
+    address, fields = shop.upload()
+    shop.visitor.post(f"{address}/mapping", {**fields, "unknown_columns": "send"})
+    shop.knows("Favourite Brand", "Spend")
+    address, fields = shop.upload()
+    page = shop.visitor.get(address).text
+    words = page.partition('class="alert warns remembered"')[2].partition("</section>")[0]
+    assert "for rows.csv" in words and "“Favourite Colour”" in words and "“Spend”" not in words
+    assert fields["unknown_columns"] == "refuse"
+    assert shop.visitor.post(f"{address}/mapping", fields).status_code == 422
+
+
+def test_a_server_that_sends_unknown_columns_asks_too(tmp_path: Path) -> None:
+    """The server's own settings do not decide that a column is sent which the organisation does not know."""
+    with EmbeddedSandbox(SandboxOptions(fields=(PreferenceField(name="Colour"),))) as sandbox:
+        environ = {"IMPORTER_USERNAME": sandbox.username, "IMPORTER_PASSWORD": sandbox.password}
+        (tmp_path / "importer.toml").write_text('unknown_columns = "send"\n', encoding="utf-8")
+        with WarmServer(tmp_path, "--base-url", sandbox.base_url, *PACE, **environ) as server:
+            shop = Shop(server, sandbox)
+            address, fields = shop.upload()
+            assert fields["unknown_columns"] == "refuse"
+            assert shop.visitor.post(f"{address}/mapping", fields).status_code == 422
+            del fields["unknown_columns"]
+            assert shop.visitor.post(f"{address}/mapping", fields).status_code == 422
+
+
 @pytest.mark.parametrize(("how", "sent"), [("ignore", [{"Favourite Colour"}] * 2), ("send", [])])
 def test_one_choice_for_all_unknown_columns(shop: Shop, how: str, sent: list[set[str]]) -> None:
     """Ignored, or sent anyway; the page keeps the choice."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 
 import msgspec
 from starlette.requests import Request
@@ -11,16 +12,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from importer.errors import ImporterError
-from importer.normaliser.mapping import ColumnSamples, Mapping, fit
+from importer.normaliser.mapping import ColumnSamples, fit
 from importer.normaliser.mapping_file import load, to_toml
+from importer.runs.target import organisation_in
 from importer.system.files import write_whole
-from importer.web import views
-from importer.web.forms import CHOICES, HOW_READ, HOW_SENT, SEPARATORS, mapping_from, reading_from
+from importer.web import column_views
+from importer.web.forms import CHOICES, HOW_READ, HOW_SENT, SEPARATORS, chosen_word, mapping_from, reading_from
 from importer.web.messages import RESULT_FILES, Inspection, words_of
 from importer.web.pages.results import inspection_of
 from importer.web.pages.site import Site, get, post, user_of
 from importer.web.pages.uploads import remove
-from importer.web.storage import Upload
+from importer.web.remembered import Shown, header_of, recalled, to_keep
+from importer.web.storage import MappingKey, Upload
 
 
 class ColumnPages:
@@ -32,6 +35,8 @@ class ColumnPages:
             get("/uploads/{upload}", self.columns),
             post("/uploads/{upload}/reading", self.read_again),
             post("/uploads/{upload}/mapping", self.map),
+            post("/uploads/{upload}/proposal", self.propose),
+            post("/uploads/{upload}/forget", self.forget),
         ]
 
     async def columns(self, request: Request) -> Response:
@@ -39,52 +44,93 @@ class ColumnPages:
         inspection = await inspection_of(self._site, upload)
         if inspection is None:
             return self._site.waiting(request, "columns", "wait.inspect", upload.name)
-        mapping = inspection.mapping
-        if upload.mapped and not inspection.fault[0]:
-            with contextlib.suppress(ImporterError):
-                mapping = fit(load(upload.own_folder / "mapping.toml"), _names(inspection))
-        return self._show(request, upload, inspection, mapping, [] if upload.mapped else self._header_below(inspection))
+        shown = await self._shown(upload, inspection)
+        return self._show(request, shown, inspection, [] if upload.mapped else self._header_below(inspection))
 
     def _header_below(self, inspection: Inspection) -> list[str]:
         row, better = inspection.header_row, inspection.better_row
         return [self._site.t("columns.better_row", row=row, better=better)] if better else []
 
+    async def _shown(self, upload: Upload, inspection: Inspection) -> Shown:
+        """What the columns page shows: what was chosen, else what is remembered of such a file, else a proposal."""
+        key = await self._key(upload, inspection)
+        kept = self._site.storage.mapping(key) if key is not None else None
+        if upload.mapped and not inspection.fault[0]:
+            with contextlib.suppress(ImporterError):
+                mapping = fit(load(upload.own_folder / "mapping.toml"), _names(inspection))
+                return Shown(upload, mapping, kept)
+        usual = Shown(upload, inspection.mapping, kept)
+        if kept is None or upload.anew or upload.fixes:
+            return usual
+        return recalled(upload, inspection, kept) or usual
+
+    async def _key(self, upload: Upload, inspection: Inspection) -> MappingKey | None:
+        """What the mapping of a file is remembered by. None without columns, or where the organisation is not known."""
+        if not inspection.columns:
+            return None
+        try:
+            organisation = await asyncio.to_thread(organisation_in, self._site.options.settings, os.environ)
+        except ImporterError:
+            return None
+        return MappingKey(upload.owner, organisation, header_of(_names(inspection)))
+
     def _show(
-        self,
-        request: Request,
-        upload: Upload,
-        inspection: Inspection,
-        mapping: Mapping,
-        faults: list[str],
-        status: int = 200,
+        self, request: Request, shown: Shown, inspection: Inspection, faults: list[str], status: int = 200
     ) -> Response:
         t = self._site.t
+        upload, mapping = shown.upload, shown.mapping
         base = self._site.options.settings
+        # What a person has chosen may be no country.
+        country = upload.reading.country or ("" if shown.used or upload.mapped or status != 200 else base.country)
         return self._site.show(
             request,
             "columns",
             status,
             upload=upload,
-            facts=views.facts(t, inspection),
+            facts=column_views.facts(t, inspection),
             reading=_reading(upload, inspection),
             may_be_short=inspection.kind != "workbook",
             sheets=inspection.sheets or upload.sheets,
             unreadable=[" ".join(inspection.fault)] if inspection.fault[0] else [],
             locked=inspection.locked or self._site.needs_password(upload.path, upload),
             faults=faults,
-            rows=views.column_rows(t, inspection, mapping) if inspection.columns else [],
-            groups=views.USES,
+            shown=shown,
+            remembered=column_views.remembered_words(t, shown),
+            kept_day=column_views.day(shown.kept.at) if shown.kept is not None else "",
+            rows=column_views.column_rows(t, inspection, mapping) if inspection.columns else [],
+            groups=column_views.USES,
             separators=tuple(SEPARATORS),
             field_names=[field.name for field in inspection.fields or () if not field.is_disabled],
-            fields_words=views.fields_words(t, inspection),
-            country=upload.reading.country or base.country,
+            fields_words=column_views.fields_words(t, inspection),
+            country=country,
             choices=CHOICES,
-            chosen={name: getattr(upload.reading, name) or getattr(base, name) for name in CHOICES},
+            chosen={name: chosen_word(upload.reading, base, name) for name in CHOICES},
             restricted=inspection.fields != (),
             store=dict(mapping.constants).get("store.code", ""),
             notes=inspection.notes,
             controls=user_of(request).may_control(upload.owner),
         )
+
+    async def propose(self, request: Request) -> Response:
+        """Shows the columns as their names propose them, or again as the last such file was mapped."""
+        upload, fields = await self._site.controlled_upload(request)
+        self._start_over(msgspec.structs.replace(upload, anew=fields.get("as") != "before"))
+        return RedirectResponse(f"/uploads/{upload.id}", 303)
+
+    async def forget(self, request: Request) -> Response:
+        """Forgets what is remembered of files with this header. The columns stay as they were chosen for this file."""
+        upload, _ = await self._site.controlled_upload(request)
+        inspection = await inspection_of(self._site, upload)
+        key = await self._key(upload, inspection) if inspection is not None else None
+        if key is not None:
+            self._site.storage.forget_mapping(key)
+        return RedirectResponse(f"/uploads/{upload.id}", 303)
+
+    def _start_over(self, upload: Upload, *more: str) -> None:
+        """Keeps the upload without the columns that were chosen. `more`: files that are removed too."""
+        self._site.storage.keep_upload(msgspec.structs.replace(upload, mapped=False))
+        self._site.runs.cancel_inspections(upload)
+        remove(upload, RESULT_FILES["check"], "mapping.toml", "problems.csv", *more)
 
     async def read_again(self, request: Request) -> Response:
         """Reads the same file in the way that the form says."""
@@ -94,12 +140,10 @@ class ColumnPages:
         before = await inspection_of(self._site, upload)
         if faults:
             inspection = before or Inspection()
-            return self._show(request, upload, inspection, inspection.mapping, faults, 422)
+            return self._show(request, await self._shown(upload, inspection), inspection, faults, 422)
         sheets = (before.sheets if before is not None else ()) or upload.sheets
         upload = msgspec.structs.replace(upload, reading=reading, mapped=False, sheets=sheets)
-        self._site.storage.keep_upload(upload)
-        self._site.runs.cancel_inspections(upload)
-        remove(upload, *RESULT_FILES.values(), "mapping.toml", "problems.csv")
+        self._start_over(upload, RESULT_FILES["inspect"])
         self._site.runs.inspect(upload, self._site.settings(upload))
         return RedirectResponse(f"/uploads/{upload.id}", 303)
 
@@ -109,8 +153,9 @@ class ColumnPages:
         inspection = await inspection_of(self._site, upload)
         if inspection is None or inspection.fault[0]:
             return RedirectResponse(f"/uploads/{upload.id}", 303)
-        mapping = mapping_from(fields, inspection)
-        reading, faults = reading_from(fields, HOW_SENT, upload.reading)
+        shown = await self._shown(upload, inspection)
+        mapping = mapping_from(fields, inspection, shown.mapping)
+        reading, faults = reading_from(fields, HOW_SENT, shown.upload.reading)
         both = [use.column for use in mapping.columns if use.is_list and use.is_date]
         faults += [self._site.t("columns.list_or_date", column=column) for column in both]
         try:
@@ -119,15 +164,18 @@ class ColumnPages:
             faults.append(words_of(error))
         upload = msgspec.structs.replace(upload, reading=reading)
         if not faults and self._site.settings(upload).unknown_columns == "refuse":
-            faults = views.unknown_words(self._site.t, inspection, mapping)
+            faults = column_views.unknown_words(self._site.t, inspection, mapping)
         if faults:
             faults = [*self._header_below(inspection), *faults]
-            return self._show(request, upload, inspection, mapping, faults, 422)
+            shown = msgspec.structs.replace(shown, upload=upload, mapping=mapping, used=False)
+            return self._show(request, shown, inspection, faults, 422)
         samples = {c.column: ColumnSamples(c.samples, c.cells, c.list_like, c.separator) for c in inspection.columns}
         text = to_toml(mapping, samples, source=upload.name)
         await asyncio.to_thread(write_whole, upload.own_folder / "mapping.toml", text.encode())
         upload = msgspec.structs.replace(upload, mapped=True)
         self._site.storage.keep_upload(upload)
+        if (key := await self._key(upload, inspection)) is not None:
+            self._site.storage.keep_mapping(key, to_keep(upload, inspection, mapping, reading))
         self._site.runs.cancel_inspections(upload)
         remove(upload, RESULT_FILES["check"], "problems.csv")
         self._site.runs.check(upload, self._site.settings(upload))

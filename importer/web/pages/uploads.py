@@ -123,6 +123,7 @@ class UploadPages:
     async def delete_old(self) -> None:
         """Deletes files that are done or were not imported: they contain customers' data."""
         self._site.runs.passwords.forget_gone()
+        self._site.storage.forget_old_mappings()
         runs = await self._site.journal.runs()
         used = {run.record.source for run in runs}
         done = {run.record.source for run in runs if ended_well(run)}
