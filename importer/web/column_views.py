@@ -116,6 +116,18 @@ def facts(t: Texts, inspection: Inspection) -> list[str]:
     return found
 
 
+def sheet_choices(t: Texts, inspection: Inspection) -> list[tuple[str, str]]:
+    """(name, what is in it) of each sheet to choose from."""
+    found = []
+    for sheet in inspection.seen:
+        words = sheet.fault
+        if sheet.columns:
+            rows = t.n("columns.rows" if sheet.whole else "sheets.rows_least", sheet.rows)
+            words = t("sheets.holds", rows=rows, names=", ".join(sheet.columns))
+        found.append((sheet.name, words))
+    return found
+
+
 def fields_words(t: Texts, inspection: Inspection) -> str:
     if inspection.fields is None:
         return t("columns.fields_unknown", why=inspection.fields_fault)

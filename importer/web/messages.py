@@ -88,6 +88,16 @@ class InspectedColumn(msgspec.Struct, frozen=True):
     separator: str
 
 
+class SheetSeen(msgspec.Struct, frozen=True):
+    """A sheet to choose. `rows`: counted, up to a limit unless `whole`. `fault`: why it cannot be read."""
+
+    name: str
+    rows: int = 0
+    whole: bool = False
+    columns: tuple[str, ...] = ()
+    fault: str = ""
+
+
 class Inspection(msgspec.Struct, frozen=True):
     """`inspection.json`: what a file is, and the mapping that its header proposes. `fault`: why it cannot be read."""
 
@@ -110,6 +120,7 @@ class Inspection(msgspec.Struct, frozen=True):
     fault: tuple[str, str] = ("", "")
     #: The sheets to choose from, where the fault is that none was chosen.
     sheets: tuple[str, ...] = ()
+    seen: tuple[SheetSeen, ...] = ()
     #: The source is protected, and the password is missing or wrong.
     locked: bool = False
 

@@ -231,7 +231,14 @@ ENGLISH: dict[str, str] = {
     "check.trouble": "The import did not start",
     "check.refused": "The organisation does not know all preferences of this file",
     "check.impossible": "This file cannot be checked",
+    # -- the sheets of a workbook
+    "sheets.title": "Choose a sheet",
+    "sheets.holds": "{rows}: {names}",
+    "sheets.rows_least": "{n} rows or more",
+    "sheets.open": "Open the sheet",
+    "sheets.wrong": "This sheet cannot be opened",
     # -- a protected file
+    "locked.wrong": "The file was not opened",
     "locked.title": "This file is protected",
     "locked.label": "Password of the file",
     "locked.words": "The password stays in memory while the import needs it. It is not stored.",

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,6 +52,7 @@ from importer.web.messages import (
     Paused,
     Reporting,
     RowsCounted,
+    SheetSeen,
     WorkerEnded,
     WorkerTask,
     example_key,
@@ -62,6 +63,8 @@ from importer.world import Stopper, World
 #: Rows that an inspection reads: enough to show what columns hold, and quick.
 ROWS_INSPECTED = 20_000
 _EXAMPLES = 3
+#: For a look into the sheets to choose from, and the column names that it keeps of each.
+_SECONDS_FOR_SHEETS, _NAMES_SHOWN = 20.0, 6
 _LONGEST_EXAMPLE = 80
 #: Seconds between two counts.
 _COUNT_EVERY = 0.25
@@ -204,7 +207,31 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
     except ImporterError as error:
         sheets = error.sheets if isinstance(error, SourceError) else ()
         fault = (error.message, error.on_page)
-        return Inspection(fault=fault, sheets=sheets, locked=_locked(error), fields=fields, fields_fault=fields_fault)
+        seen = tuple(_seen(task, sheets, world))
+        return Inspection(
+            fault=fault, sheets=sheets, seen=seen, locked=_locked(error), fields=fields, fields_fault=fields_fault
+        )
+
+
+def _seen(task: WorkerTask, sheets: tuple[str, ...], world: World) -> Iterator[SheetSeen]:
+    """What is in each of the sheets to choose from. After some seconds only their names: a workbook may have many."""
+    end = world.clock() + _SECONDS_FOR_SHEETS
+    for name in sheets:
+        if world.clock() > end:
+            yield SheetSeen(name)
+            continue
+        options = msgspec.structs.replace(source_options(task.settings, world.environ), sheet=name)
+        try:
+            with open_source(task.path, options) as source:
+                rows = 0
+                for block in source.blocks():
+                    rows += len(block)
+                    if rows >= ROWS_INSPECTED:
+                        break
+                names = tuple(_short(column) for column in source.columns if column)
+                yield SheetSeen(name, rows, rows < ROWS_INSPECTED, names[:_NAMES_SHOWN])
+        except ImporterError as error:
+            yield SheetSeen(name, fault=error.message)
 
 
 def _locked(error: ImporterError) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,7 +191,7 @@ def test_a_file_that_is_not_a_table_is_reported(visitor: Visitor) -> None:
 
 
 def test_the_sheet_of_a_workbook_is_chosen_on_the_page(visitor: Visitor) -> None:
-    """The page lists the sheets, names no option, and reads the file again with the chosen one."""
+    """A step of its own: the sheets with their rows and column names, no option; then the chosen one is read."""
     book = openpyxl.Workbook()
     first = book.active
     assert first is not None
@@ -198,15 +199,21 @@ def test_the_sheet_of_a_workbook_is_chosen_on_the_page(visitor: Visitor) -> None
     for sheet in (first, book.create_sheet("Two")):
         sheet.append(["Mobile", f"Brand of {sheet.title}"])
         sheet.append([919876543210, "Puma"])
+    book.create_sheet("Notes").append(["one line"])
     buffer = io.BytesIO()
     book.save(buffer)
     address = visitor.upload("two.xlsx", buffer.getvalue()).url.path
     page = visitor.settled(address)
     assert "several sheets" in page.text and "--sheet" not in page.text
-    assert "<option>One</option><option>Two</option>" in page.text
+    assert "<h1>Choose a sheet</h1>" in page.text and 'role="alert"' not in page.text
+    assert re.findall(r'type="radio" name="sheet" value="(\w+)"', page.text) == ["One", "Two", "Notes"]
+    assert "1 row: Mobile, Brand of Two" in page.text
     visitor.post(f"{address}/reading", {"sheet": "Two"})
     page = visitor.settled(address)
     assert "Brand of Two" in page.text and "<option>One</option><option selected>Two</option>" in page.text
+    visitor.post(f"{address}/reading", {"sheet": "Three"})
+    page = visitor.settled(address)
+    assert "Three" in page.text.partition('role="alert"')[2].partition("</div>")[0] and 'value="Two"' in page.text
 
 
 def test_a_protected_workbook_is_reported_in_the_pages_words(visitor: Visitor) -> None:
@@ -214,6 +221,7 @@ def test_a_protected_workbook_is_reported_in_the_pages_words(visitor: Visitor) -
     plain, locked = io.BytesIO((SAMPLES / "messy.xlsx").read_bytes()), io.BytesIO()
     OOXMLFile(plain).encrypt("secret", locked)
     page = visitor.settled(visitor.upload("locked.xlsx", locked.getvalue()).url.path)
+    assert "<h1>This file is protected</h1>" in page.text and 'role="alert"' not in page.text
     assert (
         "locked.xlsx is password protected. Type its password here, or save it without one and upload that."
         in page.text

@@ -937,7 +937,7 @@ WEB_PAGE = (
     out(
         "web page: a mapping is remembered",
         "ColumnPages.map",
-        "self._site.storage.keep_mapping(...)",
+        "self._site.storage.keep_mapping(*...)",
         "pass",
         "test_remembered::test_the_next_file_is_mapped_as_the_last_one",
     ),
@@ -945,7 +945,7 @@ WEB_PAGE = (
         "web page: a mapping of one user only",
         "Storage.mapping",
         "self._db.execute(..., key.row)",
-        "self._db.execute('SELECT content FROM mappings WHERE server = ? AND key_name = ? AND header = ?', key.row[1:])",
+        "self._db.execute('SELECT content FROM mappings WHERE header = ?', (key.header,))",
         "test_remembered::test_the_next_file_is_mapped_as_the_last_one",
     ),
     out(
@@ -968,6 +968,20 @@ WEB_PAGE = (
         "Users(options.users_file, storage.forget_users)",
         "Users(options.users_file)",
         "test_remembered::test_a_removed_user_leaves_no_mapping",
+    ),
+    out(
+        "web page: choosing a sheet is a step",
+        "ColumnPages.columns",
+        "inspection.locked or inspection.sheets",
+        "inspection.locked",
+        "test_uploads::test_the_sheet_of_a_workbook_is_chosen_on_the_page",
+    ),
+    out(
+        "web page: a password is a step",
+        "ColumnPages.columns",
+        "inspection.locked or inspection.sheets",
+        "inspection.sheets",
+        "test_uploads::test_a_protected_workbook_is_reported_in_the_pages_words",
     ),
     out(
         "web page: the head of a request has a time limit",

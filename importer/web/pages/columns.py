@@ -44,8 +44,25 @@ class ColumnPages:
         inspection = await inspection_of(self._site, upload)
         if inspection is None:
             return self._site.waiting(request, "columns", "wait.inspect", upload.name)
+        if inspection.locked or inspection.sheets:
+            return self._open(request, upload, inspection)
         shown = await self._shown(upload, inspection)
         return self._show(request, shown, inspection, [] if upload.mapped else self._header_below(inspection))
+
+    def _open(self, request: Request, upload: Upload, inspection: Inspection) -> Response:
+        """The step before the columns of a file that needs its password, or has several sheets."""
+        tried = upload.locked if inspection.locked else upload.reading.sheet
+        fault = " ".join(inspection.fault)
+        return self._site.show(
+            request,
+            "open",
+            upload=upload,
+            locked=inspection.locked,
+            words="" if tried else fault,
+            faults=[fault] if tried else [],
+            sheets=column_views.sheet_choices(self._site.t, inspection),
+            controls=user_of(request).may_control(upload.owner),
+        )
 
     def _header_below(self, inspection: Inspection) -> list[str]:
         row, better = inspection.header_row, inspection.better_row
