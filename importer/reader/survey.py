@@ -29,7 +29,7 @@ from importer.system.text import counted
 #: Large blocks are fast, and no sender waits for the first one.
 ROWS_AT_ONCE = 10_000
 #: The last rows of a sheet, where totals and remarks of an export stand.
-_LAST_ROWS = 10
+LAST_ROWS = 10
 _REMEMBERED = 20_000
 #: Characters of the longest column name, and of a range or a date with white space around it.
 _LONGEST_NAME, _LONGEST_RANGE = 1_000, 100
@@ -105,14 +105,14 @@ class Survey:
             if quotes is not None and quotes.possible:
                 quotes.add(cells, block.cells.row_numbers)
         self._ranges.add(block)
-        numbers = block.cells.row_numbers[-_LAST_ROWS:]
-        rows = zip(*[column[-_LAST_ROWS:] for column in block.cells.columns], strict=True)
-        keys = [block.column(column)[-_LAST_ROWS:] for column in self._identifiers]
+        numbers = block.cells.row_numbers[-LAST_ROWS:]
+        rows = zip(*[column[-LAST_ROWS:] for column in block.cells.columns], strict=True)
+        keys = [block.column(column)[-LAST_ROWS:] for column in self._identifiers]
         tail = [
             (number, list(row), [cells[at] for cells in keys])
             for at, (number, row) in enumerate(zip(numbers, rows, strict=True))
         ]
-        self._tail = [*self._tail, *tail][-_LAST_ROWS:]
+        self._tail = [*self._tail, *tail][-LAST_ROWS:]
 
     def mapping(self) -> Mapping:
         """The mapping with the facts of the blocks."""
@@ -236,7 +236,7 @@ class _Quotes:
                 self.opening = quote
                 continue
             self.others.append(row_numbers[at])
-            if len(self.others) > _LAST_ROWS or not self.opening:
+            if len(self.others) > LAST_ROWS or not self.opening:
                 self.opening = self.opening or _first_quote(cells)
                 self.possible = False
                 return

@@ -8,7 +8,8 @@ import msgspec
 
 from importer.checker.findings import Findings
 from importer.errors import ImporterError
-from importer.model import FieldDefinition
+from importer.model import FieldDefinition, Problem
+from importer.normaliser.facts import SheetFacts
 from importer.normaliser.mapping import Mapping
 from importer.settings.options import Settings
 
@@ -88,6 +89,18 @@ class InspectedColumn(msgspec.Struct, frozen=True):
     separator: str
 
 
+class FirstRows(msgspec.Struct, frozen=True):
+    """The first rows as the reader gives them, and what the inspected rows show of the whole sheet.
+
+    `columns`: the cells of each column. `facts`: its `ranges` are names of columns, except for a long sheet."""
+
+    rows: tuple[int, ...] = ()
+    columns: tuple[tuple[str, ...], ...] = ()
+    problems: tuple[Problem, ...] = ()
+    typed: bool = False
+    facts: SheetFacts = SheetFacts()
+
+
 class SheetSeen(msgspec.Struct, frozen=True):
     """A sheet to choose. `rows`: counted, up to a limit unless `whole`. `fault`: why it cannot be read."""
 
@@ -113,6 +126,7 @@ class Inspection(msgspec.Struct, frozen=True):
     rows: int = 0
     whole: bool = True
     columns: tuple[InspectedColumn, ...] = ()
+    first: FirstRows = FirstRows()
     mapping: Mapping = Mapping(())
     #: None: the organisation's field list is not available; `fields_fault` says why.
     fields: tuple[FieldDefinition, ...] | None = None

@@ -28,6 +28,8 @@ class Shown(msgspec.Struct, frozen=True):
     kept: KeptMapping | None = None
     used: bool = False
     gone: tuple[FieldFinding, ...] = ()
+    #: It is what a form holds.
+    typed: bool = False
 
 
 def header_of(columns: Iterable[str]) -> str:

@@ -40,6 +40,7 @@ from importer.system.process import end_with_parent
 from importer.telemetry.pace import Pace
 from importer.web.fixing.edits import edits_in
 from importer.web.fixing.problem_rows import JudgedAs, ProblemWriter
+from importer.web.head import Head
 from importer.web.messages import (
     RESULT_FILES,
     Begun,
@@ -166,6 +167,7 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
             places = [str(place) for place in range(len(source.columns))]
             sampler = Sampler(Mapping(tuple(ColumnUse(place, PREFERENCE, place) for place in places)))
             filled: Counter[str] = Counter()
+            head = Head(source, mapping)
             rows = 0
             whole = True
             for block in source.blocks(5000):
@@ -173,6 +175,7 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
                     whole = False
                     break
                 rows += len(block)
+                head.add(block)
                 block = RowBlock(Cells(block.cells.columns, places, block.cells.row_numbers))
                 sampler.add(block)
                 for place in places:
@@ -200,6 +203,7 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
                     )
                     for place, column in zip(places, source.columns, strict=True)
                 ),
+                first=head.rows(),
                 mapping=mapping,
                 fields=fields,
                 fields_fault=fields_fault,
@@ -207,9 +211,9 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
     except ImporterError as error:
         sheets = error.sheets if isinstance(error, SourceError) else ()
         fault = (error.message, error.on_page)
-        seen = tuple(_seen(task, sheets, world))
+        choices = tuple(_seen(task, sheets, world))
         return Inspection(
-            fault=fault, sheets=sheets, seen=seen, locked=_locked(error), fields=fields, fields_fault=fields_fault
+            fault=fault, sheets=sheets, seen=choices, locked=_locked(error), fields=fields, fields_fault=fields_fault
         )
 
 

@@ -8,7 +8,7 @@ import os
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from importer.errors import ImporterError
@@ -22,6 +22,7 @@ from importer.web.messages import RESULT_FILES, Inspection, words_of
 from importer.web.pages.results import inspection_of
 from importer.web.pages.site import Site, get, post, user_of
 from importer.web.pages.uploads import remove
+from importer.web.preview import Preview, preview
 from importer.web.remembered import Shown, header_of, recalled, to_keep
 from importer.web.storage import MappingKey, Upload
 
@@ -35,6 +36,7 @@ class ColumnPages:
             get("/uploads/{upload}", self.columns),
             post("/uploads/{upload}/reading", self.read_again),
             post("/uploads/{upload}/mapping", self.map),
+            post("/uploads/{upload}/preview", self.preview),
             post("/uploads/{upload}/proposal", self.propose),
             post("/uploads/{upload}/forget", self.forget),
         ]
@@ -47,7 +49,7 @@ class ColumnPages:
         if inspection.locked or inspection.sheets:
             return self._open(request, upload, inspection)
         shown = await self._shown(upload, inspection)
-        return self._show(request, shown, inspection, [] if upload.mapped else self._header_below(inspection))
+        return await self._show(request, shown, inspection, [] if upload.mapped else self._header_below(inspection))
 
     def _open(self, request: Request, upload: Upload, inspection: Inspection) -> Response:
         """The step before the columns of a file that needs its password, or has several sheets."""
@@ -91,14 +93,14 @@ class ColumnPages:
             return None
         return MappingKey(upload.owner, organisation, header_of(_names(inspection)))
 
-    def _show(
+    async def _show(
         self, request: Request, shown: Shown, inspection: Inspection, faults: list[str], status: int = 200
     ) -> Response:
         t = self._site.t
         upload, mapping = shown.upload, shown.mapping
         base = self._site.options.settings
         # What a person has chosen may be no country.
-        country = upload.reading.country or ("" if shown.used or upload.mapped or status != 200 else base.country)
+        country = upload.reading.country or ("" if shown.used or upload.mapped or shown.typed else base.country)
         return self._site.show(
             request,
             "columns",
@@ -125,8 +127,33 @@ class ColumnPages:
             restricted=inspection.fields != (),
             store=dict(mapping.constants).get("store.code", ""),
             notes=inspection.notes,
+            preview=await self._preview(shown, inspection) if inspection.columns else None,
             controls=user_of(request).may_control(upload.owner),
         )
+
+    async def _preview(self, shown: Shown, inspection: Inspection) -> Preview:
+        settings = self._site.settings(shown.upload)
+        return await asyncio.to_thread(preview, self._site.t, inspection, shown.mapping, settings)
+
+    async def preview(self, request: Request) -> Response:
+        """Shows the first rows by what the form holds, and keeps nothing of it: the part of the page for the script,
+        else the page."""
+        upload, fields = await self._site.controlled_upload(request)
+        inspection = await inspection_of(self._site, upload)
+        if inspection is None or inspection.fault[0]:
+            return RedirectResponse(f"/uploads/{upload.id}", 303)
+        shown = await self._shown(upload, inspection)
+        reading, faults = reading_from(fields, HOW_SENT, shown.upload.reading)
+        shown = msgspec.structs.replace(
+            shown,
+            upload=msgspec.structs.replace(upload, reading=shown.upload.reading if faults else reading),
+            mapping=mapping_from(fields, inspection, shown.mapping),
+            typed=True,
+        )
+        if "application/json" not in request.headers.get("accept", ""):
+            return await self._show(request, shown, inspection, faults, 422 if faults else 200)
+        found = await self._preview(shown, inspection)
+        return JSONResponse({"html": self._site.piece("preview", preview=found), "words": found.words})
 
     async def propose(self, request: Request) -> Response:
         """Shows the columns as their names propose them, or again as the last such file was mapped."""
@@ -157,7 +184,7 @@ class ColumnPages:
         before = await inspection_of(self._site, upload)
         if faults:
             inspection = before or Inspection()
-            return self._show(request, await self._shown(upload, inspection), inspection, faults, 422)
+            return await self._show(request, await self._shown(upload, inspection), inspection, faults, 422)
         sheets = (before.sheets if before is not None else ()) or upload.sheets
         upload = msgspec.structs.replace(upload, reading=reading, mapped=False, sheets=sheets)
         self._start_over(upload, RESULT_FILES["inspect"])
@@ -184,8 +211,8 @@ class ColumnPages:
             faults = column_views.unknown_words(self._site.t, inspection, mapping)
         if faults:
             faults = [*self._header_below(inspection), *faults]
-            shown = msgspec.structs.replace(shown, upload=upload, mapping=mapping, used=False)
-            return self._show(request, shown, inspection, faults, 422)
+            shown = msgspec.structs.replace(shown, upload=upload, mapping=mapping, used=False, typed=True)
+            return await self._show(request, shown, inspection, faults, 422)
         samples = {c.column: ColumnSamples(c.samples, c.cells, c.list_like, c.separator) for c in inspection.columns}
         text = to_toml(mapping, samples, source=upload.name)
         await asyncio.to_thread(write_whole, upload.own_folder / "mapping.toml", text.encode())

@@ -78,6 +78,31 @@
     });
   }
 
+  // The first rows follow every change of the columns.
+  for (const form of document.querySelectorAll("form[data-preview]")) {
+    const grid = document.getElementById("preview");
+    let timer = 0;
+    let asked = new AbortController();
+    form.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(async () => {
+        asked.abort();
+        asked = new AbortController();
+        try {
+          const body = new URLSearchParams(new FormData(form));
+          const headers = { accept: "application/json" };
+          const answer = await fetch(form.dataset.preview, { method: "POST", body, headers, signal: asked.signal });
+          if (!answer.ok || answer.redirected) return;
+          const news = await answer.json();
+          grid.innerHTML = news.html;
+          document.getElementById("preview-words").textContent = news.words;
+        } catch {
+          // A later change, or the server is not reachable for a moment.
+        }
+      }, 250);
+    });
+  }
+
   for (const form of document.querySelectorAll("form.drop")) {
     const input = form.querySelector("input[type=file]");
     const words = form.querySelector(".sending");
