@@ -26,6 +26,7 @@ from importer.web.pages.check import CheckPages
 from importer.web.pages.columns import ColumnPages
 from importer.web.pages.home import HomePage
 from importer.web.pages.manual import ManualPages
+from importer.web.pages.queue import QueuePage
 from importer.web.pages.report import ReportPage
 from importer.web.pages.run import RunPages
 from importer.web.pages.sign_in import SignInPages
@@ -60,6 +61,7 @@ def create_app(options: WebOptions) -> Starlette:
         uploads,
         ColumnPages(site),
         CheckPages(site),
+        QueuePage(site),
         RunPages(site, report),
         report,
         ManualPages(site),

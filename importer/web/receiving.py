@@ -112,18 +112,19 @@ async def form(request: Request, most: int = _LARGEST_FORM) -> dict[str, str]:
 
 
 class _Parts:
-    """Callbacks of the parser. Fields come before the file; the file goes to the disk."""
+    """Callbacks of the parser. Fields come before the files; a file goes to the disk, in its own folder."""
 
-    def __init__(self, folder: Path, most: int, declared: int, admit: Admit, grow: Grow) -> None:
+    def __init__(self, folder: Path, most: int, declared: int, admit: Admit, grow: Grow, most_files: int) -> None:
         self.fields: dict[str, str] = {}
-        self.name = ""
-        self.size = 0
+        self.files: list[Received] = []
+        self.folders: list[Path] = []
         self.file: int | None = None
-        self.path: Path | None = None
         #: The final boundary came: without it the file may be cut.
         self.ended = False
         self._folder, self._most, self._admit, self._grow = folder, most, admit, grow
         self._declared, self._room_until = declared, 0
+        self._most_files = most_files
+        self._name, self._size, self._total = "", 0, 0
         self._headers: dict[bytes, bytes] = {}
         self._header = b""
         self._value = b""
@@ -154,25 +155,27 @@ class _Parts:
         if b"filename" not in options:
             return
         self._is_file = True
-        if self.path is not None:
-            raise RequestRefused(400, "refused.one_file")
+        if len(self.folders) >= self._most_files:
+            raise RequestRefused(400, "refused.one_file" if self._most_files == 1 else "refused.many")
         # The form's token comes before the file, so only valid forms reach the disk.
         self._admit(self.fields)
-        self.name = safe_name(options[b"filename"].decode("utf-8", "replace"))
-        for folder in (self._folder, self._folder / OWN):
+        self._name, self._size = safe_name(options[b"filename"].decode("utf-8", "replace")), 0
+        own = self._folder / secrets.token_hex(8)
+        self.folders.append(own)
+        for folder in (own, own / OWN):
             folder.mkdir(mode=0o700)
-        self.path = self._folder / self.name
-        self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        self.file = os.open(own / self._name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:
-            self.size += end - start
-            if self.size > self._most:
+            self._size += end - start
+            self._total += end - start
+            if self._size > self._most:
                 raise RequestRefused(413, "refused.large")
-            if self.size > self._room_until:
-                more = min(STEP, self._declared - self.size) if self._declared else STEP
-                self._room_until = self.size + more
-                self._grow(self.size, more)
+            if self._total > self._room_until:
+                more = min(STEP, self._declared - self._total) if self._declared else STEP
+                self._room_until = self._total + more
+                self._grow(self._total, more)
             assert self.file is not None
             rest = memoryview(data)[start:end]
             while rest:  # a full disk takes a part first
@@ -186,6 +189,20 @@ class _Parts:
             if len(self.fields) >= 50:
                 raise RequestRefused(400, "refused.form_kind")
             self.fields[self._field] = self._text.decode("utf-8", "replace")
+            return
+        assert self.file is not None
+        own = self.folders[-1]
+        # A browser sends an empty part where no file was chosen.
+        if self._size or self._name != "file":
+            self.files.append(Received(own.name, self._name, (own / self._name).resolve(), self._size, self.fields))
+        else:
+            shutil.rmtree(self.folders.pop())
+        self.close()
+
+    def close(self) -> None:
+        if self.file is not None:
+            os.close(self.file)
+            self.file = None
 
     def on_end(self) -> None:
         self.ended = True
@@ -201,20 +218,21 @@ class Admit(Protocol):
     def __call__(self, fields: dict[str, str]) -> None: ...
 
 
-async def receive(request: Request, folder: Path, most: int, admit: Admit, grow: Grow) -> Received:
-    """Streams the file of a form to a new folder below `folder`. Raises `RequestRefused` and leaves nothing then."""
+async def receive(
+    request: Request, folder: Path, most: int, admit: Admit, grow: Grow, *, most_files: int = 1, most_bytes: int = 0
+) -> list[Received]:
+    """Streams the files of a form, each of at most `most` bytes and all of `most_bytes`, to new folders below
+    `folder`. Raises `RequestRefused` and leaves nothing then."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary or len(boundary) > 200:
         raise RequestRefused(415, "refused.form_kind")
     length = _declared(request)
-    if length > most + _LARGEST_FIELD * 10:
-        raise RequestRefused(413, "refused.large")
+    if length > max(most, most_bytes) + _LARGEST_FIELD * 10:
+        raise RequestRefused(413, "refused.large" if most_files == 1 else "refused.quota")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     grow(0, length)
-    upload_id = secrets.token_hex(8)
-    own = folder / upload_id
-    parts = _Parts(own, most, length, admit, grow)
+    parts = _Parts(folder, most, length, admit, grow, most_files)
     whole = False
     try:
         callbacks = {name: getattr(parts, name) for name in dir(parts) if name.startswith("on_")}
@@ -223,20 +241,23 @@ async def receive(request: Request, folder: Path, most: int, admit: Admit, grow:
             parser.write(piece)
         if not parts.ended:
             raise RequestRefused(400, "refused.broken_off")
-        if parts.path is None or parts.file is None:
+        if not parts.files:
             admit(parts.fields)
             raise RequestRefused(400, "refused.no_file")
-        if not parts.size and parts.name == "file":
-            raise RequestRefused(400, "refused.no_file")
-        await asyncio.to_thread(os.fsync, parts.file)
+        await asyncio.to_thread(_sync, [file.path for file in parts.files])
         whole = True
-        return Received(upload_id, parts.name, parts.path.resolve(), parts.size, parts.fields)
+        return parts.files
     except MultipartParseError:
         raise RequestRefused(400, "refused.form_kind") from None
     except OSError:
         raise RequestRefused(507, "refused.disk") from None
     finally:
-        if parts.file is not None:
-            os.close(parts.file)
-        if not whole:
+        parts.close()
+        for own in () if whole else parts.folders:
             await asyncio.to_thread(shutil.rmtree, own, ignore_errors=True)
+
+
+def _sync(paths: list[Path]) -> None:
+    for path in paths:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())

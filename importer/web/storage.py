@@ -82,6 +82,8 @@ class Upload(msgspec.Struct, frozen=True):
     locked: bool = False
     #: The name of the folder of the page's own files, in `folder`; "" for uploads of earlier versions: beside the file.
     own: str = ""
+    #: The files that were chosen together share this id; "" for one of an earlier version.
+    queue: str = ""
     #: Its columns are proposed from their names, although a mapping of such a file is remembered.
     anew: bool = False
 
@@ -223,6 +225,12 @@ class Storage:
             "SELECT content FROM uploads WHERE ? IS NULL OR owner = ? ORDER BY at DESC", (owner, owner)
         )
         return [msgspec.msgpack.decode(row[0], type=Upload) for row in rows]
+
+    def queue_of(self, upload: Upload) -> list[Upload]:
+        """The files of its owner that were chosen together with it, in their order."""
+        if not upload.queue:
+            return [upload]
+        return [other for other in reversed(self.uploads(upload.owner)) if other.queue == upload.queue]
 
     def forget_upload(self, upload_id: str) -> None:
         self._db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,))

@@ -72,7 +72,7 @@ def test_a_body_without_its_final_boundary_is_refused(tmp_path: Path, end: bytes
 def test_a_whole_body_is_received_however_it_ends(tmp_path: Path, end: bytes) -> None:
     """A line break or more text after the final boundary is optional."""
     pieces = request(given(*[bytes([byte]) for byte in HEAD + b"Mobile" + end]))
-    received = asyncio.run(receive(pieces, tmp_path, 1 << 30, lambda _: None, no_limit))
+    (received,) = asyncio.run(receive(pieces, tmp_path, 1 << 30, lambda _: None, no_limit))
     assert received.path.read_bytes() == b"Mobile"
 
 
@@ -89,7 +89,7 @@ def test_a_slow_body_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     name = given(*[b"name=x" * 20] * 5, pause=0.1)
     assert asyncio.run(form(request(name, "application/x-www-form-urlencoded")))
     steady = request(given(HEAD, *[b"x" * 100] * 10, b"\r\n--x--\r\n", pause=0.05))
-    assert asyncio.run(receive(steady, tmp_path, 1 << 30, lambda _: None, no_limit)).size == 1000
+    assert asyncio.run(receive(steady, tmp_path, 1 << 30, lambda _: None, no_limit))[0].size == 1000
 
 
 def test_an_abandoned_request_is_no_internal_error(
@@ -192,7 +192,7 @@ def test_a_full_disk_cuts_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A write may take only a part: the rest follows, or the upload is refused."""
     write = receiving.os.write  # type: ignore[attr-defined]
     monkeypatch.setattr(receiving.os, "write", lambda file, data: write(file, bytes(data)[:3]))  # type: ignore[attr-defined]
-    received = asyncio.run(
+    (received,) = asyncio.run(
         receive(request(given(HEAD, b"0123456789\r\n--x--")), tmp_path, 1 << 30, lambda _: None, no_limit)
     )
     assert received.path.read_bytes() == b"0123456789"

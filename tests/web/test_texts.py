@@ -56,6 +56,7 @@ def _made(key: str) -> bool:
             "check.blank_",
             "use.",
             "outcome.",
+            "queue.",
             "action.",
             "file.",
             "separator.",

@@ -60,7 +60,7 @@ class ColumnPages:
             "open",
             upload=upload,
             locked=inspection.locked,
-            words="" if tried else fault,
+            words="" if tried else fault if inspection.locked else inspection.fault[0],
             faults=[fault] if tried else [],
             sheets=column_views.sheet_choices(self._site.t, inspection),
             controls=user_of(request).may_control(upload.owner),

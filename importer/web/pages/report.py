@@ -56,6 +56,7 @@ class ReportPage:
             request,
             "report",
             status,
+            queue=self._site.queue(upload),
             state=state,
             name=views.name_of(run),
             run_id=run_id,

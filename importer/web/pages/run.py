@@ -56,6 +56,7 @@ class RunPages:
         return self._site.show(
             request,
             "run",
+            queue=self._site.queue(self._site.storage.upload_of(run.record.source)),
             view=self._view(snapshot, live, wish),
             name=views.name_of(run),
             run_id=run_id,

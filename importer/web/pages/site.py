@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Awaitable, Callable
+from secrets import token_hex
 from typing import Any
 
 from starlette.requests import Request
@@ -50,6 +51,8 @@ class Site:
     # ------------------------------------------------------------------------------------------------ answers
 
     def show(self, request: Request, page: str, status: int = 200, /, **values: Any) -> Response:
+        upload = values.get("upload")
+        values.setdefault("queue", self.queue(upload) if upload is not None else None)
         return self._renderer.page(request.scope, page, status, **values)
 
     def piece(self, name: str, /, **values: Any) -> str:
@@ -61,17 +64,36 @@ class Site:
     def upload_form(self) -> dict[str, Any]:
         """What the form for a file needs."""
         most = self.options.max_upload
-        return {"most": most, "most_shown": views.size_words(most), "accept": ACCEPT}
+        return {"most": most, "most_shown": views.size_words(most), "accept": ACCEPT, "new_queue": token_hex(8)}
+
+    def queue(self, upload: Upload | None) -> dict[str, Any] | None:
+        """The place of a file among those that were chosen together with it, and the next one to go on with."""
+        files = self.storage.queue_of(upload) if upload is not None else []
+        if upload is None or len(files) < 2:
+            return None
+        place = [file.id for file in files].index(upload.id)
+        following = next((file for file in (*files[place + 1 :], *files[:place]) if self.is_open(file)), None)
+        return {"place": place + 1, "count": len(files), "upload": upload, "next": following}
+
+    def is_open(self, upload: Upload) -> bool:
+        """Whether a file is not imported yet."""
+        wish = self.storage.wish_of_path(upload.path)
+        return upload.kept and (wish is None or (wish.wanted != "running" and not wish.run_id))
 
     # ------------------------------------------------------------------------------------------------ access
 
-    def upload(self, request: Request) -> Upload:
-        """The upload that the address names. Raises `RequestRefused`, or `Moved` where only its run is left."""
+    def known_upload(self, request: Request) -> Upload:
+        """The upload that the address names, also once its file is deleted. Raises `RequestRefused`."""
         upload = self.storage.upload(request.path_params["upload"])
         if upload is None:
             raise _not_there(request)
         if not user_of(request).may_see(upload.owner):
             raise RequestRefused(403, "refused.403")
+        return upload
+
+    def upload(self, request: Request) -> Upload:
+        """The upload that the address names. Raises `RequestRefused`, or `Moved` where only its run is left."""
+        upload = self.known_upload(request)
         if not upload.kept:
             wish = self.storage.wish_of_path(upload.path)
             if wish is None or not wish.run_id:

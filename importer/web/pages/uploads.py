@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
 import shutil
 import time
 from pathlib import Path
@@ -28,6 +30,8 @@ from importer.web.users import Tries
 
 #: A file that was not imported is deleted after so many days.
 _KEPT_DAYS = 7
+#: Files in one form.
+MOST_FILES = 50
 
 
 class UploadPages:
@@ -46,19 +50,26 @@ class UploadPages:
         ]
 
     async def receive(self, request: Request) -> Response:
+        """Receives one file or several, which become a queue. `more`: further files of it come with a next form."""
         with self._room.of(user_of(request).name) as grow:
-            received = await self._received(request, grow)
-            upload = self._store(request, received, Upload(received.id, "", "", "", 0, 0.0))
-        self._site.audit(request, "uploaded", upload.name)
-        self._site.runs.inspect(upload, self._site.settings(upload))
-        return RedirectResponse(f"/uploads/{upload.id}", 303)
+            files = await self._received(request, grow, MOST_FILES)
+            fields = files[0].fields
+            queue = _own_queue(fields.get("queue", ""))
+            uploads = [self._store(request, file, Upload(file.id, "", "", "", 0, 0.0, queue=queue)) for file in files]
+        for upload in uploads:
+            self._site.audit(request, "uploaded", upload.name)
+            self._site.runs.inspect(upload, self._site.settings(upload))
+        if fields.get("more"):
+            return Response(status_code=204)
+        several = len(self._site.storage.queue_of(uploads[0])) > 1
+        return RedirectResponse(f"/uploads/{uploads[0].id}{'/queue' if several else ''}", 303)
 
     async def receive_fixed(self, request: Request) -> Response:
         """Receives the fixed rows of a run and checks them at once, with the run's own columns and settings."""
         run = await self._site.run(request)
         require_control(request, self._site.owner(run))
         with self._room.of(user_of(request).name) as grow:
-            received = await self._received(request, grow)
+            (received,) = await self._received(request, grow)
             own = run.record.settings
             # A text file has no sheets. A workbook without that sheet is refused with the names it has.
             sheet = own.sheet if await asyncio.to_thread(_is_workbook, received.path) else ""
@@ -72,15 +83,14 @@ class UploadPages:
         self._site.runs.inspect(upload, self._site.settings(upload), str(mapping))
         return RedirectResponse(f"/uploads/{upload.id}/check", 303)
 
-    async def _received(self, request: Request, grow: Grow) -> Received:
+    async def _received(self, request: Request, grow: Grow, most_files: int = 1) -> list[Received]:
         user, visitor = user_of(request), visitor_of(request.scope)
         if not user.begins:
             raise RequestRefused(403, "refused.403")
-        if not self._tries.allowed(user.name):
-            raise RequestRefused(429, "refused.often")
-        self._tries.count(user.name)
-        folder = self._site.options.folder / "uploads"
-        return await receive(request, folder, self._site.options.max_upload, _TokenCheck(visitor), grow)
+        folder, most = self._site.options.folder / "uploads", self._site.options.max_upload
+        admission = _Admission(visitor, self._tries, user.name)
+        most_bytes = self._site.options.quota if most_files > 1 else 0
+        return await receive(request, folder, most, admission, grow, most_files=most_files, most_bytes=most_bytes)
 
     def _store(self, request: Request, received: Received, upload: Upload) -> Upload:
         stored = msgspec.structs.replace(
@@ -146,14 +156,22 @@ def _delete_parts(folder: Path, known: set[str]) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-class _TokenCheck(Admit):
-    """Checks the form's token, which stands before its file."""
+class _Admission(Admit):
+    """Checks the form's token, which stands before its files, and counts each file."""
 
-    def __init__(self, visitor: Visitor) -> None:
-        self._visitor = visitor
+    def __init__(self, visitor: Visitor, tries: Tries, user: str) -> None:
+        self._visitor, self._tries, self._user = visitor, tries, user
 
     def __call__(self, fields: dict[str, str]) -> None:
         check_form(self._visitor, fields)
+        if not self._tries.allowed(self._user):
+            raise RequestRefused(429, "refused.often")
+        self._tries.count(self._user)
+
+
+def _own_queue(text: str) -> str:
+    """The id of a queue that a form holds, else a new one."""
+    return text if re.fullmatch("[0-9a-f]{16}", text) else secrets.token_hex(8)
 
 
 def _is_workbook(path: Path) -> bool:

@@ -61,6 +61,9 @@
           location.reload();
           return;
         }
+        const files = document.getElementById("queue");
+        const news = new DOMParser().parseFromString(text, "text/html").getElementById("queue");
+        if (files && news && files.innerHTML !== news.innerHTML) files.innerHTML = news.innerHTML;
       } catch {
         // The server is not reachable for a moment.
       }
@@ -107,40 +110,57 @@
     const input = form.querySelector("input[type=file]");
     const words = form.querySelector(".sending");
     const bar = form.querySelector("progress");
-    const send = () => {
-      const file = input.files[0];
-      if (!file) return;
-      if (file.size > Number(form.dataset.most)) {
-        words.textContent = form.dataset.large;
+    const worded = (text, name) => text.replace("{name}", () => name);
+    // Sends one form; gives the address of the page that follows. Throws the reason in words where it is refused.
+    const post = (data, name) =>
+      new Promise((done, refuse) => {
+        const request = new XMLHttpRequest();
+        request.open("POST", form.action);
+        request.upload.addEventListener("progress", (event) => {
+          if (!event.lengthComputable) return;
+          const percent = Math.floor((event.loaded / event.total) * 100);
+          bar.value = percent;
+          words.textContent = worded(form.dataset.sending.replace("{percent}", percent), name);
+        });
+        request.addEventListener("load", () => {
+          if (request.status < 400) {
+            done(request.responseURL);
+            return;
+          }
+          const page = new DOMParser().parseFromString(request.responseText, "text/html");
+          const fault = page.querySelector("[role=alert]");
+          refuse(fault ? `${name}: ${fault.textContent}` : worded(form.dataset.failed, name));
+        });
+        request.addEventListener("error", () => refuse(worded(form.dataset.failed, name)));
+        request.send(data);
+      });
+    const send = async () => {
+      const files = [...input.files];
+      if (!files.length) return;
+      const large = files.find((file) => file.size > Number(form.dataset.most));
+      if (large) {
+        words.textContent = worded(form.dataset.large, large.name);
         return;
       }
-      const request = new XMLHttpRequest();
-      request.open("POST", form.action);
-      request.upload.addEventListener("progress", (event) => {
-        if (!event.lengthComputable) return;
-        const percent = Math.floor((event.loaded / event.total) * 100);
-        bar.value = percent;
-        words.textContent = form.dataset.sending.replace("{percent}", percent);
-      });
-      request.addEventListener("load", () => {
-        if (request.status < 400) {
-          location.assign(request.responseURL);
-          return;
-        }
-        const page = new DOMParser().parseFromString(request.responseText, "text/html");
-        const fault = page.querySelector("[role=alert]");
-        fail(fault ? fault.textContent : form.dataset.failed);
-      });
-      request.addEventListener("error", () => fail(form.dataset.failed));
-      const data = new FormData(form);
+      // Each file is a form of its own: what a proxy allows is meant for one.
+      const groups = input.multiple ? files.map((file) => [file]) : [files];
       form.classList.add("busy");
       bar.hidden = false;
-      request.send(data);
-    };
-    const fail = (text) => {
-      form.classList.remove("busy");
-      bar.hidden = true;
-      words.textContent = text;
+      try {
+        let following = "";
+        for (const [place, group] of groups.entries()) {
+          const data = new FormData();
+          for (const field of form.querySelectorAll("input[type=hidden]")) data.append(field.name, field.value);
+          if (place < groups.length - 1) data.append("more", "1");
+          for (const file of group) data.append("file", file);
+          following = await post(data, group[0].name);
+        }
+        location.assign(following);
+      } catch (reason) {
+        form.classList.remove("busy");
+        bar.hidden = true;
+        words.textContent = String(reason);
+      }
     };
     input.addEventListener("change", send);
     form.addEventListener("submit", (event) => {
