@@ -62,7 +62,7 @@ def preview(t: Texts, inspection: Inspection, mapping: Mapping, settings: Settin
     """What an import with this mapping and these settings would do with the first rows."""
     first, fields = inspection.first, inspection.fields or ()
     names = [column.column for column in inspection.columns]
-    mapping, unknown = _as_sent(mapping, fields, settings)
+    mapping, unknown = _for_an_import(mapping, fields, settings)
     faults = mistakes_of(mapping, names)
     columns = tuple([_column(t, use, unknown) for use in mapping.columns[:_MOST_COLUMNS]])
     more = max(0, len(names) - _MOST_COLUMNS)
@@ -82,7 +82,9 @@ def preview(t: Texts, inspection: Inspection, mapping: Mapping, settings: Settin
     return Preview(columns, tuple(rows), words if rows else t("preview.none"), more)
 
 
-def _as_sent(mapping: Mapping, fields: Sequence[FieldDefinition], settings: Settings) -> tuple[Mapping, frozenset[str]]:
+def _for_an_import(
+    mapping: Mapping, fields: Sequence[FieldDefinition], settings: Settings
+) -> tuple[Mapping, frozenset[str]]:
     """The mapping as a run would use it, and the preferences that a person must decide about first."""
     if not fields or settings.unknown_columns == "send":
         return mapping, frozenset()
@@ -129,7 +131,7 @@ def _row(
     shown = []
     for use, cell in list(zip(uses, cells, strict=True))[:_MOST_COLUMNS]:
         fault = faults.get(use.column, "")
-        sent = None if customer is None or fault else _sent(customer, use)
+        sent = None if customer is None else _sent(customer, use)
         changed = _short(sent) if sent is not None and sent != cell else ""
         if sent == "" and use.field in (PREFERENCE, VALUE):
             changed = t("preview.cleared")

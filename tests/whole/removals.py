@@ -992,7 +992,7 @@ WEB_PAGE = (
     ),
     out(
         "web page: a refused form leaves none of its files",
-        "receive",
+        "web.receiving.receive",
         "() if whole else parts.folders",
         "()",
         "test_queue::test_limits_hold_for_each_file_and_for_all",
@@ -1012,11 +1012,11 @@ WEB_PAGE = (
         "test_queue::test_files_are_taken_one_after_the_other",
     ),
     out(
-        "web page: a rejected row of the grid is not shown as sent",
+        "web page: the grid shows each row of a long sheet",
         "preview._row",
-        "customer is None or fault",
-        "customer is None",
-        "test_preview::test_cells_are_shown_as_read_and_as_sent",
+        "[*found.customers, *normaliser.finish().customers]",
+        "found.customers",
+        "test_preview::test_a_long_sheet",
     ),
     out(
         "web page: the grid knows the quotes of the sheet",
