@@ -101,7 +101,8 @@ def walk(page: Page, server: PageWithTurnstile, tmp_path: Path, *, scripts: bool
         page.get_by_role("button", name="Upload and review").click()
     # -- columns: a wrong mapping is refused with its reasons, and corrected
     expect(page.get_by_role("heading", name="What each column becomes")).to_be_visible()
-    expect(page.get_by_role("row", name=re.compile("Favourite brand"))).to_contain_text("Puma")
+    columns = page.get_by_role("table", name=re.compile("what each column becomes"))
+    expect(columns.get_by_role("row", name=re.compile("Favourite brand"))).to_contain_text("Puma")
     look()
     for column in ("Mobile No.", "E-mail ID", "Customer ID"):
         page.get_by_label(f"What “{column}” becomes").select_option("ignored")
