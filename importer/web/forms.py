@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from importer.normaliser.mapping import NAME, PREFERENCE, USES, VALUE, ColumnUse, Mapping, preference_name
+from importer.normaliser.rules import misuse_of
 from importer.settings.options import OPTIONS, Settings
 from importer.web.messages import Inspection
 from importer.web.storage import ReadingChoices, Upload
@@ -45,7 +46,10 @@ def mapping_from(fields: Dict[str, str], inspection: Inspection, before: Mapping
     store = fields.get("store", "").strip()
     constants = [("store.code", store)] if store else []
     constants += [pair for pair in before.constants if pair[0] != "store.code"]
-    return msgspec.structs.replace(before, columns=tuple(uses), constants=tuple(constants))
+    becomes = {use.column: use.field for use in uses}
+    # A rule that the new use of its column does not allow ends with the old one.
+    rules = tuple([rule for rule in before.rules if not misuse_of(rule, becomes.get(rule.column, ""))])
+    return msgspec.structs.replace(before, columns=tuple(uses), constants=tuple(constants), rules=rules)
 
 
 def reading_from(

@@ -8,6 +8,7 @@ import msgspec
 
 from importer.model import IDENTIFIERS, Customer, FieldDefinition, Problem
 from importer.normaliser.facts import SheetFacts
+from importer.normaliser.fixing import Fixing
 from importer.normaliser.footers import is_footer
 from importer.normaliser.mapping import IGNORED, NAME, PREFERENCE, VALUE, ColumnUse, Mapping, mistakes_of
 from importer.normaliser.normaliser import Normaliser
@@ -41,7 +42,7 @@ class PreviewCell(msgspec.Struct, frozen=True):
 
 
 class PreviewRow(msgspec.Struct, frozen=True):
-    """`sent`: None where it was not judged. `why`: what is wrong with the row as a whole."""
+    """`sent`: None where it was not judged, or is left out by a rule. `why`: what is wrong with the row as a whole."""
 
     number: int
     cells: tuple[PreviewCell, ...]
@@ -76,9 +77,12 @@ def preview(t: Texts, inspection: Inspection, mapping: Mapping, settings: Settin
     mapping = msgspec.structs.replace(mapping, facts=_facts(inspection, mapping))
     normaliser = normaliser_of(mapping, settings, fields or None)
     block = RowBlock(Cells(first.columns, names, first.rows), first.problems, typed=first.typed)
+    if fixing := Fixing(mapping, country=settings.country or None):
+        block = fixing(block)
     rows = [_row(t, normaliser, block, at, mapping.columns, row) for at, row in enumerate(cells)]
     sent = sum(1 for row in rows if row.sent)
-    words = t("preview.words", sent=f"{sent:,}", rejected=f"{len(rows) - sent:,}")
+    rejected = sum(1 for row in rows if row.sent is False)
+    words = t("preview.words", sent=f"{sent:,}", rejected=f"{rejected:,}")
     return Preview(columns, tuple(rows), words if rows else t("preview.none"), more)
 
 
@@ -126,7 +130,7 @@ def _row(
     found = normaliser(block.only([place == at for place in range(len(block))]))
     customers = [*found.customers, *normaliser.finish().customers]
     customer = customers[0] if customers else None
-    problems = [*found.problems, *(customer.omitted if customer is not None else ())]
+    problems = [*found.problems, *found.left_out, *(customer.omitted if customer is not None else ())]
     faults = {problem.column: _reason(problem) for problem in reversed(problems) if problem.column is not None}
     shown = []
     for use, cell in list(zip(uses, cells, strict=True))[:_MOST_COLUMNS]:
@@ -139,6 +143,8 @@ def _row(
             changed = t("preview.left_out")
         shown.append(PreviewCell(_short(cell), changed, fault))
     why = tuple([_reason(problem) for problem in problems if problem.column is None])
+    if found.left_out:
+        return PreviewRow(block.cells.row_numbers[at], tuple(shown), None, (t("preview.by_rule"), *why))
     return PreviewRow(block.cells.row_numbers[at], tuple(shown), customer is not None, why)
 
 

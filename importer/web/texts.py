@@ -152,6 +152,7 @@ ENGLISH: dict[str, str] = {
     "preview.row": "Row",
     "preview.rejected": "rejected",
     "preview.sent": "sent as",
+    "preview.by_rule": "Left out by a rule",
     "preview.cleared": "(cleared)",
     "preview.left_out": "(not sent)",
     "preview.preference": "Preference “{name}”",

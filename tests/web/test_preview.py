@@ -12,6 +12,7 @@ from importer.checker.check import check
 from importer.model import FieldDefinition
 from importer.normaliser.mapping import ColumnUse, Mapping
 from importer.normaliser.mapping_file import to_toml
+from importer.normaliser.rules import Rule
 from importer.settings.options import Settings
 from importer.web.messages import FirstRows, Inspection, WorkerTask
 from importer.web.preview import Preview, preview
@@ -97,6 +98,19 @@ def test_the_grid_says_what_the_check_says(tmp_path: Path, content: str, setting
         found = preview(T, inspection, mapping, chosen)
         assert sum(1 for row in found.rows if row.sent is False) == findings.rejected_rows
         assert all(row.why or any(cell.fault for cell in row.cells) for row in found.rows if row.sent is False)
+
+
+def test_rules_change_cells_and_leave_rows_out(tmp_path: Path) -> None:
+    """The cell is shown as read, with what is sent after the rules; a row that a rule leaves out is not rejected."""
+    rules = (
+        Rule("Colours", values={"Green": "Lime"}),
+        Rule("Mobile", leave_out=("mobile_rounded", "mobile_cut_by_excel")),
+    )
+    mapping = msgspec.structs.replace(MAPPING, rules=rules)
+    content = "Mobile,Email,Colours,Note\n9876543210,,Green,\n9.19877E+11,c@d.example,Blue,\n"
+    found = preview(T, seen(tmp_path, content), mapping, INDIA)
+    assert [row.sent for row in found.rows] == [True, None] and found.rows[1].why
+    assert found.rows[0].cells[2].text == "Green" and "Lime" in found.rows[0].cells[2].sent
 
 
 def test_a_long_sheet(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from importer.model import FieldDefinition, Rate
 from importer.normaliser.mapping import ColumnUse, Mapping
 from importer.normaliser.mapping_file import to_toml
+from importer.normaliser.rules import Rule
 from importer.settings.options import Settings
 from importer.web import storage as stored
 from importer.web.app import create_app
@@ -139,6 +140,15 @@ def inspection(*names: str, fields: tuple[str, ...] = ()) -> Inspection:
 
 UPLOAD = Upload("u", "asha", "a.csv", "/a.csv", 1, 0.0)
 MAPPING = Mapping((ColumnUse("Mobile", "mobile"), ColumnUse("Shade", "preference", "Colour")))
+
+
+def test_whatever_a_mapping_holds_is_remembered() -> None:
+    """Its rules and constants too."""
+    rules = (Rule("Shade", empty=("n/a",)), Rule("Mobile", strip=("Tel.",)))
+    mapping = msgspec.structs.replace(MAPPING, rules=rules, constants=(("Newsletter", "Yes"),))
+    seen = inspection("Mobile", "Shade")
+    shown = recalled(UPLOAD, seen, to_keep(UPLOAD, seen, mapping, ReadingChoices()))
+    assert shown is not None and shown.mapping == mapping
 
 
 def test_a_preference_that_is_gone_is_named() -> None:

@@ -1019,6 +1019,13 @@ WEB_PAGE = (
         "test_preview::test_a_long_sheet",
     ),
     out(
+        "web page: the grid shows cells after the rules",
+        "web.preview.preview",
+        "block = fixing(block)",
+        "pass",
+        "test_preview::test_rules_change_cells_and_leave_rows_out",
+    ),
+    out(
         "web page: the grid knows the quotes of the sheet",
         "Head.rows",
         "msgspec.structs.replace(facts, footers=(), notes=())",
