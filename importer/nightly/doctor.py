@@ -16,13 +16,13 @@ from importer.errors import ExitCode, ImporterError, SettingsError, worse
 from importer.journal import Journal
 from importer.nightly.location import LocationUnreachable
 from importer.nightly.locations import LocationName, open_location
-from importer.nightly.notices import unreachable
 from importer.nightly.profile import check_profile
 from importer.nightly.remote import LocationAccess
 from importer.runs.fields import greet
 from importer.runs.target import rate_key, target_of
 from importer.settings.options import Settings
 from importer.system.text import counted
+from importer.telemetry.notices import unreachable
 from importer.world import World
 
 #: Bytes of free disk space below which copies and reports of a load may not fit.

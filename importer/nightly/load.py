@@ -22,7 +22,6 @@ from importer.nightly.locations import Locations
 from importer.nightly.lock import exclusive
 from importer.nightly.metrics import write_metrics
 from importer.nightly.names import shown
-from importer.nightly.notices import Kind, send
 from importer.nightly.one_file import FileLoader
 from importer.nightly.remote import LocationAccess
 from importer.nightly.state import (
@@ -51,6 +50,7 @@ from importer.settings.options import Settings
 from importer.system.clock import local_time, seconds_until, time_text
 from importer.telemetry.log import Log
 from importer.telemetry.log_observer import LogObserver
+from importer.telemetry.notices import Kind, send
 from importer.world import World
 
 #: Seconds between loads of `--watch`, and after a load that ended early.

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from importer.nightly.local import LocalFolder
-from importer.nightly.location import Location, expanded
+from importer.nightly.location import Location
 from importer.nightly.remote import LocationAccess, RemoteFolder
 from importer.settings.options import Nightly
+from importer.settings.variables import expanded
 
 LocationName = Literal["inbox", "done", "failed", "outbox"]
 

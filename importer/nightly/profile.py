@@ -13,12 +13,12 @@ from typing import Any
 from importer.capillary.proxies import proxies_of
 from importer.capillary.unencrypted import refuse_unencrypted
 from importer.errors import ImporterError
-from importer.nightly.location import expanded
-from importer.nightly.notices import is_valid_address
 from importer.normaliser.mapping_file import load as load_mapping
 from importer.settings.loading import Mistake, Origin, Reading, read_all
 from importer.settings.options import Nightly, Settings
+from importer.settings.variables import expanded
 from importer.system.files import with_home
+from importer.telemetry.notices import is_valid_address
 
 #: Scheme of an address → the module of its extra.
 _EXTRAS = {"sftp": "paramiko", "s3": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}

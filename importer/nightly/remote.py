@@ -21,12 +21,12 @@ from importer.nightly.location import (
     LocationUnreachable,
     NotRemoved,
     copy_in,
-    expanded,
     kind_of,
     no_free_name,
     transfer,
 )
 from importer.nightly.names import free_names
+from importer.settings.variables import expanded
 
 
 class LocationAccess(msgspec.Struct, frozen=True):

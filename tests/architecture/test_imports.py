@@ -81,14 +81,14 @@ DOORS = {
     "regex": ("normaliser.preferences",),
     "fsspec": ("nightly.remote", "nightly.sftp"),
     "paramiko": ("nightly.sftp",),
-    "apprise": ("nightly.notices",),
+    "apprise": ("telemetry.notices",),
     "structlog": ("telemetry.log_lines",),
     "opentelemetry": ("telemetry.metrics",),
 }
 #: The parsing child lives for one file and loads the parser of that file only: each costs time and memory. What the
 #: extras bring is loaded where it is used: most installations have none of them. Reports of a CSV need no library for
 #: workbooks.
-LATE = ("reader.workbook_child", "reporter.annotated_child", "nightly.remote", "nightly.notices", "telemetry.metrics")
+LATE = ("reader.workbook_child", "reporter.annotated_child", "nightly.remote", "telemetry.notices", "telemetry.metrics")
 
 
 def name_of(path: Path) -> str:

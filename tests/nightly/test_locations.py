@@ -24,10 +24,11 @@ import importer.nightly.one_file
 import importer.pipeline
 from importer.errors import ExitCode, ImporterError, SettingsError
 from importer.nightly.local import LocalFolder
-from importer.nightly.location import HostKeyRejected, LocationDenied, LocationUnreachable, expanded
+from importer.nightly.location import HostKeyRejected, LocationDenied, LocationUnreachable
 from importer.nightly.locations import open_location
 from importer.nightly.remote import LocationAccess, RemoteFolder
 from importer.sandbox import EmbeddedSandbox
+from importer.settings.variables import expanded
 from tests.support.fault_server import closed_port
 from tests.support.nightly import House, mobiles, sheet, until
 

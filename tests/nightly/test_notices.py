@@ -11,11 +11,11 @@ import pytest
 
 from importer.errors import ExitCode
 from importer.nightly.inbox import MissingFile
-from importer.nightly.notices import send
 from importer.nightly.profile import check_profile
 from importer.nightly.state import KEPT, ODD, REASONS, FileResult, LoadReport
 from importer.nightly.text import NoticeFacts, load_text, missing_text, notice_body, notice_subject
 from importer.sandbox import EmbeddedSandbox
+from importer.telemetry.notices import send
 from tests.support.fault_server import closed_port
 from tests.support.nightly import House, Mailbox, mobiles, receiver, sheet
 from tests.support.small_disk import make_room, mounted

@@ -2457,7 +2457,7 @@ SETTINGS = (
     ),
     out(
         "settings: a variable of others is not expanded",
-        "nightly.location.expanded",
+        "settings.variables.expanded",
         "refuse_foreign_variable(found[1], environ)",
         "pass",
         "test_locations::test_a_variable_of_others_is_expanded_only_where_the_environment_allows_it",
@@ -2471,7 +2471,7 @@ SETTINGS = (
     ),
     out(
         "settings: a webhook's secret is not sent unencrypted",
-        "nightly.notices.send",
+        "telemetry.notices.send",
         "_refuse_unencrypted(service, address)",
         "pass",
         "test_notices::test_a_webhook_sends_no_secret_unencrypted_to_another_machine",

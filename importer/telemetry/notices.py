@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from importer.errors import SettingsError
-from importer.nightly.location import expanded
+from importer.settings.variables import expanded
 from importer.system.hosts import is_this_machine
 
 #: Seconds that the doctor waits for a connection.
