@@ -26,6 +26,8 @@ from importer.world import Proof
 FOREIGN_PAUSE = 1.0
 #: So many such answers in a row stop the run, even to one batch while the API answers others.
 FOREIGN_IN_A_ROW = 5
+#: Seconds of a wait for the rate that a person would notice.
+LONG_WAIT = 2.0
 
 _Answer = TypeVar("_Answer")
 #: Asks the API; calls its argument when the request is written to the wire.
@@ -94,6 +96,8 @@ class Admission:
         #: Why the newest request failed, for the message of an outage that lasts.
         self._last_failure = ""
         self._last_advice = ""
+        #: The observer knows that the server does not answer.
+        self._is_retrying = False
 
     @property
     def server_down(self) -> bool:
@@ -153,17 +157,23 @@ class Admission:
                 if (stop := self._outage()) is not None:
                     raise stop
                 self._answering.clear()
+                self._observer.waits(wait)
                 await self.pause(wait, self._answering)
             while True:
                 leave = self._pacer.slot()
-                await self.pause(leave - self._clock())
+                await self._wait_for_rate(leave - self._clock())
                 held = self._pacer.may_leave(leave) - self._clock()
                 if held <= 0:
                     break
-                await self.pause(held)
+                await self._wait_for_rate(held)
             for proof in self._proofs:
                 await proof.prove()
             self._pacer.departed()
+
+    async def _wait_for_rate(self, seconds: float) -> None:
+        if seconds >= LONG_WAIT:
+            self._observer.waits(seconds)
+        await self.pause(seconds)
 
     async def pause(self, seconds: float, *sooner: asyncio.Event) -> None:
         """Waits, less if one of the events comes. Raises `Stopping` when the run stops."""
@@ -209,6 +219,8 @@ class Admission:
             self._pause_as_asked(reply.retry_after)
         self._last_failure = trouble.message
         self._last_advice = trouble.advice
+        self._is_retrying = True
+        self._observer.retrying(trouble.message, lost=not reply.http_status)
         return self._outage()
 
     def answered(self) -> None:
@@ -247,6 +259,9 @@ class Admission:
         """The server answered: requests that wait for a probe need not wait."""
         self._breaker.answered()
         self._answering.set()
+        if self._is_retrying:
+            self._is_retrying = False
+            self._observer.retrying("", lost=False)
 
     def _pause_as_asked(self, seconds: float | None) -> None:
         """Retry-After without a 429, or a rate that is used up: one pause for all requests, at most `--max-outage`."""

@@ -72,6 +72,12 @@ class LogObserver(Observer):
         self._log.warning("pause", seconds=round(seconds, 3), why=why)
         self._beside.paused(seconds, why)
 
+    def waits(self, seconds: float) -> None:
+        self._beside.waits(seconds)
+
+    def retrying(self, why: str, *, lost: bool) -> None:
+        self._beside.retrying(why, lost=lost)
+
     def ended(self, summary: RunSummary) -> None:
         """The run ended, finished or stopped."""
         log = self._log.info if summary.exit_code == ExitCode.OK else self._log.warning

@@ -8,7 +8,7 @@ from typing import Literal
 
 from importer.web.child import Child
 from importer.web.journal_view import Counts
-from importer.web.messages import Message, Noted, Paused, Reporting, RowsCounted
+from importer.web.messages import Message, Noted, Paused, Reporting, Retrying, RowsCounted, Waits
 from importer.web.storage import Wish
 
 LiveState = Literal["waiting", "starting", "running", "reporting", "ended"]
@@ -25,6 +25,12 @@ class LiveRun:
         self.notes: list[str] = []
         self.paused_until = 0.0
         self.paused_why = ""
+        self.waits_until = 0.0
+        self.retrying = Retrying("", False)
+        #: The user who asked it to pause or stop.
+        self.halted_by = ""
+        #: Set where it is asked to pause or stop before its turn.
+        self.halted = asyncio.Event()
         self.child: Child | None = None
         #: The run is in the journal, or never will be.
         self.known = asyncio.Event()
@@ -42,8 +48,13 @@ class LiveRun:
 
     @property
     def pause(self) -> float:
-        """Seconds until the run sends again."""
+        """Seconds of the pause that the API asked for."""
         return max(self.paused_until - time.monotonic(), 0.0)
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the next request leaves, where that is long."""
+        return max(self.waits_until - time.monotonic(), 0.0)
 
     def receive(self, message: Message) -> None:
         if isinstance(message, RowsCounted):
@@ -51,6 +62,10 @@ class LiveRun:
         elif isinstance(message, Paused):
             self.paused_until = time.monotonic() + message.seconds
             self.paused_why = message.why
+        elif isinstance(message, Waits):
+            self.waits_until = time.monotonic() + message.seconds
+        elif isinstance(message, Retrying):
+            self.retrying = message
         elif isinstance(message, Noted):
             self.notes = [*self.notes[-19:], message.text]
         elif isinstance(message, Reporting):
@@ -61,4 +76,5 @@ class LiveRun:
         self.state = "starting"
         self.before = before
         self.counted = RowsCounted(0, {}, {})
-        self.paused_until = 0.0
+        self.paused_until = self.waits_until = 0.0
+        self.retrying = Retrying("", False)

@@ -57,6 +57,19 @@ class Paused(msgspec.Struct, frozen=True, tag="paused"):
     why: str
 
 
+class Waits(msgspec.Struct, frozen=True, tag="waits"):
+    """The next request leaves in so many seconds."""
+
+    seconds: float
+
+
+class Retrying(msgspec.Struct, frozen=True, tag="retrying"):
+    """No usable answer has come since a request failed. `lost`: there was no connection. `why` "": one has come."""
+
+    why: str
+    lost: bool
+
+
 class Noted(msgspec.Struct, frozen=True, tag="noted"):
     text: str
 
@@ -75,7 +88,7 @@ class WorkerEnded(msgspec.Struct, frozen=True, tag="ended"):
     locked: bool = False
 
 
-Message = Begun | RowsCounted | Paused | Noted | Reporting | WorkerEnded
+Message = Begun | RowsCounted | Paused | Waits | Retrying | Noted | Reporting | WorkerEnded
 
 
 class InspectedColumn(msgspec.Struct, frozen=True):

@@ -185,8 +185,11 @@ class Supervisor:
     def lives(self) -> list[LiveRun]:
         return list(self._lives.values())
 
-    def stop(self, live: LiveRun, wanted: Literal["paused", "stopped"]) -> None:
+    def stop(self, live: LiveRun, wanted: Literal["paused", "stopped"], by: str = "") -> None:
+        """`by`: the user who asked for it."""
         live.wish = self._storage.wish(msgspec.structs.replace(live.wish, wanted=wanted))
+        live.halted_by = by
+        live.halted.set()
         if live.child is not None:
             live.child.stop()
 
@@ -199,8 +202,8 @@ class Supervisor:
 
     async def _carry(self, live: LiveRun) -> None:
         try:
-            async with self._turns.one(live.wish.owner):
-                ended = await self._to_its_end(live)
+            async with self._turn(live) as has_turn:
+                ended = await self._to_its_end(live) if has_turn else WorkerEnded(ExitCode.INTERRUPTED)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -217,6 +220,21 @@ class Supervisor:
         self._lives.pop(live.wish.id, None)
         live.known.set()
         live.over.set()
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, live: LiveRun) -> AsyncIterator[bool]:
+        """Waits for a turn. False where the run is asked to pause or stop before."""
+        async with contextlib.AsyncExitStack() as stack:
+            turn = asyncio.create_task(stack.enter_async_context(self._turns.one(live.wish.owner)))
+            halted = asyncio.create_task(live.halted.wait())
+            try:
+                await asyncio.wait((turn, halted), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                halted.cancel()
+                if not turn.done():
+                    turn.cancel()
+                    await asyncio.gather(turn, return_exceptions=True)
+            yield not turn.cancelled()
 
     async def _delete_what_is_done(self, live: LiveRun, *, wrong_password: bool) -> None:
         """Deletes an uploaded file once it cannot be resumed, fixed or retried; its password with the run, or when it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,20 +16,17 @@ from importer.journal.records import RunProgress
 from importer.model import Cause, CodeCount, RunSummary, Status
 from importer.normaliser.mapping import PREFERENCE, VALUE
 from importer.reporter.console import FILE_WORDS, headline, took
-from importer.system.clock import milliseconds_of, moment_text, stamp, time_text
-from importer.system.text import duration, percent
+from importer.system.clock import local_time, milliseconds_of, moment_text, time_text
+from importer.system.text import percent
 from importer.web.column_views import field_words
-from importer.web.journal_view import Counts, RunSnapshot, total
-from importer.web.live_run import LiveRun
-from importer.web.messages import Checked, Example, RowsCounted, example_key
+from importer.web.journal_view import Counts, total
+from importer.web.messages import Checked, Example, example_key
 from importer.web.texts import Texts
 
 #: The files of a run, most useful first.
 _FIRST = ("annotated.xlsx", "failed.xlsx", "failed.csv", "results.csv", "summary.html", "summary.json")
 FILES = (*_FIRST, *(name for name in FILE_WORDS if name not in _FIRST))
 _MOST_CAUSES = 6
-#: The wish for a run of another process that was asked to stop.
-ASKED = "asked"
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -64,115 +61,11 @@ def parts(t: Texts, counts: Counts, *, of: int = 0, always: tuple[str, ...] = ()
 # ---------------------------------------------------------------------------------------------------- runs
 
 
-def state_of(snapshot: RunSnapshot, live: LiveRun | None, wanted: str) -> str:
-    """The run's state as a key of the table of texts."""
-    if live is not None:
-        if live.state == "reporting" or live.wish.wanted == "running":
-            return live.state if live.state != "ended" else "running"
-        return "pausing" if live.wish.wanted == "paused" else "stopping"
-    run = snapshot.run
-    if run.finished and run.exit_code is not None:
-        return "done" if run.exit_code == ExitCode.OK else "attention"
-    if snapshot.held:
-        return "stopping" if wanted == ASKED else "elsewhere"
-    if run.finished:
-        return "stopped"
-    if run.exit_code is None:
-        return "broken"
-    return wanted if wanted in ("paused", "stopped") else "stopped"
-
-
-def in_progress(state: str) -> bool:
-    return state in ("waiting", "starting", "running", "reporting", "elsewhere", "pausing", "stopping")
-
-
-class RunRow(msgspec.Struct, frozen=True):
-    """A run in the list of the first page."""
-
-    id: str
-    name: str
-    state: str
-    parts: list[Part]
-    began: str
-    began_iso: str
-    by: str
-
-
-def run_row(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, wanted: str, owner: str, rows: int = 0) -> RunRow:
-    """`rows`: rows that the check counted, 0 if it did not."""
-    record = snapshot.run.record
-    counts = live.counts if live is not None else snapshot.counts
-    return RunRow(
-        record.run_id,
-        name_of(snapshot.run),
-        state_of(snapshot, live, wanted),
-        parts(t, counts, of=0 if snapshot.run.finished else rows),
-        moment(record.started_at / 1000),
-        stamp(record.started_at),
-        owner,
-    )
-
-
 class CauseView(msgspec.Struct, frozen=True):
     text: str
     advice: str
     rows: int
     examples: str = ""
-
-
-class LiveView(msgspec.Struct, frozen=True):
-    """The part of a page that changes while a run is in progress."""
-
-    state: str
-    percent: int | None
-    done: int
-    total: int
-    left: str
-    rate: str
-    pause: str
-    parts: list[Part]
-    causes: list[CauseView]
-    notes: list[str]
-
-
-def live_view(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, rows: int, wanted: str = "") -> LiveView:
-    """`rows`: rows that the check counted, 0 if it did not."""
-    counts = live.counts if live is not None else snapshot.counts
-    done = total(counts)
-    counted = live.counted if live is not None else RowsCounted(0, {}, {})
-    rows = counted.rows or rows
-    whole = max(rows, done) if rows else 0
-    rate = counted.speed
-    state = state_of(snapshot, live, wanted)
-    left = ""
-    if whole and state == "running":
-        left = t("run.left", time=duration(counted.left)) if counted.left is not None else t("run.left_unknown")
-    return LiveView(
-        state=state,
-        percent=int(100 * done / whole) if whole else None,
-        done=done,
-        total=whole,
-        left=left,
-        rate=t("run.rate", rate=f"{rate * 60:,.0f}") if rate > 0 and state == "running" else "",
-        pause=t("run.waits", seconds=f"{live.pause:.0f}", why=live.paused_why) if live and live.pause >= 0.5 else "",
-        parts=parts(t, counts, of=whole, always=("succeeded", "failed", "rejected")),
-        causes=_causes_so_far(live.counted.codes) if live is not None else [],
-        notes=live.notes if live is not None else [],
-    )
-
-
-def _causes_so_far(codes: Counts) -> list[CauseView]:
-    """Codes with the same meaning and advice count as one cause."""
-    rows: Counter[tuple[str, str]] = Counter()
-    for code, count in codes.items():
-        if code:
-            entry = lookup(code)
-            rows[(entry.meaning, entry.on_page)] += count
-    return [CauseView(_sentence(text), advice, count) for (text, advice), count in rows.most_common(_MOST_CAUSES)]
-
-
-def wrong_rows(view: LiveView) -> int:
-    return sum(part.count for part in view.parts if part.name in ("failed", "rejected", "unknown"))
 
 
 class FileView(msgspec.Struct, frozen=True):
@@ -187,7 +80,7 @@ def file_views(t: Texts, folder: Path) -> list[FileView]:
     for name in FILES:
         path = folder / name
         if path.is_file():
-            words = t(f"file.{name}") if t.has(f"file.{name}") else _sentence(FILE_WORDS[name])
+            words = t(f"file.{name}") if t.has(f"file.{name}") else sentence(FILE_WORDS[name])
             found.append(FileView(name, name.rpartition(".")[2].upper(), words, size_words(path.stat().st_size)))
     return found
 
@@ -197,7 +90,7 @@ def cause_views(t: Texts, causes: Iterable[Cause]) -> list[CauseView]:
     for cause in causes:
         key = "report.examples" if cause.rows <= len(cause.example_rows) else "report.examples_such"
         examples = t.n(key, cause.rows, rows=", ".join(map(str, cause.example_rows))) if cause.example_rows else ""
-        found.append(CauseView(_sentence(cause.text), cause.on_page or cause.advice, cause.rows, examples))
+        found.append(CauseView(sentence(cause.text), cause.on_page or cause.advice, cause.rows, examples))
     return found
 
 
@@ -266,7 +159,7 @@ class ProblemView(msgspec.Struct, frozen=True):
 def problem_views(checked: Checked, found: Findings) -> list[ProblemView]:
     return [
         ProblemView(
-            _sentence(problem.meaning),
+            sentence(problem.meaning),
             lookup(problem.code).on_page,
             problem.column,
             f"{problem.rows:,}",
@@ -321,8 +214,10 @@ def moment(seconds: float) -> str:
 
 
 def clock(iso: str) -> str:
-    """A UTC stamp as the server's local time of day, with its zone."""
-    return time_text(milliseconds_of(iso))
+    """A UTC stamp as the server's local time of day, with its zone, and with the day where it is not today."""
+    at = milliseconds_of(iso)
+    today = local_time(at).date() == local_time(round(time.time() * 1000)).date()
+    return time_text(at) if today else moment_text(at)
 
 
 def size_words(size: float) -> str:
@@ -333,5 +228,5 @@ def size_words(size: float) -> str:
     return f"{size:.1f} GiB" if size < 10 and size != int(size) else f"{size:.0f} GiB"
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]

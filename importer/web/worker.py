@@ -52,8 +52,10 @@ from importer.web.messages import (
     Noted,
     Paused,
     Reporting,
+    Retrying,
     RowsCounted,
     SheetSeen,
+    Waits,
     WorkerEnded,
     WorkerTask,
     example_key,
@@ -122,6 +124,12 @@ class PipeObserver(Observer):
         with self._lock:
             self._pace.paused(seconds)
         self._pipe.send(Paused(seconds, why))
+
+    def waits(self, seconds: float) -> None:
+        self._pipe.send(Waits(seconds))
+
+    def retrying(self, why: str, *, lost: bool) -> None:
+        self._pipe.send(Retrying(why, lost))
 
     def noted(self, text: str) -> None:
         self._pipe.send(Noted(text))

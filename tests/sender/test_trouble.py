@@ -253,6 +253,18 @@ def test_configuration_stops_with_2_after_one_request_and_no_row_failed(fault: s
     assert result.scribe.outcomes == {} and result.scribe.doubtful_rows() == set()
 
 
+def test_the_observer_knows_what_the_run_does() -> None:
+    """That requests are tried again, whether there was a connection, when answers come again, and a long wait."""
+    result = ran(customers(300), options={"faults": ("2:reset", "3:503")}, concurrency=1)
+    assert all_succeeded(result, 300)
+    assert [(bool(why), lost) for why, lost in result.watcher.retried] == [(True, True), (True, False), (False, False)]
+    assert result.watcher.waited == []
+    slow = ran(customers(300), rate=read_rate("1/minute"), concurrency=1)
+    assert len(slow.watcher.waited) == 2 and min(slow.watcher.waited) > 50
+    down = ran(customers(100), options={"faults": ("1-9:503",)}, concurrency=1)
+    assert PROBE_EVERY / 2 < max(down.watcher.waited) <= PROBE_EVERY
+
+
 # ---------------------------------------------------------------------------------------------------- 429
 
 

@@ -156,12 +156,21 @@ class Watcher(Observer):
 
     def __init__(self) -> None:
         self.pauses: list[tuple[float, str]] = []
+        self.waited: list[float] = []
+        #: Each failure without a usable answer since, and "" when one came.
+        self.retried: list[tuple[str, bool]] = []
         self.notes: list[str] = []
 
     def decided(self, outcomes: list[Outcome]) -> None: ...
 
     def paused(self, seconds: float, why: str) -> None:
         self.pauses.append((seconds, why))
+
+    def waits(self, seconds: float) -> None:
+        self.waited.append(seconds)
+
+    def retrying(self, why: str, *, lost: bool) -> None:
+        self.retried.append((why, lost))
 
     def noted(self, text: str) -> None:
         self.notes.append(text)

@@ -54,6 +54,7 @@ def _made(key: str) -> bool:
     return key.startswith(
         (
             "check.blank_",
+            "doing.",
             "use.",
             "outcome.",
             "queue.",

@@ -1179,6 +1179,41 @@ WEB_PAGE = (
         "asyncio.wait(waiting, timeout=60.0)",
         "test_ending::test_the_page_ends_within_15_seconds",
     ),
+    out(
+        "web page: a lost connection to the API is no normal state",
+        "run_views._doing",
+        "live.retrying.why",
+        "False",
+        "test_states::test_the_state_is_what_the_run_does",
+    ),
+    out(
+        "web page: a pause for the rate limit is no normal state",
+        "run_views._doing",
+        "live.pause >= _SHOWN_PAUSE",
+        "False",
+        "test_states::test_the_state_is_what_the_run_does",
+    ),
+    out(
+        "web page: the observer learns that the server answers again",
+        "Admission._is_answering",
+        "self._observer.retrying('', lost=False)",
+        "pass",
+        "test_trouble::test_the_observer_knows_what_the_run_does",
+    ),
+    out(
+        "web page: a queued run stops at once",
+        "Supervisor._turn",
+        "live.halted.wait()",
+        "live.over.wait()",
+        "test_states::test_a_queued_run_stops_at_once",
+    ),
+    out(
+        "web page: times carry their zone",
+        "views.moment",
+        "f'{at:%d %b %Y, %H:%M} {zone(at)}'",
+        "f'{at:%d %b %Y, %H:%M}'",
+        "test_states::test_times_carry_their_zone",
+    ),
 )
 
 #: Bytes that are not valid JSON.

@@ -149,7 +149,8 @@ class CheckPages:
         if wish is not None and wish.run_id:
             return RedirectResponse(f"/runs/{wish.run_id}", 303)
         if live is not None and live.state != "ended":
-            return self._site.waiting(request, "import", "wait.start", upload.name)
+            words = "wait.queued" if live.state == "waiting" else "wait.start"
+            return self._site.waiting(request, "import", words, upload.name)
         return RedirectResponse(f"/uploads/{upload.id}/check", 303)
 
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from importer.web import views
+from importer.web import run_views, views
 from importer.web.pages.site import Site, get, iso, user_of
 from importer.web.storage import Upload
 from importer.web.users import User
@@ -30,7 +30,7 @@ class HomePage:
             run_id = snapshot.run.record.run_id
             wish = self._site.storage.wish_of_run(run_id)
             rows.append(
-                views.run_row(
+                run_views.run_row(
                     self._site.t,
                     snapshot,
                     self._site.runs.live(run_id),

@@ -15,16 +15,13 @@ from starlette.routing import Route
 
 from importer.journal import Run
 from importer.system.process import stop
-from importer.web import views
+from importer.web import run_views, views
 from importer.web.journal_view import RunSnapshot
 from importer.web.live_run import LiveRun
 from importer.web.pages.report import ReportPage
 from importer.web.pages.site import Site, get, now_ms, post, user_of
 from importer.web.refusals import RequestRefused
 from importer.web.storage import Wish
-
-#: States in which a run can be stopped.
-_STOPPABLE = ("waiting", "starting", "running", "elsewhere")
 
 
 class RunPages:
@@ -47,10 +44,10 @@ class RunPages:
         run_id = run.record.run_id
         snapshot, live = await self._site.journal.snapshot(run), self._site.runs.live(run_id)
         wish = self._site.storage.wish_of_run(run_id)
-        state = views.state_of(snapshot, live, self._site.wanted(run_id, wish))
+        state = run_views.state_of(snapshot, live, self._site.wanted(run_id, wish))
         owner = self._site.owner(run)
         controls = user_of(request).may_control(owner)
-        if not views.in_progress(state):
+        if not run_views.in_progress(state):
             return await self._report.show(request, snapshot, state, wish, controls)
         here = live is not None or await self._site.journal.holder_here(run) is not None
         return self._site.show(
@@ -63,15 +60,15 @@ class RunPages:
             run_target=run.record.base_url,
             began=views.moment(run.record.started_at / 1000),
             by=owner,
-            pausable=controls and live is not None and state in _STOPPABLE,
-            stoppable=controls and here and state in _STOPPABLE,
+            pausable=controls and live is not None and state in run_views.STOPPABLE,
+            stoppable=controls and here and state in run_views.STOPPABLE,
             elsewhere=live is None,
             here=here,
         )
 
-    def _view(self, snapshot: RunSnapshot, live: LiveRun | None, wish: Wish | None) -> views.LiveView:
+    def _view(self, snapshot: RunSnapshot, live: LiveRun | None, wish: Wish | None) -> run_views.LiveView:
         wanted = self._site.wanted(snapshot.run.record.run_id, wish)
-        return views.live_view(self._site.t, snapshot, live, wish.rows if wish else 0, wanted)
+        return run_views.live_view(self._site.t, snapshot, live, wish.rows if wish else 0, wanted)
 
     async def events(self, request: Request) -> Response:
         """Streams the changing part of the page, whenever it has changed."""
@@ -88,7 +85,7 @@ class RunPages:
         while not closing.is_set() and time.monotonic() < end:
             current = await self._site.journal.run(run_id) or run
             snapshot, live = await self._site.journal.snapshot(current), self._site.runs.live(run_id)
-            if not views.in_progress(views.state_of(snapshot, live, "")):
+            if not run_views.in_progress(run_views.state_of(snapshot, live, "")):
                 yield "event: over\ndata: {}\n\n"
                 return
             view = self._view(snapshot, live, self._site.storage.wish_of_run(run_id))
@@ -101,10 +98,9 @@ class RunPages:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(closing.wait(), self._site.options.beat)
 
-    def _event(self, view: views.LiveView, html: str) -> str:
-        percent = view.percent or 0
-        announcement = self._site.t("run.announcement", percent=percent, wrong=f"{views.wrong_rows(view):,}")
-        data = {"html": html, "step": f"{view.state} {percent // 10}", "announcement": announcement}
+    def _event(self, view: run_views.LiveView, html: str) -> str:
+        step, announcement = run_views.announcement(self._site.t, view)
+        data = {"html": html, "step": step, "announcement": announcement}
         return f"event: live\ndata: {msgspec.json.encode(data).decode()}\n\n"
 
     async def pause(self, request: Request) -> Response:
@@ -119,7 +115,7 @@ class RunPages:
         live = self._site.runs.live(run_id)
         if live is not None:
             self._site.audit(request, wanted, run_id)
-            self._site.runs.stop(live, wanted)
+            self._site.runs.stop(live, wanted, user_of(request).name if self._site.options.signs_in else "")
         elif wanted == "stopped" and (holder := await self._site.journal.holder_here(run)) is not None:
             # Begun on the command line: stop it like a terminal would.
             if not await asyncio.to_thread(stop, holder.pid, holder.birth):
@@ -166,7 +162,7 @@ class RunPages:
             return answer
         # It did not begin, for example with a wrong password: say so on the page that asked for it.
         snapshot = await self._site.journal.snapshot(run)
-        state = views.state_of(snapshot, None, "")
+        state = run_views.state_of(snapshot, None, "")
         return await self._report.show(request, snapshot, state, live.wish, True, 422)
 
     async def _to_run(self, live: LiveRun, otherwise: str) -> Response:

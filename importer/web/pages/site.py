@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from importer.journal import Run
 from importer.settings.options import Settings
-from importer.web import views
+from importer.web import run_views, views
 from importer.web.forms import settings_for
 from importer.web.guard import check_form, visitor_of
 from importer.web.journal_view import JournalView
@@ -153,7 +153,7 @@ class Site:
 
     def wanted(self, run_id: str, wish: Wish | None) -> str:
         if run_id in self.asked:
-            return views.ASKED
+            return run_views.ASKED
         return wish.wanted if wish is not None else ""
 
     def owner(self, run: Run) -> str:

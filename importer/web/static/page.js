@@ -4,15 +4,31 @@
 
   document.documentElement.classList.add("scripted");
 
+  // -- a run in progress, and the connection to the server
   const live = document.getElementById("live");
+  let source = null;
+  let ask = () => {};
+  // What stands there is old while the connection is lost: it must not look like what happens now.
+  const stale = (is) => {
+    if (!live) return;
+    live.classList.toggle("live-lost", is);
+    const state = live.querySelector(".state");
+    if (is && state) {
+      state.className = "state state-lost";
+      state.textContent = live.dataset.lost;
+    }
+  };
   if (live) {
     const announcement = document.getElementById("announcement");
-    const source = new EventSource(live.dataset.events);
+    let announced = -Infinity;
+    source = new EventSource(live.dataset.events);
     source.addEventListener("live", (event) => {
       const news = JSON.parse(event.data);
       live.innerHTML = news.html;
-      // Announce every tenth part to screen readers, not every second.
-      if (announcement.dataset.step !== news.step) {
+      stale(false);
+      // A new state and every tenth part for screen readers, at most every ten seconds.
+      if (announcement.dataset.step !== news.step && event.timeStamp - announced > 10000) {
+        announced = event.timeStamp;
         announcement.dataset.step = news.step;
         announcement.textContent = news.announcement;
       }
@@ -21,13 +37,17 @@
       source.close();
       location.reload();
     });
+    // A stream ends every minute, and the next one begins at once. An answer that is no stream ends it for good.
+    source.addEventListener("error", () => setTimeout(() => source.readyState === EventSource.OPEN || ask(), 1500));
   }
 
   // A tab says when its server does not answer, and a page in progress then shows what happened in between.
   const lost = document.createElement("p");
   lost.className = "alert";
   lost.setAttribute("role", "alert");
-  const ask = async () => {
+  let next = 0;
+  ask = async () => {
+    clearTimeout(next);
     let answers = false;
     try {
       const icon = document.querySelector("link[rel=icon]").href;
@@ -39,13 +59,15 @@
     if (!answers && !lost.isConnected) {
       document.getElementById("content").prepend(lost);
       lost.textContent = document.body.dataset.lost;
-    } else if (answers && lost.isConnected) {
+      stale(true);
+    } else if (answers && (lost.isConnected || source?.readyState === EventSource.CLOSED)) {
       lost.remove();
       if (live) location.reload();
     }
-    setTimeout(ask, 4000);
+    clearTimeout(next);
+    next = setTimeout(ask, 4000);
   };
-  setTimeout(ask, 4000);
+  next = setTimeout(ask, 4000);
 
   const waiting = document.querySelector("[data-wait]");
   if (waiting) {
