@@ -19,7 +19,7 @@ _OF_ONE_RUN = ("mapping", "sheet", "encoding", "delimiter", "header-row", "limit
 #: Options of the page itself; the others are the settings of its runs.
 _OF_THE_PAGE = (
     *("host", "port", "users_file", "add_user", "role", "proxy_header", "proxy_addresses", "names", "https"),
-    *("tls_certificate", "tls_key", "max_upload", "user_quota"),
+    *("tls_certificate", "tls_key", "max_upload", "user_quota", "mail", "mail_domains"),
 )
 
 
@@ -56,6 +56,19 @@ _OF_THE_PAGE = (
     "--user-quota",
     metavar="SIZE",
     help="maximum size of all stored uploads of a user [default: ten times --max-upload]",
+)
+@click.option(
+    "--mail",
+    metavar="ADDRESS",
+    help="mail server for notices to users: an apprise URL like mailtos://…, with ${NAME} for a secret "
+    "[default: IMPORTER_WEB_MAIL, otherwise no mails]",
+)
+@click.option(
+    "--mail-domain",
+    "mail_domains",
+    multiple=True,
+    metavar="DOMAIN",
+    help="domain in which users may name an address [default: only user names that are addresses]",
 )
 @table_options("run", without=_OF_ONE_RUN)
 @config_option

@@ -71,6 +71,34 @@ def send(
     return NoticeResult(accepted, tuple(failures))
 
 
+def mail_service(server: str, environ: Mapping[str, str]) -> Any:
+    """A mail server by one `mailto://` or `mailtos://` address. Raises `SettingsError` for anything else."""
+    parts = expanded(server, environ).split()
+    services = _apprise()
+    if len(parts) != 1 or not re.match(r"mailtos?://", parts[0]) or not services.add(parts[0]):
+        raise SettingsError(
+            "The address of the mail server is not valid.",
+            "Set --mail to an address like mailtos://USER:${IMPORTER_SMTP_PASSWORD}@smtp.example.com?from=you@example.com.",
+        )
+    return services
+
+
+def mail(server: str, to: str, subject: str, body: str, environ: Mapping[str, str]) -> str:
+    """Send a mail to this recipient only, and return why that failed, "" if it did not. Raises nothing."""
+    try:
+        services = mail_service(server, environ)
+        for service in services:
+            # Not by the address of the server: it would be read as a list.
+            service.targets = [(False, to)]
+        is_accepted = services.notify(body=body, title=subject, notify_type="info", body_format="text")
+    except SettingsError as error:
+        return error.message
+    except Exception as error:
+        # Its text may hold the address of the server.
+        return type(error).__name__
+    return "" if is_accepted else "the mail server did not accept it"
+
+
 def is_valid_address(address: str, environ: Mapping[str, str], *, insecure: bool = False) -> bool:
     """Whether apprise knows every address in the text. Raises `SettingsError`. `insecure`: as in `send`."""
     service = _apprise()

@@ -20,6 +20,7 @@ from importer.errors import ImporterError
 from importer.web.guard import Cookies, Guard
 from importer.web.journal_view import JournalView
 from importer.web.messages import words_of
+from importer.web.notices import Notifier
 from importer.web.options import WebOptions, refuse_unsafe
 from importer.web.pages.audit import AuditPage
 from importer.web.pages.check import CheckPages
@@ -50,7 +51,8 @@ def create_app(options: WebOptions) -> Starlette:
     storage = Storage(options.folder)
     users = Users(options.users_file, storage.forget_users) if options.users_file is not None else None
     journal = JournalView(options.settings)
-    runs = Supervisor(storage, journal, options.most_runs)
+    notifier = Notifier(options, storage, journal, renderer.t)
+    runs = Supervisor(storage, journal, options.most_runs, notifier.ended)
     cookies = Cookies(storage.secret(), secure=options.secure)
     site = Site(options, storage, journal, runs, renderer)
     uploads, report = UploadPages(site), ReportPage(site)
@@ -77,6 +79,7 @@ def create_app(options: WebOptions) -> Starlette:
         finally:
             deleting.cancel()
             await runs.close()
+            await notifier.close()
             await journal.close()
             storage.close()
 

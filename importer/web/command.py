@@ -15,6 +15,7 @@ from importer.errors import SettingsError
 from importer.observer import target_text
 from importer.runs.target import no_target
 from importer.settings.options import Settings
+from importer.telemetry.notices import mail_service
 from importer.web.options import WebOptions, from_environment, read_addresses, read_size
 from importer.web.server import serve
 from importer.web.users import add_user
@@ -42,6 +43,9 @@ def serve_page(
         say(target_text(own.base_url, credentials_of(environ, own.credentials).name, own.settings_file))
     proxies = tuple(given["proxy_addresses"]) or _words(usual["proxy_addresses"])
     quota = given.get("user_quota")
+    mail = given["mail"] or usual["mail"]
+    if mail:
+        mail_service(mail, environ)
     options = WebOptions(
         settings=own,
         host=given["host"],
@@ -49,6 +53,8 @@ def serve_page(
         users_file=Path(users_file) if users_file else None,
         proxy_header=given["proxy_header"] or usual["proxy_header"],
         names=tuple(given["names"] or _words(usual["names"])),
+        mail=mail,
+        mail_domains=tuple(name.lower() for name in given["mail_domains"] or _words(usual["mail_domains"])),
         https=given["https"],
         tls_certificate=given["tls_certificate"] or "",
         tls_key=given["tls_key"] or "",

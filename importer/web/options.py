@@ -33,6 +33,10 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     behind_proxy: bool = False
     #: IMPORTER_WEB_NAMES: host names of the page, in addition to the loopback.
     names: tuple[str, ...] = ()
+    #: IMPORTER_WEB_MAIL: the mail server for notices to users, an address of apprise. "": no mails.
+    mail: str = ""
+    #: IMPORTER_WEB_MAIL_DOMAINS: where users may have notices sent to, in addition to a user name that is an address.
+    mail_domains: tuple[str, ...] = ()
     max_upload: int = 512 * MEBIBYTE
     #: Bytes of uploads that a user may store; 0: ten times `max_upload`.
     user_quota: int = 0
@@ -75,7 +79,7 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The options set in the environment; "" where one is not set."""
     return {
         name: environ.get(f"IMPORTER_WEB_{name.upper()}", "")
-        for name in ("users_file", "proxy_header", "proxy_addresses", "names")
+        for name in ("users_file", "proxy_header", "proxy_addresses", "names", "mail", "mail_domains")
     }
 
 
@@ -103,6 +107,11 @@ def refuse_unsafe(options: WebOptions) -> None:
         raise SettingsError(
             f"{options.proxy_header!r} is not a valid header name.", "Use a name like X-Forwarded-User."
         )
+    if options.mail_domains and not options.mail:
+        raise SettingsError("Users cannot name an address without a mail server.", "Set --mail with --mail-domain.")
+    for domain in options.mail_domains:
+        if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", domain):
+            raise SettingsError(f"{domain!r} is not a mail domain.", "Set --mail-domain to a domain like example.com.")
     if options.tls_certificate:
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(

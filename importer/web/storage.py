@@ -147,6 +147,12 @@ class Wish(msgspec.Struct, frozen=True):
     trouble: tuple[str, str] = ("", "")
     #: Its source needs a password.
     locked: bool = False
+    #: Who gets a mail when it is done, and the page's own address for the link.
+    mail: str = ""
+    page: str = ""
+    #: Who got one, and why that failed.
+    mailed: str = ""
+    mail_fault: str = ""
 
 
 class AuditLine(msgspec.Struct, frozen=True):

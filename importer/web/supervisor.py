@@ -10,7 +10,7 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,9 +46,17 @@ _LONGEST_TEMPLATE = 60.0
 class Supervisor:
     """Every worker process of the server. Used from the event loop only."""
 
-    def __init__(self, storage: Storage, journal: JournalView, most_runs: int) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        journal: JournalView,
+        most_runs: int,
+        ended: Callable[[Wish], None] = lambda _: None,
+    ) -> None:
+        """`ended`: called with the wish of a run that ended, and at the start with those of all that are not wanted."""
         self._storage = storage
         self._journal = journal
+        self._ended = ended
         self._turns = Slots(most_runs, (most_runs + 1) // 2)
         self._inspection_turns = Slots(_INSPECTIONS, _INSPECTIONS_EACH)
         self._inspections: dict[tuple[str, str], asyncio.Task[Any]] = {}
@@ -69,6 +77,8 @@ class Supervisor:
         for wish in self._storage.wishes():
             if wish.wanted == "running":
                 self._begin(wish)
+            else:
+                self._ended(wish)
 
     async def close(self) -> None:
         """Stops all runs cleanly. They stay wanted: the next server resumes them."""
@@ -220,6 +230,7 @@ class Supervisor:
         self._lives.pop(live.wish.id, None)
         live.known.set()
         live.over.set()
+        self._ended(live.wish)
 
     @contextlib.asynccontextmanager
     async def _turn(self, live: LiveRun) -> AsyncIterator[bool]:

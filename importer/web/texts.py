@@ -319,6 +319,23 @@ ENGLISH: dict[str, str] = {
     "run.began": "Started",
     "run.by": "By",
     "run.id": "Run",
+    # -- a notice when it is done
+    "notify.title": "When it is done",
+    "notify.mail": "Mail me when it is done",
+    "notify.mail_to": "Mail me when it is done ({address})",
+    "notify.address": "E-mail address",
+    "notify.address_hint": "In {domains}.",
+    "notify.will_mail": "The result is mailed to {address}.",
+    "notify.save": "Save",
+    "notify.browser": "Notify me in this browser",
+    "notify.on": "This browser notifies you when the import is done. Keep this tab open; it may be in the background.",
+    "notify.refused": "The browser does not allow notifications of this page. Allow them in the browser's settings for this page.",
+    "notify.sent": "The result was mailed to {address}.",
+    "notify.failed": "The result could not be mailed to {address} ({why}).",
+    "mail.subject": "{name}: {headline}",
+    "mail.report": "Report: {link}",
+    "mail.why": "You get this mail because you asked for it when {name} was imported.",
+    "mail.not_started": "The import did not start.",
     # -- report
     "report.open": "The import ended before its reports were written.",
     "report.purged": "The results of the rows were deleted; the counts are kept",
@@ -446,6 +463,7 @@ ENGLISH: dict[str, str] = {
     "refused.often": "Too many uploads. Try again in a few minutes.",
     "refused.templates": "Too many templates. Try again in a few minutes.",
     "refused.not_ours": "The import's process belongs to another user, or it has just ended.",
+    "refused.address": "This page does not send mails to this address. Go back and use your own.",
     "refused.busy": "This file is being imported.",
 }
 

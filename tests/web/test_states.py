@@ -140,7 +140,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_a_page_without_connection_shows_no_old_state(browser: Browser, slow: Server) -> None:
     """While the browser has no connection to the page, the page does not say that rows are being imported."""
     visitor = Visitor.at(slow.url)
-    run = import_file(visitor, "slow.csv", b"Mobile,Brand\n" + b"".join(b"919876500%03d,Puma\n" % n for n in range(40)))
+    run = import_file(visitor, "slow.csv", b"Mobile,Brand\n" + b"".join(b"919876501%03d,Puma\n" % n for n in range(40)))
     context = context_of(browser)
     page = context.new_page()
     page.goto(slow.url + run)

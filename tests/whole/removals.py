@@ -1208,6 +1208,27 @@ WEB_PAGE = (
         "test_states::test_a_queued_run_stops_at_once",
     ),
     out(
+        "web page: a mail goes to no address of others",
+        "web.notices.recipient",
+        "found[1].lower() in options.mail_domains",
+        "True",
+        "test_notices::test_whom_the_page_writes_to",
+    ),
+    out(
+        "web page: an address is no list",
+        "telemetry.notices.mail",
+        "service.targets = [(False, to)]",
+        "services.add(f'{server}&to={to}')",
+        "test_notices::test_a_mail_has_one_recipient",
+    ),
+    out(
+        "web page: a mail that a killed server did not send",
+        "Supervisor.start",
+        "self._ended(wish)",
+        "pass",
+        "test_notices::test_a_mail_that_a_killed_server_did_not_send_is_sent_by_the_next",
+    ),
+    out(
         "web page: times carry their zone",
         "views.moment",
         "f'{at:%d %b %Y, %H:%M} {zone(at)}'",

@@ -93,6 +93,7 @@ class CheckPages:
             known=await self._known(inspection),
             locked=self._site.needs_password(upload.path, upload),
             controls=user_of(request).may_control(upload.owner),
+            **self._site.mail_form(request),
         )
 
     def _start_words(self, found: Findings) -> str:
@@ -132,10 +133,11 @@ class CheckPages:
             or self._site.needs_password(upload.path, upload)
         ):
             return RedirectResponse(f"/uploads/{upload.id}/check", 303)
+        wish = self._site.with_mail(request, Wish(0, user_of(request).name, upload.path, {}, 0), fields)
         self._site.audit(request, "started", upload.name)
         settings = msgspec.to_builtins(self._site.settings(upload))
         rows = checked.findings.rows
-        self._site.runs.begin(Wish(0, user_of(request).name, upload.path, settings, now_ms(), rows=rows))
+        self._site.runs.begin(msgspec.structs.replace(wish, settings=settings, since=now_ms(), rows=rows))
         return RedirectResponse(f"/uploads/{upload.id}/run", 303)
 
     async def started(self, request: Request) -> Response:

@@ -16,6 +16,7 @@ from importer.web.journal_view import RunSnapshot
 from importer.web.pages.site import Site, get
 from importer.web.refusals import RequestRefused
 from importer.web.storage import Wish
+from importer.web.texts import Texts
 
 #: Causes that a report shows at once.
 _MOST_CAUSES = 6
@@ -79,6 +80,7 @@ class ReportPage:
             retried_in=retried.record.run_id if retried is not None else "",
             fixes=upload.fixes if upload is not None else "",
             retry_of=run.record.retry_of,
+            mail_words=_mail_words(t, wish),
             controls=controls,
             **self._site.upload_form(),
         )
@@ -97,3 +99,12 @@ class ReportPage:
             return FileResponse(path, media_type="text/html", headers={"content-security-policy": policy})
         stem = Path(views.name_of(run)).stem
         return FileResponse(path, filename=f"{stem}-{name}")
+
+
+def _mail_words(t: Texts, wish: Wish | None) -> str:
+    """Whether the notice was sent; "" where none was asked for."""
+    if wish is None or not wish.mailed:
+        return ""
+    if wish.mail_fault:
+        return t("notify.failed", address=wish.mailed, why=wish.mail_fault)
+    return t("notify.sent", address=wish.mailed)

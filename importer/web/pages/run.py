@@ -37,6 +37,7 @@ class RunPages:
             post("/runs/{run}/stop", self.stop),
             post("/runs/{run}/resume", self.resume),
             post("/runs/{run}/retry", self.retry),
+            post("/runs/{run}/notice", self.notice),
         ]
 
     async def run(self, request: Request) -> Response:
@@ -63,12 +64,26 @@ class RunPages:
             pausable=controls and live is not None and state in run_views.STOPPABLE,
             stoppable=controls and here and state in run_views.STOPPABLE,
             elsewhere=live is None,
+            **self._mail(request, live, controls),
             here=here,
         )
 
     def _view(self, snapshot: RunSnapshot, live: LiveRun | None, wish: Wish | None) -> run_views.LiveView:
         wanted = self._site.wanted(snapshot.run.record.run_id, wish)
         return run_views.live_view(self._site.t, snapshot, live, wish.rows if wish else 0, wanted)
+
+    def _mail(self, request: Request, live: LiveRun | None, controls: bool) -> dict[str, object]:
+        form = self._site.mail_form(request, live.wish if live is not None else None)
+        # Only the process of this server knows when its own run ends.
+        return form | {"mail_offered": form["mail_offered"] and controls and live is not None}
+
+    async def notice(self, request: Request) -> Response:
+        """Keeps who gets a mail when the run is done."""
+        run, fields = await self._site.controlled_run(request)
+        live = self._site.runs.live(run.record.run_id)
+        if live is not None:
+            live.wish = self._site.storage.wish(self._site.with_mail(request, live.wish, fields))
+        return RedirectResponse(f"/runs/{run.record.run_id}", 303)
 
     async def events(self, request: Request) -> Response:
         """Streams the changing part of the page, whenever it has changed."""

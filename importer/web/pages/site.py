@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from secrets import token_hex
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,6 +20,7 @@ from importer.web.forms import settings_for
 from importer.web.guard import check_form, visitor_of
 from importer.web.journal_view import JournalView
 from importer.web.live_run import LiveRun
+from importer.web.notices import own_address, recipient
 from importer.web.options import WebOptions
 from importer.web.receiving import form
 from importer.web.refusals import Moved, RequestRefused
@@ -60,6 +62,27 @@ class Site:
 
     def waiting(self, request: Request, step: str, words: str, name: str) -> Response:
         return self.show(request, "wait", step=step, words=self.t(words, name=name))
+
+    def mail_form(self, request: Request, wish: Wish | None = None) -> dict[str, Any]:
+        """What the choice of a mail needs. `mail_offered`: the page may write to this user."""
+        options, own = self.options, own_address(self.options, user_of(request))
+        return {
+            "mail_offered": bool(own or (options.mail and options.mail_domains)),
+            "mail_own": own,
+            "mail_domains": ", ".join(options.mail_domains),
+            "mail_to": wish.mail if wish is not None else "",
+        }
+
+    def with_mail(self, request: Request, wish: Wish, fields: dict[str, str]) -> Wish:
+        """The wish with the chosen recipient. Raises `RequestRefused` for an address that the user may not name."""
+        to = ""
+        if fields.get("mail") == "1":
+            to = recipient(self.options, user_of(request), fields.get("address", ""))
+            if not to:
+                raise RequestRefused(422, "refused.address")
+        # The guard has checked the name.
+        page = f"{'https' if self.options.secure else 'http'}://{request.headers['host']}"
+        return msgspec.structs.replace(wish, mail=to, page=page)
 
     def upload_form(self) -> dict[str, Any]:
         """What the form for a file needs."""

@@ -69,6 +69,48 @@
   };
   next = setTimeout(ask, 4000);
 
+  // -- notifications: a tab that was asked to shows one when its import is done. The report shows it, so a click on it
+  // leads there; the tab may be in the background.
+  const asked = document.querySelector("[data-notify]");
+  const done = document.querySelector("[data-done]");
+  const wanted = (run) => `notify ${run}`;
+  if (asked && "Notification" in window && isSecureContext) {
+    const words = asked.querySelector("[role=status]");
+    const button = asked.querySelector("button");
+    const on = () => {
+      button.hidden = true;
+      words.textContent = asked.dataset.on;
+    };
+    asked.hidden = false;
+    asked.closest("section").removeAttribute("data-scripted");
+    if (sessionStorage.getItem(wanted(asked.dataset.notify)) && Notification.permission === "granted") on();
+    button.addEventListener("click", async () => {
+      let permission = await Notification.requestPermission();
+      try {
+        // Some phones have the interface, but a page alone may not use it.
+        if (permission === "granted") new Notification(document.title, { body: asked.dataset.on }).close();
+      } catch {
+        permission = "denied";
+      }
+      if (permission === "granted") {
+        sessionStorage.setItem(wanted(asked.dataset.notify), "1");
+        on();
+      } else {
+        words.textContent = asked.dataset.refused;
+      }
+    });
+  }
+  if (done && sessionStorage.getItem(wanted(done.dataset.done))) {
+    sessionStorage.removeItem(wanted(done.dataset.done));
+    if (!document.hasFocus() && Notification.permission === "granted") {
+      const notice = new Notification(done.dataset.name, { body: done.dataset.words, tag: done.dataset.done });
+      notice.addEventListener("click", () => {
+        window.focus();
+        notice.close();
+      });
+    }
+  }
+
   const waiting = document.querySelector("[data-wait]");
   if (waiting) {
     const reload = async () => {
