@@ -8,6 +8,7 @@ import msgspec
 
 from importer.capillary.codes import lookup
 from importer.errors import ExitCode
+from importer.journal import Run
 from importer.system.clock import stamp
 from importer.system.text import duration
 from importer.web.journal_view import Counts, RunSnapshot, total
@@ -30,15 +31,20 @@ def state_of(snapshot: RunSnapshot, live: LiveRun | None, wanted: str) -> str:
             return "pausing" if live.wish.wanted == "paused" else "stopping"
         return _doing(live) if live.state in ("running", "ended") else live.state
     run = snapshot.run
-    if run.finished and run.exit_code is not None:
-        return "done" if run.exit_code == ExitCode.OK else "attention"
+    if run.finished and (run.exit_code is not None or not snapshot.held):
+        return finished_state(run)
     if snapshot.held:
         return "stopping" if wanted == ASKED else "elsewhere"
-    if run.finished:
-        return "stopped"
     if run.exit_code is None:
         return "broken"
     return wanted if wanted in ("paused", "stopped") else "stopped"
+
+
+def finished_state(run: Run) -> str:
+    """The state of a run that cannot be resumed."""
+    if run.exit_code is None:
+        return "stopped"
+    return "done" if run.exit_code == ExitCode.OK else "attention"
 
 
 def _doing(live: LiveRun) -> str:

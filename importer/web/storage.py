@@ -155,6 +155,12 @@ class Wish(msgspec.Struct, frozen=True):
     mail_fault: str = ""
 
 
+class _Owned(msgspec.Struct, frozen=True):
+    """The part of a wish that the history needs of every run."""
+
+    owner: str
+
+
 class AuditLine(msgspec.Struct, frozen=True):
     at: float
     user: str
@@ -322,6 +328,11 @@ class Storage:
 
     def wishes(self) -> list[Wish]:
         return self._wishes("SELECT content FROM wishes ORDER BY id")
+
+    def owners(self) -> dict[str, str]:
+        """The user who began each run, by run id."""
+        rows = self._db.execute("SELECT run_id, content FROM wishes WHERE run_id IS NOT NULL ORDER BY id")
+        return {run_id: msgspec.msgpack.decode(content, type=_Owned).owner for run_id, content in rows if content}
 
     def wish_of_run(self, run_id: str) -> Wish | None:
         found = self._wishes("SELECT content FROM wishes WHERE run_id = ? ORDER BY id DESC LIMIT 1", run_id)

@@ -55,6 +55,7 @@ def _made(key: str) -> bool:
         (
             "check.blank_",
             "doing.",
+            "runs.result_",
             "use.",
             "outcome.",
             "queue.",

@@ -1229,6 +1229,20 @@ WEB_PAGE = (
         "test_notices::test_a_mail_that_a_killed_server_did_not_send_is_sent_by_the_next",
     ),
     out(
+        "web page: the history is that of the user",
+        "HomePage.home",
+        "user.may_see(owners.get(run.record.run_id, ''))",
+        "True",
+        "test_history::test_a_user_finds_only_their_own_runs",
+    ),
+    out(
+        "web page: a link to the next page keeps the search",
+        "Wanted.address",
+        "self.words",
+        "''",
+        "test_history::test_pages_and_their_addresses",
+    ),
+    out(
         "web page: times carry their zone",
         "views.moment",
         "f'{at:%d %b %Y, %H:%M} {zone(at)}'",
