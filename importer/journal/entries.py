@@ -109,3 +109,8 @@ def outcome_of(
         request_id,
         extra.at or at,
     )
+
+
+def columns_of(more: bytes | None) -> tuple[str, ...]:
+    """Return the problem columns of an outcome from the table's column."""
+    return _unpack_more(more).columns if more else ()

@@ -13,6 +13,7 @@ import msgspec
 
 from importer.errors import ExitCode, JournalError, SettingsError
 from importer.journal import Journal, Run
+from importer.journal.problem_columns import problem_columns
 from importer.model import RunSummary, Status
 from importer.reporter import read_summary
 from importer.runs.holders import Holder
@@ -137,6 +138,9 @@ class JournalView:
             self._closed[(run.key, run.finished_at, run.finished)] = counts
             self._open.pop(run.key, None)
         return RunSnapshot(run, counts, held)
+
+    async def problem_columns(self, run: Run, rows: list[int]) -> dict[int, tuple[str, ...]]:
+        return await self._ask(lambda journal: problem_columns(journal, run.key, rows))
 
     async def holder_here(self, run: Run) -> Holder | None:
         """The process of this machine that is using the run."""

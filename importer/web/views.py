@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Dict
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from importer.reporter.console import FILE_WORDS, headline, took
 from importer.system.clock import local_time, milliseconds_of, moment_text, time_text
 from importer.system.text import percent
 from importer.web.column_views import field_words
+from importer.web.examples import Cell, ExampleRow
 from importer.web.journal_view import Counts, total
 from importer.web.messages import Checked, Example, example_key
 from importer.web.texts import Texts
@@ -66,6 +68,8 @@ class CauseView(msgspec.Struct, frozen=True):
     advice: str
     rows: int
     examples: str = ""
+    #: The example rows, where their cells are known.
+    cells: tuple[ExampleRow, ...] = ()
 
 
 class FileView(msgspec.Struct, frozen=True):
@@ -85,12 +89,14 @@ def file_views(t: Texts, folder: Path) -> list[FileView]:
     return found
 
 
-def cause_views(t: Texts, causes: Iterable[Cause]) -> list[CauseView]:
+def cause_views(t: Texts, causes: Iterable[Cause], cells: Dict[int, tuple[Cell, ...]]) -> list[CauseView]:
+    """`cells`: of the example rows, by row number."""
     found = []
     for cause in causes:
         key = "report.examples" if cause.rows <= len(cause.example_rows) else "report.examples_such"
         examples = t.n(key, cause.rows, rows=", ".join(map(str, cause.example_rows))) if cause.example_rows else ""
-        found.append(CauseView(sentence(cause.text), cause.on_page or cause.advice, cause.rows, examples))
+        rows = tuple(ExampleRow(row, cells[row]) for row in cause.example_rows if cells.get(row))
+        found.append(CauseView(sentence(cause.text), cause.on_page or cause.advice, cause.rows, examples, rows))
     return found
 
 

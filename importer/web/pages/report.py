@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -9,9 +10,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from importer.model import Status
+from importer.journal import Run
+from importer.masking import masked
+from importer.model import IDENTIFIERS, RunSummary, Status
 from importer.reporter.cause_words import codes_without_cause, retry_words
+from importer.runs.record import mapping_of
 from importer.web import views
+from importer.web.examples import Cell, example_cells
 from importer.web.journal_view import RunSnapshot
 from importer.web.pages.site import Site, get
 from importer.web.refusals import RequestRefused
@@ -52,7 +57,8 @@ class ReportPage:
         open_rows = sum(counts.get(s.value, 0) for s in (Status.FAILED, Status.REJECTED, Status.UNKNOWN))
         retriable = sum(counts.get(s.value, 0) for s in (Status.FAILED, Status.UNKNOWN))
         files = views.file_views(t, self._site.journal.reports / run_id)
-        causes = views.cause_views(t, summary.causes) if summary is not None else []
+        cells = await self._cells(run, summary, controls) if summary is not None else {}
+        causes = views.cause_views(t, summary.causes, cells) if summary is not None else []
         return self._site.show(
             request,
             "report",
@@ -84,6 +90,15 @@ class ReportPage:
             controls=controls,
             **self._site.upload_form(),
         )
+
+    async def _cells(self, run: Run, summary: RunSummary, controls: bool) -> dict[int, tuple[Cell, ...]]:
+        """Cells of the example rows: as they are for who may fix them, masked like the summary for others."""
+        rows = sorted({row for cause in summary.causes for row in cause.example_rows})
+        columns = await self._site.journal.problem_columns(run, rows)
+        identifiers = [use.column for use in mapping_of(run).columns if use.field in IDENTIFIERS]
+        shown = str if controls or self._site.options.settings.show_identifiers else masked
+        results = self._site.journal.reports / run.record.run_id / "results.csv"
+        return await asyncio.to_thread(example_cells, results, columns, identifiers, shown)
 
     async def file(self, request: Request) -> Response:
         """A report. Its name is one of a fixed list, its folder the journal's: no part of the address is a path."""
