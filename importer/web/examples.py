@@ -49,8 +49,8 @@ def example_cells(
                 if row not in columns or row in found:
                     continue
                 cells = {name: unguard(line[places[name]]) for name in columns[row] or identifiers if name in places}
-                # A problem cell may be empty; of the identifiers, those that the row has.
-                kept = {name: value for name, value in cells.items() if value.strip() or columns[row]}
+                # A problem cell may be empty; of the identifiers, those that the row has, if it has any.
+                kept = {name: value for name, value in cells.items() if value.strip() or columns[row]} or cells
                 found[row] = tuple(Cell(name, shown(_short(value))) for name, value in kept.items())
                 if len(found) == len(columns):
                     break

@@ -101,6 +101,7 @@ class LiveView(msgspec.Struct, frozen=True):
     total: int
     left: str
     rate: str
+    next_request: str
     waiting: str
     parts: list[Part]
     causes: list[CauseView]
@@ -126,11 +127,18 @@ def live_view(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, rows: int, 
         total=whole,
         left=left,
         rate=t("run.rate", rate=f"{rate * 60:,.0f}") if rate > 0 and state == "running" else "",
+        next_request=_next_request(t, state, live),
         waiting=_waiting(t, state, live),
         parts=parts(t, counts, of=whole, always=("succeeded", "failed", "rejected")),
         causes=_causes_so_far(live.counted.codes) if live is not None else [],
         notes=live.notes if live is not None else [],
     )
+
+
+def _next_request(t: Texts, state: str, live: LiveRun | None) -> str:
+    """When the next request leaves, where the rate makes it wait long."""
+    waits = live is not None and state == "running" and live.wait >= _SHOWN_WAIT
+    return t("run.next_request", seconds=f"{live.wait:.0f}") if live is not None and waits else ""
 
 
 def _waiting(t: Texts, state: str, live: LiveRun | None) -> str:
@@ -145,8 +153,6 @@ def _waiting(t: Texts, state: str, live: LiveRun | None) -> str:
         return f"{t(f'doing.{state}', why=live.retrying.why)} {next_try}"
     if state == "limited":
         return t("doing.limited", seconds=f"{max(live.pause, 1):.0f}", why=live.paused_why)
-    if state == "running" and live.wait >= _SHOWN_WAIT:
-        return t("run.next_request", seconds=f"{live.wait:.0f}")
     return t("doing.waiting") if state == "waiting" else ""
 
 

@@ -313,7 +313,7 @@ ENGLISH: dict[str, str] = {
     "run.left_unknown": "time left: not known yet",
     "run.rate": "{rate} rows/minute",
     "doing.limited": "Sending continues in {seconds} s: {why}.",
-    "run.next_request": "The rate is used up: the next request leaves in {seconds} s.",
+    "run.next_request": "next request in {seconds} s, by the rate",
     "doing.lost": "The server has no connection to the API: {why}.",
     "doing.troubled": "The API does not answer properly: {why}.",
     "run.next_try": "The next try is in {seconds} s. Nothing is lost.",

@@ -95,7 +95,8 @@ def cause_views(t: Texts, causes: Iterable[Cause], cells: Dict[int, tuple[Cell, 
     for cause in causes:
         key = "report.examples" if cause.rows <= len(cause.example_rows) else "report.examples_such"
         examples = t.n(key, cause.rows, rows=", ".join(map(str, cause.example_rows))) if cause.example_rows else ""
-        rows = tuple(ExampleRow(row, cells[row]) for row in cause.example_rows if cells.get(row))
+        known = any(cells.get(row) for row in cause.example_rows)
+        rows = tuple(ExampleRow(row, cells.get(row, ())) for row in cause.example_rows) if known else ()
         found.append(CauseView(sentence(cause.text), cause.on_page or cause.advice, cause.rows, examples, rows))
     return found
 

@@ -59,6 +59,7 @@ def test_the_report_shows_the_problem_cells(server: Server) -> None:
     cells = cells_in(ended(asha, run).text)
     assert cells[3] == ["Mobile", "12-34"]
     assert cells[4] == ["E-mail", "asha@@example.com"]
+    assert cells[6] == ["Mobile", "(empty)", "E-mail", "(empty)"]
     assert cells[5] == ["E-mail", "code-1012+ravi@sandbox.test"]
     masked = cells_in(vera.get(run).text)
     assert masked[3] == ["Mobile", "1***4"]

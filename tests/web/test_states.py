@@ -50,7 +50,6 @@ def seen(live: LiveRun, rows: int = 100) -> LiveView:
         ((), "running", "running", ""),
         ((Paused(30.0, "the server asked for a pause"),), "running", "limited", "30 s"),
         ((Paused(0.0, "the server asked for a pause"),), "running", "running", ""),
-        ((Waits(42.0),), "running", "running", "42 s"),
         ((Retrying("the connection broke", True),), "running", "lost", "the connection broke"),
         ((Retrying("the connection broke", True), Waits(30.0)), "running", "lost", "30 s"),
         ((Retrying("service unavailable", False),), "running", "troubled", "service unavailable"),
@@ -67,6 +66,13 @@ def test_the_state_is_what_the_run_does(messages: tuple[Message, ...], wanted: s
     assert state_of(snapshot_of(live), live, "") == view.state == state
     assert in_progress(state) and T.has(f"state.{state}")
     assert waits in view.waiting and bool(waits) == bool(view.waiting)
+
+
+def test_a_long_wait_for_the_rate_is_shown() -> None:
+    """Only where the run sends: other states have their own reason to wait."""
+    assert "42 s" in seen(live_after(Waits(42.0))).next_request
+    for live in (live_after(Waits(1.0)), live_after(Waits(42.0), wanted="paused")):
+        assert seen(live).next_request == ""
 
 
 def test_who_clicked_is_named() -> None:
@@ -146,7 +152,7 @@ def test_a_page_without_connection_shows_no_old_state(browser: Browser, slow: Se
     page.goto(slow.url + run)
     state = page.locator("#live .state")
     expect(state).to_have_text("importing")
-    expect(page.locator("#live .alert")).to_contain_text("next request")
+    expect(page.locator("#live .facts")).to_contain_text("next request")
     assert slow.process is not None
     slow.process.send_signal(signal.SIGSTOP)
     expect(state).to_have_text("connection to this page lost, retrying")

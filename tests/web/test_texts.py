@@ -182,5 +182,5 @@ def test_singular_and_plural() -> None:
     assert t.n("check.ready", 1234) == "1,234 rows are ready"
     assert ExitCode.OK == 0
     causes = [Cause("Wrong.", "Fix it.", rows, example) for rows, example in ((1, (34,)), (2, (3, 4)), (9, (3, 4, 5)))]
-    examples = [view.examples for view in cause_views(t, causes)]
+    examples = [view.examples for view in cause_views(t, causes, {})]
     assert examples == ["Row 34", "Rows 3, 4", "Example rows: 3, 4, 5"]
