@@ -1243,6 +1243,20 @@ WEB_PAGE = (
         "test_history::test_pages_and_their_addresses",
     ),
     out(
+        "web page: cells are masked for who cannot fix them",
+        "ReportPage._cells",
+        "controls or self._site.options.settings.show_identifiers",
+        "True",
+        "test_report_cells::test_the_report_shows_the_problem_cells",
+    ),
+    out(
+        "web page: the first row of a stretch has its problem columns",
+        "problem_columns.problem_columns",
+        "OUTCOMES.c.row_number <= row",
+        "OUTCOMES.c.row_number == row + 1",
+        "test_report_cells::test_the_report_shows_the_problem_cells",
+    ),
+    out(
         "web page: times carry their zone",
         "views.moment",
         "f'{at:%d %b %Y, %H:%M} {zone(at)}'",
