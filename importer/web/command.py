@@ -43,7 +43,7 @@ def serve_page(
         say(target_text(own.base_url, credentials_of(environ, own.credentials).name, own.settings_file))
     proxies = tuple(given["proxy_addresses"]) or _words(usual["proxy_addresses"])
     quota = given.get("user_quota")
-    mail = given["mail"] or usual["mail"]
+    mail = given.get("mail") or usual["mail"]
     if mail:
         mail_service(mail, environ)
     options = WebOptions(
@@ -54,7 +54,7 @@ def serve_page(
         proxy_header=given["proxy_header"] or usual["proxy_header"],
         names=tuple(given["names"] or _words(usual["names"])),
         mail=mail,
-        mail_domains=tuple(name.lower() for name in given["mail_domains"] or _words(usual["mail_domains"])),
+        mail_domains=tuple(name.lower() for name in given.get("mail_domains") or _words(usual["mail_domains"])),
         https=given["https"],
         tls_certificate=given["tls_certificate"] or "",
         tls_key=given["tls_key"] or "",
