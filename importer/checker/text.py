@@ -9,6 +9,7 @@ from functools import partial
 
 from importer.checker.findings import ColumnFinding, Findings
 from importer.normaliser.mapping import IGNORED, NAME, PREFERENCE, VALUE
+from importer.system.clock import zone_of
 from importer.system.text import columns_of_text, counted, duration, wrapped
 
 #: Wraps a text; its first indent and that of the other lines may follow.
@@ -34,10 +35,10 @@ def _head(findings: Findings, zone: datetime.tzinfo | None, wrap: Wrap) -> str:
         ready = f"{counted(findings.sendable_rows, 'row')} can be sent"
         if findings.customers != findings.sendable_rows:
             ready += f" ({counted(findings.customers, 'customer')})"
-        ends = datetime.datetime.strptime(findings.ends_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
+        ends = datetime.datetime.fromisoformat(findings.ends_at).astimezone(zone)
         ready += (
             f" in {counted(findings.requests, 'request')}. At {findings.rate} this takes {_at_least(findings.seconds)};"
-            f" started now, it would end at {ends.astimezone(zone):%H:%M on %d %b (%Z)}."
+            f" started now, it would end at {ends:%H:%M on %d %b} ({zone_of(ends)})."
         )
         lines.append(wrap(ready))
     if findings.rejected_rows:

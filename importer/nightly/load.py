@@ -47,7 +47,7 @@ from importer.nightly.text import NoticeFacts, missing_text, notice_body, notice
 from importer.runs.purge import purge
 from importer.settings.commands import completed
 from importer.settings.options import Settings
-from importer.system.clock import local_time, seconds_until, time_text
+from importer.system.clock import local_time, seconds_until, time_text, zone_of
 from importer.telemetry.log import Log
 from importer.telemetry.log_observer import LogObserver
 from importer.telemetry.notices import Kind, send
@@ -313,7 +313,7 @@ class NightlyLoad:
             again = f"at {time_text(at, self._settings.time_zone)}"
         if self._nightly.not_before:
             zone = local_time(self._world.wall(), self._settings.time_zone)
-            again += f", not before {self._nightly.not_before} {zone:%Z}"
+            again += f", not before {self._nightly.not_before} {zone_of(zone)}"
         inbox = self._locations.get("inbox").shown if self._locations.is_open("inbox") else self._nightly.inbox
         target = self._settings.base_url or ("the sandbox" if self._settings.sandbox else "")
         return NoticeFacts(self._settings.profile, target, inbox, self._shown_reports(), again)

@@ -20,12 +20,20 @@ def local_time(now_ms: int, time_zone: str = "") -> datetime.datetime:
 
 def moment_text(milliseconds: int, time_zone: str = "") -> str:
     """Return a moment for people, `24 Nov 2026, 02:00 UTC`, in a time zone, by default that of this machine."""
-    return f"{local_time(milliseconds, time_zone):%d %b %Y, %H:%M %Z}"
+    at = local_time(milliseconds, time_zone)
+    return f"{at:%d %b %Y, %H:%M} {zone_of(at)}"
 
 
 def time_text(milliseconds: int, time_zone: str = "") -> str:
-    """Return a time of day for people, `02:00 UTC`."""
-    return f"{local_time(milliseconds, time_zone):%H:%M %Z}"
+    """Return a time of day for people, `02:00 UTC+05:30`."""
+    at = local_time(milliseconds, time_zone)
+    return f"{at:%H:%M} {zone_of(at)}"
+
+
+def zone_of(at: datetime.datetime) -> str:
+    """`UTC+05:30`: unlike IST, the same for every reader."""
+    offset = at.strftime("%z")
+    return "UTC" if offset in ("+0000", "-0000") else f"UTC{offset[:3]}:{offset[3:5]}"
 
 
 def milliseconds_of(text: str) -> int:

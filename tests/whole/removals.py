@@ -1258,8 +1258,8 @@ WEB_PAGE = (
     ),
     out(
         "web page: times carry their zone",
-        "views.moment",
-        "f'{at:%d %b %Y, %H:%M} {zone(at)}'",
+        "clock.moment_text",
+        "f'{at:%d %b %Y, %H:%M} {zone_of(at)}'",
         "f'{at:%d %b %Y, %H:%M}'",
         "test_states::test_times_carry_their_zone",
     ),
