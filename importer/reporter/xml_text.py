@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 #: What XML cannot hold, or would change, and what a program would take for one of its own escapes.
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+
+_LOST = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def xml_text(text: str) -> str:
@@ -16,18 +17,15 @@ def xml_text(text: str) -> str:
     return _ODD.sub(_escaped, text)
 
 
-def xml_texts(cells: Sequence[str]) -> Sequence[str]:
-    """Return `xml_text` of every cell. The cells are searched at once: few have what must be escaped."""
-    whole = "\n".join(cells)
-    if "&" not in whole and "<" not in whole and ">" not in whole and not _ODD.search(whole):
-        return cells
-    return list(map(xml_text, cells))
-
-
-def space_kept(whole: str) -> bool:
+def needs_space(text: str) -> bool:
     """Whether a program would drop white space of the text if it is not told to keep it."""
-    return whole != whole.strip() or "\n" in whole or "\t" in whole or "  " in whole
+    return text != text.strip() or "\n" in text or "\t" in text or "  " in text
 
 
 def _escaped(match: re.Match[str]) -> str:
     return f"_x{ord(match[0]):04X}_"
+
+
+def whole_text(text: str) -> str:
+    """The text, with � for what XML cannot hold."""
+    return _LOST.sub("\ufffd", text)
