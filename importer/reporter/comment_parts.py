@@ -7,8 +7,8 @@ than a second and no memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from importer.reader.header import column_letters
 from importer.reporter.packed_part import PackedPart
@@ -34,30 +34,36 @@ _BOX_WIDTH, _COLUMN_WIDTH, _ROW_HEIGHT, _LINE_HEIGHT = 320, 64, 20, 18
 #: Characters of a line in a box.
 _LINE = 44
 _GAP = 12
-#: So many are handed to the compressor at once.
-_TOGETHER = 2000
+#: So many are given to the compressor at once, and so many texts are remembered.
+_TOGETHER, _CACHED = 2000, 1000
 
 
-def comment_xml(row: int, column: int, text: str, author: int = 0) -> str:
-    """A comment's text. `row` and `column` count from 0; `author`: its position in the part's list."""
-    return (
-        f'<comment ref="{_letters(column)}{row + 1}" authorId="{author}">'
-        f'<text><t xml:space="preserve">{_text(text)}</t></text></comment>'
-    )
+class _Shared(NamedTuple):
+    """What the comments with one text in one column share: the XML around their numbers, and the rows of the box."""
+
+    comment: tuple[str, str]
+    box: tuple[str, str, str, str, str]
+    rows: int
 
 
-def box_xml(row: int, column: int, text: str, number: int, right: tuple[int, int]) -> str:
-    """The box of a comment, shown when the mouse is on its cell. `number`: no other box of the part has it.
-    `right`: where it ends, as a column and the pixels in it."""
-    top = max(row - 1, 0)
-    height = _height(text)
-    return (
-        f'<v:shape id="_x0000_s{1025 + number}" type="#_x0000_t202" style="position:absolute;visibility:hidden" '
-        'fillcolor="#ffffe1" o:insetmode="auto"><v:shadow on="t" color="black" obscured="t"/>'
-        '<v:path o:connecttype="none"/><v:textbox/><x:ClientData ObjectType="Note"><x:MoveWithCells/><x:SizeWithCells/>'
-        f"<x:Anchor>{column + 1}, {_GAP}, {top}, 4, {right[0]}, {right[1]}, {top + height // _ROW_HEIGHT}, "
-        f"{height % _ROW_HEIGHT}</x:Anchor><x:AutoFill>False</x:AutoFill>"
-        f"<x:Row>{row}</x:Row><x:Column>{column}</x:Column></x:ClientData></v:shape>"
+def _shared(column: int, text: str, right: tuple[int, int]) -> _Shared:
+    rows, rest = divmod(_height(text), _ROW_HEIGHT)
+    return _Shared(
+        (
+            f'<comment ref="{column_letters(column)}',
+            f'" authorId="0"><text><t xml:space="preserve">{xml_text(text)}</t></text></comment>',
+        ),
+        (
+            '<v:shape id="_x0000_s',
+            '" type="#_x0000_t202" style="position:absolute;visibility:hidden" fillcolor="#ffffe1" '
+            'o:insetmode="auto"><v:shadow on="t" color="black" obscured="t"/><v:path o:connecttype="none"/>'
+            '<v:textbox/><x:ClientData ObjectType="Note"><x:MoveWithCells/><x:SizeWithCells/>'
+            f"<x:Anchor>{column + 1}, {_GAP}, ",
+            f", 4, {right[0]}, {right[1]}, ",
+            f", {rest}</x:Anchor><x:AutoFill>False</x:AutoFill><x:Row>",
+            f"</x:Row><x:Column>{column}</x:Column></x:ClientData></v:shape>",
+        ),
+        rows,
     )
 
 
@@ -70,12 +76,6 @@ def right_edge(column: int, widths: Sequence[int]) -> tuple[int, int]:
     return place, left
 
 
-#: Few texts and few columns have most of the comments.
-_text = lru_cache(maxsize=1024)(xml_text)
-_letters = lru_cache(maxsize=1024)(column_letters)
-
-
-@lru_cache(maxsize=1024)
 def _height(text: str) -> int:
     """Pixels of the box, for the text's lines."""
     lines = sum(1 + len(line) // _LINE for line in text.splitlines())
@@ -87,7 +87,7 @@ class CommentParts:
 
     def __init__(self, scratch: Path, widths: Sequence[int] = ()) -> None:
         self._widths = widths
-        self._edges: dict[int, tuple[int, int]] = {}
+        self._shared: dict[tuple[int, str], _Shared] = {}
         self._waiting: tuple[list[str], list[str]] = ([], [])
         self.count = 0
         self.comments, self.boxes = PackedPart(scratch / "comments"), PackedPart(scratch / "boxes")
@@ -96,12 +96,16 @@ class CommentParts:
 
     def add(self, row: int, column: int, text: str) -> None:
         """`row` and `column` count from 0. A cell has one comment."""
-        edge = self._edges.get(column)
-        if edge is None:
-            edge = self._edges[column] = right_edge(column, self._widths)
+        shared = self._shared.get((column, text))
+        if shared is None:
+            if len(self._shared) >= _CACHED:
+                self._shared.clear()
+            shared = self._shared[column, text] = _shared(column, text, right_edge(column, self._widths))
         comments, boxes = self._waiting
-        comments.append(comment_xml(row, column, text))
-        boxes.append(box_xml(row, column, text, self.count, edge))
+        (start, rest), (name, top, bottom, place, end) = shared.comment, shared.box
+        first = row - 1 if row else 0
+        comments.append(f"{start}{row + 1}{rest}")
+        boxes.append(f"{name}{1025 + self.count}{top}{first}{bottom}{first + shared.rows}{place}{row}{end}")
         self.count += 1
         if len(comments) >= _TOGETHER:
             self._flush()

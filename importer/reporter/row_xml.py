@@ -45,14 +45,6 @@ def column_xml(letters: str, style: str, column: Sequence[str], numbers: Sequenc
     return [f"{start}{number}{middle}{cell}{end}" if cell else "" for number, cell in zip(numbers, column, strict=True)]
 
 
-def restyled(cell: str, reference: str, style: str) -> str:
-    """The XML of a cell, in another style. An empty cell is then written too."""
-    if not cell:
-        return f'<c r="{reference}" s="{style}"/>'
-    start, _, rest = cell.partition(' s="')
-    return f'{start} s="{style}{rest[rest.index(chr(34)) :]}'
-
-
 class Look(msgspec.Struct):
     """What the rows of one outcome share. `named`: the positions of the columns that it names; `about`: of those that
     its code is about; `style`: of the problem cells, "" for none; `ends`: the result cells, the second time with a
@@ -110,18 +102,19 @@ class Looks:
         return Look(named, about, comment, style, (self._end(outcome), self._end(outcome, style)))
 
     def _end(self, outcome: Outcome, message: str = "") -> str:
-        """The result cells. `message`: the style of a `_message` that is highlighted."""
+        """The result cells; empty ones have the style of their column. `message`: the style of a highlighted
+        `_message`."""
         cells = []
         for (name, letters), text in zip(self._results.items(), result_cells(outcome, self._sheet), strict=True):
             style = message if message and name == "_message" else self._styles.of_result(name)
-            reference = f"{letters}{_HERE}"
+            start = f'<c r="{letters}{_HERE}" s="{style}"'
             number = self._number(name, text)
             if number is not None:
-                cells.append(f'<c r="{reference}" s="{style}" t="s"><v>{number}</v></c>')
+                cells.append(f'{start} t="s"><v>{number}</v></c>')
             elif name == "_row":
-                cells.append(f'<c r="{reference}" s="{style}" t="inlineStr"><is><t>{_ROW}</t></is></c>')
-            else:
-                cells.append(cell_xml(reference, style, text) if text else f'<c r="{reference}" s="{style}"/>')
+                cells.append(f'{start} t="inlineStr"><is><t>{_ROW}</t></is></c>')
+            elif text:
+                cells.append(cell_xml(f"{letters}{_HERE}", style, text))
         return "".join(cells)
 
     def _number(self, name: str, text: str) -> int | None:

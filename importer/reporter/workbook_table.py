@@ -22,7 +22,7 @@ from importer.normaliser.mapping import ColumnUse
 from importer.reader.header import column_letters
 from importer.reporter.comment_parts import CommentParts
 from importer.reporter.packed_part import PackedPart
-from importer.reporter.row_xml import Looks, cell_xml, column_xml, restyled
+from importer.reporter.row_xml import Looks, cell_xml, column_xml
 from importer.reporter.rows import result_cells
 from importer.reporter.workbook_frame import BOXES, COMMENTS, SHEET, Frame
 
@@ -149,12 +149,13 @@ class WorkbookTable:
             column_xml(letters, begun.text, column, numbers)
             for letters, column in zip(self._letters, rows.columns, strict=False)
         ]
-        tails, comment = [], begun.comments.add
+        tails, comment, text = [], begun.comments.add, f' s="{begun.text}"'
         for at, (outcome, number) in enumerate(zip(rows.outcomes, numbers, strict=True)):
             look = begun.looks.of(outcome)
             places = look.places(rows.columns, at) if look.style else ()
             for place in places:
-                cells[place][at] = restyled(cells[place][at], f"{self._letters[place]}{number}", look.style)
+                cell = cells[place][at] or f'<c r="{self._letters[place]}{number}"{text}/>'
+                cells[place][at] = cell.replace(text, f' s="{look.style}"', 1)
                 comment(written + 1 + at, place, look.comment)
             in_message = bool(look.style) and not places
             if in_message:
