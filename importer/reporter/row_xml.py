@@ -11,7 +11,7 @@ from importer.normaliser.mapping import ColumnUse
 from importer.reader.header import column_letters
 from importer.reporter.marks import COLOURS, WARNING, comment_of, concerned
 from importer.reporter.rows import result_cells
-from importer.reporter.workbook_frame import Styles
+from importer.reporter.workbook_frame import Styles, lines_of, row_height
 from importer.reporter.xml_text import needs_space, xml_text
 
 #: Texts that are written once for all rows, and looks that are made once.
@@ -45,16 +45,22 @@ def column_xml(letters: str, style: str, column: Sequence[str], numbers: Sequenc
     return [f"{start}{number}{middle}{cell}{end}" if cell else "" for number, cell in zip(numbers, column, strict=True)]
 
 
+def row_start(number: str, lines: int) -> str:
+    """The tag of a row of so many lines."""
+    return f'<row r="{number}">' if lines < 2 else f'<row r="{number}" ht="{row_height(lines)}">'
+
+
 class Look(msgspec.Struct):
     """What the rows of one outcome share. `named`: the positions of the columns that it names; `about`: of those that
     its code is about; `style`: of the problem cells, "" for none; `ends`: the result cells, the second time with a
-    highlighted `_message`, for rows whose problem is in no cell."""
+    highlighted `_message`, for rows whose problem is in no cell; `lines`: of the longest of them."""
 
     named: tuple[int, ...]
     about: tuple[int, ...]
     comment: str
     style: str
     ends: tuple[str, str]
+    lines: int
 
     def end(self, number: str, row: int, *, message: bool) -> str:
         """The result cells of the source's `row` in row `number` of the workbook. `message`: highlighted."""
@@ -75,10 +81,16 @@ class Looks:
         uses: Sequence[ColumnUse],
         sheet: str,
         styles: Styles,
+        widths: Sequence[int],
     ) -> None:
         self._places = {name: place for place, name in enumerate(columns)}
         self._results = {name: column_letters(place) for place, name in enumerate(results, len(columns))}
         self._uses, self._sheet, self._styles = uses, sheet, styles
+        self._wrapped = [
+            (place, widths[len(columns) + place])
+            for place, name in enumerate(results)
+            if styles.of_result(name) == styles.shown
+        ]
         self._known: dict[tuple[object, ...], Look] = {}
         self.strings: dict[str, int] = {}
 
@@ -99,13 +111,15 @@ class Looks:
             for names in (outcome.columns, concerned(outcome, self._uses))
         )
         comment = comment_of(outcome) if style else ""
-        return Look(named, about, comment, style, (self._end(outcome), self._end(outcome, style)))
+        cells = result_cells(outcome, self._sheet)
+        lines = max((lines_of(cells[place], width) for place, width in self._wrapped), default=1)
+        return Look(named, about, comment, style, (self._end(cells), self._end(cells, style)), lines)
 
-    def _end(self, outcome: Outcome, message: str = "") -> str:
+    def _end(self, texts: Sequence[str], message: str = "") -> str:
         """The result cells; empty ones have the style of their column. `message`: the style of a highlighted
         `_message`."""
         cells = []
-        for (name, letters), text in zip(self._results.items(), result_cells(outcome, self._sheet), strict=True):
+        for (name, letters), text in zip(self._results.items(), texts, strict=True):
             style = message if message and name == "_message" else self._styles.of_result(name)
             start = f'<c r="{letters}{_HERE}" s="{style}"'
             number = self._number(name, text)

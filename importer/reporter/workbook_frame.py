@@ -26,8 +26,12 @@ SHEET, COMMENTS, BOXES = "xl/worksheets/sheet1.xml", "xl/comments1.xml", "xl/dra
 #: Our columns that are shown. The others are folded: a person opens them with a click.
 _SHOWN = frozenset({"_message", "_advice"})
 #: The reader ignores a sheet that has only such columns, as it ignores such columns.
-_CAUSE_COLUMNS = {"_problem": 70, "_what_to_do": 70, "_rows": 10, "_example_rows": 34}
+_CAUSE_COLUMNS = {"_problem": 70, "_what_to_do": 70, "_rows": 10, "_example_rows": 46}
 _HOW_TO_FIX = "How to fix"
+#: Characters of the column right of ours, which says what to fill in.
+BESIDE = 30
+#: Points of a line, and the lines that a row shows at the most.
+_LINE, _MOST_LINES = 15, 10
 _TEXT = {"num_format": "@", "valign": "top"}
 _WRAPPED = {**_TEXT, "text_wrap": True}
 _OURS = {"font_color": "#595959", "bg_color": "#F2F2F2"}
@@ -42,6 +46,18 @@ _STYLES: tuple[dict[str, object], ...] = (
     _HEAD,
     {**_HEAD, **_OURS},
 )
+
+
+def lines_of(text: str, width: int) -> int:
+    """The lines that a wrapped cell needs in a column of so many characters. Programs do not find them on opening."""
+    if len(text) <= width and "\n" not in text:
+        return 1
+    return sum(1 + (len(line) - 1) // width if line else 1 for line in text.split("\n"))
+
+
+def row_height(lines: int) -> int:
+    """Points of a row of so many lines."""
+    return _LINE * min(lines, _MOST_LINES)
 
 
 class Styles(msgspec.Struct, frozen=True):
@@ -101,6 +117,7 @@ class Frame(msgspec.Struct):
         for number, text in enumerate(strings, 1):
             sheet.write_string(number, 0, text)
         self._set_columns(sheet, formats)
+        _make_printable(sheet)
         sheet.freeze_panes(1, 0)
         sheet.autofilter(0, 0, last - 1, len(self.widths) - 1)
         # All cells are text by intention: without this, every number has a green corner beside those of the comments.
@@ -127,7 +144,7 @@ class Frame(msgspec.Struct):
             sheet.set_column(place, place, self.widths[place], formats[4 if name in _SHOWN else 3], options)
         if self.results and self.results[-1] not in _SHOWN:
             end = len(self.columns) + len(self.results)
-            sheet.set_column(end, end, None, formats[0], {"collapsed": True})
+            sheet.set_column(end, end, BESIDE, formats[0], {"collapsed": True})
 
 
 def _named(book: xlsxwriter.Workbook, sheet: str) -> xlsxwriter.worksheet.Worksheet:
@@ -135,6 +152,12 @@ def _named(book: xlsxwriter.Workbook, sheet: str) -> xlsxwriter.worksheet.Worksh
         return book.add_worksheet(whole_text(sheet) or "failed")
     except XlsxWriterException:  # the name is valid in other programs only
         return book.add_worksheet("failed")
+
+
+def _make_printable(sheet: xlsxwriter.worksheet.Worksheet) -> None:
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
 
 
 def _explain(
@@ -147,12 +170,16 @@ def _explain(
         page.set_column(place, place, width, text)
         page.write_string(0, place, name, head)
     page.freeze_panes(1, 0)
+    _make_printable(page)
     for row, (cause, examples, target) in enumerate(causes, 1):
-        for place, words in enumerate((whole_text(cause.text), whole_text(cause.advice), f"{cause.rows:,}", examples)):
-            page.write_string(row, place, words, text)
+        words = (whole_text(cause.text), whole_text(cause.advice), f"{cause.rows:,}", examples)
+        page.set_row(row, row_height(max(map(lines_of, words, _CAUSE_COLUMNS.values()))))
+        for place, word in enumerate(words):
+            page.write_string(row, place, word, text)
         if target:
             quoted = sheet.replace("'", "''")
             page.write_url(row, 3, f"internal:'{quoted}'!A{target}", link, examples)
+    page.set_row(len(causes) + 2, row_height(4))
     page.write_string(
         len(causes) + 2,
         0,

@@ -22,16 +22,16 @@ from importer.normaliser.mapping import ColumnUse
 from importer.reader.header import column_letters
 from importer.reporter.comment_parts import CommentParts
 from importer.reporter.packed_part import PackedPart
-from importer.reporter.row_xml import Looks, cell_xml, column_xml
+from importer.reporter.row_xml import Looks, cell_xml, column_xml, row_start
 from importer.reporter.rows import result_cells
-from importer.reporter.workbook_frame import BOXES, COMMENTS, SHEET, Frame
+from importer.reporter.workbook_frame import BESIDE, BOXES, COMMENTS, SHEET, Frame, lines_of
 
 #: Rows below the header that a sheet can hold, and characters that a cell can.
 SHEET_ROWS = 1_048_575
 SHEET_COLUMNS = 16_384
 CELL_CHARACTERS = 32_767
 
-_WIDEST, _WIDEST_OF_OURS, _NARROWEST = 40, 60, 8
+_WIDEST, _WIDEST_OF_OURS, _NARROWEST = 40, 50, 8
 #: The first rows decide the widths of the columns.
 _MEASURED_ROWS = 200
 #: Pixels of a character.
@@ -91,7 +91,7 @@ class WorkbookTable:
         comments.finish()
         listed = [(cause, *self._examples(cause)) for cause in causes]
         end, parts = begun.frame.end(len(self._numbers) + 1, begun.looks.strings, listed, at, comments.count > 0)
-        begun.sheet.write(f"</row>{end}")
+        begun.sheet.write(end)
         with ZipFile(self._path, "w", ZIP_DEFLATED) as archive:
             for name, content in parts.items():
                 archive.writestr(ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, ZIP_DEFLATED)
@@ -127,14 +127,14 @@ class WorkbookTable:
             frame,
             PackedPart(self._scratch / "sheet"),
             CommentParts(self._scratch, [width * _PIXELS for width in widths]),
-            Looks(self._columns, self._results, self._uses, self._sheet, styles),
+            Looks(self._columns, self._results, self._uses, self._sheet, styles, widths),
             styles.text,
             styles.problem,
         )
         heads = [*[styles.head] * len(self._columns), *[styles.our_head] * len(self._results)]
         names = zip(self._letters, heads, [*self._columns, *self._results], strict=True)
         cells = "".join(cell_xml(f"{letters}1", style, name) for letters, style, name in names)
-        begun.sheet.write(f'{start}<row r="1">{cells}')
+        begun.sheet.write(f'{start}<row r="1">{cells}</row>')
         written = 0
         for rows in self._waiting:
             self._write(begun, rows, written)
@@ -149,6 +149,7 @@ class WorkbookTable:
             column_xml(letters, begun.text, column, numbers)
             for letters, column in zip(self._letters, rows.columns, strict=False)
         ]
+        lines = self._lines(begun, rows)
         tails, comment, text = [], begun.comments.add, f' s="{begun.text}"'
         for at, (outcome, number) in enumerate(zip(rows.outcomes, numbers, strict=True)):
             look = begun.looks.of(outcome)
@@ -161,9 +162,20 @@ class WorkbookTable:
             if in_message:
                 comment(written + 1 + at, self._message, look.comment)
             tail = look.end(number, outcome.row_number, message=in_message)
-            tails.append(tail + self._beside(begun, rows.extra[at], number) if at in rows.extra else tail)
-        starts = [f'</row><row r="{number}">' for number in numbers]
+            tails.append((tail + self._beside(begun, rows.extra[at], number) if at in rows.extra else tail) + "</row>")
+            lines[at] = max(lines[at], look.lines)
+        starts = map(row_start, numbers, lines)
         begun.sheet.write("".join(chain.from_iterable(zip(starts, *cells, tails, strict=True))))
+
+    def _lines(self, begun: _Begun, rows: _Rows) -> list[int]:
+        """The lines of the longest cell of each row, of the source's cells and those beside ours."""
+        lines = [1] * len(rows.outcomes)
+        for column, width in zip(rows.columns, begun.frame.widths, strict=False):
+            if max(map(len, column)) > width or "\n" in "".join(column):
+                lines = [max(most, lines_of(cell, width)) for most, cell in zip(lines, column, strict=True)]
+        for at, words in rows.extra.items():
+            lines[at] = max(lines[at], *(lines_of(word, BESIDE) for word in words), 1)
+        return lines
 
     def _beside(self, begun: _Begun, words: Sequence[str], number: str) -> str:
         """The cells right of the results, which make the row fail again until a person has cleared them."""
