@@ -67,6 +67,20 @@ def _shared(column: int, text: str, right: tuple[int, int]) -> _Shared:
     )
 
 
+def comment_xml(row: int, column: int, text: str, author: int = 0) -> str:
+    """One comment's text. `row` and `column` count from 0; `author`: its position in the part's list."""
+    start, rest = _shared(column, text, (0, 0)).comment
+    return f"{start}{row + 1}{rest}".replace('authorId="0"', f'authorId="{author}"', 1)
+
+
+def box_xml(row: int, column: int, text: str, number: int, right: tuple[int, int]) -> str:
+    """The box of one comment. `number`: no other box of the part has it. `right`: where it ends, as a column and the
+    pixels in it."""
+    shared, first = _shared(column, text, right), max(row - 1, 0)
+    name, top, bottom, place, end = shared.box
+    return f"{name}{1025 + number}{top}{first}{bottom}{first + shared.rows}{place}{row}{end}"
+
+
 def right_edge(column: int, widths: Sequence[int]) -> tuple[int, int]:
     """Where the box of a comment on this column ends. `widths`: pixels of the columns, as far as they are known."""
     place, left = column + 1, _GAP + _BOX_WIDTH
