@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import openpyxl
@@ -30,13 +31,15 @@ def rejected(row: int, *columns: str, code: str = "email_invalid", message: str 
     return Outcome(row, Status.REJECTED, code, message, "Correct it.", columns, at=1_795_399_200_000)
 
 
-def failed(folder: Path, rows: list[tuple[str, ...]], outcomes: list[Outcome], sheet: str = "Customers") -> Worksheet:
+def failed(
+    folder: Path, rows: Sequence[tuple[str, ...]], outcomes: list[Outcome], sheet: str = "Customers"
+) -> Worksheet:
     written = written_of(folder, rows, outcomes, sheet)
     return openpyxl.load_workbook(written.reports["failed.xlsx"]).worksheets[0]
 
 
 def written_of(
-    folder: Path, rows: list[tuple[str, ...]], outcomes: list[Outcome], sheet: str = "Customers"
+    folder: Path, rows: Sequence[tuple[str, ...]], outcomes: list[Outcome], sheet: str = "Customers"
 ) -> WrittenReports:
     return write_files(folder, Sheet(COLUMNS, rows, "workbook", sheet), outcomes, MAPPING)
 
