@@ -48,6 +48,10 @@ RESULT_COLUMNS = (
     "_request_id",
     "_at",
 )
+#: The column after them where there is any: what cells were before a person or a rule fixed them, as JSON.
+FIXED = "_fixed"
+#: Sheets that the tool itself adds to workbooks for people, in lower case. The reader reads another one.
+HELP_SHEETS = ("how to fill in", "drop-down lists")
 
 
 class Problem(msgspec.Struct, frozen=True, gc=False):
@@ -185,6 +189,8 @@ class FieldDefinition(msgspec.Struct, frozen=True):
     is_disabled: bool = False
 
 
+#: The code of a row that a person decided to leave out.
+LEFT_OUT = "left_out"
 #: The code of a row that an older run leaves out.
 OVERTAKEN = "sent_by_newer_run"
 

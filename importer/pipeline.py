@@ -16,9 +16,11 @@ import msgspec
 from importer.capillary.client import Client
 from importer.chunker.batches import Chunker
 from importer.chunker.lanes import Lanes
+from importer.chunker.schedule import Schedule
 from importer.errors import ExitCode, ImporterError, SourceError, Stop
 from importer.journal import Journal, RunProgress, Scribe
-from importer.model import Batch, Customer, Reply, RunSummary, Work
+from importer.model import Customer, Reply, RunSummary, Work
+from importer.normaliser.fixing import Edits
 from importer.reader.survey import survey
 from importer.reconciler.decide import Decision, decide, halved
 from importer.reconciler.reconcile import reconcile
@@ -35,7 +37,7 @@ from importer.runs.report import (
     with_bundle,
     write_reports,
 )
-from importer.runs.sources import opened, source_of
+from importer.runs.sources import fix, opened, source_of
 from importer.runs.stages import (
     chunker_of,
     deadline_of,
@@ -57,13 +59,18 @@ from importer.system.garbage import fewer_collections
 from importer.world import World
 
 
-def run(path: str, settings: Settings, world: World, *, spooled: bool = False) -> RunSummary:
-    """Imports a source: reads, sends, reconciles and reports. Raises `ImporterError` where nothing could begin."""
+def run(
+    path: str, settings: Settings, world: World, *, spooled: bool = False, edits: Edits | None = None
+) -> RunSummary:
+    """Imports a source: reads, sends, reconciles and reports. Raises `ImporterError` where nothing could begin.
+    `edits`: what people fixed in its cells."""
     with target_of(settings, world) as target, opened(path, settings, world) as source:
-        mapping = survey(source, choose_mapping(source, settings), first_rows(settings))
+        mapping = choose_mapping(source, settings)
+        fix(source, mapping, settings, edits)
+        mapping = survey(source, mapping, first_rows(settings))
         with Session(target, settings, world) as session:
             columns = partial(columns_of_a_run, source=source, settings=settings, session=session)
-            with begin(source, mapping, settings, target, world, spooled=spooled, columns=columns) as job:
+            with begin(source, mapping, settings, target, world, spooled=spooled, columns=columns, edits=edits) as job:
                 return _carry_out(job, session)
 
 
@@ -104,7 +111,7 @@ def report(run_id: str | None, settings: Settings, world: World, *, bundle: bool
         known = find(journal, run_id)
         if known.finished and known.record.spooled and not bundle and not Path(known.record.source).exists():
             return read_summary(reports / known.record.run_id)
-        with source_of(known, world, reports) as source:
+        with source_of(journal, known, world, reports) as source:
             summary = again(journal, known, source, world, reports, show_identifiers=settings.show_identifiers)
             return with_bundle(journal, known, source, summary, reports) if bundle else summary
 
@@ -161,8 +168,7 @@ async def _send(job: Job, session: Session) -> Sent:
     admission = session.admission(world)
     rules = StopRules(settings.max_errors, settings.canary)
     engine = Engine(
-        lanes,
-        chunker,
+        Schedule(lanes, chunker, settings.concurrency),
         rules,
         deadline_of(settings, world),
         admission.stopping,
@@ -216,13 +222,6 @@ async def send_rows(rows: Feed, inherited: Sequence[Work], stages: Stages) -> Im
             stages.rules.fed(portion.customers)
             yield portion.customers
 
-    def enter(customers: Sequence[Customer]) -> None:
-        for customer in customers:
-            lanes.add(customer)
-
-    def form() -> Batch | None:
-        return chunker.make(lanes, stages.rules.at_most)
-
     async def send(work: Work) -> None:
         work = await settlement.open(work)  # in the journal before it is sent
         if chunker.too_large(work.batch) and not work.doubt:
@@ -237,7 +236,7 @@ async def send_rows(rows: Feed, inherited: Sequence[Work], stages: Stages) -> Im
 
     engine.inherit(inherited)
     await settlement.inherit(inherited)
-    stop = await engine.run(portions(), enter, form, send)
+    stop = await engine.run(portions(), send)
     await settlement.end(stop, engine.waiting)
     return stop
 

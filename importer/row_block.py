@@ -33,6 +33,10 @@ class RowBlock(msgspec.Struct, frozen=True):
     origins: Mapping[int, str] = {}
     #: Digits were typed as text: the source keeps numbers and text apart, and the reader reports its rounded numbers.
     typed: bool = False
+    #: Row → column → what its cell was before a person fixed it: as an earlier report says, or by `Fixing`.
+    fixed: Mapping[int, Mapping[str, str]] = {}
+    #: The same rows, at least, as they were read.
+    raw: RowBlock | None = None
 
     def __len__(self) -> int:
         return len(self.cells.row_numbers)
@@ -50,11 +54,14 @@ class RowBlock(msgspec.Struct, frozen=True):
         """The rows for which `keep` is true, by position."""
         cells = self.cells
         numbers = list(compress(cells.row_numbers, keep))
-        kept = set(numbers) if self.problems or self.closed or self.origins else set()
+        some = self.problems or self.closed or self.origins or self.fixed
+        kept = set(numbers) if some else set()
         return RowBlock(
             Cells([list(compress(column, keep)) for column in cells.columns], cells.names, numbers),
             tuple(problem for problem in self.problems if problem.row_number in kept),
             frozenset(kept & self.closed),
             {row: origin for row, origin in self.origins.items() if row in kept},
             self.typed,
+            {row: cells for row, cells in self.fixed.items() if row in kept},
+            self.raw,
         )

@@ -421,6 +421,7 @@ RUN_CODES: dict[str, CodeEntry] = _table(
         page_advice="Nothing to do. If the values of this row are the right ones, upload it as a new file.",
     ),
     CodeEntry("already_succeeded", "succeeded in an earlier run", Next.WARNING, "Nothing to do."),
+    CodeEntry("left_out", "left out by a rule or on the page", Next.WARNING, "Nothing to do."),
     CodeEntry("not_chosen", "not among the rows to retry", Next.WARNING, "Nothing to do."),
 )
 

@@ -11,6 +11,7 @@ import phonenumbers
 
 from importer.capillary.codes import lookup
 from importer.checker.repeats import RepeatCounter, Repeats
+from importer.checker.requests import RequestCounter
 from importer.errors import ExitCode
 from importer.model import FieldDefinition, Problem, Rate
 from importer.normaliser.damage import REPAIRS
@@ -18,6 +19,7 @@ from importer.normaliser.mapping import Mapping, misspelt
 from importer.normaliser.normaliser import Normalised
 from importer.normaliser.organisation import FieldFinding, compare_fields
 from importer.normaliser.phones import calling_code
+from importer.normaliser.proposals import Proposal, Proposer
 from importer.normaliser.samples import Sampler
 from importer.row_block import RowBlock
 from importer.system.formula_guard import guard
@@ -79,6 +81,8 @@ class Findings(msgspec.Struct, frozen=True):
     rows: int
     sendable_rows: int
     rejected_rows: int
+    #: Rows that a rule or a person leaves out.
+    left_out_rows: int
     records: int
     requests: int
     rate: str
@@ -95,6 +99,8 @@ class Findings(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     #: Why a run would refuse the source, with what to do; "": it would not.
     refused: str = ""
+    #: Rules that would fix cells.
+    proposals: tuple[Proposal, ...] = ()
 
     @property
     def customers(self) -> int:
@@ -106,12 +112,13 @@ class Gatherer:
     """Gathers findings: `add` each block with its normalised rows (`finish` of the normaliser without a block), then
     `findings`."""
 
-    def __init__(self, mapping: Mapping, *, blank: str = "skip") -> None:
+    def __init__(self, mapping: Mapping, requests: RequestCounter, *, blank: str = "skip") -> None:
         self._mapping = mapping
+        self._requests = requests
         self._blank = blank
         self._sampler = Sampler(mapping)
         self._repeats = RepeatCounter()
-        self._rows = self._rejected = self._records = 0
+        self._rows = self._rejected = self._left_out = self._records = 0
         self._problems: dict[tuple[str, str], _Tally] = {}
         self._repairs: dict[tuple[str, str], _Tally] = {}
         self._omitted: dict[tuple[str, str], _Tally] = {}
@@ -119,8 +126,10 @@ class Gatherer:
         self._names: Counter[str] = Counter()
         self._mobiles: Counter[str] = Counter()
 
-    def add(self, block: RowBlock | None, normalised: Normalised) -> None:
+    def add(self, block: RowBlock | None, normalised: Normalised, links: Sequence[list[int]] = ()) -> None:
+        """`links`: as in `RequestCounter.add`."""
         customers = normalised.customers
+        self._requests.add(customers, links)
         if block is not None:
             self._rows += len(block)
             self._sampler.add(block)
@@ -132,6 +141,7 @@ class Gatherer:
         self._blanks.update(normalised.blanks)
         if self._mapping.is_long:
             self._names.update([name for customer in customers for name, _ in customer.custom_fields])
+        self._left_out += len({problem.row_number for problem in normalised.left_out})
         rejected = set()
         for problem in normalised.problems:
             rejected.add(problem.row_number)
@@ -148,28 +158,30 @@ class Gatherer:
         *,
         source: str,
         sheet: str = "",
-        batch_size: int,
+        has_rows: bool,
         rate: Rate,
         now: datetime.datetime,
         fields: Sequence[FieldDefinition] | None = None,
         notes: Iterable[str] = (),
         refused: str = "",
+        proposer: Proposer | None = None,
     ) -> Findings:
-        """Return the findings. `fields`: the organisation's, where they were fetched; `refused`: why a run would refuse
-        the source."""
+        """Return the findings. `has_rows`: the source has any, chosen or not; `fields`: the organisation's, where they
+        were fetched; `refused`: why a run would refuse the source."""
         repeats = self._repeats.count()
         self._repeats.close()
-        # Records of one customer never share a request: the customer with the most sets a minimum.
-        requests = max(-(-self._records // batch_size), repeats.most)
+        requests = self._requests.count()
         seconds = max(0, requests - 1) * rate.unit / rate.count
+        countries = _by_region(self._mobiles)
         ends = now.astimezone(datetime.UTC) + datetime.timedelta(seconds=seconds)
         return Findings(
             source=source,
             sheet=sheet,
-            exit_code=ExitCode.SOURCE if refused else self._exit_code(),
+            exit_code=ExitCode.SOURCE if refused or not has_rows else self._exit_code(),
             rows=self._rows,
-            sendable_rows=self._rows - self._rejected,
+            sendable_rows=self._rows - self._rejected - self._left_out,
             rejected_rows=self._rejected,
+            left_out_rows=self._left_out,
             records=self._records,
             requests=requests,
             rate=rate.word or f"{rate.count:g} in {rate.unit:g} s",
@@ -180,11 +192,12 @@ class Gatherer:
             problems=self._problem_counts(),
             repairs=self._repair_counts(),
             repeats=repeats,
-            mobiles_by_country=_by_region(self._mobiles),
+            mobiles_by_country=countries,
             blank=self._blank,
             fields=() if fields is None else compare_fields(self._preference_names(), fields),
             notes=(*self._omissions(), *notes),
             refused=refused,
+            proposals=() if proposer is None else proposer.proposals([name.split()[0] for name in countries]),
         )
 
     def _omissions(self) -> list[str]:
@@ -197,8 +210,6 @@ class Gatherer:
         return found
 
     def _exit_code(self) -> int:
-        if not self._records:
-            return ExitCode.SOURCE
         return ExitCode.ROWS if self._rejected else ExitCode.OK
 
     def _preference_names(self) -> list[str]:

@@ -40,6 +40,8 @@ def _head(findings: Findings, zone: datetime.tzinfo | None) -> str:
         lines.append(_wrap(ready))
     if findings.rejected_rows:
         lines.append(_wrap(f"{counted(findings.rejected_rows, 'row')} would be rejected."))
+    if findings.left_out_rows:
+        lines.append(_wrap(f"{counted(findings.left_out_rows, 'row')} would be left out by rules."))
     if findings.refused or not findings.records:
         lines.append("Nothing can be sent.")
     return "\n".join(lines)

@@ -8,6 +8,7 @@ A row that is not sent (it has its outcome, or is skipped) joins them in the sam
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -51,10 +52,14 @@ class Lanes:
         #: Row numbers in each queue, and the queues of each row inside.
         self._queues: dict[int, deque[int]] = {}
         self._inside: dict[int, tuple[Customer | None, tuple[int, ...]]] = {}
+        #: The place in the sheet of each customer inside: not that of its row, where a customer has several.
+        self._places: dict[int, int] = {}
+        self._next_place = 0
         #: Rows that only link have numbers that no sheet has.
         self._next_link = -1
         self._held: set[int] = set()
-        self._ready: deque[Customer] = deque()
+        #: By place: what is ready does not depend on when it became so.
+        self._ready: list[tuple[int, Customer]] = []
         self._waiting = 0
 
     def __len__(self) -> int:
@@ -65,9 +70,16 @@ class Lanes:
     def ready(self) -> int:
         return len(self._ready)
 
+    @property
+    def waiting(self) -> int:
+        """Customers that wait for others."""
+        return self._waiting
+
     def add(self, customer: Customer) -> None:
+        self._places[customer.row_number] = self._next_place
+        self._next_place += 1
         if self._enter(customer.row_number, customer, self._queues_of(keys_of(customer))):
-            self._ready.append(customer)
+            self.put_back(customer)
         else:
             self._waiting += 1
 
@@ -88,17 +100,18 @@ class Lanes:
             self._heads_behind(number)
 
     def take(self) -> Iterator[Customer]:
-        """Ready customers, oldest first; a caller that stops iterating leaves the rest."""
+        """Ready customers, first in the sheet first; a caller that stops iterating leaves the rest."""
         while self._ready:
-            yield self._ready.popleft()
+            yield heapq.heappop(self._ready)[1]
 
     def put_back(self, customer: Customer) -> None:
         """A customer that was taken and did not fit: it is the next again."""
-        self._ready.appendleft(customer)
+        heapq.heappush(self._ready, (self._places[customer.row_number], customer))
 
     def done(self, customer: Customer) -> None:
         """The customer has its outcome: rows that waited only for it are ready now."""
         self._held.discard(customer.row_number)
+        self._places.pop(customer.row_number, None)
         if heads := self._heads_behind(customer.row_number):
             self._free(heads)
 
@@ -118,7 +131,7 @@ class Lanes:
                 links.append(row_number)
             else:
                 self._waiting -= 1
-                self._ready.append(customer)
+                self.put_back(customer)
 
     def _heads_behind(self, row_number: int) -> set[int]:
         """Remove a row from its queues; return the rows that are first in them now."""

@@ -13,7 +13,7 @@ import click
 
 from importer.checker.check import check
 from importer.checker.text import findings_text
-from importer.cli.printing import DISK_ERRORS, EXIT_CODES, print_data, print_error, print_note
+from importer.cli.printing import EXIT_CODES, print_data, print_error, print_note
 from importer.cli.shared import (
     config_file,
     config_option,
@@ -24,6 +24,7 @@ from importer.cli.shared import (
     settings_of,
     table_options,
     typed,
+    write_new,
 )
 from importer.errors import ExitCode, ImporterError, SettingsError, worse
 from importer.model import to_json
@@ -115,16 +116,5 @@ def map_command(source: str, config: str | None, output: str | None, **given: st
     if output is None:
         print_data(text.encode())  # byte for byte as in a file
         return
-    try:
-        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise SettingsError(f"{output} exists already.", "Choose another --output, or remove it first.") from None
-    except OSError as error:
-        if error.errno in DISK_ERRORS:
-            raise
-        raise SettingsError(
-            f"Cannot write --output {output!r} ({error.strerror}).", "Choose another --output."
-        ) from None
-    with os.fdopen(file, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    write_new(output, text.encode())
     print_note(f"Wrote {output}. Edit it, then: importer check {shlex.quote(source)} --mapping {shlex.quote(output)}")

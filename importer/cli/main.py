@@ -32,6 +32,7 @@ VERBS = {
     "run": Verb("run", "Import SOURCE and write reports."),
     "check": Verb("check", "Check SOURCE without sending anything."),
     "map": Verb("check", "Propose a mapping for SOURCE and write it as TOML."),
+    "template": Verb("template", "Write a workbook to fill in, made for the organisation."),
     "resume": Verb("run", "Resume an unfinished run."),
     "retry": Verb("run", "Send the open rows of RUN again, as a new run."),
     "runs": Verb("runs", "List the runs with their counts, newest first."),

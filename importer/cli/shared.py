@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from importer.cli.printing import print_data
+from importer.cli.printing import DISK_ERRORS, print_data
+from importer.errors import SettingsError
 from importer.model import to_json
 from importer.settings.loading import load, with_reports
 from importer.settings.options import OPTIONS, PACE, Settings
@@ -93,6 +94,22 @@ def _same(source: str) -> object:
     except (OSError, ValueError):
         return source
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else source
+
+
+def write_new(output: str, content: bytes) -> None:
+    """Write the file of --output, which must not exist, readable by its owner only. Raises `SettingsError`."""
+    try:
+        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise SettingsError(f"{output} exists already.", "Choose another --output, or remove it first.") from None
+    except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
+        raise SettingsError(
+            f"Cannot write --output {output!r} ({error.strerror}).", "Choose another --output."
+        ) from None
+    with os.fdopen(file, "wb") as stream:
+        stream.write(content)
 
 
 @contextmanager

@@ -33,12 +33,15 @@ from importer.journal.schema import (
     STATUSES,
 )
 from importer.model import Outcome, RequestCounts, Status, Stretch
+from importer.normaliser.fixing import Edits
 from importer.system.sqlite import erase_log
 
 _ATTEMPT, _ALL_BUT_ROWS = itemgetter(2), itemgetter(2, 3, 4, 5, 6)
 _NO_ANSWER = ("", 0)
 #: Seconds that deleting the rows of a run may take.
 _DELETING = 120.0
+
+_NONE = RunProgress()
 
 
 class Journal(JournalConnection):
@@ -54,9 +57,10 @@ class Journal(JournalConnection):
 
     # ------------------------------------------------------------------------------------------------ runs
 
-    def create(self, record: RunRecord, identity: str, progress: RunProgress | None = None) -> Run:
+    def create(
+        self, record: RunRecord, identity: str, progress: RunProgress = _NONE, edits: Edits | None = None
+    ) -> Run:
         """Add a run. `identity` names its source and target: one process at a time may use them."""
-        progress = progress or RunProgress()
         with self.transaction(writes=True) as connection:
             result = connection.execute(
                 RUNS.insert().values(
@@ -67,6 +71,7 @@ class Journal(JournalConnection):
                     record=pack(record),
                     progress=pack(progress),
                     finished=False,
+                    edits=pack(edits) if edits else None,
                 )
             )
             key = result.inserted_primary_key
@@ -257,7 +262,8 @@ class Journal(JournalConnection):
         with self.transaction(writes=True, seconds=_DELETING) as connection:
             for table in (OUTCOMES, ATTEMPTS, BATCHES):
                 connection.execute(table.delete().where(table.c.run == run.key))
-            connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(progress=progress, finished=True))
+            done = {"progress": progress, "finished": True, "edits": None}
+            connection.execute(RUNS.update().where(RUNS.c.id == run.key).values(done))
 
     def erase(self) -> bool:
         """Remove what was purged from SQLite's log too, once no one reads it. Returns whether it is gone."""

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from importer.journal.records import RunRecord
 from importer.model import Status
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 #: The number of the lock under which one process at a time makes tables in a shared database.
 _MAKING = 0x696D706F
 #: Statuses by the number that the journal stores. The order must never change.
@@ -42,6 +42,8 @@ RUNS = sa.Table(
     sa.Column("source_sha256", sa.Text, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),
     sa.Column("progress", sa.LargeBinary),
+    # What people fixed in single cells (msgpack), NULL where they fixed none.
+    sa.Column("edits", sa.LargeBinary),
 )
 
 BATCHES = sa.Table(
@@ -119,6 +121,7 @@ MIGRATIONS: dict[int, tuple[sa.Column[Any], ...]] = {
     3: (),
     # There are no leases.
     4: (),
+    5: (RUNS.c.edits,),
 }
 
 

@@ -15,8 +15,8 @@ from importer.normaliser.destroyed import destroyed
 class BlockResult:
     """The problems and repairs of one block's rows, by position in it."""
 
-    def __init__(self, rows: list[int], *, omits: bool = False) -> None:
-        """`omits`: a row with another identifier is sent without those that are not valid."""
+    def __init__(self, rows: list[int], *, omits: frozenset[str] = frozenset()) -> None:
+        """`omits`: columns of identifiers that are not sent where they are not valid and the row has another one."""
         self.rows = rows
         self._omits = omits
         self.problems: dict[int, list[Problem]] = {}
@@ -48,7 +48,7 @@ class BlockResult:
             problem = msgspec.structs.replace(problem, value=cell)
         if identifier:
             self.identifier_faults.add(at)
-        kept = self.omitted if identifier and self._omits else self.problems
+        kept = self.omitted if identifier and problem.column in self._omits else self.problems
         kept.setdefault(at, []).append(problem)
 
     def decide_omitted(self, found: Iterable[list[str]]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
+from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 
 import msgspec
@@ -16,6 +17,7 @@ from importer.model import FIELDS, IDENTIFIERS
 from importer.normaliser.damage import formula_text
 from importer.normaliser.destroyed import destroyed
 from importer.normaliser.facts import SheetFacts
+from importer.normaliser.rules import Rule, misuse_of
 from importer.normaliser.synonyms import field_of, fold, likeness, near_field, visible
 
 #: The API's limit on the name of a preference.
@@ -49,6 +51,8 @@ class Mapping(msgspec.Struct, frozen=True):
     constants: tuple[tuple[str, str], ...] = ()
     facts: SheetFacts = SheetFacts()
     names: tuple[str, ...] = ()
+    #: What is changed in the cells of a column before they are read, and which rows are left out, in order.
+    rules: tuple[Rule, ...] = ()
 
     @property
     def is_long(self) -> bool:
@@ -151,14 +155,32 @@ def fit(mapping: Mapping, columns: Sequence[str], *, sheet: str = "", command: s
             code="columns",
         )
     fitted = Mapping(
-        tuple([found.get(column, ColumnUse(column, IGNORED)) for column in columns]), constants=mapping.constants
+        tuple(
+            [
+                msgspec.structs.replace(found[column], column=column) if column in found else ColumnUse(column, IGNORED)
+                for column in columns
+            ]
+        ),
+        constants=mapping.constants,
+        rules=_renamed(mapping.rules, {use.column: column for column, use in found.items()}),
     )
     _raise(mistakes_of(fitted, columns), sheet, command)
     return fitted
 
 
+def _renamed(rules: Sequence[Rule], names: Dict[str, str]) -> tuple[Rule, ...]:
+    """The rules of the columns that the sheet has, by its names. `names`: the mapping's name → the sheet's."""
+    return tuple(
+        [
+            msgspec.structs.replace(rule, column=names[rule.column]) if rule.column else rule
+            for rule in rules
+            if not rule.column or rule.column in names
+        ]
+    )
+
+
 def _found(mapping: Mapping, columns: Sequence[str]) -> tuple[dict[str, ColumnUse], list[str]]:
-    """The use of each column of the sheet that the mapping names, and why the others cannot be found."""
+    """What the mapping says of each column of the sheet that it names, and why the others cannot be found."""
     by_fold: dict[str, list[str]] = {}
     for column in columns:
         by_fold.setdefault(fold(column), []).append(column)
@@ -168,7 +190,7 @@ def _found(mapping: Mapping, columns: Sequence[str]) -> tuple[dict[str, ColumnUs
     for use in mapping.columns:
         same = [column for column in columns if column == use.column] or by_fold.get(fold(use.column), [])
         if len(same) == 1 and same[0] not in found:
-            found[same[0]] = msgspec.structs.replace(use, column=same[0])
+            found[same[0]] = use
         elif use.field == IGNORED:
             continue  # what the mapping does not name is ignored, too
         elif same:
@@ -239,6 +261,7 @@ def mistakes_of(mapping: Mapping, columns: Sequence[str]) -> list[str]:
             f" {'has' if len(too_long) == 1 else 'have'} more:"
             " rename it in the sheet, map it to a shorter name, or ignore it."
         )
+    faults += _rule_faults(mapping)
     has_name, has_value = mapping.column_of(NAME), mapping.column_of(VALUE)
     if (has_name is None) != (has_value is None):
         given, lacking = (NAME, VALUE) if has_name is not None else (VALUE, NAME)
@@ -262,6 +285,21 @@ def mistakes_of(mapping: Mapping, columns: Sequence[str]) -> list[str]:
             f"No column contains a preference; the columns are {named(columns)}."
             " Add a column with the name of each preference to set."
         )
+    return faults
+
+
+def _rule_faults(mapping: Mapping) -> list[str]:
+    """What is wrong with rules, which the mapping's columns show."""
+    fields = {use.column: use.field for use in mapping.columns}
+    faults = []
+    for number, rule in enumerate(mapping.rules, 1):
+        if rule.column and rule.column not in fields:
+            faults.append(
+                f"Rule {number} is for “{one_line(rule.column)}”, which the mapping does not name"
+                f"{_nearest(rule.column, list(fields))}."
+            )
+        elif misuse := misuse_of(rule, fields.get(rule.column, "")):
+            faults.append(f"Rule {number} {misuse}.")
     return faults
 
 

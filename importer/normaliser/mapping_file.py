@@ -27,6 +27,7 @@ from importer.normaliser.mapping import (
     one_line,
     preference_name,
 )
+from importer.normaliser.rules import rule_of, to_entry
 from importer.system.text import escaped
 
 
@@ -61,7 +62,7 @@ def load(path: Path, columns: Sequence[str] | None = None) -> Mapping:
 
 def _from_document(document: Dict[str, Any]) -> tuple[Mapping, list[str]]:
     faults = [
-        f"`{key}` is not a table of a mapping file (columns, constants)." for key in document if key not in _TABLES
+        f"`{key}` is not a table of a mapping file ({', '.join(_TABLES)})." for key in document if key not in _TABLES
     ]
     columns, constants = document.get("columns", {}), document.get("constants", {})
     if not isinstance(columns, dict) or not columns:
@@ -85,10 +86,16 @@ def _from_document(document: Dict[str, Any]) -> tuple[Mapping, list[str]]:
     for name, value in pairs:
         if not isinstance(value, str) or not value.strip():
             faults.append(f"The constant “{name}” must be a quoted text that is not empty.")
-    return Mapping(tuple(uses), tuple([(name, str(value).strip()) for name, value in pairs])), faults
+    rules = document.get("rules", [])
+    if not isinstance(rules, list):
+        faults.append("`rules` must be tables: begin each with [[rules]].")
+        rules = []
+    read = [rule_of(entry, number, faults) for number, entry in enumerate(rules, 1)]
+    constants = tuple([(name, str(value).strip()) for name, value in pairs])
+    return Mapping(tuple(uses), constants, rules=tuple([rule for rule in read if rule is not None])), faults
 
 
-_TABLES = ("columns", "constants")
+_TABLES = ("columns", "constants", "rules")
 _KEYS = ("field", "preference", "is_list", "separator", "is_date")
 
 
@@ -193,7 +200,33 @@ def to_toml(mapping: Mapping, samples: Dict[str, ColumnSamples] | None = None, *
     lines += ["", "# Constants for every row: the store, or a preference by its name."]
     lines += ["[constants]"] if mapping.constants else ["# [constants]", '# "store.code" = "S1"']
     lines += [f"{_toml_text(name)} = {_toml_text(value)}" for name, value in mapping.constants]
+    lines += ["", *_RULES_HELP]
+    for rule in mapping.rules:
+        lines += ["", "[[rules]]", *[f"{key} = {_toml_value(value)}" for key, value in to_entry(rule).items()]]
     return "\n".join(lines) + "\n"
+
+
+_RULES_HELP = (
+    "# Rules change the cells of a column before they are read, in this order. Each is for one column and has one of:",
+    '#   empty = ["n/a", "-"]            cells that are read as empty',
+    "#   first = true                    take the first of several e-mail addresses, mobile numbers or items",
+    '#   strip = ["Ph:", "Tel."]         remove these texts from the beginning of a cell',
+    '#   values = { Y = "Yes" }          a cell, or an item of a list → the value instead',
+    '#   find = "St." / replace = "St"   replace a text within cells',
+    '#   country = "IN"                  the country of mobile numbers without a country code',
+    "#   omit = true                     send a row without this identifier if it is not valid and another one is",
+    '#   leave_out = ["mobile_rounded"]  leave out rows with such a problem, by its code',
+)
+
+
+def _toml_value(value: object) -> str:
+    """A rule's value: a text, true, a list of texts or a table of texts."""
+    if isinstance(value, dict):
+        pairs = [f"{_toml_text(name)} = {_toml_text(text)}" for name, text in value.items()]
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_text, value))}]"
+    return _toml_text(value) if isinstance(value, str) else "true"
 
 
 def _toml_text(text: str) -> str:

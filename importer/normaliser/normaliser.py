@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from importer.model import IDENTIFIERS, Customer, FieldDefinition, Problem, Repair, Store
+from importer.model import IDENTIFIERS, LEFT_OUT, Customer, FieldDefinition, Problem, Repair, Store
 from importer.normaliser.block_result import BlockResult
 from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.countries import known_country
@@ -27,18 +27,17 @@ from importer.normaliser.mapping import (
     VALUE,
     ColumnUse,
     Mapping,
+    is_store,
     named_in_cell,
 )
+from importer.normaliser.open_customer import OpenCustomer
 from importer.normaliser.organisation import Names
 from importer.normaliser.preferences import InvalidPreference, Pair, ValueReader, empty_full
-from importer.normaliser.remembering import LONGEST_KEPT, remembered
+from importer.normaliser.remembering import remembered
+from importer.normaliser.stores import LONGEST_TEXT, StoreReader
 from importer.row_block import RowBlock
 from importer.system.late import late
 
-#: The API's limit on an external id. Other ids have no known limit, so it applies to them too.
-LONGEST_TEXT = 250
-#: Most preferences of a long sheet in one customer. Further ones begin a new record; the lanes keep the order.
-_MOST_PAIRS = 100
 _REMEMBERED = 20_000
 #: Modules that are loaded only where a column is mapped to the identifier: their libraries are slow to load.
 _READERS = {"mobile": "importer.normaliser.phones", "email": "importer.normaliser.emails"}
@@ -67,19 +66,8 @@ class Normalised(msgspec.Struct, frozen=True):
     problems: list[Problem]
     repairs: list[Repair]
     blanks: dict[str, int]
-
-
-class _Texts(dict[str, "str | CellResult"]):
-    """Cell text → identifier text or `CellResult`, cached because stores repeat."""
-
-    def __missing__(self, text: str) -> str | CellResult:
-        verdict = identifier(text, LONGEST_TEXT)
-        found: str | CellResult = text if verdict == (text, (), "") and not destroyed(text) else verdict
-        if len(text) <= LONGEST_KEPT:
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self[text] = found
-        return found
+    #: The problems of the rows that are left out because of them.
+    left_out: list[Problem] = []
 
 
 class Normaliser:
@@ -95,13 +83,21 @@ class Normaliser:
         invalid_identifiers: Literal["reject", "omit"] = "reject",
     ) -> None:
         self._mapping = mapping
-        self._omits = invalid_identifiers == "omit"
+        self._omits = frozenset(
+            [use.column for use in mapping.columns if use.field in IDENTIFIERS]
+            if invalid_identifiers == "omit"
+            else [rule.column for rule in mapping.rules if rule.omit]
+        )
+        #: (column, code) of problems whose rows are left out.
+        self._leaves_out = {("", LEFT_OUT)}.union(
+            [(rule.column, code) for rule in mapping.rules for code in rule.leave_out]
+        )
         self._clears = blank == "clear"
         self._definitions = {field.name: field for field in fields or ()}
         self._folded = {field.name.casefold(): field for field in fields or ()}
-        region = known_country(country) if country else None
+        countries = {rule.column: rule.country for rule in mapping.rules if rule.country}
         self._identifiers = [
-            (kind, column, _column_reader(kind, region))
+            (kind, column, column_reader(kind, countries.get(column, country)))
             for kind in IDENTIFIERS
             if (column := mapping.column_of(kind)) is not None
         ]
@@ -109,14 +105,11 @@ class Normaliser:
         self._last_rows = frozenset(mapping.facts.footers)
         self._uses = {use.column: use for use in mapping.columns if use.field != IGNORED}
         self._readers = [self._reader(use.preference, use) for use in mapping.preferences]
-        self._store_texts = {"store.code": _Texts(), "store.id": _Texts()}
-        self._stores: dict[tuple[str, str], Store | None] = {}
-        constants = dict(mapping.constants)
-        self._store_constant = {kind: constants.pop(kind, "") for kind in self._store_texts}
-        self._constants: tuple[Pair, ...] = tuple(constants.items())
+        self._stores = StoreReader(mapping)
+        self._constants: tuple[Pair, ...] = tuple([pair for pair in mapping.constants if not is_store(pair[0])])
         self._names = Names(mapping.names) if mapping.names else None
         self._long_readers: dict[str, ValueReader] = {}
-        self._open: _Open | None = None
+        self._open: OpenCustomer | None = None
 
     def __call__(self, block: RowBlock) -> Normalised:
         empty_full([*self._readers, *self._long_readers.values()])
@@ -125,10 +118,9 @@ class Normaliser:
         self._remove_quotes(rows, columns)
         self._take_problems(_with_footers(block, self._last_rows), rows, columns)
         identifiers = self._read_identifiers(rows, columns, typed=block.typed)
-        stores = self._read_stores(rows, columns)
-        if self._mapping.is_long:
-            return self._long(rows, columns, identifiers, stores)
-        return self._wide(rows, columns, identifiers, stores)
+        stores = self._stores.read(rows, columns)
+        make = self._long if self._mapping.is_long else self._wide
+        return make(rows, columns, identifiers, stores)
 
     def known_by(self, block: RowBlock) -> list[Customer]:
         """The identifiers of rows that are not sent, which show which rows are one customer. Empty where no row can
@@ -225,28 +217,16 @@ class Normaliser:
         for at in sorted((blank or set()) - rows.identifier_faults):
             rows.reject(at, None, "", "no_identifier")
 
-    def _read_stores(self, rows: BlockResult, columns: dict[str, list[str]]) -> Sequence[Store | None]:
-        parts: list[Sequence[str]] = []
-        read = False
-        for kind, cache in self._store_texts.items():
-            column = self._mapping.column_of(kind)
-            if column is None:
-                parts.append([self._store_constant[kind]] * len(rows.rows))
-                continue
-            read = True
-            values = columns[column]
-            texts = [cache[value] for value in values]
-            parts.append(rows.settle(column, values, texts, f"{kind.replace('.', '_')}_"))
-        if not read:
-            return [self._store(parts[0][0], parts[1][0])] * len(rows.rows) if rows.rows else []
-        stores = self._stores
-        if len(stores) >= _REMEMBERED:
-            stores.clear()
-        return [stores[pair] if pair in stores else self._store(*pair) for pair in zip(*parts, strict=True)]
-
-    def _store(self, code: str, store_id: str) -> Store | None:
-        store = self._stores[code, store_id] = Store(code, store_id) if code or store_id else None
-        return store
+    def _normalised(self, customers: list[Customer], rows: BlockResult, blanks: dict[str, int]) -> Normalised:
+        left_out: list[Problem] = []
+        problems, repairs = rows.in_order()
+        chosen = {
+            problem.row_number for problem in problems if (problem.column or "", problem.code) in self._leaves_out
+        }
+        if chosen:
+            left_out = [problem for problem in problems if problem.row_number in chosen]
+            problems = [problem for problem in problems if problem.row_number not in chosen]
+        return Normalised(customers, problems, repairs, blanks, left_out)
 
     # -- wide sheets --------------------------------------------------------------------------------------------
 
@@ -291,7 +271,7 @@ class Normaliser:
                 msgspec.structs.replace(customer, omitted=omitted.get(customer.row_number, ()))
                 for customer in customers
             ]
-        return Normalised(customers, *rows.in_order(), blanks)
+        return self._normalised(customers, rows, blanks)
 
     def _read_values(self, rows: BlockResult, column: str, values: list[str], reader: ValueReader) -> list[Pair | None]:
         cells = [reader[value] for value in values]
@@ -336,9 +316,9 @@ class Normaliser:
             if waiting is None or not waiting.goes_on(key, omitted) or not waiting.takes(pair):
                 if waiting is not None:
                     customers.append(waiting.customer(self._constants))
-                waiting = self._open = _Open(key, omitted)
+                waiting = self._open = OpenCustomer(key, omitted)
             waiting.add(rows.rows[at], pair)
-        return Normalised(customers, *rows.in_order(), {value_column: blanks} if blanks else {})
+        return self._normalised(customers, rows, {value_column: blanks} if blanks else {})
 
     def _long_pair(
         self, rows: BlockResult, at: int, name_cell: tuple[str, str], value_cell: tuple[str, str]
@@ -384,37 +364,6 @@ class Normaliser:
         return None
 
 
-class _Open:
-    """The customer of the last rows of a long sheet; further rows may follow."""
-
-    def __init__(self, key: tuple[str | Store | None, ...], omitted: tuple[Problem, ...]) -> None:
-        self._key = key
-        self._omitted = omitted
-        self._rows: list[int] = []
-        self._pairs: dict[str, str] = {}
-
-    def goes_on(self, key: tuple[str | Store | None, ...], omitted: tuple[Problem, ...]) -> bool:
-        """Whether a row is of the same customer, with the same warnings."""
-        return self._key == key and _messages(self._omitted) == _messages(omitted)
-
-    def takes(self, pair: Pair) -> bool:
-        # A repeated preference begins a new record: sent in order, the later row wins as in the sheet.
-        return pair[0] not in self._pairs and len(self._pairs) < _MOST_PAIRS
-
-    def add(self, row: int, pair: Pair) -> None:
-        self._rows.append(row)
-        self._pairs[pair[0]] = pair[1]
-
-    def customer(self, constants: tuple[Pair, ...]) -> Customer:
-        pairs = tuple(self._pairs.items()) + tuple([pair for pair in constants if pair[0] not in self._pairs])
-        made: Callable[..., Customer] = Customer
-        return made(self._rows[0], *self._key, pairs, tuple(self._rows[1:]), omitted=self._omitted)
-
-
-def _messages(problems: tuple[Problem, ...]) -> list[str]:
-    return [problem.message for problem in problems]
-
-
 def _with_footers(block: RowBlock, footers: frozenset[int]) -> Sequence[Problem]:
     """The reader's problems; rows at the sheet's end that are not customers have this one only."""
     found = footers.intersection(block.cells.row_numbers)
@@ -427,7 +376,8 @@ def _with_footers(block: RowBlock, footers: frozenset[int]) -> Sequence[Problem]
     ]
 
 
-def _column_reader(kind: str, region: str | None) -> ColumnReader:
+def column_reader(kind: str, country: str | None) -> ColumnReader:
+    region = known_country(country) if country else None
     if kind not in _READERS:
         return read_texts
     read: ColumnReader = late(_READERS[kind], "column_reader")(region)

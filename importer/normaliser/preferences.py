@@ -33,6 +33,8 @@ _LAYERS = 8
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _DOUBLE = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _BOOLEANS = frozenset(("true", "false", "0", "1"))
+#: The API's datatypes whose values have a form, with other names for them.
+INTEGERS, NUMBERS, BOOLEANS = ("integer", "int", "long"), ("double", "float", "decimal"), ("boolean", "bool")
 
 Pair = tuple[str, str]
 
@@ -101,11 +103,11 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
         if definition.is_disabled:
             return InvalidPreference("preference_disabled")
         kind = definition.datatype.lower()
-        if kind in ("integer", "int", "long") and not _INTEGER.fullmatch(item):
+        if kind in INTEGERS and not _INTEGER.fullmatch(item):
             return InvalidPreference("preference_not_an_integer")
-        if kind in ("double", "float", "decimal") and not _DOUBLE.fullmatch(item):
+        if kind in NUMBERS and not _DOUBLE.fullmatch(item):
             return InvalidPreference("preference_not_a_number")
-        if kind in ("boolean", "bool") and item.casefold() not in _BOOLEANS:
+        if kind in BOOLEANS and item.casefold() not in _BOOLEANS:
             return InvalidPreference("preference_not_a_boolean")
         if definition.options and item not in definition.options:
             return InvalidPreference("preference_not_an_option", _shown(definition.options))

@@ -34,7 +34,7 @@ class FrameSource(Source):
         super().__init__(path="DataFrame", name="DataFrame", sheet="", header=header)
         self.sha256, self.size = digest.hexdigest(), size
 
-    def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
+    def read(self, rows: int = 5000) -> Iterator[RowBlock]:
         self._blank_rows = 0
         for start in range(0, len(self._frame), rows):
             cells = self._text(start, rows)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from importer.errors import SourceError
-from importer.model import IDENTIFIERS, RESULT_COLUMNS, Status
+from importer.model import FIXED, IDENTIFIERS, RESULT_COLUMNS, Status
 from importer.normaliser.mapping import one_line
 from importer.normaliser.synonyms import field_of, likeness, visible
 from importer.reader.sizes import MOST_CELLS
@@ -67,6 +68,18 @@ class Header(msgspec.Struct, frozen=True):
             return {}
         origins = zip(row_numbers, columns[row_place], columns[at_place], strict=True)
         return {number: f"{row.strip()} {at.strip()}" for number, row, at in origins if row and at}
+
+    def fixed(self, columns: Sequence[Sequence[str]], row_numbers: Sequence[int]) -> dict[int, dict[str, str]]:
+        """Row → column → what its cell was before it was fixed, as an earlier report lists it."""
+        place = self.results.get(FIXED)
+        if place is None or place >= len(columns):
+            return {}
+        found = {}
+        for number, cell in zip(row_numbers, columns[place], strict=True):
+            if cell.strip():
+                with contextlib.suppress(msgspec.DecodeError):
+                    found[number] = msgspec.json.decode(cell, type=dict[str, str])
+        return found
 
     def closed(self, columns: Sequence[Sequence[str]], row_numbers: Sequence[int]) -> frozenset[int]:
         """The rows that an earlier report lists as succeeded or skipped. `columns` are all columns of the sheet."""

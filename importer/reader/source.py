@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 import msgspec
 
-from importer.model import Problem
+from importer.model import FIXED, Problem
 from importer.normaliser.codes import OWN_CODES
 from importer.reader.header import Header
 from importer.reader.private_copy import PrivateCopy
@@ -64,6 +64,10 @@ class Source(ABC):
         self.has_line_breaks = False
         #: Rows with fewer cells than the header are read too.
         self.may_be_short = False
+        #: What people decided about its cells and rows, applied to each block.
+        self.fixing: Callable[[RowBlock], RowBlock] | None = None
+        #: A cell can be another one than in the file: results have a column that says what it was.
+        self.may_be_fixed = FIXED in header.results
         self._notes: dict[str, None] = dict.fromkeys(header.notes)
         self._blank_rows = 0
 
@@ -83,9 +87,13 @@ class Source(ABC):
         """Add a note for the user."""
         self._notes[note] = None
 
-    @abstractmethod
     def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
-        """Yield every row that is not blank, from the start, at most `rows` in a block."""
+        """Yield every row that is not blank, from the start, at most `rows` in a block, as people fixed it."""
+        return self.read(rows) if self.fixing is None else map(self.fixing, self.read(rows))
+
+    @abstractmethod
+    def read(self, rows: int) -> Iterator[RowBlock]:
+        """Yield the same as the file has it."""
 
     def lines_of(self, row_number: int) -> tuple[int, int]:
         """The first and the last line of a text's row, of which a quoted cell can have several."""

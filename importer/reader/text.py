@@ -58,7 +58,7 @@ class TextSource(Source):
         if findings.note:
             self._notes[findings.note] = None
 
-    def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
+    def read(self, rows: int = 5000) -> Iterator[RowBlock]:
         self._blank_rows = 0
         self._blank_waiting = 0
         number = self.header.row + 1
@@ -157,7 +157,8 @@ class TextSource(Source):
         if header.is_report:
             kept = [tuple(map(unguard, cells)) for cells in kept]
         closed, origins = header.closed(columns, numbers), header.origins(columns, numbers)
-        return RowBlock(Cells(kept, self.columns, numbers), tuple(problems), closed, origins)
+        fixed = header.fixed(columns, numbers)
+        return RowBlock(Cells(kept, self.columns, numbers), tuple(problems), closed, origins, fixed=fixed)
 
     def _make_even(self, batch: list[list[str]], numbers: Sequence[int]) -> list[Problem]:
         """Cut or fill records to the header's width. Returns the problems of rows with a wrong number of cells."""

@@ -60,7 +60,7 @@ class WorkbookSource(Source):
         for note in child.opened.notes:
             self.add_note(note)
 
-    def blocks(self, rows: int = 5000) -> Iterator[RowBlock]:
+    def read(self, rows: int = 5000) -> Iterator[RowBlock]:
         self._blank_rows = 0
         builder = _BlockBuilder(self)
         for message in self._spool.rows() if self._spool.is_whole else self._parsed():
@@ -115,6 +115,7 @@ class _BlockBuilder:
         self._problems: list[Problem] = []
         self._closed: set[int] = set()
         self._origins: dict[int, str] = {}
+        self._fixed: dict[int, dict[str, str]] = {}
         self._cost = 0
 
     def add(self, batch: SheetRows, rows: int) -> Iterator[RowBlock]:
@@ -132,6 +133,7 @@ class _BlockBuilder:
         self._numbers += numbers
         self._closed |= header.closed(batch.columns, batch.numbers)
         self._origins |= header.origins(batch.columns, batch.numbers)
+        self._fixed |= header.fixed(batch.columns, batch.numbers)
         cells = [column[first:] for column in batch.columns]
         self._problems += [own_problem(number, code) for number, code in header.not_data(cells, numbers)]
         names = dict(zip(header.places, source.columns, strict=True))
@@ -165,10 +167,11 @@ class _BlockBuilder:
         closed = self._closed.intersection(numbers)
         self._closed -= closed
         origins = {number: self._origins.pop(number) for number in numbers if number in self._origins}
+        fixed = {number: self._fixed.pop(number) for number in numbers if number in self._fixed}
         cells = Cells(columns, self._source.columns, numbers)
         # In a report every cell is text, also those that were numbers in the source.
         typed = not self._header.is_report
-        return RowBlock(cells, problems, frozenset(closed), origins, typed)
+        return RowBlock(cells, problems, frozenset(closed), origins, typed, fixed)
 
 
 class _Child:

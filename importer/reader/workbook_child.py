@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from importer.model import HELP_SHEETS
 from importer.reader.cell_text import CONTROLS, LOST, Flagged, whole_letters
 from importer.reader.portions import portions
 from importer.reader.sheet_xml import UnreadableWorkbook
@@ -102,6 +103,7 @@ def choose_sheet(
     if wanted is not None:
         return named_sheet(tuple(names), wanted)
     visible = [name for name, is_visible in names.items() if is_visible and has_data[name]]
+    visible = [name for name in visible if name.strip().lower() not in HELP_SHEETS] or visible
     if len(visible) > 1:
         visible = without_explanations(visible, rows)
     if len(visible) == 1:

@@ -7,6 +7,7 @@ are processed by cell. Rows of one answer share the end of their lines. Together
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Map
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -19,21 +20,28 @@ from importer.system.formula_guard import guard, may_need_guard
 _SPECIAL = ('"', ",", "\n", "\r")
 _END = "\r\n"
 _CACHED = 500
+_NONE: Map[int, str] = {}
 
 
 class CsvTable:
     """Writes rows, given as the source's columns and their outcomes. `add` returns the lines, for another file."""
 
-    def __init__(self, path: Path, header: Sequence[str], sheet: str) -> None:
+    def __init__(self, path: Path, header: Sequence[str], sheet: str, *, may_be_fixed: bool = False) -> None:
+        """`may_be_fixed`: the last column says what cells were before they were fixed."""
+        self._may_be_fixed = may_be_fixed
         self._file = path.open("w", encoding="utf-8-sig", newline="", buffering=1 << 20)
         self._file.write(_line(header))
         self._sheet = _field(guard(sheet))
         self._ends = _Ends(sheet)
 
-    def add(self, cells: Sequence[Sequence[str]], stretches: Sequence[Stretch]) -> list[str]:
+    def add(
+        self, cells: Sequence[Sequence[str]], stretches: Sequence[Stretch], fixed: Map[int, str] = _NONE
+    ) -> list[str]:
         numbers = map(str, chain.from_iterable(stretch.numbers for stretch in stretches))
         sheets = repeat(self._sheet, sum(stretch.rows for stretch in stretches))
         ends = self._ends.of(stretches)
+        if self._may_be_fixed:
+            ends = (f"{end[: -len(_END)]},{_field(guard(fixed.get(at, '')))}{_END}" for at, end in enumerate(ends))
         lines = list(map(",".join, zip(*map(_column, cells), sheets, numbers, ends, strict=True)))
         self._file.write("".join(lines))
         return lines

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from importer.capillary.codes import lookup
-from importer.model import OMITTED, OVERTAKEN, RESULT_COLUMNS, Cause, CodeCount, RowCounts, Status, Stretch
+from importer.model import OMITTED, OVERTAKEN, Cause, CodeCount, RowCounts, Status, Stretch
 from importer.normaliser.mapping import Mapping
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
-from importer.reporter.rows import ReportBlock, ReportSource, blocks
+from importer.reporter.rows import ReportBlock, ReportSource, blocks, header_of
 from importer.reporter.timeline import Timeline
 from importer.system.files import Aside, disk_errors, private_folder
 from importer.system.garbage import collection_paused
@@ -121,10 +121,10 @@ class _Results:
 
     def __init__(self, folder: Path, source: ReportSource) -> None:
         self._aside = Aside(folder, "results.csv")
-        self._table = CsvTable(self._aside.path, [*source.columns, *RESULT_COLUMNS], source.sheet)
+        self._table = CsvTable(self._aside.path, header_of(source), source.sheet, may_be_fixed=source.may_be_fixed)
 
     def add(self, block: ReportBlock) -> list[str]:
-        return self._table.add(block.cells, block.stretches)
+        return self._table.add(block.cells, block.stretches, block.fixed)
 
     def publish(self) -> dict[str, str]:
         self._table.close()
@@ -145,7 +145,7 @@ class _Failed:
 
     def __init__(self, folder: Path, source: ReportSource, mapping: Mapping) -> None:
         self._folder, self._source, self._mapping = folder, source, mapping
-        self._header = [*source.columns, *RESULT_COLUMNS]
+        self._header = header_of(source)
         self._csv: CsvTable | None = None
         self._book: WorkbookTable | None = None
         self._asides: dict[str, Aside] = {}
@@ -164,6 +164,7 @@ class _Failed:
                 [[column[at] for at in positions] for column in block.cells],
                 [block.other[at] for at in positions],
                 {new: overflow[at] for new, at in enumerate(positions) if at in overflow},
+                [block.fixed.get(at, "") for at in positions] if self._source.may_be_fixed else (),
             )
 
     @property
@@ -204,7 +205,7 @@ class _Failed:
             if len(self._header) <= table.most_columns:
                 aside = self._asides["failed.xlsx"] = Aside(self._folder, "failed.xlsx")
                 uses = self._mapping.columns
-                results = RESULT_COLUMNS
+                results = self._header[len(self._source.columns) :]
                 self._book = table(aside.path, self._source.columns, results, uses, self._source.sheet, aside.scratch)
         return self._csv
 

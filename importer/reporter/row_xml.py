@@ -119,7 +119,7 @@ class Looks:
         """The result cells; empty ones have the style of their column. `message`: the style of a highlighted
         `_message`."""
         cells = []
-        for (name, letters), text in zip(self._results.items(), texts, strict=True):
+        for (name, letters), text in zip(self._results.items(), texts, strict=False):
             style = message if message and name == "_message" else self._styles.of_result(name)
             start = f'<c r="{letters}{_HERE}" s="{style}"'
             number = self._number(name, text)

@@ -5,6 +5,7 @@ Columns, not rows: a million rows are written quickly only when Python handles w
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
@@ -17,7 +18,7 @@ import msgspec
 
 from importer.capillary.codes import lookup
 from importer.errors import SourceChanged
-from importer.model import Outcome, Status, Stretch
+from importer.model import FIXED, RESULT_COLUMNS, Outcome, Status, Stretch
 from importer.system.text import harmless
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class ReportSource(Protocol):
     def columns(self) -> tuple[str, ...]: ...
     @property
     def header_row(self) -> int: ...
+    @property
+    def may_be_fixed(self) -> bool: ...
     def blocks(self, rows: int = ...) -> Iterator[RowBlock]: ...
 
 
@@ -48,7 +51,7 @@ class ReportBlock(msgspec.Struct):
     """Consecutive rows. `cells`: one list per source column. `stretches`: their outcomes.
 
     `other`: position → outcome of each row that did not succeed. `overflow`: position → the cells of a row beyond its
-    columns.
+    columns. `fixed`: position → the `_fixed` cell of a row that has one.
     """
 
     row_numbers: Sequence[int]
@@ -56,6 +59,7 @@ class ReportBlock(msgspec.Struct):
     stretches: list[Stretch]
     other: dict[int, Outcome]
     overflow: dict[int, list[str]]
+    fixed: dict[int, str]
 
 
 def blocks(source: ReportSource, stretches: Iterable[Stretch], rows: int = 2000) -> Iterator[ReportBlock]:
@@ -76,6 +80,7 @@ def blocks(source: ReportSource, stretches: Iterable[Stretch], rows: int = 2000)
             found,
             other,
             _overflow(block, row_numbers, other),
+            _fixed(block, row_numbers),
         )
     left = coming.up_to(sys.maxsize)
     if left:
@@ -153,6 +158,22 @@ def result_cells(outcome: Outcome, sheet: str) -> list[str]:
         harmless(outcome.request_id),
         stamp_of(outcome.at),
     ]
+
+
+def header_of(source: ReportSource) -> list[str]:
+    """Return the names of a report's columns: the source's, then the result columns."""
+    return [*source.columns, *RESULT_COLUMNS, *([FIXED] if source.may_be_fixed else [])]
+
+
+def _fixed(block: RowBlock, row_numbers: Sequence[int]) -> dict[int, str]:
+    if not block.fixed:
+        return {}
+    before = block.fixed
+    return {
+        at: harmless(json.dumps(before[number], ensure_ascii=False))
+        for at, number in enumerate(row_numbers)
+        if number in before
+    }
 
 
 def message_of(outcome: Outcome) -> str:

@@ -64,10 +64,15 @@ class WorkbookTable:
         self.left_out = 0
 
     def add(
-        self, columns: Sequence[Sequence[str]], outcomes: Sequence[Outcome], extra: Mapping[int, Sequence[str]]
+        self,
+        columns: Sequence[Sequence[str]],
+        outcomes: Sequence[Outcome],
+        extra: Mapping[int, Sequence[str]],
+        fixed: Sequence[str] = (),
     ) -> None:
-        """Add consecutive rows: their cells by column of the source; `extra`: position → further cells."""
-        rows = _Rows(columns, outcomes, extra)
+        """Add consecutive rows: their cells by column of the source; `extra`: position → further cells; `fixed`: the
+        cells of the last result column, where there is `_fixed`."""
+        rows = _Rows(columns, outcomes, extra, fixed)
         held = [at for at, fits in enumerate(self._fit(rows)) if fits]
         taken = len(self._numbers)
         held = held[: max(SHEET_ROWS - taken, 0)]
@@ -114,6 +119,8 @@ class WorkbookTable:
         for at, outcome in enumerate(rows.outcomes):
             if len(outcome.message) + len(outcome.advice) > CELL_CHARACTERS // 2:
                 fits[at] = fits[at] and all(map(_fits, result_cells(outcome, self._sheet)))
+        if rows.fixed:
+            fits = [fit and _fits(cell) for fit, cell in zip(fits, rows.fixed, strict=True)]
         for at, extra in rows.extra.items():
             fits[at] = fits[at] and all(map(_fits, extra)) and len(self._letters) + len(extra) <= SHEET_COLUMNS
         return fits
@@ -130,6 +137,7 @@ class WorkbookTable:
             Looks(self._columns, self._results, self._uses, self._sheet, styles, widths),
             styles.text,
             styles.problem,
+            styles.folded,
         )
         heads = [*[styles.head] * len(self._columns), *[styles.our_head] * len(self._results)]
         names = zip(self._letters, heads, [*self._columns, *self._results], strict=True)
@@ -162,6 +170,8 @@ class WorkbookTable:
             if in_message:
                 comment(written + 1 + at, self._message, look.comment)
             tail = look.end(number, outcome.row_number, message=in_message)
+            if rows.fixed and rows.fixed[at]:
+                tail += cell_xml(f"{self._letters[-1]}{number}", begun.folded, rows.fixed[at])
             tails.append((tail + self._beside(begun, rows.extra[at], number) if at in rows.extra else tail) + "</row>")
             lines[at] = max(lines[at], look.lines)
         starts = map(row_start, numbers, lines)
@@ -213,17 +223,19 @@ class _Rows(msgspec.Struct):
     columns: Sequence[Sequence[str]]
     outcomes: Sequence[Outcome]
     extra: Mapping[int, Sequence[str]]
+    fixed: Sequence[str]
 
     def only(self, positions: Sequence[int]) -> _Rows:
         return _Rows(
             [[column[at] for at in positions] for column in self.columns],
             [self.outcomes[at] for at in positions],
             {new: self.extra[at] for new, at in enumerate(positions) if at in self.extra},
+            [self.fixed[at] for at in positions] if self.fixed else (),
         )
 
 
 class _Begun(msgspec.Struct):
-    """A table whose first row is written. `text`, `problem`: styles."""
+    """A table whose first row is written. `text`, `problem`, `folded`: styles."""
 
     frame: Frame
     sheet: PackedPart
@@ -231,6 +243,7 @@ class _Begun(msgspec.Struct):
     looks: Looks
     text: str
     problem: str
+    folded: str
 
 
 def _width(cells: Sequence[str]) -> int:

@@ -120,7 +120,10 @@ def compare(one: str | None, other: str, settings: Settings, world: World) -> Co
         if same_rows(earlier, later):
             with Journal.open(*where) as second:  # a connection reads one thing at a time
                 return by_row(earlier, journal.outcomes(earlier.key), later, second.outcomes(later.key))
-        with source_of(earlier, world, where[0]) as source, source_of(later, world, where[0]) as later_source:
+        with (
+            source_of(journal, earlier, world, where[0]) as source,
+            source_of(journal, later, world, where[0]) as later_source,
+        ):
             return by_identifiers(journal, earlier, source, later, later_source)
 
 

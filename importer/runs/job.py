@@ -10,8 +10,10 @@ import msgspec
 
 from importer.errors import JournalError, SettingsError
 from importer.journal import Journal, Run, RunProgress
+from importer.journal.edits import edits_of
 from importer.model import OVERTAKEN, Status
 from importer.normaliser.countries import known_country
+from importer.normaliser.fixing import Edits
 from importer.normaliser.mapping import Mapping as ColumnMapping
 from importer.reader import Source
 from importer.runs.fields import Columns
@@ -27,7 +29,7 @@ from importer.runs.record import (
     refuse_unfinished,
     settings_of,
 )
-from importer.runs.sources import opened
+from importer.runs.sources import fix_as, opened
 from importer.runs.target import Target, target_of
 from importer.settings.options import Settings
 from importer.system.clock import stamp
@@ -66,6 +68,7 @@ def begin(
     *,
     spooled: bool,
     columns: Callable[[ColumnMapping], Columns] = Columns,
+    edits: Edits | None = None,
 ) -> Iterator[Job]:
     """A new run, written to the journal and locked. Raises `ImporterError` where none can begin. `columns`: the
     mapping for the organisation's fields, asked once nothing else prevents the run."""
@@ -93,7 +96,7 @@ def begin(
         for note in fitted.notes:
             world.observer.noted(note)
         notes = (*known, *mapping.facts.notes, *fitted.notes)
-        run = journal.create(record, identity, RunProgress(notes=notes))
+        run = journal.create(record, identity, RunProgress(notes=notes), edits)
         yield Job(journal, run, source, fitted.mapping, settings, target, holding(world, held))
 
 
@@ -106,6 +109,7 @@ def resume_of(
     own = _at_home(settings_of(known, dict(given)), asked)
     with _opened_again(known, own, world) as source:
         check_unchanged(known, source, own)
+        fix_as(journal, known, source)
         before = identity_of(source, known.record.organisation, known.record.spooled)
         with hold(journal, reports, before) as held, target_of(own, world) as target, ExitStack() as stack:
             run = find(journal, known.record.run_id)
@@ -133,6 +137,7 @@ def retry_of(
     with opened(before.record.source, own, world) as source, target_of(own, world) as target:
         _refuse_other_organisation(journal, before, target)
         check_unchanged(before, source, own)
+        fix_as(journal, before, source)
         identity = identity_of(source, before.record.organisation, before.record.spooled)
         with hold(journal, reports, identity) as held:
             if not before.finished:
@@ -150,7 +155,7 @@ def retry_of(
                 spooled=before.record.spooled,
                 retry_of=before.record.run_id,
             )
-            run = journal.create(record, identity)
+            run = journal.create(record, identity, edits=edits_of(journal, before))
             yield Job(
                 journal, run, source, mapping, own, target, holding(world, held), _closed_before(journal, run, own)
             )

@@ -12,6 +12,7 @@ from importer.errors import Busy
 from importer.journal import Journal, Run
 from importer.reader.private_copy import is_copy_of, is_in_use
 from importer.runs.locks import hold
+from importer.runs.record import mapping_of
 from importer.runs.sources import forget_copies, needed_contents
 from importer.runs.spool import SPOOL, UPLOADS
 from importer.settings.options import Settings
@@ -81,6 +82,11 @@ def _purge(journal: Journal, run: Run, reports: Path) -> None:
     with deletion_errors(folder):
         if folder.is_dir():
             shutil.rmtree(folder)
+    mapping = mapping_of(run)
+    if mapping.rules:
+        # Their texts can be cells.
+        bare = msgspec.msgpack.encode(msgspec.structs.replace(mapping, rules=()))
+        journal.rewrite(run, msgspec.structs.replace(run.record, mapping=bare))
     journal.purge(run)
     forget_copies(journal, run, reports)
     if run.record.spooled and not journal.in_use(run.record.source):

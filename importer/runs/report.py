@@ -76,7 +76,7 @@ def reports_of_copy(journal: Journal, run: Run, world: World, folder: Path) -> I
         yield
     except (SourceChanged, SourceError):
         if has_copy(run, folder):
-            with suppress(ImporterError), source_of(run, world, folder) as source:
+            with suppress(ImporterError), source_of(journal, run, world, folder) as source:
                 again(journal, run, source, world, folder, show_identifiers=run.record.settings.show_identifiers)
                 world.observer.noted(f"The reports of what was sent are in {folder / run.record.run_id}.")
         raise
@@ -113,7 +113,7 @@ def nothing_left(journal: Journal, run: Run, folder: Path, world: World, text: s
         if run.exit_code is None:
             raise
         try:
-            with source_of(run, world, folder) as source:
+            with source_of(journal, run, world, folder) as source:
                 before = again(journal, run, source, world, folder)
         except (SourceError, SourceChanged) as error:
             raise Stop(

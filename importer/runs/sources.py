@@ -11,9 +11,12 @@ import msgspec
 
 from importer.errors import SourceChanged, SourceError
 from importer.journal import Journal, Run
+from importer.journal.edits import edits_of
+from importer.normaliser.fixing import Edits, Fixing
+from importer.normaliser.mapping import Mapping
 from importer.reader import Source, open_source
 from importer.reader.private_copy import copies_of, is_in_use
-from importer.runs.record import check_unchanged, settings_of, source_options
+from importer.runs.record import check_unchanged, mapping_of, settings_of, source_options
 from importer.runs.spool import SPOOL
 from importer.settings.options import Settings
 from importer.world import World
@@ -36,12 +39,26 @@ def _is_private(path: Path, reports: Path) -> bool:
     return False
 
 
+def fix(source: Source, mapping: Mapping, settings: Settings, edits: Edits | None = None) -> None:
+    """Read a source as its mapping's rules and people's edits change it."""
+    fixing = Fixing(mapping, edits, country=settings.country or None)
+    if fixing:
+        source.fixing = fixing
+        source.may_be_fixed = source.may_be_fixed or fixing.changes_cells
+
+
+def fix_as(journal: Journal, run: Run, source: Source) -> None:
+    """Read a source as a run did."""
+    fix(source, mapping_of(run), run.record.settings, edits_of(journal, run))
+
+
 @contextlib.contextmanager
-def source_of(run: Run, world: World, reports: Path) -> Iterator[Source]:
+def source_of(journal: Journal, run: Run, world: World, reports: Path) -> Iterator[Source]:
     """What a run read, to be read again: the unchanged file, or the copy that a killed process left.
 
     Raises `SourceError`, `SourceChanged`."""
     with _source_of(run, world, reports) as source:
+        fix_as(journal, run, source)
         yield source
 
 

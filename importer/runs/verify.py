@@ -16,12 +16,13 @@ from importer.capillary.codes import Next
 from importer.capillary.triage import RequestFailed, refused, unusable
 from importer.errors import ExitCode, SettingsError, Stop
 from importer.journal import Journal, Run
+from importer.journal.edits import edits_of
 from importer.masking import Scrubber, masked, masked_mobile
 from importer.model import MAX_ATTEMPTS, Customer, Status
 from importer.reader import Source
 from importer.runs.asking import admission_of, client_options_of, name_target, pacer_of
 from importer.runs.record import check_unchanged, find, mapping_of, settings_of
-from importer.runs.sources import opened
+from importer.runs.sources import fix, opened
 from importer.runs.stages import normaliser_of
 from importer.runs.target import Target, target_of
 from importer.sender.admission import Admission, Stopping
@@ -89,6 +90,7 @@ def verify(
             raise SettingsError(
                 f"Run {run.record.run_id} used a sandbox, which ended with the run.", "Verify a run against the API."
             )
+        edits = edits_of(journal, run)
         succeeded = journal.decided(run.key, (Status.SUCCEEDED,))
         # What was not sent, because the server has it, is what the run says of the server too.
         for row, unchanged in enumerate(journal.decided(run.key, code=UNCHANGED)):
@@ -96,6 +98,7 @@ def verify(
     chosen = _chosen(succeeded, run, sample)
     with opened(run.record.source, own, world) as source, target_of(own, world) as target:
         check_unchanged(run, source)
+        fix(source, mapping_of(run), own, edits)
         expected = _expected(source, run, own, succeeded, chosen, world)
         world.observer.begin(source.name, 0)
         try:

@@ -11,20 +11,15 @@ import heapq
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from importer.chunker.batches import Chunker
-from importer.chunker.lanes import Lanes
+from importer.chunker.schedule import PREPARED, Schedule
 from importer.errors import ExitCode, ImporterError, Stop, internal_error
-from importer.model import Batch, Customer, Work
+from importer.model import Customer, Work
 from importer.sender.admission import first_of
 from importer.sender.stop_rules import StopRules
 from importer.world import Deadline
 
-#: Customers in the lanes or taken before the reader must wait: room for a customer that fills ten thousand rows.
-MOST_IN_LANES = 30_000
 #: Customers that enter the lanes before other tasks run: a request that may be sent must not wait for thousands.
 AT_ONCE = 200
-#: Batches that are in the journal and queued, beside those in flight.
-PREPARED = 4
 #: How long a stop waits for in-flight requests, seconds.
 GRACE = 10.0
 
@@ -34,8 +29,7 @@ class Engine:
 
     def __init__(
         self,
-        lanes: Lanes,
-        chunker: Chunker,
+        schedule: Schedule,
         rules: StopRules,
         deadline: Deadline | None,
         stopping: asyncio.Event,
@@ -44,8 +38,7 @@ class Engine:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._lanes = lanes
-        self._chunker = chunker
+        self._schedule = schedule
         self._rules = rules
         self._deadline = deadline
         self._stopping = stopping
@@ -61,10 +54,7 @@ class Engine:
         #: Batches of an earlier process that have not been sent yet: no new one is sent before them.
         self._inherited: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        #: Customers in batches that have no outcome yet.
-        self._taken = 0
         self._feeding = True
-        self._feed_waits = False
 
     def stop(self, reason: ImporterError | None) -> None:
         """Starts nothing new and waits for in-flight requests. The first reason stands; None is no stop."""
@@ -83,9 +73,7 @@ class Engine:
     def inherit(self, works: Sequence[Work]) -> None:
         """Batches that an earlier process left open: they are sent first, as they were."""
         for work in works:
-            for customer in work.batch.customers:
-                self._lanes.hold(customer)
-            self._taken += len(work.batch.customers)
+            self._schedule.hold(work.batch.customers)
             self._rules.inherited(work.root)
             self._rules.fed(work.batch.customers)
             self._inherited.add(work.batch.batch_id)
@@ -94,16 +82,14 @@ class Engine:
     async def run(
         self,
         portions: AsyncIterator[Sequence[Customer]],
-        enter: Callable[[Sequence[Customer]], None],
-        form: Callable[[], Batch | None],
         send: Callable[[Work], Awaitable[None]],
     ) -> ImporterError | None:
         """Lets `portions` of customers enter the lanes, forms batches and starts `send` for each. Returns None when
         every row has its outcome, else the stop."""
-        feeder = asyncio.create_task(self._feed(portions, enter))
+        feeder = asyncio.create_task(self._feed(portions))
         timer = asyncio.create_task(self._until_deadline())
         try:
-            await self._dispatch(form, send)
+            await self._dispatch(send)
             if self._stop is not None and self._tasks:
                 await asyncio.wait(self._tasks, timeout=GRACE)
         finally:
@@ -114,11 +100,11 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------------ dispatching
 
-    async def _dispatch(self, form: Callable[[], Batch | None], send: Callable[[Work], Awaitable[None]]) -> None:
+    async def _dispatch(self, send: Callable[[Work], Awaitable[None]]) -> None:
         while not self._stopping.is_set():
             self._changed.clear()
             room = len(self._tasks) < self._most_tasks
-            work = self._next(form) if room else None
+            work = self._next() if room else None
             if work is not None:
                 task = asyncio.ensure_future(send(work))
                 self._tasks.add(task)
@@ -131,22 +117,20 @@ class Engine:
                 await self._changed.wait()
 
     def _finished(self) -> bool:
-        return not self._feeding and not self._again and not self._tasks and not len(self._lanes)
+        return not self._feeding and not self._again and not self._tasks and not len(self._schedule)
 
-    def _next(self, form: Callable[[], Batch | None]) -> Work | None:
+    def _next(self) -> Work | None:
         """The batch that is sent next: one that is sent again, else a new one."""
         if self._again and self._again[0][0] <= self._clock():
             return heapq.heappop(self._again)[2]
         if self._inherited or not self._rules.may_begin():
             return None
-        if self._feeding and not self._feed_waits and not self._chunker.full(self._lanes):
-            return None
-        batch = form()
+        batch = self._schedule.next(self._rules.at_most, more=self._feeding)
+        if batch is not None or not self._schedule.filled:
+            self._more_room.set()
         if batch is None:
             return None
         self._rules.begun(batch)
-        self._taken += len(batch.customers)
-        self._more_room.set()
         return Work(batch, batch.batch_id)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -169,13 +153,11 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------------ feeding
 
-    async def _feed(
-        self, portions: AsyncIterator[Sequence[Customer]], enter: Callable[[Sequence[Customer]], None]
-    ) -> None:
+    async def _feed(self, portions: AsyncIterator[Sequence[Customer]]) -> None:
         try:
             async for customers in portions:
                 for first in range(0, len(customers), AT_ONCE):
-                    enter(customers[first : first + AT_ONCE])
+                    self._schedule.add(customers[first : first + AT_ONCE])
                     self._changed.set()
                     await asyncio.sleep(0)
                 await self._room()
@@ -191,16 +173,11 @@ class Engine:
 
     async def _room(self) -> None:
         """Until there is room in the lanes for the next portion."""
-        while self._full():
-            self._feed_waits = True
+        while self._schedule.filled:
             self._changed.set()
-            # Until a batch is taken or settled.
+            # Until a batch is taken or released.
             self._more_room.clear()
             await self._more_room.wait()
-        self._feed_waits = False
-
-    def _full(self) -> bool:
-        return len(self._lanes) + self._taken > MOST_IN_LANES or self._lanes.ready > 4 * self._chunker.batch_size
 
     # ------------------------------------------------------------------------------------------------ after an attempt
 
@@ -214,9 +191,7 @@ class Engine:
         """An attempt is in the journal: customers with an outcome release their next row, and `again` is queued with
         its delay in seconds."""
         self.sent(work)
-        for customer in done:
-            self._lanes.done(customer)
-        self._taken -= len(done)
+        self._schedule.settled(work.batch.batch_id, done, again=bool(again))
         for next_work, delay in again:
             self._put(next_work, delay)
         self._more_room.set()

@@ -15,7 +15,7 @@ import msgspec
 
 from importer.chunker.lanes import REMEMBERED, keys_of
 from importer.journal import RunProgress
-from importer.model import Customer, Outcome, Problem, Repair, Status
+from importer.model import LEFT_OUT, Customer, Outcome, Problem, Repair, Status
 from importer.normaliser.normaliser import Normalised, Normaliser
 from importer.reader import Source
 from importer.row_block import RowBlock
@@ -56,6 +56,18 @@ def skip_codes(selection: Selection, row_numbers: list[int], first: int, closed:
     if selection.resubmit and closed:
         skip((row in closed for row in row_numbers), "already_succeeded")
     return codes
+
+
+def linking_rows(selection: Selection, first: int, keep: list[bool]) -> list[bool]:
+    """Which rows are not sent but may link rows that are: not those long before, and none behind the last."""
+    least = selection.skip_rows - REMEMBERED
+    limit = selection.skip_rows + selection.limit if selection.limit else first + len(keep)
+    return [not sent and least <= order < limit for order, sent in enumerate(keep, start=first)]
+
+
+def links_of(block: RowBlock, normaliser: Normaliser) -> list[list[int]]:
+    """The links between identifiers in these rows, which are not sent."""
+    return [keys for keys in map(keys_of, normaliser.known_by(block)) if len(keys) > 1]
 
 
 class SheetFeed:
@@ -133,11 +145,7 @@ class SheetFeed:
         if not self._near_open(row_numbers):
             return []
         selection = self._selection
-        least = selection.skip_rows - REMEMBERED
-        limit = selection.skip_rows + selection.limit if selection.limit else first + len(row_numbers)
-        linking = [not sent and least <= order < limit for order, sent in enumerate(keep, start=first)]
-        customers = self._normaliser.known_by(block.only(linking))
-        return [keys for keys in map(keys_of, customers) if len(keys) > 1]
+        return links_of(block.only(linking_rows(selection, first, keep)), self._normaliser)
 
     def _near_open(self, row_numbers: list[int]) -> bool:
         """Whether one of these rows, or one not far behind them, may be sent."""
@@ -156,7 +164,8 @@ class SheetFeed:
         ]
 
     def _portion(self, normalised: Normalised, outcomes: list[Outcome], links: list[list[int]]) -> Portion:
-        outcomes = outcomes + rejections(normalised.problems, self._wall())
+        at = self._wall()
+        outcomes = outcomes + rejections(normalised.problems, at) + _left_out(normalised.left_out, at)
         portion = Portion(normalised.customers, outcomes, links, dict(self._repairs), self._repaired_to)
         return self._sift(portion)
 
@@ -181,6 +190,12 @@ class SheetFeed:
         for customer in self._normaliser.finish().customers:
             found[customer.row_number] = customer
         return found
+
+
+def _left_out(problems: Iterable[Problem], at: int) -> list[Outcome]:
+    """One outcome per row that is left out because of its problems, which its message has."""
+    replace = msgspec.structs.replace
+    return [replace(outcome, status=Status.SKIPPED, code=LEFT_OUT, advice="") for outcome in rejections(problems, at)]
 
 
 def rejections(problems: Iterable[Problem], at: int) -> list[Outcome]:

@@ -180,7 +180,7 @@ OPTIONS: tuple[Option, ...] = (
         read_address,
         "address of the API, such as https://eu.api.capillarytech.com",
         "URL",
-        ("run", "check", "doctor"),
+        ("run", "check", "doctor", "template"),
         absent="none; required unless --cluster or --sandbox is given",
     ),
     Option(
@@ -188,17 +188,22 @@ OPTIONS: tuple[Option, ...] = (
         read_cluster,
         "instead of --base-url, the cluster of the API: " + ", ".join(CLUSTERS),
         "NAME",
-        ("run", "check", "doctor"),
+        ("run", "check", "doctor", "template"),
     ),
     Option(
-        "sandbox", read_yes_no, "send to a sandbox that is started for this run only", "", ("run", "check"), flag=True
+        "sandbox",
+        read_yes_no,
+        "send to a sandbox that is started for this run only",
+        "",
+        ("run", "check", "template"),
+        flag=True,
     ),
     Option(
         "insecure",
         read_yes_no,
         "allow http:// to another machine: others on the way can read credentials and customers",
         "",
-        ("run", "check", "resume", "retry", "verify", "doctor"),
+        ("run", "check", "resume", "retry", "verify", "doctor", "template"),
         flag=True,
     ),
     Option(
@@ -206,14 +211,14 @@ OPTIONS: tuple[Option, ...] = (
         read_text,
         "use the table [profiles.NAME] of importer.toml",
         "NAME",
-        ("run", "check", "resume", "retry", "doctor"),
+        ("run", "check", "resume", "retry", "doctor", "template"),
     ),
     Option(
         "credentials",
         read_prefix,
         "prefix of the credential variables (BRAND_A: BRAND_A_USERNAME …)",
         "PREFIX",
-        ("run", "check", "doctor"),
+        ("run", "check", "doctor", "template"),
     ),
     Option(
         "mapping",
@@ -253,6 +258,7 @@ OPTIONS: tuple[Option, ...] = (
         read_country,
         "country of mobiles without a country code, such as IN",
         "CC",
+        ("run", "check", "template"),
         absent="none; numbers need their country code",
     ),
     Option(

@@ -30,6 +30,7 @@ from importer.web.pages.report import ReportPage
 from importer.web.pages.run import RunPages
 from importer.web.pages.sign_in import SignInPages
 from importer.web.pages.site import Site
+from importer.web.pages.template import TemplatePage
 from importer.web.pages.uploads import UploadPages
 from importer.web.refusals import Moved, RequestRefused
 from importer.web.rendering import Renderer
@@ -62,6 +63,7 @@ def create_app(options: WebOptions) -> Starlette:
         RunPages(site, report),
         report,
         ManualPages(site),
+        TemplatePage(site),
     )
 
     @contextlib.asynccontextmanager

@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from importer.errors import ExitCode, ImporterError, internal_error
+from importer.errors import ExitCode, ImporterError, Stop, internal_error
 from importer.settings.options import Settings
 from importer.system.files import write_whole
 from importer.system.text import counted
@@ -38,6 +39,8 @@ LONGEST_BUSY = 90.0
 _INSPECTIONS, _INSPECTIONS_EACH = 6, 2
 #: Seconds for each. A check reads, and looks up, every row of the largest file.
 LONGEST = {"inspect": 600.0, "check": 3600.0}
+#: Seconds for a template, which waits for the API, and for a free process before that.
+_LONGEST_TEMPLATE = 60.0
 
 
 class Supervisor:
@@ -48,7 +51,7 @@ class Supervisor:
         self._journal = journal
         self._turns = Slots(most_runs, (most_runs + 1) // 2)
         self._inspection_turns = Slots(_INSPECTIONS, _INSPECTIONS_EACH)
-        self._inspections: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._inspections: dict[tuple[str, str], asyncio.Task[Any]] = {}
         self._lives: dict[int, LiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._children: set[Child] = set()
@@ -148,6 +151,28 @@ class Supervisor:
             content = msgspec.json.encode({"fault": (ended.message, ended.advice)})
             await asyncio.to_thread(write_whole, Path(task.folder) / RESULT_FILES[task.kind], content)
 
+    async def make_template(self, settings: Settings, owner: str) -> bytes:
+        """A workbook to fill in, for the organisation of the settings. Raises `Stop` where there is none in time."""
+        with tempfile.TemporaryDirectory(prefix="importer-") as folder:
+            key = ("template", folder)
+            task = self._inspections[key] = asyncio.create_task(self._carry_template(settings, owner, folder))
+            try:
+                await asyncio.wait((task,), timeout=_LONGEST_TEMPLATE)
+            finally:
+                task.cancel()
+                del self._inspections[key]
+            ended = WorkerEnded(ExitCode.TEMPORARY, "The template was not ready in time.", "Try again later.")
+            if task.done() and not task.cancelled():
+                ended = task.result()
+            if ended.message:
+                raise Stop(ExitCode(ended.exit_code), ended.message, ended.advice)
+            return await asyncio.to_thread((Path(folder) / RESULT_FILES["template"]).read_bytes)
+
+    async def _carry_template(self, settings: Settings, owner: str, folder: str) -> WorkerEnded:
+        async with self._inspection_turns.one(owner), self._child(patience=0.0) as child:
+            child.give(WorkerTask("template", settings, folder=folder))
+            return await _end_of(child)
+
     # ------------------------------------------------------------------------------------------------ runs
 
     def begin(self, wish: Wish) -> LiveRun:
@@ -243,7 +268,9 @@ class Supervisor:
         if run is None and wish.retry_of:
             return WorkerTask("retry", settings, run_id=wish.retry_of)
         if run is None:
-            return WorkerTask("run", settings, path=wish.path)
+            upload = self._storage.upload_of(wish.path)
+            folder = str(upload.own_folder) if upload is not None else ""
+            return WorkerTask("run", settings, path=wish.path, folder=folder)
         self._know(live, run.record.run_id)
         return None if run.finished else WorkerTask("resume", settings, run_id=run.record.run_id)
 
@@ -309,7 +336,7 @@ class Supervisor:
 
 
 async def _end_of(child: Child) -> WorkerEnded:
-    ended = WorkerEnded(ExitCode.INTERNAL, "The process that reads the file died.")
+    ended = WorkerEnded(ExitCode.INTERNAL, "The process of this task died.")
     async for message in child.messages():
         if isinstance(message, WorkerEnded):
             ended = message

@@ -31,6 +31,9 @@ ENGLISH: dict[str, str] = {
     "home.none": "Nothing has been imported yet.",
     "home.files": "Files not imported yet",
     "home.viewer": "You can view every import. To start one, ask for the uploader role.",
+    "home.template": "Download a template",
+    "home.template_words": "An Excel workbook with a column and a drop-down list for each preference of the organisation.",
+    "template.none": "The template could not be made.",
     "drop.label": "Spreadsheet",
     "drop.words": "Drop a file here, or choose one",
     "drop.kinds": "Excel, OpenDocument or CSV, up to {size}",
@@ -371,6 +374,7 @@ ENGLISH: dict[str, str] = {
     "refused.users": "The page cannot tell who you are. Ask the administrator to look at the server's log.",
     "refused.broken_off": "The upload was interrupted.",
     "refused.often": "Too many uploads. Try again in a few minutes.",
+    "refused.templates": "Too many templates. Try again in a few minutes.",
     "refused.not_ours": "The import's process belongs to another user, or it has just ended.",
     "refused.busy": "This file is being imported.",
 }

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,8 +20,10 @@ import msgspec
 from importer.checker.check import check
 from importer.errors import ExitCode, ImporterError, SourceError, internal_error
 from importer.model import FieldDefinition, Outcome, Status
+from importer.normaliser.fixing import Edits
 from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping, fit, sketch
 from importer.normaliser.mapping_file import load
+from importer.normaliser.normaliser import Normalised
 from importer.normaliser.samples import Sampler
 from importer.observer import Observer
 from importer.pipeline import resume, retry, run
@@ -31,7 +34,10 @@ from importer.runs.record import source_options
 from importer.settings.options import PACE, Settings
 from importer.system.files import write_whole
 from importer.system.formula_guard import unguard
+from importer.system.late import late
 from importer.system.process import end_with_parent
+from importer.web.fixing.edits import edits_in
+from importer.web.fixing.problem_rows import JudgedAs, ProblemWriter
 from importer.web.messages import (
     RESULT_FILES,
     Begun,
@@ -206,20 +212,52 @@ def _fields(settings: Settings, world: World) -> tuple[tuple[FieldDefinition, ..
 
 def checked(task: WorkerTask, world: World) -> Checked:
     """The check of the command line, with example cells for each problem."""
-    problems = Path(task.folder) / "problems.csv"
+    folder = Path(task.folder)
+    problems = folder / "problems.csv"
     settings = msgspec.structs.replace(task.settings, output=str(problems), online=True)
     fields_fault = ""
+    edits = edits_in(folder)
+    rows = _ProblemRows(folder, settings, edits or Edits())
     try:
         try:
-            found = check(task.path, settings, world)
+            found = check(task.path, settings, world, edits, rows)
         except ImporterError as error:
             if error.exit_code not in (ExitCode.SETTINGS, ExitCode.REFUSED, ExitCode.TEMPORARY):
                 raise
             fields_fault = words_of(error)
-            found = check(task.path, msgspec.structs.replace(settings, online=False), world)
+            found = check(task.path, msgspec.structs.replace(settings, online=False), world, edits, rows)
     except ImporterError as error:
+        rows.discard()
         return Checked(fault=(error.message, error.on_page), fields_fault=fields_fault, locked=_locked(error))
+    rows.close()
     return Checked(found, _examples(problems), fields_fault)
+
+
+class _ProblemRows:
+    """Keeps the rows that need a decision, of the last reading."""
+
+    def __init__(self, folder: Path, settings: Settings, edits: Edits) -> None:
+        self._folder, self._settings, self._edits = folder, settings, edits
+        self._writer: ProblemWriter | None = None
+        self._judged: JudgedAs | None = None
+
+    def __call__(
+        self, mapping: Mapping, fields: tuple[FieldDefinition, ...] | None
+    ) -> Callable[[RowBlock, Normalised], None]:
+        self.discard()
+        own = self._settings
+        self._judged = JudgedAs(mapping, fields, own.country, own.blank, own.invalid_identifiers)
+        self._writer = ProblemWriter(self._folder, self._edits)
+        return self._writer.add
+
+    def close(self) -> None:
+        if self._writer is not None and self._judged is not None:
+            self._writer.close(self._judged)
+
+    def discard(self) -> None:
+        if self._writer is not None:
+            self._writer.discard()
+            self._writer = None
 
 
 def _examples(problems: Path) -> dict[str, tuple[Example, ...]]:
@@ -240,11 +278,16 @@ def _short(text: str) -> str:
 def carry_out(task: WorkerTask, world: World) -> int:
     """Does the task and returns its exit code. Raises `ImporterError` when it has no result."""
     if task.kind in RESULT_FILES:
-        result = inspect(task, world) if task.kind == "inspect" else checked(task, world)
-        write_whole(Path(task.folder) / RESULT_FILES[task.kind], msgspec.json.encode(result))
+        if task.kind == "template":
+            content: bytes = late("importer.template.template", "make_template")(task.settings, world)[1]
+        else:
+            content = msgspec.json.encode(inspect(task, world) if task.kind == "inspect" else checked(task, world))
+        write_whole(Path(task.folder) / RESULT_FILES[task.kind], content)
         return 0
     if task.kind == "run":
-        return run(task.path, task.settings, world).exit_code
+        return run(
+            task.path, task.settings, world, edits=edits_in(Path(task.folder)) if task.folder else None
+        ).exit_code
     # Pace and limits are those of the page, even for a run that the command line began.
     pace = {name: getattr(task.settings, name) for name in PACE}
     if task.kind == "retry":

@@ -47,6 +47,7 @@ def write(path: Path, rows: int) -> None:
 def ours(path: Path) -> dict[str, float]:
     """The whole of `check`, from the file to the findings."""
     from importer.checker.findings import Gatherer
+    from importer.checker.requests import RequestCounter
     from importer.checker.text import findings_text
     from importer.model import Rate
     from importer.normaliser.mapping import propose
@@ -55,7 +56,7 @@ def ours(path: Path) -> dict[str, float]:
 
     with open_source(path) as source:
         mapping = propose(source.columns)
-        normaliser, gatherer = Normaliser(mapping, country="IN"), Gatherer(mapping)
+        normaliser, gatherer = Normaliser(mapping, country="IN"), Gatherer(mapping, RequestCounter(100, 8, 0))
         normalising = gathering = 0.0
         for block in source.blocks():
             before = time.perf_counter()
@@ -66,7 +67,7 @@ def ours(path: Path) -> dict[str, float]:
             gathering += time.perf_counter() - between
         gatherer.add(None, normaliser.finish())
     now = datetime.datetime.now(datetime.UTC)
-    findings = gatherer.findings(source=path.name, batch_size=100, rate=Rate(100, 60.0, "100/minute"), now=now)
+    findings = gatherer.findings(source=path.name, has_rows=True, rate=Rate(100, 60.0, "100/minute"), now=now)
     print(findings_text(findings), file=sys.stderr)
     return {"rejected": findings.rejected_rows, "normalising": normalising, "gathering": gathering}
 

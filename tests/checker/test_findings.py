@@ -17,6 +17,7 @@ from importer.checker.findings import (
     NameFinding,
     problem_row,
 )
+from importer.checker.requests import RequestCounter
 from importer.checker.text import duration, findings_text
 from importer.errors import ExitCode, SourceError
 from importer.model import FieldDefinition, Problem, Rate
@@ -39,14 +40,14 @@ def _findings(
     size: int = 3,
 ) -> Findings:
     mapping = propose(columns)
-    normaliser, gatherer = Normaliser(mapping), Gatherer(mapping)
+    normaliser, gatherer = Normaliser(mapping), Gatherer(mapping, RequestCounter(batch_size, 8, 0))
     for at in range(0, len(rows), size):
         block = block_of(columns, rows[at : at + size], first=2 + at)
         gatherer.add(block, normaliser(block))
     gatherer.add(None, normaliser.finish())
     return gatherer.findings(
         source="customers.csv",
-        batch_size=batch_size,
+        has_rows=bool(rows),
         rate=Rate(1, 60.0, "1/minute"),
         now=NOON,
         fields=fields,
@@ -107,11 +108,11 @@ def test_the_customer_with_the_most_rows_sets_a_minimum_of_requests() -> None:
 
 
 def test_exit_codes() -> None:
-    """0 when all can be sent, 3 when some cannot, 8 when none can."""
+    """As of a run: 0 when all can be sent, 3 when some or all cannot, 8 where there is no row."""
     good, bad = (A, "", "", "x", ""), ("", "", "", "x", "")
     assert _findings([good]).exit_code == ExitCode.OK
     assert _findings([good, bad]).exit_code == ExitCode.ROWS
-    assert _findings([bad]).exit_code == ExitCode.SOURCE
+    assert _findings([bad]).exit_code == ExitCode.ROWS
     assert _findings([]).exit_code == ExitCode.SOURCE
     assert "no rows" in findings_text(_findings([])) and "Nothing can be sent" in findings_text(_findings([bad]))
 

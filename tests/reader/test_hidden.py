@@ -10,7 +10,8 @@ import openpyxl
 import pytest
 import xlwt
 
-from importer.reader import open_source
+from importer.errors import SourceError
+from importer.reader import SourceOptions, open_source
 from tests.support.reading import rows_of
 from tests.support.xlsb_writer import write_xlsb
 
@@ -59,3 +60,28 @@ def test_notes_of_what_is_hidden(tmp_path: Path, make: Callable[[Path], None]) -
             f"Sheet {source.sheet!r} has 1 hidden or filtered row; it was imported too.",
             "Column C 'Secret' is hidden and was imported too.",
         ]
+
+
+@pytest.mark.parametrize("name", ["How to fill in", "HOW TO FIX ", "Drop-down lists"])
+def test_the_tools_own_instructions_are_not_read_beside_data(tmp_path: Path, name: str) -> None:
+    """A template or a report has one more sheet with text. Alone it is data like any other."""
+    file = tmp_path / "a.xlsx"
+    book = openpyxl.Workbook()
+    book.active.title = name
+    for cells in (["Column", "Mobile"], ["Example", "919774487641"]):
+        book.active.append(cells)
+    book.save(file)
+    with open_source(str(file)) as source:
+        assert source.sheet == name
+    for cells in (["Mobile", "Colour"], ["919774487642", "Blue"]):
+        (book["Data"] if "Data" in book.sheetnames else book.create_sheet("Data")).append(cells)
+    book.save(file)
+    with open_source(str(file)) as source:
+        assert source.sheet == "Data"
+    with open_source(str(file), SourceOptions(sheet=name)) as source:
+        assert source.sheet == name
+    book.create_sheet("Notes").append(["Remember"])
+    book.save(file)
+    with pytest.raises(SourceError) as refused:
+        open_source(str(file))
+    assert refused.value.sheets == ("Data", "Notes")

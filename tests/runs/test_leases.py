@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from importer.chunker.schedule import PREPARED
 from importer.errors import Busy, ExitCode, JournalError
 from importer.journal import Change, Journal
 from importer.model import Outcome, Status
@@ -19,7 +20,6 @@ from importer.runs.holders import holder_in, this_process
 from importer.runs.leases import PROVEN, TTL, Lease
 from importer.runs.locks import hold, is_held
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.sender.engine import PREPARED
 from tests.support.journals import Relay, another_process, record
 from tests.support.runs import settings, sheet, world
 

@@ -181,6 +181,7 @@ def test_an_unfinished_run_of_an_older_journal_is_in_the_way_of_a_new_one(tmp_pa
         with sqlite3.connect(tmp_path / "reports" / "journal.db") as old:
             name = f" · {sandbox.username}"
             old.execute("UPDATE runs SET identity = replace(identity, ?, '')", (name,))
+            old.execute("ALTER TABLE runs DROP COLUMN edits")
             old.execute("UPDATE meta SET schema_version = 3")
         old.close()
         with pytest.raises(Busy):

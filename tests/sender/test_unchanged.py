@@ -210,6 +210,7 @@ def test_a_journal_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -
             outcomes, sent = list(journal.outcomes(run.key)), list(sent_by(journal, [run.key]))
         with sqlite3.connect(tmp_path / "reports" / "journal.db") as old:
             one_entry_each_row(old)
+            old.execute("ALTER TABLE runs DROP COLUMN edits")
             old.execute("UPDATE meta SET schema_version = 2")
             assert old.execute("SELECT count(*) FROM outcomes").fetchone() == (20,)
         old.close()
@@ -230,6 +231,7 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date(tmp_path: Path) ->
             old.execute("ALTER TABLE outcomes DROP COLUMN sent")
             one_entry_each_row(old)
             old.execute("ALTER TABLE meta DROP COLUMN ledger_key")
+            old.execute("ALTER TABLE runs DROP COLUMN edits")
             old.execute("UPDATE meta SET schema_version = 1")
         old.close()
         assert statuses(shop.imported(rows_of(20))) == Counter(succeeded=20)

@@ -24,9 +24,9 @@ from typing import Any, Literal, Self
 import msgspec
 import pytest
 
+from importer.chunker.schedule import PREPARED
 from importer.model import RunSummary
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from importer.sender.engine import PREPARED
 from tests.support.runs import FAST, environment, violations
 
 Thread = Literal["main", "journal"]

@@ -54,6 +54,7 @@ class Sheet:
         self.path, self.kind, self.sheet, self.columns = path, kind, sheet, tuple(columns)
         self.file = Path(path)
         self.header_row = 1
+        self.may_be_fixed = False
         numbers = list(row_numbers) if row_numbers is not None else list(range(2, len(rows) + 2))
         by_column = [[row[place] for row in rows] for place in range(len(columns))]
         self._block = RowBlock(Cells(by_column, self.columns, numbers), tuple(problems))

@@ -23,6 +23,7 @@ from importer.capillary.wire import encode_body, encode_customer
 from importer.chunker.batches import MAX_BYTES, Chunker
 from importer.chunker.lanes import Lanes
 from importer.chunker.pacer import Pacer, SlotStore
+from importer.chunker.schedule import Schedule
 from importer.errors import ImporterError
 from importer.journal import Attempt, Change, RunProgress
 from importer.model import Batch, Customer, MaxErrors, Outcome, Rate, Status, Work
@@ -298,8 +299,7 @@ class Rig:
                 sleep=asyncio.sleep,
             )
             engine = Engine(
-                lanes,
-                chunker,
+                Schedule(lanes, chunker, self.concurrency),
                 rules,
                 limits.deadline,
                 admission.stopping,

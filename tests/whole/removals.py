@@ -1803,10 +1803,53 @@ OTHERS = (
 #: What only the whole sheet shows, and damage that a report must not make good.
 SHEETS = (
     out(
+        "fixes: a run reads its source through them",
+        "pipeline.run",
+        "fix(source, mapping, settings, edits)",
+        "pass",
+        "test_fixes_in_runs::test_what_is_sent_and_what_the_results_say",
+    ),
+    out(
+        "fixes: a retry reads its source through them",
+        "job.retry_of",
+        "fix_as(journal, before, source)",
+        "pass",
+        "test_fixes_in_runs::test_a_retry_sends_what_was_fixed",
+    ),
+    out(
+        "fixes: a resumed run reads its source through them",
+        "job.resume_of",
+        "fix_as(journal, known, source)",
+        "pass",
+        "test_fixes_in_runs::test_a_resumed_run_keeps_the_edits",
+    ),
+    out(
+        "fixes: not twice",
+        "Fixing.__call__",
+        "text == cell or column in block.fixed.get(number, ())",
+        "text == cell",
+        "test_rules::test_what_an_earlier_report_says_was_fixed_is_not_fixed_twice",
+        "test_fixes_in_runs::test_the_failed_file_imported_again_is_not_fixed_twice",
+    ),
+    out(
+        "fixes: damage stays damage",
+        "Fixing.__call__",
+        "if whole:\n    replaced.add((number, column))",
+        "replaced.add((number, column))",
+        "test_rules::test_damage_of_a_cell_matters_until_a_person_replaces_all_of_it",
+    ),
+    out(
+        "fixes: purged with the run",
+        "Journal.purge",
+        "{'progress': progress, 'finished': True, 'edits': None}",
+        "{'progress': progress, 'finished': True}",
+        "test_fixes_in_runs::test_edits_and_the_texts_of_rules_are_purged_with_the_run",
+    ),
+    out(
         "sheet: surveyed before it is sent",
         "pipeline.run",
-        "survey(source, choose_mapping(source, settings), first_rows(settings))",
-        "choose_mapping(source, settings)",
+        "survey(source, mapping, first_rows(settings))",
+        "mapping",
         "test_survey_in_runs::test_what_refuses_a_file_is_found_before_the_first_request",
     ),
     out(
@@ -2554,6 +2597,59 @@ NIGHTLY = (
     ),
 )
 
+#: A workbook that people fill in is right as it is.
+TEMPLATES = (
+    out(
+        "template: the instructions are not read beside data",
+        "workbook_child.choose_sheet",
+        "[name for name in visible if name.strip().lower() not in HELP_SHEETS] or visible",
+        "visible",
+        "test_hidden::test_the_tools_own_instructions_are_not_read_beside_data",
+    ),
+    out(
+        "template: a name that would not map by itself is left out",
+        "template.columns._why_without_column",
+        "not holds(name) or not _maps(name, names)",
+        "False",
+        "test_template::test_a_name_that_would_not_map_by_itself_is_left_out",
+    ),
+    out(
+        "template: one column for names that are one for people",
+        "template.columns._why_without_column",
+        "likeness(name) in taken",
+        "False",
+        "test_template::test_names_that_are_one_for_people_have_one_column",
+    ),
+    out(
+        "template: options that would be changed are not offered",
+        "template.columns._as_it_is",
+        "holds(text) and ... and text not in takes.repaired",
+        "True",
+        "test_template::test_the_options_are_those_that_are_sent_as_they_are",
+    ),
+    out(
+        "template: cells are text",
+        "_Maker.customers",
+        "sheet.set_column(at, at, ..., form)",
+        "sheet.set_column(at, at, ...)",
+        "test_template::test_the_columns_are_text_and_lists",
+    ),
+    out(
+        "template: an existing file is kept",
+        "write_new",
+        "os.O_WRONLY | os.O_CREAT | os.O_EXCL",
+        "os.O_WRONLY | os.O_CREAT | os.O_TRUNC",
+        "test_template::test_a_file_is_never_overwritten",
+    ),
+    out(
+        "template: refused credentials are not covered up by names",
+        "template.template._fields",
+        "not preferences or error.exit_code not in _DISPENSABLE",
+        "not preferences",
+        "test_template::test_without_a_field_list_the_named_columns_are_made",
+    ),
+)
+
 REMOVALS: tuple[Removal, ...] = (
     *RESET,
     *AWAY,
@@ -2583,6 +2679,7 @@ REMOVALS: tuple[Removal, ...] = (
     *SETTINGS,
     *AMPLIFIED,
     *NIGHTLY,
+    *TEMPLATES,
 )
 
 

@@ -70,6 +70,7 @@ def base_url(bench: Bench) -> None:
         calls = sandbox.state.calls.total()
         assert bench.terminal.type("check", "a.csv", "--online", "--base-url", sandbox.base_url).code == 0
         assert sandbox.state.calls.total() == calls + 1
+        assert bench.terminal.type("template", "--base-url", sandbox.base_url).code == 0
 
 
 def insecure(bench: Bench) -> None:
@@ -83,6 +84,11 @@ def insecure(bench: Bench) -> None:
         assert not proxy.heads
         assert bench.terminal.type("run", "a.csv", *words, "--insecure").code == 0
         assert [head.partition("?")[0] for head in proxy.heads] == ["POST http://api.example/v1.1/customer/preferences"]
+        made = ("template", "--base-url", "http://api.example")
+        assert bench.terminal.type(*made).code == 2
+        asked = len(proxy.heads)
+        bench.terminal.type(*made, "--insecure")
+        assert proxy.heads[asked].startswith("GET http://api.example/v1.1/organization/customfields")
 
 
 def cluster(bench: Bench) -> None:
@@ -92,12 +98,16 @@ def cluster(bench: Bench) -> None:
     ended = bench.terminal.type("run", "a.csv", "--cluster", "sea")
     assert ended.code == 2
     assert CLUSTERS["sea"].removeprefix("https://") in ended.err + ended.out
+    ended = bench.terminal.type("template", "--cluster", "sea")
+    assert ended.code == 2
+    assert CLUSTERS["sea"].removeprefix("https://") in ended.err
 
 
 def sandbox(bench: Bench) -> None:
     bench.sheet()
     assert bench.terminal.type("run", "a.csv", "--sandbox", "--json").json["target"]["base_url"] == "sandbox"
     assert bench.terminal.type("check", "a.csv", "--online", "--sandbox").code == 0
+    assert bench.terminal.type("template", "--sandbox").code == 0
 
 
 def profile(bench: Bench) -> None:
@@ -111,6 +121,8 @@ def profile(bench: Bench) -> None:
     for command in ("resume", "retry"):
         assert bench.terminal.type(command, name, "--profile", "mine").code == 0
         assert bench.terminal.type(command, name).code == 2
+    assert bench.terminal.type("template").code == 2
+    assert bench.terminal.type("template", "--profile", "mine").code == 0
 
 
 def mapping(bench: Bench) -> None:
@@ -178,6 +190,9 @@ def country(bench: Bench) -> None:
         assert bench.run(sandbox, "--country", "IN", source="l.csv").code == 0
         assert sandbox.state.preferences_of(mobile="919774487641") == {"Favourite colour": "Blue"}
     assert bench.ready("l.csv", "--country", "IN")["sendable_rows"] == 1
+    columns = bench.terminal.type("template", "--sandbox", "--country", "AE", "--json").json["columns"]
+    mobile = next(column["example"] for column in columns if column["becomes"] == "mobile")
+    assert len(mobile) == 9
 
 
 def blank(bench: Bench) -> None:
@@ -544,6 +559,8 @@ def credentials(bench: Bench) -> None:
         assert bench.terminal.type("run", *words).code == 2
         assert bench.terminal.type("run", *words, "--credentials", "brand_a").code == 0
         assert bench.terminal.type("check", *words, "--online", "--credentials", "BRAND_A").code == 0
+        assert bench.terminal.type("template", *words[1:]).code == 2
+        assert bench.terminal.type("template", *words[1:], "--credentials", "BRAND_A").code == 0
         bench.terminal.setenv(BRAND_A_PASSWORD="wrong")
         for ended in (
             bench.terminal.type("check", *words, "--online", "--credentials", "BRAND_A"),

@@ -1,0 +1,233 @@
+"""The layer between reader and normaliser: what people decided about cells, applied to the blocks of a source. Pure.
+
+The source is never changed. Rules change the cells of a column in their order. A cell that was edited holds what was
+typed, whatever the rules say. What the reader found wrong with a cell no longer matters where a person replaced it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Map
+from typing import NamedTuple
+
+import msgspec
+
+from importer.model import IDENTIFIERS, LEFT_OUT, Problem
+from importer.normaliser.damage import CellResult
+from importer.normaliser.mapping import ColumnUse, Mapping, is_store
+from importer.normaliser.preferences import list_items, separator_of
+from importer.normaliser.remembering import LONGEST_KEPT
+from importer.normaliser.rules import CHANGES, Rule
+from importer.row_block import Cells, RowBlock
+from importer.system.late import late
+
+_REMEMBERED = 20_000
+_BETWEEN_MOBILES = re.compile(r"[/,;|&\r\n]|\s(?:or|and)\s", re.IGNORECASE)
+_BETWEEN_EMAILS = re.compile(r"[,;/|\s]+")
+_BETWEEN_IDS = re.compile(r"[;|,\r\n]")
+
+
+class Edits(msgspec.Struct, frozen=True):
+    """What people decided about single cells and rows. `cells`: row → column → text."""
+
+    cells: dict[int, dict[str, str]] = {}
+    left_out: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.cells or self.left_out)
+
+
+class _Changed(NamedTuple):
+    """A cell after the rules. `replaced`: a person wrote what it is now, so nothing is left of what it was."""
+
+    text: str
+    replaced: bool
+
+
+class Fixing:
+    """Call it with each block of a source."""
+
+    def __init__(self, mapping: Mapping, edits: Edits | None = None, *, country: str | None = None) -> None:
+        edits = edits or Edits()
+        country = next((rule.country for rule in mapping.rules if rule.country), country)
+        rules: dict[str, list[Rule]] = {}
+        for rule in mapping.rules:
+            if rule.does in CHANGES:
+                rules.setdefault(rule.column, []).append(rule)
+        uses = {use.column: use for use in mapping.columns}
+        self._columns = {
+            column: _ColumnRules([step_of(rule, uses[column], country) for rule in found])
+            for column, found in rules.items()
+            if column in uses
+        }
+        self._cells = edits.cells
+        self._left_out = edits.left_out
+
+    def __bool__(self) -> bool:
+        """Whether it can change or leave out anything."""
+        return bool(self._columns or self._cells or self._left_out)
+
+    @property
+    def changes_cells(self) -> bool:
+        return bool(self._columns or self._cells)
+
+    def __call__(self, block: RowBlock) -> RowBlock:
+        fixed = {number: dict(cells) for number, cells in block.fixed.items()}
+        replaced: set[tuple[int, str]] = set()
+        numbers = block.cells.row_numbers
+        columns = list(block.cells.columns)
+        places = {name: place for place, name in enumerate(block.cells.names)}
+        for column, rules in self._columns.items():
+            if (place := places.get(column)) is None:
+                continue
+            cells = list(columns[place])
+            for at, (number, cell) in enumerate(zip(numbers, columns[place], strict=True)):
+                text, whole = rules[cell]
+                # An earlier report says what was fixed already: `1` → `10` must not become `100`.
+                if text == cell or column in block.fixed.get(number, ()):
+                    continue
+                fixed.setdefault(number, {})[column] = cell
+                cells[at] = text
+                if whole:
+                    replaced.add((number, column))
+            columns[place] = cells
+        self._edit(block, columns, places, fixed, replaced)
+        left_out = sorted(self._left_out.intersection(numbers)) if self._left_out else []
+        if columns == list(block.cells.columns) and not left_out:
+            return block
+        problems = [problem for problem in block.problems if (problem.row_number, problem.column) not in replaced]
+        problems += [Problem(number, None, "", LEFT_OUT, "left out on the page") for number in left_out]
+        made = Cells(columns, block.cells.names, numbers)
+        return msgspec.structs.replace(block, cells=made, problems=tuple(problems), fixed=fixed, raw=block)
+
+    def _edit(
+        self,
+        block: RowBlock,
+        columns: list[Sequence[str]],
+        places: Map[str, int],
+        fixed: dict[int, dict[str, str]],
+        replaced: set[tuple[int, str]],
+    ) -> None:
+        """Put the edited cells in their places."""
+        if not self._cells:
+            return
+        own: set[int] = set()
+        for at, number in enumerate(block.cells.row_numbers):
+            for column, text in self._cells.get(number, {}).items():
+                if (place := places.get(column)) is None:
+                    continue
+                if place not in own:
+                    columns[place] = list(columns[place])
+                    own.add(place)
+                cells = columns[place]
+                assert isinstance(cells, list)
+                fixed.setdefault(number, {}).setdefault(column, cells[at])
+                if fixed[number][column] == text:  # edited back to what the source has
+                    del fixed[number][column]
+                else:
+                    replaced.add((number, column))
+                cells[at] = text
+            if number in fixed and not fixed[number]:
+                del fixed[number]
+
+
+#: Cell → the cell after a rule, and whether a person wrote the whole of it.
+_Step = Callable[[str], tuple[str, bool]]
+
+
+class _ColumnRules(dict[str, _Changed]):
+    """Cell → the cell after the rules of its column. A cache."""
+
+    def __init__(self, steps: Sequence[_Step]) -> None:
+        super().__init__()
+        self._steps = steps
+
+    def __missing__(self, cell: str) -> _Changed:
+        found = _Changed(cell, False)
+        for step in self._steps:
+            text, whole = step(found.text)
+            found = _Changed(text, found.replaced or whole)
+        if len(cell) <= LONGEST_KEPT:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[cell] = found
+        return found
+
+
+def step_of(rule: Rule, use: ColumnUse, country: str | None) -> _Step:
+    if rule.empty:
+        emptied = frozenset(map(_folded, rule.empty))
+        return lambda cell: ("", True) if cell and _folded(cell) in emptied else (cell, False)
+    if rule.values:
+        return _replacing(rule.values, use)
+    if rule.strip:
+        beginnings = tuple(sorted({text.strip().casefold() for text in rule.strip}, key=len, reverse=True))
+        return lambda cell: (_stripped(cell, beginnings), False)
+    if rule.first:
+        first = _first_of(use, country)
+        return lambda cell: (first(cell), False)
+    return lambda cell: (cell.replace(rule.find, rule.replace), False)
+
+
+def _folded(text: str) -> str:
+    return text.strip().casefold()
+
+
+def _replacing(values: Map[str, str], use: ColumnUse) -> _Step:
+    exact = {text.strip(): value for text, value in values.items()}
+    folded = {_folded(text): value for text, value in values.items()}
+
+    def instead(text: str) -> str | None:
+        return exact.get(text.strip(), folded.get(_folded(text)))
+
+    def replace(cell: str) -> tuple[str, bool]:
+        if not cell.strip():
+            return cell, False
+        found = instead(cell)
+        if found is not None:
+            return found, True
+        if use.is_list:
+            items, _ = list_items(cell.strip(), use.separator)
+            made = [item if (value := instead(item)) is None else value for item in items]
+            if made != items:
+                separator = use.separator or separator_of(cell) or ";"
+                return separator.join([item for item in made if item.strip()]), False
+        return cell, False
+
+    return replace
+
+
+def _stripped(cell: str, beginnings: Sequence[str]) -> str:
+    text = cell.strip()
+    while True:
+        folded = text.casefold()
+        # A letter whose case has another length would be cut in its middle.
+        found = next((start for start in beginnings if folded.startswith(start) and len(folded) == len(text)), None)
+        if found is None:
+            return text if text != cell.strip() else cell
+        text = text[len(found) :].strip()
+
+
+def _first_of(use: ColumnUse, country: str | None) -> Callable[[str], str]:
+    """Takes the first of several values. A cell that holds one value, as its column is read, stays as it is."""
+    if use.field == "mobile":
+        read: Callable[[str], CellResult] = late("importer.normaliser.phones", "PhoneReader")(country).read
+        return lambda cell: _first(_BETWEEN_MOBILES, cell) if read(cell).code == "mobile_several" else cell
+    if use.field == "email":
+        read_email: Callable[[str], CellResult] = late("importer.normaliser.emails", "read_email")
+        return lambda cell: _first(_BETWEEN_EMAILS, cell) if read_email(cell).code == "email_several" else cell
+    if use.field in IDENTIFIERS or is_store(use.field):
+        return lambda cell: _first(_BETWEEN_IDS, cell)
+
+    def first_item(cell: str) -> str:
+        items, _ = list_items(cell.strip(), use.separator)
+        return items[0] if len(items) > 1 else cell
+
+    return first_item
+
+
+def _first(between: re.Pattern[str], cell: str) -> str:
+    parts = [part.strip() for part in between.split(cell)]
+    filled = [part for part in parts if part]
+    return filled[0] if len(filled) > 1 else cell

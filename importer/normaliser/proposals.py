@@ -1,0 +1,283 @@
+"""Rules that a sheet's own cells suggest, each with the number of cells it fixes and examples. Pure.
+
+A rule is proposed only where the cell it makes is valid as its column is read. A person decides.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from importer.model import IDENTIFIERS, FieldDefinition, Problem
+from importer.normaliser.countries import is_country
+from importer.normaliser.damage import CellResult
+from importer.normaliser.destroyed import destroyed
+from importer.normaliser.fixing import step_of
+from importer.normaliser.mapping import PREFERENCE, VALUE, ColumnUse, Mapping
+from importer.normaliser.normaliser import column_reader
+from importer.normaliser.placeholders import is_placeholder
+from importer.normaliser.preferences import InvalidPreference, ValueReader
+from importer.normaliser.rules import MOST_TEXTS, Rule
+from importer.row_block import RowBlock
+
+#: Examples of a proposal, and the texts of one rule.
+EXAMPLES, _MOST_PROPOSED = 10, 50
+#: Different cells with a problem that are kept of a column, and the characters of one.
+_REMEMBERED, _LONGEST = 20_000, 500
+#: Numbers that each country is tried with.
+_SAMPLE = 100
+#: Words that stand for no value in a preference, where nothing is emptied without being asked.
+_NO_VALUE = frozenset(
+    (
+        *("na", "not available", "not applicable", "unknown", "tbd", "xxx", "?", "no email", "no mobile", "not given"),
+        "blank",
+    )
+)
+#: Countries that numbers without a country code may be of, after those of the sheet's other numbers.
+_COUNTRIES = (
+    *("IN", "AE", "SA", "ID", "TH", "MY", "SG", "PH", "VN", "US", "GB", "ZA", "AU", "KW", "QA", "OM", "BH", "EG"),
+    *("CN", "HK", "BD", "LK", "NP", "KE", "NG", "DE", "FR", "ES", "IT", "TR", "BR", "MX"),
+)
+_PREFIX = re.compile(r"[^\W\d_][^\d+@(]{0,20}(?=[\d+(])")
+_EMAIL_PREFIX = re.compile(r"[^\W\d_][^@:]{0,20}:")
+_YES, _NO = frozenset(("y", "yes", "true", "t", "1", "x", "on")), frozenset(("n", "no", "false", "f", "0", "off"))
+
+
+class CellExample(msgspec.Struct, frozen=True):
+    row: int
+    before: str
+    after: str
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """`cells`: how many the rule fixes; for `omit`, rows. `field`: what its column is mapped to."""
+
+    rule: Rule
+    cells: int
+    examples: tuple[CellExample, ...]
+
+
+class _Cells:
+    """The different cells of a column: how often each occurs, and its first row."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.rows: dict[str, int] = {}
+
+    def add(self, text: str, row: int) -> None:
+        if text in self.counts or (len(self.counts) < _REMEMBERED and len(text) <= _LONGEST):
+            self.counts[text] += 1
+            self.rows.setdefault(text, row)
+
+
+class Proposer:
+    """Give it each block of a check with its problems, then ask for the `proposals`."""
+
+    def __init__(
+        self,
+        mapping: Mapping,
+        *,
+        country: str | None = None,
+        fields: Sequence[FieldDefinition] | None = None,
+        omits: bool = False,
+    ) -> None:
+        """`country`, `fields`: as for the normaliser. `omits`: the run omits identifiers that are not valid."""
+        self._mapping = mapping
+        self._country = next((rule.country for rule in mapping.rules if rule.country), country)
+        self._fields = {field.name: field for field in fields or ()}
+        self._omits = omits
+        self._uses = {use.column: use for use in mapping.columns}
+        self._identifiers = [use.column for use in mapping.columns if use.field in IDENTIFIERS]
+        #: (column, code) → its cells.
+        self._wrong: dict[tuple[str, str], _Cells] = {}
+        #: Cells of preferences that seem to stand for none.
+        self._no_value = {use.column: _Cells() for use in mapping.columns if use.field in (PREFERENCE, VALUE)}
+        self._omitted: dict[str, tuple[int, list[CellExample]]] = {}
+
+    def add(self, block: RowBlock, problems: Iterable[Problem]) -> None:
+        by_row: dict[int, list[Problem]] = {}
+        for problem in problems:
+            by_row.setdefault(problem.row_number, []).append(problem)
+            if problem.column is not None and problem.value:
+                self._wrong.setdefault((problem.column, problem.code), _Cells()).add(problem.value, problem.row_number)
+        for column, cells in self._no_value.items():
+            texts = block.column(column)
+            for text in {text for text in set(texts) if is_no_value(text)}:
+                for at, cell in enumerate(texts):
+                    if cell == text:
+                        cells.add(text, block.cells.row_numbers[at])
+        if not self._omits and len(self._identifiers) > 1:
+            self._add_omittable(block, by_row)
+
+    def _add_omittable(self, block: RowBlock, by_row: dict[int, list[Problem]]) -> None:
+        """Count the rows with one identifier that is not valid, no other problem, and another identifier."""
+        filled = {column: block.column(column) for column in self._identifiers}
+        places = {number: at for at, number in enumerate(block.cells.row_numbers)} if by_row else {}
+        for row, found in by_row.items():
+            columns = {problem.column for problem in found}
+            at = places.get(row)
+            if at is None or len(columns) != 1 or found[0].column not in filled:
+                continue
+            column = found[0].column
+            if any(cells[at].strip() for other, cells in filled.items() if other != column):
+                count, examples = self._omitted.get(column, (0, []))
+                if len(examples) < EXAMPLES:
+                    examples.append(CellExample(row, found[0].value, ""))
+                self._omitted[column] = (count + 1, examples)
+
+    def proposals(self, countries: Iterable[str] = ()) -> tuple[Proposal, ...]:
+        """What is proposed, by the number of cells. `countries`: of the sheet's mobile numbers, most frequent first."""
+        found = [proposal for proposal in self._found([*countries, *_COUNTRIES]) if proposal.cells]
+        # What loses an identifier comes last.
+        return tuple(sorted(found, key=lambda one: (one.rule.omit, -one.cells, one.rule.column, one.rule.does)))
+
+    def _found(self, countries: Sequence[str]) -> Iterator[Proposal]:
+        columns = dict.fromkeys(column for column, _ in self._wrong)
+        for column in columns:
+            use = self._uses.get(column)
+            if use is None:
+                continue
+            wrong = {code: cells for (name, code), cells in self._wrong.items() if name == column}
+            yield from self._of_column(use, wrong)
+            if (numbers := wrong.get("mobile_without_country")) is not None:
+                yield self._applied(Rule(column, country=_likely_country(numbers, countries)), use, [numbers])
+        for column, cells in self._no_value.items():
+            if cells.counts:
+                texts = tuple([text.strip() for text, _ in cells.counts.most_common(_MOST_PROPOSED)])
+                yield self._applied(Rule(column, empty=tuple(dict.fromkeys(texts))), self._uses[column], [cells])
+        for column, (rows, examples) in self._omitted.items():
+            yield Proposal(Rule(column, omit=True), rows, tuple(examples))
+
+    def _of_column(self, use: ColumnUse, wrong: dict[str, _Cells]) -> Iterator[Proposal]:
+        every = list(wrong.values())
+        for code in ("mobile_several", "email_several"):
+            if code in wrong:
+                yield self._applied(Rule(use.column, first=True), use, [wrong[code]])
+        if use.field in ("mobile", "email"):
+            pattern = _PREFIX if use.field == "mobile" else _EMAIL_PREFIX
+            if prefixes := _prefixes(pattern, every):
+                yield self._applied(Rule(use.column, strip=prefixes), use, every)
+        if use.field in IDENTIFIERS and (repeated := _repeated_words(every)):
+            yield self._applied(Rule(use.column, empty=repeated), use, every)
+        if use.field == PREFERENCE and (values := self._values(use, wrong)):
+            yield self._applied(Rule(use.column, values=values), use, every)
+
+    def _values(self, use: ColumnUse, wrong: dict[str, _Cells]) -> dict[str, str]:
+        """What each cell that is not one of the options, or not true or false, may mean."""
+        field = self._fields.get(use.preference)
+        if field is None:
+            return {}
+        texts = _texts(wrong.get("preference_not_an_option"))
+        options = field.options
+        if "preference_not_a_boolean" in wrong and not options:
+            texts, options = _texts(wrong["preference_not_a_boolean"]), ("true", "false")
+        found = {}
+        for text in texts[:MOST_TEXTS]:
+            if meant := nearest_option(text, options):
+                found[text.strip()] = meant
+        return found
+
+    def _applied(self, rule: Rule, use: ColumnUse, cells: Sequence[_Cells]) -> Proposal:
+        """The rule with the cells that it makes valid."""
+        country = rule.country or self._country
+        step: Callable[[str], tuple[str, bool]] = (
+            (lambda cell: (cell, False)) if rule.country else step_of(rule, use, country)
+        )
+        judge = cell_judge(use, country, self._fields.get(use.preference))
+        count, examples = 0, list[CellExample]()
+        for column in cells:
+            changed = [(text, after) for text in column.counts if (after := step(text)[0]) != text or rule.country]
+            for (text, after), sent in zip(changed, judge([after for _, after in changed]), strict=True):
+                if sent is None:
+                    continue
+                count += column.counts[text]
+                if len(examples) < EXAMPLES:
+                    examples.append(CellExample(column.rows[text], text, sent if rule.country else after))
+        return Proposal(rule, count, tuple(sorted(examples, key=lambda example: example.row)))
+
+
+#: Cells → what is sent of each: None if it is not valid, "" for nothing.
+Judge = Callable[[Sequence[str]], list[str | None]]
+
+
+def cell_judge(use: ColumnUse, country: str | None, field: FieldDefinition | None) -> Judge:
+    """The function that judges cells as this column is read."""
+    if use.field in (PREFERENCE, VALUE):
+        reader = ValueReader(use.preference, use, field)
+
+        def judge_value(cell: str) -> str | None:
+            pair = reader[cell]
+            return "" if pair is None else None if isinstance(pair, InvalidPreference) else pair[1]
+
+        return lambda cells: list(map(judge_value, cells))
+    read = column_reader(use.field, country)
+
+    def judge(cell: str, found: str | CellResult) -> str | None:
+        if isinstance(found, CellResult):
+            return None if found.code or destroyed(cell) else found.text
+        return found
+
+    return lambda cells: list(map(judge, cells, read(cells, False)))
+
+
+def _likely_country(numbers: _Cells, countries: Sequence[str]) -> str:
+    """The first of the countries that make most of the numbers valid."""
+    sample = list(numbers.counts)[:_SAMPLE]
+    known = [country for country in dict.fromkeys(countries) if is_country(country)]
+
+    def valid(country: str) -> int:
+        found = column_reader("mobile", country)(sample, False)
+        return sum(1 for number in found if not isinstance(number, CellResult) or number.text)
+
+    return max(known, key=valid)
+
+
+def is_no_value(text: str) -> bool:
+    """Whether a preference's cell may stand for an empty one."""
+    short = text.strip()
+    return 0 < len(short) <= 20 and (short.casefold() in _NO_VALUE or (len(short) <= 16 and is_placeholder(short)))
+
+
+def nearest_option(text: str, options: Sequence[str]) -> str:
+    """The option that a person may have meant, "" where none is near."""
+    word = text.strip().casefold()
+    folded = {option.strip().casefold(): option for option in options}
+    if word in folded:
+        return folded[word]
+    for words in (_YES, _NO):
+        if word in words and len(found := [option for name, option in folded.items() if name in words]) == 1:
+            return found[0]
+    begins = [option for name, option in folded.items() if name.startswith(word)] if len(word) > 2 else []
+    if len(begins) == 1:
+        return begins[0]
+    close = difflib.get_close_matches(word, list(folded), 1, 0.6)
+    return folded[close[0]] if close else ""
+
+
+def _texts(cells: _Cells | None) -> list[str]:
+    return [text for text, _ in cells.counts.most_common()] if cells is not None else []
+
+
+def _prefixes(pattern: re.Pattern[str], cells: Iterable[_Cells]) -> tuple[str, ...]:
+    """The words that stand before the values, the most frequent first."""
+    found: Counter[str] = Counter()
+    for column in cells:
+        for text, times in column.counts.items():
+            if match := pattern.match(text.strip()):
+                found[match[0].strip().casefold()] += times
+    return tuple([text for text, _ in found.most_common(_MOST_PROPOSED)])
+
+
+def _repeated_words(cells: Iterable[_Cells]) -> tuple[str, ...]:
+    """Words that stand in several cells of an identifier, where a customer's own cannot."""
+    found: Counter[str] = Counter()
+    for column in cells:
+        for text, times in column.counts.items():
+            word = text.strip().casefold()
+            if word and "@" not in word and not any(map(str.isdecimal, word)):
+                found[word] += times
+    return tuple([word for word, times in found.most_common(_MOST_PROPOSED) if times > 2])

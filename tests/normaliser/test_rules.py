@@ -1,0 +1,297 @@
+"""Rules of a mapping file: read with every mistake, written back the same, and what each makes of cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.errors import SettingsError
+from importer.model import LEFT_OUT, Problem
+from importer.normaliser.fixing import Edits, Fixing
+from importer.normaliser.mapping import ColumnUse, Mapping, fit, propose
+from importer.normaliser.mapping_file import load, to_toml
+from importer.normaliser.normaliser import Normalised, Normaliser
+from importer.normaliser.rules import Rule, to_entry
+from importer.row_block import RowBlock
+from tests.support.normalising import block_of
+
+COLUMNS = ("Mobile", "Email", "Customer ID", "Colour")
+A, B, C = "919876543210", "919876543211", "919876543212"
+
+#: One rule of each kind, as a mapping file has it.
+EVERY = """
+[columns]
+"Mobile" = "mobile"
+"Email" = "email"
+"Customer ID" = "external_id"
+"Colour" = { preference = "Colour", is_list = true }
+
+[[rules]]
+column = "Mobile"
+empty = ["n/a", "-"]
+
+[[rules]]
+column = "Mobile"
+first = true
+
+[[rules]]
+column = "Mobile"
+strip = ["Ph:", "tel:"]
+
+[[rules]]
+column = "Mobile"
+country = "IN"
+
+[[rules]]
+column = "Email"
+omit = true
+
+[[rules]]
+column = "Colour"
+values = { blu = "Blue", "r\\"d" = "Red" }
+
+[[rules]]
+column = "Colour"
+find = "St."
+replace = ""
+
+[[rules]]
+leave_out = ["no_identifier"]
+"""
+
+
+def loaded(folder: Path, text: str) -> Mapping:
+    (folder / "m.toml").write_text(text, encoding="utf-8")
+    return load(folder / "m.toml")
+
+
+def fixed(mapping: Mapping, *rows: tuple[str, ...], edits: Edits | None = None, **more: Any) -> RowBlock:
+    return Fixing(mapping, edits)(block_of([use.column for use in mapping.columns], rows, **more))
+
+
+def with_rules(*rules: Rule) -> Mapping:
+    proposed = propose(COLUMNS)
+    return Mapping(proposed.columns, rules=rules)
+
+
+def normalised(mapping: Mapping, *rows: tuple[str, ...], edits: Edits | None = None, **more: Any) -> Normalised:
+    return Normaliser(mapping)(fixed(mapping, *rows, edits=edits, **more))
+
+
+# -- the file -------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_rule_is_read_and_written_back(tmp_path: Path) -> None:
+    """What `map` writes is what `run --mapping` reads."""
+    mapping = loaded(tmp_path, EVERY)
+    assert [rule.does for rule in mapping.rules] == [
+        *("empty", "first", "strip", "country", "omit", "values", "find", "leave_out")
+    ]
+    assert mapping.rules[5].values == {"blu": "Blue", 'r"d': "Red"}
+    assert loaded(tmp_path, to_toml(mapping)) == mapping
+
+
+@given(st.builds(Rule, column=st.just("Colour"), values=st.dictionaries(st.text(), st.text(), min_size=1)))
+def test_any_text_survives_the_file(tmp_path_factory: pytest.TempPathFactory, rule: Rule) -> None:
+    """Quotes, control characters, other scripts."""
+    mapping = with_rules(rule)
+    assert loaded(tmp_path_factory.getbasetemp(), to_toml(mapping)).rules == (rule,)
+
+
+MISTAKES = {
+    "no action": ('column = "Mobile"', "must have one of empty"),
+    "two actions": ('column = "Mobile"\nfirst = true\nempty = ["-"]', "empty and first"),
+    "unknown key": ('column = "Mobile"\nfrist = true', "frist"),
+    "wrong type": ('column = "Mobile"\nfirst = "yes"', "bool"),
+    "no column": ("first = true", "column"),
+    "strange column": ('column = "Mobil"\nfirst = true', "“Mobil”"),
+    "country of no mobile": ('column = "Email"\ncountry = "IN"', "mobile"),
+    "unknown country": ('column = "Mobile"\ncountry = "Narnia"', "Narnia"),
+    "omit of no identifier": ('column = "Colour"\nomit = true', "identifier"),
+    "empty text": ('column = "Mobile"\nstrip = [" "]', "empty text"),
+    "replace alone": ('column = "Mobile"\nreplace = "x"', "must have one"),
+    "not a code": ('column = "Mobile"\nleave_out = ["mobile_bad"]', "mobile_bad"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_named(name: str, tmp_path: Path) -> None:
+    """With the rule's number, before anything is read."""
+    entry, word = MISTAKES[name]
+    text = '[columns]\nMobile = "mobile"\nEmail = "email"\nColour = "preference"\n[[rules]]\n' + entry
+    with pytest.raises(SettingsError, match="Rule 1") as caught:
+        loaded(tmp_path, text)
+    assert word in caught.value.message
+
+
+def test_rules_follow_their_column_to_the_name_that_the_sheet_has(tmp_path: Path) -> None:
+    """A rule is for the same column as its mapping; one for an ignored column that is missing is left."""
+    mapping = loaded(tmp_path, EVERY + '\n[[rules]]\ncolumn = "Gone"\nfirst = true\n[columns.Gone]\nfield = "ignored"')
+    fitted = fit(mapping, ["COLOUR", "mobile ", "Email", "Customer  ID"])
+    assert [rule.column for rule in fitted.rules] == [
+        *["mobile "] * 4,
+        *("Email", "COLOUR", "COLOUR", ""),
+    ]
+
+
+# -- what a rule makes of cells -------------------------------------------------------------------------------------
+
+CELLS = {
+    "empty": (Rule("Colour", empty=("n/a", "-")), {"N/A ": "", "-": "", "n/a b": "n/a b", "": "", "--": "--"}),
+    "first colour": (Rule("Colour", first=True), {"Red; Blue": "Red", "Red": "Red", '["a", "b"]': "a"}),
+    "first mobile": (
+        Rule("Mobile", first=True),
+        {
+            "+91 98765 43210 / +91 98765 43211": "+91 98765 43210",
+            "+919876543210,+919876543211": "+919876543210",
+            "+49 151/23456789": "+49 151/23456789",
+            "+91 98765-43210": "+91 98765-43210",
+        },
+    ),
+    "first e-mail": (
+        Rule("Email", first=True),
+        {"a@b.com; c@d.com": "a@b.com", "a@b.com c@d.com": "a@b.com", "a@b.com": "a@b.com", "a, b": "a, b"},
+    ),
+    "first id": (Rule("Customer ID", first=True), {"C-1;C-2": "C-1", "C-1": "C-1"}),
+    "strip": (
+        Rule("Mobile", strip=("Ph:", "Ph", "tel.")),
+        {"Ph: 98": "98", "ph:ph:98": "98", "TEL. 98": "98", "98 Ph:": "98 Ph:", " 98": " 98"},
+    ),
+    "values": (
+        Rule("Colour", values={"blu": "Blue", "Y": "Yes", "y": "Why"}),
+        {"BLU": "Blue", "Y": "Yes", "y": "Why", "bluish": "bluish", "": ""},
+    ),
+    "find": (Rule("Colour", find=".", replace="·"), {"a.b.": "a·b·", "ab": "ab"}),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_rule_changes_the_cells_it_is_for(name: str) -> None:
+    """And no other, nor another column."""
+    rule, cells = CELLS[name]
+    mapping = with_rules(rule)
+    for before, after in cells.items():
+        row = dict.fromkeys(COLUMNS, before)
+        block = fixed(mapping, tuple(row.values()))
+        found = {column: block.column(column)[0] for column in COLUMNS}
+        assert found == {**row, rule.column: after}, before
+        assert block.fixed == ({2: {rule.column: before}} if before != after else {})
+
+
+def test_rules_apply_in_their_order() -> None:
+    """`Ph: n/a` is empty only where the prefix goes first."""
+    strip, empty = Rule("Mobile", strip=("Ph:",)), Rule("Mobile", empty=("n/a",))
+    row = ("Ph: n/a", "", "C-1", "Red")
+    assert fixed(with_rules(strip, empty), row).column("Mobile") == [""]
+    assert fixed(with_rules(empty, strip), row).column("Mobile") == ["n/a"]
+
+
+def test_values_replace_the_items_of_a_list() -> None:
+    """`blu; green` in a column of lists."""
+    mapping = Mapping(
+        (ColumnUse("Mobile", "mobile"), ColumnUse("Colour", "preference", "Colour", True)),
+        rules=(Rule("Colour", values={"blu": "Blue"}),),
+    )
+    assert fixed(mapping, (A, "blu; green"), (A, "green")).column("Colour") == ["Blue;green", "green"]
+
+
+def test_what_an_earlier_report_says_was_fixed_is_not_fixed_twice() -> None:
+    """Imported again with the same mapping, `1` that became `10` does not become `100`."""
+    mapping = with_rules(Rule("Colour", find="1", replace="10"))
+    first = fixed(mapping, (A, "", "", "1"), (B, "", "", "2"))
+    second = Fixing(mapping)(first)
+    assert second.column("Colour") == first.column("Colour") == ["10", "2"]
+    assert second.fixed == first.fixed == {2: {"Colour": "1"}}
+
+
+def test_a_country_a_column_and_an_omitted_identifier() -> None:
+    """Rules for one column do what --country and --invalid-identifiers do for the run."""
+    mapping = with_rules(Rule("Mobile", country="IN"), Rule("Email", omit=True))
+    made = normalised(mapping, ("98765 43210", "x@", "", "Red"), ("12", "a@b.com", "", "Red"), ("", "x@", "", "Red"))
+    assert [(customer.row_number, customer.mobile, customer.email) for customer in made.customers] == [(2, A, "")]
+    assert [(problem.row_number, problem.column) for problem in made.problems] == [(3, "Mobile"), (4, "Email")]
+    assert made.customers[0].omitted[0].code == "email_invalid"
+
+
+# -- rows that are left out -----------------------------------------------------------------------------------------
+
+
+def test_rows_with_a_named_problem_are_left_out() -> None:
+    """Whatever else is wrong with them; the problems say why. Others are rejected as before."""
+    mapping = with_rules(Rule("Mobile", leave_out=("mobile_too_short",)), Rule(leave_out=("no_identifier",)))
+    made = normalised(mapping, ("12", "x@", "", "Red"), ("", "", "", "Red"), ("", "x@", "", "Red"), (A, "", "", "Red"))
+    assert [(problem.row_number, problem.code) for problem in made.left_out] == [
+        *((2, "mobile_too_short"), (2, "email_invalid"), (3, "no_identifier"))
+    ]
+    assert [problem.row_number for problem in made.problems] == [4]
+    assert [customer.row_number for customer in made.customers] == [5]
+
+
+def test_a_row_that_a_person_left_out() -> None:
+    """It needs no problem to be left out."""
+    made = normalised(with_rules(), (A, "", "", "Red"), (B, "", "", "Red"), edits=Edits(left_out=frozenset({3})))
+    assert [customer.row_number for customer in made.customers] == [2]
+    assert [(problem.row_number, problem.code) for problem in made.left_out] == [(3, LEFT_OUT)]
+
+
+# -- edits ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_wins_over_rules() -> None:
+    """The cell holds what was typed; the report says what the source has."""
+    mapping = with_rules(Rule("Colour", values={"a": "b", "c": "d"}))
+    block = fixed(mapping, (A, "", "", "a"), (B, "", "", "a"), edits=Edits({2: {"Colour": "c"}}))
+    assert block.column("Colour") == ["c", "b"]
+    assert block.fixed == {2: {"Colour": "a"}, 3: {"Colour": "a"}}
+
+
+def test_an_edit_back_to_the_source_is_none() -> None:
+    """It keeps rules away from the cell, and nothing was fixed."""
+    mapping = with_rules(Rule("Colour", values={"a": "b"}))
+    block = fixed(mapping, (A, "", "", "a"), edits=Edits({2: {"Colour": "a"}}))
+    assert block.column("Colour") == ["a"] and block.fixed == {}
+
+
+@pytest.mark.parametrize("how", ["edit", "empty", "values", "strip"])
+def test_damage_of_a_cell_matters_until_a_person_replaces_all_of_it(how: str) -> None:
+    """The reader's word about a rounded number holds for what a rule makes of its text."""
+    rules = {
+        "empty": Rule("Customer ID", empty=("Ph:1234567890123450000",)),
+        "values": Rule("Customer ID", values={"Ph:1234567890123450000": "C-1"}),
+        "strip": Rule("Customer ID", strip=("Ph:",)),
+        "edit": Rule("Mobile", empty=("-",)),
+    }
+    found = (Problem(2, "Customer ID", "", "external_id_rounded", "m"),)
+    edits = Edits({2: {"Customer ID": "C-1"}}) if how == "edit" else None
+    row = (A, "", "Ph:1234567890123450000", "Red")
+    made = normalised(with_rules(rules[how]), row, problems=found, edits=edits)
+    assert [problem.code for problem in made.problems] == (["external_id_rounded"] if how == "strip" else [])
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from(["", "a", "Ph:1", "n/a", A, "x@y.com; z@y.com"])] * 4), max_size=6),
+    st.dictionaries(st.integers(2, 9), st.dictionaries(st.sampled_from(COLUMNS), st.text(max_size=3), max_size=3)),
+)
+def test_the_source_can_be_told_from_the_block(rows: list[tuple[str, ...]], cells: dict[int, dict[str, str]]) -> None:
+    """A fixed block with its `fixed` put back is the source's, in every cell."""
+    mapping = with_rules(
+        Rule("Mobile", strip=("Ph:",)),
+        Rule("Email", first=True),
+        Rule("Colour", empty=("n/a", "1")),
+        Rule("Mobile", empty=("1",)),
+    )
+    block = fixed(mapping, *rows, edits=Edits(cells))
+    back = {
+        number: tuple(block.fixed.get(number, {}).get(column, block.column(column)[at]) for column in COLUMNS)
+        for at, number in enumerate(block.row_numbers)
+    }
+    assert list(back.values()) == rows
+
+
+def test_a_rule_as_an_entry() -> None:
+    """`replace` with nothing is written: it is what the rule does."""
+    assert to_entry(Rule("a", find="x")) == {"column": "a", "find": "x", "replace": ""}
