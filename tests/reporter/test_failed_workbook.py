@@ -269,3 +269,13 @@ def test_a_sheet_of_a_person_beside_ours_is_read_by_xlsxwriter_too(tmp_path: Pat
             page.write_row(2, 0, ("919844000001", "x"))
     with open_source(path) as opened:
         assert (opened.sheet, opened.columns) == ("Rows", ("Mobile",))
+
+
+def test_what_a_rule_has_fixed_is_beside_the_results(tmp_path: Path) -> None:
+    """`_fixed` is the last of our columns, folded like them, and cells beside it stay beside it."""
+    uses, results = MAPPING.columns, (*RESULT_COLUMNS, "_fixed")
+    table = WorkbookTable(tmp_path / "failed.xlsx", COLUMNS, results, uses, "Customers", tmp_path)
+    table.add([["91", "92"], ["a", "b"], ["", ""]], [rejected(2), rejected(3)], {0: ["beside"]}, ['{"Email": "x"}', ""])
+    table.close(0, [])
+    sheet = openpyxl.load_workbook(tmp_path / "failed.xlsx").worksheets[0]
+    assert [sheet[cell].value for cell in ("N1", "N2", "N3", "O2")] == ["_fixed", '{"Email": "x"}', None, "beside"]
