@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from importer.model import RESULT_COLUMNS, Cause, Outcome, Status
@@ -43,7 +44,7 @@ def blocks(sheet: Path) -> Iterator[tuple[list[list[str]], list[Outcome]]]:
         rows = csv.reader(source)
         next(rows)
         number = 2
-        while block := [row for row, _ in zip(rows, range(BLOCK), strict=False)]:
+        while block := list(islice(rows, BLOCK)):
             outcomes = [_outcome(number + at) for at in range(len(block))]
             yield list(map(list, zip(*block, strict=True))), outcomes
             number += len(block)
