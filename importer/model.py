@@ -51,7 +51,7 @@ RESULT_COLUMNS = (
 #: The column after them where there is any: what cells were before a person or a rule fixed them, as JSON.
 FIXED = "_fixed"
 #: Sheets that the tool itself adds to workbooks for people, in lower case. The reader reads another one.
-HELP_SHEETS = ("how to fill in", "drop-down lists", "how to fix")
+HELP_SHEETS = ("how to fill in", "drop-down lists")
 
 
 class Problem(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
 from itertools import compress
 from pathlib import Path
@@ -90,14 +91,21 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(shown[:_MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], wanted: str | None) -> str:
-    """The sheet to read, of (name, is visible): the wanted one, or the only visible one with data. The tool's own
-    instructions are not read beside other data."""
+def choose_sheet(
+    sheets: Iterable[tuple[str, bool]],
+    has_data: dict[str, bool],
+    wanted: str | None,
+    rows: Callable[[str], Iterable[SheetRows]],
+) -> str:
+    """The sheet to read, of (name, is visible): the wanted one, or the only visible one with data. `rows`: of a sheet,
+    which it reads to leave out those that explain others."""
     names = dict(sheets)
     if wanted is not None:
         return named_sheet(tuple(names), wanted)
     visible = [name for name, is_visible in names.items() if is_visible and has_data[name]]
     visible = [name for name in visible if name.strip().lower() not in HELP_SHEETS] or visible
+    if len(visible) > 1:
+        visible = without_explanations(visible, rows)
     if len(visible) == 1:
         return visible[0]
     if visible:
@@ -118,6 +126,34 @@ def choose_sheet(sheets: Iterable[tuple[str, bool]], has_data: dict[str, bool], 
             on_page=_SHEET_ON_PAGE,
         )
     raise SheetRefused(" contains no data.", "Import a workbook with a header and at least one row.", code="no_rows")
+
+
+def without_explanations(names: list[str], rows: Callable[[str], Iterable[SheetRows]]) -> list[str]:
+    """The sheets without those whose columns all have names that begin with `_`, as in "How to fix" of failed.xlsx.
+
+    Such columns are never read. They are known by their names alone, as any program saves them, under any sheet name.
+    Searched from the last sheet, and no further than to the second other one, which is enough to refuse the workbook.
+    """
+    left, others = list(names), 0
+    for name in reversed(names):
+        if others == 2:
+            break
+        first = [cell.strip() for cell in first_row(rows(name)) if cell.strip()]
+        if first and all(cell.startswith("_") for cell in first):
+            left.remove(name)
+        else:
+            others += 1
+    return left or names
+
+
+def first_row(blocks: Iterable[SheetRows]) -> Sequence[str]:
+    """The first row with text; empty where the sheet cannot be read: it is refused when it is chosen."""
+    with suppress(UnreadableWorkbook):
+        for block in blocks:
+            for row in zip(*block.columns, strict=True):
+                if any(map(str.strip, row)):
+                    return row
+    return ()
 
 
 def named_sheet(names: tuple[str, ...], wanted: str) -> str:
@@ -224,8 +260,10 @@ def read_xlsx(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
     """Read Office Open XML, streamed by `xlsx`."""
     workbook = XlsxWorkbook(stream)
     has_data = {} if job.sheet is not None else {sheet.name: workbook.has_data(sheet) for sheet in workbook.sheets}
-    name = choose_sheet([(sheet.name, sheet.is_visible) for sheet in workbook.sheets], has_data, job.sheet)
-    sheet = next(sheet for sheet in workbook.sheets if sheet.name == name)
+    parts = {sheet.name: sheet for sheet in reversed(workbook.sheets)}
+    visible = [(sheet.name, sheet.is_visible) for sheet in workbook.sheets]
+    name = choose_sheet(visible, has_data, job.sheet, lambda name: workbook.rows(parts[name]))
+    sheet = parts[name]
     merged = workbook.merged_rows(sheet)
     send(out, SheetOpened(name))
     notes: list[str] = []
@@ -238,8 +276,19 @@ def read_xlsx(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
 def read_other(job: SheetRequest, stream: BinaryIO, out: BinaryIO) -> None:
     """Read any other format by its module, which is imported only here: most files need none of them."""
     made = getattr(import_module(f"importer.reader.{job.kind}"), _OTHERS[job.kind])
-    workbook = made(stream, job.encoding) if job.kind in WITH_ENCODING else made(stream)
-    name = choose_sheet(workbook.sheets, workbook.has_data() if job.sheet is None else {}, job.sheet)
+    given = (job.encoding,) if job.kind in WITH_ENCODING else ()
+    workbook = made(stream, *given)
+    searched: list[str] = []
+
+    def rows_of(name: str) -> Iterable[SheetRows]:
+        searched.append(name)
+        found: Iterable[SheetRows] = workbook.rows(name)
+        return found
+
+    name = choose_sheet(workbook.sheets, workbook.has_data() if job.sheet is None else {}, job.sheet, rows_of)
+    if searched:  # what it has counted of other sheets is not of this one
+        stream.seek(0)
+        workbook = made(stream, *given)
     notes: list[str] = []
     send(out, SheetOpened(name))
     rows = portions(workbook.rows(name), job.size)

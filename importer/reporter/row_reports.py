@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,7 @@ from importer.model import OMITTED, OVERTAKEN, Cause, CodeCount, RowCounts, Stat
 from importer.normaliser.mapping import Mapping
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
-from importer.reporter.rows import ReportBlock, ReportSource, blocks, header_of, result_cells
+from importer.reporter.rows import ReportBlock, ReportSource, blocks, header_of
 from importer.reporter.timeline import Timeline
 from importer.system.files import Aside, disk_errors, private_folder
 from importer.system.garbage import collection_paused
@@ -59,7 +59,7 @@ def write_files(
     codes: Counter[str] = Counter()
     omitted = overtaken = 0
     with disk_errors(folder), _collected_by_blocks() as collect_now:
-        results, failed = _Results(folder, source), _Failed(folder, source)
+        results, failed = _Results(folder, source), _Failed(folder, source, mapping)
         annotations = _annotations(source, mapping)
         try:
             for block in blocks(source, outcomes):
@@ -76,9 +76,10 @@ def write_files(
                         overtaken += stretch.rows
                     if any(warning.endswith(OMITTED) for warning in stretch.outcome.warnings):
                         omitted += stretch.rows
+            causes = finder.causes()
             reports = {
                 **results.publish(),
-                **failed.publish(finder.timeline.latest),
+                **failed.publish(finder.timeline.latest, causes),
                 **_publish_annotated(folder, annotations),
             }
         finally:
@@ -93,7 +94,7 @@ def write_files(
     if overtaken:
         rows = counted(overtaken, "row was", "rows were")
         notes = (f"{rows} left out: a newer run has sent other values to the same customers.", *notes)
-    return WrittenReports(_counts(statuses), _code_counts(codes), finder.causes(), reports, notes, finder.timeline)
+    return WrittenReports(_counts(statuses), _code_counts(codes), causes, reports, notes, finder.timeline)
 
 
 @contextmanager
@@ -141,8 +142,8 @@ class _Failed:
     truncated or shifted.
     """
 
-    def __init__(self, folder: Path, source: ReportSource) -> None:
-        self._folder, self._source = folder, source
+    def __init__(self, folder: Path, source: ReportSource, mapping: Mapping) -> None:
+        self._folder, self._source, self._mapping = folder, source, mapping
         self._header = header_of(source)
         self._csv: CsvTable | None = None
         self._book: WorkbookTable | None = None
@@ -150,27 +151,32 @@ class _Failed:
         self.notes: tuple[str, ...] = ()
 
     def add(self, block: ReportBlock, lines: list[str]) -> None:
-        for position, outcome in block.other.items():
-            if outcome.status not in OPEN:
-                continue
-            extra = block.overflow.get(position, ())
-            (self._csv or self._begin()).add_line(lines[position], extra)
-            if self._book is not None:
-                cells = [column[position] for column in block.cells]
-                fixed = [block.fixed.get(position, "")] if self._source.may_be_fixed else []
-                self._book.add([*cells, *result_cells(outcome, self._source.sheet), *fixed, *extra])
+        positions = [at for at, outcome in block.other.items() if outcome.status in OPEN]
+        if not positions:
+            return
+        table = self._csv or self._begin()
+        for at in positions:
+            table.add_line(lines[at], block.overflow.get(at, ()))
+        if self._book is not None:
+            overflow = block.overflow
+            self._book.add(
+                [[column[at] for at in positions] for column in block.cells],
+                [block.other[at] for at in positions],
+                {new: overflow[at] for new, at in enumerate(positions) if at in overflow},
+                [block.fixed.get(at, "") for at in positions] if self._source.may_be_fixed else (),
+            )
 
     @property
     def any(self) -> bool:
         return self._csv is not None
 
-    def publish(self, at: int) -> dict[str, str]:
+    def publish(self, at: int, causes: Sequence[Cause]) -> dict[str, str]:
         names: list[str] = []
         if self._csv is not None:
             self._csv.close()
             names.append("failed.csv")
         if self._book is not None:
-            self._book.close(at)
+            self._book.close(at, causes)
             names = ["failed.xlsx", *names] if self._book.left_out else ["failed.xlsx"]
             if self._book.left_out:
                 rows = counted(self._book.left_out, "row")
@@ -185,6 +191,8 @@ class _Failed:
     def discard(self) -> None:
         if self._csv is not None:
             self._csv.close()
+        if self._book is not None:
+            self._book.discard()
         for aside in self._asides.values():
             aside.discard()
 
@@ -195,7 +203,9 @@ class _Failed:
             table: type[WorkbookTable] = late("importer.reporter.workbook_table", "WorkbookTable")
             if len(self._header) <= table.most_columns:
                 aside = self._asides["failed.xlsx"] = Aside(self._folder, "failed.xlsx")
-                self._book = table(aside.path, self._header, self._source.sheet, aside.scratch)
+                uses = self._mapping.columns
+                results = self._header[len(self._source.columns) :]
+                self._book = table(aside.path, self._source.columns, results, uses, self._source.sheet, aside.scratch)
         return self._csv
 
 

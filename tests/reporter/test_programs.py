@@ -141,14 +141,14 @@ def type_dangerous_text(sheet: Worksheet) -> None:
         sheet[place].value, sheet[place].data_type = text, "s"
 
 
-def saved_by_office(path: Path, folder: Path) -> Path:
+def saved_by_office(path: Path, folder: Path, form: str = "xlsx") -> Path:
     command = [
         *(str(OFFICE), "--headless", f"-env:UserInstallation={(folder / 'profile').as_uri()}"),
         *("--infilter=CSV:44,34,76,1" if path.suffix == ".csv" else "--norestore",),
-        *("--convert-to", "xlsx", "--outdir", str(folder), str(path)),
+        *("--convert-to", form, "--outdir", str(folder), str(path)),
     ]
     subprocess.run(command, capture_output=True, timeout=250, check=True)
-    return folder / f"{path.stem}.xlsx"
+    return folder / f"{path.stem}.{form}"
 
 
 @pytest.mark.browser

@@ -2399,6 +2399,27 @@ RUNNABLE = (
         "test_formula_guard",
     ),
     out(
+        "failed.xlsx: the sheet of the causes is not read",
+        "workbook_child.choose_sheet",
+        "without_explanations(visible, rows)",
+        "visible",
+        "test_failed_workbook::test_the_workbook_is_imported_again_as_it_is",
+    ),
+    out(
+        "failed.xlsx: text that looks like an escape stays as it is",
+        "xml_text.xml_text",
+        "_ODD.sub(_escaped, text)",
+        "text",
+        "test_failed_workbook::test_hostile_cells_come_back_as_they_were",
+    ),
+    out(
+        "failed.xlsx: a problem cell is marked",
+        "workbook_table.WorkbookTable._write",
+        "look.places(rows.columns, at) if look.style else ()",
+        "()",
+        "test_failed_workbook::test_each_problem_cell_is_highlighted_and_says_what_to_do",
+    ),
+    out(
         "formulas: parts of a cell that a semicolon or a line break divides",
         "formula_guard.guard",
         "_LATER.search(cell)",

@@ -1,0 +1,31 @@
+"""Text as the XML of a workbook holds it. Pure."""
+
+from __future__ import annotations
+
+import re
+
+#: What XML cannot hold, or would change, and what a program would take for one of its own escapes.
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+
+_LOST = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def xml_text(text: str) -> str:
+    """The text between two tags. Characters that XML cannot hold are escaped as in Excel: `_x001B_`."""
+    if "&" in text or "<" in text or ">" in text:
+        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _ODD.sub(_escaped, text)
+
+
+def needs_space(text: str) -> bool:
+    """Whether a program would drop white space of the text if it is not told to keep it."""
+    return text != text.strip() or "\n" in text or "\t" in text or "  " in text
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"_x{ord(match[0]):04X}_"
+
+
+def whole_text(text: str) -> str:
+    """The text, with � for what XML cannot hold."""
+    return _LOST.sub("\ufffd", text)
