@@ -24,7 +24,7 @@ from importer.reader.workbook_messages import SheetRows
 
 #: Tags in one row: sixteen thousand cells. A parser keeps each tag until the row ends.
 MOST_ELEMENTS = 100_000
-_LONGEST_ROW = 1 << 25
+LONGEST_ROW_XML = 1 << 25
 _LONGEST_PARSED = 1 << 22
 
 _CELL = re.compile(
@@ -149,7 +149,7 @@ def pieces(source: Iterable[bytes], root: str, end: bytes) -> Iterator[str]:
     started = False
     for block in source:
         if not started:
-            _check_start(block, root)
+            check_start(block, root)
             started = True
         rest += block
         cut = rest.rfind(end)
@@ -157,12 +157,12 @@ def pieces(source: Iterable[bytes], root: str, end: bytes) -> Iterator[str]:
             cut += len(end)
             yield _decoded(rest[:cut])
             rest = rest[cut:]
-        if len(rest) > _LONGEST_ROW:
+        if len(rest) > LONGEST_ROW_XML:
             raise UnreadableWorkbook("has a row larger than any valid one; it was not read")
     yield _decoded(rest)
 
 
-def _check_start(block: bytes, root: str) -> None:
+def check_start(block: bytes, root: str) -> None:
     """Check the start for the common form: UTF-8, no prefixes, no declarations. Raises `UncommonXml`."""
     start = re.match(rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml([^>]*)\?>\s*+)?<(\w+)[ >/]", block)
     encoding = re.search(rb"encoding=[\"']([^\"']+)", start[1] or b"") if start else None

@@ -65,28 +65,28 @@ class XlsxWorkbook:
     """An open workbook: its sheets, its strings and its number formats."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._parts = Parts(stream)
-        self._path = self._parts.main("xl/workbook.xml")
-        root = self._parts.xml(self._path)
+        self.parts = Parts(stream)
+        self.path = self.parts.main("xl/workbook.xml")
+        root = self.parts.xml(self.path)
         self.is_1904 = any(
             element.get("date1904", "0").lower() in ("1", "true") for element in _find(root, "workbookPr")
         )
-        self._related = self._parts.related(self._path)
+        self.related = self.parts.related(self.path)
         self.sheets = list(self._sheets(root))
         self._reader: SheetReader | None = None
 
     def _sheets(self, root: Element) -> Iterator[SheetPart]:
         for sheet in _find(root, "sheet"):
             key = next((value for name, value in sheet.attrib.items() if local_name(name) == "id" and "}" in name), "")
-            kind, path = self._related.get(key, ("", ""))
-            member = self._parts.find(path) if kind == "worksheet" else None
+            kind, path = self.related.get(key, ("", ""))
+            member = self.parts.find(path) if kind == "worksheet" else None
             if member is not None:
                 yield SheetPart(sheet.get("name", ""), sheet.get("state", "visible") == "visible", member)
 
     def has_data(self, sheet: SheetPart) -> bool:
         """Whether any cell has content. Formatted empty cells do not count."""
         before = b""
-        for block in self._parts.blocks(sheet.member):
+        for block in self.parts.blocks(sheet.member):
             if _HAS_DATA.search(before + block):
                 return True
             before = block[-32:]
@@ -96,7 +96,7 @@ class XlsxWorkbook:
         """First and last row of every merged range. Unpacks the whole sheet once, which also proves its size."""
         found = []
         before = b""
-        for block in self._parts.blocks(sheet.member):
+        for block in self.parts.blocks(sheet.member):
             text = before + block
             # A tag cut at the end is searched again with the next block; finding a range twice is harmless.
             if b"mergeCell " in text:
@@ -104,16 +104,16 @@ class XlsxWorkbook:
             before = block[-128:]
         return sorted(set(found))
 
-    def _path_of(self, kind: str) -> str:
+    def path_of(self, kind: str) -> str:
         """The path of a part that the workbook refers to, or has beside it; empty where there is none."""
-        paths = [path for found, path in self._related.values() if found == kind]
-        beside = posixpath.join(posixpath.dirname(self._path), f"{kind}.xml")
-        return next((path for path in (*paths, beside) if self._parts.find(path)), "")
+        paths = [path for found, path in self.related.values() if found == kind]
+        beside = posixpath.join(posixpath.dirname(self.path), f"{kind}.xml")
+        return next((path for path in (*paths, beside) if self.parts.find(path)), "")
 
     def hidden_columns(self, sheet: SheetPart) -> set[int]:
         """The positions of the columns that are hidden or without width. They are listed before the rows."""
         start = b""
-        for block in self._parts.blocks(sheet.member, 1 << 16):
+        for block in self.parts.blocks(sheet.member, 1 << 16):
             start += block
             if b"sheetData" in start or len(start) > _LONGEST_START:
                 break
@@ -127,10 +127,10 @@ class XlsxWorkbook:
 
     def _formats(self) -> list[Shown]:
         """How each style shows a number, by the style's index."""
-        path = self._path_of("styles")
+        path = self.path_of("styles")
         if not path:
             return []
-        root = self._parts.xml(path)
+        root = self.parts.xml(path)
         codes = {
             # Conditional formats have formats of the same numbers.
             int(element.get("numFmtId", "0")): element.get("formatCode", "")
@@ -145,22 +145,22 @@ class XlsxWorkbook:
 
     def _language(self, styles: Element) -> str:
         """The language that the file names, or that its first font with a character set is for."""
-        path = next((path for kind, path in self._parts.related("").values() if kind == "core-properties"), "")
+        path = next((path for kind, path in self.parts.related("").values() if kind == "core-properties"), "")
         tag = ""
         # The properties of a workbook say nothing about its rows: damaged ones refuse nothing.
         with suppress(UnreadableWorkbook):
-            tag = next((found.text or "" for found in _find(self._parts.xml(path), "language")), "")
+            tag = next((found.text or "" for found in _find(self.parts.xml(path), "language")), "")
         charsets = [
             found.get("val", "") for font in _listed(styles, "fonts", "font") for found in _find(font, "charset")
         ]
         return language_of(tag, charsets=[int(charset) for charset in charsets if charset.isdecimal()])
 
     def _shared_strings(self) -> list[str]:
-        member = self._parts.find(self._path_of("sharedStrings"))
+        member = self.parts.find(self.path_of("sharedStrings"))
         if member is None:
             return []
         try:
-            return list(_common_strings(self._parts.blocks(member)))
+            return list(_common_strings(self.parts.blocks(member)))
         except UncommonXml:
             return list(self._parsed_strings(member))
 
@@ -174,7 +174,7 @@ class XlsxWorkbook:
         waiting = 0
         with xml_refused("a part of it is not XML"):
             for event, element in iterparse(
-                BlockStream(self._parts.blocks(member, 1 << 16)), events=("start", "end"), forbid_dtd=True
+                BlockStream(self.parts.blocks(member, 1 << 16)), events=("start", "end"), forbid_dtd=True
             ):
                 tag = local_name(element.tag)
                 if event == "start":
@@ -201,7 +201,7 @@ class XlsxWorkbook:
         reader = self._reader = SheetReader(strings, formats)
         done = 0
         try:
-            for batch in joined_rows(reader.common_rows(self._parts.blocks(sheet.member, 1 << 18))):
+            for batch in joined_rows(reader.common_rows(self.parts.blocks(sheet.member, 1 << 18))):
                 yield batch
                 done = batch.numbers[-1]
         except UncommonXml:

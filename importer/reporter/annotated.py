@@ -1,110 +1,124 @@
 """`annotated.xlsx`: the source workbook with problem cells highlighted and commented, and the result columns appended.
 
-A child process with bounded memory and time writes it. A workbook that needs more comes as `failed.xlsx` only.
+The results are kept in a file while the source is read; then a child process with bounded memory and time copies the
+parts of the workbook and changes those of the sheet. Of other workbooks (.xls, .xlsb, .ods, encrypted) the cells of the
+sheet are copied as text and highlighted.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
-import zipfile
 from pathlib import Path
 
 import msgspec
 
-from importer.model import RESULT_COLUMNS, Outcome
+from importer.model import Status
 from importer.normaliser.mapping import Mapping
-from importer.reporter.annotated_job import MOST_COMMENTS, TOO_LARGE, AnnotatedAnswer, AnnotatedJob
+from importer.reader.zip_kind import workbook_kind
+from importer.reader.zip_safety import UnsafeZip, checked_members
+from importer.reporter.annotated_job import (
+    DAMAGED,
+    TOO_LARGE,
+    AnnotatedAnswer,
+    AnnotatedJob,
+    AnnotatedRows,
+    keep_rows,
+)
+from importer.reporter.marks import COLOURS
+from importer.reporter.plain_workbook import PlainWorkbook
 from importer.reporter.rows import ReportBlock, ReportSource
+from importer.system.files import Aside
 from importer.system.process import WITHOUT_SECRETS, child_command, child_environ, lifeline
 
-#: Rows times columns, including the result columns.
-MOST_CELLS = 350_000
-#: Bytes of XML in all sheets together, because openpyxl loads every sheet.
-MOST_XML = 16 * 1024 * 1024
-#: Bytes that the loaded workbook may need, as estimated from its tags.
-MOST_MEMORY = 384 * 1024 * 1024
-#: Bytes of address space of the child, and seconds of a wall clock. The largest workbook takes 10.
-ADDRESS_SPACE, LONGEST = 1 << 30, 300.0
-
-_PARTS = re.compile(r"xl/(worksheets/[^/]+|sharedStrings)\.xml", re.IGNORECASE)
+#: Bytes of address space of the child, and seconds of a wall clock. A million rows take a minute.
+ADDRESS_SPACE, LONGEST = 1 << 30, 900.0
 
 
 class Annotations:
-    """Collects the outcomes of a workbook that is small enough; `write` then writes its annotated copy."""
+    """Collects the results of a workbook; `publish` then writes its annotated copy."""
 
-    def __init__(self, source: ReportSource, mapping: Mapping) -> None:
+    def __init__(self, folder: Path, source: ReportSource, mapping: Mapping) -> None:
         self._source, self._mapping = source, mapping
-        self._outcomes: list[Outcome] = []
-        self._blank: dict[int, frozenset[str]] = {}
+        self._aside = Aside(folder, "annotated.xlsx")
+        self._rows = (self._aside.scratch / "rows").open("w+b")
+        self._copy = None if _is_xlsx(source.file) else PlainWorkbook(self._aside.scratch, source)
+        self._most_comments = 0
         self.note = ""
-        self._cells: dict[int, list[str]] | None = None
-        self._beside: dict[int, list[str]] = {}
-        self._wanted = True
-        size = _size(source.file)
-        if size is None:
-            self._cells = {}
-        elif size > MOST_XML:
-            self._wanted, self.note = False, TOO_LARGE
 
     def see(self, block: ReportBlock) -> None:
-        if not self._wanted:
-            return
-        width = len(self._source.columns) + len(RESULT_COLUMNS)
-        if (len(self._outcomes) + len(block.row_numbers)) * width > MOST_CELLS:
-            self._wanted, self._outcomes, self._cells = False, [], None
-            self.note = TOO_LARGE
-            return
-        if self._cells is not None:
-            self._cells.update(zip(block.row_numbers, map(list, zip(*block.cells, strict=True)), strict=True))
-            for position, words in block.overflow.items():
-                self._beside[block.row_numbers[position]] = words
-        for stretch in block.stretches:
-            self._outcomes += stretch.outcomes()
-        for position in block.other:
-            empty = [name for name, cells in zip(self._source.columns, block.cells, strict=True) if not cells[position]]
-            self._blank[block.row_numbers[position]] = frozenset(empty)
-
-    def write(self, path: Path) -> bool:
-        """Return whether there is an annotated workbook; if not, `note` may say why."""
-        if not self._wanted:
-            return False
-        job = AnnotatedJob(
-            path=str(self._source.file.resolve()),
-            target=str(path.resolve()),
-            sheet=self._source.sheet,
-            header_row=self._source.header_row,
-            columns=self._source.columns,
-            uses=self._mapping.columns,
-            outcomes=self._outcomes,
-            blank=self._blank,
-            cells=self._cells,
-            beside=self._beside,
-            most_memory=MOST_MEMORY,
-            address_space=ADDRESS_SPACE,
-            most_comments=MOST_COMMENTS,
+        if self._copy is not None:
+            self._copy.add(block.row_numbers, block.cells)
+        blank = {
+            block.row_numbers[position]: [
+                name for name, cells in zip(self._source.columns, block.cells, strict=True) if not cells[position]
+            ]
+            for position, outcome in block.other.items()
+            if not outcome.columns and COLOURS[outcome.status]
+        }
+        self._most_comments += sum(
+            stretch.rows * max(1, len(stretch.outcome.columns) or len(self._mapping.columns))
+            for stretch in block.stretches
+            if stretch.outcome.status is not Status.SUCCEEDED or stretch.outcome.warnings
         )
-        answer = _answer(job)
+        beside = {block.row_numbers[position]: words for position, words in block.overflow.items()}
+        keep_rows(self._rows, AnnotatedRows(block.stretches, blank, beside if self._copy is not None else {}))
+
+    def publish(self) -> dict[str, str]:
+        """Write the copy, where there can be one; if not, `note` may say why."""
+        answer = self._answer()
         if answer.errno:
-            raise OSError(answer.errno, os.strerror(answer.errno), str(path))
+            raise OSError(answer.errno, os.strerror(answer.errno), str(self._aside.target))
         self.note = answer.note
-        return answer.written
+        if not answer.written:
+            self._aside.target.unlink(missing_ok=True)
+            return {}
+        self._aside.publish()
+        return {"annotated.xlsx": str(self._aside.target)}
+
+    def discard(self) -> None:
+        self._rows.close()
+        self._aside.discard()
+
+    def _answer(self) -> AnnotatedAnswer:
+        source, scratch = self._source, self._aside.scratch.resolve()
+        places = dict(zip(source.columns, source.header.places, strict=True))
+        earlier, path = dict(source.header.results), source.file.resolve()
+        if self._copy is not None:
+            if not self._copy.finish(scratch / "copy.xlsx"):
+                return AnnotatedAnswer(False, DAMAGED)
+            places, earlier, path = {name: at for at, name in enumerate(source.columns)}, {}, scratch / "copy.xlsx"
+        self._rows.seek(0)
+        return _answer(
+            AnnotatedJob(
+                path=str(path),
+                target=str(self._aside.path.resolve()),
+                scratch=str(scratch),
+                sheet=source.sheet if self._copy is None else self._copy.sheet,
+                header_row=source.header_row,
+                places=places,
+                earlier=earlier,
+                uses=self._mapping.columns,
+                last_column=max([*places.values(), *earlier.values()]),
+                most_comments=self._most_comments,
+                is_copied=self._copy is not None,
+            ),
+            self._rows.fileno(),
+        )
 
 
-def _answer(job: AnnotatedJob) -> AnnotatedAnswer:
+def _answer(job: AnnotatedJob, rows: int) -> AnnotatedAnswer:
     """The answer of the child; a child that was ended by its limits needed too much."""
     environ = child_environ(os.environ, WITHOUT_SECRETS)
     try:
         with lifeline() as end:
             done = subprocess.run(
-                [*child_command("importer.reporter.annotated_child"), str(end)],
+                [*child_command("importer.reporter.annotated_child"), str(end), str(rows), str(ADDRESS_SPACE)],
                 input=msgspec.msgpack.encode(job),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                # Threads of a library for numbers would take the address space.
-                env={**environ, "OPENBLAS_NUM_THREADS": "1"},
-                pass_fds=(end,),
+                env=environ,
+                pass_fds=(end, rows),
                 timeout=LONGEST,
                 check=False,
             )
@@ -113,12 +127,10 @@ def _answer(job: AnnotatedJob) -> AnnotatedAnswer:
         return AnnotatedAnswer(False, TOO_LARGE)
 
 
-def _size(path: Path) -> int | None:
-    """Return the bytes of XML in an .xlsx workbook, None for any other kind. Judged by content, not by name."""
+def _is_xlsx(path: Path) -> bool:
+    """Whether the workbook's own parts can be copied. Judged by content, not by name."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if "xl/workbook.xml" not in archive.namelist():
-                return None
-            return sum(part.file_size for part in archive.infolist() if _PARTS.fullmatch(part.filename))
-    except (OSError, zipfile.BadZipFile):
-        return None
+        with path.open("rb") as stream:
+            return workbook_kind(stream, checked_members(stream)) == "xlsx"
+    except (OSError, UnsafeZip):
+        return False

@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import BinaryIO
+
 import msgspec
 
-from importer.model import Outcome
+from importer.model import Stretch
 from importer.normaliser.mapping import ColumnUse
 
-#: A comment needs 19 KiB while the workbook is saved. The result columns say the same as the comments.
-MOST_COMMENTS = 2_000
-
-TOO_LARGE = "There is no annotated.xlsx because the workbook is too large; failed.xlsx has the open rows."
-TOO_MANY = "There is no annotated.xlsx because the workbook has too many {}; failed.xlsx has the open rows."
+IN_FAILED = "failed.xlsx has the open rows."
+DAMAGED = f"There is no annotated.xlsx for this workbook; {IN_FAILED}"
+TOO_LARGE = f"There is no annotated.xlsx because the workbook is too large; {IN_FAILED}"
 
 
 class AnnotatedJob(msgspec.Struct):
-    """The workbook at `path` and its outcomes; the copy is written to `target`."""
+    """The workbook at `path` and the results of its rows; the copy is written to `target`."""
 
     path: str
     target: str
+    #: A folder for unfinished parts.
+    scratch: str
     sheet: str
     header_row: int
-    columns: tuple[str, ...]
+    #: Column → its position in the sheet; also of the columns of an earlier report.
+    places: dict[str, int]
+    earlier: dict[str, int]
     uses: tuple[ColumnUse, ...]
-    outcomes: list[Outcome]
+    #: The last column with a name.
+    last_column: int
+    most_comments: int
+    #: The cells were copied: the workbook is of another kind.
+    is_copied: bool = False
+
+
+class AnnotatedRows(msgspec.Struct):
+    """The results of consecutive rows."""
+
+    stretches: list[Stretch]
     #: Row number → its empty columns, of rows that did not succeed.
-    blank: dict[int, frozenset[str]]
-    #: Row number → its cells, of a workbook that openpyxl cannot load.
-    cells: dict[int, list[str]] | None
+    blank: dict[int, list[str]]
     #: Row number → cells beyond its columns: they make the row fail again until it is fixed.
     beside: dict[int, list[str]]
-    #: Bytes that the workbook may need in memory.
-    most_memory: int
-    #: Bytes that the child may take: address space, not resident memory.
-    address_space: int
-    most_comments: int = MOST_COMMENTS
 
 
 class AnnotatedAnswer(msgspec.Struct):
@@ -43,3 +51,16 @@ class AnnotatedAnswer(msgspec.Struct):
     written: bool
     note: str = ""
     errno: int = 0
+
+
+def keep_rows(file: BinaryIO, rows: AnnotatedRows) -> None:
+    """Add results to a file."""
+    block = msgspec.msgpack.encode(rows)
+    file.write(len(block).to_bytes(4, "little") + block)
+
+
+def kept_rows(file: BinaryIO) -> Iterator[AnnotatedRows]:
+    """Yield the results in a file."""
+    decoder = msgspec.msgpack.Decoder(AnnotatedRows)
+    while size := int.from_bytes(file.read(4), "little"):
+        yield decoder.decode(file.read(size))

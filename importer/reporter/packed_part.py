@@ -23,7 +23,9 @@ class PackedPart:
         self._check = self._size = 0
 
     def write(self, text: str) -> None:
-        content = text.encode()
+        self.write_bytes(text.encode())
+
+    def write_bytes(self, content: bytes) -> None:
         self._check = zlib.crc32(content, self._check)
         self._size += len(content)
         self._file.write(self._packer.compress(content))

@@ -60,7 +60,7 @@ def write_files(
     omitted = overtaken = 0
     with disk_errors(folder), _collected_by_blocks() as collect_now:
         results, failed = _Results(folder, source), _Failed(folder, source, mapping)
-        annotations = _annotations(source, mapping)
+        annotations = _annotations(folder, source, mapping)
         try:
             for block in blocks(source, outcomes):
                 failed.add(block, results.add(block))
@@ -80,11 +80,13 @@ def write_files(
             reports = {
                 **results.publish(),
                 **failed.publish(finder.timeline.latest, causes),
-                **_publish_annotated(folder, annotations),
+                **(annotations.publish() if annotations is not None else {}),
             }
         finally:
             results.discard()
             failed.discard()
+            if annotations is not None:
+                annotations.discard()
     notes = failed.notes
     if annotations is not None and annotations.note and failed.any:
         notes = (*notes, annotations.note)
@@ -209,24 +211,12 @@ class _Failed:
         return self._csv
 
 
-def _annotations(source: ReportSource, mapping: Mapping) -> Annotations | None:
+def _annotations(folder: Path, source: ReportSource, mapping: Mapping) -> Annotations | None:
     """Return None where the source is not a workbook."""
     if source.kind != "workbook":
         return None
     make: type[Annotations] = late("importer.reporter.annotated", "Annotations")
-    return make(source, mapping)
-
-
-def _publish_annotated(folder: Path, annotations: Annotations | None) -> dict[str, str]:
-    aside = Aside(folder, "annotated.xlsx")
-    try:
-        if annotations is not None and annotations.write(aside.path):
-            aside.publish()
-            return {"annotated.xlsx": str(aside.target)}
-        aside.target.unlink(missing_ok=True)
-        return {}
-    finally:
-        aside.discard()
+    return make(folder, source, mapping)
 
 
 def _counts(statuses: Map[Status, int]) -> RowCounts:

@@ -24,6 +24,7 @@ from importer.system.text import harmless
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from importer.reader.header import Header
     from importer.row_block import RowBlock
 
 
@@ -44,6 +45,8 @@ class ReportSource(Protocol):
     def header_row(self) -> int: ...
     @property
     def may_be_fixed(self) -> bool: ...
+    @property
+    def header(self) -> Header: ...
     def blocks(self, rows: int = ...) -> Iterator[RowBlock]: ...
 
 

@@ -20,7 +20,7 @@ SHORT = {
 #: Expressions of the tool's own texts.
 OWN = ("importer.web.manual._COMMENT",)
 #: How those are applied that are used through a variable.
-APPLIED = {"importer.normaliser.footers._": "fullmatch", "importer.reporter.annotated_child._NOT_CARRIED": "match"}
+APPLIED = {"importer.normaliser.footers._": "fullmatch"}
 ALL = [
     (expression, next((method for name, method in APPLIED.items() if expression.name.startswith(name)), method))
     for expression in expressions()

@@ -62,7 +62,7 @@ DOORS = {
     "httpx": ("capillary", "world"),
     "httpx_aiohttp": ("capillary.transport",),
     "aiohttp": ("capillary.transport", "capillary.network_errors"),
-    "openpyxl": ("reader", "reporter"),
+    "openpyxl": ("reader",),
     "python_calamine": ("reader",),
     "xlrd": ("reader",),
     "lxml": ("reader",),

@@ -82,7 +82,7 @@ def report(folder: Path) -> tuple[float, float, float]:
     began, before, peaks = time.perf_counter(), spent(), dict[int, float]()
     process = subprocess.Popen([sys.executable, "-m", "importer", "report", "--quiet"], cwd=folder)
     while process.poll() is None:
-        peaks |= {pid: _peak_mib(pid) or peaks.get(pid, 0.0) for pid in _with_children(process.pid)}
+        peaks |= {pid: peak_mib(pid) or peaks.get(pid, 0.0) for pid in with_children(process.pid)}
         time.sleep(0.1)
     if process.returncode:
         raise SystemExit(f"importer report ended with {process.returncode}")
@@ -110,7 +110,7 @@ def spent() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _with_children(pid: int) -> list[int]:
+def with_children(pid: int) -> list[int]:
     """A process and all that it began."""
     found = [pid]
     for parent in found:
@@ -122,7 +122,7 @@ def _with_children(pid: int) -> list[int]:
     return found
 
 
-def _peak_mib(pid: int) -> float:
+def peak_mib(pid: int) -> float:
     """The most that a process ever held, by the kernel's own note."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()

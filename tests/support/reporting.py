@@ -32,6 +32,7 @@ from importer.model import (
 )
 from importer.normaliser.mapping import ColumnUse, Mapping, propose
 from importer.reader import SourceOptions, open_source
+from importer.reader.header import read_header
 from importer.reporter import WrittenReports
 from importer.reporter.rows import ReportSource
 from importer.reporter.timeline import Timeline
@@ -55,6 +56,7 @@ class Sheet:
         self.file = Path(path)
         self.header_row = 1
         self.may_be_fixed = False
+        self.header = read_header(path, 1, columns, [])
         numbers = list(row_numbers) if row_numbers is not None else list(range(2, len(rows) + 2))
         by_column = [[row[place] for row in rows] for place in range(len(columns))]
         self._block = RowBlock(Cells(by_column, self.columns, numbers), tuple(problems))

@@ -1,0 +1,99 @@
+"""A workbook with the cells of a sheet as text, each in its row: for what cannot be copied as it looked."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from importer.reader.header import column_letters
+from importer.reporter.packed_part import PackedPart
+from importer.reporter.row_xml import column_xml
+from importer.reporter.rows import ReportSource
+
+#: Characters that a cell can hold, and rows and columns of a sheet.
+CELL_CHARACTERS, _ROWS, _COLUMNS = 32_767, 1_048_576, 16_384
+
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_TYPE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_RELATIONS = (
+    '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    '<Relationship Id="rId1" Type="{}" Target="{}"/>{}</Relationships>'
+)
+_CONTENT = "application/vnd.openxmlformats-officedocument.spreadsheetml."
+_STYLES = (
+    f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
+    '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
+    '</fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
+    '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
+    '<cellXfs count="2"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+    '<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs></styleSheet>'
+)
+#: Of a text, in `_STYLES`.
+_TEXT = 1
+
+
+class PlainWorkbook:
+    """Takes the rows in their order, then writes the workbook."""
+
+    def __init__(self, scratch: Path, source: ReportSource) -> None:
+        self._name = re.sub(r"[\\*?:/\[\]]", " ", source.sheet)[:31] or "Sheet"
+        self._sheet = PackedPart(scratch / "sheet")
+        self._width = len(source.columns)
+        self._fits = self._width <= _COLUMNS
+        self._sheet.write(
+            f'<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0"/></sheetViews>'
+            f'<cols><col min="1" max="{self._width}" width="16" style="{_TEXT}" customWidth="1"/></cols><sheetData>'
+        )
+        self.add([source.header_row], [[name] for name in source.columns])
+
+    @property
+    def sheet(self) -> str:
+        return self._name
+
+    def add(self, row_numbers: Sequence[int], columns: Sequence[Sequence[str]]) -> None:
+        if not self._fits or row_numbers[-1] > _ROWS:
+            self._fits = False
+            return
+        if max(len(cell) for cells in columns for cell in cells) > CELL_CHARACTERS:
+            self._fits = False
+            return
+        numbers = list(map(str, row_numbers))
+        written = [column_xml(column_letters(place), str(_TEXT), cells, numbers) for place, cells in enumerate(columns)]
+        rows = zip(row_numbers, map("".join, zip(*written, strict=True)), strict=True)
+        self._sheet.write("".join([f'<row r="{row}">{cells}</row>' for row, cells in rows]))
+
+    def finish(self, path: Path) -> bool:
+        """Write the workbook; False where a sheet cannot hold it."""
+        self._sheet.write("</sheetData></worksheet>")
+        self._sheet.finish()
+        if not self._fits:
+            return False
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in self._parts().items():
+                archive.writestr(name, content)
+            self._sheet.copy_to(archive, "xl/worksheets/sheet1.xml")
+        return True
+
+    def _parts(self) -> dict[str, str]:
+        types = {"workbook": "sheet.main", "worksheets/sheet1": "worksheet", "styles": "styles"}
+        overrides = "".join(
+            f'<Override PartName="/xl/{name}.xml" ContentType="{_CONTENT}{kind}+xml"/>' for name, kind in types.items()
+        )
+        styles = f'<Relationship Id="rId2" Type="{_TYPE}/styles" Target="styles.xml"/>'
+        return {
+            "[Content_Types].xml": (
+                '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+                '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+                f'<Default Extension="xml" ContentType="application/xml"/>{overrides}</Types>'
+            ),
+            "_rels/.rels": _RELATIONS.format(f"{_TYPE}/officeDocument", "xl/workbook.xml", ""),
+            "xl/workbook.xml": (
+                f'<workbook xmlns="{_MAIN}" xmlns:r="{_TYPE}"><sheets>'
+                f'<sheet name={quoteattr(self._name)} sheetId="1" r:id="rId1"/></sheets></workbook>'
+            ),
+            "xl/_rels/workbook.xml.rels": _RELATIONS.format(f"{_TYPE}/worksheet", "worksheets/sheet1.xml", styles),
+            "xl/styles.xml": _STYLES,
+        }
