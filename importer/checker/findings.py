@@ -13,7 +13,8 @@ from importer.capillary.codes import lookup
 from importer.checker.repeats import RepeatCounter, Repeats
 from importer.checker.requests import RequestCounter
 from importer.errors import ExitCode
-from importer.model import FieldDefinition, Problem, Rate
+from importer.masking import mask
+from importer.model import IDENTIFIERS, FieldDefinition, Problem, Rate
 from importer.normaliser.damage import REPAIRS
 from importer.normaliser.mapping import Mapping, misspelt
 from importer.normaliser.normaliser import Normalised
@@ -106,6 +107,19 @@ class Findings(msgspec.Struct, frozen=True):
     def customers(self) -> int:
         """The number of different customers: repeated ones count once."""
         return self.records - self.repeats.records + self.repeats.customers
+
+
+def for_terminals(findings: Findings) -> Findings:
+    """The findings with the identifiers in their examples masked."""
+    replace = msgspec.structs.replace
+    identifiers = {column.column for column in findings.columns if column.becomes in IDENTIFIERS}
+    shown = [
+        replace(one, examples=tuple([replace(e, before=mask(e.before), after=mask(e.after)) for e in one.examples]))
+        if one.rule.column in identifiers
+        else one
+        for one in findings.proposals
+    ]
+    return replace(findings, proposals=tuple(shown))
 
 
 class Gatherer:

@@ -9,18 +9,23 @@ from functools import partial
 
 from importer.checker.findings import ColumnFinding, Findings
 from importer.normaliser.mapping import IGNORED, NAME, PREFERENCE, VALUE
+from importer.normaliser.mapping_file import rule_lines
 from importer.system.clock import zone_of
 from importer.system.text import columns_of_text, counted, duration, wrapped
 
 #: Wraps a text; its first indent and that of the other lines may follow.
 Wrap = Callable[..., str]
 _MOST_PROBLEMS, _MOST_REPAIRS, _MOST_NOTES, _MOST_NAMES = 20, 12, 10, 20
+_MOST_RULES = 6
 
 
 def findings_text(findings: Findings, *, zone: datetime.tzinfo | None = None, width: int = 80) -> str:
     """Return the findings as text of so many columns. `zone`: of the expected end; None: this machine's."""
     wrap = partial(_wrap, width)
-    parts = [_head(findings, zone, wrap), *[part(findings, wrap) for part in (_columns, _problems, _repairs, _more)]]
+    parts = [
+        _head(findings, zone, wrap),
+        *[part(findings, wrap) for part in (_columns, _problems, _rules, _repairs, _more)],
+    ]
     return "\n\n".join([part for part in parts if part]) + "\n"
 
 
@@ -100,6 +105,20 @@ def _problems(findings: Findings, wrap: Wrap) -> str:
             lines.append(wrap(problem.advice, "    → ", "      "))
     if len(findings.problems) > _MOST_PROBLEMS:
         lines.append(f"  and {counted(len(findings.problems) - _MOST_PROBLEMS, 'more kind')} of problem")
+    return "\n".join(lines)
+
+
+def _rules(findings: Findings, wrap: Wrap) -> str:
+    if not findings.proposals:
+        return ""
+    lines = [wrap("Rules that would fix cells. Add those that are right to the mapping file (importer manual fixing):")]
+    for proposal in findings.proposals[:_MOST_RULES]:
+        noun = "row" if proposal.rule.omit else "cell"
+        one = proposal.examples[0]
+        becomes = f"“{_short(one.before, 22)}” → " + (f"“{_short(one.after, 22)}”" if one.after else "empty")
+        first, *more = rule_lines(proposal.rule)
+        lines.append(f"  {first}  # {counted(proposal.cells, noun)}, row {one.row}: {becomes}")
+        lines += [f"  {line}" for line in more]
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from importer.checker.check import check
+from importer.checker.findings import for_terminals
 from importer.checker.text import findings_text
 from importer.cli.printing import EXIT_CODES, print_data, print_error, print_note, settings_are, with_commands
 from importer.cli.shared import (
@@ -73,6 +74,7 @@ def check_command(
                     print_error(error)
                     worst = worse(worst, error.exit_code)
                     continue
+            findings = for_terminals(findings)
             if show is not None:
                 show(findings)
             elif not quiet:

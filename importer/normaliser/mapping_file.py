@@ -27,7 +27,7 @@ from importer.normaliser.mapping import (
     one_line,
     preference_name,
 )
-from importer.normaliser.rules import rule_of, to_entry
+from importer.normaliser.rules import Rule, rule_of, to_entry
 from importer.system.text import escaped
 
 
@@ -205,7 +205,7 @@ def to_toml(mapping: Mapping, samples: Dict[str, ColumnSamples] | None = None, *
     lines += [f"{_toml_text(name)} = {_toml_text(value)}" for name, value in mapping.constants]
     lines += ["", *_RULES_HELP]
     for rule in mapping.rules:
-        lines += ["", "[[rules]]", *[f"{key} = {_toml_value(value)}" for key, value in to_entry(rule).items()]]
+        lines += ["", *rule_lines(rule)]
     return "\n".join(lines) + "\n"
 
 
@@ -220,6 +220,11 @@ _RULES_HELP = (
     "#   omit = true                     send a row without this identifier if it is not valid and another one is",
     '#   leave_out = ["mobile_rounded"]  leave out rows with such a problem, by its code',
 )
+
+
+def rule_lines(rule: Rule) -> list[str]:
+    """A rule as a mapping file has it."""
+    return ["[[rules]]", *[f"{key} = {_toml_value(value)}" for key, value in to_entry(rule).items()]]
 
 
 def _toml_value(value: object) -> str:

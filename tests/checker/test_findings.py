@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from importer.checker.check import check
 from importer.checker.findings import (
     PROBLEM_COLUMNS,
     Findings,
     Gatherer,
     NameFinding,
+    for_terminals,
     problem_row,
 )
 from importer.checker.requests import RequestCounter
@@ -24,7 +27,9 @@ from importer.model import FieldDefinition, Problem, Rate
 from importer.normaliser.mapping import propose
 from importer.normaliser.normaliser import Normaliser
 from importer.normaliser.organisation import FieldFinding, compare_fields
+from importer.settings.options import Settings
 from importer.system.text import columns_of_text, duration
+from importer.world import World
 from tests.support.normalising import block_of
 
 COLUMNS = ("Mobile", "Email", "Moblie 1", "Brand", "Remark")
@@ -224,3 +229,19 @@ def test_the_text_fits_any_sheet(rows: list[tuple[str, str, str]], names: list[s
     assert not [character for character in text if unicodedata.category(character) == "Cc" and character != "\n"]
     for line in text.split("\n"):
         assert columns_of_text(line) <= width
+
+
+def test_proposed_rules_can_be_pasted_into_a_mapping_file(tmp_path: Path) -> None:
+    """They are printed as a mapping file has them, with what they fix. Identifiers in examples are masked."""
+    source = tmp_path / "rows.csv"
+    source.write_text("Mobile,Colour,Size\nPh: +919876543210,Blue,M\nPh: +919876543211,n/a,M\n")
+    found = for_terminals(check(str(source), Settings(), World({})))
+    text = findings_text(found)
+    assert "43210" not in text and "43211" not in text and len(found.proposals) == 2
+    lines = text.split("\n")
+    start = next(at for at, line in enumerate(lines) if line.startswith("  [[rules]]"))
+    pasted = "\n".join(line for line in lines[start:] if line.startswith("  "))
+    mapping = tmp_path / "m.toml"
+    mapping.write_text('[columns]\nMobile = "mobile"\nColour = "preference"\nSize = "preference"\n' + pasted)
+    fixed = check(str(source), Settings(mapping=str(mapping)), World({}))
+    assert (found.rejected_rows, fixed.rejected_rows, fixed.proposals) == (2, 0, ())
