@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 
 #: The topics in reading order.
 TOPICS = (
-    *("getting-started", "sheets", "reports", "resuming", "options", "settings", "codes", "sandbox", "page"),
+    *("getting-started", "sheets", "fixing", "reports", "resuming", "options", "settings", "codes", "sandbox", "page"),
     *("nightly", "schedulers", "library", "performance", "architecture", "decisions"),
 )
 
