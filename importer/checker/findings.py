@@ -13,14 +13,13 @@ from importer.capillary.codes import lookup
 from importer.checker.repeats import RepeatCounter, Repeats
 from importer.checker.requests import RequestCounter
 from importer.errors import ExitCode
-from importer.masking import mask
 from importer.model import IDENTIFIERS, FieldDefinition, Problem, Rate
 from importer.normaliser.damage import REPAIRS
 from importer.normaliser.mapping import Mapping, misspelt
 from importer.normaliser.normaliser import Normalised
 from importer.normaliser.organisation import FieldFinding, compare_fields
 from importer.normaliser.phones import calling_code
-from importer.normaliser.proposals import Proposal, Proposer
+from importer.normaliser.proposals import Proposal, Proposer, form_of
 from importer.normaliser.samples import Sampler
 from importer.row_block import RowBlock
 from importer.system.formula_guard import guard
@@ -110,15 +109,15 @@ class Findings(msgspec.Struct, frozen=True):
 
 
 def for_terminals(findings: Findings) -> Findings:
-    """The findings with the identifiers in their examples masked."""
+    """The findings without what may name a customer: of examples in identifiers, the form is left."""
     replace = msgspec.structs.replace
     identifiers = {column.column for column in findings.columns if column.becomes in IDENTIFIERS}
-    shown = [
-        replace(one, examples=tuple([replace(e, before=mask(e.before), after=mask(e.after)) for e in one.examples]))
-        if one.rule.column in identifiers
-        else one
-        for one in findings.proposals
-    ]
+    shown = []
+    for one in findings.proposals:
+        if one.rule.column in identifiers:
+            forms = [replace(e, before=form_of(e.before), after=form_of(e.after)) for e in one.examples]
+            one = replace(one, examples=tuple(forms))
+        shown += [] if one.personal else [one]
     return replace(findings, proposals=tuple(shown))
 
 

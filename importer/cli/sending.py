@@ -14,11 +14,12 @@ from typing import Any, NoReturn, TextIO
 
 import msgspec
 
-from importer.cli.printing import print_note, with_commands
+from importer.cli.printing import print_note
 from importer.errors import ExitCode, ImporterError, SettingsError
 from importer.model import RunSummary
 from importer.observer import Observer
 from importer.sender.engine import GRACE
+from importer.settings.commands import completed
 from importer.settings.options import PACE, Settings
 from importer.system.clock import stamp
 from importer.system.late import late
@@ -41,6 +42,7 @@ class Sending:
     """A context: the `World` of a run that a first signal stops and a second one ends at once."""
 
     def __init__(self, quiet: bool, settings: Settings, json_lines: bool = False) -> None:
+        self._settings = settings
         self._json_lines = json_lines or settings.log_format == "json"
         refuse_unwritable(settings.metrics_file)
         shown = Observer() if quiet or settings.log_format else Progress(sys.stderr, time.monotonic)
@@ -101,7 +103,7 @@ class Sending:
             said.append(f"Write its reports with `importer report {run_id}`.")
         if run_id:
             said.append(f"Resume with `importer resume {run_id}`.")
-        self._print("ended", with_commands(" ".join(said)))
+        self._print("ended", completed(" ".join(said), self._settings))
         os._exit(ExitCode.INTERRUPTED)
 
     def _print(self, name: str, text: str) -> None:

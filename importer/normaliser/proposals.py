@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from importer.model import IDENTIFIERS, FieldDefinition, Problem
 from importer.normaliser.countries import is_country
@@ -37,6 +38,44 @@ _NO_VALUE = frozenset(
         "blank",
     )
 )
+_WORD = re.compile(r"[^\W\d_]+")
+#: What people write before or in place of a number or an address.
+_WORDS = frozenset(
+    (
+        *(
+            "no",
+            "not",
+            "none",
+            "nil",
+            "null",
+            "na",
+            "n",
+            "a",
+            "unknown",
+            "available",
+            "applicable",
+            "given",
+            "provided",
+        ),
+        *(
+            "known",
+            "tbd",
+            "xxx",
+            "blank",
+            "empty",
+            "missing",
+            "refused",
+            "email",
+            "e",
+            "mail",
+            "id",
+            "address",
+            "mailto",
+        ),
+        *("ph", "phone", "tel", "telephone", "mob", "mobile", "cell", "contact", "number", "num", "nr", "m", "p", "t"),
+        *("whatsapp", "wa", "fax", "home", "office", "work", "personal", "customer", "has", "the", "does", "have"),
+    )
+)
 #: Countries that numbers without a country code may be of, after those of the sheet's other numbers.
 _COUNTRIES = (
     *("IN", "AE", "SA", "ID", "TH", "MY", "SG", "PH", "VN", "US", "GB", "ZA", "AU", "KW", "QA", "OM", "BH", "EG"),
@@ -59,6 +98,8 @@ class Proposal(msgspec.Struct, frozen=True):
     rule: Rule
     cells: int
     examples: tuple[CellExample, ...]
+    #: The rule has words of an identifier's cells that may name a customer.
+    personal: bool = False
 
 
 class _Cells:
@@ -159,10 +200,11 @@ class Proposer:
                 yield self._applied(Rule(use.column, first=True), use, [wrong[code]])
         if use.field in ("mobile", "email"):
             pattern = _PREFIX if use.field == "mobile" else _EMAIL_PREFIX
-            if prefixes := _prefixes(pattern, every):
-                yield self._applied(Rule(use.column, strip=prefixes), use, every)
-        if use.field in IDENTIFIERS and (repeated := _repeated_words(every)):
-            yield self._applied(Rule(use.column, empty=repeated), use, every)
+            for texts, personal in _by_kind(_prefixes(pattern, every)):
+                yield replace(self._applied(Rule(use.column, strip=texts), use, every), personal=personal)
+        if use.field in IDENTIFIERS:
+            for texts, personal in _by_kind(_repeated_words(every)):
+                yield replace(self._applied(Rule(use.column, empty=texts), use, every), personal=personal)
         if use.field == PREFERENCE and (values := self._values(use, wrong)):
             yield self._applied(Rule(use.column, values=values), use, every)
 
@@ -260,6 +302,25 @@ def nearest_option(text: str, options: Sequence[str]) -> str:
 
 def _texts(cells: _Cells | None) -> list[str]:
     return [text for text, _ in cells.counts.most_common()] if cells is not None else []
+
+
+def _by_kind(texts: Sequence[str]) -> list[tuple[tuple[str, ...], bool]]:
+    """The texts that name no one, and the others, with whether they may."""
+    kinds = [
+        (tuple([text for text in texts if is_impersonal(text) is not personal]), personal) for personal in (False, True)
+    ]
+    return [(found, personal) for found, personal in kinds if found]
+
+
+def is_impersonal(text: str) -> bool:
+    """Whether all words of a text are known, and none of them is a name."""
+    return all(word in _WORDS for word in _WORD.findall(text.casefold()))
+
+
+def form_of(text: str) -> str:
+    """The text with digits as 9 and unknown words as x: its form, without what it says."""
+    words = _WORD.sub(lambda found: found[0] if found[0].casefold() in _WORDS else "x" * len(found[0]), text)
+    return re.sub(r"\d", "9", words)
 
 
 def _prefixes(pattern: re.Pattern[str], cells: Iterable[_Cells]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from importer.settings.options import Settings
 from importer.system.files import write_whole
 from importer.system.text import counted
 from importer.web.child import Child
+from importer.web.children import Children
 from importer.web.journal_view import JournalView, ended_well
 from importer.web.live_run import LiveRun
 from importer.web.messages import RESULT_FILES, Begun, WorkerEnded, WorkerTask
@@ -62,17 +63,15 @@ class Supervisor:
         self._inspections: dict[tuple[str, str], asyncio.Task[Any]] = {}
         self._lives: dict[int, LiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._children: set[Child] = set()
-        self._next_child: asyncio.Task[Child] | None = None
         self.closing = asyncio.Event()
         self._closed_at = 0.0
-        self._left: set[Child] = set()
+        self._children = Children(self.closing)
         self._stopping: asyncio.Task[None] | None = None
         self.passwords = Passwords()
 
     async def start(self) -> None:
         """Resumes every run that was in progress when the server ended."""
-        self._prepare()
+        self._children.prepare()
         self._stopping = asyncio.create_task(self._stop_when_closing())
         for wish in self._storage.wishes():
             if wish.wanted == "running":
@@ -89,16 +88,12 @@ class Supervisor:
         if waiting:
             left = self._closed_at + STOP_SECONDS - time.monotonic()
             await asyncio.wait(waiting, timeout=max(left, 0.0))
-        # The process of such a run writes its reports, although this one ends.
-        self._left = {live.child for live in self._lives.values() if live.child and live.state == "reporting"}
         for task in self._tasks:
             task.cancel()
-        if self._next_child is not None:
-            with contextlib.suppress(OSError):
-                self._children.add(await self._next_child)
-        for child in self._left:
-            child.leave()
-        await asyncio.gather(*[child.end(0.5) for child in self._children - self._left if child.alive])
+        # The process of such a run writes its reports, although this one ends.
+        await self._children.close(
+            {live.child for live in self._lives.values() if live.child and live.state == "reporting"}
+        )
 
     async def _stop_when_closing(self) -> None:
         """Asks the processes to stop at the signal: the server may then wait for slow visitors first."""
@@ -144,7 +139,7 @@ class Supervisor:
 
     async def _carry_inspection(self, task: WorkerTask, owner: str) -> None:
         # Its process has nothing to complete: it is killed with the task.
-        async with self._inspection_turns.one(owner), self._child(patience=0.0) as child:
+        async with self._inspection_turns.one(owner), self._children.one(patience=0.0) as child:
             child.give(task)
             try:
                 async with asyncio.timeout(LONGEST[task.kind]):
@@ -179,7 +174,7 @@ class Supervisor:
             return await asyncio.to_thread((Path(folder) / RESULT_FILES["template"]).read_bytes)
 
     async def _carry_template(self, settings: Settings, owner: str, folder: str) -> WorkerEnded:
-        async with self._inspection_turns.one(owner), self._child(patience=0.0) as child:
+        async with self._inspection_turns.one(owner), self._children.one(patience=0.0) as child:
             child.give(WorkerTask("template", settings, folder=folder))
             return await _end_of(child)
 
@@ -309,7 +304,7 @@ class Supervisor:
         counts = await self._journal.counts(task.run_id) if task.kind == "resume" else {}
         live.new_process(counts)
         ended = None
-        async with self._child() as child:
+        async with self._children.one() as child:
             live.child = child
             child.give(msgspec.structs.replace(task, password=self.passwords.of(live.wish.path)))
             if live.wish.wanted != "running" or self.closing.is_set():
@@ -338,30 +333,6 @@ class Supervisor:
         if live.wish.run_id != run_id:
             live.wish = self._storage.wish(msgspec.structs.replace(live.wish, run_id=run_id))
         live.known.set()
-
-    # ------------------------------------------------------------------------------------------------ processes
-
-    @contextlib.asynccontextmanager
-    async def _child(self, patience: float = 5.0) -> AsyncIterator[Child]:
-        started, self._next_child = self._next_child, None
-        child = await started if started is not None else await Child.start()
-        if not child.alive:
-            child = await Child.start()
-        self._children.add(child)
-        self._prepare()
-        try:
-            yield child
-        finally:
-            await asyncio.shield(asyncio.create_task(self._put_away(child, patience)))
-
-    async def _put_away(self, child: Child, patience: float) -> None:
-        if child.alive and child not in self._left:
-            await child.end(patience)
-        self._children.discard(child)
-
-    def _prepare(self) -> None:
-        if self._next_child is None and not self.closing.is_set():
-            self._next_child = asyncio.create_task(Child.start())
 
 
 async def _end_of(child: Child) -> WorkerEnded:

@@ -10,7 +10,7 @@ from importer.model import FieldDefinition
 from importer.normaliser.fixing import Fixing
 from importer.normaliser.mapping import Mapping, propose
 from importer.normaliser.normaliser import Normaliser
-from importer.normaliser.proposals import EXAMPLES, Proposal, Proposer, nearest_option
+from importer.normaliser.proposals import EXAMPLES, Proposal, Proposer, form_of, nearest_option
 from importer.normaliser.rules import mistake_of
 from importer.row_block import RowBlock
 from tests.support.normalising import block_of
@@ -67,6 +67,18 @@ def test_words_that_stand_for_no_address() -> None:
     """`no email` in several rows is nobody's address; a name that stands once may be one with a typing error."""
     rows = [("+919876543210", word, "Blue", "") for word in ("no email", "No Email", "no email", "asha")]
     assert proposed(*rows)["Email", "empty"].rule.empty == ("no email",)
+
+
+def test_a_word_that_may_be_a_name_is_said_to_be_one() -> None:
+    """Terminals and logs leave such a rule out; the page shows it to the owner of the sheet."""
+    rows = [("+919876543210", word, "Blue", "") for word in ("asha", "no email") for _ in range(3)]
+    mapping = propose(COLUMNS)
+    proposer = Proposer(mapping)
+    block = block_of(COLUMNS, rows)
+    proposer.add(block, Normaliser(mapping)(block).problems)
+    found = {one.rule.empty: one.personal for one in proposer.proposals() if one.rule.empty}
+    assert found == {("no email",): False, ("asha",): True}
+    assert form_of("Ph: Asha +91 98") == "Ph: xxxx +99 99"
 
 
 def test_what_the_run_omits_is_not_proposed() -> None:

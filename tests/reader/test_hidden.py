@@ -62,7 +62,7 @@ def test_notes_of_what_is_hidden(tmp_path: Path, make: Callable[[Path], None]) -
         ]
 
 
-@pytest.mark.parametrize("name", ["How to fill in", "HOW TO FIX ", "Drop-down lists"])
+@pytest.mark.parametrize("name", ["How to fill in", "HOW TO FILL IN ", "Drop-down lists"])
 def test_the_tools_own_instructions_are_not_read_beside_data(tmp_path: Path, name: str) -> None:
     """A template or a report has one more sheet with text. Alone it is data like any other."""
     file = tmp_path / "a.xlsx"

@@ -54,7 +54,7 @@ def counts_after(kind: Any, before: dict[str, int]) -> dict[str, int]:
         supervisor.closing.set()  # no process is prepared
         spare: Any = asyncio.get_running_loop().create_future()
         spare.set_result(Child())
-        supervisor._next_child = spare
+        supervisor._children._next = spare
         run_id = "20261128-0200-a-0000" if kind == "resume" else ""
         live = LiveRun(Wish(1, "", "a.csv", {}, 0, run_id))
         await supervisor._one_process(live, WorkerTask(kind, Settings(), run_id=run_id))

@@ -3024,7 +3024,7 @@ SEEN = (
     out(
         "Ctrl-C: a second one says how to resume",
         "Sending._end_now",
-        "self._print('ended', with_commands(' '.join(said)))",
+        "self._print('ended', completed(' '.join(said), self._settings))",
         "pass",
         "test_in_a_terminal::test_whatever_hangs_a_signal_ends_the_program_and_says_how_to_go_on",
     ),
