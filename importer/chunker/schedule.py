@@ -18,8 +18,8 @@ from importer.model import Batch, Customer
 MOST_INSIDE = 30_000
 #: Batches that are in the journal and queued, beside those in flight.
 PREPARED = 4
-#: Batches whose customers hold their lanes at most. At the usual rate they last longer than a request that hangs, so the
-#: others need not wait for it.
+#: Batches whose customers hold their lanes at most. At the usual rate they last longer than a request that hangs, so
+#: that the others need not wait for it.
 WINDOW = 200
 
 

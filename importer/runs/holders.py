@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import socket
-import time
 from pathlib import Path
 
 import msgspec
 
 from importer.errors import Busy
 from importer.model import to_json
+from importer.system.clock import zone_of
 from importer.system.process import birth_of
 
 _SPACE = Path("/proc/self/ns/pid")
@@ -45,7 +46,8 @@ class Holder(msgspec.Struct, frozen=True):
 
 def this_process() -> bytes:
     """Return this process as a lock stores it (JSON)."""
-    since = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime())
+    now = datetime.datetime.now().astimezone()
+    since = f"{now:%Y-%m-%d %H:%M:%S} {zone_of(now)}"
     return to_json(Holder(os.getpid(), socket.gethostname(), since, _own_birth(), _space()))
 
 

@@ -32,8 +32,6 @@ _ONCE = frozenset(("restart", "resubmit", "overwrite_newer", "output", "online")
 _ROWS = ("limit", "skip_rows")
 _REPORT = {"encoding": "utf-8", "delimiter": ",", "header_row": 1}
 _USUAL = Settings()
-#: In the URL of a database; all before the last @ may belong to it.
-_PASSWORD = re.compile(r"(://[^:/@]*):.*(?=@)")
 #: A command in a message, as the command line writes it.
 _WRITTEN = re.compile(r"`importer ([a-z]+)((?: [^`]+)?)`")
 
@@ -132,6 +130,13 @@ def _typed(option: Option, text: str, known: Mapping[str, str]) -> list[str]:
     return _words(option.name, text)
 
 
+def without_password(url: str) -> str:
+    """The URL of a database without its password; all before the last @ may belong to it."""
+    access, at, place = url.rpartition("@")
+    scheme, slashes, user = access.partition("://")
+    return f"{scheme}{slashes}{user.partition(':')[0]}@{place}" if at and slashes else url
+
+
 def _words(name: str, text: str) -> list[str]:
     if not text:
         return []
@@ -142,7 +147,7 @@ def _text(option: Option, settings: Settings) -> str:
     value = getattr(settings, option.field)
     if option.field == "database":
         # Other users of the machine see what is typed, and reports hold it.
-        return _PASSWORD.sub(r"\1", value)
+        return without_password(value)
     if value is None or (value == 0 and not option.flag and not isinstance(value, float)):
         return ""
     if option.flag:

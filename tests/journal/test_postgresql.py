@@ -124,7 +124,9 @@ def test_the_lock_in_the_database_names_who_holds_it_and_ends_with_its_process(d
         with pytest.raises(Busy) as caught, hold(journal, tmp_path, "work"):
             pass
         assert caught.value.exit_code == ExitCode.BUSY
-        found = re.search(r"Process (\d+) on (\S+) \(since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)", caught.value.message)
+        found = re.search(
+            r"Process (\d+) on (\S+) \(since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC[\d:+-]*\)", caught.value.message
+        )
         assert found is not None, caught.value.message
         assert (int(found[1]), found[2]) == (other.pid, socket.gethostname())
         with hold(journal, tmp_path, "other work"):

@@ -302,7 +302,7 @@ def test_of_two_processes_on_one_file_the_second_ends_with_11(tmp_path: Path) ->
         codes = [process.returncode for process in both]
         assert sorted(codes) == [0, 11], printed
         winner, loser = both[codes.index(0)], printed[codes.index(11)][1]
-        found = re.search(r"Process (\d+) on (\S+) \(since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)", loser)
+        found = re.search(r"Process (\d+) on (\S+) \(since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC[\d:+-]*\)", loser)
         assert found is not None, loser
         assert (int(found[1]), found[2]) == (winner.pid, socket.gethostname())
         assert len(sandbox.state.requests) == 6

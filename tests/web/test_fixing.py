@@ -178,7 +178,9 @@ def test_the_check_counts_customers_and_a_csv_report_names_its_file(visitor: Vis
     page = unescape(ended(visitor, start(visitor, address)).text)
     assert "Fix the cells in the file “Only the rows to fix”" in page
     # The cause has the code and what to do: no table repeats it.
-    assert page.count("(code 1012)") == page.count("A plain retry will not help this row.") == page.count("Row 2<") == 1
+    assert (
+        page.count("(code 1012)") == page.count("A plain retry will not help this row.") == page.count(">row 2<") == 1
+    )
     assert "By code" not in page
     assert "workbook" not in page
 
