@@ -311,6 +311,11 @@ def calling_code(digits: str) -> str:
     return ""
 
 
+def code_of_country(country: str) -> str:
+    """The calling code of a country, by its two letters."""
+    return str(phonenumbers.country_code_for_region(known_country(country)))
+
+
 @lru_cache(maxsize=256)
 def full_pattern(code: str) -> Callable[[str], object]:
     """Matches ordinary numbers with this country code. `parse` returns what it matches unchanged."""

@@ -24,6 +24,7 @@ from importer.normaliser.placeholders import is_placeholder
 from importer.normaliser.preferences import InvalidPreference, ValueReader
 from importer.normaliser.rules import MOST_TEXTS, Rule
 from importer.row_block import RowBlock
+from importer.system.late import late
 
 #: Examples of a proposal, and the texts of one rule.
 EXAMPLES, _MOST_PROPOSED = 10, 50
@@ -172,7 +173,7 @@ class Proposer:
 
     def proposals(self, countries: Iterable[str] = ()) -> tuple[Proposal, ...]:
         """What is proposed, by the number of cells. `countries`: of the sheet's mobile numbers, most frequent first."""
-        found = [proposal for proposal in self._found([*countries, *_COUNTRIES]) if proposal.cells]
+        found = [proposal for proposal in self._found(list(countries)) if proposal.cells]
         # What loses an identifier comes last.
         return tuple(sorted(found, key=lambda one: (one.rule.omit, -one.cells, one.rule.column, one.rule.does)))
 
@@ -184,8 +185,9 @@ class Proposer:
                 continue
             wrong = {code: cells for (name, code), cells in self._wrong.items() if name == column}
             yield from self._of_column(use, wrong)
-            if (numbers := wrong.get("mobile_without_country")) is not None:
-                yield self._applied(Rule(column, country=_likely_country(numbers, countries)), use, [numbers])
+            numbers = wrong.get("mobile_without_country")
+            if numbers is not None and (country := _likely_country(numbers, countries)):
+                yield self._applied(Rule(column, country=country), use, [numbers])
         for column, cells in self._no_value.items():
             if cells.counts:
                 texts = tuple([text.strip() for text, _ in cells.counts.most_common(_MOST_PROPOSED)])
@@ -266,16 +268,28 @@ def cell_judge(use: ColumnUse, country: str | None, field: FieldDefinition | Non
     return lambda cells: list(map(judge, cells, read(cells, False)))
 
 
-def _likely_country(numbers: _Cells, countries: Sequence[str]) -> str:
-    """The first of the countries that make most of the numbers valid."""
+def _likely_country(numbers: _Cells, known: Sequence[str]) -> str:
+    """The first of the countries that make most of the numbers valid, "" where none does. `known`: of the sheet's other
+    numbers."""
     sample = list(numbers.counts)[:_SAMPLE]
-    known = [country for country in dict.fromkeys(countries) if is_country(country)]
+    countries = [country for country in dict.fromkeys([*known, *_COUNTRIES]) if is_country(country)]
 
     def valid(country: str) -> int:
-        found = column_reader("mobile", country)(sample, False)
+        tried = [number for number in sample if not is_cut_short(number, country, known)]
+        found = column_reader("mobile", country)(tried, False)
         return sum(1 for number in found if not isinstance(number, CellResult) or number.text)
 
-    return max(known, key=valid)
+    best = max(countries, key=valid)
+    return best if valid(best) else ""
+
+
+def is_cut_short(number: str, country: str, known: Iterable[str]) -> bool:
+    """Whether a number begins with the code of another of the `known` countries: it is more likely a number of that
+    country without one of its digits than one of this country."""
+    calling_code: Callable[[str], str] = late("importer.normaliser.phones", "calling_code")
+    code_of: Callable[[str], str] = late("importer.normaliser.phones", "code_of_country")
+    code = calling_code("".join(filter(str.isdecimal, number)))
+    return bool(code) and code != code_of(country) and any(code == code_of(one) for one in known if is_country(one))
 
 
 def is_no_value(text: str) -> bool:

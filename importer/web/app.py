@@ -25,10 +25,12 @@ from importer.web.options import WebOptions, refuse_unsafe
 from importer.web.pages.audit import AuditPage
 from importer.web.pages.check import CheckPages
 from importer.web.pages.columns import ColumnPages
+from importer.web.pages.fix import FixPages
 from importer.web.pages.home import HomePage
 from importer.web.pages.manual import ManualPages
 from importer.web.pages.queue import QueuePage
 from importer.web.pages.report import ReportPage
+from importer.web.pages.rules import RulePages
 from importer.web.pages.run import RunPages
 from importer.web.pages.sign_in import SignInPages
 from importer.web.pages.site import Site
@@ -64,6 +66,8 @@ def create_app(options: WebOptions) -> Starlette:
         ColumnPages(site),
         CheckPages(site),
         QueuePage(site),
+        FixPages(site),
+        RulePages(site),
         RunPages(site, report),
         report,
         ManualPages(site),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importer.web.fixing.texts import FIXING
+
 ENGLISH: dict[str, str] = {
     "name": "importer",
     "skip": "Skip to the content",
@@ -486,6 +488,7 @@ ENGLISH: dict[str, str] = {
     "refused.not_ours": "The import's process belongs to another user, or it has just ended.",
     "refused.address": "This page does not send mails to this address. Go back and use your own.",
     "refused.busy": "This file is being imported.",
+    **FIXING,
 }
 
 

@@ -19,6 +19,7 @@ from typing import BinaryIO
 import msgspec
 
 from importer.checker.check import check
+from importer.checker.findings import Findings
 from importer.errors import ExitCode, ImporterError, SourceError, internal_error
 from importer.model import FieldDefinition, Outcome, Status
 from importer.normaliser.fixing import Edits
@@ -38,7 +39,7 @@ from importer.system.formula_guard import unguard
 from importer.system.late import late
 from importer.system.process import end_with_parent
 from importer.telemetry.pace import Pace
-from importer.web.fixing.edits import edits_in
+from importer.web.fixing.edits import edition_in, edits_in
 from importer.web.fixing.problem_rows import JudgedAs, ProblemWriter
 from importer.web.head import Head
 from importer.web.messages import (
@@ -273,8 +274,9 @@ def checked(task: WorkerTask, world: World) -> Checked:
     problems = folder / "problems.csv"
     settings = msgspec.structs.replace(task.settings, output=str(problems), online=True)
     fields_fault = ""
+    edition = edition_in(folder)  # before the edits: what is edited from now on is checked again
     edits = edits_in(folder)
-    rows = _ProblemRows(folder, settings, edits or Edits())
+    rows = _ProblemRows(folder, settings, edits or Edits(), edition)
     try:
         try:
             found = check(task.path, settings, world, edits, rows)
@@ -286,15 +288,15 @@ def checked(task: WorkerTask, world: World) -> Checked:
     except ImporterError as error:
         rows.discard()
         return Checked(fault=(error.message, error.on_page), fields_fault=fields_fault, locked=_locked(error))
-    rows.close()
+    rows.close(found)
     return Checked(found, _examples(problems), fields_fault)
 
 
 class _ProblemRows:
     """Keeps the rows that need a decision, of the last reading."""
 
-    def __init__(self, folder: Path, settings: Settings, edits: Edits) -> None:
-        self._folder, self._settings, self._edits = folder, settings, edits
+    def __init__(self, folder: Path, settings: Settings, edits: Edits, edition: int) -> None:
+        self._folder, self._settings, self._edits, self._edition = folder, settings, edits, edition
         self._writer: ProblemWriter | None = None
         self._judged: JudgedAs | None = None
 
@@ -307,9 +309,12 @@ class _ProblemRows:
         self._writer = ProblemWriter(self._folder, self._edits)
         return self._writer.add
 
-    def close(self) -> None:
+    def close(self, found: Findings) -> None:
         if self._writer is not None and self._judged is not None:
-            self._writer.close(self._judged)
+            countries = [proposal.rule.country for proposal in found.proposals if proposal.rule.country]
+            countries += [name.split()[0] for name in found.mobiles_by_country]
+            made = {"countries": tuple(dict.fromkeys(countries)), "edition": self._edition}
+            self._writer.close(msgspec.structs.replace(self._judged, **made))
 
     def discard(self) -> None:
         if self._writer is not None:

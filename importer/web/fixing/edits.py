@@ -44,11 +44,17 @@ class EditStore:
     def __init__(self, folder: Path) -> None:
         path = folder / FILE
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
         self._db.executescript(_TABLES)
 
     def close(self) -> None:
         self._db.close()
+
+    @property
+    def edition(self) -> int:
+        """Another number after each change."""
+        found: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return found
 
     def edits(self) -> Edits:
         cells: dict[int, dict[str, str]] = {}
@@ -117,6 +123,7 @@ class EditStore:
         return {change.row for change in changes} if found is not None else set()
 
     def _apply(self, values: Iterable[tuple[int, str, str | None]]) -> None:
+        self._db.execute(f"PRAGMA user_version = {(self.edition + 1) % 2**31}")
         for row, column, text in values:
             if text is None:
                 self._db.execute("DELETE FROM edits WHERE row = ? AND name = ?", (row, column))
@@ -130,3 +137,11 @@ def edits_in(folder: Path) -> Edits | None:
         return None
     with closing(EditStore(folder)) as store:
         return store.edits() or None
+
+
+def edition_in(folder: Path) -> int:
+    """The edition of an upload's edits, 0 without any."""
+    if not (folder / FILE).is_file():
+        return 0
+    with closing(EditStore(folder)) as store:
+        return store.edition

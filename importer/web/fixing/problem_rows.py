@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from importer.normaliser.fixing import Edits
 from importer.normaliser.mapping import Mapping
 from importer.normaliser.normaliser import Normalised
 from importer.row_block import Cells, RowBlock
+from importer.web.fixing.different_cells import DifferentCells
 
 FILE = "problem-rows.db"
 OPEN, READY, OUT = 0, 1, 2
@@ -25,6 +26,8 @@ _TABLES = """
 CREATE TABLE judged (content BLOB NOT NULL);
 CREATE TABLE rows (row INTEGER PRIMARY KEY, state INTEGER NOT NULL, content BLOB NOT NULL);
 CREATE TABLE problems (row INTEGER, name TEXT, code TEXT, content BLOB NOT NULL, PRIMARY KEY (row, name, code))
+    WITHOUT ROWID;
+CREATE TABLE cells (name TEXT, text TEXT, cells INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (name, text))
     WITHOUT ROWID;
 """
 #: Made once all rows are in.
@@ -61,6 +64,12 @@ class JudgedAs(msgspec.Struct, frozen=True):
     typed: bool = False
     #: Of the whole sheet.
     rows: int = 0
+    #: Of the sheet's mobile numbers, most frequent first.
+    countries: tuple[str, ...] = ()
+    #: The columns with more different cells than are kept.
+    partial: tuple[str, ...] = ()
+    #: Of the edits that the check saw.
+    edition: int = 0
 
 
 class StoredRow(msgspec.Struct, frozen=True):
@@ -99,10 +108,12 @@ class ProblemWriter:
         self._typed = False
         #: The rows of all blocks.
         self.rows = 0
+        self._cells = DifferentCells()
 
     def add(self, block: RowBlock, normalised: Normalised) -> None:
         self._columns, self._typed = tuple(block.cells.names), block.typed
         self.rows += len(block)
+        self._cells.add(block)
         by_row: dict[int, list[Problem]] = {}
         for problem in normalised.problems:
             by_row.setdefault(problem.row_number, []).append(problem)
@@ -131,7 +142,9 @@ class ProblemWriter:
             )
 
     def close(self, judged: JudgedAs) -> None:
-        judged = msgspec.structs.replace(judged, columns=self._columns, typed=self._typed, rows=self.rows)
+        made = {"columns": self._columns, "typed": self._typed, "rows": self.rows, "partial": self._cells.partial}
+        judged = msgspec.structs.replace(judged, **made)
+        self._db.executemany("INSERT INTO cells VALUES (?, ?, ?, ?)", self._cells.found())
         self._db.execute("INSERT INTO judged VALUES (?)", (_pack(judged),))
         self._db.execute("COMMIT")
         self._db.executescript(_INDEXES)
@@ -147,14 +160,21 @@ class ProblemRows:
     """Reads and changes the file. Used by one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self._db = sqlite3.connect(f"file:{folder / FILE}?mode=rw", uri=True, isolation_level=None, timeout=10)
+        self._db = sqlite3.connect(
+            f"file:{folder / FILE}?mode=rw", uri=True, isolation_level=None, timeout=10, check_same_thread=False
+        )
         self._db.execute("PRAGMA synchronous=OFF")  # a check writes it again
 
     def close(self) -> None:
         self._db.close()
 
     def judged_as(self) -> JudgedAs:
-        return msgspec.msgpack.decode(self._db.execute("SELECT content FROM judged").fetchone()[0], type=JudgedAs)
+        return msgspec.msgpack.decode(self.judged_content(), type=JudgedAs)
+
+    def judged_content(self) -> bytes:
+        """By what the rows were judged, as it is stored: the same bytes for the same judge."""
+        content: bytes = self._db.execute("SELECT content FROM judged").fetchone()[0]
+        return content
 
     def groups(self) -> list[Group]:
         """Most rows first."""
@@ -193,6 +213,25 @@ class ProblemRows:
         marks = ", ".join("?" * len(rows))
         found = self._db.execute(f"SELECT row, content FROM rows WHERE row IN ({marks}) ORDER BY row", rows)  # noqa: S608
         return {row: _row(content) for row, content in found}
+
+    def cells(self, column: str) -> Iterator[tuple[str, int, int]]:
+        """The different cells of a column after the rules: (text, how many, the first row)."""
+        yield from self._db.execute("SELECT text, cells, row FROM cells WHERE name = ? ORDER BY row", (column,))
+
+    def with_code(self, column: str, codes: Sequence[str]) -> Iterator[int]:
+        """The rows with one of these problems in this column."""
+        marks = ", ".join("?" * len(codes))
+        query = f"SELECT DISTINCT row FROM problems WHERE name = ? AND code IN ({marks}) ORDER BY row"  # noqa: S608
+        return (row for (row,) in self._db.execute(query, (column, *codes)))
+
+    def with_only(self, column: str, most: int) -> list[int]:
+        """The first rows that have a problem in this column and no other one."""
+        query = (
+            "SELECT row FROM problems AS own WHERE name = ? AND NOT EXISTS"
+            " (SELECT 1 FROM problems AS other WHERE other.row = own.row AND other.name != own.name)"
+            " GROUP BY row ORDER BY row LIMIT ?"
+        )
+        return [row for (row,) in self._db.execute(query, (column, most))]
 
     def problems(self, rows: Sequence[int]) -> dict[int, list[Problem]]:
         marks = ", ".join("?" * len(rows))

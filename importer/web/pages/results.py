@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from importer.web.fixing.bench import is_stale
 from importer.web.messages import RESULT_FILES, Checked, Inspection
 from importer.web.pages.site import WAIT_FOR_PAGE, Site
 from importer.web.storage import Upload
@@ -22,7 +23,9 @@ async def inspection_of(site: Site, upload: Upload) -> Inspection | None:
 
 
 async def check_of(site: Site, upload: Upload) -> Checked | None:
-    """The findings; None while the file is being checked."""
+    """The findings; None while the file is being checked. Checks again what was edited since."""
+    if not site.runs.is_inspecting(upload, "check") and await asyncio.to_thread(is_stale, upload.own_folder):
+        (upload.own_folder / RESULT_FILES["check"]).unlink(missing_ok=True)
     content = await _result(site, upload, "check")
     return msgspec.json.decode(content, type=Checked) if content is not None else None
 

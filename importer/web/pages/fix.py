@@ -1,0 +1,192 @@
+"""The grid of problem rows: fixed in place, judged at once, with undo and redo."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+from weakref import WeakValueDictionary
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from importer.web.fixing.bench import LONGEST_CELL, Bench, Benches
+from importer.web.fixing.grid import ROWS, STATES, GridView, Query, RowView, Totals, in_order, page, rows_of, totals
+from importer.web.messages import RESULT_FILES
+from importer.web.pages.results import check_of
+from importer.web.pages.site import Site, get, post, user_of
+from importer.web.refusals import RequestRefused
+from importer.web.storage import Upload
+
+T = TypeVar("T")
+_CELL = re.compile(r"c-(\d{1,9})-(\d{1,5})")
+#: Cells of one request.
+_MOST_CELLS = 2_000
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a form asks for. `texts`: by (row, place of the column). `out`: whether these rows are left out. `uses`: a
+    cell that takes its proposed value. `step`: undo or redo."""
+
+    texts: dict[tuple[int, int], str]
+    out: dict[int, bool]
+    uses: tuple[int, int] | None = None
+    step: str = ""
+
+
+class FixPages:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._benches = Benches()
+        #: One request at a time works on an upload. A lock lives as long as a request holds or awaits it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def routes(self) -> list[Route]:
+        return [get("/uploads/{upload}/fix", self.show), post("/uploads/{upload}/fix/cells", self.change)]
+
+    async def show(self, request: Request) -> Response:
+        upload = self._site.upload(request)
+        if not upload.mapped:
+            return RedirectResponse(f"/uploads/{upload.id}", 303)
+        if await self._is_unchecked(upload):
+            return self._site.waiting(request, "check", "wait.check", upload.name)
+        query = query_of(request.query_params)
+        try:
+            grid, counts = await self._at_bench(upload, lambda bench: (page(bench, query), totals(bench, query)))
+        except sqlite3.Error:
+            return RedirectResponse(f"/uploads/{upload.id}/check", 303)  # which says why
+        return self._show(request, upload, query, grid, counts)
+
+    async def _is_unchecked(self, upload: Upload) -> bool:
+        """Whether its rows are being checked. An upload that an earlier version checked has no problem rows yet."""
+        if self._site.runs.is_inspecting(upload, "check"):
+            await self._site.runs.wait_for_inspection(upload, "check", 1.5)
+            return self._site.runs.is_inspecting(upload, "check")
+        return not (upload.own_folder / RESULT_FILES["check"]).exists() and await check_of(self._site, upload) is None
+
+    def _show(self, request: Request, upload: Upload, query: Query, grid: GridView, counts: Totals) -> Response:
+        return self._site.show(
+            request,
+            "fix",
+            upload=upload,
+            query=query,
+            address=address_of(upload, query),
+            grid=grid,
+            totals=counts,
+            next_page=address_of(upload, query, after=grid.after) if grid.after else "",
+            first_page=address_of(upload, query, after=0),
+            link=lambda group: address_of(upload, Query(group.column, group.code)),
+            places=",".join([str(place) for place, _ in grid.columns]),
+            **self._controls(request, upload),
+        )
+
+    def _controls(self, request: Request, upload: Upload) -> dict[str, Any]:
+        busy = self._site.live_of(upload) is not None
+        return {"controls": user_of(request).may_control(upload.owner) and not busy, "busy": busy}
+
+    # ------------------------------------------------------------------------------------------------ changes
+
+    async def change(self, request: Request) -> Response:
+        """Takes what was typed. For the script: the rows that changed, as they are judged now, and the counts."""
+        upload, fields = await self._site.controlled_upload(request)
+        if self._site.live_of(upload) or self._site.runs.is_inspecting(upload, "check"):
+            raise RequestRefused(409, "refused.busy" if self._site.live_of(upload) else "refused.checking")
+        asked, query = change_of(fields), query_of(request.query_params)
+        try:
+            changed, rows, counts = await self._at_bench(upload, lambda bench: _changed(bench, asked, query))
+        except sqlite3.Error:
+            return RedirectResponse(f"/uploads/{upload.id}/check", 303)
+        if "application/json" not in request.headers.get("accept", ""):
+            return RedirectResponse(address_of(upload, query), 303)
+        order = [int(place) for place in fields.get("places", "").split(",") if place.isdecimal() and len(place) < 6]
+        shown = [in_order(row, order) if order else row for row in rows]
+        given = {"upload": upload, "controls": True, "query": query, "totals": counts}
+        found = {
+            "rows": {str(row.number): self._site.piece("fix_row", row=row, **given) for row in shown},
+            "bar": self._site.piece("fix_bar", **given),
+            "counts": [group.rows for group in counts.groups],
+            "said": self._said(asked, changed, shown),
+            "undo": counts.can_undo,
+            "redo": counts.can_redo,
+        }
+        return JSONResponse(found)
+
+    def _said(self, asked: Change, changed: set[int], rows: list[RowView]) -> str:
+        """What a screen reader says of a change."""
+        t = self._site.t
+        if not changed:
+            return t("fix.said_nothing") if asked.step else ""
+        row = next((row for row in rows if row.number in changed), None)
+        if row is None or len(changed) > 1:
+            return t.n("fix.said_rows", len(changed))
+        words = {"ready": t("fix.said_ready"), "out": t("fix.said_out")}.get(row.state, row.first_reason)
+        return t("fix.said_row", row=row.number, words=words)
+
+    async def _at_bench(self, upload: Upload, work: Callable[[Bench], T]) -> T:
+        """Does the work in a thread: no other request waits for it."""
+        lock = self._locks.get(upload.id)
+        if lock is None:
+            lock = self._locks[upload.id] = asyncio.Lock()
+
+        def at_bench() -> T:
+            with self._benches.open(upload.own_folder) as bench:
+                return work(bench)
+
+        async with lock:
+            return await asyncio.to_thread(at_bench)
+
+
+def _changed(bench: Bench, asked: Change, query: Query) -> tuple[set[int], list[RowView], Totals]:
+    texts = dict(asked.texts)
+    if asked.uses is not None:
+        row, place = asked.uses
+        cells = [cell for found in rows_of(bench, [row]) for cell in found.cells if cell.place == place]
+        if cells and cells[0].proposed is not None:
+            texts[asked.uses] = cells[0].proposed
+    steps = {"undo": bench.undo, "redo": bench.redo}
+    changed = steps[asked.step]() if asked.step else bench.change(texts, asked.out)
+    touched = sorted({*changed, *[row for row, _ in texts], *asked.out})
+    return changed, rows_of(bench, touched[:ROWS]), totals(bench, query)
+
+
+def change_of(fields: dict[str, str]) -> Change:
+    """The change that a form asks for. Raises `RequestRefused`."""
+    texts = {}
+    for name, text in fields.items():
+        if found := _CELL.fullmatch(name):
+            if len(text) > LONGEST_CELL:
+                raise RequestRefused(413, "refused.cell_long")
+            texts[int(found[1]), int(found[2])] = text.replace("\r\n", "\n")
+    used = _CELL.fullmatch(f"c-{fields.get('use', '')}")
+    rows = {name: int(fields[name]) for name in ("out", "in") if re.fullmatch(r"\d{1,9}", fields.get(name, ""))}
+    out = {row: name == "out" for name, row in rows.items()}
+    if len(texts) > _MOST_CELLS or len({row for row, _ in texts}) > ROWS:
+        raise RequestRefused(413, "refused.form_large")
+    step = fields.get("step", "")
+    uses = (int(used[1]), int(used[2])) if used else None
+    return Change(texts, out, uses, step if step in ("undo", "redo") else "")
+
+
+def query_of(params: Any) -> Query:
+    """The rows that an address asks for."""
+    after, state = params.get("after", ""), params.get("state", "open")
+    return Query(
+        params.get("column"),
+        params.get("code"),
+        state if state in STATES else "open",
+        int(after) if after.isdecimal() and len(after) < 10 else 0,
+    )
+
+
+def address_of(upload: Upload, query: Query, *, after: int | None = None) -> str:
+    found = {name: value for name in ("column", "code") if (value := getattr(query, name)) is not None}
+    if query.state != "open":
+        found["state"] = query.state
+    if place := query.after if after is None else after:
+        found["after"] = str(place)
+    return f"/uploads/{upload.id}/fix" + (f"?{urlencode(found)}" if found else "")

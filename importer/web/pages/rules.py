@@ -1,0 +1,211 @@
+"""Rules for whole columns: proposed, previewed, applied in an order, and downloaded as a mapping."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+from contextlib import closing
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from importer.errors import ImporterError
+from importer.normaliser.codes import OWN_CODES
+from importer.normaliser.countries import COUNTRIES
+from importer.normaliser.mapping import ColumnSamples, Mapping, fit
+from importer.normaliser.mapping_file import load, to_toml
+from importer.normaliser.rules import DOES, Rule, mistake_of, misuse_of
+from importer.system.files import write_whole
+from importer.web.fixing.grid import sentence
+from importer.web.fixing.problem_rows import ProblemRows
+from importer.web.fixing.ruling import (
+    Preview,
+    columns_for_rules,
+    form_of,
+    moved,
+    offers_of,
+    preview,
+    rule_from,
+    with_offers,
+    with_rule,
+)
+from importer.web.messages import RESULT_FILES, Inspection, words_of
+from importer.web.pages.results import check_of, inspection_of
+from importer.web.pages.site import Site, get, post, user_of
+from importer.web.pages.uploads import remove
+from importer.web.refusals import RequestRefused
+from importer.web.storage import Upload
+
+#: Texts of a rule that are listed.
+_SHOWN = 12
+
+
+class RuleView(msgspec.Struct, frozen=True):
+    words: str
+    column: str
+    texts: str
+
+
+class RulePages:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> list[Route]:
+        return [
+            get("/uploads/{upload}/rules", self.show),
+            post("/uploads/{upload}/rules", self.change),
+            get("/uploads/{upload}/mapping.toml", self.download),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        upload = self._site.upload(request)
+        if not upload.mapped:
+            return RedirectResponse(f"/uploads/{upload.id}", 303)
+        return await self._show(request, upload, {})
+
+    async def _show(
+        self,
+        request: Request,
+        upload: Upload,
+        draft: dict[str, str],
+        *,
+        faults: tuple[str, ...] = (),
+        found: Preview | None = None,
+    ) -> Response:
+        checked = await check_of(self._site, upload)
+        inspection = await inspection_of(self._site, upload)
+        if checked is None or inspection is None:
+            return self._site.waiting(request, "check", "wait.check", upload.name)
+        if checked.findings is None:
+            return RedirectResponse(f"/uploads/{upload.id}/check", 303)
+        mapping = self._mapping(upload, inspection)
+        return self._site.show(
+            request,
+            "rules",
+            422 if faults else 200,
+            upload=upload,
+            rules=[self._view(rule) for rule in mapping.rules],
+            offers=[
+                (offer, self._offer_view(offer.rule, offer.is_list)) for offer in offers_of(checked.findings, mapping)
+            ],
+            seen=_seen(mapping),
+            draft=draft,
+            faults=faults,
+            preview=found,
+            columns=columns_for_rules(mapping),
+            kinds=DOES,
+            countries=sorted(COUNTRIES),
+            codes=[(code, sentence(meaning)) for code, (meaning, _, _) in OWN_CODES.items()],
+            controls=user_of(request).may_control(upload.owner) and self._site.live_of(upload) is None,
+        )
+
+    def _mapping(self, upload: Upload, inspection: Inspection) -> Mapping:
+        return fit(load(upload.own_folder / "mapping.toml"), [column.column for column in inspection.columns])
+
+    def _view(self, rule: Rule) -> RuleView:
+        t, does = self._site.t, rule.does
+        texts = {
+            "values": [f"{before} → {after}" for before, after in rule.values.items()],
+            "find": [f"{rule.find} → {rule.replace}"],
+            "country": [rule.country],
+            "leave_out": [sentence(OWN_CODES[code][0]) for code in rule.leave_out if code in OWN_CODES],
+        }.get(does)
+        if texts is None:
+            value = getattr(rule, does, ())
+            texts = [f"“{text}”" for text in value] if isinstance(value, tuple) else []
+        shown = ", ".join(texts[:_SHOWN])
+        if len(texts) > _SHOWN:
+            shown = t("rules.and_more", texts=shown, n=len(texts) - _SHOWN)
+        return RuleView(t(f"rules.does.{does}"), rule.column, shown)
+
+    def _offer_view(self, rule: Rule | None, is_list: str) -> RuleView:
+        return self._view(rule) if rule is not None else RuleView(self._site.t("rules.is_list"), is_list, "")
+
+    # ------------------------------------------------------------------------------------------------ changes
+
+    async def change(self, request: Request) -> Response:
+        """Applies, moves or removes rules and checks every row again; or shows what a rule would change."""
+        upload, fields = await self._site.controlled_upload(request)
+        if self._site.live_of(upload) or self._site.runs.is_inspecting(upload, "check"):
+            raise RequestRefused(409, "refused.busy" if self._site.live_of(upload) else "refused.checking")
+        inspection = await inspection_of(self._site, upload)
+        if inspection is None or not upload.mapped:
+            return RedirectResponse(f"/uploads/{upload.id}", 303)
+        mapping = self._mapping(upload, inspection)
+        back = "fix" if fields.get("back") == "fix" else "rules"
+        if "edit" in fields:
+            with_one, _ = with_offers(msgspec.structs.replace(mapping, rules=()), [fields["edit"]])
+            return await self._show(request, upload, form_of(with_one.rules[0]) if with_one.rules else {})
+        if "preview" in fields:
+            return await self._preview(request, upload, mapping, fields)
+        made, faults = self._changed(mapping, fields)
+        try:
+            if not faults and made != mapping:
+                fit(made, [column.column for column in inspection.columns])
+        except ImporterError as error:
+            faults = [words_of(error)]
+        if faults:
+            return await self._show(request, upload, fields, faults=tuple(faults))
+        if made != mapping:
+            await self._keep(upload, inspection, made)
+            self._site.audit(request, "ruled", upload.name)
+        return RedirectResponse(f"/uploads/{upload.id}/{back}", 303)
+
+    def _changed(self, mapping: Mapping, fields: dict[str, str]) -> tuple[Mapping, list[str]]:
+        """The mapping as a form wants it, and why it cannot be so."""
+        for name, by in (("remove", 0), ("up", -1), ("down", 1)):
+            if fields.get(name, "").isdecimal():
+                # A page that shows other rules means another one.
+                same = fields.get("seen") == _seen(mapping)
+                return (moved(mapping, int(fields[name][:6]), by) if same else mapping), []
+        if "apply" in fields:
+            chosen = [text for name, text in fields.items() if name.startswith("choose-")]
+            made, faults = with_offers(mapping, chosen if fields["apply"] == "chosen" else [fields["apply"]])
+            return made, [self._site.t("rules.fault", fault=fault) for fault in faults]
+        kind = fields.get("kind", "") if fields.get("add") == "own" else fields.get("add", "")
+        made, fault = with_rule(mapping, rule_from(_with_code(fields), kind))
+        return made, [self._site.t("rules.fault", fault=fault)] if fault else []
+
+    async def _preview(self, request: Request, upload: Upload, mapping: Mapping, fields: dict[str, str]) -> Response:
+        rule = rule_from(_with_code(fields), fields.get("kind", ""))
+        field = next((use.field for use in mapping.columns if use.column == rule.column), "")
+        if fault := mistake_of(rule) or misuse_of(rule, field):
+            return await self._show(request, upload, fields, faults=(self._site.t("rules.fault", fault=fault),))
+
+        def counted() -> Preview:
+            with closing(ProblemRows(upload.own_folder)) as rows:
+                return preview(rows, rule)
+
+        try:
+            return await self._show(request, upload, fields, found=await asyncio.to_thread(counted))
+        except sqlite3.Error:
+            return RedirectResponse(f"/uploads/{upload.id}/rules", 303)
+
+    async def _keep(self, upload: Upload, inspection: Inspection, mapping: Mapping) -> None:
+        """Stores the mapping and checks every row by it."""
+        samples = {c.column: ColumnSamples(c.samples, c.cells, c.list_like, c.separator) for c in inspection.columns}
+        text = to_toml(mapping, samples, source=upload.name)
+        await asyncio.to_thread(write_whole, upload.own_folder / "mapping.toml", text.encode())
+        self._site.runs.cancel_inspections(upload)
+        remove(upload, RESULT_FILES["check"], "problems.csv")
+        self._site.runs.check(upload, self._site.settings(upload))
+
+    async def download(self, request: Request) -> Response:
+        upload = self._site.upload(request)
+        path = upload.own_folder / "mapping.toml"
+        if not upload.mapped or not path.is_file():
+            raise RequestRefused(404, "refused.404")
+        self._site.audit(request, "downloaded", f"mapping.toml ({upload.name})")
+        return FileResponse(path, filename="mapping.toml", media_type="application/toml")
+
+
+def _with_code(fields: dict[str, str]) -> dict[str, str]:
+    """Problems are chosen from a list where a rule leaves rows out."""
+    return {**fields, "texts": fields["code"]} if fields.get("kind") == "leave_out" and "code" in fields else fields
+
+
+def _seen(mapping: Mapping) -> str:
+    return hashlib.sha256(msgspec.json.encode(mapping.rules)).hexdigest()[:16]

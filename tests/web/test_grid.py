@@ -1,0 +1,168 @@
+"""The grid of problem rows on the page: edits are judged at once, kept in steps, and taken by check and run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from importer.web.fixing.bench import LONGEST_CELL, Benches
+from importer.web.fixing.edits import EditStore
+from importer.web.fixing.grid import ROWS, Query, page
+from importer.web.fixing.judge import JudgedRow
+from importer.web.pages.fix import query_of
+from tests.support.page import Server, Visitor, ended, prepare, start
+
+pytestmark = pytest.mark.process
+SHEET = (
+    ("Mobile", "Email", "Colour"),
+    ("+919876543210", "a@example.com", "Blue"),
+    ("+919876543211", "x@", "Blue"),
+    ("12", "b@example.com", "Blue"),
+    ("", "", "Blue"),
+    ("+919876543212", "two\nlines@example.com, c@example.com", "Blue"),
+)
+
+
+def sheet(rows: Any = SHEET) -> bytes:
+    made = io.StringIO()
+    csv.writer(made).writerows(rows)
+    return made.getvalue().encode()
+
+
+@pytest.fixture
+def address(visitor: Visitor) -> str:
+    return prepare(visitor, "rows.csv", sheet())
+
+
+def change(visitor: Visitor, address: str, **fields: str) -> Any:
+    """A change as the script sends it."""
+    named = {name.replace("_", "-"): text for name, text in fields.items()}
+    visitor.get(f"{address}/fix")
+    return visitor.post(f"{address}/fix/cells", named, headers={"accept": "application/json"})
+
+
+def inputs(html: str) -> dict[str, str]:
+    """The cells that can be edited."""
+    found = {name: unescape(text) for name, text in re.findall(r'<input id="(c-[\d-]+)"[^>]*? value="([^"]*)"', html)}
+    areas = re.findall(r'<textarea id="(c-[\d-]+)"[^>]*>\n([^<]*)</textarea>', html)
+    return {**found, **{name: unescape(text) for name, text in areas}}
+
+
+def results(visitor: Visitor, run: str) -> dict[int, dict[str, str]]:
+    text = visitor.get(f"{run}/files/results.csv").content.decode("utf-8-sig")
+    return {int(line["_row"]): line for line in csv.DictReader(io.StringIO(text))}
+
+
+def test_only_what_needs_a_decision_can_be_edited(visitor: Visitor, address: str) -> None:
+    """Problem cells are fields with their reason; where the row as a whole is at fault, its identifiers are."""
+    html = visitor.get(f"{address}/fix").text
+    assert inputs(html) == {
+        "c-3-1": "x@",
+        "c-4-0": "12",
+        "c-5-0": "",
+        "c-5-1": "",
+        "c-6-1": "two\nlines@example.com, c@example.com",
+    }
+    assert all(f'id="w-{name[2:]}"' in html for name in inputs(html))
+    filtered = visitor.get(f"{address}/fix", params={"column": "Mobile", "code": "mobile_too_short"}).text
+    assert set(inputs(filtered)) == {"c-4-0"}
+    assert inputs(visitor.get(f"{address}/fix?after=4").text).keys() == {"c-5-0", "c-5-1", "c-6-1"}
+
+
+def test_a_change_is_judged_at_once(visitor: Visitor, address: str) -> None:
+    """The answer has the row as it is judged now, the counts, and what a screen reader says; undo and redo too."""
+    found = change(visitor, address, c_3_1="d@example.com").json()
+    assert 'data-state="ready"' in found["rows"]["3"] and found["undo"] and not found["redo"]
+    assert "d@example.com" in found["rows"]["3"] and "Row 3" in found["said"]
+    assert re.findall(r'class="count">(\d+)', found["bar"]) == ["3", "1", "0"]
+    found = change(visitor, address, c_4_0="123").json()
+    assert 'data-state="open"' in found["rows"]["4"]
+    assert change(visitor, address, step="undo").json()["rows"].keys() == {"4"}
+    assert 'data-state="open"' in change(visitor, address, step="undo").json()["rows"]["3"]
+    found = change(visitor, address, step="redo").json()
+    assert 'data-state="ready"' in found["rows"]["3"] and found["undo"] and found["redo"]
+    # What the file has takes the edit back.
+    found = change(visitor, address, c_3_1="x@").json()
+    assert 'data-state="open"' in found["rows"]["3"] and "In the file" not in found["rows"]["3"]
+
+
+def test_a_proposed_value_is_one_button(visitor: Visitor, address: str) -> None:
+    html = visitor.get(f"{address}/fix").text
+    assert re.findall(r'data-for="([^"]+)" data-text="([^"]*)"', html) == [("c-6-1", "lines@example.com")]
+    assert 'data-state="ready"' in change(visitor, address, use="6-1").json()["rows"]["6"]
+    assert change(visitor, address, use="4-0").json()["rows"].keys() == set()
+
+
+def test_fixed_rows_are_imported_as_fixed(visitor: Visitor, address: str) -> None:
+    """Edits and rows that are left out reach the check, the run and its report; the upload stays as it came."""
+    change(visitor, address, c_3_1="d@example.com")
+    change(visitor, address, c_4_0="+919876543219", out="5")
+    assert "c-6-1" in inputs(visitor.get(f"{address}/fix").text)
+    assert "4 rows are ready" not in visitor.get(f"{address}/check").text
+    change(visitor, address, use="6-1")
+    assert "4 rows are ready" in visitor.settled(f"{address}/check").text  # checked again, as it was edited since
+    run = start(visitor, address)
+    ended(visitor, run)
+    found = results(visitor, run)
+    assert [found[row]["_status"] for row in range(2, 7)] == ["succeeded"] * 3 + ["skipped", "succeeded"]
+    assert found[3]["Email"] == "x@" or found[3]["_fixed"]
+    assert [row for row, line in found.items() if line["_fixed"]] == [3, 4, 6]
+
+
+def test_without_scripts_the_grid_is_a_form(visitor: Visitor, address: str) -> None:
+    """All fields of the page come back with each button: those that are as they were are no edits."""
+    given = inputs(visitor.get(f"{address}/fix").text)
+    given["c-6-1"] = given["c-6-1"].replace("\n", "\r\n")  # as browsers send it
+    answer = visitor.post(f"{address}/fix/cells", {**given, "c-3-1": "d@example.com", "out": "4"})
+    assert answer.url.path.endswith("/fix") and 'id="undo"' in answer.text
+    assert inputs(answer.text).keys() == {"c-5-0", "c-5-1", "c-6-1"}
+    out = visitor.get(f"{address}/fix?state=out").text
+    assert 'data-row="4"' in out and inputs(visitor.get(f"{address}/fix?state=ready").text) == {
+        "c-3-1": "d@example.com"
+    }
+    visitor.post(f"{address}/fix/cells", {"in": "4"})
+    assert "c-4-0" in inputs(visitor.get(f"{address}/fix").text)
+
+
+def test_what_a_form_may_change_is_bounded(visitor: Visitor, address: str, server: Server) -> None:
+    """Cells of the rows and columns of the sheet, no longer than a spreadsheet program takes, with the form's token."""
+    assert change(visitor, address, c_3_1="x" * (LONGEST_CELL + 1)).status_code == 413
+    assert change(visitor, address, **{f"c_{row}_1": "x" for row in range(2, 3 + ROWS)}).status_code == 413
+    assert change(visitor, address, c_3_9="x", c_999_0="x", out="998").json()["rows"].keys() <= {"3"}
+    folder = server.reports / ".web" / address.strip("/") / ".page"
+    store = EditStore(folder)
+    assert not store.edits()
+    store.close()
+    visitor.token = "another"
+    assert visitor.post(f"{address}/fix/cells", {"c-3-1": "d@example.com"}).status_code == 403
+
+
+def test_a_page_reads_only_its_own_rows(visitor: Visitor, server: Server, tmp_path: Path) -> None:
+    """By keyset: each of the pages of a long list judges its own rows and no others."""
+    rows = [SHEET[0], *[("12", f"{number}@example.com", "Blue") for number in range(3 * ROWS + 1)]]
+    address = prepare(visitor, "long.csv", sheet(rows))
+    folder = server.reports / ".web" / address.strip("/") / ".page"
+    after, seen, lengths = 0, list[int](), list[int]()
+    with Benches().open(folder) as bench:
+        judged = bench.judged
+
+        def counted(numbers: Sequence[int]) -> list[JudgedRow]:
+            lengths.append(len(numbers))
+            return judged(numbers)
+
+        bench.judged = counted  # type: ignore[method-assign]
+        while True:
+            grid = page(bench, Query("Mobile", "mobile_too_short", after=after))
+            seen += [row.number for row in grid.rows]
+            after = grid.after
+            if not after:
+                break
+    assert seen == list(range(2, 3 * ROWS + 3)) and max(lengths) == ROWS
+    assert query_of({"after": "9" * 30}).after == 0

@@ -1,0 +1,142 @@
+"""Rules on the page: proposed, previewed, applied in their order, and the same as a mapping file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+from html import unescape
+from typing import Any
+
+import pytest
+
+from importer.normaliser.rules import DOES, Rule
+from importer.web.fixing.ruling import form_of, rule_from
+from tests.support.page import Visitor, prepare
+
+pytestmark = pytest.mark.process
+SHEET = (
+    ("Mobile", "Email", "Colour", "Sizes"),
+    ("Ph: +919876543210", "a@example.com", "n/a", "S; M"),
+    ("Ph: +919876543211", "x@", "Blue", "S; M"),
+    ("+919876543212", "y@", "Blue", "S; L"),
+    ("+919876543213", "", "St. Blue", "S"),
+)
+RULES = (
+    Rule("Mobile", empty=("n/a", "-")),
+    Rule("Mobile", first=True),
+    Rule("Mobile", strip=("Ph:",)),
+    Rule("Colour", values={"Y": "Yes", "a=b": "c"}),
+    Rule("Colour", find=" St.", replace=""),
+    Rule("Mobile", country="IN"),
+    Rule("Email", omit=True),
+    Rule("", leave_out=("no_identifier",)),
+)
+
+
+def sheet(rows: Any = SHEET) -> bytes:
+    made = io.StringIO()
+    csv.writer(made).writerows(rows)
+    return made.getvalue().encode()
+
+
+@pytest.fixture
+def address(visitor: Visitor) -> str:
+    return prepare(visitor, "rows.csv", sheet())
+
+
+def rules_of(visitor: Visitor, address: str) -> list[dict[str, Any]]:
+    visitor.settled(f"{address}/rules")
+    return tomllib.loads(visitor.get(f"{address}/mapping.toml").text).get("rules", [])
+
+
+def offers(html: str) -> dict[str, str]:
+    return {name: unescape(key) for name, key in re.findall(r'name="(choose-\d+)" value="([^"]*)"', html)}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.does for rule in RULES])
+def test_a_form_holds_every_rule(rule: Rule) -> None:
+    """What a rule says fits the form and comes back as the same rule. Of `values`, the first equals sign divides."""
+    fields = form_of(rule)
+    assert rule_from(fields, fields["kind"]) == (rule if "a=b" not in rule.values else rule_from(fields, "values"))
+    assert {one.does for one in RULES} == set(DOES)
+
+
+def test_proposed_rules_are_applied_together(visitor: Visitor, address: str) -> None:
+    """Those that a person chose, in one step and one check; the mapping to download has them."""
+    html = visitor.settled(f"{address}/rules").text
+    found = offers(html)
+    assert "Ph: +919876543210" in html
+    chosen = {name: key for name, key in found.items() if '"strip"' in key or '"empty"' in key or '"is_list"' in key}
+    assert len(chosen) == 3
+    visitor.post(f"{address}/rules", {"apply": "chosen", **chosen})
+    assert rules_of(visitor, address) == [
+        {"column": "Mobile", "strip": ["ph:"]},
+        {"column": "Colour", "empty": ["n/a"]},
+    ]
+    columns = tomllib.loads(visitor.get(f"{address}/mapping.toml").text)["columns"]
+    assert columns["Sizes"]["is_list"] is True
+    assert "2 rows are ready" in visitor.settled(f"{address}/check").text
+    assert not set(chosen.values()) & set(offers(visitor.get(f"{address}/rules").text).values())
+
+
+def test_a_rule_is_counted_before_it_is_applied(visitor: Visitor, address: str) -> None:
+    """Over all cells of the column, also those of rows without a problem."""
+
+    def preview(**fields: str) -> str:
+        return visitor.post(f"{address}/rules", {"preview": "own", **fields}).text.partition('class="preview"')[2]
+
+    visitor.settled(f"{address}/rules")
+    found = preview(kind="values", column="Colour", texts="blue = Navy")
+    assert "Changes 2 cells" in found and "<code>Navy</code>" in found
+    assert "Changes 1 cell" in preview(kind="find", column="Colour", find="St. ", replace="")
+    assert "Concerns 2 rows" in preview(kind="leave_out", column="Email", code="email_invalid")
+    assert "Concerns 1 row" in preview(kind="omit", column="Email")  # the other row's mobile is not valid either
+    assert "Changes 0 cells" in preview(kind="country", column="Mobile", country="IN")
+    assert rules_of(visitor, address) == []
+
+
+def test_rules_are_moved_and_removed(visitor: Visitor, address: str) -> None:
+    """By the page that shows them: one that shows other rules changes nothing."""
+    for text in ("a", "b", "c"):
+        visitor.settled(f"{address}/rules")
+        visitor.post(f"{address}/rules", {"add": "own", "kind": "find", "column": "Colour", "find": text})
+    html = visitor.settled(f"{address}/rules").text
+    (seen,) = re.findall(r'name="seen" value="(\w+)"', html)
+    visitor.post(f"{address}/rules", {"seen": seen, "up": "2"})
+    assert [rule["find"] for rule in rules_of(visitor, address)] == ["a", "c", "b"]
+    visitor.post(f"{address}/rules", {"seen": seen, "remove": "0"})
+    assert [rule["find"] for rule in rules_of(visitor, address)] == ["a", "c", "b"]
+    (seen,) = re.findall(r'name="seen" value="(\w+)"', visitor.get(f"{address}/rules").text)
+    visitor.post(f"{address}/rules", {"seen": seen, "remove": "0"})
+    assert [rule["find"] for rule in rules_of(visitor, address)] == ["c", "b"]
+
+
+def test_a_rule_that_cannot_be_used_is_refused(visitor: Visitor, address: str) -> None:
+    """With the reason, and what was typed stays in the form."""
+    visitor.settled(f"{address}/rules")
+    for fields in (
+        {"kind": "country", "column": "Email", "country": "IN"},
+        {"kind": "omit", "column": "Colour"},
+        {"kind": "strip", "column": "Mobile", "texts": "  "},
+        {"kind": "nonsense", "column": "Mobile"},
+        {"kind": "find", "column": "Nowhere", "find": "kept"},
+    ):
+        answer = visitor.post(f"{address}/rules", {"add": "own", **fields})
+        assert answer.status_code == 422 and 'role="alert"' in answer.text, fields
+    assert 'value="kept"' in answer.text
+    assert visitor.post(f"{address}/rules", {"apply": "nonsense"}).status_code == 422
+    assert rules_of(visitor, address) == []
+
+
+def test_a_group_is_decided_as_a_whole(visitor: Visitor, address: str) -> None:
+    """Beside each group of the grid: leave its rows out, or send them without the identifier, as a rule."""
+    visitor.settled(f"{address}/fix")
+    asked = {"back": "fix", "column": "Email", "texts": "email_invalid"}
+    answer = visitor.post(f"{address}/rules", {**asked, "add": "omit"})
+    assert answer.url.path.endswith("/fix")
+    assert rules_of(visitor, address) == [{"column": "Email", "omit": True}]
+    visitor.settled(f"{address}/fix")
+    visitor.post(f"{address}/rules", {"back": "fix", "column": "", "texts": "no_identifier", "add": "leave_out"})
+    assert rules_of(visitor, address)[1:] == [{"leave_out": ["no_identifier"]}]
