@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import tomllib
 from html import unescape
@@ -41,9 +42,14 @@ def sheet(rows: Any = SHEET) -> bytes:
     return made.getvalue().encode()
 
 
+_numbers = itertools.count()
+
+
 @pytest.fixture
 def address(visitor: Visitor) -> str:
-    return prepare(visitor, "rows.csv", sheet())
+    """A checked file. Its header is its own, so that no mapping of another test is remembered for it."""
+    name = f"Remark {next(_numbers)}"
+    return prepare(visitor, "rows.csv", sheet([(*row, "x" if at else name) for at, row in enumerate(SHEET)]))
 
 
 def rules_of(visitor: Visitor, address: str) -> list[dict[str, Any]]:
@@ -79,6 +85,16 @@ def test_proposed_rules_are_applied_together(visitor: Visitor, address: str) -> 
     assert columns["Sizes"]["is_list"] is True
     assert "2 rows are ready" in visitor.settled(f"{address}/check").text
     assert not set(chosen.values()) & set(offers(visitor.get(f"{address}/rules").text).values())
+
+
+def test_rules_are_remembered_with_the_columns(visitor: Visitor) -> None:
+    """Next month's file with these columns has them from the beginning."""
+    rows = [("Mobile", "Colour", "Rules"), ("Ph: +919876543210", "Blue", "x")]
+    first = prepare(visitor, "october.csv", sheet(rows))
+    visitor.post(f"{first}/rules", {"add": "own", "kind": "strip", "column": "Mobile", "texts": "Ph:"})
+    visitor.settled(f"{first}/rules")
+    second = prepare(visitor, "november.csv", sheet(rows))
+    assert rules_of(visitor, second) == [{"column": "Mobile", "strip": ["Ph:"]}]
 
 
 def test_a_rule_is_counted_before_it_is_applied(visitor: Visitor, address: str) -> None:

@@ -936,8 +936,8 @@ WEB_PAGE = (
     ),
     out(
         "web page: a mapping is remembered",
-        "ColumnPages.map",
-        "self._site.storage.keep_mapping(*...)",
+        "mapped.take_mapping",
+        "site.storage.keep_mapping(*...)",
         "pass",
         "test_remembered::test_the_next_file_is_mapped_as_the_last_one",
     ),

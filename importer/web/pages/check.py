@@ -73,7 +73,7 @@ class CheckPages:
         wish = self._site.storage.wish_of_path(upload.path)
         run = await self._site.journal.run_of(upload.path, 0, "")
         inspection = await inspection_of(self._site, upload)
-        counts = {"succeeded": found.sendable_rows, "rejected": found.rejected_rows}
+        counts = {"succeeded": found.sendable_rows, "rejected": found.rejected_rows, "skipped": found.left_out_rows}
         return self._site.show(
             request,
             "check",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 
 import msgspec
 from starlette.requests import Request
@@ -12,19 +11,18 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from importer.errors import ImporterError
-from importer.normaliser.mapping import ColumnSamples, fit
-from importer.normaliser.mapping_file import load, to_toml
-from importer.runs.target import organisation_in
-from importer.system.files import write_whole
+from importer.normaliser.mapping import fit
+from importer.normaliser.mapping_file import load
 from importer.web import column_views
 from importer.web.forms import CHOICES, HOW_READ, HOW_SENT, SEPARATORS, chosen_word, mapping_from, reading_from
 from importer.web.messages import RESULT_FILES, Inspection, words_of
+from importer.web.pages.mapped import key_of, take_mapping
 from importer.web.pages.results import inspection_of
 from importer.web.pages.site import Site, get, post, user_of
 from importer.web.pages.uploads import remove
 from importer.web.preview import Preview, preview
-from importer.web.remembered import Shown, header_of, recalled, to_keep
-from importer.web.storage import MappingKey, Upload
+from importer.web.remembered import Shown, recalled
+from importer.web.storage import Upload
 
 
 class ColumnPages:
@@ -72,7 +70,7 @@ class ColumnPages:
 
     async def _shown(self, upload: Upload, inspection: Inspection) -> Shown:
         """What the columns page shows: what was chosen, else what is remembered of such a file, else a proposal."""
-        key = await self._key(upload, inspection)
+        key = await key_of(self._site, upload, inspection)
         kept = self._site.storage.mapping(key) if key is not None else None
         if upload.mapped and not inspection.fault[0]:
             with contextlib.suppress(ImporterError):
@@ -82,16 +80,6 @@ class ColumnPages:
         if kept is None or upload.anew or upload.fixes:
             return usual
         return recalled(upload, inspection, kept) or usual
-
-    async def _key(self, upload: Upload, inspection: Inspection) -> MappingKey | None:
-        """What the mapping of a file is remembered by. None without columns, or where the organisation is not known."""
-        if not inspection.columns:
-            return None
-        try:
-            organisation = await asyncio.to_thread(organisation_in, self._site.options.settings, os.environ)
-        except ImporterError:
-            return None
-        return MappingKey(upload.owner, organisation, header_of(_names(inspection)))
 
     async def _show(
         self, request: Request, shown: Shown, inspection: Inspection, faults: list[str], status: int = 200
@@ -165,7 +153,7 @@ class ColumnPages:
         """Forgets what is remembered of files with this header. The columns stay as they were chosen for this file."""
         upload, _ = await self._site.controlled_upload(request)
         inspection = await inspection_of(self._site, upload)
-        key = await self._key(upload, inspection) if inspection is not None else None
+        key = await key_of(self._site, upload, inspection) if inspection is not None else None
         if key is not None:
             self._site.storage.forget_mapping(key)
         return RedirectResponse(f"/uploads/{upload.id}", 303)
@@ -213,16 +201,7 @@ class ColumnPages:
             faults = [*self._header_below(inspection), *faults]
             shown = msgspec.structs.replace(shown, upload=upload, mapping=mapping, used=False, typed=True)
             return await self._show(request, shown, inspection, faults, 422)
-        samples = {c.column: ColumnSamples(c.samples, c.cells, c.list_like, c.separator) for c in inspection.columns}
-        text = to_toml(mapping, samples, source=upload.name)
-        await asyncio.to_thread(write_whole, upload.own_folder / "mapping.toml", text.encode())
-        upload = msgspec.structs.replace(upload, mapped=True)
-        self._site.storage.keep_upload(upload)
-        if (key := await self._key(upload, inspection)) is not None:
-            self._site.storage.keep_mapping(key, to_keep(upload, inspection, mapping, reading))
-        self._site.runs.cancel_inspections(upload)
-        remove(upload, RESULT_FILES["check"], "problems.csv")
-        self._site.runs.check(upload, self._site.settings(upload))
+        await take_mapping(self._site, upload, inspection, mapping)
         return RedirectResponse(f"/uploads/{upload.id}/check", 303)
 
 

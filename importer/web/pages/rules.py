@@ -15,10 +15,9 @@ from starlette.routing import Route
 from importer.errors import ImporterError
 from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.countries import COUNTRIES
-from importer.normaliser.mapping import ColumnSamples, Mapping, fit
-from importer.normaliser.mapping_file import load, to_toml
+from importer.normaliser.mapping import Mapping, fit
+from importer.normaliser.mapping_file import load
 from importer.normaliser.rules import DOES, Rule, mistake_of, misuse_of
-from importer.system.files import write_whole
 from importer.web.fixing.grid import sentence
 from importer.web.fixing.problem_rows import ProblemRows
 from importer.web.fixing.ruling import (
@@ -32,10 +31,10 @@ from importer.web.fixing.ruling import (
     with_offers,
     with_rule,
 )
-from importer.web.messages import RESULT_FILES, Inspection, words_of
+from importer.web.messages import Inspection, words_of
+from importer.web.pages.mapped import take_mapping
 from importer.web.pages.results import check_of, inspection_of
 from importer.web.pages.site import Site, get, post, user_of
-from importer.web.pages.uploads import remove
 from importer.web.refusals import RequestRefused
 from importer.web.storage import Upload
 
@@ -150,7 +149,7 @@ class RulePages:
         if faults:
             return await self._show(request, upload, fields, faults=tuple(faults))
         if made != mapping:
-            await self._keep(upload, inspection, made)
+            await take_mapping(self._site, upload, inspection, made)
             self._site.audit(request, "ruled", upload.name)
         return RedirectResponse(f"/uploads/{upload.id}/{back}", 303)
 
@@ -183,15 +182,6 @@ class RulePages:
             return await self._show(request, upload, fields, found=await asyncio.to_thread(counted))
         except sqlite3.Error:
             return RedirectResponse(f"/uploads/{upload.id}/rules", 303)
-
-    async def _keep(self, upload: Upload, inspection: Inspection, mapping: Mapping) -> None:
-        """Stores the mapping and checks every row by it."""
-        samples = {c.column: ColumnSamples(c.samples, c.cells, c.list_like, c.separator) for c in inspection.columns}
-        text = to_toml(mapping, samples, source=upload.name)
-        await asyncio.to_thread(write_whole, upload.own_folder / "mapping.toml", text.encode())
-        self._site.runs.cancel_inspections(upload)
-        remove(upload, RESULT_FILES["check"], "problems.csv")
-        self._site.runs.check(upload, self._site.settings(upload))
 
     async def download(self, request: Request) -> Response:
         upload = self._site.upload(request)
