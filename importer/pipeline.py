@@ -63,10 +63,17 @@ from importer.world import World
 
 @commands_completed
 def run(
-    path: str, settings: Settings, world: World, *, spooled: bool = False, edits: Edits | None = None
+    path: str,
+    settings: Settings,
+    world: World,
+    *,
+    spooled: bool = False,
+    edits: Edits | None = None,
+    rest_of: str = "",
 ) -> RunSummary:
     """Imports a source: reads, sends, reconciles and reports. Raises `ImporterError` where nothing could begin.
-    `edits`: what people fixed in its cells."""
+    `edits`: what people fixed in its cells. `rest_of`: a run of the source that has ended; only the rows that it did
+    not do are sent, by the mapping and the edits as they are now."""
     settings = with_sheet(path, settings, world)
     with target_of(settings, world) as target, opened(path, settings, world) as source:
         mapping = choose_mapping(source, settings)
@@ -74,7 +81,18 @@ def run(
         mapping = survey(source, mapping, first_rows(settings))
         with Session(target, settings, world) as session:
             columns = partial(columns_of_a_run, source=source, settings=settings, session=session)
-            with begin(source, mapping, settings, target, world, spooled=spooled, columns=columns, edits=edits) as job:
+            begun = begin(
+                source,
+                mapping,
+                settings,
+                target,
+                world,
+                spooled=spooled,
+                columns=columns,
+                edits=edits,
+                rest_of=rest_of,
+            )
+            with begun as job:
                 return _carry_out(job, session)
 
 

@@ -43,6 +43,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     version: str
     spooled: bool = False
     retry_of: str = ""
+    #: Its rows were fixed since: those that the run before it rejected or left out are read again.
+    fixed: bool = False
 
     @property
     def organisation(self) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from importer.errors import JournalError, SettingsError
 from importer.journal import Journal, Run, RunProgress
 from importer.journal.edits import edits_of
 from importer.journal.records import Pacing
-from importer.model import OVERTAKEN, Status
+from importer.model import LEFT_OUT, OVERTAKEN, Status
 from importer.normaliser.countries import known_country
 from importer.normaliser.fixing import Edits
 from importer.normaliser.mapping import Mapping as ColumnMapping
@@ -72,9 +72,10 @@ def begin(
     spooled: bool,
     columns: Callable[[ColumnMapping], Columns] = Columns,
     edits: Edits | None = None,
+    rest_of: str = "",
 ) -> Iterator[Job]:
     """A new run, written to the journal and locked. Raises `ImporterError` where none can begin. `columns`: the
-    mapping for the organisation's fields, asked once nothing else prevents the run."""
+    mapping for the organisation's fields, asked once nothing else prevents the run. `rest_of`: as in `run`."""
     check_resubmit(source, settings)
     # Refused before there is a run, which would be in the way of the next one with the right country.
     if settings.country:
@@ -83,6 +84,8 @@ def begin(
     identity = identity_of(source, target.organisation, spooled)
     with Journal.open(reports, settings.database or None) as journal, hold(journal, reports, identity) as held:
         replaced = refuse_unfinished(journal, identity, source.sha256, settings, settings.restart)
+        if rest_of:
+            _check_rest(journal, find(journal, rest_of), source, settings, target)
         fitted = columns(mapping)
         if replaced is not None:
             journal.abandon(replaced.key)
@@ -94,13 +97,24 @@ def begin(
             key_name=target.credentials.name,
             at=world.wall(),
             spooled=spooled,
+            retry_of=rest_of,
+            fixed=bool(rest_of),
         )
-        known = _note_if_known(journal, source, target.organisation, world)
+        known = () if rest_of else _note_if_known(journal, source, target.organisation, world)
         for note in fitted.notes:
             world.observer.noted(note)
         notes = (*known, *mapping.facts.notes, *fitted.notes)
         run = journal.create(record, identity, RunProgress(notes=notes), edits)
-        yield Job(journal, run, source, fitted.mapping, settings, target, holding(world, held))
+        closed = _closed_before(journal, run, settings)
+        yield Job(journal, run, source, fitted.mapping, settings, target, holding(world, held), closed)
+
+
+def _check_rest(journal: Journal, before: Run, source: Source, own: Settings, target: Target) -> None:
+    """Raise `ImporterError` where rows of an earlier run cannot be sent by a new one."""
+    _refuse_other_organisation(journal, before, target, own)
+    check_unchanged(before, source, own)
+    if not own.overwrite_newer:
+        check_newer(journal, before)
 
 
 @contextmanager
@@ -219,6 +233,11 @@ def _closed_before(journal: Journal, run: Run, settings: Settings) -> bytearray 
         return None
     before = find(journal, run.record.retry_of)
     closed = journal.decided(before.key, (Status.SUCCEEDED, Status.REJECTED, Status.SKIPPED))
+    if run.record.fixed:
+        decided = (journal.decided(before.key, (Status.REJECTED,)), journal.decided(before.key, code=LEFT_OUT))
+        for marks in decided:
+            for row, again in enumerate(marks):
+                closed[row] &= not again
     if settings.overwrite_newer:
         for row, left_out in enumerate(journal.decided(before.key, code=OVERTAKEN)):
             closed[row] &= not left_out

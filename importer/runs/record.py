@@ -127,6 +127,7 @@ def new_record(
     at: int,
     spooled: bool = False,
     retry_of: str = "",
+    fixed: bool = False,
 ) -> RunRecord:
     """Return the record of a new run. Its id has the minute, the file and four random hex digits."""
     moment = datetime.datetime.fromtimestamp(at / 1000, datetime.UTC)
@@ -147,6 +148,7 @@ def new_record(
         version=__version__,
         spooled=spooled,
         retry_of=retry_of,
+        fixed=fixed,
     )
 
 

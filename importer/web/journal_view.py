@@ -93,6 +93,11 @@ class JournalView:
 
         return await self._ask(find)
 
+    async def newest_of(self, path: str) -> Run | None:
+        """The newest run of a file, also one that retries rows."""
+        runs = await self._ask(lambda journal: journal.runs())
+        return next((run for run in runs if run.record.source == path), None)
+
     async def counts(self, run_id: str) -> Counts:
         """A run's counts at this moment, not from the cache."""
 

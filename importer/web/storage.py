@@ -141,6 +141,8 @@ class Wish(msgspec.Struct, frozen=True):
     since: int
     run_id: str = ""
     retry_of: str = ""
+    #: The rows of that run were fixed: they are read by the mapping and the edits of the upload.
+    fixed: bool = False
     wanted: str = "running"
     rows: int = 0
     #: Why it ended without a summary: (message, advice).

@@ -289,12 +289,12 @@ class Supervisor:
             run = await self._journal.run(wish.run_id)
         else:
             run = await self._journal.run_of(wish.path, wish.since, wish.retry_of)
-        if run is None and wish.retry_of:
+        if run is None and wish.retry_of and not wish.fixed:
             return WorkerTask("retry", settings, run_id=wish.retry_of)
         if run is None:
             upload = self._storage.upload_of(wish.path)
             folder = str(upload.own_folder) if upload is not None else ""
-            return WorkerTask("run", settings, path=wish.path, folder=folder)
+            return WorkerTask("run", settings, path=wish.path, folder=folder, run_id=wish.retry_of)
         self._know(live, run.record.run_id)
         return None if run.finished else WorkerTask("resume", settings, run_id=run.record.run_id)
 

@@ -347,9 +347,8 @@ def carry_out(task: WorkerTask, world: World) -> int:
         write_whole(Path(task.folder) / RESULT_FILES[task.kind], content)
         return 0
     if task.kind == "run":
-        return run(
-            task.path, task.settings, world, edits=edits_in(Path(task.folder)) if task.folder else None
-        ).exit_code
+        edits = edits_in(Path(task.folder)) if task.folder else None
+        return run(task.path, task.settings, world, edits=edits, rest_of=task.run_id).exit_code
     # Pace and limits are those of the page, even for a run that the command line began.
     pace = {name: getattr(task.settings, name) for name in PACE}
     if task.kind == "retry":

@@ -167,6 +167,42 @@ def test_a_retry_sends_what_was_fixed(tmp_path: Path) -> None:
         assert colours(sandbox) == [("919876543211", "Red"), ("919876543210", "Blue")]
 
 
+def test_the_rest_of_a_run_is_sent_as_it_was_fixed(tmp_path: Path) -> None:
+    """Rows that were rejected or left out are read again, by the mapping and the edits as they are now. Rows that
+    succeeded are not sent again, whether the second run is stopped and resumed, or is followed by a third."""
+    source, own = written(tmp_path)
+    with EmbeddedSandbox() as sandbox:
+        used = settings(sandbox, tmp_path / "reports", **own)
+        first = run(str(source), used, world(sandbox, tmp_path), edits=Edits(left_out=frozenset({6})))
+        assert statuses(first) == Counter(succeeded=2, rejected=1, skipped=2)
+        edits = Edits({4: {"Mobile": "+919876543214"}, 5: {"Email": "e@"}})
+        second = run(str(source), used, world(sandbox, tmp_path), edits=edits, rest_of=first.run_id)
+        assert statuses(second) == Counter(succeeded=2, rejected=1, skipped=2)
+        edits = Edits({5: {"Email": "e@example.com"}})
+        third = run(str(source), used, world(sandbox, tmp_path), edits=edits, rest_of=second.run_id)
+        assert statuses(third) == Counter(succeeded=1, skipped=4)
+        sent = [mobile for mobile, _ in colours(sandbox)]
+        assert sorted(sent) == [f"91987654321{digit}" for digit in "01234"]
+    with Journal.open(tmp_path / "reports") as journal:
+        assert find(journal, third.run_id).record.retry_of == second.run_id
+
+
+def test_the_rest_of_a_run_is_resumed_as_such(tmp_path: Path) -> None:
+    """A second process reads the same rows again: each is sent once."""
+    rows = [[f"+91818{n:07}", "" if n % 2 else "x@", "blu"] for n in range(80)]
+    source, own = written(tmp_path, rows=rows)
+    with EmbeddedSandbox() as sandbox:
+        used = settings(sandbox, tmp_path / "reports", **own)
+        first = run(str(source), used, world(sandbox, tmp_path))
+        assert statuses(first) == Counter(succeeded=40, rejected=40)
+        edits = Edits({row: {"Email": ""} for row in range(2, 82, 2)})
+        stopped = run(str(source), used, stopped_after(60, sandbox, tmp_path), edits=edits, rest_of=first.run_id)
+        assert stopped.exit_code == ExitCode.INTERRUPTED
+        done = resume(stopped.run_id, used, {}, world(sandbox, tmp_path))
+        assert statuses(done) == Counter(succeeded=40, skipped=40)
+        assert len({mobile for mobile, _ in colours(sandbox)}) == len(colours(sandbox)) == 80
+
+
 def test_edits_and_the_texts_of_rules_are_purged_with_the_run(tmp_path: Path) -> None:
     """Both can be personal data."""
     source, own = written(tmp_path)

@@ -17,7 +17,7 @@ from importer.web.fixing.edits import EditStore
 from importer.web.fixing.grid import ROWS, Query, page
 from importer.web.fixing.judge import JudgedRow
 from importer.web.pages.fix import query_of
-from tests.support.page import Server, Visitor, ended, prepare, start
+from tests.support.page import Server, Visitor, ended, prepare, start, until
 
 pytestmark = pytest.mark.process
 SHEET = (
@@ -114,6 +114,26 @@ def test_fixed_rows_are_imported_as_fixed(visitor: Visitor, address: str) -> Non
     assert [found[row]["_status"] for row in range(2, 7)] == ["succeeded"] * 3 + ["skipped", "succeeded"]
     assert found[3]["Email"] == "x@" or found[3]["_fixed"]
     assert [row for row, line in found.items() if line["_fixed"]] == [3, 4, 6]
+
+
+def test_only_the_fixed_rows_are_imported_after_a_run(visitor: Visitor, address: str) -> None:
+    """The report leads to the grid; a second click or an old page starts nothing."""
+    first = start(visitor, address)
+    assert f'href="{address}/fix"' in ended(visitor, first).text
+    change(visitor, address, c_3_1="d@example.com")
+    page = visitor.settled(f"{address}/check").text
+    (rest,) = re.findall(r'name="rest" value="([^"]+)"', page)
+    asked = {"after": rest, "rest": rest}
+    answer = visitor.post(f"{address}/start", asked)
+    second = answer.url.path if "/runs/" in answer.url.path else ""
+    second = second or until(lambda: visitor.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))
+    ended(visitor, second)
+    assert second != first
+    found = results(visitor, second)
+    assert [found[row]["_status"] for row in range(2, 7)] == ["skipped", "succeeded"] + ["rejected"] * 3
+    assert found[2]["_code"] == "not_chosen"
+    assert visitor.post(f"{address}/start", asked).url.path == second
+    assert f'href="{address}/fix"' not in visitor.get(first).text
 
 
 def test_without_scripts_the_grid_is_a_form(visitor: Visitor, address: str) -> None:

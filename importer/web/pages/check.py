@@ -14,6 +14,8 @@ from starlette.routing import Route
 
 from importer.checker.findings import Findings
 from importer.errors import ImporterError
+from importer.journal import Run
+from importer.model import Status
 from importer.normaliser.mapping import fit
 from importer.normaliser.mapping_file import load
 from importer.runs.target import organisation_in
@@ -24,6 +26,9 @@ from importer.web.pages.results import check_of, inspection_of
 from importer.web.pages.site import WAIT_FOR_PAGE, Site, get, now_ms, post, user_of
 from importer.web.refusals import RequestRefused
 from importer.web.storage import Upload, Wish
+
+#: Outcomes of rows that are sent again once they are fixed.
+_NOT_DONE = (Status.FAILED, Status.REJECTED, Status.UNKNOWN, Status.UNPROCESSED)
 
 
 class CheckPages:
@@ -72,6 +77,7 @@ class CheckPages:
         t = self._site.t
         wish = self._site.storage.wish_of_path(upload.path)
         run = await self._site.journal.run_of(upload.path, 0, "")
+        newest = await self._site.journal.newest_of(upload.path)
         inspection = await inspection_of(self._site, upload)
         counts = {"succeeded": found.sendable_rows, "rejected": found.rejected_rows, "skipped": found.left_out_rows}
         return self._site.show(
@@ -88,7 +94,8 @@ class CheckPages:
             refused=views.refused_words(t, found),
             start_words=self._start_words(found),
             under_way=self._site.live_of(upload) is not None,
-            unfinished=run.record.run_id if run is not None and not run.finished else "",
+            unfinished=newest.record.run_id if newest is not None and not newest.finished else "",
+            rest=await self._rest_of(newest),
             before=run.record.run_id if run is not None else "",
             known=await self._known(inspection),
             locked=self._site.needs_password(upload.path, upload),
@@ -118,11 +125,19 @@ class CheckPages:
         self._site.audit(request, "downloaded", f"problems.csv ({upload.name})")
         return FileResponse(path, filename=f"{Path(upload.name).stem}-problems.csv", media_type="text/csv")
 
+    async def _rest_of(self, newest: Run | None) -> str:
+        """The run that has ended with rows to send, "" without one."""
+        if newest is None or not newest.finished or newest.progress.purged is not None:
+            return ""
+        counts = await self._site.journal.counts(newest.record.run_id)
+        return newest.record.run_id if any(counts.get(status.value) for status in _NOT_DONE) else ""
+
     async def start(self, request: Request) -> Response:
         upload, fields = await self._site.controlled_upload(request)
         newest = await self._site.journal.run_of(upload.path, 0, "")
         seen = newest.record.run_id if newest is not None else ""
-        if self._site.live_of(upload) or fields.get("after", "") != seen:
+        rest = await self._rest_of(await self._site.journal.newest_of(upload.path)) if "rest" in fields else ""
+        if self._site.live_of(upload) or fields.get("after", "") != seen or fields.get("rest", "") != rest:
             # A second click, another tab, or an old page: the import has already begun.
             return RedirectResponse(f"/uploads/{upload.id}/run", 303)
         checked = await check_of(self._site, upload) if upload.mapped else None
@@ -137,7 +152,8 @@ class CheckPages:
         self._site.audit(request, "started", upload.name)
         settings = msgspec.to_builtins(self._site.settings(upload))
         rows = checked.findings.rows
-        self._site.runs.begin(msgspec.structs.replace(wish, settings=settings, since=now_ms(), rows=rows))
+        made = {"settings": settings, "since": now_ms(), "rows": rows, "retry_of": rest, "fixed": bool(rest)}
+        self._site.runs.begin(msgspec.structs.replace(wish, **made))
         return RedirectResponse(f"/uploads/{upload.id}/run", 303)
 
     async def started(self, request: Request) -> Response:

@@ -17,10 +17,10 @@ from importer.reporter.cause_words import codes_without_cause, retry_words
 from importer.runs.record import mapping_of
 from importer.web import views
 from importer.web.examples import Cell, example_cells
-from importer.web.journal_view import RunSnapshot
+from importer.web.journal_view import Counts, RunSnapshot
 from importer.web.pages.site import Site, get
 from importer.web.refusals import RequestRefused
-from importer.web.storage import Wish
+from importer.web.storage import Upload, Wish
 from importer.web.texts import Texts
 
 #: Causes that a report shows at once.
@@ -81,6 +81,7 @@ class ReportPage:
             resumable=not run.finished,
             locked=self._site.needs_password(source, upload, wish),
             fixable=open_rows > 0 and bool(files),
+            here=f"/uploads/{upload.id}" if _is_fixed_here(run, counts, upload, retried) and upload is not None else "",
             marked=any(file.name == "annotated.xlsx" for file in files),
             retriable=run.finished and retriable > 0 and retried is None and Path(source).exists(),
             retried_in=retried.record.run_id if retried is not None else "",
@@ -114,6 +115,12 @@ class ReportPage:
             return FileResponse(path, media_type="text/html", headers={"content-security-policy": policy})
         stem = Path(views.name_of(run)).stem
         return FileResponse(path, filename=f"{stem}-{name}")
+
+
+def _is_fixed_here(run: Run, counts: Counts, upload: Upload | None, retried: Run | None) -> bool:
+    """Whether its rejected rows can be fixed on the page: the file is still here, and no newer run has its rows."""
+    rejected = counts.get(Status.REJECTED.value, 0) > 0
+    return rejected and run.finished and retried is None and upload is not None and upload.mapped and upload.kept
 
 
 def _mail_words(t: Texts, wish: Wish | None) -> str:
