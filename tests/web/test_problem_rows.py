@@ -166,3 +166,23 @@ def test_any_history_is_that_of_a_list_of_states(
             found = {(row, name): text for row, cells in store.edits().cells.items() for name, text in cells.items()}
             assert found == states[at]
             assert store.can() == (at > 0, at < len(states) - 1)
+
+
+def test_no_query_of_a_page_reads_all_rows(rows: ProblemRows) -> None:
+    """Each finds its rows by an index in their order, whatever the number of rows."""
+    asked: list[str] = []
+    rows._db.set_trace_callback(asked.append)
+    rows.page(50, 4)
+    rows.page(50, 4, state=READY)
+    rows.page(50, 4, column="Email", code="email_invalid")
+    rows.page(50, 4, column="Email")
+    rows.page(50, 4, code="email_invalid")
+    rows.stored([3, 4])
+    rows.problems([3, 4])
+    rows.settle(4, READY, ())
+    rows._db.set_trace_callback(None)
+    asked = [query for query in asked if query.split()[0] in ("SELECT", "UPDATE", "DELETE")]
+    assert len(asked) > 8
+    for query in asked:
+        plan = [line[3] for line in rows._db.execute(f"EXPLAIN QUERY PLAN {query}")]
+        assert not [step for step in plan if step.startswith("SCAN") or "ORDER BY" in step], (query, plan)

@@ -39,6 +39,7 @@ class GroupView(msgspec.Struct, frozen=True):
     column: str
     code: str
     meaning: str
+    advice: str
     rows: int
     current: bool
     omittable: bool
@@ -104,6 +105,7 @@ def totals(bench: Bench, query: Query) -> Totals:
                 group.column,
                 group.code,
                 sentence(lookup(group.code).meaning),
+                lookup(group.code).on_page,
                 group.rows,
                 (group.column, group.code) == (query.column, query.code),
                 group.column in identifiers and len(identifiers) > 1,

@@ -34,6 +34,8 @@ CREATE TABLE cells (name TEXT, text TEXT, cells INTEGER NOT NULL, row INTEGER NO
 _INDEXES = """
 CREATE INDEX by_state ON rows (state, row);
 CREATE INDEX by_group ON problems (name, code, row);
+CREATE INDEX by_column ON problems (name, row);
+CREATE INDEX by_code ON problems (code, row);
 CREATE TABLE groups (name TEXT, code TEXT, rows INTEGER NOT NULL, PRIMARY KEY (name, code)) WITHOUT ROWID;
 INSERT INTO groups SELECT name, code, count(*) FROM problems GROUP BY name, code;
 CREATE TABLE states (state INTEGER PRIMARY KEY, rows INTEGER NOT NULL);

@@ -58,7 +58,7 @@ FIXING: dict[str, str] = {
     "fix.keys_use": "Ctrl+Space or Alt+Enter: use the proposed value",
     "fix.keys_esc": "Esc: take back what you typed",
     "fix.keys_undo": "Ctrl+Z, Ctrl+Y: undo, redo",
-    "fix.keys_out": "F8: leave the row out, or take it in again",
+    "fix.keys_out": "F8: leave the row out and go to the next problem",
     "fix.busy": "This file is being imported. Its rows cannot be changed now.",
     "fix.said_row": "Row {row}: {words}",
     "fix.said_ready": "ready",

@@ -133,7 +133,14 @@
 
   const toggle = (row) => {
     const button = row.querySelector("button[name=out], button[name=in]");
-    if (button) send({ [button.name]: button.value });
+    return button ? send({ [button.name]: button.value }) : last;
+  };
+
+  /** Leaves the row out and goes to the next problem, or takes it in again. */
+  const decide = async (row) => {
+    const next = row.dataset.state !== "out" && cells().slice(cells().indexOf([...row.querySelectorAll("input, textarea")].pop()) + 1);
+    await toggle(row);
+    if (next) go(next.find((one) => one.isConnected && one.getAttribute("aria-invalid")) || byId("next") || byId("recheck"));
   };
 
   const saveAndGoOn = async (cell) => {
@@ -150,7 +157,7 @@
     if (event.isComposing) return;
     if (event.key === "F8" && row?.dataset.row) {
       event.preventDefault();
-      toggle(row);
+      decide(row);
       return;
     }
     if (command && !event.altKey && ["z", "y"].includes(event.key.toLowerCase())) {
