@@ -254,7 +254,7 @@ ENGLISH: dict[str, str] = {
     "check.time": "Time at {rate}",
     "check.ends": "ends about {time}",
     "check.problems": "Problems",
-    "check.problems_words": "These rows will not be sent. You get them back in a file to fix and import. You can also fix them now and upload the file again.",
+    "check.problems_words": "These rows are not sent as they are. Fix them here, or in the file that you get back after the import.",
     "check.no_problems": "No problems found.",
     "check.problem": "Problem",
     "check.column": "Column",

@@ -23,13 +23,22 @@ FIELDS = (
 OK = ("+919876543210", "a@example.com", "Blue", "true")
 
 
-def proposed(*rows: tuple[str, ...], **options: object) -> dict[tuple[str, str], Proposal]:
+def proposed(
+    *rows: tuple[str, ...], countries: tuple[str, ...] = (), **options: object
+) -> dict[tuple[str, str], Proposal]:
     """By column and what the rule does."""
     mapping = propose(COLUMNS)
     proposer = Proposer(mapping, fields=FIELDS, **options)  # type: ignore[arg-type]
     block = block_of(COLUMNS, rows)
     proposer.add(block, Normaliser(mapping, fields=FIELDS)(block).problems)
-    return {(one.rule.column, one.rule.does): one for one in proposer.proposals()}
+    return {(one.rule.column, one.rule.does): one for one in proposer.proposals(countries)}
+
+
+def test_a_number_that_lacks_a_digit_suggests_no_other_country() -> None:
+    """91987654321 may be Indian without its last digit, as the sheet has Indian numbers. It is valid in Germany."""
+    rows = [OK, *[(f"9198765432{digit}", "", "Blue", "") for digit in range(1, 4)]]
+    assert ("Mobile", "country") not in proposed(*rows, countries=("IN",))
+    assert proposed(*rows)["Mobile", "country"].rule.country == "DE"
 
 
 def test_each_kind_of_damage_suggests_its_rule() -> None:

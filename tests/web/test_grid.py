@@ -17,7 +17,7 @@ from importer.web.fixing.edits import EditStore
 from importer.web.fixing.grid import ROWS, Query, page
 from importer.web.fixing.judge import JudgedRow
 from importer.web.pages.fix import query_of
-from tests.support.page import Server, Visitor, ended, prepare, start, until
+from tests.support.page import Server, Visitor, WarmServer, ended, prepare, start, until
 
 pytestmark = pytest.mark.process
 SHEET = (
@@ -162,6 +162,19 @@ def test_what_a_form_may_change_is_bounded(visitor: Visitor, address: str, serve
     store.close()
     visitor.token = "another"
     assert visitor.post(f"{address}/fix/cells", {"c-3-1": "d@example.com"}).status_code == 403
+
+
+def test_nothing_is_changed_during_an_import(tmp_path: Path) -> None:
+    """The run took the edits as they were when it began."""
+    with WarmServer(tmp_path, "--sandbox", "--batch-size", "1", "--rate", "1/hour") as server:
+        visitor = Visitor.at(server.url)
+        address = prepare(visitor, "rows.csv", sheet((*SHEET, ("+919876543215", "", "Red"))))
+        start(visitor, address)
+        html = visitor.get(f"{address}/fix").text
+        assert not inputs(html) and 'id="undo"' not in html
+        assert visitor.post(f"{address}/fix/cells", {"c-3-1": "d@example.com"}).status_code == 409
+        asked = {"add": "own", "kind": "find", "column": "Email", "find": "x"}
+        assert visitor.post(f"{address}/rules", asked).status_code == 409
 
 
 def test_a_page_reads_only_its_own_rows(visitor: Visitor, server: Server, tmp_path: Path) -> None:
