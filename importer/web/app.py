@@ -26,6 +26,7 @@ from importer.web.pages.audit import AuditPage
 from importer.web.pages.check import CheckPages
 from importer.web.pages.columns import ColumnPages
 from importer.web.pages.fix import FixPages
+from importer.web.pages.fixed import FixedPages
 from importer.web.pages.home import HomePage
 from importer.web.pages.manual import ManualPages
 from importer.web.pages.queue import QueuePage
@@ -68,6 +69,7 @@ def create_app(options: WebOptions) -> Starlette:
         QueuePage(site),
         FixPages(site),
         RulePages(site),
+        FixedPages(site),
         RunPages(site, report),
         report,
         ManualPages(site),

@@ -14,13 +14,18 @@ from importer.normaliser.mapping import Mapping
 from importer.settings.options import Settings
 
 #: The file in an upload's `own_folder`, or in the task's folder, that holds the result of such a task.
-RESULT_FILES = {"inspect": "inspection.json", "check": "check.json", "template": "template.xlsx"}
+RESULT_FILES = {
+    "inspect": "inspection.json",
+    "check": "check.json",
+    "fixed": "fixed.json",
+    "template": "template.xlsx",
+}
 
 
 class WorkerTask(msgspec.Struct, frozen=True):
     """Work for one process. Kinds of `RESULT_FILES` write a file to `folder`; the others carry a run to its end."""
 
-    kind: Literal["inspect", "check", "template", "run", "resume", "retry"]
+    kind: Literal["inspect", "check", "fixed", "template", "run", "resume", "retry"]
     settings: Settings
     path: str = ""
     folder: str = ""

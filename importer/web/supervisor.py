@@ -39,7 +39,7 @@ LONGEST_BUSY = 90.0
 #: Inspections and checks at the same time: of all users, and of one.
 _INSPECTIONS, _INSPECTIONS_EACH = 6, 2
 #: Seconds for each. A check reads, and looks up, every row of the largest file.
-LONGEST = {"inspect": 600.0, "check": 3600.0}
+LONGEST = {"inspect": 600.0, "check": 3600.0, "fixed": 3600.0}
 #: Seconds for a template, which waits for the API, and for a free process before that.
 _LONGEST_TEMPLATE = 60.0
 
@@ -114,12 +114,16 @@ class Supervisor:
     def check(self, upload: Upload, settings: Settings) -> None:
         self._start_inspection(upload, WorkerTask("check", settings, path=upload.path, folder=str(upload.own_folder)))
 
+    def make_copy(self, upload: Upload, settings: Settings) -> None:
+        """Writes the sheet as it was fixed."""
+        self._start_inspection(upload, WorkerTask("fixed", settings, path=upload.path, folder=str(upload.own_folder)))
+
     def is_inspecting(self, upload: Upload, kind: str) -> bool:
         task = self._inspections.get((kind, upload.id))
         return task is not None and not task.done()
 
     def cancel_inspections(self, upload: Upload) -> None:
-        for kind in ("inspect", "check"):
+        for kind in ("inspect", "check", "fixed"):
             task = self._inspections.pop((kind, upload.id), None)
             if task is not None:
                 task.cancel()

@@ -342,6 +342,9 @@ def carry_out(task: WorkerTask, world: World) -> int:
     if task.kind in RESULT_FILES:
         if task.kind == "template":
             content: bytes = late("importer.template.template", "make_template")(task.settings, world)[1]
+        elif task.kind == "fixed":
+            make_copy = late("importer.web.fixing.fixed_copy", "make_copy")
+            content = msgspec.json.encode(make_copy(task.path, Path(task.folder), task.settings, world))
         else:
             content = msgspec.json.encode(inspect(task, world) if task.kind == "inspect" else checked(task, world))
         write_whole(Path(task.folder) / RESULT_FILES[task.kind], content)

@@ -158,11 +158,13 @@ def test_an_event_stream_ends_and_needs_a_session_to_start_again(
 
 @pytest.mark.process
 def test_a_viewer_sees_everything_and_changes_nothing(client: TestClient, run: tuple[str, str]) -> None:
-    """A viewer sees all runs and reports; every form except sign-out is refused."""
+    """A viewer sees all runs and reports; every form except sign-out is refused, and the cells of a file to be fixed are
+    not shown."""
     vera = visitor(client, "vera")
     assert "hers.csv" in vera.get("/").text
     assert vera.get(run[0]).status_code == 200
     assert vera.get(f"{run[0]}/files/results.csv").status_code == 200
+    assert all(vera.get(f"{run[1]}/{page}").status_code == 403 for page in ("fix", "rules", "fixed", "mapping.toml"))
     vera.get("/")
     for method, path in private(client, run):
         if method == "POST" and path != "/sign-out":

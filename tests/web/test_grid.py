@@ -10,14 +10,16 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
+from importer.normaliser.fixing import Edits
 from importer.web.fixing.bench import LONGEST_CELL, Benches
 from importer.web.fixing.edits import EditStore
 from importer.web.fixing.grid import ROWS, Query, page
 from importer.web.fixing.judge import JudgedRow
 from importer.web.pages.fix import query_of
-from tests.support.page import Server, Visitor, WarmServer, ended, prepare, start, until
+from tests.support.page import Server, Visitor, WarmServer, ended, form_of, prepare, start, until
 
 pytestmark = pytest.mark.process
 SHEET = (
@@ -136,12 +138,49 @@ def test_only_the_fixed_rows_are_imported_after_a_run(visitor: Visitor, address:
     assert f'href="{address}/fix"' not in visitor.get(first).text
 
 
-def test_without_scripts_the_grid_is_a_form(visitor: Visitor, address: str) -> None:
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_the_sheet_is_downloaded_with_the_fixes(kind: str, visitor: Visitor) -> None:
+    """Rules and edits applied, rows that are left out gone, all cells text; again after the next edit."""
+    rows = (*SHEET, ("=1+2", "e@example.com", "Blue"))
+    content = sheet(rows)
+    if kind == "xlsx":
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.worksheets[0].append([f"'{cell}" if cell.startswith("=") else cell for cell in row])
+        made = io.BytesIO()
+        book.save(made)
+        content = made.getvalue()
+    address = prepare(visitor, f"rows.{kind}", content)
+    asked = {"add": "own", "kind": "values", "column": "Colour", "texts": "Blue = Navy"}
+    visitor.post(f"{address}/rules", asked)
+    visitor.settled(f"{address}/rules")
+    change(visitor, address, c_3_1="d@example.com", out="4")
+
+    def copied() -> list[list[str]]:
+        visitor.settled(f"{address}/fixed")
+        found = visitor.get(f"{address}/fixed/file")
+        assert f"rows-fixed.{kind}" in found.headers["content-disposition"]
+        if kind == "csv":
+            return list(csv.reader(io.StringIO(found.content.decode("utf-8-sig"))))
+        cells = openpyxl.load_workbook(io.BytesIO(found.content)).worksheets[0]
+        return [[str(cell or "") for cell in row] for row in cells.iter_rows(values_only=True) if any(row)]
+
+    table = copied()
+    assert [row[1] for row in table] == ["Email", "a@example.com", "d@example.com", "", SHEET[5][1], "e@example.com"]
+    assert {row[2] for row in table[1:]} == {"Navy"} and table[5][0] in ("'=1+2", "=1+2")
+    change(visitor, address, step="undo")
+    assert len(copied()) == 7
+
+
+def test_without_scripts_the_grid_is_a_form(visitor: Visitor, address: str, server: Server) -> None:
     """All fields of the page come back with each button: those that are as they were are no edits."""
     given = inputs(visitor.get(f"{address}/fix").text)
     given["c-6-1"] = given["c-6-1"].replace("\n", "\r\n")  # as browsers send it
     answer = visitor.post(f"{address}/fix/cells", {**given, "c-3-1": "d@example.com", "out": "4"})
     assert answer.url.path.endswith("/fix") and 'id="undo"' in answer.text
+    store = EditStore(server.reports / ".web" / address.strip("/") / ".page")
+    assert store.edits() == Edits({3: {"Email": "d@example.com"}}, frozenset({4}))
+    store.close()
     assert inputs(answer.text).keys() == {"c-5-0", "c-5-1", "c-6-1"}
     out = visitor.get(f"{address}/fix?state=out").text
     assert 'data-row="4"' in out and inputs(visitor.get(f"{address}/fix?state=ready").text) == {
@@ -162,6 +201,27 @@ def test_what_a_form_may_change_is_bounded(visitor: Visitor, address: str, serve
     store.close()
     visitor.token = "another"
     assert visitor.post(f"{address}/fix/cells", {"c-3-1": "d@example.com"}).status_code == 403
+
+
+def test_edits_end_with_the_way_in_which_a_file_is_read(visitor: Visitor, server: Server) -> None:
+    """They are of rows and columns that another sheet, header or delimiter does not have."""
+    address = prepare(visitor, "twice.csv", sheet([SHEET[0], *SHEET]))
+    folder = server.reports / ".web" / address.strip("/") / ".page"
+
+    def edits() -> Edits:
+        store = EditStore(folder)
+        try:
+            return store.edits()
+        finally:
+            store.close()
+
+    change(visitor, address, c_4_1="d@example.com")
+    visitor.post(f"{address}/reading", {})
+    assert edits()
+    visitor.post(f"{address}/mapping", form_of(visitor.settled(address).text))
+    visitor.settled(f"{address}/check")
+    visitor.post(f"{address}/reading", {"header_row": "2"})
+    assert not edits()
 
 
 def test_nothing_is_changed_during_an_import(tmp_path: Path) -> None:

@@ -1285,6 +1285,20 @@ WEB_PAGE = (
         "test_grid::test_fixed_rows_are_imported_as_fixed",
     ),
     out(
+        "grid: edits of a file that is read otherwise",
+        "ColumnPages.read_again",
+        "self._start_over(upload, RESULT_FILES['inspect'], *edits)",
+        "self._start_over(upload, RESULT_FILES['inspect'])",
+        "test_grid::test_edits_end_with_the_way_in_which_a_file_is_read",
+    ),
+    out(
+        "grid: the sheet is written again after an edit",
+        "FixedPages._copy",
+        "copy.stamp in ('', await asyncio.to_thread(stamp_of, folder))",
+        "True",
+        "test_grid::test_the_sheet_is_downloaded_with_the_fixes",
+    ),
+    out(
         "grid: the length of a cell",
         "fix.change_of",
         "len(text) > LONGEST_CELL",

@@ -211,6 +211,9 @@ class ProblemRows:
             values = [column, code, after, rows]
         return [row for (row,) in self._db.execute(query, values)]
 
+    def in_state(self, state: int) -> frozenset[int]:
+        return frozenset([row for (row,) in self._db.execute("SELECT row FROM rows WHERE state = ?", (state,))])
+
     def stored(self, rows: Sequence[int]) -> dict[int, StoredRow]:
         marks = ", ".join("?" * len(rows))
         found = self._db.execute(f"SELECT row, content FROM rows WHERE row IN ({marks}) ORDER BY row", rows)  # noqa: S608

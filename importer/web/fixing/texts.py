@@ -67,6 +67,13 @@ FIXING: dict[str, str] = {
     "fix.said_rows": "{n} rows changed",
     "fix.said_nothing": "There is no such step.",
     "fix.failed": "This change was not saved. Reload the page.",
+    # -- the sheet with the fixes
+    "wait.fixed": "Writing {name} with your fixes …",
+    "fixed.link": "Download with my fixes",
+    "fixed.title": "Your sheet with the fixes",
+    "fixed.lead": "Every row that is not left out, with rules and edits applied. All cells are text.",
+    "fixed.download": "Download {name}",
+    "fixed.fault": "The sheet could not be written",
     # -- rules
     "rules.title": "Rules for whole columns",
     "rules.lead": "A rule changes all cells of a column alike, in this file and in the next one with these columns.",

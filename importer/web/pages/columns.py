@@ -14,6 +14,8 @@ from importer.errors import ImporterError
 from importer.normaliser.mapping import fit
 from importer.normaliser.mapping_file import load
 from importer.web import column_views
+from importer.web.fixing import edits as edit_store
+from importer.web.fixing import problem_rows
 from importer.web.forms import CHOICES, HOW_READ, HOW_SENT, SEPARATORS, chosen_word, mapping_from, reading_from
 from importer.web.messages import RESULT_FILES, Inspection, words_of
 from importer.web.pages.mapped import key_of, take_mapping
@@ -174,8 +176,10 @@ class ColumnPages:
             inspection = before or Inspection()
             return await self._show(request, await self._shown(upload, inspection), inspection, faults, 422)
         sheets = (before.sheets if before is not None else ()) or upload.sheets
+        # Edits are of rows and columns as they were read.
+        edits = (edit_store.FILE, problem_rows.FILE, RESULT_FILES["fixed"]) if reading != upload.reading else ()
         upload = msgspec.structs.replace(upload, reading=reading, mapped=False, sheets=sheets)
-        self._start_over(upload, RESULT_FILES["inspect"])
+        self._start_over(upload, RESULT_FILES["inspect"], *edits)
         self._site.runs.inspect(upload, self._site.settings(upload))
         return RedirectResponse(f"/uploads/{upload.id}", 303)
 

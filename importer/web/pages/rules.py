@@ -34,7 +34,7 @@ from importer.web.fixing.ruling import (
 from importer.web.messages import Inspection, words_of
 from importer.web.pages.mapped import take_mapping
 from importer.web.pages.results import check_of, inspection_of
-from importer.web.pages.site import Site, get, post, user_of
+from importer.web.pages.site import Site, get, post
 from importer.web.refusals import RequestRefused
 from importer.web.storage import Upload
 
@@ -60,7 +60,7 @@ class RulePages:
         ]
 
     async def show(self, request: Request) -> Response:
-        upload = self._site.upload(request)
+        upload = self._site.upload_to_fix(request)
         if not upload.mapped:
             return RedirectResponse(f"/uploads/{upload.id}", 303)
         return await self._show(request, upload, {})
@@ -98,7 +98,7 @@ class RulePages:
             kinds=DOES,
             countries=sorted(COUNTRIES),
             codes=[(code, sentence(meaning)) for code, (meaning, _, _) in OWN_CODES.items()],
-            controls=user_of(request).may_control(upload.owner) and self._site.live_of(upload) is None,
+            controls=self._site.live_of(upload) is None,
         )
 
     def _mapping(self, upload: Upload, inspection: Inspection) -> Mapping:
@@ -184,7 +184,7 @@ class RulePages:
             return RedirectResponse(f"/uploads/{upload.id}/rules", 303)
 
     async def download(self, request: Request) -> Response:
-        upload = self._site.upload(request)
+        upload = self._site.upload_to_fix(request)
         path = upload.own_folder / "mapping.toml"
         if not upload.mapped or not path.is_file():
             raise RequestRefused(404, "refused.404")

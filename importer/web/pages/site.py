@@ -133,6 +133,12 @@ class Site:
             raise RequestRefused(403, "refused.403")
         return run
 
+    def upload_to_fix(self, request: Request) -> Upload:
+        """The upload of a user who may fix it: its cells are shown as they are."""
+        upload = self.upload(request)
+        require_control(request, upload.owner)
+        return upload
+
     async def controlled_upload(self, request: Request) -> tuple[Upload, dict[str, str]]:
         """The upload of a user who may control it, and the submitted form."""
         upload = self.upload(request)

@@ -1,0 +1,84 @@
+"""The sheet of an upload with rules and edits applied, for people to keep: a workbook, or a CSV of a text."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import compress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from importer.reader import open_source
+from importer.reporter.plain_workbook import PlainWorkbook
+from importer.reporter.rows import ReportSource
+from importer.runs.record import choose_mapping, source_options
+from importer.runs.sources import fix
+from importer.settings.options import Settings
+from importer.system.formula_guard import guard
+from importer.web.fixing.edits import edition_in, edits_in
+from importer.web.fixing.problem_rows import OUT, ProblemRows
+from importer.world import World
+
+_ROWS_AT_ONCE = 2_000
+
+
+class FixedCopy(msgspec.Struct, frozen=True):
+    """`fixed.json`: the file with the copy, and of which fixes it is; or why there is none."""
+
+    name: str = ""
+    stamp: str = ""
+    fault: tuple[str, str] = ("", "")
+
+
+def stamp_of(folder: Path) -> str:
+    """What the copy of an upload depends on: its edits and its mapping."""
+    mapping = (folder / "mapping.toml").read_bytes()
+    return f"{edition_in(folder)}-{hashlib.sha256(mapping).hexdigest()[:16]}"
+
+
+def make_copy(path: str, folder: Path, settings: Settings, world: World) -> FixedCopy:
+    """Write the copy into the folder, without the rows that are left out. Raises `ImporterError`."""
+    stamp = stamp_of(folder)
+    with closing(ProblemRows(folder)) as rows:
+        out = rows.in_state(OUT)
+    with (
+        TemporaryDirectory(dir=folder, prefix="fixed-") as scratch,
+        open_source(path, source_options(settings, world.environ)) as source,
+    ):
+        fix(source, choose_mapping(source, settings), settings, edits_in(folder))
+        made = Path(scratch) / "copy"
+        is_workbook = source.kind == "workbook" and _write_workbook(source, out, made)
+        if not is_workbook:
+            _write_csv(source, out, made)
+        name = "fixed.xlsx" if is_workbook else "fixed.csv"
+        made.replace(folder / name)
+    return FixedCopy(name, stamp)
+
+
+def _write_workbook(source: ReportSource, out: frozenset[int], path: Path) -> bool:
+    """Each row stays where it is. False where a workbook cannot hold the sheet."""
+    book = PlainWorkbook(path.parent, source)
+    for numbers, columns in _blocks(source, out):
+        book.add(numbers, columns)
+    return book.finish(path)
+
+
+def _write_csv(source: ReportSource, out: frozenset[int], path: Path) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(map(guard, source.columns))
+        for _, columns in _blocks(source, out):
+            writer.writerows(zip(*[map(guard, cells) for cells in columns], strict=True))
+
+
+def _blocks(source: ReportSource, out: frozenset[int]) -> Iterator[tuple[list[int], list[list[str]]]]:
+    """The rows that are not left out: their numbers, and their cells by column."""
+    for block in source.blocks(_ROWS_AT_ONCE):
+        numbers = block.cells.row_numbers
+        keep = [number not in out for number in numbers]
+        if any(keep):
+            yield list(compress(numbers, keep)), [list(compress(cells, keep)) for cells in block.cells.columns]
