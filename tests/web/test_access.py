@@ -158,8 +158,8 @@ def test_an_event_stream_ends_and_needs_a_session_to_start_again(
 
 @pytest.mark.process
 def test_a_viewer_sees_everything_and_changes_nothing(client: TestClient, run: tuple[str, str]) -> None:
-    """A viewer sees all runs and reports; every form except sign-out is refused, and the cells of a file to be fixed are
-    not shown."""
+    """A viewer sees all runs and reports; every form except sign-out is refused, and the cells of a file that is being
+    fixed are not shown."""
     vera = visitor(client, "vera")
     assert "hers.csv" in vera.get("/").text
     assert vera.get(run[0]).status_code == 200
