@@ -14,7 +14,7 @@ import openpyxl
 import pytest
 
 from importer.normaliser.fixing import Edits
-from importer.web.fixing.bench import LONGEST_CELL, Benches
+from importer.web.fixing.edited_rows import LONGEST_CELL, EditedUploads
 from importer.web.fixing.edits import EditStore
 from importer.web.fixing.grid import ROWS, Query, page
 from importer.web.fixing.judge import JudgedRow
@@ -243,16 +243,16 @@ def test_a_page_reads_only_its_own_rows(visitor: Visitor, server: Server, tmp_pa
     address = prepare(visitor, "long.csv", sheet(rows))
     folder = server.reports / ".web" / address.strip("/") / ".page"
     after, seen, lengths = 0, list[int](), list[int]()
-    with Benches().open(folder) as bench:
-        judged = bench.judged
+    with EditedUploads().open(folder) as edited:
+        judged = edited.judged
 
         def counted(numbers: Sequence[int]) -> list[JudgedRow]:
             lengths.append(len(numbers))
             return judged(numbers)
 
-        bench.judged = counted  # type: ignore[method-assign]
+        edited.judged = counted  # type: ignore[method-assign]
         while True:
-            grid = page(bench, Query("Mobile", "mobile_too_short", after=after))
+            grid = page(edited, Query("Mobile", "mobile_too_short", after=after))
             seen += [row.number for row in grid.rows]
             after = grid.after
             if not after:

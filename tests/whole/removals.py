@@ -1265,14 +1265,14 @@ WEB_PAGE = (
     ),
     out(
         "grid: an edit is judged",
-        "Bench._settled",
+        "EditedRows._settled",
         "self.rows.settle(*...)",
         "pass",
         "test_grid::test_a_change_is_judged_at_once",
     ),
     out(
         "grid: what a cell was before is no edit",
-        "Bench.change",
+        "EditedRows.change",
         "None if shown(text) == shown(before[row][place]) else text",
         "text",
         "test_grid::test_without_scripts_the_grid_is_a_form",

@@ -10,7 +10,7 @@ from importer.capillary.codes import lookup
 from importer.model import IDENTIFIERS, LEFT_OUT, Customer, Problem
 from importer.normaliser.fixing import Edits
 from importer.normaliser.mapping import PREFERENCE, VALUE
-from importer.web.fixing.bench import Bench, shown
+from importer.web.fixing.edited_rows import EditedRows, shown
 from importer.web.fixing.judge import JudgedRow
 from importer.web.fixing.problem_rows import OPEN, OUT, READY
 
@@ -97,8 +97,8 @@ class Totals(msgspec.Struct, frozen=True):
     groups: tuple[GroupView, ...]
 
 
-def totals(bench: Bench, query: Query) -> Totals:
-    identifiers = [use.column for use in bench.known.judged.mapping.columns if use.field in IDENTIFIERS]
+def totals(edited: EditedRows, query: Query) -> Totals:
+    identifiers = [use.column for use in edited.known.judged.mapping.columns if use.field in IDENTIFIERS]
     groups = tuple(
         [
             GroupView(
@@ -110,21 +110,21 @@ def totals(bench: Bench, query: Query) -> Totals:
                 (group.column, group.code) == (query.column, query.code),
                 group.column in identifiers and len(identifiers) > 1,
             )
-            for group in bench.rows.groups()
+            for group in edited.rows.groups()
         ]
     )
-    return Totals(*bench.rows.states(), *bench.edits.can(), groups)
+    return Totals(*edited.rows.states(), *edited.edits.can(), groups)
 
 
-def page(bench: Bench, query: Query) -> GridView:
-    numbers = bench.rows.page(
+def page(edited: EditedRows, query: Query) -> GridView:
+    numbers = edited.rows.page(
         ROWS + 1, query.after, column=query.column, code=query.code, state=STATES.get(query.state, OPEN)
     )
-    found = rows_of(bench, numbers[:ROWS])
+    found = rows_of(edited, numbers[:ROWS])
     # What needs a decision stands first, whatever its place in the sheet.
     wrong = {cell.place for row in found for cell in row.cells if cell.editable}
-    order = sorted(bench.known.places, key=lambda place: (place not in wrong, place))
-    columns = bench.known.judged.columns
+    order = sorted(edited.known.places, key=lambda place: (place not in wrong, place))
+    columns = edited.known.judged.columns
     return GridView(
         tuple([(place, columns[place]) for place in order]),
         tuple([in_order(row, order) for row in found]),
@@ -137,19 +137,19 @@ def in_order(row: RowView, places: Sequence[int]) -> RowView:
     return msgspec.structs.replace(row, cells=tuple([cells[place] for place in places if place in cells]))
 
 
-def rows_of(bench: Bench, numbers: Sequence[int]) -> list[RowView]:
-    edits = bench.edits.of_rows(numbers)
-    return [_row(bench, row, edits) for row in bench.judged(numbers)]
+def rows_of(edited: EditedRows, numbers: Sequence[int]) -> list[RowView]:
+    edits = edited.edits.of_rows(numbers)
+    return [_row(edited, row, edits) for row in edited.judged(numbers)]
 
 
-def _row(bench: Bench, row: JudgedRow, edits: Edits) -> RowView:
-    known = bench.known
+def _row(edited: EditedRows, row: JudgedRow, edits: Edits) -> RowView:
+    known = edited.known
     problems: dict[str, list[Problem]] = {}
     for problem in row.problems:
         problems.setdefault(problem.column or "", []).append(problem)
-    edited = edits.cells.get(row.row, {})
+    typed = edits.cells.get(row.row, {})
     whole = [problem for problem in problems.get("", ()) if problem.code != LEFT_OUT]
-    editable = {*problems, *edited, *_columns_of(bench, whole)}
+    editable = {*problems, *typed, *_columns_of(edited, whole)}
     cells = []
     for place in known.places:
         column = known.judged.columns[place]
@@ -175,12 +175,12 @@ def _row(bench: Bench, row: JudgedRow, edits: Edits) -> RowView:
     )
 
 
-def _columns_of(bench: Bench, problems: Collection[Problem]) -> list[str]:
+def _columns_of(edited: EditedRows, problems: Collection[Problem]) -> list[str]:
     """Where a problem of the row as a whole is fixed: in its identifiers, or in its preferences."""
     if not problems:
         return []
     fields = (PREFERENCE, VALUE) if any(one.code == "nothing_to_set" for one in problems) else IDENTIFIERS
-    return [use.column for use in bench.known.judged.mapping.columns if use.field in fields]
+    return [use.column for use in edited.known.judged.mapping.columns if use.field in fields]
 
 
 def _reasons(problems: Collection[Problem]) -> tuple[tuple[str, str], ...]:

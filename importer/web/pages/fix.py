@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from importer.web.fixing.bench import LONGEST_CELL, Bench, Benches
+from importer.web.fixing.edited_rows import LONGEST_CELL, EditedRows, EditedUploads
 from importer.web.fixing.grid import ROWS, STATES, GridView, Query, RowView, Totals, in_order, page, rows_of, totals
 from importer.web.messages import RESULT_FILES
 from importer.web.pages.results import check_of
@@ -42,7 +42,7 @@ class Change(msgspec.Struct, frozen=True):
 class FixPages:
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._benches = Benches()
+        self._uploads = EditedUploads()
         #: One request at a time works on an upload. A lock lives as long as a request holds or awaits it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -57,7 +57,7 @@ class FixPages:
             return self._site.waiting(request, "check", "wait.check", upload.name)
         query = query_of(request.query_params)
         try:
-            grid, counts = await self._at_bench(upload, lambda bench: (page(bench, query), totals(bench, query)))
+            grid, counts = await self._with_rows(upload, lambda edited: (page(edited, query), totals(edited, query)))
         except sqlite3.Error:
             return RedirectResponse(f"/uploads/{upload.id}/check", 303)  # which says why
         return self._show(request, upload, query, grid, counts)
@@ -98,7 +98,7 @@ class FixPages:
             raise RequestRefused(409, "refused.busy" if self._site.live_of(upload) else "refused.checking")
         asked, query = change_of(fields), query_of(request.query_params)
         try:
-            changed, rows, counts = await self._at_bench(upload, lambda bench: _changed(bench, asked, query))
+            changed, rows, counts = await self._with_rows(upload, lambda edited: _changed(edited, asked, query))
         except sqlite3.Error:
             return RedirectResponse(f"/uploads/{upload.id}/check", 303)
         if "application/json" not in request.headers.get("accept", ""):
@@ -127,31 +127,31 @@ class FixPages:
         words = {"ready": t("fix.said_ready"), "out": t("fix.said_out")}.get(row.state, row.first_reason)
         return t("fix.said_row", row=row.number, words=words)
 
-    async def _at_bench(self, upload: Upload, work: Callable[[Bench], T]) -> T:
+    async def _with_rows(self, upload: Upload, work: Callable[[EditedRows], T]) -> T:
         """Does the work in a thread: no other request waits for it."""
         lock = self._locks.get(upload.id)
         if lock is None:
             lock = self._locks[upload.id] = asyncio.Lock()
 
-        def at_bench() -> T:
-            with self._benches.open(upload.own_folder) as bench:
-                return work(bench)
+        def with_rows() -> T:
+            with self._uploads.open(upload.own_folder) as edited:
+                return work(edited)
 
         async with lock:
-            return await asyncio.to_thread(at_bench)
+            return await asyncio.to_thread(with_rows)
 
 
-def _changed(bench: Bench, asked: Change, query: Query) -> tuple[set[int], list[RowView], Totals]:
+def _changed(edited: EditedRows, asked: Change, query: Query) -> tuple[set[int], list[RowView], Totals]:
     texts = dict(asked.texts)
     if asked.uses is not None:
         row, place = asked.uses
-        cells = [cell for found in rows_of(bench, [row]) for cell in found.cells if cell.place == place]
+        cells = [cell for found in rows_of(edited, [row]) for cell in found.cells if cell.place == place]
         if cells and cells[0].proposed is not None:
             texts[asked.uses] = cells[0].proposed
-    steps = {"undo": bench.undo, "redo": bench.redo}
-    changed = steps[asked.step]() if asked.step else bench.change(texts, asked.out)
+    steps = {"undo": edited.undo, "redo": edited.redo}
+    changed = steps[asked.step]() if asked.step else edited.change(texts, asked.out)
     touched = sorted({*changed, *[row for row, _ in texts], *asked.out})
-    return changed, rows_of(bench, touched[:ROWS]), totals(bench, query)
+    return changed, rows_of(edited, touched[:ROWS]), totals(edited, query)
 
 
 def change_of(fields: dict[str, str]) -> Change:

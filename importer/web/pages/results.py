@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from importer.web.fixing.bench import is_stale
+from importer.web.fixing.edited_rows import is_stale
 from importer.web.messages import RESULT_FILES, Checked, Inspection
 from importer.web.pages.site import WAIT_FOR_PAGE, Site
 from importer.web.storage import Upload

@@ -1,4 +1,4 @@
-"""One upload on the bench: its problem rows, the edits of a person and the judge of both, opened for one request."""
+"""The problem rows of one upload as a person edits them: the rows, the edits and the judge of both."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Known:
         self.places = tuple([place for place, column in enumerate(self.judged.columns) if column in used])
 
 
-class Bench:
+class EditedRows:
     """Used by one thread at a time."""
 
     def __init__(self, known: Known, rows: ProblemRows, edits: EditStore) -> None:
@@ -81,18 +81,18 @@ def shown(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
 
 
-class Benches:
-    """Opens benches. Keeps the judges of the uploads that are being fixed."""
+class EditedUploads:
+    """Opens the rows of an upload for one request. Keeps the judges of the uploads that are being fixed."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, tuple[bytes, Known]] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextmanager
-    def open(self, folder: Path) -> Iterator[Bench]:
+    def open(self, folder: Path) -> Iterator[EditedRows]:
         """Raises `sqlite3.Error` where there are no problem rows."""
         with closing(ProblemRows(folder)) as rows, closing(EditStore(folder)) as edits:
-            yield Bench(self._known_of(folder, rows), rows, edits)
+            yield EditedRows(self._known_of(folder, rows), rows, edits)
 
     def _known_of(self, folder: Path, rows: ProblemRows) -> Known:
         content, key = rows.judged_content(), str(folder)
