@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from importer.model import Status
 from importer.normaliser.mapping import Mapping
 from importer.reader.zip_kind import workbook_kind
 from importer.reader.zip_safety import UnsafeZip, checked_members
@@ -43,7 +42,6 @@ class Annotations:
         self._aside = Aside(folder, "annotated.xlsx")
         self._rows = (self._aside.scratch / "rows").open("w+b")
         self._copy = None if _is_xlsx(source.file) else PlainWorkbook(self._aside.scratch, source)
-        self._most_comments = 0
         self.note = ""
 
     def see(self, block: ReportBlock) -> None:
@@ -56,11 +54,6 @@ class Annotations:
             for position, outcome in block.other.items()
             if not outcome.columns and COLOURS[outcome.status]
         }
-        self._most_comments += sum(
-            stretch.rows * max(1, len(stretch.outcome.columns) or len(self._mapping.columns))
-            for stretch in block.stretches
-            if stretch.outcome.status is not Status.SUCCEEDED or stretch.outcome.warnings
-        )
         beside = {block.row_numbers[position]: words for position, words in block.overflow.items()}
         keep_rows(self._rows, AnnotatedRows(block.stretches, blank, beside if self._copy is not None else {}))
 
@@ -100,7 +93,6 @@ class Annotations:
                 earlier=earlier,
                 uses=self._mapping.columns,
                 last_column=max([*places.values(), *earlier.values()]),
-                most_comments=self._most_comments,
                 is_copied=self._copy is not None,
             ),
             self._rows.fileno(),

@@ -27,13 +27,13 @@ from importer.model import RESULT_COLUMNS
 from importer.reader.sheet_xml import UncommonXml, UnreadableWorkbook, xml_refused
 from importer.reader.xlsx import XlsxWorkbook
 from importer.reader.zip_safety import UnsafeZip
-from importer.reporter.annotated_comments import Comments, highest_block
 from importer.reporter.annotated_frame import Head, Tail, attributes_of, with_filter
 from importer.reporter.annotated_job import DAMAGED, IN_FAILED, TOO_LARGE, AnnotatedAnswer, AnnotatedJob, kept_rows
 from importer.reporter.annotated_package import Package
 from importer.reporter.annotated_results import Results
 from importer.reporter.annotated_rows import Added, Cells, Extent, Pieces, Rows, extent, letters_of, text_cell
 from importer.reporter.annotated_styles import Styles
+from importer.reporter.comment_parts import Comments, highest_block, without_comments
 from importer.reporter.common_xml import common_xml
 from importer.reporter.packed_part import PackedPart
 from importer.system.process import end_with_parent, limit_resources
@@ -160,11 +160,11 @@ class _Copy:
         try:
             return Comments(
                 self._scratch,
+                widths,
                 package.text(self._texts),
                 package.content(member) if member else b"",
                 taken=max(map(highest_block, drawings), default=0),
-                most=self._job.most_comments,
-                widths=widths,
+                namespace=package.main,
             )
         except ValueError:
             self._notes.append(_NO_COMMENTS)
@@ -175,6 +175,8 @@ class _Copy:
         if not comments.count and not self._texts:
             return
         comments.finish()
+        if comments.left_out:
+            self._notes.append(without_comments("annotated.xlsx"))
         if comments.threads:
             self._notes.append(_THREADS)
         package = self._package

@@ -30,7 +30,6 @@ class AnnotatedJob(msgspec.Struct):
     uses: tuple[ColumnUse, ...]
     #: The last column with a name.
     last_column: int
-    most_comments: int
     #: The cells were copied: the workbook is of another kind.
     is_copied: bool = False
 

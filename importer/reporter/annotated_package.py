@@ -16,11 +16,13 @@ from importer.reader.sheet_xml import UnreadableWorkbook
 from importer.reader.zip_safety import part_name
 from importer.reporter.common_xml import common_xml
 from importer.reporter.packed_part import PackedPart
+from importer.reporter.xml_text import MAIN
 
 #: Parts that are changed as a whole.
 _SMALL = 1 << 25
 _BLOCK = 1 << 20
 _TYPES = "[Content_Types].xml"
+_STRICT_MAIN = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 _STRICT = "http://purl.oclc.org/ooxml/officeDocument/relationships"
 _USUAL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 #: Parts of a workbook whose name must end in .xlsm, of a signature that no longer holds, and of formulas' order.
@@ -145,6 +147,11 @@ class Package:
     def namespace(self) -> str:
         """How the workbook's relationships begin: strict workbooks have another one."""
         return _STRICT if any(_STRICT in self.text(name) for name in self._names() if name == "_rels/.rels") else _USUAL
+
+    @property
+    def main(self) -> str:
+        """The namespace of the workbook's parts."""
+        return _STRICT_MAIN if self.namespace == _STRICT else MAIN
 
     def declare(self, path: str, content_type: str) -> None:
         """Name the type of a new part."""

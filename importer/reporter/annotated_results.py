@@ -10,10 +10,10 @@ import msgspec
 
 from importer.model import Outcome, Status, Stretch
 from importer.reader.sheet_xml import UnreadableWorkbook
-from importer.reporter.annotated_comments import MARK, Comments
 from importer.reporter.annotated_job import AnnotatedJob, AnnotatedRows
 from importer.reporter.annotated_rows import NO_CELLS, Added, Cells, number_cell, text_cell
 from importer.reporter.annotated_styles import Styles
+from importer.reporter.comment_parts import MARK, Comments
 from importer.reporter.marks import COLOURS, comment_of, problem_columns
 from importer.reporter.rows import result_cells
 

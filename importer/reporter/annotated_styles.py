@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from importer.reporter.marks import PROBLEM, WARNING
+from importer.reporter.xml_text import MAIN
 
-_NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 #: Of a workbook without formats.
 _PLAIN = (
-    f'<styleSheet xmlns="{_NAMESPACE}"><fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
+    f'<styleSheet xmlns="{MAIN}"><fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
     '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
     '</fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>'
     '<cellXfs count="1"><xf/></cellXfs></styleSheet>'

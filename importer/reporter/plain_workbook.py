@@ -12,11 +12,11 @@ from importer.reader.header import column_letters
 from importer.reporter.packed_part import PackedPart
 from importer.reporter.row_xml import column_xml
 from importer.reporter.rows import ReportSource
+from importer.reporter.xml_text import MAIN
 
 #: Characters that a cell can hold, and rows and columns of a sheet.
 CELL_CHARACTERS, _ROWS, _COLUMNS = 32_767, 1_048_576, 16_384
 
-_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _TYPE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _RELATIONS = (
     '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
@@ -24,7 +24,7 @@ _RELATIONS = (
 )
 _CONTENT = "application/vnd.openxmlformats-officedocument.spreadsheetml."
 _STYLES = (
-    f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
+    f'<styleSheet xmlns="{MAIN}"><fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
     '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
     '</fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
     '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
@@ -44,7 +44,7 @@ class PlainWorkbook:
         self._width = len(source.columns)
         self._fits = self._width <= _COLUMNS
         self._sheet.write(
-            f'<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0"/></sheetViews>'
+            f'<worksheet xmlns="{MAIN}"><sheetViews><sheetView workbookViewId="0"/></sheetViews>'
             f'<cols><col min="1" max="{self._width}" width="16" style="{_TEXT}" customWidth="1"/></cols><sheetData>'
         )
         self.add([source.header_row], [[name] for name in source.columns])
@@ -91,7 +91,7 @@ class PlainWorkbook:
             ),
             "_rels/.rels": _RELATIONS.format(f"{_TYPE}/officeDocument", "xl/workbook.xml", ""),
             "xl/workbook.xml": (
-                f'<workbook xmlns="{_MAIN}" xmlns:r="{_TYPE}"><sheets>'
+                f'<workbook xmlns="{MAIN}" xmlns:r="{_TYPE}"><sheets>'
                 f'<sheet name={quoteattr(self._name)} sheetId="1" r:id="rId1"/></sheets></workbook>'
             ),
             "xl/_rels/workbook.xml.rels": _RELATIONS.format(f"{_TYPE}/worksheet", "worksheets/sheet1.xml", styles),

@@ -183,6 +183,8 @@ class _Failed:
             if self._book.left_out:
                 rows = counted(self._book.left_out, "row")
                 self.notes = (f"failed.xlsx is without {rows} that a sheet cannot hold; failed.csv has every row.",)
+            if self._book.note:
+                self.notes = (*self.notes, self._book.note)
         for name in ("failed.csv", "failed.xlsx"):
             if name in names:
                 self._asides[name].publish()

@@ -17,6 +17,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 from xlsxwriter.exceptions import XlsxWriterException  # type: ignore[import-untyped]
 
 from importer.model import Cause
+from importer.reporter.comment_parts import MOST_COMMENTS, Comments
 from importer.reporter.marks import PROBLEM, WARNING
 from importer.reporter.xml_text import whole_text
 
@@ -28,6 +29,11 @@ _SHOWN = frozenset({"_message", "_advice"})
 #: The reader ignores a sheet that has only such columns, as it ignores such columns.
 _CAUSE_COLUMNS = {"_problem": 70, "_what_to_do": 70, "_rows": 10, "_example_rows": 46}
 _HOW_TO_FIX = "How to fix"
+_EACH = "each has a comment."
+_SOME = (
+    f"{MOST_COMMENTS:,} of them have a comment, among them the first of each problem; "
+    "the columns _message and _advice cover every row."
+)
 #: Characters of the column right of ours, which says what to fill in.
 BESIDE = 30
 #: Points of a line, and the lines that a row shows at the most.
@@ -86,7 +92,7 @@ class Frame(msgspec.Struct):
 
     def start(self) -> tuple[str, Styles]:
         """The sheet's XML before its rows, and the styles."""
-        xml, *_ = self._made(2, (), (), 0, False)
+        xml, *_ = self._made(2, (), (), 0, None)
         start, _, rows = xml.partition("<sheetData>")
         styles = Styles(*re.findall(r'<c r="\w+" s="(\d+)"/>', rows)[: len(_STYLES)])
         # The range of the cells is known only at the end, and may be left out.
@@ -98,15 +104,20 @@ class Frame(msgspec.Struct):
         strings: Iterable[str],
         causes: Sequence[tuple[Cause, str, int]],
         at: int,
-        commented: bool,
+        comments: Comments,
     ) -> tuple[str, dict[str, bytes]]:
         """The sheet's XML after its `last` row, and the other parts. `strings`: those that rows refer to by number.
         `causes`: each with its examples in words and a row to go to, 0 for none."""
-        xml, parts = self._made(last, strings, causes, at, commented)
+        xml, parts = self._made(last, strings, causes, at, comments)
         return "</sheetData>" + xml.partition("</sheetData>")[2], parts
 
     def _made(
-        self, last: int, strings: Iterable[str], causes: Sequence[tuple[Cause, str, int]], at: int, commented: bool
+        self,
+        last: int,
+        strings: Iterable[str],
+        causes: Sequence[tuple[Cause, str, int]],
+        at: int,
+        comments: Comments | None,
     ) -> tuple[str, dict[str, bytes]]:
         file = BytesIO()
         book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
@@ -122,10 +133,11 @@ class Frame(msgspec.Struct):
         sheet.autofilter(0, 0, last - 1, len(self.widths) - 1)
         # All cells are text by intention: without this, every number has a green corner beside those of the comments.
         sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{last}"})
-        if commented:
+        if comments is not None and comments.count:
             sheet.write_comment(0, 0, "-")
         if causes:
-            _explain(book, sheet.get_name(), causes, formats[0], formats[5])
+            left_out = comments.left_out if comments is not None else 0
+            _explain(book, sheet.get_name(), causes, formats[0], formats[5], all_commented=not left_out)
         made = datetime.fromtimestamp(at / 1000, UTC).replace(tzinfo=None, microsecond=0)
         book.set_properties({"created": max(made, datetime(2000, 1, 1))})
         book.close()
@@ -161,7 +173,13 @@ def _make_printable(sheet: xlsxwriter.worksheet.Worksheet) -> None:
 
 
 def _explain(
-    book: xlsxwriter.Workbook, sheet: str, causes: Sequence[tuple[Cause, str, int]], text: object, head: object
+    book: xlsxwriter.Workbook,
+    sheet: str,
+    causes: Sequence[tuple[Cause, str, int]],
+    text: object,
+    head: object,
+    *,
+    all_commented: bool,
 ) -> None:
     """The sheet that lists the causes, behind the rows."""
     page = book.add_worksheet(f"{_HOW_TO_FIX} 2" if sheet.casefold() == _HOW_TO_FIX.casefold() else _HOW_TO_FIX)
@@ -183,8 +201,8 @@ def _explain(
     page.write_string(
         len(causes) + 2,
         0,
-        f"Fix the highlighted cells of the sheet “{sheet}”: each has a comment. Save the workbook and import it again "
-        "as it is. The import ignores this sheet and the columns whose names begin with _.",
+        f"Fix the highlighted cells of the sheet “{sheet}”: {_EACH if all_commented else _SOME} Save the workbook and "
+        "import it again as it is. The import ignores this sheet and the columns whose names begin with _.",
         text,
     )
     page.ignore_errors({"number_stored_as_text": f"A1:D{len(causes) + 1}"})

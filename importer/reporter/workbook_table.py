@@ -1,8 +1,8 @@
 """`failed.xlsx`, made for fixing: problem cells highlighted and commented, our columns at the right, grey and folded.
 
 Every cell is text, so no program runs it, rounds it or drops its zeros. The XML of the rows is written column by column
-and compressed at once: 200,000 rows of eight columns with as many comments take about four times what the csv module
-takes to copy them, and a few MiB.
+and compressed at once: 200,000 rows of eight columns take about four times what the csv module takes to copy
+them, and a few MiB.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 from importer.model import Cause, Outcome
 from importer.normaliser.mapping import ColumnUse
 from importer.reader.header import column_letters
-from importer.reporter.comment_parts import CommentParts
+from importer.reporter.comment_parts import Comments, without_comments
 from importer.reporter.packed_part import PackedPart
 from importer.reporter.row_xml import Looks, cell_xml, column_xml, row_start
 from importer.reporter.rows import result_cells
@@ -39,7 +39,8 @@ _PIXELS = 7
 
 
 class WorkbookTable:
-    """Writes rows in constant memory. `left_out` counts those that a sheet cannot hold."""
+    """Writes rows in constant memory. `left_out` counts those that a sheet cannot hold. `note`: for people, when it is
+    closed."""
 
     #: Columns of the widest table.
     most_columns = SHEET_COLUMNS
@@ -62,6 +63,7 @@ class WorkbookTable:
         #: The row of the source of each row.
         self._numbers = array("Q")
         self.left_out = 0
+        self.note = ""
 
     def add(
         self,
@@ -95,7 +97,8 @@ class WorkbookTable:
         comments = begun.comments
         comments.finish()
         listed = [(cause, *self._examples(cause)) for cause in causes]
-        end, parts = begun.frame.end(len(self._numbers) + 1, begun.looks.strings, listed, at, comments.count > 0)
+        self.note = without_comments("failed.xlsx") if comments.left_out else ""
+        end, parts = begun.frame.end(len(self._numbers) + 1, begun.looks.strings, listed, at, comments)
         begun.sheet.write(end)
         with ZipFile(self._path, "w", ZIP_DEFLATED) as archive:
             for name, content in parts.items():
@@ -133,7 +136,7 @@ class WorkbookTable:
         begun = self._begun = _Begun(
             frame,
             PackedPart(self._scratch / "sheet"),
-            CommentParts(self._scratch, [width * _PIXELS for width in widths]),
+            Comments(self._scratch, [width * _PIXELS for width in widths]),
             Looks(self._columns, self._results, self._uses, self._sheet, styles, widths),
             styles.text,
             styles.problem,
@@ -239,7 +242,7 @@ class _Begun(msgspec.Struct):
 
     frame: Frame
     sheet: PackedPart
-    comments: CommentParts
+    comments: Comments
     looks: Looks
     text: str
     problem: str

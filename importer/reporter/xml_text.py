@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+#: The namespace of sheets, formats and comments.
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
 #: What XML cannot hold, or would change, and what a program would take for one of its own escapes.
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
