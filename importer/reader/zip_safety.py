@@ -19,6 +19,8 @@ _TOTAL = 6 << 30
 #: columns repeat one value cell by cell reaches 170: a hundred thousand such rows are in the bytes without a ratio.
 _FREE = 1 << 28
 _RATIO = 150
+#: How a `zlib.error` begins where the process is at its limit of memory.
+_NO_MEMORY = "Error -4 "
 
 
 class UnsafeZip(Exception):
@@ -84,6 +86,8 @@ def blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int = 1 << 2
                     break
                 yield block
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        if str(error).startswith(_NO_MEMORY):
+            raise MemoryError from None
         raise UnsafeZip("is cut off or damaged (zip)") from error
     if count != member.file_size:
         raise UnsafeZip("declares a wrong size for its content; it was not read")

@@ -410,7 +410,7 @@ import sys
 from importer.reporter import annotated
 from importer.reporter.annotated_job import AnnotatedJob
 annotated.child_command = lambda module: [sys.executable, "-c", sys.argv[1]]
-annotated._answer(AnnotatedJob("", sys.argv[2], "", "", 1, {}, {}, (), 1, 1), 0)
+annotated._answer(AnnotatedJob("", sys.argv[2], "", "", 1, {}, {}, (), 1), 0)
 """
 
 

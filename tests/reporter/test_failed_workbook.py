@@ -15,7 +15,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from importer.errors import SourceError
 from importer.model import RESULT_COLUMNS, Cause, Outcome, Problem, Status
 from importer.reader import SourceOptions, open_source
-from importer.reporter import WrittenReports, workbook_table
+from importer.reporter import WrittenReports, comment_parts, workbook_table
 from importer.reporter.workbook_table import CELL_CHARACTERS, WorkbookTable
 from tests.reporter.test_programs import needs_office, saved_by_office
 from tests.support.reading import table_of
@@ -205,16 +205,48 @@ def test_other_programs_read_the_same_cells(tmp_path: Path) -> None:
 
 
 def test_there_are_as_many_comments_as_problem_cells(tmp_path: Path) -> None:
-    """No limit: each cell has its comment and its box, without which programs show none, and parts are whole."""
+    """Each cell has its comment and its box, without which programs show none; the parts are whole, and the numbers of
+    the boxes are in the blocks that are declared."""
     count = 4_500
     rows = [("91", f"a{n}@", "x") for n in range(count)]
     written = written_of(tmp_path, rows, [rejected(n, "Email") for n in range(2, count + 2)])
-    with zipfile.ZipFile(written.reports["failed.xlsx"]) as archive:
+    assert not [note for note in written.notes if "comments" in note]
+    comments, boxes = commented(Path(written.reports["failed.xlsx"]))
+    assert len(comments) == count
+    assert boxes.keys() == {n + 1 for n in range(count)}
+    blocks = re.findall(rb'idmap v:ext="edit" data="([\d,]+)"', box_part(Path(written.reports["failed.xlsx"])))
+    assert {number // 1024 for number in boxes.values()} <= set(map(int, blocks[0].split(b",")))
+    assert len(set(boxes.values())) == count
+
+
+def test_more_cells_than_can_be_commented_stay_highlighted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first cells and the first one of each problem have a comment; the workbook and a note say so."""
+    monkeypatch.setattr(comment_parts, "MOST_COMMENTS", 3)
+    monkeypatch.setattr(comment_parts, "MOST_FIRST", 1)
+    rows = [("91", f"a{n}@", "x") for n in range(7)]
+    outcomes = [rejected(n, "Email", message=TOO_SHORT if n == 7 else NO_MAIL) for n in range(2, 9)]
+    written = written_of(tmp_path, rows, [*outcomes[:-1], rejected(8, "Email", message="a third problem")])
+    path = Path(written.reports["failed.xlsx"])
+    assert commented(path)[0] == {"B2", "B3", "B4", "B7"}
+    sheet = openpyxl.load_workbook(path).worksheets[0]
+    assert {sheet[f"B{row}"].fill.start_color.rgb for row in range(2, 9)} == {PINK}
+    assert any(note.startswith("failed.xlsx has comments on ") for note in written.notes)
+    page = openpyxl.load_workbook(path)["How to fix"]
+    assert "each has a comment" not in str([cell.value for row in page.iter_rows() for cell in row])
+
+
+def box_part(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        return archive.read("xl/drawings/vmlDrawing1.vml")
+
+
+def commented(path: Path) -> tuple[set[str], dict[int, int]]:
+    """The cells with a comment, and the number of each box by its row, from 0."""
+    with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-        comments, boxes = (archive.read(f"xl/{name}") for name in ("comments1.xml", "drawings/vmlDrawing1.vml"))
-    assert comments.count(b"<comment ") == count
-    assert len(set(re.findall(rb"<x:Row>(\d+)</x:Row><x:Column>1<", boxes))) == count
-    assert len(set(re.findall(rb'<v:shape id="(\w+)"', boxes))) == count
+        cells = re.findall(rb'<comment ref="(\w+)"', archive.read("xl/comments1.xml"))
+    boxes = re.findall(rb'<v:shape id="_x0000_s(\d+)".*?<x:Row>(\d+)</x:Row><x:Column>1<', box_part(path))
+    return {cell.decode() for cell in cells}, {int(row): int(number) for number, row in boxes}
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -254,7 +286,6 @@ def test_another_program_opens_it_with_its_marks_and_saves_what_we_read(tmp_path
         assert book.sheetnames == ["Customers", "How to fix"]
         assert marks(book.worksheets[0]) == {"B2": PINK, "H3": PINK, "N3": PINK}
         assert book.worksheets[0]["N3"].value == "blue,green"
-        assert book.worksheets[0].freeze_panes == "A2"
         hidden = [d for d in book.worksheets[0].column_dimensions.values() if d.hidden]
         assert sum(d.max - d.min + 1 for d in hidden) == 8
 
