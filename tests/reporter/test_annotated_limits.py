@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import xlsxwriter  # type: ignore[import-untyped]
 
 from importer.model import Outcome, Status
 from importer.reader import SourceOptions, open_source
+from importer.reader.zip_safety import UnsafeZip, blocks
 from importer.reporter.comment_parts import MOST_COMMENTS, MOST_FIRST
 from importer.reporter.plain_workbook import CELL_CHARACTERS, PlainWorkbook
 from tests.support.reading import table_of
@@ -81,3 +84,12 @@ def test_what_no_sheet_can_hold_has_no_copy(tmp_path: Path, columns: int, cell: 
         with open_source(tmp_path / "copy.xlsx") as opened:
             (block,) = opened.blocks()
             assert table_of(block) == [[cell] * columns]
+
+
+@pytest.mark.parametrize(("message", "error"), [("Error -4 while", MemoryError), ("Error -3 while", UnsafeZip)])
+def test_unpacking_without_memory_is_not_damage(message: str, error: type[Exception]) -> None:
+    """zlib has the same error for both; a child at its limit would call a good workbook damaged."""
+    archive = MagicMock()
+    archive.open.return_value.__enter__.return_value.read.side_effect = zlib.error(f"{message} decompressing data")
+    with pytest.raises(error):
+        list(blocks(archive, zipfile.ZipInfo("xl/workbook.xml")))

@@ -2498,7 +2498,7 @@ ANNOTATED = (
         "zip_safety.blocks",
         "str(error).startswith(_NO_MEMORY)",
         "False",
-        "test_annotated::test_a_child_that_needs_too_much_costs_the_annotated_workbook_only",
+        "test_annotated_limits::test_unpacking_without_memory_is_not_damage",
     ),
     out(
         "annotated: the child has limited memory",
