@@ -17,8 +17,8 @@ from importer.reporter.packed_part import PackedPart
 from importer.reporter.xml_text import MAIN, xml_text
 
 #: Comments of a sheet, and how many more may be the first ones with their text. LibreOffice 7.4 draws each box at
-#: opening, at a cost that grows with its row: boxes in 10,000 rows take it 20 s, in 200,000 rows more than an hour.
-MOST_COMMENTS, MOST_FIRST = 10_000, 100
+#: opening, at a cost that grows with its row: boxes in 20,000 rows take it a minute, in 200,000 rows more than an hour.
+MOST_COMMENTS, MOST_FIRST = 20_000, 100
 
 #: Begins the part of a comment that a report wrote.
 MARK = "importer: "
