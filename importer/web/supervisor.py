@@ -253,9 +253,14 @@ class Supervisor:
             run = await self._journal.run(live.run_id) if live.run_id else None
             if wrong_password or (run is not None and run.finished):
                 self.passwords.forget(live.wish.path)
-            if run is not None and ended_well(run) and self._storage.upload_of(run.record.source) is not None:
-                folder = Path(run.record.source).parent
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            upload = self._storage.upload_of(run.record.source) if run is not None and run.finished else None
+            if run is None or upload is None:
+                return
+            if ended_well(run):
+                await asyncio.to_thread(shutil.rmtree, upload.folder, ignore_errors=True)
+            else:
+                # Checked again where it is fixed: rows that the API refused need a decision too.
+                (upload.own_folder / RESULT_FILES["check"]).unlink(missing_ok=True)
 
     async def _to_its_end(self, live: LiveRun) -> WorkerEnded:
         """Process after process, until one ends by itself."""

@@ -41,6 +41,7 @@ from importer.system.process import end_with_parent
 from importer.telemetry.pace import Pace
 from importer.web.fixing.edits import edition_in, edits_in
 from importer.web.fixing.problem_rows import JudgedAs, ProblemWriter
+from importer.web.fixing.refused_rows import RefusedRows, refused_in
 from importer.web.head import Head
 from importer.web.messages import (
     RESULT_FILES,
@@ -276,7 +277,7 @@ def checked(task: WorkerTask, world: World) -> Checked:
     fields_fault = ""
     edition = edition_in(folder)  # before the edits: what is edited from now on is checked again
     edits = edits_in(folder)
-    rows = _ProblemRows(folder, settings, edits or Edits(), edition)
+    rows = _ProblemRows(folder, settings, edits or Edits(), edition, refused_in(task.path, settings))
     try:
         try:
             found = check(task.path, settings, world, edits, rows)
@@ -295,8 +296,11 @@ def checked(task: WorkerTask, world: World) -> Checked:
 class _ProblemRows:
     """Keeps the rows that need a decision, of the last reading."""
 
-    def __init__(self, folder: Path, settings: Settings, edits: Edits, edition: int) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, edits: Edits, edition: int, refused: RefusedRows | None
+    ) -> None:
         self._folder, self._settings, self._edits, self._edition = folder, settings, edits, edition
+        self._refused = refused
         self._writer: ProblemWriter | None = None
         self._judged: JudgedAs | None = None
 
@@ -306,7 +310,7 @@ class _ProblemRows:
         self.discard()
         own = self._settings
         self._judged = JudgedAs(mapping, fields, own.country, own.blank, own.invalid_identifiers)
-        self._writer = ProblemWriter(self._folder, self._edits)
+        self._writer = ProblemWriter(self._folder, self._edits, self._refused)
         return self._writer.add
 
     def close(self, found: Findings) -> None:

@@ -138,6 +138,33 @@ def test_only_the_fixed_rows_are_imported_after_a_run(visitor: Visitor, address:
     assert f'href="{address}/fix"' not in visitor.get(first).text
 
 
+def test_rows_that_the_api_refused_are_in_the_grid_after_the_run(visitor: Visitor) -> None:
+    """With what it said, until they are changed; then only they are imported."""
+    made = "Customer ID,Colour\nC-1,Blue\ncode-1012,Blue\nC-3,Blue\n"
+    address = prepare(visitor, "refused.csv", made.encode())
+    first = start(visitor, address)
+    assert f'href="{address}/fix"' in ended(visitor, first).text
+    html = visitor.settled(f"{address}/fix").text
+    assert inputs(html) == {"c-3-0": "code-1012"} and "1012" in query_groups(html)
+    found = change(visitor, address, c_3_0="C-2").json()
+    assert 'data-state="ready"' in found["rows"]["3"]
+    found = change(visitor, address, step="undo").json()
+    assert 'data-state="open"' in found["rows"]["3"]
+    change(visitor, address, step="redo")
+    assert 'data-state="open"' not in visitor.settled(f"{address}/fix").text
+    (rest,) = re.findall(r'name="rest" value="([^"]+)"', visitor.settled(f"{address}/check").text)
+    visitor.post(f"{address}/start", {"after": rest, "rest": rest})
+    second = until(lambda: visitor.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))
+    ended(visitor, second)
+    statuses = [results(visitor, second)[row]["_status"] for row in (2, 3, 4)]
+    assert statuses == ["skipped", "succeeded", "skipped"]
+
+
+def query_groups(html: str) -> set[str]:
+    """The codes that rows can be filtered by."""
+    return set(re.findall(r"[?&;]code=([\w-]+)", html))
+
+
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_the_sheet_is_downloaded_with_the_fixes(kind: str, visitor: Visitor) -> None:
     """Rules and edits applied, rows that are left out gone, all cells text; again after the next edit."""

@@ -2140,6 +2140,20 @@ OTHERS = (
 #: What only the whole sheet shows, and damage that a report must not make good.
 SHEETS = (
     out(
+        "fixes: refused rows are in the grid",
+        "Supervisor._delete_what_is_done",
+        "(upload.own_folder / RESULT_FILES['check']).unlink(missing_ok=True)",
+        "pass",
+        "test_grid::test_rows_that_the_api_refused_are_in_the_grid_after_the_run",
+    ),
+    out(
+        "fixes: a refused row is open until it is changed",
+        "Judge._row",
+        "row.refused is not None and cells == row.refused.sent",
+        "False",
+        "test_grid::test_rows_that_the_api_refused_are_in_the_grid_after_the_run",
+    ),
+    out(
         "fixes: a run reads its source through them",
         "pipeline.run",
         "fix(source, mapping, settings, edits)",

@@ -52,4 +52,6 @@ class Judge:
             return JudgedRow(number, OUT, cells, fixed, tuple(found.left_out))
         if found.problems:
             return JudgedRow(number, OPEN, cells, fixed, tuple(found.problems))
+        if row.refused is not None and cells == row.refused.sent:
+            return JudgedRow(number, OPEN, cells, fixed, (row.refused.problem,))
         return JudgedRow(number, READY, cells, fixed, (), customers[0] if customers else None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ from importer.normaliser.mapping import Mapping
 from importer.normaliser.normaliser import Normalised
 from importer.row_block import Cells, RowBlock
 from importer.web.fixing.different_cells import DifferentCells
+from importer.web.fixing.refused_rows import RefusedRow, RefusedRows
 
 FILE = "problem-rows.db"
 OPEN, READY, OUT = 0, 1, 2
@@ -80,6 +81,8 @@ class StoredRow(msgspec.Struct, frozen=True):
     cells: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
     fixed: dict[str, str] = {}
+    #: What the API said of it, where it refused it.
+    refused: RefusedRow | None = None
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -98,9 +101,10 @@ _pack = msgspec.msgpack.encode
 class ProblemWriter:
     """Takes the blocks of a check. `close` puts the file in its place."""
 
-    def __init__(self, folder: Path, edits: Edits) -> None:
+    def __init__(self, folder: Path, edits: Edits, refused: RefusedRows | None = None) -> None:
         self._folder = folder
         self._edits = edits
+        self._refused = refused
         self._new = folder / f"{FILE}.new"
         self._new.unlink(missing_ok=True)
         os.close(os.open(self._new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -122,7 +126,11 @@ class ProblemWriter:
         out = {problem.row_number for problem in normalised.left_out}
         # What an edit made valid: it must be there to be edited again.
         edited = {row for row in self._edits.cells.keys() & set(block.cells.row_numbers) if row not in by_row}
-        wanted = sorted({*by_row, *out, *edited})
+        refused = self._refused.of(block) if self._refused is not None else {}
+        for row, cells in _cells_of(block, refused.keys() - by_row.keys() - out).items():
+            if cells == refused[row].sent:
+                by_row[row] = [refused[row].problem]
+        wanted = sorted({*by_row, *out, *edited, *refused})
         if not wanted:
             return
         raw = block.raw or block
@@ -135,7 +143,7 @@ class ProblemWriter:
             if at is None:
                 continue
             cells = tuple([column[at] for column in raw.cells.columns])
-            stored = StoredRow(cells, tuple(found.get(row, ())), dict(raw.fixed.get(row, {})))
+            stored = StoredRow(cells, tuple(found.get(row, ())), dict(raw.fixed.get(row, {})), refused.get(row))
             state = OPEN if row in by_row else OUT if row in out else READY
             self._db.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", (row, state, _pack(stored)))
             self._db.executemany(
@@ -156,6 +164,14 @@ class ProblemWriter:
     def discard(self) -> None:
         self._db.close()
         self._new.unlink(missing_ok=True)
+
+
+def _cells_of(block: RowBlock, rows: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """The cells of these rows as they are fixed."""
+    if not rows:
+        return {}
+    cells = block.only([number in rows for number in block.cells.row_numbers]).cells
+    return dict(zip(cells.row_numbers, zip(*cells.columns, strict=True), strict=True))
 
 
 class ProblemRows:

@@ -118,9 +118,9 @@ class ReportPage:
 
 
 def _is_fixed_here(run: Run, counts: Counts, upload: Upload | None, retried: Run | None) -> bool:
-    """Whether its rejected rows can be fixed on the page: the file is still here, and no newer run has its rows."""
-    rejected = counts.get(Status.REJECTED.value, 0) > 0
-    return rejected and run.finished and retried is None and upload is not None and upload.mapped and upload.kept
+    """Whether its rows can be fixed on the page: the file is still here, and no newer run has its rows."""
+    wrong = counts.get(Status.REJECTED.value, 0) + counts.get(Status.FAILED.value, 0) > 0
+    return wrong and run.finished and retried is None and upload is not None and upload.mapped and upload.kept
 
 
 def _mail_words(t: Texts, wish: Wish | None) -> str:
