@@ -38,6 +38,10 @@ class DetailedCode(str):
     detail: str
 
 
+#: Control characters that no cell may contain. Tab and line breaks are data. Those above DEL are what remains of marks
+#: like ’ and – that were read in another encoding.
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
 #: A cell with a placeholder.
 EMPTIED = CellResult("", ("placeholder_emptied",))
 

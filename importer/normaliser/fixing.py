@@ -6,6 +6,7 @@ typed, whatever the rules say. What the reader found wrong with a cell no longer
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Map
@@ -14,7 +15,8 @@ from typing import NamedTuple
 import msgspec
 
 from importer.model import IDENTIFIERS, LEFT_OUT, Problem
-from importer.normaliser.damage import CellResult
+from importer.normaliser.codes import OWN_CODES
+from importer.normaliser.damage import CONTROLS, CellResult
 from importer.normaliser.mapping import ColumnUse, Mapping, is_store
 from importer.normaliser.preferences import list_items, separator_of
 from importer.normaliser.remembering import LONGEST_KEPT
@@ -25,7 +27,9 @@ from importer.system.late import late
 _REMEMBERED = 20_000
 _BETWEEN_MOBILES = re.compile(r"[/,;|&\r\n]|\s(?:or|and)\s", re.IGNORECASE)
 _BETWEEN_EMAILS = re.compile(r"[,;/|\s]+")
-_BETWEEN_IDS = re.compile(r"[;|,\r\n]")
+#: A comma between digits may be that of one number.
+_BETWEEN_IDS = re.compile(r"[;|\r\n]|,(?!\d)|(?<!\d),")
+_ONE_NUMBER = re.compile(r"[+-]?\d[\d.,'\s]*(?:[eE][+-]?\d+)?")
 
 
 class Edits(msgspec.Struct, frozen=True):
@@ -98,6 +102,7 @@ class Fixing:
             return block
         problems = [problem for problem in block.problems if (problem.row_number, problem.column) not in replaced]
         problems += [Problem(number, None, "", LEFT_OUT, "left out on the page") for number in left_out]
+        problems += _with_controls(block.cells, columns)
         made = Cells(columns, block.cells.names, numbers)
         return msgspec.structs.replace(block, cells=made, problems=tuple(problems), fixed=fixed, raw=block)
 
@@ -130,6 +135,18 @@ class Fixing:
                 cells[at] = text
             if number in fixed and not fixed[number]:
                 del fixed[number]
+
+
+def _with_controls(before: Cells, columns: Sequence[Sequence[str]]) -> list[Problem]:
+    """What the reader would say of a changed cell with a control character."""
+    meaning, advice, _ = OWN_CODES["control_character"]
+    return [
+        Problem(number, name, text, "control_character", f"“{name}”: {meaning}", advice)
+        for name, old, new in zip(before.names, before.columns, columns, strict=True)
+        if old is not new
+        for number, cell, text in zip(before.row_numbers, old, new, strict=True)
+        if text != cell and CONTROLS.search(text)
+    ]
 
 
 #: Cell → the cell after a rule, and whether a person wrote the whole of it.
@@ -191,11 +208,17 @@ def _replacing(values: Map[str, str], use: ColumnUse) -> _Step:
             items, _ = list_items(cell.strip(), use.separator)
             made = [item if (value := instead(item)) is None else value for item in items]
             if made != items:
-                separator = use.separator or separator_of(cell) or ";"
-                return separator.join([item for item in made if item.strip()]), False
+                return _joined([item for item in made if item.strip()], use.separator, separator_of(cell) or ";"), False
         return cell, False
 
     return replace
+
+
+def _joined(items: Sequence[str], separator: str, likely: str) -> str:
+    """The items as one cell, which is read as the same items. `likely`: the separator of the cell, where the column has
+    none."""
+    text = (separator or likely).join(items)
+    return text if list_items(text, separator)[0] == list(items) else json.dumps(items, ensure_ascii=False)
 
 
 def _stripped(cell: str, beginnings: Sequence[str]) -> str:
@@ -221,6 +244,8 @@ def _first_of(use: ColumnUse, country: str | None) -> Callable[[str], str]:
         return lambda cell: _first(_BETWEEN_IDS, cell)
 
     def first_item(cell: str) -> str:
+        if _ONE_NUMBER.fullmatch(cell.strip()):
+            return cell
         items, _ = list_items(cell.strip(), use.separator)
         return items[0] if len(items) > 1 else cell
 

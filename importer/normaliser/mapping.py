@@ -298,6 +298,8 @@ def _rule_faults(mapping: Mapping) -> list[str]:
                 f"Rule {number} is for “{one_line(rule.column)}”, which the mapping does not name"
                 f"{_nearest(rule.column, list(fields))}."
             )
+        elif rule.country and any(one.country and one.column == rule.column for one in mapping.rules[: number - 1]):
+            faults.append(f"Rule {number} is the second country of “{one_line(rule.column)}”: keep one.")
         elif misuse := misuse_of(rule, fields.get(rule.column, "")):
             faults.append(f"Rule {number} {misuse}.")
     return faults

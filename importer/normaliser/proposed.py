@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from importer.model import IDENTIFIERS, FieldDefinition, Problem
 from importer.normaliser.countries import is_country
+from importer.normaliser.damage import is_changed_range
 from importer.normaliser.fixing import step_of
 from importer.normaliser.mapping import PREFERENCE, VALUE, ColumnUse, Mapping
 from importer.normaliser.proposals import Judge, cell_judge, is_cut_short, is_no_value, nearest_option
@@ -27,7 +28,16 @@ _DOT = re.compile(r"\(dot\)|\[dot\]|\{dot\}|\sdot\s", re.IGNORECASE)
 _WORDS = re.compile(r"[,;/|\s]+")
 _LABEL = re.compile(r"(?:e-?mail|mailto|mail) ?[:=]", re.IGNORECASE)
 _MANY_AT, _MANY_DOTS = re.compile(r"@{2,}"), re.compile(r"\.{2,}")
-_NOT_NUMBER = re.compile(r"[^\d.,+-]")
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[+-]?\d{1,3}(?: \d{3})+")
+_AMONG_WORDS = re.compile(r"(?:[^\W\d_]|\s)*+([+-]?\d+)(?:[^\W\d_]|\s)*+")
+_POINT_ZERO = re.compile(r"([+-]?\d+)\.0+")
+#: What is left of a number in scientific notation.
+_SCIENTIFIC = re.compile(r"\d[eE][+-]?\d")
+#: Ends of the codes of cells whose value is lost: nothing that is made of them is what they were.
+_LOST = (
+    *("_cut_by_excel", "_rounded", "_is_a_date", "_in_scientific_notation", "_letters"),
+    *("error_cell", "formula_without_value", "number_format_unknown"),
+)
 _ENDS = ((".con", ".com"), (".cmo", ".com"), (".vom", ".com"), (".ocm", ".com"), (".comm", ".com"), (".co,", ".com"))
 
 
@@ -51,7 +61,7 @@ class CellProposals:
         """What is proposed for the problem's cell: "" to empty it, None for nothing."""
         use = self._uses.get(problem.column or "")
         cell = problem.value
-        if use is None or not cell.strip() or len(cell) > _LONGEST:
+        if use is None or not cell.strip() or len(cell) > _LONGEST or _is_lost(problem):
             return None
         for text in dict.fromkeys(self._candidates(use, problem)):
             if text != cell and self._valid(use, text, self._country):
@@ -95,10 +105,16 @@ class CellProposals:
         if options and (near := nearest_option(cell, options)):
             yield near
         if problem.code in ("preference_not_an_integer", "preference_not_a_number"):
-            bare = _NOT_NUMBER.sub("", cell)
-            yield bare
-            yield bare.replace(",", "")
-            yield bare.replace(",", "").partition(".")[0]
+            if _GROUPED.fullmatch(cell):
+                yield re.sub(r"[, ]", "", cell)
+            if whole := _POINT_ZERO.fullmatch(cell) or _AMONG_WORDS.fullmatch(cell):
+                yield whole[1]
+
+
+def _is_lost(problem: Problem) -> bool:
+    """Whether what the cell was cannot be known."""
+    text = problem.value.strip()
+    return problem.code.endswith(_LOST) or _SCIENTIFIC.search(text) is not None or is_changed_range(text)
 
 
 def _mobiles(cell: str) -> Iterator[str]:

@@ -7,10 +7,6 @@ import math
 import re
 from decimal import Decimal
 
-#: Control characters that no cell may contain. Tab and line breaks are data. Those above DEL are what remains of marks
-#: like ’ and – that were read in another encoding.
-CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-
 #: The character that programs put in place of a lost letter.
 LOST = "\ufffd"
 

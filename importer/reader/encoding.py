@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from importer.errors import SourceError
-from importer.reader.cell_text import CONTROLS, LOST
+from importer.normaliser.damage import CONTROLS
+from importer.reader.cell_text import LOST
 from importer.reader.guessing import is_clear, odd_cells, readings, shown
 from importer.reader.sizes import LONGEST_ROW
 from importer.system.encodings import text_encoding

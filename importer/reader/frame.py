@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from importer.errors import SourceError
-from importer.reader.cell_text import CONTROLS, LOST, Flagged, cell_text
+from importer.normaliser.damage import CONTROLS
+from importer.reader.cell_text import LOST, Flagged, cell_text
 from importer.reader.header import read_header
 from importer.reader.source import Source, own_problem
 from importer.row_block import Cells, RowBlock

@@ -8,7 +8,8 @@ from itertools import compress
 
 from importer.errors import SourceError
 from importer.model import Problem
-from importer.reader.cell_text import CONTROLS, LOST
+from importer.normaliser.damage import CONTROLS
+from importer.reader.cell_text import LOST
 from importer.reader.delimiter import find_delimiter, records_of
 from importer.reader.encoding import Opener, TextFindings, before_end, find_encoding
 from importer.reader.header import Header, find_header_row, header_of

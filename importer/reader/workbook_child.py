@@ -17,7 +17,8 @@ from typing import BinaryIO
 import msgspec
 
 from importer.model import HELP_SHEETS
-from importer.reader.cell_text import CONTROLS, LOST, Flagged, whole_letters
+from importer.normaliser.damage import CONTROLS
+from importer.reader.cell_text import LOST, Flagged, whole_letters
 from importer.reader.portions import portions
 from importer.reader.sheet_xml import UnreadableWorkbook
 from importer.reader.workbook_messages import (

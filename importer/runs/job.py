@@ -113,6 +113,11 @@ def _check_rest(journal: Journal, before: Run, source: Source, own: Settings, ta
     """Raise `ImporterError` where rows of an earlier run cannot be sent by a new one."""
     _refuse_other_organisation(journal, before, target, own)
     check_unchanged(before, source, own)
+    if source.sheet != before.record.sheet:
+        raise SettingsError(
+            f"Run {before.record.run_id} imported the sheet “{before.record.sheet}”, not “{source.sheet}”.",
+            "Import this sheet as a whole.",
+        )
     if not own.overwrite_newer:
         check_newer(journal, before)
 
@@ -238,10 +243,19 @@ def _closed_before(journal: Journal, run: Run, settings: Settings) -> bytearray 
         for marks in decided:
             for row, again in enumerate(marks):
                 closed[row] &= not again
+        for row in _edited_since(edits_of(journal, before) or Edits(), edits_of(journal, run) or Edits()):
+            if row < len(closed):
+                closed[row] = 0
     if settings.overwrite_newer:
         for row, left_out in enumerate(journal.decided(before.key, code=OVERTAKEN)):
             closed[row] &= not left_out
     return closed
+
+
+def _edited_since(before: Edits, now: Edits) -> set[int]:
+    """The rows with other edits, also those that succeeded."""
+    cells = {row for row in before.cells.keys() | now.cells.keys() if before.cells.get(row) != now.cells.get(row)}
+    return cells | (before.left_out ^ now.left_out)
 
 
 def _note_if_known(journal: Journal, source: Source, organisation: tuple[str, str], world: World) -> tuple[str, ...]:

@@ -56,6 +56,15 @@ def problem_of(column: str, cell: str) -> Problem:
         ("News", "Y", "true"),
         ("Size", "about 42", "42"),
         ("Size", "unknowable", None),
+        ("Size", "1,234", "1234"),
+        ("Size", "42.0", "42"),
+        # What is lost is not made up.
+        ("Size", "3/4", None),
+        ("Size", "1.2E+05", None),
+        ("Size", "1.234,50", None),
+        ("Mobile", "9.198765432E+11", None),
+        ("Mobile", "6.5912345E+09", None),
+        ("Mobile", "5.00512E+10", None),
     ],
 )
 def test_what_is_proposed_is_valid(column: str, cell: str, proposed: str | None) -> None:

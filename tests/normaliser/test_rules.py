@@ -104,6 +104,10 @@ def test_any_text_survives_the_file(tmp_path_factory: pytest.TempPathFactory, ru
 
 MISTAKES = {
     "no action": ('column = "Mobile"', "must have one of empty"),
+    "two countries": (
+        'column = "Mobile"\ncountry = "IN"\n[[rules]]\ncolumn = "Mobile"\ncountry = "SG"',
+        "second country",
+    ),
     "two actions": ('column = "Mobile"\nfirst = true\nempty = ["-"]', "empty and first"),
     "unknown key": ('column = "Mobile"\nfrist = true', "frist"),
     "wrong type": ('column = "Mobile"\nfirst = "yes"', "bool"),
@@ -123,7 +127,7 @@ def test_a_mistake_is_named(name: str, tmp_path: Path) -> None:
     """With the rule's number, before anything is read."""
     entry, word = MISTAKES[name]
     text = '[columns]\nMobile = "mobile"\nEmail = "email"\nColour = "preference"\n[[rules]]\n' + entry
-    with pytest.raises(SettingsError, match="Rule 1") as caught:
+    with pytest.raises(SettingsError, match=r"Rule [12]") as caught:
         loaded(tmp_path, text)
     assert word in caught.value.message
 
@@ -156,7 +160,11 @@ CELLS = {
         Rule("Email", first=True),
         {"a@b.com; c@d.com": "a@b.com", "a@b.com c@d.com": "a@b.com", "a@b.com": "a@b.com", "a, b": "a, b"},
     ),
-    "first id": (Rule("Customer ID", first=True), {"C-1;C-2": "C-1", "C-1": "C-1"}),
+    "first id": (
+        Rule("Customer ID", first=True),
+        {"C-1;C-2": "C-1", "C-1, C-2": "C-1", "C-1": "C-1", "4,71234E+15": "4,71234E+15", "123456,0": "123456,0"},
+    ),
+    "first number": (Rule("Colour", first=True), {"1,234.50": "1,234.50", "1,5": "1,5", "1.5E+12": "1.5E+12"}),
     "strip": (
         Rule("Mobile", strip=("Ph:", "Ph", "tel.")),
         {"Ph: 98": "98", "ph:ph:98": "98", "TEL. 98": "98", "98 Ph:": "98 Ph:", " 98": " 98"},
@@ -197,6 +205,27 @@ def test_values_replace_the_items_of_a_list() -> None:
         rules=(Rule("Colour", values={"blu": "Blue"}),),
     )
     assert fixed(mapping, (A, "blu; green"), (A, "green")).column("Colour") == ["Blue;green", "green"]
+
+
+def test_items_that_contain_the_separator_stay_one() -> None:
+    """A list is read as the items that it had."""
+    uses = (ColumnUse("Mobile", "mobile"), ColumnUse("Colour", "preference", "Colour", True))
+    mapping = Mapping(uses, rules=(Rule("Colour", values={"x": "y", "z": ""}),))
+    cells = ['["a;b", "c, d", "x"]', "a, b; z", "x; b"]
+    made = normalised(mapping, *[(A, cell) for cell in cells])
+    assert [dict(customer.custom_fields)["Colour"] for customer in made.customers] == [
+        *('["a;b", "c, d", "y"]', '["a, b"]', '["y", "b"]')
+    ]
+
+
+@pytest.mark.parametrize("how", ["edit", "values", "find"])
+def test_a_control_character_is_refused_wherever_it_comes_from(how: str) -> None:
+    """What is typed, and what a rule makes, is looked at like what is read."""
+    rules = {"values": Rule("Colour", values={"Red": "R\x01d"}), "find": Rule("Colour", find="e", replace="\x02")}
+    mapping = with_rules(*[rule for name, rule in rules.items() if name == how])
+    edits = Edits({2: {"Colour": "R\x00d"}}) if how == "edit" else None
+    made = normalised(mapping, (A, "", "", "Red"), edits=edits)
+    assert [problem.code for problem in made.problems] == ["control_character"] and not made.customers
 
 
 def test_what_an_earlier_report_says_was_fixed_is_not_fixed_twice() -> None:

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from importer.checker.check import check
-from importer.errors import ExitCode
+from importer.errors import ExitCode, SettingsError
 from importer.journal import Journal
 from importer.journal.edits import edits_of
 from importer.normaliser.fixing import Edits
@@ -220,3 +220,34 @@ def test_edits_and_the_texts_of_rules_are_purged_with_the_run(tmp_path: Path) ->
     with sqlite3.connect(tmp_path / "reports" / "journal.db") as database:
         assert not [line for line in database.iterdump() if "d@example.com" in line]
     assert b"d@example.com" not in b"".join(path.read_bytes() for path in (tmp_path / "reports").glob("journal.db*"))
+
+
+def test_the_rest_of_a_run_is_of_its_sheet(tmp_path: Path) -> None:
+    """Rows of another sheet have the same numbers: they must not count as done."""
+    book = openpyxl.Workbook()
+    for name in ("A", "B"):
+        sheet = book.active if name == "A" else book.create_sheet()
+        sheet.title = name
+        for row in [["Mobile", "Colour"], ["+919876543210", name], ["12", name]]:
+            sheet.append(row)
+    book.save(tmp_path / "two.xlsx")
+    with EmbeddedSandbox() as sandbox:
+        used = settings(sandbox, tmp_path / "reports", sheet="A")
+        first = run(str(tmp_path / "two.xlsx"), used, world(sandbox, tmp_path))
+        other = settings(sandbox, tmp_path / "reports", sheet="B")
+        with pytest.raises(SettingsError, match="sheet"):
+            run(str(tmp_path / "two.xlsx"), other, world(sandbox, tmp_path), rest_of=first.run_id)
+        assert [colour for _, colour in colours(sandbox)] == ["A"]
+
+
+def test_an_edit_after_the_run_is_sent_also_where_the_row_had_succeeded(tmp_path: Path) -> None:
+    """What a person typed reaches the server, and nothing else is sent again."""
+    source = tmp_path / "rows.csv"
+    source.write_text("Mobile,Colour\n+919876543210,Blue\n+919876543211,Blue\n12,Blue\n")
+    with EmbeddedSandbox() as sandbox:
+        used = settings(sandbox, tmp_path / "reports")
+        first = run(str(source), used, world(sandbox, tmp_path))
+        edits = Edits({3: {"Colour": "Red"}, 4: {"Mobile": "+919876543212"}})
+        done = run(str(source), used, world(sandbox, tmp_path), edits=edits, rest_of=first.run_id)
+        assert statuses(done) == Counter(succeeded=2, skipped=1)
+        assert colours(sandbox)[2:] == [("919876543211", "Red"), ("919876543212", "Blue")]
