@@ -11,6 +11,7 @@ import msgspec
 
 from importer.errors import ExitCode, ImporterError, SettingsError, SourceChanged, SourceError, Stop
 from importer.journal import Attempt, Journal, Run
+from importer.journal.edits import edits_of
 from importer.model import OVERTAKEN, Outcome, RowCounts, RunSummary, Status, Stretch
 from importer.reader import Source
 from importer.reporter import read_summary, write_files, write_summary
@@ -26,6 +27,8 @@ from importer.settings.options import Settings
 from importer.system.files import Unwritten
 from importer.system.late import late
 from importer.world import World
+
+_WITHOUT_EDITS = "annotated.xlsx has the cells of the upload: what was edited on the page is in failed.xlsx only."
 
 
 def write_reports(
@@ -145,6 +148,9 @@ def _write(
             mapping_of(run),
             show_identifiers=asked.show_identifiers,
         )
+    edits = edits_of(journal, run)
+    if edits is not None and edits.cells and "annotated.xlsx" in written.reports:
+        written = msgspec.structs.replace(written, notes=(*written.notes, _WITHOUT_EDITS))
     code = exit_code if exit_code is not None else exit_code_of(written.counts, stop)
     summary = summarise(run, written, journal.requests(run.key), source, code, at, place)
     steps = next_steps(summary, typed_for(settings, asked))

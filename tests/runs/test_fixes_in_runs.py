@@ -86,6 +86,7 @@ def test_what_is_sent_and_what_the_results_say(suffix: str, tmp_path: Path) -> N
         assert (done.exit_code, statuses(done)) == (ExitCode.OK, Counter(succeeded=3, skipped=2))
         assert colours(sandbox) == [("919876543210", "Blue"), ("919876543211", "Navy"), ("919876543212", "Red")]
     assert source.read_bytes() == before
+    assert any("annotated.xlsx" in note for note in done.notes) == ("annotated.xlsx" in done.reports)
     rows = results(tmp_path / "reports", done.run_id)
     assert [(row["Mobile"], row["Colour"], row["_code"]) for row in rows] == [
         ("+919876543210", "Blue", "200"),
