@@ -38,16 +38,18 @@ _TEXT = 1
 class PlainWorkbook:
     """Takes the rows in their order, then writes the workbook."""
 
-    def __init__(self, scratch: Path, source: ReportSource) -> None:
+    def __init__(self, scratch: Path, source: ReportSource, more: Sequence[str] = ()) -> None:
+        """`more`: names of columns after those of the source."""
+        names = [*source.columns, *more]
         self._name = re.sub(r"[\\*?:/\[\]]", " ", source.sheet)[:31] or "Sheet"
         self._sheet = PackedPart(scratch / "sheet")
-        self._width = len(source.columns)
+        self._width = len(names)
         self._fits = self._width <= _COLUMNS
         self._sheet.write(
             f'<worksheet xmlns="{MAIN}"><sheetViews><sheetView workbookViewId="0"/></sheetViews>'
             f'<cols><col min="1" max="{self._width}" width="16" style="{_TEXT}" customWidth="1"/></cols><sheetData>'
         )
-        self.add([source.header_row], [[name] for name in source.columns])
+        self.add([source.header_row], [[name] for name in names])
 
     @property
     def sheet(self) -> str:

@@ -83,7 +83,7 @@ def blocks(source: ReportSource, stretches: Iterable[Stretch], rows: int = 2000)
             found,
             other,
             _overflow(block, row_numbers, other),
-            _fixed(block, row_numbers),
+            fixed_cells(block, row_numbers),
         )
     left = coming.up_to(sys.maxsize)
     if left:
@@ -168,7 +168,8 @@ def header_of(source: ReportSource) -> list[str]:
     return [*source.columns, *RESULT_COLUMNS, *([FIXED] if source.may_be_fixed else [])]
 
 
-def _fixed(block: RowBlock, row_numbers: Sequence[int]) -> dict[int, str]:
+def fixed_cells(block: RowBlock, row_numbers: Sequence[int]) -> dict[int, str]:
+    """Return position → the `_fixed` cell of each row that has one."""
     if not block.fixed:
         return {}
     before = block.fixed

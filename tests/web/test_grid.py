@@ -14,6 +14,7 @@ import openpyxl
 import pytest
 
 from importer.normaliser.fixing import Edits
+from importer.system.formula_guard import unguard
 from importer.web.fixing.edited_rows import LONGEST_CELL, EditedUploads
 from importer.web.fixing.edits import EditStore
 from importer.web.fixing.grid import ROWS, Query, page
@@ -197,6 +198,36 @@ def test_the_sheet_is_downloaded_with_the_fixes(kind: str, visitor: Visitor) -> 
     assert {row[2] for row in table[1:]} == {"Navy"} and table[5][0] in ("'=1+2", "=1+2")
     change(visitor, address, step="undo")
     assert len(copied()) == 7
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_the_sheet_with_the_fixes_comes_back_as_it_was_fixed(kind: str, visitor: Visitor) -> None:
+    """Its guards come off, and the rules that are remembered for its columns do not change a fixed cell again."""
+    texts = ("=1+2", "@home", "+1 more", "-5,5", "a;=1", "'@x", "typed")
+    rows = [("Mobile", "Code", "Remark"), *[(f"+9198765432{at}", "1", text) for at, text in enumerate(texts, 10)]]
+    content = sheet(rows)
+    if kind == "xlsx":
+        book = openpyxl.Workbook()
+        for number, row in enumerate(rows, 1):
+            for place, text in enumerate(row, 1):
+                cell = book.worksheets[0].cell(number, place, text)
+                cell.data_type = "s"
+        made = io.BytesIO()
+        book.save(made)
+        content = made.getvalue()
+    first = prepare(visitor, f"again.{kind}", content)
+    visitor.post(f"{first}/rules", {"add": "own", "kind": "values", "column": "Code", "texts": "1 = 2\n2 = 3"})
+    visitor.settled(f"{first}/rules")
+    visitor.settled(f"{first}/fixed")
+    copy = visitor.get(f"{first}/fixed/file").content
+    address = prepare(visitor, f"again-fixed.{kind}", copy)
+    assert "values" in visitor.get(f"{address}/mapping.toml").text
+    run = start(visitor, address)
+    ended(visitor, run)
+    found = results(visitor, run).values()
+    assert [line["_status"] for line in found] == ["succeeded"] * len(texts)
+    assert {line["Code"] for line in found} == {"2"}
+    assert [unguard(line["Remark"]) for line in found] == list(texts)
 
 
 def test_without_scripts_the_grid_is_a_form(visitor: Visitor, address: str, server: Server) -> None:

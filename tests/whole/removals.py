@@ -1334,6 +1334,20 @@ WEB_PAGE = (
         "test_proposed::test_what_is_proposed_is_valid",
     ),
     out(
+        "copy with the fixes: it is a report",
+        "fixed_copy._OWN",
+        "('_sheet', '_row', '_status', FIXED)",
+        "('_sheet', '_row', '_state', FIXED)",
+        "test_grid::test_the_sheet_with_the_fixes_comes_back_as_it_was_fixed",
+    ),
+    out(
+        "copy with the fixes: what was fixed is not fixed twice",
+        "fixed_copy._own_columns",
+        "fixed_cells(block, numbers)",
+        "{}",
+        "test_grid::test_the_sheet_with_the_fixes_comes_back_as_it_was_fixed",
+    ),
+    out(
         "page of rules: it shows other rules",
         "RulePages._changed",
         "fields.get('seen') == _seen(mapping)",

@@ -1,4 +1,7 @@
-"""The sheet of an upload with rules and edits applied, for people to keep: a workbook, or a CSV of a text."""
+"""The sheet of an upload with rules and edits applied, for people to keep: a workbook, or a CSV of a text.
+
+It is a report for the reader: guards come off again, every cell is text, and what was fixed is not fixed twice.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,11 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from importer.model import FIXED, Status
 from importer.reader import open_source
 from importer.reporter.plain_workbook import PlainWorkbook
-from importer.reporter.rows import ReportSource
+from importer.reporter.rows import ReportSource, fixed_cells
+from importer.row_block import RowBlock
 from importer.runs.record import choose_mapping, source_options
 from importer.runs.sources import fix
 from importer.settings.options import Settings
@@ -24,6 +29,8 @@ from importer.web.fixing.problem_rows import OUT, ProblemRows
 from importer.world import World
 
 _ROWS_AT_ONCE = 2_000
+#: The columns after those of the sheet.
+_OWN = ("_sheet", "_row", "_status", FIXED)
 
 
 class FixedCopy(msgspec.Struct, frozen=True):
@@ -61,7 +68,7 @@ def make_copy(path: str, folder: Path, settings: Settings, world: World) -> Fixe
 
 def _write_workbook(source: ReportSource, out: frozenset[int], path: Path) -> bool:
     """Each row stays where it is. False where a workbook cannot hold the sheet."""
-    book = PlainWorkbook(path.parent, source)
+    book = PlainWorkbook(path.parent, source, _OWN)
     for numbers, columns in _blocks(source, out):
         book.add(numbers, columns)
     return book.finish(path)
@@ -70,15 +77,29 @@ def _write_workbook(source: ReportSource, out: frozenset[int], path: Path) -> bo
 def _write_csv(source: ReportSource, out: frozenset[int], path: Path) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(map(guard, source.columns))
+        writer.writerow([*map(guard, source.columns), *_OWN])
         for _, columns in _blocks(source, out):
             writer.writerows(zip(*[map(guard, cells) for cells in columns], strict=True))
 
 
 def _blocks(source: ReportSource, out: frozenset[int]) -> Iterator[tuple[list[int], list[list[str]]]]:
-    """The rows that are not left out: their numbers, and their cells by column."""
+    """The rows that are not left out: their numbers, and their cells by column, those of `_OWN` last."""
     for block in source.blocks(_ROWS_AT_ONCE):
         numbers = block.cells.row_numbers
         keep = [number not in out for number in numbers]
         if any(keep):
-            yield list(compress(numbers, keep)), [list(compress(cells, keep)) for cells in block.cells.columns]
+            columns = [*block.cells.columns, *_own_columns(source.sheet, block)]
+            yield list(compress(numbers, keep)), [list(compress(cells, keep)) for cells in columns]
+
+
+def _own_columns(sheet: str, block: RowBlock) -> list[list[str]]:
+    """The cells of `_OWN`. What an earlier report says was done stays done."""
+    numbers = block.cells.row_numbers
+    fixed = fixed_cells(block, numbers)
+    states = [Status.SKIPPED if number in block.closed else Status.UNPROCESSED for number in numbers]
+    return [
+        [sheet] * len(numbers),
+        list(map(str, numbers)),
+        [state.value for state in states],
+        [fixed.get(at, "") for at in range(len(numbers))],
+    ]
