@@ -56,11 +56,12 @@ async def use(visitor: Visitor, address: str, rows: int, seconds: float) -> dict
                 page = await timed("page", "GET", f"{address}/fix?after={after}{group}")
                 await asyncio.sleep(0.5)
                 if cell := re.search(r'id="(c-\d+-\d+)"', page.text):
-                    fields = {"token": visitor.token, cell[1]: f"+9198{20_000_000 + turn}"}
+                    hidden = {"token": visitor.token, **dict(re.findall(r'name="(reading)" value="(\w+)"', page.text))}
+                    fields = {**hidden, cell[1]: f"+9198{20_000_000 + turn}"}
                     json = {"accept": "application/json"}
                     await timed("edit", "POST", f"{address}/fix/cells", data=fields, headers=json)
                     await asyncio.sleep(0.5)
-                    undo = {"token": visitor.token, "step": "undo"}
+                    undo = {**hidden, "step": "undo"}
                     await timed("edit", "POST", f"{address}/fix/cells", data=undo, headers=json)
                 await asyncio.sleep(0.5)
                 turn += USERS

@@ -47,8 +47,18 @@ def address(visitor: Visitor) -> str:
 def change(visitor: Visitor, address: str, **fields: str) -> Any:
     """A change as the script sends it."""
     named = {name.replace("_", "-"): text for name, text in fields.items()}
-    visitor.get(f"{address}/fix")
-    return visitor.post(f"{address}/fix/cells", named, headers={"accept": "application/json"})
+    pages = [visitor.get(f"{address}/fix{state}").text for state in ("", "?state=ready", "?state=out")]
+    return post(visitor, address, {"reading": reading("".join(pages)), **named}, headers={"accept": "application/json"})
+
+
+def reading(html: str) -> str:
+    """What a form of the grid says of the way in which the file is read."""
+    found = re.search(r'name="reading" value="(\w+)"', html)
+    return found[1] if found else ""
+
+
+def post(visitor: Visitor, address: str, fields: dict[str, str], **more: Any) -> Any:
+    return visitor.post(f"{address}/fix/cells", fields, **more)
 
 
 def inputs(html: str) -> dict[str, str]:
@@ -232,9 +242,10 @@ def test_the_sheet_with_the_fixes_comes_back_as_it_was_fixed(kind: str, visitor:
 
 def test_without_scripts_the_grid_is_a_form(visitor: Visitor, address: str, server: Server) -> None:
     """All fields of the page come back with each button: those that are as they were are no edits."""
-    given = inputs(visitor.get(f"{address}/fix").text)
+    html = visitor.get(f"{address}/fix").text
+    given = {"reading": reading(html), **inputs(html)}
     given["c-6-1"] = given["c-6-1"].replace("\n", "\r\n")  # as browsers send it
-    answer = visitor.post(f"{address}/fix/cells", {**given, "c-3-1": "d@example.com", "out": "4"})
+    answer = post(visitor, address, {**given, "c-3-1": "d@example.com", "out": "4"})
     assert answer.url.path.endswith("/fix") and 'id="undo"' in answer.text
     store = EditStore(server.reports / ".web" / address.strip("/") / ".page")
     assert store.edits() == Edits({3: {"Email": "d@example.com"}}, frozenset({4}))
@@ -244,7 +255,7 @@ def test_without_scripts_the_grid_is_a_form(visitor: Visitor, address: str, serv
     assert 'data-row="4"' in out and inputs(visitor.get(f"{address}/fix?state=ready").text) == {
         "c-3-1": "d@example.com"
     }
-    visitor.post(f"{address}/fix/cells", {"in": "4"})
+    post(visitor, address, {"reading": reading(html), "in": "4"})
     assert "c-4-0" in inputs(visitor.get(f"{address}/fix").text)
 
 
@@ -280,6 +291,32 @@ def test_edits_end_with_the_way_in_which_a_file_is_read(visitor: Visitor, server
     visitor.settled(f"{address}/check")
     visitor.post(f"{address}/reading", {"header_row": "2"})
     assert not edits()
+
+
+def test_an_old_form_changes_no_row_of_another_sheet(visitor: Visitor, server: Server) -> None:
+    """A page that was opened before the file was read in another way is refused, and says so."""
+    book = openpyxl.Workbook()
+    for name in ("Jan", "Feb"):
+        made = book.create_sheet(name)
+        for row in SHEET:
+            made.append(row)
+    del book["Sheet"]
+    file = io.BytesIO()
+    book.save(file)
+    address = visitor.upload("two.xlsx", file.getvalue()).url.path
+    forms = []
+    for name in ("Jan", "Feb"):
+        visitor.settled(address)
+        visitor.post(f"{address}/reading", {"sheet": name})
+        visitor.post(f"{address}/mapping", form_of(visitor.settled(address).text))
+        visitor.settled(f"{address}/check")
+        forms.append({"reading": reading(visitor.settled(f"{address}/fix").text), "c-3-1": "d@example.com"})
+    for asked in (forms[0], {"c-3-1": "d@example.com"}):
+        refused = post(visitor, address, asked, headers={"accept": "application/json"})
+        assert refused.status_code == 409 and 'role="alert"' in refused.text
+    assert inputs(visitor.get(f"{address}/fix").text)["c-3-1"] == "x@"
+    assert post(visitor, address, forms[1]).status_code == 200
+    assert "c-3-1" not in inputs(visitor.get(f"{address}/fix").text)
 
 
 def test_nothing_is_changed_during_an_import(tmp_path: Path) -> None:

@@ -1348,6 +1348,13 @@ WEB_PAGE = (
         "test_grid::test_the_sheet_with_the_fixes_comes_back_as_it_was_fixed",
     ),
     out(
+        "grid: an old form is of another sheet",
+        "FixPages.change",
+        "fields.get('reading', '') != reading_of(inspection)",
+        "False",
+        "test_grid::test_an_old_form_changes_no_row_of_another_sheet",
+    ),
+    out(
         "page of rules: it shows other rules",
         "RulePages._changed",
         "fields.get('seen') == _seen(mapping)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import sqlite3
 from collections.abc import Callable
@@ -17,8 +18,8 @@ from starlette.routing import Route
 
 from importer.web.fixing.edited_rows import LONGEST_CELL, EditedRows, EditedUploads
 from importer.web.fixing.grid import ROWS, STATES, GridView, Query, RowView, Totals, in_order, page, rows_of, totals
-from importer.web.messages import RESULT_FILES
-from importer.web.pages.results import check_of
+from importer.web.messages import RESULT_FILES, Inspection
+from importer.web.pages.results import check_of, inspection_of
 from importer.web.pages.site import Site, get, post
 from importer.web.refusals import RequestRefused
 from importer.web.storage import Upload
@@ -55,12 +56,15 @@ class FixPages:
             return RedirectResponse(f"/uploads/{upload.id}", 303)
         if await self._is_unchecked(upload):
             return self._site.waiting(request, "check", "wait.check", upload.name)
+        inspection = await inspection_of(self._site, upload)
+        if inspection is None:
+            return self._site.waiting(request, "check", "wait.inspect", upload.name)
         query = query_of(request.query_params)
         try:
             grid, counts = await self._with_rows(upload, lambda edited: (page(edited, query), totals(edited, query)))
         except sqlite3.Error:
             return RedirectResponse(f"/uploads/{upload.id}/check", 303)  # which says why
-        return self._show(request, upload, query, grid, counts)
+        return self._show(request, upload, query, grid, counts, reading_of(inspection))
 
     async def _is_unchecked(self, upload: Upload) -> bool:
         """Whether its rows are being checked. An upload that an earlier version checked has no problem rows yet."""
@@ -69,7 +73,9 @@ class FixPages:
             return self._site.runs.is_inspecting(upload, "check")
         return not (upload.own_folder / RESULT_FILES["check"]).exists() and await check_of(self._site, upload) is None
 
-    def _show(self, request: Request, upload: Upload, query: Query, grid: GridView, counts: Totals) -> Response:
+    def _show(
+        self, request: Request, upload: Upload, query: Query, grid: GridView, counts: Totals, reading: str
+    ) -> Response:
         return self._site.show(
             request,
             "fix",
@@ -77,6 +83,7 @@ class FixPages:
             query=query,
             address=address_of(upload, query),
             grid=grid,
+            reading=reading,
             totals=counts,
             next_page=address_of(upload, query, after=grid.after) if grid.after else "",
             first_page=address_of(upload, query, after=0),
@@ -96,6 +103,9 @@ class FixPages:
         upload, fields = await self._site.controlled_upload(request)
         if self._site.live_of(upload) or self._site.runs.is_inspecting(upload, "check"):
             raise RequestRefused(409, "refused.busy" if self._site.live_of(upload) else "refused.checking")
+        inspection = await inspection_of(self._site, upload)
+        if inspection is None or fields.get("reading", "") != reading_of(inspection):
+            raise RequestRefused(409, "refused.read_anew")
         asked, query = change_of(fields), query_of(request.query_params)
         try:
             changed, rows, counts = await self._with_rows(upload, lambda edited: _changed(edited, asked, query))
@@ -152,6 +162,13 @@ def _changed(edited: EditedRows, asked: Change, query: Query) -> tuple[set[int],
     changed = steps[asked.step]() if asked.step else edited.change(texts, asked.out)
     touched = sorted({*changed, *[row for row, _ in texts], *asked.out})
     return changed, rows_of(edited, touched[:ROWS]), totals(edited, query)
+
+
+def reading_of(inspection: Inspection) -> str:
+    """What the numbers of rows and columns depend on: an old form must not change the rows of another sheet."""
+    columns = tuple([column.column for column in inspection.columns])
+    read = (inspection.sha256, inspection.sheet, inspection.header_row, columns)
+    return hashlib.sha256(msgspec.json.encode(read)).hexdigest()[:16]
 
 
 def change_of(fields: dict[str, str]) -> Change:

@@ -46,8 +46,11 @@
     alert.textContent = words || form.dataset.failed;
   };
 
+  /** What every change says beside the cells. */
+  const hidden = () => Object.fromEntries(["token", "places", "reading"].map((name) => [name, form.elements[name].value]));
+
   const post = async (fields) => {
-    const body = new URLSearchParams({ token: form.elements.token.value, places: form.elements.places.value, ...fields });
+    const body = new URLSearchParams({ ...hidden(), ...fields });
     const keepalive = body.toString().length < 60000;
     const answer = await fetch(form.getAttribute("action"), { method: "POST", body, keepalive, headers: { accept: "application/json" } });
     if (!answer.ok || !(answer.headers.get("content-type") || "").includes("json")) {
@@ -217,6 +220,6 @@
   // What was typed is not lost when the page is left by the mouse: the cell loses the focus first.
   window.addEventListener("pagehide", () => {
     const open = cells().find((cell) => isChanged(cell) && cell.dataset.sent !== cell.value);
-    if (open) navigator.sendBeacon(form.getAttribute("action"), new URLSearchParams({ token: form.elements.token.value, [open.name]: open.value }));
+    if (open) navigator.sendBeacon(form.getAttribute("action"), new URLSearchParams({ ...hidden(), [open.name]: open.value }));
   });
 })();
