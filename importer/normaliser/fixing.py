@@ -24,6 +24,8 @@ from importer.normaliser.rules import CHANGES, Rule
 from importer.row_block import Cells, RowBlock
 from importer.system.late import late
 
+#: Characters of a cell that a rule makes longer.
+LONGEST_MADE = 32_767
 _REMEMBERED = 20_000
 _BETWEEN_MOBILES = re.compile(r"[/,;|&\r\n]|\s(?:or|and)\s", re.IGNORECASE)
 _BETWEEN_EMAILS = re.compile(r"[,;/|\s]+")
@@ -165,7 +167,7 @@ class _ColumnRules(dict[str, _Changed]):
         for step in self._steps:
             text, whole = step(found.text)
             found = _Changed(text, found.replaced or whole)
-        if len(cell) <= LONGEST_KEPT:
+        if max(len(cell), len(found.text)) <= LONGEST_KEPT:
             if len(self) >= _REMEMBERED:
                 self.clear()
             self[cell] = found
@@ -173,6 +175,17 @@ class _ColumnRules(dict[str, _Changed]):
 
 
 def step_of(rule: Rule, use: ColumnUse, country: str | None) -> _Step:
+    """What a rule makes of a cell: nothing that is longer than a cell of a spreadsheet program can be."""
+    step = _unbounded(rule, use, country)
+
+    def bounded(cell: str) -> tuple[str, bool]:
+        found = step(cell)
+        return found if len(found[0]) <= max(len(cell), LONGEST_MADE) else (cell, False)
+
+    return bounded
+
+
+def _unbounded(rule: Rule, use: ColumnUse, country: str | None) -> _Step:
     if rule.empty:
         emptied = frozenset(map(_folded, rule.empty))
         return lambda cell: ("", True) if cell and _folded(cell) in emptied else (cell, False)

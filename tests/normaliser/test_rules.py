@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from importer.errors import SettingsError
 from importer.model import LEFT_OUT, Problem
-from importer.normaliser.fixing import Edits, Fixing
+from importer.normaliser.fixing import Edits, Fixing, step_of
 from importer.normaliser.mapping import ColumnUse, Mapping, fit, propose
 from importer.normaliser.mapping_file import load, to_toml
 from importer.normaliser.normaliser import Normalised, Normaliser
@@ -324,3 +324,20 @@ def test_the_source_can_be_told_from_the_block(rows: list[tuple[str, ...]], cell
 def test_a_rule_as_an_entry() -> None:
     """`replace` with nothing is written: it is what the rule does."""
     assert to_entry(Rule("a", find="x")) == {"column": "a", "find": "x", "replace": ""}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [Rule("Remark", find="a", replace="x" * 1_000), Rule("Remark", values={"a": "x" * 1_000})],
+    ids=["find", "values"],
+)
+def test_a_rule_makes_no_cell_longer_than_a_spreadsheet_holds(rule: Rule) -> None:
+    """It leaves such a cell as it is. A cell that was longer before may become shorter."""
+    step = step_of(rule, ColumnUse("Remark", "preference", "Remark", True), None)
+    cells = [";".join(["a"] * count) for count in (32, 33)]
+    assert [step(cell)[0] == cell for cell in cells] == [False, True]
+    fixing = Fixing(Mapping((ColumnUse("Remark", "preference", "Remark", True),), rules=(rule,)))
+    block = block_of(["Remark"], [[cell] for cell in cells])
+    assert fixing(block).cells.columns[0][1] == cells[1]
+    shorter = step_of(Rule("Remark", find="b"), ColumnUse("Remark"), None)
+    assert len(shorter("ab" * 40_000)[0]) == 40_000

@@ -7,13 +7,22 @@ import io
 import itertools
 import re
 import tomllib
+import tracemalloc
+from contextlib import closing
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from importer.normaliser.fixing import Edits
+from importer.normaliser.mapping import ColumnUse, Mapping
+from importer.normaliser.normaliser import Normaliser
+from importer.normaliser.proposals import EXAMPLES
 from importer.normaliser.rules import DOES, Rule
-from importer.web.fixing.ruling import form_of, rule_from
+from importer.web.fixing.problem_rows import JudgedAs, ProblemRows, ProblemWriter
+from importer.web.fixing.ruling import form_of, preview, rule_from
+from tests.support.normalising import block_of
 from tests.support.page import Visitor, prepare
 
 pytestmark = pytest.mark.process
@@ -156,3 +165,20 @@ def test_a_group_is_decided_as_a_whole(visitor: Visitor, address: str) -> None:
     visitor.settled(f"{address}/fix")
     visitor.post(f"{address}/rules", {"back": "fix", "column": "", "texts": "no_identifier", "add": "leave_out"})
     assert rules_of(visitor, address)[1:] == [{"leave_out": ["no_identifier"]}]
+
+
+def test_a_preview_keeps_only_its_examples(tmp_path: Path) -> None:
+    """What a rule makes of every other cell is counted and forgotten."""
+    column = ColumnUse("Remark", "preference", "Remark")
+    cells = [f"{number:05}" + "a" * 30 for number in range(2_000)]
+    writer = ProblemWriter(tmp_path, Edits())
+    block = block_of(["Remark"], [[cell] for cell in cells])
+    writer.add(block, Normaliser(Mapping((column,)))(block))
+    writer.close(JudgedAs(Mapping((column,)), None, "", "skip", "reject"))
+    with closing(ProblemRows(tmp_path)) as rows:
+        tracemalloc.start()
+        found = preview(rows, Rule("Remark", find="a", replace="x" * 1_000))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert found.count == len(cells) and [len(one.after) for one in found.examples] == [30_005] * EXAMPLES
+    assert most < 5_000_000

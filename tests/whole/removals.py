@@ -1355,6 +1355,20 @@ WEB_PAGE = (
         "test_grid::test_an_old_form_changes_no_row_of_another_sheet",
     ),
     out(
+        "rules: no cell gets longer than a spreadsheet holds",
+        "fixing.step_of.bounded",
+        "len(found[0]) <= max(len(cell), LONGEST_MADE)",
+        "True",
+        "test_rules::test_a_rule_makes_no_cell_longer_than_a_spreadsheet_holds",
+    ),
+    out(
+        "page of rules: a preview keeps only its examples",
+        "ruling.preview",
+        "len(examples) < EXAMPLES",
+        "True",
+        "test_page_rules::test_a_preview_keeps_only_its_examples",
+    ),
+    out(
         "page of rules: it shows other rules",
         "RulePages._changed",
         "fields.get('seen') == _seen(mapping)",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dict
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -154,17 +154,24 @@ def preview(rows: ProblemRows, rule: Rule) -> Preview:
     if rule.does == "omit":
         return _omitted(rows, rule, [use.column for use in judged.mapping.columns if use.field in IDENTIFIERS])
     country = next((one.country for one in judged.mapping.rules if one.country), judged.country or None)
-    texts = list(rows.cells(rule.column))
-    before = [text for text, _, _ in texts]
+    change = _change_of(rule, use, country)
+    count, examples = 0, list[CellExample]()
+    # One cell at a time: what a rule makes of all of them may be far more than there is memory.
+    for text, cells, row in rows.cells(rule.column):
+        if (made := change(text)) != text:
+            count += cells
+            if len(examples) < EXAMPLES:
+                examples.append(CellExample(row, text, made))
+    return Preview("cells", count, tuple(examples), rule.column not in judged.partial)
+
+
+def _change_of(rule: Rule, use: ColumnUse, country: str | None) -> Callable[[str], str]:
+    """What the rule makes of a cell; for `country`, the number that it makes valid."""
     if rule.does in CHANGES:
         step = step_of(rule, use, country)
-        after: list[str | None] = [step(text)[0] for text in before]
-    else:  # country: what it makes valid
-        now, then = cell_judge(use, country, None)(before), cell_judge(use, rule.country, None)(before)
-        after = [sent if old is None and sent else text for text, old, sent in zip(before, now, then, strict=True)]
-    changed = [(cell, made) for cell, made in zip(texts, after, strict=True) if made is not None and made != cell[0]]
-    examples = tuple([CellExample(row, text, made) for (text, _, row), made in changed[:EXAMPLES]])
-    return Preview("cells", sum(cell[1] for cell, _ in changed), examples, rule.column not in judged.partial)
+        return lambda cell: step(cell)[0]
+    now, then = cell_judge(use, country, None), cell_judge(use, rule.country, None)
+    return lambda cell: (then([cell])[0] or cell) if now([cell])[0] is None else cell
 
 
 def _omitted(rows: ProblemRows, rule: Rule, identifiers: Sequence[str]) -> Preview:
