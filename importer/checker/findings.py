@@ -83,6 +83,8 @@ class Findings(msgspec.Struct, frozen=True):
     rejected_rows: int
     #: Rows that a rule or a person leaves out.
     left_out_rows: int
+    #: Cells that rules or edits change.
+    changed_cells: int
     records: int
     requests: int
     rate: str
@@ -131,7 +133,7 @@ class Gatherer:
         self._blank = blank
         self._sampler = Sampler(mapping)
         self._repeats = RepeatCounter()
-        self._rows = self._rejected = self._left_out = self._records = 0
+        self._rows = self._rejected = self._left_out = self._records = self._changed = 0
         self._problems: dict[tuple[str, str], _Tally] = {}
         self._repairs: dict[tuple[str, str], _Tally] = {}
         self._omitted: dict[tuple[str, str], _Tally] = {}
@@ -145,6 +147,7 @@ class Gatherer:
         self._requests.add(customers, links)
         if block is not None:
             self._rows += len(block)
+            self._changed += sum(map(len, block.fixed.values()))
             self._sampler.add(block)
         self._records += len(customers)
         self._repeats.add(customers)
@@ -195,6 +198,7 @@ class Gatherer:
             sendable_rows=self._rows - self._rejected - self._left_out,
             rejected_rows=self._rejected,
             left_out_rows=self._left_out,
+            changed_cells=self._changed,
             records=self._records,
             requests=requests,
             rate=rate.word or f"{rate.count:g} in {rate.unit:g} s",

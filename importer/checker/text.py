@@ -48,6 +48,8 @@ def _head(findings: Findings, zone: datetime.tzinfo | None, wrap: Wrap) -> str:
         lines.append(wrap(ready))
     if findings.rejected_rows:
         lines.append(wrap(f"{counted(findings.rejected_rows, 'row')} would be rejected."))
+    if findings.changed_cells:
+        lines.append(wrap(f"{counted(findings.changed_cells, 'cell')} changed by rules of the mapping."))
     if findings.left_out_rows:
         lines.append(wrap(f"{counted(findings.left_out_rows, 'row')} would be left out by rules."))
     if findings.refused or not findings.records:

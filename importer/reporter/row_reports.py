@@ -57,7 +57,7 @@ def write_files(
     finder = CauseFinder(source.columns, mapping, show_identifiers=show_identifiers)
     statuses: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
-    omitted = overtaken = 0
+    omitted = overtaken = changed = 0
     with disk_errors(folder), _collected_by_blocks() as collect_now:
         results, failed = _Results(folder, source), _Failed(folder, source, mapping)
         annotations = _annotations(folder, source, mapping)
@@ -66,6 +66,7 @@ def write_files(
                 failed.add(block, results.add(block))
                 if annotations is not None:
                     annotations.see(block)
+                changed += block.changed
                 finder.see(block)
                 collect_now()
                 for stretch in block.stretches:
@@ -90,6 +91,9 @@ def write_files(
     notes = failed.notes
     if annotations is not None and annotations.note and failed.any:
         notes = (*notes, annotations.note)
+    if changed:
+        cells = counted(changed, "cell was", "cells were")
+        notes = (f"{cells} changed by rules or edits: see _fixed in results.csv.", *notes)
     if omitted:
         rows = f"{counted(omitted, 'row was', 'rows were')} sent without an identifier that is not valid"
         notes = (f"{rows}: see _warnings in results.csv.", *notes)

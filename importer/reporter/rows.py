@@ -63,6 +63,8 @@ class ReportBlock(msgspec.Struct):
     other: dict[int, Outcome]
     overflow: dict[int, list[str]]
     fixed: dict[int, str]
+    #: Cells that rules or edits have changed.
+    changed: int = 0
 
 
 def blocks(source: ReportSource, stretches: Iterable[Stretch], rows: int = 2000) -> Iterator[ReportBlock]:
@@ -84,6 +86,7 @@ def blocks(source: ReportSource, stretches: Iterable[Stretch], rows: int = 2000)
             other,
             _overflow(block, row_numbers, other),
             fixed_cells(block, row_numbers),
+            sum(map(len, block.fixed.values())),
         )
     left = coming.up_to(sys.maxsize)
     if left:
@@ -211,7 +214,7 @@ def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outco
     for at, outcome in other.items():
         if outcome.code == "preference_is_a_date":
             # Among fewer rows, no range may be left that shows what the date was.
-            found[at] = [_to_fill_in(column) for column in outcome.columns]
+            found[at] = [to_fill_in(column) for column in outcome.columns]
     if not block.problems:
         return found
     positions = {number: position for position, number in enumerate(row_numbers)}
@@ -222,7 +225,7 @@ def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outco
         if problem.column is not None:
             if position not in other or problem.column not in other[position].columns:
                 continue
-            word = _to_fill_in(problem.column)
+            word = to_fill_in(problem.column)
         elif problem.value or problem.code in ("ragged_row", "short_row", "merged_cells"):
             word = problem.value or "incomplete: fix this row and clear this cell"
         else:
@@ -232,7 +235,8 @@ def _overflow(block: RowBlock, row_numbers: Sequence[int], other: Map[int, Outco
     return found
 
 
-def _to_fill_in(column: str) -> str:
+def to_fill_in(column: str) -> str:
+    """What a cell without a column name says, so that its row is rejected until it is fixed."""
     return f"fill in “{column}” and clear this cell"
 
 

@@ -88,7 +88,8 @@ def remembered_words(t: Texts, shown: Shown) -> list[str]:
         return []
     key = "columns.as_before" if kept.name else "columns.as_before_purged"
     gone = [field_words(t, finding) for finding in shown.gone]
-    return [t(key, day=day(kept.at), name=kept.name), *gone, *([t("columns.gone")] if gone else [])]
+    rules = [t.n("columns.rules", len(shown.mapping.rules))] if shown.mapping.rules else []
+    return [t(key, day=day(kept.at), name=kept.name), *rules, *gone, *([t("columns.gone")] if gone else [])]
 
 
 def unknown_words(t: Texts, inspection: Inspection, mapping: Mapping) -> list[str]:

@@ -161,6 +161,8 @@ ENGLISH: dict[str, str] = {
     "columns.looks_like": "Possibly a misspelt {field}.",
     "columns.as_before": "Mapped as on {day} for {name}.",
     "columns.as_before_purged": "Mapped as on {day}.",
+    "columns.rules.one": "1 rule for whole columns applies too: see it after the check.",
+    "columns.rules": "{n} rules for whole columns apply too: see them after the check.",
     "columns.gone": "Choose again what these columns become.",
     "columns.remembered": "The mapping of files with these column names",
     "columns.kept": "The mapping of {day} for {name} is remembered for files with these column names.",

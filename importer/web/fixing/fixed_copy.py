@@ -18,19 +18,19 @@ import msgspec
 from importer.model import FIXED, Status
 from importer.reader import open_source
 from importer.reporter.plain_workbook import PlainWorkbook
-from importer.reporter.rows import ReportSource, fixed_cells
+from importer.reporter.rows import ReportSource, fixed_cells, to_fill_in
 from importer.row_block import RowBlock
 from importer.runs.record import choose_mapping, source_options
 from importer.runs.sources import fix
 from importer.settings.options import Settings
 from importer.system.formula_guard import guard
 from importer.web.fixing.edits import edition_in, edits_in
-from importer.web.fixing.problem_rows import OUT, ProblemRows
+from importer.web.fixing.problem_rows import OPEN, OUT, ProblemRows
 from importer.world import World
 
 _ROWS_AT_ONCE = 2_000
-#: The columns after those of the sheet.
-_OWN = ("_sheet", "_row", "_status", FIXED)
+#: The columns after those of the sheet. The last has no name: what is in it keeps the row from being sent.
+_OWN = ("_sheet", "_row", "_status", FIXED, "")
 
 
 class FixedCopy(msgspec.Struct, frozen=True):
@@ -51,49 +51,60 @@ def make_copy(path: str, folder: Path, settings: Settings, world: World) -> Fixe
     """Write the copy into the folder, without the rows that are left out. Raises `ImporterError`."""
     stamp = stamp_of(folder)
     with closing(ProblemRows(folder)) as rows:
-        out = rows.in_state(OUT)
+        marked = rows.in_state(OUT), rows.in_state(OPEN)
     with (
         TemporaryDirectory(dir=folder, prefix="fixed-") as scratch,
         open_source(path, source_options(settings, world.environ)) as source,
     ):
         fix(source, choose_mapping(source, settings), settings, edits_in(folder))
         made = Path(scratch) / "copy"
-        is_workbook = source.kind == "workbook" and _write_workbook(source, out, made)
+        is_workbook = source.kind == "workbook" and _write_workbook(source, marked, made)
         if not is_workbook:
-            _write_csv(source, out, made)
+            _write_csv(source, marked, made)
         name = "fixed.xlsx" if is_workbook else "fixed.csv"
         made.replace(folder / name)
     return FixedCopy(name, stamp)
 
 
-def _write_workbook(source: ReportSource, out: frozenset[int], path: Path) -> bool:
+#: The rows that are left out, and those that still have a problem.
+_Marked = tuple[frozenset[int], frozenset[int]]
+
+
+def _write_workbook(source: ReportSource, marked: _Marked, path: Path) -> bool:
     """Each row stays where it is. False where a workbook cannot hold the sheet."""
     book = PlainWorkbook(path.parent, source, _OWN)
-    for numbers, columns in _blocks(source, out):
+    for numbers, columns in _blocks(source, marked):
         book.add(numbers, columns)
     return book.finish(path)
 
 
-def _write_csv(source: ReportSource, out: frozenset[int], path: Path) -> None:
+def _write_csv(source: ReportSource, marked: _Marked, path: Path) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*map(guard, source.columns), *_OWN])
-        for _, columns in _blocks(source, out):
+        for _, columns in _blocks(source, marked):
             writer.writerows(zip(*[map(guard, cells) for cells in columns], strict=True))
 
 
-def _blocks(source: ReportSource, out: frozenset[int]) -> Iterator[tuple[list[int], list[list[str]]]]:
+def _blocks(source: ReportSource, marked: _Marked) -> Iterator[tuple[list[int], list[list[str]]]]:
     """The rows that are not left out: their numbers, and their cells by column, those of `_OWN` last."""
+    out, still_open = marked
     for block in source.blocks(_ROWS_AT_ONCE):
         numbers = block.cells.row_numbers
         keep = [number not in out for number in numbers]
         if any(keep):
-            columns = [*block.cells.columns, *_own_columns(source.sheet, block)]
+            columns = [*block.cells.columns, *_own_columns(source.sheet, block, still_open)]
             yield list(compress(numbers, keep)), [list(compress(cells, keep)) for cells in columns]
 
 
-def _own_columns(sheet: str, block: RowBlock) -> list[list[str]]:
-    """The cells of `_OWN`. What an earlier report says was done stays done."""
+def _own_columns(sheet: str, block: RowBlock, still_open: frozenset[int]) -> list[list[str]]:
+    """The cells of `_OWN`. What an earlier report says was done stays done. What only the reader could see, like a
+    rounded number, is text in the copy: such a row says that it must be fixed."""
+    lost: dict[int, list[str]] = {}
+    for problem in block.problems:
+        if problem.row_number in still_open:
+            word = to_fill_in(problem.column) if problem.column is not None else problem.message
+            lost.setdefault(problem.row_number, []).append(word)
     numbers = block.cells.row_numbers
     fixed = fixed_cells(block, numbers)
     states = [Status.SKIPPED if number in block.closed else Status.UNPROCESSED for number in numbers]
@@ -102,4 +113,5 @@ def _own_columns(sheet: str, block: RowBlock) -> list[list[str]]:
         list(map(str, numbers)),
         [state.value for state in states],
         [fixed.get(at, "") for at in range(len(numbers))],
+        ["; ".join(lost.get(number, ())) for number in numbers],
     ]

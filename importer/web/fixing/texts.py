@@ -50,7 +50,7 @@ FIXING: dict[str, str] = {
     "fix.rules": "Rules for whole columns",
     "fix.leave_group": "Leave out all",
     "fix.leave_group_of": "rows with this problem: {column}: {meaning}",
-    "fix.omit_group": "Send without it",
+    "fix.omit_group": "Send rows without this identifier",
     "fix.omit_group_of": "where another identifier is valid: {column}",
     "fix.keys": "Keys",
     "fix.keys_enter": "Enter: save and go to the next problem",

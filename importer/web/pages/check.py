@@ -79,6 +79,7 @@ class CheckPages:
         run = await self._site.journal.run_of(upload.path, 0, "")
         newest = await self._site.journal.newest_of(upload.path)
         inspection = await inspection_of(self._site, upload)
+        rest = await self._rest_of(newest)
         counts = {"succeeded": found.sendable_rows, "rejected": found.rejected_rows, "skipped": found.left_out_rows}
         return self._site.show(
             request,
@@ -92,10 +93,10 @@ class CheckPages:
             problems=views.problem_views(checked, found),
             notes=list(dict.fromkeys(views.check_notes(t, checked, found))),
             refused=views.refused_words(t, found),
-            start_words=self._start_words(found),
+            start_words="" if rest else self._start_words(found),
             under_way=self._site.live_of(upload) is not None,
             unfinished=newest.record.run_id if newest is not None and not newest.finished else "",
-            rest=await self._rest_of(newest),
+            rest=rest,
             before=run.record.run_id if run is not None else "",
             known=await self._known(inspection),
             locked=self._site.needs_password(upload.path, upload),
