@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 from importer.reader.header import column_letters
 from importer.reader.sheet_xml import UnreadableWorkbook
 from importer.reporter.common_xml import common_xml
+from importer.reporter.xml_text import element
 
 #: The children of a sheet in the order that programs demand.
 _ORDER = (
@@ -20,9 +21,9 @@ _ORDER = (
     *("webPublishItems", "tableParts", "extLst"),
 )
 _RANKS = {name: rank for rank, name in enumerate(_ORDER)} | {"mc:AlternateContent": _ORDER.index("oleObjects")}
-_TAG = re.compile(r"<(/?)([^\s<>/]+)[^<>]*?(/?)>")
+_TAG = re.compile(r"<(/?)([^\s<>/]++)[^<>]*+>")
 _ATTRIBUTE = re.compile(r' ([\w:.-]+)="([^"]*)"')
-_VIEW = re.compile(r"<sheetView(?: [^<>]*?)?(?:/>|>.*?</sheetView>)", re.DOTALL)
+_VIEW = element("sheetView")
 _LAST = 16_384
 #: Pixels of a character, and at the edges of a cell.
 _CHARACTER, _EDGES = 7, 5
@@ -71,7 +72,7 @@ class Head:
         pane = next(iter(re.findall(r"<pane [^<>]*>", old)), "")
         found = attributes_of(pane)
         split = f'xSplit="{found["xSplit"]}" ' if found.get("state") == "frozen" and "xSplit" in found else ""
-        first = re.sub(r"\d+$", "", found.get("topLeftCell", "A1")) if split else "A"
+        first = found.get("topLeftCell", "A1").rstrip("0123456789") if split else "A"
         corner = "bottomRight" if split else "bottomLeft"
         made = (
             f'<pane {split}ySplit="{header}" topLeftCell="{first}{header + 1}" activePane="{corner}" state="frozen"/>'
@@ -144,7 +145,7 @@ def with_filter(workbook: str, sheet: str, place: int, area: str) -> str:
     """The XML of a workbook with the name that LibreOffice needs to show a filter. `place`: of the sheet, from 0."""
     ours = rf'(?=[^<>]*name="_xlnm\._FilterDatabase")(?=[^<>]*localSheetId="{place}")'
     kept = re.sub(rf"<definedName {ours}[^<>]*>[^<]*</definedName>", "", workbook)
-    fixed = re.sub(r"([A-Z]+)(\d+)", r"$\1$\2", area)
+    fixed = re.sub(r"(?<![A-Z])([A-Z]++)(\d++)", r"$\1$\2", area)
     quoted = sheet.replace("'", "''")
     words = escape(f"'{quoted}'!{fixed}")
     name = f'<definedName name="_xlnm._FilterDatabase" localSheetId="{place}" hidden="1">{words}</definedName>'
@@ -175,8 +176,9 @@ def _split(text: str) -> tuple[str, list[tuple[str, str]]]:
             root = root or text[: tag.end()]
         elif depth == 1 and not tag[1]:
             begin = tag.start()
-        depth += -1 if tag[1] else 0 if tag[3] else 1
-        if depth == 1 and (tag[1] or tag[3]):
+        is_empty = tag[0].endswith("/>")
+        depth += -1 if tag[1] else 0 if is_empty else 1
+        if depth == 1 and (tag[1] or is_empty):
             children.append((tag[2], text[begin : tag.end()]))
     if not root:
         raise UnreadableWorkbook("is damaged: its sheet is empty")

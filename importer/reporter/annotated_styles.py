@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from importer.reporter.marks import PROBLEM, WARNING
-from importer.reporter.xml_text import MAIN
+from importer.reporter.xml_text import MAIN, element
 
 #: Of a workbook without formats.
 _PLAIN = (
@@ -14,9 +14,7 @@ _PLAIN = (
     '</fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>'
     '<cellXfs count="1"><xf/></cellXfs></styleSheet>'
 )
-_FORMAT = re.compile(r"<xf(?: [^<>]*?)?(?:/>|>.*?</xf>)", re.DOTALL)
-_FONT = re.compile(r"<font(?: [^<>]*?)?(?:/>|>.*?</font>)", re.DOTALL)
-_FILL = re.compile(r"<fill(?: [^<>]*?)?(?:/>|>.*?</fill>)", re.DOTALL)
+_FORMAT, _FONT, _FILL = element("xf"), element("font"), element("fill")
 _NO_FILL = "0"
 
 
@@ -108,7 +106,7 @@ class _List:
         self.pattern, self._name = pattern, name
         found = re.search(rf"<{name}(?: [^<>]*)?>(.*?)</{name}>", text, re.DOTALL)
         self.begin, self.end = found.span() if found else (0, 0)
-        self.items: list[str] = pattern.findall(found[1]) if found else []
+        self.items: list[str] = [item[0] for item in pattern.finditer(found[1])] if found else []
         #: The items that the workbook had.
         self.own = len(self.items)
         self._places: dict[str, int] | None = None

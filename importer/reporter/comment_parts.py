@@ -14,7 +14,7 @@ from importer.reader.header import column_letters
 from importer.reader.sheet_xml import column_place
 from importer.reporter.annotated_frame import attributes_of
 from importer.reporter.packed_part import PackedPart
-from importer.reporter.xml_text import MAIN, xml_text
+from importer.reporter.xml_text import MAIN, element, xml_text
 
 #: Comments of a sheet, and how many more may be the first ones with their text. LibreOffice 7.4 draws each box at
 #: opening, at a cost that grows with its row: boxes in 20,000 rows take it a minute, in 200,000 rows more than an hour.
@@ -34,12 +34,9 @@ _TYPE = (
     '<v:shapetype id="_x0000_t202" coordsize="21600,21600" o:spt="202" path="m,l,21600r21600,l21600,xe">'
     '<v:stroke joinstyle="miter"/><v:path gradientshapeok="t" o:connecttype="rect"/></v:shapetype>'
 )
-_AUTHORS = re.compile(r"<authors(?:/>|>(.*?)</authors>)", re.DOTALL)
-_COMMENT = re.compile(r"<comment (?:[^<>]*?)(?:/>|>.*?</comment>)", re.DOTALL)
-_LIST = re.compile(r"<commentList(?:/>|>.*?</commentList>)", re.DOTALL)
+_AUTHORS, _COMMENT, _LIST = element("authors"), element("comment"), element("commentList")
 _WORDS = re.compile(r"<t(?: [^<>]*?)?>([^<]*)</t>")
-_PHONETIC = re.compile(r"<rPh[ >].*?</rPh>", re.DOTALL)
-_TEXT = re.compile(r"<text(?: [^<>]*?)?(?:/>|>(.*?)</text>)", re.DOTALL)
+_PHONETIC, _TEXT = element("rPh"), element("text")
 _SHAPE = re.compile(r"<(\w{1,9}):shape\s(?:(?!<\w{1,9}:shape\s).)*?</\1:shape>", re.DOTALL)
 _ROW, _COLUMN = re.compile(r"<\w{1,9}:Row>\s*(\d+)\s*<"), re.compile(r"<\w{1,9}:Column>\s*(\d+)\s*<")
 _IDS = re.compile(rb"<\w{1,9}:idmap[^<>]*?data=[\"']([\d,\s]+)[\"']")
@@ -124,7 +121,7 @@ class Comments:
     def _own(self, listed: str, names: list[str], dropped: set[tuple[int, int]]) -> dict[str, tuple[int, str]]:
         """The comments of people, by cell: the author and the text's XML. Ours of an earlier report are left out."""
         found = {}
-        for comment in _COMMENT.findall(listed):
+        for comment in [match[0] for match in _COMMENT.finditer(listed)]:
             tag = attributes_of(comment)
             reference, author = tag.get("ref", "").replace("$", "").upper(), int(tag.get("authorId", 0))
             text = _TEXT.search(comment)

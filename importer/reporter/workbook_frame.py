@@ -96,7 +96,7 @@ class Frame(msgspec.Struct):
         start, _, rows = xml.partition("<sheetData>")
         styles = Styles(*re.findall(r'<c r="\w+" s="(\d+)"/>', rows)[: len(_STYLES)])
         # The range of the cells is known only at the end, and may be left out.
-        return re.sub(r"<dimension [^>]*>", "", start) + "<sheetData>", styles
+        return re.sub(r"<dimension [^<>]*+>", "", start) + "<sheetData>", styles
 
     def end(
         self,

@@ -13,6 +13,13 @@ _ODD = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f
 _LOST = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
+def element(name: str) -> re.Pattern[str]:
+    """An element without elements of its own name; group 1 is what it contains. One that is not closed reaches to the
+    end of the text, so that a search takes no longer than the text is long."""
+    inner = rf"(?:[^<]++|<(?!/{name}>))*+"
+    return re.compile(rf"<{name}(?=[\s/>])[^<>]*+>(?:(?<=/>)|(?<!/>)({inner})(?:</{name}>|\Z))")
+
+
 def xml_text(text: str) -> str:
     """The text between two tags. Characters that XML cannot hold are escaped as in Excel: `_x001B_`."""
     if "&" in text or "<" in text or ">" in text:

@@ -60,7 +60,7 @@ def test_a_second_start_leads_to_the_same_run(server: Server, visitor: Visitor) 
     assert visitor.post(f"{address}/start").url.path == run
     assert visitor.get("/").text.count(">twice.csv<") == 1
     page = visitor.settled(f"{address}/check")
-    assert "This file was already imported" in page.text
+    assert "Send every row again" in page.text
     visitor.post(f"{address}/start", {"after": run.rsplit("/", 1)[1]})
     until(lambda: visitor.get("/").text.count(">twice.csv<"), lambda count: count == 2)
 
