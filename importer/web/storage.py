@@ -17,7 +17,8 @@ from typing import Any
 
 import msgspec
 
-from importer.errors import JournalError
+from importer.errors import ImporterError, JournalError
+from importer.normaliser.mapping_file import parse, to_toml
 from importer.system.sqlite import erase_log, to_wal
 
 SESSION_SECONDS = 12 * 3600.0
@@ -116,8 +117,8 @@ class MappingKey(msgspec.Struct, frozen=True):
 
 
 class KeptMapping(msgspec.Struct, frozen=True):
-    """What a user chose for the columns of a file. `toml`: a mapping file without samples. `name`: the file's, "" once
-    that was purged."""
+    """What a user chose for the columns of a file. `toml`: a mapping file without samples. `name`: the file's; once
+    that was purged "", and the mapping has no rules."""
 
     toml: str
     name: str
@@ -311,9 +312,12 @@ class Storage:
     def _forget_in_mappings(self, names: Collection[str]) -> None:
         for rowid, content in self._db.execute("SELECT rowid, content FROM mappings").fetchall():
             mapping = msgspec.msgpack.decode(content, type=KeptMapping)
-            if mapping.name in names:
-                content = _pack(msgspec.structs.replace(mapping, name=""))
-                self._db.execute("UPDATE mappings SET content = ? WHERE rowid = ?", (content, rowid))
+            if mapping.name not in names:
+                continue
+            if (left := _without_file(mapping)) is None:
+                self._db.execute("DELETE FROM mappings WHERE rowid = ?", (rowid,))
+            else:
+                self._db.execute("UPDATE mappings SET content = ? WHERE rowid = ?", (_pack(left), rowid))
 
     # ------------------------------------------------------------------------------------------------ wishes
 
@@ -372,6 +376,15 @@ def forget_uploads(folder: Path, uploads: Collection[Path]) -> None:
         raise JournalError(
             f"{folder / 'web.db'} cannot be purged: {error}.", "Check the disk and the file, then purge again."
         ) from error
+
+
+def _without_file(kept: KeptMapping) -> KeptMapping | None:
+    """What may be kept of a purged file's mapping: rules have texts of its cells. None where it cannot be read."""
+    try:
+        mapping = msgspec.structs.replace(parse(kept.toml, "The mapping"), rules=())
+    except ImporterError:
+        return None
+    return msgspec.structs.replace(kept, toml=to_toml(mapping), name="")
 
 
 def _hash(token: str) -> str:

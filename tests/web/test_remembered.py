@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from importer.model import FieldDefinition, Rate
 from importer.normaliser.mapping import ColumnUse, Mapping
-from importer.normaliser.mapping_file import to_toml
+from importer.normaliser.mapping_file import parse, to_toml
 from importer.normaliser.rules import Rule
 from importer.settings.options import Settings
 from importer.web import storage as stored
@@ -229,12 +229,19 @@ def test_only_the_newest_mappings_are_kept(store: Storage, monkeypatch: pytest.M
     assert store.mapping(key("old", "ravi")) is None and store.mapping(key("3"))
 
 
-def test_a_purge_forgets_the_name_of_the_file(store: Storage, tmp_path: Path) -> None:
-    """The mapping stays, without the name of a file whose run was purged."""
+def test_a_purge_forgets_the_name_of_the_file_and_its_rules(store: Storage, tmp_path: Path) -> None:
+    """The columns stay, without the name of a file whose run was purged, and without rules: these have its cells. A
+    mapping that cannot be read goes."""
     folder = tmp_path / "uploads" / "1"
     store.keep_upload(msgspec.structs.replace(UPLOAD, path=str(folder / "a.csv")))
+    rules = (Rule(MAPPING.columns[0].column, empty=("Smith",)),)
+    mapping = msgspec.structs.replace(MAPPING, rules=rules)
     for name in ("a.csv", "b.csv"):
-        store.keep_mapping(key(name), KeptMapping("x", name, 1.0))
+        store.keep_mapping(key(name), KeptMapping(to_toml(mapping, source=name), name, 1.0))
+    store.keep_mapping(key("unread"), KeptMapping("x", "a.csv", 1.0))
     store.forget_names([folder])
-    names = [found.name for name in ("a.csv", "b.csv") if (found := store.mapping(key(name)))]
-    assert names == ["", "b.csv"]
+    purged, other = store.mapping(key("a.csv")), store.mapping(key("b.csv"))
+    assert purged is not None and other is not None and store.mapping(key("unread")) is None
+    assert (purged.name, other.name) == ("", "b.csv")
+    assert parse(purged.toml, "It") == MAPPING and parse(other.toml, "It") == mapping
+    assert not any(text in purged.toml for text in ("Smith", "a.csv"))

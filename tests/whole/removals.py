@@ -2475,6 +2475,13 @@ MID_RUN = (
         "test_purge::test_nothing_of_a_purged_row_is_left_while_another_process_has_the_journal_open",
     ),
     out(
+        "purge: the rules of a remembered mapping",
+        "storage._without_file",
+        "msgspec.structs.replace(parse(kept.toml, ...), rules=())",
+        "parse(kept.toml, 'The mapping')",
+        "test_remembered::test_a_purge_forgets_the_name_of_the_file_and_its_rules",
+    ),
+    out(
         "purge: the page's own log is emptied",
         "Storage.forget_names",
         "erase_log(self._db)",
