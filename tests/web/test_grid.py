@@ -293,6 +293,31 @@ def test_edits_end_with_the_way_in_which_a_file_is_read(visitor: Visitor, server
     assert not edits()
 
 
+def test_the_rest_is_of_the_sheet_that_was_imported(visitor: Visitor) -> None:
+    """The fixed rows are offered only while the file is read as the run read it: same sheet, header row, columns."""
+    book = openpyxl.Workbook()
+    for name, first in (("Jan", ()), ("Feb", ("Mobile", "E-mail", "Shade"))):
+        made = book.create_sheet(name)
+        for row in (*([first] if first else []), *SHEET):
+            made.append(row)
+    del book["Sheet"]
+    file = io.BytesIO()
+    book.save(file)
+    address = visitor.upload("rest.xlsx", file.getvalue()).url.path
+
+    def check(sheet: str, header_row: str = "1") -> list[str]:
+        visitor.settled(address)
+        visitor.post(f"{address}/reading", {"sheet": sheet, "header_row": header_row})
+        visitor.post(f"{address}/mapping", form_of(visitor.settled(address).text))
+        return re.findall(r'name="rest" value="([^"]+)"', visitor.settled(f"{address}/check").text)
+
+    assert check("Feb", "2") == []
+    run = start(visitor, address)
+    ended(visitor, run)
+    assert check("Feb", "2") == [run.rpartition("/")[2]]
+    assert check("Feb", "1") == [] and check("Jan") == []
+
+
 def test_an_old_form_changes_no_row_of_another_sheet(visitor: Visitor, server: Server) -> None:
     """A page that was opened before the file was read in another way is refused, and says so."""
     book = openpyxl.Workbook()

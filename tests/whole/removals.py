@@ -1369,6 +1369,13 @@ WEB_PAGE = (
         "test_page_rules::test_a_preview_keeps_only_its_examples",
     ),
     out(
+        "web page: the rest is of what the run read",
+        "CheckPages._rest_of",
+        "not _is_read_alike(newest, inspection)",
+        "False",
+        "test_grid::test_the_rest_is_of_the_sheet_that_was_imported",
+    ),
+    out(
         "page of rules: it shows other rules",
         "RulePages._changed",
         "fields.get('seen') == _seen(mapping)",

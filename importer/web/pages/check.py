@@ -18,6 +18,7 @@ from importer.journal import Run
 from importer.model import Status
 from importer.normaliser.mapping import fit
 from importer.normaliser.mapping_file import load
+from importer.runs.record import mapping_of
 from importer.runs.target import organisation_in
 from importer.system.text import duration
 from importer.web import views
@@ -79,7 +80,7 @@ class CheckPages:
         run = await self._site.journal.run_of(upload.path, 0, "")
         newest = await self._site.journal.newest_of(upload.path)
         inspection = await inspection_of(self._site, upload)
-        rest = await self._rest_of(newest)
+        rest = await self._rest_of(newest, inspection)
         counts = {"succeeded": found.sendable_rows, "rejected": found.rejected_rows, "skipped": found.left_out_rows}
         return self._site.show(
             request,
@@ -126,9 +127,11 @@ class CheckPages:
         self._site.audit(request, "downloaded", f"problems.csv ({upload.name})")
         return FileResponse(path, filename=f"{Path(upload.name).stem}-problems.csv", media_type="text/csv")
 
-    async def _rest_of(self, newest: Run | None) -> str:
-        """The run that has ended with rows to send, "" without one."""
+    async def _rest_of(self, newest: Run | None, inspection: Inspection | None) -> str:
+        """The run that has ended with rows to send, "" without one, and where it read the file in another way."""
         if newest is None or not newest.finished or newest.progress.purged is not None:
+            return ""
+        if inspection is None or not _is_read_alike(newest, inspection):
             return ""
         counts = await self._site.journal.counts(newest.record.run_id)
         return newest.record.run_id if any(counts.get(status.value) for status in _NOT_DONE) else ""
@@ -137,7 +140,10 @@ class CheckPages:
         upload, fields = await self._site.controlled_upload(request)
         newest = await self._site.journal.run_of(upload.path, 0, "")
         seen = newest.record.run_id if newest is not None else ""
-        rest = await self._rest_of(await self._site.journal.newest_of(upload.path)) if "rest" in fields else ""
+        rest = ""
+        if "rest" in fields:
+            inspection = await inspection_of(self._site, upload)
+            rest = await self._rest_of(await self._site.journal.newest_of(upload.path), inspection)
         if self._site.live_of(upload) or fields.get("after", "") != seen or fields.get("rest", "") != rest:
             # A second click, another tab, or an old page: the import has already begun.
             return RedirectResponse(f"/uploads/{upload.id}/run", 303)
@@ -171,6 +177,17 @@ class CheckPages:
             words = "wait.queued" if live.state == "waiting" else "wait.start"
             return self._site.waiting(request, "import", words, upload.name)
         return RedirectResponse(f"/uploads/{upload.id}/check", 303)
+
+
+def _is_read_alike(run: Run, inspection: Inspection) -> bool:
+    """Whether a run read the sheet, header row and columns that are read now: its rows are these rows."""
+    row = str(inspection.header_row)
+    names = {column.column for column in inspection.columns if column.column}
+    return (
+        run.record.sheet == inspection.sheet
+        and run.record.parser.get("header_row", row) == row
+        and {use.column for use in mapping_of(run).columns if use.column} == names
+    )
 
 
 def _trouble_of(wish: Wish | None, upload: Upload) -> tuple[str, ...]:
