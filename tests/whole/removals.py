@@ -1336,8 +1336,8 @@ WEB_PAGE = (
     out(
         "copy with the fixes: it is a report",
         "fixed_copy._OWN",
-        "('_sheet', '_row', '_status', FIXED)",
-        "('_sheet', '_row', '_state', FIXED)",
+        "('_sheet', '_row', '_status', FIXED, '')",
+        "('_sheet', '_row', '_state', FIXED, '')",
         "test_grid::test_the_sheet_with_the_fixes_comes_back_as_it_was_fixed",
     ),
     out(
