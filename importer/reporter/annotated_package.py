@@ -111,7 +111,7 @@ class Package:
         return b"".join(self.parts.blocks(member))
 
     def replace(self, name: str, content: str) -> None:
-        """Write a part anew; one that is not in the workbook is added."""
+        """Write a part again; one that is not in the workbook is added."""
         self._texts[part_name(name)] = content
         part = PackedPart(self._scratch / f"part{next(self._count)}")
         part.write(content)

@@ -28,7 +28,7 @@ def xml_text(text: str) -> str:
 
 
 def needs_space(text: str) -> bool:
-    """Whether a program would drop white space of the text if it is not told to keep it."""
+    """Whether a program drops white space of the text unless it must keep it."""
     return text != text.strip() or "\n" in text or "\t" in text or "  " in text
 
 

@@ -20,7 +20,7 @@ _NOT_SENT = (Status.REJECTED, Status.SKIPPED)
 
 
 class Pace:
-    """Counts what an observer of a run is told."""
+    """Counts what an observer of a run hears of."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

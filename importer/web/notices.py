@@ -1,4 +1,4 @@
-"""Mails to users: whom the page may write to, and the notice that an import is done."""
+"""Mails to users: the addresses that the page may write to, and the notice that an import is done."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Upload(msgspec.Struct, frozen=True):
     #: The files that were chosen together share this id; "" for one of an earlier version.
     queue: str = ""
     #: Its columns are proposed from their names, although a mapping of such a file is remembered.
-    anew: bool = False
+    again: bool = False
 
     @property
     def folder(self) -> Path:

@@ -1,6 +1,6 @@
 """The rows of an upload that need a decision, as its check found them and as edits change them.
 
-One SQLite file that each check writes anew: pages of it are read quickly, whatever the number of rows. It holds each
+One SQLite file that each check writes again: pages of it are read quickly, whatever the number of rows. It holds each
 row as the file has it, so that a row can be judged again alone.
 """
 

@@ -123,6 +123,6 @@ FIXING: dict[str, str] = {
     "rules.is_list": "split lists",
     "action.ruled": "changed rules of",
     "refused.cell_long": "A cell has at most 32,767 characters.",
-    "refused.read_anew": "This file is read in another way than when this page was opened. Open the page again.",
+    "refused.read_again": "This file is read in another way than when this page was opened. Open the page again.",
     "refused.checking": "This file is being checked. Try again in a moment.",
 }

@@ -79,7 +79,7 @@ class ColumnPages:
                 mapping = fit(load(upload.own_folder / "mapping.toml"), _names(inspection))
                 return Shown(upload, mapping, kept)
         usual = Shown(upload, inspection.mapping, kept)
-        if kept is None or upload.anew or upload.fixes:
+        if kept is None or upload.again or upload.fixes:
             return usual
         return recalled(upload, inspection, kept) or usual
 
@@ -148,7 +148,7 @@ class ColumnPages:
     async def propose(self, request: Request) -> Response:
         """Shows the columns as their names propose them, or again as the last such file was mapped."""
         upload, fields = await self._site.controlled_upload(request)
-        self._start_over(msgspec.structs.replace(upload, anew=fields.get("as") != "before"))
+        self._start_over(msgspec.structs.replace(upload, again=fields.get("as") != "before"))
         return RedirectResponse(f"/uploads/{upload.id}", 303)
 
     async def forget(self, request: Request) -> Response:

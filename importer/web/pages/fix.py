@@ -105,7 +105,7 @@ class FixPages:
             raise RequestRefused(409, "refused.busy" if self._site.live_of(upload) else "refused.checking")
         inspection = await inspection_of(self._site, upload)
         if inspection is None or fields.get("reading", "") != reading_of(inspection):
-            raise RequestRefused(409, "refused.read_anew")
+            raise RequestRefused(409, "refused.read_again")
         asked, query = change_of(fields), query_of(request.query_params)
         try:
             changed, rows, counts = await self._with_rows(upload, lambda edited: _changed(edited, asked, query))
