@@ -56,14 +56,13 @@ class Fixing:
 
     def __init__(self, mapping: Mapping, edits: Edits | None = None, *, country: str | None = None) -> None:
         edits = edits or Edits()
-        country = next((rule.country for rule in mapping.rules if rule.country), country)
         rules: dict[str, list[Rule]] = {}
         for rule in mapping.rules:
             if rule.does in CHANGES:
                 rules.setdefault(rule.column, []).append(rule)
         uses = {use.column: use for use in mapping.columns}
         self._columns = {
-            column: _ColumnRules([step_of(rule, uses[column], country) for rule in found])
+            column: _ColumnRules([step_of(rule, uses[column], mapping.country or country) for rule in found])
             for column, found in rules.items()
             if column in uses
         }
@@ -130,8 +129,9 @@ class Fixing:
                 cells = columns[place]
                 assert isinstance(cells, list)
                 fixed.setdefault(number, {}).setdefault(column, cells[at])
-                if fixed[number][column] == text:  # edited back to what the source has
+                if fixed[number][column] == text:  # edited back to what the source has, with what is wrong with it
                     del fixed[number][column]
+                    replaced.discard((number, column))
                 else:
                     replaced.add((number, column))
                 cells[at] = text

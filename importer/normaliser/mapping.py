@@ -55,6 +55,11 @@ class Mapping(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
 
     @property
+    def country(self) -> str | None:
+        """The country of the rule for mobile numbers without a country code, None without such a rule."""
+        return next((rule.country for rule in self.rules if rule.country), None)
+
+    @property
     def is_long(self) -> bool:
         """Whether each row has one preference: its name in one column, its value in another."""
         return any(use.field == NAME for use in self.columns)

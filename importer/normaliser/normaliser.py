@@ -95,9 +95,9 @@ class Normaliser:
         self._clears = blank == "clear"
         self._definitions = {field.name: field for field in fields or ()}
         self._folded = {field.name.casefold(): field for field in fields or ()}
-        countries = {rule.column: rule.country for rule in mapping.rules if rule.country}
+        country = mapping.country or country
         self._identifiers = [
-            (kind, column, column_reader(kind, countries.get(column, country)))
+            (kind, column, column_reader(kind, country))
             for kind in IDENTIFIERS
             if (column := mapping.column_of(kind)) is not None
         ]

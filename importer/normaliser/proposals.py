@@ -42,40 +42,60 @@ _NO_VALUE = frozenset(
 _WORD = re.compile(r"[^\W\d_]+")
 #: What people write before or in place of a number or an address.
 _WORDS = frozenset(
-    (
-        *(
-            "no",
-            "not",
-            "none",
-            "nil",
-            "null",
-            "na",
-            "n",
-            "a",
-            "unknown",
-            "available",
-            "applicable",
-            "given",
-            "provided",
-        ),
-        *(
-            "known",
-            "tbd",
-            "xxx",
-            "blank",
-            "empty",
-            "missing",
-            "refused",
-            "email",
-            "e",
-            "mail",
-            "id",
-            "address",
-            "mailto",
-        ),
-        *("ph", "phone", "tel", "telephone", "mob", "mobile", "cell", "contact", "number", "num", "nr", "m", "p", "t"),
-        *("whatsapp", "wa", "fax", "home", "office", "work", "personal", "customer", "has", "the", "does", "have"),
-    )
+    [
+        "no",
+        "not",
+        "none",
+        "nil",
+        "null",
+        "na",
+        "n",
+        "a",
+        "unknown",
+        "available",
+        "applicable",
+        "given",
+        "known",
+        "provided",
+        "tbd",
+        "xxx",
+        "blank",
+        "empty",
+        "missing",
+        "refused",
+        "email",
+        "e",
+        "mail",
+        "id",
+        "mailto",
+        "address",
+        "ph",
+        "phone",
+        "tel",
+        "telephone",
+        "mob",
+        "mobile",
+        "cell",
+        "contact",
+        "number",
+        "num",
+        "nr",
+        "m",
+        "p",
+        "t",
+        "whatsapp",
+        "wa",
+        "fax",
+        "home",
+        "office",
+        "work",
+        "personal",
+        "customer",
+        "has",
+        "the",
+        "does",
+        "have",
+    ]
 )
 #: Countries that numbers without a country code may be of, after those of the sheet's other numbers.
 _COUNTRIES = (
@@ -94,7 +114,7 @@ class CellExample(msgspec.Struct, frozen=True):
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """`cells`: how many the rule fixes; for `omit`, rows. `field`: what its column is mapped to."""
+    """`cells`: how many the rule fixes; for `omit`, rows."""
 
     rule: Rule
     cells: int
@@ -128,8 +148,7 @@ class Proposer:
         omits: bool = False,
     ) -> None:
         """`country`, `fields`: as for the normaliser. `omits`: the run omits identifiers that are not valid."""
-        self._mapping = mapping
-        self._country = next((rule.country for rule in mapping.rules if rule.country), country)
+        self._country = mapping.country or country
         self._fields = {field.name: field for field in fields or ()}
         self._omits = omits
         self._uses = {use.column: use for use in mapping.columns}
@@ -148,10 +167,10 @@ class Proposer:
                 self._wrong.setdefault((problem.column, problem.code), _Cells()).add(problem.value, problem.row_number)
         for column, cells in self._no_value.items():
             texts = block.column(column)
-            for text in {text for text in set(texts) if is_no_value(text)}:
-                for at, cell in enumerate(texts):
-                    if cell == text:
-                        cells.add(text, block.cells.row_numbers[at])
+            found = set(filter(is_no_value, set(texts)))
+            for row, text in zip(block.cells.row_numbers, texts, strict=True) if found else ():
+                if text in found:
+                    cells.add(text, row)
         if not self._omits and len(self._identifiers) > 1:
             self._add_omittable(block, by_row)
 
@@ -320,10 +339,9 @@ def _texts(cells: _Cells | None) -> list[str]:
 
 def _by_kind(texts: Sequence[str]) -> list[tuple[tuple[str, ...], bool]]:
     """The texts that name no one, and the others, with whether they may."""
-    kinds = [
-        (tuple([text for text in texts if is_impersonal(text) is not personal]), personal) for personal in (False, True)
-    ]
-    return [(found, personal) for found, personal in kinds if found]
+    known = tuple(filter(is_impersonal, texts))
+    others = tuple([text for text in texts if text not in known])
+    return [(found, personal) for found, personal in ((known, False), (others, True)) if found]
 
 
 def is_impersonal(text: str) -> bool:

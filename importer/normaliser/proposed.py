@@ -53,7 +53,7 @@ class CellProposals:
     ) -> None:
         self._uses = {use.column: use for use in mapping.columns}
         self._fields = {field.name.casefold(): field for field in fields or ()}
-        self._country = next((rule.country for rule in mapping.rules if rule.country), country)
+        self._country = mapping.country or country
         self._countries = [one for one in dict.fromkeys(countries) if is_country(one)][:_MOST_COUNTRIES]
         self._judges: dict[tuple[str, str | None], Judge] = {}
 

@@ -18,7 +18,7 @@ CHANGES = frozenset({"empty", "first", "strip", "values", "find"})
 MOST_TEXTS, LONGEST_TEXT = 1_000, 1_000
 
 
-class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
     """One rule of a column. Exactly one of the fields after `column` is set, `find` with its `replace`.
 
     Texts are compared without case and outer spaces, except for `find`, which is taken as it is.
@@ -51,10 +51,15 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 def rule_of(entry: object, number: int, faults: list[str]) -> Rule | None:
     """The rule of a mapping file's entry, or None with a sentence in `faults`. `number`: its place in the file."""
+    unknown = [key for key in entry if key not in Rule.__struct_fields__] if isinstance(entry, dict) else []
+    if unknown:
+        keys = ", ".join(Rule.__struct_fields__)
+        faults.append(f"Rule {number} has the unknown key “{unknown[0]}” (there are {keys}).")
+        return None
     try:
         rule = msgspec.convert(entry, Rule)
     except msgspec.ValidationError as error:
-        faults.append(f"Rule {number}: {str(error).replace('Object', 'it').replace('`', '“', 1).replace('`', '”', 1)}.")
+        faults.append(f"Rule {number} is not valid: {error}.")
         return None
     found = mistake_of(rule)
     if found:
@@ -73,14 +78,13 @@ def mistake_of(rule: Rule) -> str:
         return "has “replace” without “find”"
     if not rule.column and does != "leave_out":
         return "has no “column”"
-    texts: Any = {"find": (rule.find, rule.replace), "values": [*rule.values, *rule.values.values()]}.get(does)
-    if texts is None:
-        texts = getattr(rule, does) if isinstance(getattr(rule, does), tuple) else ()
-    if len(texts) > 2 * MOST_TEXTS:
+    listed = (*rule.empty, *rule.strip, *rule.leave_out)
+    if max(len(listed), len(rule.values)) > MOST_TEXTS:
         return f"has more than {MOST_TEXTS:,} texts"
+    texts = (*listed, *rule.values, *rule.values.values(), rule.find, rule.replace)
     if any(len(text) > LONGEST_TEXT for text in texts):
         return f"has a text of more than {LONGEST_TEXT:,} characters"
-    if does in ("empty", "strip", "leave_out") and not all(text.strip() for text in texts):
+    if not all(text.strip() for text in listed):
         return f"has an empty text in “{does}”"
     if rule.country and not is_country(rule.country):
         return f"has the country “{rule.country}”: use the two letters of ISO 3166, like IN, TH or AE"

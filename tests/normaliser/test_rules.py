@@ -285,6 +285,15 @@ def test_an_edit_back_to_the_source_is_none() -> None:
     assert block.column("Colour") == ["a"] and block.fixed == {}
 
 
+def test_an_edit_back_to_a_damaged_cell_leaves_it_damaged() -> None:
+    """Although a rule had replaced it: what it is now is what the source has."""
+    mapping = with_rules(Rule("Customer ID", values={"C-9": "C-1"}))
+    found = (Problem(2, "Customer ID", "", "number_format_unknown", "m"),)
+    rows = ((A, "", "C-9", "Red"), (B, "", "C-9", "Red"))
+    made = normalised(mapping, *rows, problems=found, edits=Edits({2: {"Customer ID": "C-9"}}))
+    assert [(problem.row_number, problem.code) for problem in made.problems] == [(2, "number_format_unknown")]
+
+
 @pytest.mark.parametrize("how", ["edit", "empty", "values", "strip"])
 def test_damage_of_a_cell_matters_until_a_person_replaces_all_of_it(how: str) -> None:
     """What only the reader saw, like a format that shows another text, holds for what a rule makes of the cell."""
