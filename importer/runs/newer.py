@@ -13,12 +13,18 @@ from importer.sender.unchanged import sent_purged
 def check_newer(journal: Journal, run: Run) -> None:
     """Raise `SettingsError` where a newer run was purged: what it sent is not known any more."""
     for newer in newer_runs(journal, run):
-        if sent_purged(newer):
+        if sent_purged(newer) or _unchanged_purged(newer):
             raise SettingsError(
                 f"Run {newer.record.run_id} is newer and was purged: what it sent is not known any more.",
                 "Add --overwrite-newer if the values of the older file are the right ones.",
                 on_page="Upload the file if its values are the right ones.",
             )
+
+
+def _unchanged_purged(run: Run) -> bool:
+    """Whether rows were purged that the run did not send because the server had the same."""
+    purged = run.progress.purged
+    return purged is not None and run.record.settings.only_changed and bool(purged.rows.get("skipped"))
 
 
 def newer_runs(journal: Journal, run: Run) -> list[Run]:

@@ -249,6 +249,18 @@ def test_a_clock_that_was_set_back_makes_nothing_unchanged(days: Days) -> None:
     assert days.values() == Counter(v1=ROWS)
 
 
+def test_what_a_purged_newer_run_left_out_as_unchanged_is_not_guessed(days: Days) -> None:
+    """Tuesday's run sent nothing, because the server had its values; after the purge, which ones is not known."""
+    last = ROWS - 4
+    days.run(days.sheet("sunday", "v2", first=last))
+    monday = days.stopped(days.sheet("monday", "v1"))
+    tuesday = days.run(days.sheet("tuesday", "v2", first=last), only_changed=True)
+    assert statuses(tuesday) == Counter(skipped=ROWS)
+    purge(days.settings(), -60.0, world(days.sandbox, days.folder), lambda run: run.record.run_id == tuesday.run_id)
+    with pytest.raises(SettingsError, match="purged"):
+        days.resumed(monday.run_id)
+
+
 def test_what_a_newer_run_left_out_as_unchanged_is_not_overwritten(days: Days) -> None:
     """Tuesday's sheet has the values that the server has; Monday's, resumed later, must not set them back."""
     days.run(days.sheet("sunday", "v2"))
