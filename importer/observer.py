@@ -46,7 +46,7 @@ class Observer:
     def paused(self, seconds: float, why: str) -> None: ...
 
     def waits(self, seconds: float) -> None:
-        """The next request leaves in so many seconds: the rate is used up, or the server is down."""
+        """The next request is sent in so many seconds: the rate is used up, or the server is down."""
 
     def retrying(self, why: str, *, lost: bool) -> None:
         """A request got no usable answer, and none has come since. `lost`: there was no connection. "": the server

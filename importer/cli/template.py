@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 
 import click
+import msgspec
 
 from importer.cli.printing import EXIT_CODES, print_data, print_note
-from importer.cli.shared import config_option, json_option, settings_of, table_options, typed, write_new
+from importer.cli.shared import config_option, json_option, settings_of, table_options, write_new
 from importer.model import to_json
+from importer.settings.commands import command
 from importer.system.text import counted
 from importer.telemetry.progress import Progress
 from importer.template.template import Template, make_template
@@ -46,11 +47,8 @@ def template_command(
         print_data(to_json(made))
         return
     print_note(_written(made))
-    words = ["importer check", shlex.quote(output), *([] if made.missing else ["--online"])]
-    for name, text in typed(given).items():
-        words.append(f"--{name.replace('_', '-')}" + ("" if text == "true" else f" {shlex.quote(text or '')}"))
-    words += [f"--config {shlex.quote(config)}"] if config else []
-    print_note(f"Fill in the sheet “Customers”, then: {' '.join(words)}")
+    following = command(msgspec.structs.replace(settings, online=not made.missing), "check", output, also=("online",))
+    print_note(f"Fill in the sheet “Customers”, then: {following}")
 
 
 def _written(made: Template) -> str:

@@ -312,8 +312,8 @@ class NightlyLoad:
             at = self._world.wall() + int(_pause_after(found) * 1000)
             again = f"at {time_text(at, self._settings.time_zone)}"
         if self._nightly.not_before:
-            zone = local_time(self._world.wall(), self._settings.time_zone)
-            again += f", not before {self._nightly.not_before} {zone_of(zone)}"
+            now = local_time(self._world.wall(), self._settings.time_zone)
+            again += f", not before {self._nightly.not_before} {zone_of(now)}"
         inbox = self._locations.get("inbox").shown if self._locations.is_open("inbox") else self._nightly.inbox
         target = self._settings.base_url or ("the sandbox" if self._settings.sandbox else "")
         return NoticeFacts(self._settings.profile, target, inbox, self._shown_reports(), again)

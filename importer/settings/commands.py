@@ -21,10 +21,10 @@ from importer.settings.values import typed_text
 from importer.system.text import shell
 
 #: Commands that look at a run keep its settings: they only have to find it.
-OF_A_RUN = frozenset(("resume", "retry", "report", "verify", "runs", "purge"))
+_OF_A_RUN = frozenset(("resume", "retry", "report", "verify", "runs", "purge"))
 _OF_ONE_RUN = frozenset(("resume", "retry", "report", "verify"))
 #: The commands that take settings.
-_COMPLETED = OF_A_RUN | {"run", "check", "map", "doctor", "nightly"}
+_COMPLETED = _OF_A_RUN | {"run", "check", "map", "doctor", "nightly"}
 _PLACES = ("reports_dir", "database")
 #: What one call was asked for, not how its source is imported.
 _ONCE = frozenset(("restart", "resubmit", "overwrite_newer", "output", "online"))
@@ -46,7 +46,7 @@ def command(
     takes_profile = "profile" in taken
     known = found.texts if takes_profile else found.without_profile
     parts: list[str] = []
-    for field in _PLACES if verb in OF_A_RUN else Settings.__struct_fields__:
+    for field in _PLACES if verb in _OF_A_RUN else Settings.__struct_fields__:
         if field in taken and field not in {*_ONCE - {*also}, "profile", *without}:
             parts += _typed(taken[field], _text(taken[field], settings), known)
     if takes_profile and found.profile:
@@ -99,7 +99,7 @@ def complete(error: ImporterError, settings: Settings, run_id: str = "") -> Impo
 
 
 def commands_completed(work: _Work) -> _Work:
-    """The same work, whose second argument are its settings; its errors have complete commands."""
+    """Return the same work, whose second argument is its settings, with complete commands in its errors."""
 
     @functools.wraps(work)
     def checked(first: Any, settings: Settings, *rest: Any, **more: Any) -> Any:
@@ -130,7 +130,7 @@ def _typed(option: Option, text: str, known: Mapping[str, str]) -> list[str]:
     return _words(option.name, text)
 
 
-def without_password(url: str) -> str:
+def _without_password(url: str) -> str:
     """The URL of a database without its password; all before the last @ may belong to it."""
     access, at, place = url.rpartition("@")
     scheme, slashes, user = access.partition("://")
@@ -147,7 +147,7 @@ def _text(option: Option, settings: Settings) -> str:
     value = getattr(settings, option.field)
     if option.field == "database":
         # Other users of the machine see what is typed, and reports hold it.
-        return without_password(value)
+        return _without_password(value)
     if value is None or (value == 0 and not option.flag and not isinstance(value, float)):
         return ""
     if option.flag:

@@ -156,11 +156,12 @@ def test_what_is_entered_passes_the_check_after_another_program_saved_it(shop: S
     without_fault(shop.check(f"saved/filled.{ending}"))
 
 
-def test_the_printed_check_works_as_pasted(shop: Shop) -> None:
+@pytest.mark.parametrize("name", ["for us.xlsx", "-ours.xlsx"])
+def test_the_printed_check_works_as_pasted(shop: Shop, name: str) -> None:
     """It has the options that the template was made with."""
-    made = shop.template("--country", "IN", "--output", "for us.xlsx")
+    made = shop.template("--country", "IN", "--output", name)
     words = made.err.partition("then: importer ")[2].strip()
-    fill("for us.xlsx", "for us.xlsx")
+    fill(name, name)
     assert shop.terminal.type(*shlex.split(words)).code == 0
     assert {"--online", "--country", "--base-url"} <= set(words.split())
 

@@ -1,4 +1,4 @@
-"""The program in a real terminal: what a person sees who watches a run, stops it, and goes on."""
+"""The program in a real terminal: what a person sees who watches a run, stops it and resumes it."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_what_a_stop_waits_for(capfd: pytest.CaptureFixture[str], reporting: boo
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_whatever_hangs_a_signal_ends_the_program_and_says_how_to_go_on(
+def test_whatever_hangs_a_signal_ends_the_program_and_says_how_to_resume(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     """Reports of a large workbook may take longer than a person waits: the commands that write them and resume."""
