@@ -383,7 +383,7 @@ REQUEST_CODES: dict[str, CodeEntry] = _table(
     CodeEntry("4001", "authorisation unavailable", Next.AGAIN, "Nothing to do: the request is retried with back-off."),
 )
 
-#: Outcomes without a code of the server: the importer's codes for rows without a usable answer.
+#: Outcomes without a code of the server: rows that were skipped, not reached or not confirmed.
 RUN_CODES: dict[str, CodeEntry] = _table(
     CodeEntry(
         "no_answer",

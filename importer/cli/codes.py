@@ -23,7 +23,7 @@ from importer.system.text import wrapped
 _LISTED = (
     ("Codes of a customer (item_status of the API)", ITEM_CODES),
     ("Codes of a request (response.status of the API, or HTTP)", REQUEST_CODES),
-    ("Codes of rows without a usable answer", RUN_CODES),
+    ("Codes of rows that were skipped, not reached or not confirmed", RUN_CODES),
     ("Codes of rows that are rejected before sending", own_codes()),
 )
 
