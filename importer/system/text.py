@@ -40,6 +40,16 @@ def percent(part: int, whole: int) -> str:
     return f"{round(share, 1):g} %"
 
 
+def sentence(text: str) -> str:
+    """The text with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def shortened(text: str, longest: int) -> str:
+    """At most so many characters, with an ellipsis where some are missing."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def columns_of_text(text: str) -> int:
     """Return how many columns of a terminal the text takes."""
     if text.isascii():

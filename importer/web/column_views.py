@@ -69,7 +69,7 @@ def column_rows(t: Texts, inspection: Inspection, mapping: Mapping) -> list[Colu
                 column.column,
                 column.samples,
                 use.field,
-                _kind(use.field),
+                kind_of(use.field),
                 use.preference if use.preference != column.column else "",
                 use.is_list,
                 use.is_date,
@@ -104,7 +104,8 @@ def field_words(t: Texts, found: FieldFinding) -> str:
     return t(f"field.{found.fault}", name=found.preference) + near
 
 
-def _kind(field: str) -> str:
+def kind_of(field: str) -> str:
+    """The word of the page's styles for what a column becomes."""
     return {PREFERENCE: "preference", VALUE: "value", "ignored": "ignored"}.get(field, "field")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from importer.system.formula_guard import unguard
+from importer.system.text import shortened
 
 #: Rows of the results in which examples are looked for, and characters of a cell that are shown.
 _MOST_ROWS, _LONGEST = 300_000, 80
@@ -51,13 +52,9 @@ def example_cells(
                 cells = {name: unguard(line[places[name]]) for name in columns[row] or identifiers if name in places}
                 # A problem cell may be empty; of the identifiers, those that the row has, if it has any.
                 kept = {name: value for name, value in cells.items() if value.strip() or columns[row]} or cells
-                found[row] = tuple(Cell(name, shown(_short(value))) for name, value in kept.items())
+                found[row] = tuple(Cell(name, shown(shortened(value, _LONGEST))) for name, value in kept.items())
                 if len(found) == len(columns):
                     break
     except (OSError, csv.Error, UnicodeDecodeError):
         return found
     return found
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -156,6 +156,10 @@ class Inspection(msgspec.Struct, frozen=True):
     #: The source is protected, and the password is missing or wrong.
     locked: bool = False
 
+    @property
+    def column_names(self) -> list[str]:
+        return [column.column for column in self.columns]
+
 
 class Example(msgspec.Struct, frozen=True):
     """A cell that shows a problem."""

@@ -17,6 +17,8 @@ from importer.reader.survey import LAST_ROWS
 from importer.row_block import Cells, RowBlock
 from importer.runs.stages import normaliser_of
 from importer.settings.options import Settings
+from importer.system.text import sentence, shortened
+from importer.web.column_views import kind_of
 from importer.web.messages import Inspection
 from importer.web.texts import Texts
 
@@ -62,7 +64,7 @@ class Preview(msgspec.Struct, frozen=True):
 def preview(t: Texts, inspection: Inspection, mapping: Mapping, settings: Settings) -> Preview:
     """What an import with this mapping and these settings would do with the first rows."""
     first, fields = inspection.first, inspection.fields or ()
-    names = [column.column for column in inspection.columns]
+    names = inspection.column_names
     mapping, unknown = _for_an_import(mapping, fields, settings)
     faults = mistakes_of(mapping, names)
     columns = tuple([_column(t, use, unknown) for use in mapping.columns[:_MOST_COLUMNS]])
@@ -70,7 +72,7 @@ def preview(t: Texts, inspection: Inspection, mapping: Mapping, settings: Settin
     cells = list(zip(*first.columns, strict=True)) if first.columns else []
     if faults or unknown:
         plain = [
-            PreviewRow(number, tuple([PreviewCell(_short(cell)) for cell in row[:_MOST_COLUMNS]]))
+            PreviewRow(number, tuple([PreviewCell(shortened(cell, _LONGEST)) for cell in row[:_MOST_COLUMNS]]))
             for number, row in zip(first.rows, cells, strict=True)
         ]
         return Preview(columns, tuple(plain), t("preview.open"), more)
@@ -119,8 +121,7 @@ def _column(t: Texts, use: ColumnUse, unknown: frozenset[str]) -> PreviewColumn:
     if use.field == PREFERENCE:
         key = "preview.unknown" if use.preference in unknown else "preview.preference"
         return PreviewColumn(use.column, t(key, name=use.preference), PREFERENCE, use.preference in unknown)
-    kind = {VALUE: "value", IGNORED: IGNORED}.get(use.field, "field")
-    return PreviewColumn(use.column, t(f"use.{use.field}"), kind)
+    return PreviewColumn(use.column, t(f"use.{use.field}"), kind_of(use.field))
 
 
 def _row(
@@ -136,12 +137,12 @@ def _row(
     for use, cell in list(zip(uses, cells, strict=True))[:_MOST_COLUMNS]:
         fault = faults.get(use.column, "")
         sent = None if customer is None else _sent(customer, use)
-        changed = _short(sent) if sent is not None and sent != cell else ""
+        changed = shortened(sent, _LONGEST) if sent is not None and sent != cell else ""
         if sent == "" and use.field in (PREFERENCE, VALUE):
             changed = t("preview.cleared")
         elif customer is not None and sent is None and use.field != IGNORED and cell.strip() and not fault:
             changed = t("preview.left_out")
-        shown.append(PreviewCell(_short(cell), changed, fault))
+        shown.append(PreviewCell(shortened(cell, _LONGEST), changed, fault))
     why = tuple([_reason(problem) for problem in problems if problem.column is None])
     if found.left_out:
         return PreviewRow(block.cells.row_numbers[at], tuple(shown), None, (t("preview.by_rule"), *why))
@@ -165,8 +166,4 @@ def _sent(customer: Customer, use: ColumnUse) -> str | None:
 
 def _reason(problem: Problem) -> str:
     text = problem.message.removeprefix(f"“{problem.column}”: ")
-    return text[:1].upper() + text[1:]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return sentence(text)

@@ -41,7 +41,7 @@ def header_of(columns: Iterable[str]) -> str:
 def recalled(upload: Upload, inspection: Inspection, kept: KeptMapping) -> Shown | None:
     """The file as it was mapped the last time, None where that mapping cannot be used."""
     try:
-        mapping = fit(parse(kept.toml, "The mapping"), [column.column for column in inspection.columns])
+        mapping = fit(parse(kept.toml, "The mapping"), inspection.column_names)
     except ImporterError:
         return None
     fields = inspection.fields or ()

@@ -10,12 +10,12 @@ from importer.capillary.codes import lookup
 from importer.errors import ExitCode
 from importer.journal import Run
 from importer.system.clock import stamp
-from importer.system.text import duration
+from importer.system.text import duration, sentence
 from importer.web.journal_view import Counts, RunSnapshot, total
 from importer.web.live_run import LiveRun
 from importer.web.messages import RowsCounted
 from importer.web.texts import Texts
-from importer.web.views import CauseView, Part, moment, name_of, parts, sentence
+from importer.web.views import CauseView, Part, moment, name_of, parts
 
 #: The wish for a run of another process that was asked to stop.
 ASKED = "asked"

@@ -156,7 +156,7 @@ class Supervisor:
                     "Save it as CSV (UTF-8) in a spreadsheet program, or split it, and upload that.",
                 )
         if ended.message:
-            # Both results have this field.
+            # Each of the results has this field.
             content = msgspec.json.encode({"fault": (ended.message, ended.advice)})
             await asyncio.to_thread(write_whole, Path(task.folder) / RESULT_FILES[task.kind], content)
 

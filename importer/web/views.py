@@ -18,7 +18,7 @@ from importer.model import Cause, CodeCount, RunSummary, Status
 from importer.normaliser.mapping import PREFERENCE, VALUE
 from importer.reporter.console import FILE_WORDS, headline, took
 from importer.system.clock import local_time, milliseconds_of, moment_text, time_text
-from importer.system.text import percent
+from importer.system.text import percent, sentence
 from importer.web.column_views import field_words
 from importer.web.examples import Cell, ExampleRow
 from importer.web.journal_view import Counts, total
@@ -233,7 +233,3 @@ def size_words(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} GiB" if size < 10 and size != int(size) else f"{size:.0f} GiB"
-
-
-def sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

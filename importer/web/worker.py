@@ -38,6 +38,7 @@ from importer.system.files import write_whole
 from importer.system.formula_guard import unguard
 from importer.system.late import late
 from importer.system.process import end_with_parent
+from importer.system.text import shortened
 from importer.telemetry.pace import Pace
 from importer.web.fixing.edits import edition_in, edits_in
 from importer.web.fixing.problem_rows import JudgedAs, ProblemWriter
@@ -205,7 +206,7 @@ def inspect(task: WorkerTask, world: World) -> Inspection:
                 columns=tuple(
                     InspectedColumn(
                         column,
-                        tuple(_short(sample) for sample in seen[place].samples),
+                        tuple(shortened(sample, _LONGEST_EXAMPLE) for sample in seen[place].samples),
                         rows,
                         filled[place],
                         seen[place].list_like,
@@ -242,7 +243,7 @@ def _seen(task: WorkerTask, sheets: tuple[str, ...], world: World) -> Iterator[S
                     rows += len(block)
                     if rows >= ROWS_INSPECTED:
                         break
-                names = tuple(_short(column) for column in source.columns if column)
+                names = tuple(shortened(column, _LONGEST_EXAMPLE) for column in source.columns if column)
                 yield SheetSeen(name, rows, rows < ROWS_INSPECTED, names[:_NAMES_SHOWN])
         except ImporterError as error:
             yield SheetSeen(name, fault=error.message)
@@ -332,13 +333,9 @@ def _examples(problems: Path) -> dict[str, tuple[Example, ...]]:
         for line in csv.DictReader(file):
             key = example_key(line["code"], line["column"])
             if len(found.get(key, ())) < _EXAMPLES:
-                example = Example(int(line["row"]), _short(unguard(line["value"])))
+                example = Example(int(line["row"]), shortened(unguard(line["value"]), _LONGEST_EXAMPLE))
                 found[key] = (*found.get(key, ()), example)
     return found
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 1] + "…"
 
 
 def carry_out(task: WorkerTask, world: World) -> int:

@@ -88,11 +88,13 @@ class WarmServer(Server):
 
 
 class Visitor:
-    """A user without a browser: keeps cookies and sends form tokens back."""
+    """A user without a browser: keeps cookies, and sends back what every form of the newest page holds."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
         self.token = ""
+        #: How the file of the newest page is read.
+        self.reading = ""
 
     @classmethod
     def at(cls, url: str) -> Visitor:
@@ -104,7 +106,9 @@ class Visitor:
         return answer
 
     def post(self, path: str, fields: dict[str, str] | None = None, **more: Any) -> httpx.Response:
-        answer: httpx.Response = self.client.post(path, data={"token": self.token, **(fields or {})}, **more)
+        answer: httpx.Response = self.client.post(
+            path, data={"token": self.token, "reading": self.reading, **(fields or {})}, **more
+        )
         self._learn(answer)
         return answer
 
@@ -126,6 +130,8 @@ class Visitor:
     def _learn(self, answer: httpx.Response) -> None:
         if found := re.search(r'name="token" value="([^"]+)"', answer.text):
             self.token = unescape(found[1])
+        if found := re.search(r'name="reading" value="(\w+)"', answer.text):
+            self.reading = found[1]
 
 
 def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 200) -> Any:
@@ -171,9 +177,9 @@ def prepare(visitor: Visitor, name: str, content: Any) -> str:
     return address
 
 
-def start(visitor: Visitor, address: str) -> str:
+def start(visitor: Visitor, address: str, **fields: str) -> str:
     """From a checked file to its run's address."""
-    started = visitor.post(f"{address}/start")
+    started = visitor.post(f"{address}/start", fields)
     if started.url.path.startswith("/runs/"):
         return started.url.path
     return until(lambda: visitor.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))

@@ -20,7 +20,7 @@ from importer.web.fixing.edits import EditStore
 from importer.web.fixing.grid import ROWS, Query, page
 from importer.web.fixing.judge import JudgedRow
 from importer.web.pages.fix import query_of
-from tests.support.page import Server, Visitor, WarmServer, ended, form_of, prepare, start, until
+from tests.support.page import Server, Visitor, WarmServer, ended, form_of, prepare, start
 
 pytestmark = pytest.mark.process
 SHEET = (
@@ -47,14 +47,9 @@ def address(visitor: Visitor) -> str:
 def change(visitor: Visitor, address: str, **fields: str) -> Any:
     """A change as the script sends it."""
     named = {name.replace("_", "-"): text for name, text in fields.items()}
-    pages = [visitor.get(f"{address}/fix{state}").text for state in ("", "?state=ready", "?state=out")]
-    return post(visitor, address, {"reading": reading("".join(pages)), **named}, headers={"accept": "application/json"})
-
-
-def reading(html: str) -> str:
-    """What a form of the grid says of the way in which the file is read."""
-    found = re.search(r'name="reading" value="(\w+)"', html)
-    return found[1] if found else ""
+    for state in ("", "?state=ready", "?state=out"):
+        visitor.get(f"{address}/fix{state}")
+    return post(visitor, address, named, headers={"accept": "application/json"})
 
 
 def post(visitor: Visitor, address: str, fields: dict[str, str], **more: Any) -> Any:
@@ -137,9 +132,7 @@ def test_only_the_fixed_rows_are_imported_after_a_run(visitor: Visitor, address:
     page = visitor.settled(f"{address}/check").text
     (rest,) = re.findall(r'name="rest" value="([^"]+)"', page)
     asked = {"after": rest, "rest": rest}
-    answer = visitor.post(f"{address}/start", asked)
-    second = answer.url.path if "/runs/" in answer.url.path else ""
-    second = second or until(lambda: visitor.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))
+    second = start(visitor, address, **asked)
     ended(visitor, second)
     assert second != first
     found = results(visitor, second)
@@ -164,8 +157,7 @@ def test_rows_that_the_api_refused_are_in_the_grid_after_the_run(visitor: Visito
     change(visitor, address, step="redo")
     assert 'data-state="open"' not in visitor.settled(f"{address}/fix").text
     (rest,) = re.findall(r'name="rest" value="([^"]+)"', visitor.settled(f"{address}/check").text)
-    visitor.post(f"{address}/start", {"after": rest, "rest": rest})
-    second = until(lambda: visitor.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))
+    second = start(visitor, address, after=rest, rest=rest)
     ended(visitor, second)
     statuses = [results(visitor, second)[row]["_status"] for row in (2, 3, 4)]
     assert statuses == ["skipped", "succeeded", "skipped"]
@@ -190,6 +182,7 @@ def test_the_sheet_is_downloaded_with_the_fixes(kind: str, visitor: Visitor) -> 
         content = made.getvalue()
     address = prepare(visitor, f"rows.{kind}", content)
     asked = {"add": "own", "kind": "values", "column": "Colour", "texts": "Blue = Navy"}
+    visitor.settled(f"{address}/rules")
     visitor.post(f"{address}/rules", asked)
     visitor.settled(f"{address}/rules")
     change(visitor, address, c_3_1="d@example.com", out="4")
@@ -226,6 +219,7 @@ def test_the_sheet_with_the_fixes_comes_back_as_it_was_fixed(kind: str, visitor:
         book.save(made)
         content = made.getvalue()
     first = prepare(visitor, f"again.{kind}", content)
+    visitor.settled(f"{first}/rules")
     visitor.post(f"{first}/rules", {"add": "own", "kind": "values", "column": "Code", "texts": "1 = 2\n2 = 3"})
     visitor.settled(f"{first}/rules")
     visitor.settled(f"{first}/fixed")
@@ -243,7 +237,7 @@ def test_the_sheet_with_the_fixes_comes_back_as_it_was_fixed(kind: str, visitor:
 def test_without_scripts_the_grid_is_a_form(visitor: Visitor, address: str, server: Server) -> None:
     """All fields of the page come back with each button: those that are as they were are no edits."""
     html = visitor.get(f"{address}/fix").text
-    given = {"reading": reading(html), **inputs(html)}
+    given = inputs(html)
     given["c-6-1"] = given["c-6-1"].replace("\n", "\r\n")  # as browsers send it
     answer = post(visitor, address, {**given, "c-3-1": "d@example.com", "out": "4"})
     assert answer.url.path.endswith("/fix") and 'id="undo"' in answer.text
@@ -255,7 +249,7 @@ def test_without_scripts_the_grid_is_a_form(visitor: Visitor, address: str, serv
     assert 'data-row="4"' in out and inputs(visitor.get(f"{address}/fix?state=ready").text) == {
         "c-3-1": "d@example.com"
     }
-    post(visitor, address, {"reading": reading(html), "in": "4"})
+    post(visitor, address, {"in": "4"})
     assert "c-4-0" in inputs(visitor.get(f"{address}/fix").text)
 
 
@@ -318,7 +312,7 @@ def test_the_rest_is_of_the_sheet_that_was_imported(visitor: Visitor) -> None:
     assert check("Feb", "1") == [] and check("Jan") == []
 
 
-def test_an_old_form_changes_no_row_of_another_sheet(visitor: Visitor, server: Server) -> None:
+def test_an_old_form_changes_no_row_or_rule_of_another_sheet(visitor: Visitor, server: Server) -> None:
     """A page that was opened before the file was read in another way is refused, and says so."""
     book = openpyxl.Workbook()
     for name in ("Jan", "Feb"):
@@ -329,18 +323,24 @@ def test_an_old_form_changes_no_row_of_another_sheet(visitor: Visitor, server: S
     file = io.BytesIO()
     book.save(file)
     address = visitor.upload("two.xlsx", file.getvalue()).url.path
-    forms = []
+    readings = []
     for name in ("Jan", "Feb"):
         visitor.settled(address)
         visitor.post(f"{address}/reading", {"sheet": name})
         visitor.post(f"{address}/mapping", form_of(visitor.settled(address).text))
         visitor.settled(f"{address}/check")
-        forms.append({"reading": reading(visitor.settled(f"{address}/fix").text), "c-3-1": "d@example.com"})
-    for asked in (forms[0], {"c-3-1": "d@example.com"}):
-        refused = post(visitor, address, asked, headers={"accept": "application/json"})
-        assert refused.status_code == 409 and 'role="alert"' in refused.text
+        visitor.settled(f"{address}/fix")
+        readings.append(visitor.reading)
+    forms = {
+        "fix/cells": {"c-3-1": "d@example.com"},
+        "rules": {"add": "leave_out", "column": "Email", "texts": "email_invalid"},
+    }
+    for path, fields in forms.items():
+        for old in (readings[0], ""):
+            refused = visitor.post(f"{address}/{path}", {**fields, "reading": old})
+            assert refused.status_code == 409 and 'role="alert"' in refused.text
     assert inputs(visitor.get(f"{address}/fix").text)["c-3-1"] == "x@"
-    assert post(visitor, address, forms[1]).status_code == 200
+    assert post(visitor, address, forms["fix/cells"]).status_code == 200
     assert "c-3-1" not in inputs(visitor.get(f"{address}/fix").text)
 
 

@@ -105,7 +105,7 @@ def test_a_messy_sheet_is_fixed_by_keyboard(browser: Browser, sandbox: EmbeddedS
     assert keys.actions <= MOST_ACTIONS
     counts = Counter(status for status, _ in mine.values())
     assert len(mine) == MESSY["ROWS"] and set(counts) == {"succeeded", "skipped"}
-    # By the mapping, in an organisation of its own.
+    # By the mapping, in another organisation.
     with EmbeddedSandbox(SandboxOptions(fields=FIELDS, unknown_fields="error")) as another:
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()

@@ -56,9 +56,7 @@ def test_the_result_is_mailed_with_a_link(server: Server, mailbox: Mailbox) -> N
     asha = signed_in(server, "asha@example.com")
     ended(asha, import_file(asha, "quiet.csv", MOBILES))
     address = prepare(asha, "customers.csv", MOBILES)
-    run = asha.post(f"{address}/start", {"mail": "1"}).url.path
-    if not run.startswith("/runs/"):
-        run = until(lambda: asha.get(f"{address}/run").url.path, lambda path: path.startswith("/runs/"))
+    run = start(asha, address, mail="1")
     ended(asha, run)
     until(lambda: asha.get(run).text, lambda text: "mailed to asha@example.com" in text)
     (sent,) = mailbox.mails
@@ -73,7 +71,7 @@ def test_the_result_is_mailed_with_a_link(server: Server, mailbox: Mailbox) -> N
 
 @pytest.mark.process
 def test_no_mail_goes_to_an_address_of_others(server: Server, mailbox: Mailbox) -> None:
-    """A user without an address has no choice of a mail, and a user with one cannot name another."""
+    """A user without an address is not offered a mail, and a user with one cannot name another."""
     ravi = signed_in(server, "ravi")
     address = prepare(ravi, "ravi.csv", MOBILES)
     assert 'name="mail"' not in ravi.get(f"{address}/check").text
@@ -105,7 +103,7 @@ def test_no_mail_goes_to_an_address_of_others(server: Server, mailbox: Mailbox) 
         (("example.com",), '"a@evil.org"@example.com', ""),
     ],
 )
-def test_whom_the_page_writes_to(domains: tuple[str, ...], typed: str, to: str) -> None:
+def test_the_recipients_that_the_page_allows(domains: tuple[str, ...], typed: str, to: str) -> None:
     """The user's own address, and one in a domain that the operator allowed; never a list."""
     options = WebOptions(settings=Settings(), mail="mailto://127.0.0.1", mail_domains=domains)
     assert recipient(options, ASHA, typed) == to

@@ -56,7 +56,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def address(visitor: Visitor) -> str:
-    """A checked file. Its header is its own, so that no mapping of another test is remembered for it."""
+    """A checked file. Its header is unique, so that a mapping of another test is not remembered for it."""
     name = f"Remark {next(_numbers)}"
     return prepare(visitor, "rows.csv", sheet([(*row, "x" if at else name) for at, row in enumerate(SHEET)]))
 
@@ -100,6 +100,7 @@ def test_rules_are_remembered_with_the_columns(visitor: Visitor) -> None:
     """Next month's file with these columns has them from the beginning."""
     rows = [("Mobile", "Colour", "Rules"), ("Ph: +919876543210", "Blue", "x")]
     first = prepare(visitor, "october.csv", sheet(rows))
+    visitor.settled(f"{first}/rules")
     visitor.post(f"{first}/rules", {"add": "own", "kind": "strip", "column": "Mobile", "texts": "Ph:"})
     visitor.settled(f"{first}/rules")
     second = prepare(visitor, "november.csv", sheet(rows))

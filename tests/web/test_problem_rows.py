@@ -103,7 +103,7 @@ def test_the_next_check_knows_the_edits(tmp_path: Path) -> None:
     check(tmp_path)
     with closing(EditStore(tmp_path)) as store:
         store.change([(4, "Mobile", "+919876543212"), (4, "Email", ""), (7, "Mobile", "+919876543214")])
-        store.leave_out([6])
+        store.change([(6, "", "")])
     check(tmp_path, rules='\n[[rules]]\ncolumn = "Email"\nleave_out = ["email_invalid"]\n')
     with closing(ProblemRows(tmp_path)) as rows:
         assert rows.states() == (0, 2, 2)
@@ -119,7 +119,7 @@ def test_a_step_is_undone_and_done_again_as_a_whole(tmp_path: Path) -> None:
     with closing(EditStore(tmp_path)) as store:
         assert store.can() == (False, False) and store.undo() == store.redo() == set()
         assert store.change([(2, "a", "x"), (3, "a", "y")]) == {2, 3}
-        assert store.leave_out([3]) == {3}
+        assert store.change([(3, "", "")]) == {3}
         assert store.change([(2, "a", "x")]) == set()  # no change, no step
         assert store.undo() == {3} and store.undo() == {2, 3} and store.edits() == Edits()
         assert store.redo() == {2, 3} and store.can() == (True, True)

@@ -113,7 +113,7 @@ def test_proposing_again_and_forgetting(page: TestClient) -> None:
 
 @pytest.mark.process
 def test_a_removed_user_leaves_no_mapping(page: TestClient, options: WebOptions) -> None:
-    """Once the users file no longer has the user, nobody can have the mapping, also not the next user of that name."""
+    """The mapping is deleted once the users file no longer has the user: the next user of that name does not get it."""
     assert options.users_file is not None
     before = options.users_file.read_text(encoding="utf-8")
     add_user(options.users_file, "temp", "uploader", PASSWORD)

@@ -191,7 +191,7 @@ def test_a_file_that_is_not_a_table_is_reported(visitor: Visitor) -> None:
 
 
 def test_the_sheet_of_a_workbook_is_chosen_on_the_page(visitor: Visitor) -> None:
-    """A step of its own: the sheets with their rows and column names, no option; then the chosen one is read."""
+    """A separate step: the sheets with their rows and column names, no option; then the chosen one is read."""
     book = openpyxl.Workbook()
     first = book.active
     assert first is not None

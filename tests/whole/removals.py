@@ -1212,7 +1212,7 @@ WEB_PAGE = (
         "web.notices.recipient",
         "found[1].lower() in options.mail_domains",
         "True",
-        "test_page_notices::test_whom_the_page_writes_to",
+        "test_page_notices::test_the_recipients_that_the_page_allows",
     ),
     out(
         "web page: an address is not a list",
@@ -1307,8 +1307,8 @@ WEB_PAGE = (
     ),
     out(
         "grid: nothing is changed during an import",
-        "FixPages.change",
-        "self._site.live_of(upload) or self._site.runs.is_inspecting(upload, 'check')",
+        "web.pages.results.form_to_fix",
+        "site.live_of(upload)",
         "False",
         "test_grid::test_nothing_is_changed_during_an_import",
     ),
@@ -1349,10 +1349,10 @@ WEB_PAGE = (
     ),
     out(
         "grid: an old form is of another sheet",
-        "FixPages.change",
+        "web.pages.results.form_to_fix",
         "fields.get('reading', '') != reading_of(inspection)",
         "False",
-        "test_grid::test_an_old_form_changes_no_row_of_another_sheet",
+        "test_grid::test_an_old_form_changes_no_row_or_rule_of_another_sheet",
     ),
     out(
         "rules: no cell gets longer than a spreadsheet holds",

@@ -57,29 +57,16 @@ class EditStore:
         return found
 
     def edits(self) -> Edits:
-        cells: dict[int, dict[str, str]] = {}
-        left_out = set()
-        for row, name, text in self._db.execute("SELECT row, name, text FROM edits"):
-            if name == _ROW:
-                left_out.add(row)
-            else:
-                cells.setdefault(row, {})[name] = text
-        return Edits(cells, frozenset(left_out))
+        return _edits_of(self._db.execute("SELECT row, name, text FROM edits"))
 
     def of_rows(self, rows: Sequence[int]) -> Edits:
         """The edits of these rows alone."""
         marks = ", ".join("?" * len(rows))
-        cells: dict[int, dict[str, str]] = {}
-        left_out = set()
-        for row, name, text in self._db.execute(f"SELECT row, name, text FROM edits WHERE row IN ({marks})", rows):  # noqa: S608 - question marks
-            if name == _ROW:
-                left_out.add(row)
-            else:
-                cells.setdefault(row, {})[name] = text
-        return Edits(cells, frozenset(left_out))
+        return _edits_of(self._db.execute(f"SELECT row, name, text FROM edits WHERE row IN ({marks})", rows))  # noqa: S608 - question marks
 
     def change(self, values: Iterable[tuple[int, str, str | None]]) -> set[int]:
-        """One step: (row, column, text; None takes an edit back). Returns the rows that changed."""
+        """One step: (row, column, text; None takes an edit back). The column "" with "" leaves the row out. Returns the
+        rows that changed."""
         self._db.execute("BEGIN IMMEDIATE")
         changes = []
         for row, column, after in values:
@@ -94,10 +81,6 @@ class EditStore:
             self._db.execute("DELETE FROM steps WHERE id <= (SELECT max(id) FROM steps) - ?", (_MOST_STEPS,))
         self._db.execute("COMMIT")
         return {change.row for change in changes}
-
-    def leave_out(self, rows: Iterable[int], *, out: bool = True) -> set[int]:
-        """One step: leave these rows out, or take them in again."""
-        return self.change([(row, _ROW, "" if out else None) for row in rows])
 
     def undo(self) -> set[int]:
         """Take the last step back. Returns its rows, none where there is no such step."""
@@ -129,6 +112,17 @@ class EditStore:
                 self._db.execute("DELETE FROM edits WHERE row = ? AND name = ?", (row, column))
             else:
                 self._db.execute("INSERT OR REPLACE INTO edits VALUES (?, ?, ?)", (row, column, text))
+
+
+def _edits_of(stored: Iterable[tuple[int, str, str]]) -> Edits:
+    cells: dict[int, dict[str, str]] = {}
+    left_out = set()
+    for row, name, text in stored:
+        if name == _ROW:
+            left_out.add(row)
+        else:
+            cells.setdefault(row, {})[name] = text
+    return Edits(cells, frozenset(left_out))
 
 
 def edits_in(folder: Path) -> Edits | None:

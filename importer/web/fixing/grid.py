@@ -10,6 +10,7 @@ from importer.capillary.codes import lookup
 from importer.model import IDENTIFIERS, LEFT_OUT, Customer, Problem
 from importer.normaliser.fixing import Edits
 from importer.normaliser.mapping import PREFERENCE, VALUE
+from importer.system.text import sentence, shortened
 from importer.web.fixing.edited_rows import EditedRows, shown
 from importer.web.fixing.judge import JudgedRow
 from importer.web.fixing.problem_rows import OPEN, OUT, READY
@@ -62,7 +63,7 @@ class CellView(msgspec.Struct, frozen=True):
 
     @property
     def short(self) -> str:
-        return self.text if len(self.text) <= _LONGEST else self.text[: _LONGEST - 1] + "…"
+        return shortened(self.text, _LONGEST)
 
 
 class RowView(msgspec.Struct, frozen=True):
@@ -195,7 +196,3 @@ def _sends(customer: Customer) -> tuple[tuple[str, str], ...]:
         *[(f"store.{name}", value) for name, value in store],
         *customer.custom_fields,
     )
-
-
-def sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

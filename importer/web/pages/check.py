@@ -16,13 +16,12 @@ from importer.checker.findings import Findings
 from importer.errors import ImporterError
 from importer.journal import Run
 from importer.model import Status
-from importer.normaliser.mapping import fit
-from importer.normaliser.mapping_file import load
 from importer.runs.record import mapping_of
 from importer.runs.target import organisation_in
 from importer.system.text import duration
 from importer.web import views
 from importer.web.messages import Checked, Inspection
+from importer.web.pages.mapped import mapping_in
 from importer.web.pages.results import check_of, inspection_of
 from importer.web.pages.site import WAIT_FOR_PAGE, Site, get, now_ms, post, user_of
 from importer.web.refusals import RequestRefused
@@ -53,7 +52,7 @@ class CheckPages:
             if inspection is None:
                 return self._site.waiting(request, "check", "wait.inspect", upload.name)
             try:
-                fit(load(upload.own_folder / "mapping.toml"), [column.column for column in inspection.columns])
+                mapping_in(upload, inspection)
             except ImporterError:
                 return RedirectResponse(f"/uploads/{upload.id}", 303)
             upload = msgspec.structs.replace(upload, mapped=True)
@@ -182,7 +181,7 @@ class CheckPages:
 def _is_read_alike(run: Run, inspection: Inspection) -> bool:
     """Whether a run read the sheet, header row and columns that are read now: its rows are these rows."""
     row = str(inspection.header_row)
-    names = {column.column for column in inspection.columns if column.column}
+    names = {name for name in inspection.column_names if name}
     return (
         run.record.sheet == inspection.sheet
         and run.record.parser.get("header_row", row) == row

@@ -12,13 +12,12 @@ from starlette.routing import Route
 
 from importer.errors import ImporterError
 from importer.normaliser.mapping import fit
-from importer.normaliser.mapping_file import load
 from importer.web import column_views
 from importer.web.fixing import edits as edit_store
 from importer.web.fixing import problem_rows
 from importer.web.forms import CHOICES, HOW_READ, HOW_SENT, SEPARATORS, chosen_word, mapping_from, reading_from
 from importer.web.messages import RESULT_FILES, Inspection, words_of
-from importer.web.pages.mapped import key_of, take_mapping
+from importer.web.pages.mapped import key_of, mapping_in, take_mapping
 from importer.web.pages.results import inspection_of
 from importer.web.pages.site import Site, get, post, user_of
 from importer.web.pages.uploads import remove
@@ -76,8 +75,7 @@ class ColumnPages:
         kept = self._site.storage.mapping(key) if key is not None else None
         if upload.mapped and not inspection.fault[0]:
             with contextlib.suppress(ImporterError):
-                mapping = fit(load(upload.own_folder / "mapping.toml"), _names(inspection))
-                return Shown(upload, mapping, kept)
+                return Shown(upload, mapping_in(upload, inspection), kept)
         usual = Shown(upload, inspection.mapping, kept)
         if kept is None or upload.again or upload.fixes:
             return usual
@@ -195,7 +193,7 @@ class ColumnPages:
         both = [use.column for use in mapping.columns if use.is_list and use.is_date]
         faults += [self._site.t("columns.list_or_date", column=column) for column in both]
         try:
-            fit(mapping, _names(inspection))
+            fit(mapping, inspection.column_names)
         except ImporterError as error:
             faults.append(words_of(error))
         upload = msgspec.structs.replace(upload, reading=reading)
@@ -207,10 +205,6 @@ class ColumnPages:
             return await self._show(request, shown, inspection, faults, 422)
         await take_mapping(self._site, upload, inspection, mapping)
         return RedirectResponse(f"/uploads/{upload.id}/check", 303)
-
-
-def _names(inspection: Inspection) -> list[str]:
-    return [column.column for column in inspection.columns]
 
 
 def _reading(upload: Upload, inspection: Inspection) -> list[tuple[str, str, str]]:

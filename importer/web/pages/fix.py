@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import sqlite3
 from collections.abc import Callable
@@ -18,8 +17,8 @@ from starlette.routing import Route
 
 from importer.web.fixing.edited_rows import LONGEST_CELL, EditedRows, EditedUploads
 from importer.web.fixing.grid import ROWS, STATES, GridView, Query, RowView, Totals, in_order, page, rows_of, totals
-from importer.web.messages import RESULT_FILES, Inspection
-from importer.web.pages.results import check_of, inspection_of
+from importer.web.messages import RESULT_FILES
+from importer.web.pages.results import check_of, form_to_fix, inspection_of, reading_of
 from importer.web.pages.site import Site, get, post
 from importer.web.refusals import RequestRefused
 from importer.web.storage import Upload
@@ -63,7 +62,7 @@ class FixPages:
         try:
             grid, counts = await self._with_rows(upload, lambda edited: (page(edited, query), totals(edited, query)))
         except sqlite3.Error:
-            return RedirectResponse(f"/uploads/{upload.id}/check", 303)  # which says why
+            return RedirectResponse(f"/uploads/{upload.id}/check", 303)  # it reports the reason
         return self._show(request, upload, query, grid, counts, reading_of(inspection))
 
     async def _is_unchecked(self, upload: Upload) -> bool:
@@ -100,12 +99,7 @@ class FixPages:
 
     async def change(self, request: Request) -> Response:
         """Takes what was typed. For the script: the rows that changed, as they are judged now, and the counts."""
-        upload, fields = await self._site.controlled_upload(request)
-        if self._site.live_of(upload) or self._site.runs.is_inspecting(upload, "check"):
-            raise RequestRefused(409, "refused.busy" if self._site.live_of(upload) else "refused.checking")
-        inspection = await inspection_of(self._site, upload)
-        if inspection is None or fields.get("reading", "") != reading_of(inspection):
-            raise RequestRefused(409, "refused.read_again")
+        upload, fields = await form_to_fix(self._site, request)
         asked, query = change_of(fields), query_of(request.query_params)
         try:
             changed, rows, counts = await self._with_rows(upload, lambda edited: _changed(edited, asked, query))
@@ -162,13 +156,6 @@ def _changed(edited: EditedRows, asked: Change, query: Query) -> tuple[set[int],
     changed = steps[asked.step]() if asked.step else edited.change(texts, asked.out)
     touched = sorted({*changed, *[row for row, _ in texts], *asked.out})
     return changed, rows_of(edited, touched[:ROWS]), totals(edited, query)
-
-
-def reading_of(inspection: Inspection) -> str:
-    """What the numbers of rows and columns depend on: an old form must not change the rows of another sheet."""
-    columns = tuple([column.column for column in inspection.columns])
-    read = (inspection.sha256, inspection.sheet, inspection.header_row, columns)
-    return hashlib.sha256(msgspec.json.encode(read)).hexdigest()[:16]
 
 
 def change_of(fields: dict[str, str]) -> Change:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from importer.journal import Run
+from importer.system.text import shortened
 from importer.web import column_views, history, run_views, views
 from importer.web.messages import RESULT_FILES, Inspection
 from importer.web.pages.site import Site, get, iso, user_of
@@ -122,7 +123,7 @@ def _content(t: Texts, upload: Upload) -> list[str]:
         return []  # it was not read yet
     if not inspection.columns:
         return [line for line in inspection.fault if line]
-    names = [column.column for column in inspection.columns if column.column]
-    shown = ", ".join(name if len(name) <= 30 else f"{name[:29]}…" for name in names[:_MOST_COLUMNS])
+    names = [name for name in inspection.column_names if name]
+    shown = ", ".join(shortened(name, 30) for name in names[:_MOST_COLUMNS])
     more = f" {t('files.more_columns', n=len(names) - _MOST_COLUMNS)}" if len(names) > _MOST_COLUMNS else ""
     return [*column_views.facts(t, inspection), f"{t('files.columns', names=shown)}{more}"]

@@ -1,4 +1,4 @@
-"""The mapping of a file, taken from a person: stored, remembered for the next such file, and checked by every row."""
+"""The mapping of a file: read, or taken from a person and stored, remembered, and checked by every row."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import os
 import msgspec
 
 from importer.errors import ImporterError
-from importer.normaliser.mapping import ColumnSamples, Mapping
-from importer.normaliser.mapping_file import to_toml
+from importer.normaliser.mapping import ColumnSamples, Mapping, fit
+from importer.normaliser.mapping_file import load, to_toml
 from importer.runs.target import organisation_in
 from importer.system.files import write_whole
 from importer.web.messages import RESULT_FILES, Inspection
@@ -17,6 +17,11 @@ from importer.web.pages.site import Site
 from importer.web.pages.uploads import remove
 from importer.web.remembered import header_of, to_keep
 from importer.web.storage import MappingKey, Upload
+
+
+def mapping_in(upload: Upload, inspection: Inspection) -> Mapping:
+    """The mapping of the upload. Raises `ImporterError` where it does not fit the columns of the file."""
+    return fit(load(upload.own_folder / "mapping.toml"), inspection.column_names)
 
 
 async def take_mapping(site: Site, upload: Upload, inspection: Inspection, mapping: Mapping) -> None:
@@ -41,4 +46,4 @@ async def key_of(site: Site, upload: Upload, inspection: Inspection) -> MappingK
         organisation = await asyncio.to_thread(organisation_in, site.options.settings, os.environ)
     except ImporterError:
         return None
-    return MappingKey(upload.owner, organisation, header_of([column.column for column in inspection.columns]))
+    return MappingKey(upload.owner, organisation, header_of(inspection.column_names))

@@ -16,9 +16,8 @@ from importer.errors import ImporterError
 from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.countries import COUNTRIES
 from importer.normaliser.mapping import Mapping, fit
-from importer.normaliser.mapping_file import load
 from importer.normaliser.rules import DOES, Rule, mistake_of, misuse_of
-from importer.web.fixing.grid import sentence
+from importer.system.text import sentence
 from importer.web.fixing.problem_rows import ProblemRows
 from importer.web.fixing.ruling import (
     Preview,
@@ -31,9 +30,9 @@ from importer.web.fixing.ruling import (
     with_offers,
     with_rule,
 )
-from importer.web.messages import Inspection, words_of
-from importer.web.pages.mapped import take_mapping
-from importer.web.pages.results import check_of, inspection_of
+from importer.web.messages import words_of
+from importer.web.pages.mapped import mapping_in, take_mapping
+from importer.web.pages.results import check_of, form_to_fix, inspection_of, reading_of
 from importer.web.pages.site import Site, get, post
 from importer.web.refusals import RequestRefused
 from importer.web.storage import Upload
@@ -80,7 +79,7 @@ class RulePages:
             return self._site.waiting(request, "check", "wait.check", upload.name)
         if checked.findings is None:
             return RedirectResponse(f"/uploads/{upload.id}/check", 303)
-        mapping = self._mapping(upload, inspection)
+        mapping = mapping_in(upload, inspection)
         return self._site.show(
             request,
             "rules",
@@ -90,6 +89,7 @@ class RulePages:
             offers=[
                 (offer, self._offer_view(offer.rule, offer.is_list)) for offer in offers_of(checked.findings, mapping)
             ],
+            reading=reading_of(inspection),
             seen=_seen(mapping),
             draft=draft,
             faults=faults,
@@ -100,9 +100,6 @@ class RulePages:
             codes=[(code, sentence(meaning)) for code, (meaning, _, _) in OWN_CODES.items()],
             controls=self._site.live_of(upload) is None,
         )
-
-    def _mapping(self, upload: Upload, inspection: Inspection) -> Mapping:
-        return fit(load(upload.own_folder / "mapping.toml"), [column.column for column in inspection.columns])
 
     def _view(self, rule: Rule) -> RuleView:
         t, does = self._site.t, rule.does
@@ -127,13 +124,11 @@ class RulePages:
 
     async def change(self, request: Request) -> Response:
         """Applies, moves or removes rules and checks every row again; or shows what a rule would change."""
-        upload, fields = await self._site.controlled_upload(request)
-        if self._site.live_of(upload) or self._site.runs.is_inspecting(upload, "check"):
-            raise RequestRefused(409, "refused.busy" if self._site.live_of(upload) else "refused.checking")
+        upload, fields = await form_to_fix(self._site, request)
         inspection = await inspection_of(self._site, upload)
         if inspection is None or not upload.mapped:
             return RedirectResponse(f"/uploads/{upload.id}", 303)
-        mapping = self._mapping(upload, inspection)
+        mapping = mapping_in(upload, inspection)
         back = "fix" if fields.get("back") == "fix" else "rules"
         if "edit" in fields:
             with_one, _ = with_offers(msgspec.structs.replace(mapping, rules=()), [fields["edit"]])
@@ -143,7 +138,7 @@ class RulePages:
         made, faults = self._changed(mapping, fields)
         try:
             if not faults and made != mapping:
-                fit(made, [column.column for column in inspection.columns])
+                fit(made, inspection.column_names)
         except ImporterError as error:
             faults = [words_of(error)]
         if faults:

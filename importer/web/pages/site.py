@@ -90,7 +90,7 @@ class Site:
         return {"most": most, "most_shown": views.size_words(most), "accept": ACCEPT, "new_queue": token_hex(8)}
 
     def queue(self, upload: Upload | None) -> dict[str, Any] | None:
-        """The place of a file among those that were chosen together with it, and the next one to go on with."""
+        """The place of a file among those that were chosen together with it, and the next one to open."""
         files = self.storage.queue_of(upload) if upload is not None else []
         if upload is None or len(files) < 2:
             return None

@@ -37,7 +37,7 @@
       source.close();
       location.reload();
     });
-    // A stream ends every minute, and the next one begins at once. An answer that is no stream ends it for good.
+    // A stream ends every minute, and the next one begins at once. An answer that is not a stream ends it for good.
     source.addEventListener("error", () => setTimeout(() => source.readyState === EventSource.OPEN || ask(), 1500));
   }
 
@@ -206,7 +206,7 @@
         words.textContent = worded(form.dataset.large, large.name);
         return;
       }
-      // Each file is a form of its own: what a proxy allows is meant for one.
+      // Each file is sent in its own form: a proxy's limit is meant for one file.
       const groups = input.multiple ? files.map((file) => [file]) : [files];
       form.classList.add("busy");
       bar.hidden = false;
