@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from importer.web.app import create_app
 from importer.web.guard import PUBLIC
 from importer.web.options import WebOptions
 from importer.web.users import Role, Tries, Users, add_user
-from tests.support.page import SAMPLES, Visitor, ended, import_file
+from tests.support.page import SAMPLES, Visitor, ended, import_file, until
 
 #: So fast that no test waits for a slot.
 FAST = Rate(1000, 1.0, "1000/second")
@@ -58,8 +57,7 @@ def run(client: TestClient) -> tuple[str, str]:
     run = import_file(asha, "hers.csv", (SAMPLES / "customers.csv").read_bytes())
     ended(asha, run)
     assert asha.get(f"{run}/files/results.csv").status_code == 200
-    while "hers.csv" not in asha.get("/").text:  # the list is at most a second old
-        time.sleep(0.05)
+    until(lambda: asha.get("/").text, lambda text: "hers.csv" in text)  # the list is at most a second old
     upload = asha.upload("waits.csv", (SAMPLES / "customers.csv").read_bytes()).url.path
     return run, upload
 

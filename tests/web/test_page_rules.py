@@ -117,8 +117,8 @@ def test_a_rule_is_counted_before_it_is_applied(visitor: Visitor, address: str) 
     found = preview(kind="values", column="Colour", texts="blue = Navy")
     assert "Changes 2 cells" in found and "<code>Navy</code>" in found
     assert "Changes 1 cell" in preview(kind="find", column="Colour", find="St. ", replace="")
-    assert "Concerns 2 rows" in preview(kind="leave_out", column="Email", code="email_invalid")
-    assert "Concerns 1 row" in preview(kind="omit", column="Email")  # the other row's mobile is not valid either
+    assert "Affects 2 rows" in preview(kind="leave_out", column="Email", code="email_invalid")
+    assert "Affects 1 row" in preview(kind="omit", column="Email")  # the other row's mobile is not valid either
     assert "Changes 0 cells" in preview(kind="country", column="Mobile", country="IN")
     assert rules_of(visitor, address) == []
 
