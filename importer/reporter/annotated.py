@@ -92,7 +92,6 @@ class Annotations:
                 places=places,
                 earlier=earlier,
                 uses=self._mapping.columns,
-                last_column=max([*places.values(), *earlier.values()]),
                 is_copied=self._copy is not None,
             ),
             self._rows.fileno(),

@@ -29,7 +29,7 @@ from importer.reader.xlsx import XlsxWorkbook
 from importer.reader.zip_safety import UnsafeZip
 from importer.reporter.annotated_frame import Head, Tail, attributes_of, with_filter
 from importer.reporter.annotated_job import DAMAGED, IN_FAILED, TOO_LARGE, AnnotatedAnswer, AnnotatedJob, kept_rows
-from importer.reporter.annotated_package import Package
+from importer.reporter.annotated_package import Package, path_of
 from importer.reporter.annotated_results import Results
 from importer.reporter.annotated_rows import Added, Cells, Extent, Pieces, Rows, extent, letters_of, text_cell
 from importer.reporter.annotated_styles import Styles
@@ -44,10 +44,10 @@ _BLOCK = 1 << 20
 
 _CELLS_ONLY = "annotated.xlsx has the cells of the sheet without formatting: only .xlsx workbooks keep theirs."
 _NO_COMMENTS = (
-    "annotated.xlsx has no comments, because those of the workbook are of an unknown form; "
+    "annotated.xlsx has no new comments, because the form of the workbook's own comments is unknown; "
     "the columns _message and _advice cover every row."
 )
-_THREADS = "Cells with a threaded comment have no other in annotated.xlsx; see the columns _message and _advice."
+_THREADS = "annotated.xlsx adds no comment to a cell with a threaded comment; see the columns _message and _advice."
 #: A disk that fails ends the run, as with any other report.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
@@ -65,7 +65,7 @@ class _Copy:
         self._scratch = Path(job.scratch)
         self._book = XlsxWorkbook(stream)
         self._sheet = next(sheet for sheet in self._book.sheets if sheet.name == job.sheet)
-        self._path = self._sheet.member.filename.replace("\\", "/").lstrip("/")
+        self._path = path_of(self._sheet.member)
         self._package = Package(stream, self._book.parts, self._scratch)
         self._notes = [_CELLS_ONLY] if job.is_copied else []
 
@@ -93,10 +93,9 @@ class _Copy:
             sheet.write_bytes(rows.changed(piece))
         results.finish()
         area = tail.filter(job.header_row, results.last, max(columns.values()))
-        book = package.text(self._book.path)
-        place = re.findall(r"<sheet [^<>]*>", book).index(next(self._tags(book)))
         if area:
-            package.replace(self._book.path, with_filter(book, job.sheet, place, area))
+            book = package.text(self._book.path)
+            package.replace(self._book.path, with_filter(book, job.sheet, self._place(book), area))
         if comments is not None:
             self._keep(comments, tail)
         sheet.write_bytes(tail.made())
@@ -108,18 +107,15 @@ class _Copy:
             self._notes.append(f"annotated.xlsx does not contain the workbook's {lost}: keep your own copy.")
         return AnnotatedAnswer(True, " ".join(self._notes))
 
-    def _tags(self, book: str) -> Iterator[str]:
-        """The tags of the sheets with this name."""
-        name = self._job.sheet
-        return (
-            tag
-            for tag in re.findall(r"<sheet [^<>]*>", book)
-            if unescape(attributes_of(tag).get("name", ""), {"&quot;": chr(34)}) == name
-        )
+    def _place(self, book: str) -> int:
+        """The position of the sheet in the workbook, from 0."""
+        tags = re.findall(r"<sheet [^<>]*>", book)
+        names = [unescape(attributes_of(tag).get("name", ""), {"&quot;": chr(34)}) for tag in tags]
+        return names.index(self._job.sheet)
 
     def _surveyed(self) -> tuple[Callable[[], Iterator[bytes]], Extent]:
         """The XML of the sheet, as often as needed, and what the sheet uses. In the common form, where it is not."""
-        member, last = self._sheet.member, self._job.last_column
+        member, last = self._sheet.member, max([*self._job.places.values(), *self._job.earlier.values()])
         cell = b"%b%d" % (letters_of(last), self._job.header_row)
 
         def plain() -> Iterator[bytes]:

@@ -1,15 +1,15 @@
-"""What stands around the rows in a sheet's XML: the frozen header, widths, the filter and the drawing of comments."""
+"""A sheet's XML before and after its rows: the frozen header, widths, the filter and the drawing of comments."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 from importer.reader.header import column_letters
 from importer.reader.sheet_xml import UnreadableWorkbook
 from importer.reporter.common_xml import common_xml
-from importer.reporter.xml_text import element
+from importer.reporter.xml_text import SHEET_COLUMNS, element
 
 #: The children of a sheet in the order that programs demand.
 _ORDER = (
@@ -24,7 +24,6 @@ _RANKS = {name: rank for rank, name in enumerate(_ORDER)} | {"mc:AlternateConten
 _TAG = re.compile(r"<(/?)([^\s<>/]++)[^<>]*+>")
 _ATTRIBUTE = re.compile(r' ([\w:.-]+)="([^"]*)"')
 _VIEW = element("sheetView")
-_LAST = 16_384
 #: Pixels of a character, and at the edges of a cell.
 _CHARACTER, _EDGES = 7, 5
 
@@ -78,8 +77,8 @@ class Head:
             f'<pane {split}ySplit="{header}" topLeftCell="{first}{header + 1}" activePane="{corner}" state="frozen"/>'
             f'<selection pane="{corner}"/>'
         )
-        tag = re.sub(r' (?:topLeftCell|view)="[^"]*"', "", old[: old.index(">")].removesuffix("/"))
-        rest = "" if old.startswith("<sheetView") and old.index(">") == len(old) - 1 else old[old.index(">") + 1 :]
+        tag, _, rest = old.partition(">")
+        tag = re.sub(r' (?:topLeftCell|view)="[^"]*"', "", tag.removesuffix("/"))
         rest = re.sub(r"<(?:pane|selection)(?: [^<>]*)?/>", "", rest.removesuffix("</sheetView>"))
         new = f"{tag}>{made}{rest}</sheetView>"
         put(self._children, "sheetViews", views.replace(old, new, 1) if view else f"<sheetViews>{new}</sheetViews>")
@@ -88,7 +87,7 @@ class Head:
         """Give columns a width, and no format. Columns beside them keep theirs."""
         kept: list[dict[str, str]] = []
         for found in self._columns:
-            begin, end = int(found.get("min", 1)), min(int(found.get("max", 1)), _LAST)
+            begin, end = int(found.get("min", 1)), min(int(found.get("max", 1)), SHEET_COLUMNS)
             for column in sorted(widths):
                 if begin <= column + 1 <= end:
                     if begin <= column:
@@ -125,7 +124,7 @@ class Tail:
         put(self._children, "legacyDrawing", f'<legacyDrawing xmlns:r="{namespace}" r:id="{relationship}"/>')
 
     def filter(self, header: int, last_row: int, last_column: int) -> str:
-        """Add a filter, for example by `_status`; one that stands at the header covers the new columns too. Returns
+        """Add a filter, for example by `_status`; one that the header has already covers the new columns too. Returns
         its range, empty where there is a table."""
         if any(name == "tableParts" for name, _ in self._children):
             return ""  # a table has its own filter; a second one makes the workbook unreadable
@@ -156,7 +155,7 @@ def with_filter(workbook: str, sheet: str, place: int, area: str) -> str:
 
 
 def put(children: list[tuple[str, str]], name: str, part: str) -> None:
-    """Replace the child of this name, or insert it where its place is."""
+    """Replace the child of this name, or insert it in the order of children."""
     for at, (other, _) in enumerate(children):
         if other == name:
             children[at] = name, part
@@ -168,10 +167,9 @@ def put(children: list[tuple[str, str]], name: str, part: str) -> None:
 
 def _split(text: str) -> tuple[str, list[tuple[str, str]]]:
     """The root's tag, and its children: their names and XML."""
-    found: Iterable[re.Match[str]] = _TAG.finditer(text)
     depth, begin, root = 0, 0, ""
     children = []
-    for tag in found:
+    for tag in _TAG.finditer(text):
         if not depth:
             root = root or text[: tag.end()]
         elif depth == 1 and not tag[1]:

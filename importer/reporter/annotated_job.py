@@ -28,8 +28,6 @@ class AnnotatedJob(msgspec.Struct):
     places: dict[str, int]
     earlier: dict[str, int]
     uses: tuple[ColumnUse, ...]
-    #: The last column with a name.
-    last_column: int
     #: The cells were copied: the workbook is of another kind.
     is_copied: bool = False
 

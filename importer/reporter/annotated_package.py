@@ -6,6 +6,7 @@ import copy
 import posixpath
 import re
 import zipfile
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
@@ -15,8 +16,8 @@ from importer.reader.parts import Parts
 from importer.reader.sheet_xml import UnreadableWorkbook
 from importer.reader.zip_safety import part_name
 from importer.reporter.common_xml import common_xml
-from importer.reporter.packed_part import PackedPart
-from importer.reporter.xml_text import MAIN
+from importer.reporter.packed_part import PackedPart, add_packed
+from importer.reporter.xml_text import MAIN, RELATIONSHIPS
 
 #: Parts that are changed as a whole.
 _SMALL = 1 << 25
@@ -24,7 +25,6 @@ _BLOCK = 1 << 20
 _TYPES = "[Content_Types].xml"
 _STRICT_MAIN = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 _STRICT = "http://purl.oclc.org/ooxml/officeDocument/relationships"
-_USUAL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 #: Parts of a workbook whose name must end in .xlsm, of a signature that no longer holds, and of formulas' order.
 _MACROS = re.compile(r"(?:.*/)?(?:vbaproject(?:signature\w*)?\.bin|vbadata\.xml)", re.IGNORECASE)
 _SIGNATURES = re.compile(r"_xmlsignatures/", re.IGNORECASE)
@@ -38,18 +38,17 @@ _PLAIN_MAIN = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 
 
 class Package:
-    """The parts of an open workbook, and what becomes of them. `lost`: what the copy cannot have."""
+    """The parts of an open workbook, and those that its copy gets instead. `lost`: what the copy cannot have."""
 
     def __init__(self, stream: BinaryIO, parts: Parts, scratch: Path) -> None:
-        self._stream, self.parts, self._scratch = stream, parts, scratch
-        self._archive = zipfile.ZipFile(stream)
+        self._stream, self._parts, self._scratch = stream, parts, scratch
         # Of several members with one name programs read one.
-        self.members = [member for member in self._archive.infolist() if parts.find(member.filename) is not None]
-        self.members = list({id(found): found for found in map(self._found, self.members)}.values())
+        found = [parts.find(member.filename) for member in zipfile.ZipFile(stream).infolist()]
+        self.members = list({id(member): member for member in found if member is not None}.values())
         end = stream.seek(0, 2)
         if sum(member.compress_size for member in self.members) > end or any(m.flag_bits & 1 for m in self.members):
             raise UnreadableWorkbook("has parts that share their bytes, or are encrypted")
-        if any(map(_MACRO_SHEETS.match, self._names())):
+        if any(map(_MACRO_SHEETS.match, map(path_of, self.members))):
             raise UnreadableWorkbook("has macro sheets, which only an .xlsm file can have")
         self._new: dict[str, PackedPart] = {}
         self._texts: dict[str, str] = {}
@@ -57,17 +56,9 @@ class Package:
         self._dropped: set[str] = set()
         self._drop()
 
-    def _found(self, member: zipfile.ZipInfo) -> zipfile.ZipInfo:
-        found = self.parts.find(member.filename)
-        assert found is not None
-        return found
-
-    def _names(self) -> list[str]:
-        return [member.filename.replace("\\", "/").lstrip("/") for member in self.members]
-
     def _drop(self) -> None:
         """Leave out what the copy cannot have, with what refers to it."""
-        names = self._names()
+        names = list(map(path_of, self.members))
         macros, signatures = list(filter(_MACROS.fullmatch, names)), list(filter(_SIGNATURES.match, names))
         self.lost = [word for word, found in (("macros", macros), ("digital signature", signatures)) if found]
         self._dropped = {part_name(name) for name in (*macros, *signatures)}
@@ -100,7 +91,7 @@ class Package:
         known = self._texts.get(part_name(name))
         if known is not None:
             return known
-        member = self.parts.find(name)
+        member = self._parts.find(name)
         if member is None or not name:
             return ""
         return b"".join(common_xml([self.content(member)])).decode()
@@ -108,7 +99,7 @@ class Package:
     def content(self, member: zipfile.ZipInfo) -> bytes:
         if member.file_size > _SMALL:
             raise UnreadableWorkbook("has a part that is too large to be changed")
-        return b"".join(self.parts.blocks(member))
+        return b"".join(self._parts.blocks(member))
 
     def replace(self, name: str, content: str) -> None:
         """Write a part again; one that is not in the workbook is added."""
@@ -118,14 +109,14 @@ class Package:
         self.put(name, part)
 
     def put(self, name: str, part: PackedPart) -> None:
-        if self.parts.find(name) is None and part_name(name) not in self._new:
+        if self._parts.find(name) is None and part_name(name) not in self._new:
             self.members.append(zipfile.ZipInfo(name))
         self._new[part_name(name)] = part
 
     def free(self, pattern: str) -> str:
         """A name that no part has."""
         number = 1
-        while self.parts.find(pattern.format(number)):
+        while self._parts.find(pattern.format(number)):
             number += 1
         return pattern.format(number)
 
@@ -146,7 +137,7 @@ class Package:
     @property
     def namespace(self) -> str:
         """How the workbook's relationships begin: strict workbooks have another one."""
-        return _STRICT if any(_STRICT in self.text(name) for name in self._names() if name == "_rels/.rels") else _USUAL
+        return _STRICT if _STRICT in self.text("_rels/.rels") else RELATIONSHIPS
 
     @property
     def main(self) -> str:
@@ -163,7 +154,7 @@ class Package:
             file.truncate()
             with zipfile.ZipFile(file, "w") as archive:
                 for member in self.members:
-                    name = member.filename.replace("\\", "/").lstrip("/")
+                    name = path_of(member)
                     if part_name(name) in self._dropped or member.is_dir():
                         continue
                     new = self._new.get(part_name(name))
@@ -181,21 +172,21 @@ class Package:
         self._stream.seek(int.from_bytes(start[26:28], "little") + int.from_bytes(start[28:30], "little"), 1)
         info = copy.copy(member)
         info.filename, info.extra, info.flag_bits = name, b"", 0
-        assert archive.fp is not None
-        archive.fp.seek(archive.start_dir)
-        info.header_offset = archive.fp.tell()
-        archive.fp.write(info.FileHeader())
-        left = info.compress_size
+        add_packed(archive, info, self._packed(info.compress_size))
+
+    def _packed(self, left: int) -> Iterator[bytes]:
+        """The next bytes of the workbook's file."""
         while left:
             block = self._stream.read(min(left, _BLOCK))
             if not block:
                 raise UnreadableWorkbook("is cut off or damaged (zip)")
-            archive.fp.write(block)
+            yield block
             left -= len(block)
-        archive.filelist.append(info)
-        archive.NameToInfo[name] = info
-        archive.start_dir = archive.fp.tell()
-        archive._didModify = True  # type: ignore[attr-defined]
+
+
+def path_of(member: zipfile.ZipInfo) -> str:
+    """The name of a part with slashes, from the root."""
+    return member.filename.replace("\\", "/").lstrip("/")
 
 
 def _with(text: str, more: str, root: str) -> str:

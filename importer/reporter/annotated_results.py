@@ -60,7 +60,8 @@ class Results:
         if number == self._job.header_row:
             return self.header
         while number > self.last:
-            self._check_all()
+            if self._known:
+                raise _missing_rows()
             block = next(self._blocks, None)
             if block is None:
                 return None
@@ -70,14 +71,8 @@ class Results:
 
     def finish(self) -> None:
         """Check that every row was found. Raises `UnreadableWorkbook`."""
-        self._check_all()
-        if next(self._blocks, None) is not None:
-            self._known[0] = Added(NO_CELLS)
-        self._check_all()
-
-    def _check_all(self) -> None:
-        if self._known:
-            raise UnreadableWorkbook("is without rows that have a result")
+        if self._known or next(self._blocks, None) is not None:
+            raise _missing_rows()
 
     def _see(self, stretch: Stretch, block: AnnotatedRows) -> None:
         outcome = stretch.outcome
@@ -139,3 +134,7 @@ class Results:
     def _beside(self, words: Sequence[str]) -> Cells:
         first = max(self._columns.values()) + 1
         return Cells.of({at: self._cell(at, word, self._text) for at, word in enumerate(words, first)})
+
+
+def _missing_rows() -> UnreadableWorkbook:
+    return UnreadableWorkbook("lacks rows that have a result")

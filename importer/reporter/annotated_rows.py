@@ -1,6 +1,6 @@
 """The rows of a sheet's XML, changed while they stream: cells get another format, and result cells follow them.
 
-What a row does not need changed is copied as it is, so a million rows take little more than unpacking and packing.
+A row without a result is copied as it is, so a million rows take little more than unpacking and packing.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 import msgspec
 
+from importer.reader.header import column_letters
 from importer.reader.sheet_xml import LONGEST_ROW_XML, UncommonXml, UnreadableWorkbook, check_start, column_place
 from importer.reporter.annotated_styles import Styles
-from importer.reporter.xml_text import needs_space, xml_text
+from importer.reporter.xml_text import CELL_CHARACTERS, cell_xml
 
 #: Forms of cells that are kept.
 _CACHED = 1000
 _LONGEST_FRAME = 1 << 26
-#: Characters that a cell can hold.
-CELL_CHARACTERS = 32_767
 _ROWS, _END = b"<sheetData", b"</sheetData>"
 _NUMBER = re.compile(rb'<row r="(\d+)"')
 _LETTERS = re.compile(rb'<c r="([A-Z]{1,3})\d+"')
@@ -156,8 +156,8 @@ def _place(letters: bytes) -> int:
 
 
 class Rows:
-    """Changes the rows. `added`: what a row gets; None for one that stays as it is. `is_free`: no cell stands in or
-    behind the columns that are added. `style_of`: the format of a new cell in a column."""
+    """Changes the rows. `added`: what a row gets; None for one that stays as it is. `is_free`: there are no cells in
+    or right of the columns that are added. `style_of`: the format of a new cell in a column."""
 
     def __init__(
         self, styles: Styles, added: Callable[[int], Added | None], *, is_free: bool, style_of: Callable[[int], int]
@@ -246,9 +246,7 @@ class Rows:
 
 def text_cell(column: int, text: str, style: int) -> bytes:
     """The XML of a cell with a text, for any row."""
-    space = ' xml:space="preserve"' if needs_space(text) else ""
-    inside = f'" s="{style}" t="inlineStr"><is><t{space}>{xml_text(text[:CELL_CHARACTERS])}</t></is></c>'
-    return b'<c r="%b%b%b' % (letters_of(column), ROW, inside.encode())
+    return cell_xml(f"{column_letters(column)}{ROW.decode()}", str(style), text[:CELL_CHARACTERS]).encode()
 
 
 def number_cell(column: int, style: int) -> bytes:
@@ -256,16 +254,7 @@ def number_cell(column: int, style: int) -> bytes:
     return b'<c r="%b%b" s="%d" t="inlineStr"><is><t>%b</t></is></c>' % (letters_of(column), ROW, style, ROW)
 
 
-_KNOWN: dict[int, bytes] = {}
-
-
+@cache
 def letters_of(column: int) -> bytes:
     """The letters of a column; 0 is `A`."""
-    known = _KNOWN.get(column)
-    if known is None:
-        letters, rest = b"", column + 1
-        while rest:
-            rest, last = divmod(rest - 1, 26)
-            letters = bytes([65 + last]) + letters
-        known = _KNOWN[column] = letters
-    return known
+    return column_letters(column).encode()

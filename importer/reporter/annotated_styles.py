@@ -1,4 +1,4 @@
-"""The formats of an annotated workbook: those that it has, and each that is needed once more with another fill."""
+"""The formats of an annotated workbook: those that it has, and copies of them with another fill."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ class Styles:
 
     def made(self) -> str:
         """The part with all formats."""
-        text: str = self._text
+        text = self._text
         for found in sorted(self._lists.values(), key=lambda found: -found.begin):
             text = text[: found.begin] + found.made() + text[found.end :]
-        return str(text)
+        return text
 
     def _of(self, style: int) -> str:
         return self._formats.items[style if style < self._formats.own else 0]

@@ -111,19 +111,20 @@ class CauseFinder:
         for n, outcome in block.other.items():
             if outcome.status in WRONG:
                 wrong.setdefault(_key(outcome), []).append(n)
-        groups = {self._group(key): positions for key, positions in wrong.items()}
-        self._count_traits(block, {group: positions for group, positions in groups.items() if group is not None})
+        groups: dict[_Group, list[int]] = {}
         for key, positions in wrong.items():
             group = self._group(key)
             if group is None:
                 self._beyond[key.status] += len(positions)
                 continue
+            groups[group] = positions
             group.rows += len(positions)
             group.examples += [block.row_numbers[n] for n in positions[: _EXAMPLES - len(group.examples)]]
             for n in positions:
                 group.neighbours.see(self._read + n, block.row_numbers[n])
                 if len(group.faults) <= _MOST_FAULTS:
                     group.faults[_fault(block.other[n], key)] += 1
+        self._count_traits(block, groups)
         self._read += len(block.row_numbers)
         self._good += len(block.row_numbers) - len(block.other)
         self.timeline.see(block.stretches)

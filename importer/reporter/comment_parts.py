@@ -1,7 +1,7 @@
 """The two parts of a workbook that hold the comments of a sheet: their texts, and the boxes that show them.
 
-A program that opens the workbook needs both. They are written as streams, beside the sheet. What people wrote, their
-boxes and other controls stay.
+A program that opens the workbook needs both. They are written as streams, like the sheet. What people wrote, their
+boxes and other controls are kept.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _IDS = re.compile(rb"<\w{1,9}:idmap[^<>]*?data=[\"']([\d,\s]+)[\"']")
 _IDS_TEXT = re.compile(r"(<\w{1,9}:idmap[^<>]*?data=[\"'][\d,\s]+)([\"'])")
 #: Numbers of a block.
 _BLOCK = 1024
-#: So many are given to the compressor at once.
+#: Comments that are compressed at once.
 _TOGETHER = 2000
 #: Comments of a thread are shown from another part.
 _THREAD = "tc="
@@ -74,7 +74,7 @@ class Comments:
         namespace: str = MAIN,
     ) -> None:
         self.comments, self.boxes = PackedPart(scratch / "comments"), PackedPart(scratch / "boxes")
-        #: Cells whose comment is a thread, which none of ours can join.
+        #: Problem cells without a comment of the report, because they have a threaded one.
         self.threads = 0
         #: Boxes that were added, and cells without a comment because there are enough.
         self.count = self.left_out = 0
@@ -119,7 +119,7 @@ class Comments:
         self.boxes.write(_IDS_TEXT.sub(lambda ids: f"{ids[1]},{blocks}{ids[2]}", text, count=1))
 
     def _own(self, listed: str, names: list[str], dropped: set[tuple[int, int]]) -> dict[str, tuple[int, str]]:
-        """The comments of people, by cell: the author and the text's XML. Ours of an earlier report are left out."""
+        """The comments of people, by cell: the author and the text's XML, without that of an earlier report."""
         found = {}
         for comment in [match[0] for match in _COMMENT.finditer(listed)]:
             tag = attributes_of(comment)
@@ -142,7 +142,7 @@ class Comments:
         return found
 
     def add(self, row: int, column: int, text: str) -> None:
-        """`row` and `column` count from 0. Our text stands below the people's own."""
+        """`row` and `column` count from 0. In a cell that people have commented, the text follows theirs."""
         known = self._known.get(f"{column_letters(column)}{row + 1}") if self._known else None
         if known is not None:
             self._join(row, column, known, text)
@@ -161,7 +161,7 @@ class Comments:
             self._flush()
 
     def _has_room(self, text: str) -> bool:
-        """Whether the sheet takes one more comment. The first one with a text has better chances."""
+        """Whether the sheet takes one more comment. Some more are taken if they are the first ones with their text."""
         if self.count >= MOST_COMMENTS and (text in self._seen or self.count >= MOST_COMMENTS + MOST_FIRST):
             return False
         self._seen.add(text)
@@ -172,11 +172,11 @@ class Comments:
         if not own.startswith("<text>"):
             self.threads += 1
             return
-        ours = f'<r><t xml:space="preserve">{xml_text(f"{chr(10)}{chr(10)}{text}")}</t></r>'
+        added = f'<r><t xml:space="preserve">{xml_text(f"{chr(10)}{chr(10)}{text}")}</t></r>'
         inside = own.removeprefix("<text>").removesuffix("</text>")
         if not inside.startswith("<r"):
             inside = f"<r>{inside}</r>" if inside else ""
-        self._known[f"{column_letters(column)}{row + 1}"] = (author, f"<text>{inside}{ours}</text>")
+        self._known[f"{column_letters(column)}{row + 1}"] = (author, f"<text>{inside}{added}</text>")
 
     def finish(self) -> None:
         self._flush()

@@ -1,15 +1,16 @@
-"""A part of a workbook that is compressed while it is written: several grow side by side, none is in memory."""
+"""Parts of a workbook as they are packed: compressed while they are written, and added to a zip file as they are."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
-from shutil import copyfileobj
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 #: The fastest: rows are so alike that the best would save little.
 _LEVEL = 1
-#: Of the same bytes for the same content, as XlsxWriter gives it to the other parts.
+_BLOCK = 1 << 20
+#: The same content gives the same bytes. XlsxWriter gives this time to the other parts.
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -45,13 +46,18 @@ class PackedPart:
         info.compress_type, info.CRC, info.file_size = ZIP_DEFLATED, self._check, self._size
         info.compress_size = self._path.stat().st_size
         info.external_attr = 0o600 << 16
-        assert archive.fp is not None
-        archive.fp.seek(archive.start_dir)
-        info.header_offset = archive.fp.tell()
-        archive.fp.write(info.FileHeader())
         with self._path.open("rb") as packed:
-            copyfileobj(packed, archive.fp, 1 << 20)
-        archive.filelist.append(info)
-        archive.NameToInfo[name] = info
-        archive.start_dir = archive.fp.tell()
-        archive._didModify = True  # type: ignore[attr-defined]
+            add_packed(archive, info, iter(lambda: packed.read(_BLOCK), b""))
+
+
+def add_packed(archive: ZipFile, info: ZipInfo, blocks: Iterable[bytes]) -> None:
+    """Add a part whose bytes are packed already. `info` has their size and check."""
+    assert archive.fp is not None
+    archive.fp.seek(archive.start_dir)
+    info.header_offset = archive.fp.tell()
+    archive.fp.write(info.FileHeader())
+    archive.fp.writelines(blocks)
+    archive.filelist.append(info)
+    archive.NameToInfo[info.filename] = info
+    archive.start_dir = archive.fp.tell()
+    archive._didModify = True  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A workbook with the cells of a sheet as text, each in its row: for what cannot be copied as it looked."""
+"""A workbook with the cells of a sheet as text, each in its row: for sources whose own parts cannot be copied."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from importer.reader.header import column_letters
 from importer.reporter.packed_part import PackedPart
 from importer.reporter.row_xml import column_xml
 from importer.reporter.rows import ReportSource
-from importer.reporter.xml_text import MAIN
+from importer.reporter.xml_text import CELL_CHARACTERS, MAIN, RELATIONSHIPS, SHEET_COLUMNS
 
-#: Characters that a cell can hold, and rows and columns of a sheet.
-CELL_CHARACTERS, _ROWS, _COLUMNS = 32_767, 1_048_576, 16_384
+#: Rows of a sheet.
+_ROWS = 1_048_576
 
-_TYPE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _RELATIONS = (
     '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
     '<Relationship Id="rId1" Type="{}" Target="{}"/>{}</Relationships>'
@@ -41,25 +40,20 @@ class PlainWorkbook:
     def __init__(self, scratch: Path, source: ReportSource, more: Sequence[str] = ()) -> None:
         """`more`: names of columns after those of the source."""
         names = [*source.columns, *more]
-        self._name = re.sub(r"[\\*?:/\[\]]", " ", source.sheet)[:31] or "Sheet"
+        self.sheet = re.sub(r"[\\*?:/\[\]]", " ", source.sheet)[:31] or "Sheet"
         self._sheet = PackedPart(scratch / "sheet")
         self._width = len(names)
-        self._fits = self._width <= _COLUMNS
+        self._fits = self._width <= SHEET_COLUMNS
         self._sheet.write(
             f'<worksheet xmlns="{MAIN}"><sheetViews><sheetView workbookViewId="0"/></sheetViews>'
             f'<cols><col min="1" max="{self._width}" width="16" style="{_TEXT}" customWidth="1"/></cols><sheetData>'
         )
         self.add([source.header_row], [[name] for name in names])
 
-    @property
-    def sheet(self) -> str:
-        return self._name
-
     def add(self, row_numbers: Sequence[int], columns: Sequence[Sequence[str]]) -> None:
-        if not self._fits or row_numbers[-1] > _ROWS:
-            self._fits = False
+        if not self._fits:
             return
-        if max(len(cell) for cells in columns for cell in cells) > CELL_CHARACTERS:
+        if row_numbers[-1] > _ROWS or max(len(cell) for cells in columns for cell in cells) > CELL_CHARACTERS:
             self._fits = False
             return
         numbers = list(map(str, row_numbers))
@@ -84,18 +78,20 @@ class PlainWorkbook:
         overrides = "".join(
             f'<Override PartName="/xl/{name}.xml" ContentType="{_CONTENT}{kind}+xml"/>' for name, kind in types.items()
         )
-        styles = f'<Relationship Id="rId2" Type="{_TYPE}/styles" Target="styles.xml"/>'
+        styles = f'<Relationship Id="rId2" Type="{RELATIONSHIPS}/styles" Target="styles.xml"/>'
         return {
             "[Content_Types].xml": (
                 '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
                 '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
                 f'<Default Extension="xml" ContentType="application/xml"/>{overrides}</Types>'
             ),
-            "_rels/.rels": _RELATIONS.format(f"{_TYPE}/officeDocument", "xl/workbook.xml", ""),
+            "_rels/.rels": _RELATIONS.format(f"{RELATIONSHIPS}/officeDocument", "xl/workbook.xml", ""),
             "xl/workbook.xml": (
-                f'<workbook xmlns="{MAIN}" xmlns:r="{_TYPE}"><sheets>'
-                f'<sheet name={quoteattr(self._name)} sheetId="1" r:id="rId1"/></sheets></workbook>'
+                f'<workbook xmlns="{MAIN}" xmlns:r="{RELATIONSHIPS}"><sheets>'
+                f'<sheet name={quoteattr(self.sheet)} sheetId="1" r:id="rId1"/></sheets></workbook>'
             ),
-            "xl/_rels/workbook.xml.rels": _RELATIONS.format(f"{_TYPE}/worksheet", "worksheets/sheet1.xml", styles),
+            "xl/_rels/workbook.xml.rels": _RELATIONS.format(
+                f"{RELATIONSHIPS}/worksheet", "worksheets/sheet1.xml", styles
+            ),
             "xl/styles.xml": _STYLES,
         }

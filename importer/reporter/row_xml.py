@@ -12,7 +12,7 @@ from importer.reader.header import column_letters
 from importer.reporter.marks import COLOURS, WARNING, comment_of, concerned
 from importer.reporter.rows import result_cells
 from importer.reporter.workbook_frame import Styles, lines_of, row_height
-from importer.reporter.xml_text import needs_space, xml_text
+from importer.reporter.xml_text import cell_xml
 
 #: Texts that are written once for all rows, and looks that are made once.
 _SHARED, _CACHED = 10_000, 2_000
@@ -20,12 +20,6 @@ _SHARED, _CACHED = 10_000, 2_000
 _HERE = "\0"
 #: Where the number of the source's row belongs.
 _ROW = "\1"
-
-
-def cell_xml(reference: str, style: str, text: str) -> str:
-    """One text cell."""
-    space = ' xml:space="preserve"' if needs_space(text) else ""
-    return f'<c r="{reference}" s="{style}" t="inlineStr"><is><t{space}>{xml_text(text)}</t></is></c>'
 
 
 def column_xml(letters: str, style: str, column: Sequence[str], numbers: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
-"""What stands around the rows of `failed.xlsx`: styles, columns, filter, the sheet "How to fix". Made by XlsxWriter.
+"""`failed.xlsx` but for its rows: styles, columns, filter, the sheet "How to fix". Made by XlsxWriter.
 
 XlsxWriter would keep every comment in memory and takes seconds for rows that are alike, so it makes a workbook without
-rows. The rows and comments are written as streams and put into their places.
+rows. The rows and comments are written as streams and added.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from importer.reporter.xml_text import whole_text
 #: The parts that are written as streams.
 SHEET, COMMENTS, BOXES = "xl/worksheets/sheet1.xml", "xl/comments1.xml", "xl/drawings/vmlDrawing1.vml"
 
-#: Our columns that are shown. The others are folded: a person opens them with a click.
+#: The result columns that are shown. The others are folded: a person opens them with a click.
 _SHOWN = frozenset({"_message", "_advice"})
 #: The reader ignores a sheet that has only such columns, as it ignores such columns.
 _CAUSE_COLUMNS = {"_problem": 70, "_what_to_do": 70, "_rows": 10, "_example_rows": 46}
@@ -34,7 +34,7 @@ _SOME = (
     f"{MOST_COMMENTS:,} of them have a comment, among them the first of each problem; "
     "the columns _message and _advice cover every row."
 )
-#: Characters of the column right of ours, which says what to fill in.
+#: Characters of the column right of the result columns. Its cells name the cell to fill in.
 BESIDE = 30
 #: Points of a line, and the lines that a row shows at the most.
 _LINE, _MOST_LINES = 15, 10
@@ -83,7 +83,7 @@ class Styles(msgspec.Struct, frozen=True):
 
 
 class Frame(msgspec.Struct):
-    """A workbook without its rows. `results`: the names of our columns; `widths`: of all columns, in characters."""
+    """A workbook without its rows. `results`: the result columns; `widths`: of all columns, in characters."""
 
     sheet: str
     columns: Sequence[str]

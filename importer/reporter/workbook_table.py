@@ -1,4 +1,4 @@
-"""`failed.xlsx`, made for fixing: problem cells highlighted and commented, our columns at the right, grey and folded.
+"""`failed.xlsx`, made for fixing: problem cells highlighted and commented, result columns at the right and folded.
 
 Every cell is text, so no program runs it, rounds it or drops its zeros. The XML of the rows is written column by column
 and compressed at once: 200,000 rows of eight columns take about four times what the csv module takes to copy
@@ -22,16 +22,15 @@ from importer.normaliser.mapping import ColumnUse
 from importer.reader.header import column_letters
 from importer.reporter.comment_parts import Comments, without_comments
 from importer.reporter.packed_part import PackedPart
-from importer.reporter.row_xml import Looks, cell_xml, column_xml, row_start
+from importer.reporter.row_xml import Looks, column_xml, row_start
 from importer.reporter.rows import result_cells
-from importer.reporter.workbook_frame import BESIDE, BOXES, COMMENTS, SHEET, Frame, lines_of
+from importer.reporter.workbook_frame import BESIDE, BOXES, COMMENTS, SHEET, Frame, Styles, lines_of
+from importer.reporter.xml_text import CELL_CHARACTERS, SHEET_COLUMNS, cell_xml
 
-#: Rows below the header that a sheet can hold, and characters that a cell can.
+#: Rows below the header that a sheet can hold.
 SHEET_ROWS = 1_048_575
-SHEET_COLUMNS = 16_384
-CELL_CHARACTERS = 32_767
 
-_WIDEST, _WIDEST_OF_OURS, _NARROWEST = 40, 50, 8
+_WIDEST, _WIDEST_RESULT, _NARROWEST = 40, 50, 8
 #: The first rows decide the widths of the columns.
 _MEASURED_ROWS = 200
 #: Pixels of a character.
@@ -138,9 +137,7 @@ class WorkbookTable:
             PackedPart(self._scratch / "sheet"),
             Comments(self._scratch, [width * _PIXELS for width in widths]),
             Looks(self._columns, self._results, self._uses, self._sheet, styles, widths),
-            styles.text,
-            styles.problem,
-            styles.folded,
+            styles,
         )
         heads = [*[styles.head] * len(self._columns), *[styles.our_head] * len(self._results)]
         names = zip(self._letters, heads, [*self._columns, *self._results], strict=True)
@@ -156,32 +153,33 @@ class WorkbookTable:
     def _write(self, begun: _Begun, rows: _Rows, written: int) -> None:
         """Write the rows below those that are `written`."""
         numbers = list(map(str, range(written + 2, written + 2 + len(rows.outcomes))))
+        text = begun.styles.text
         cells = [
-            column_xml(letters, begun.text, column, numbers)
+            column_xml(letters, text, column, numbers)
             for letters, column in zip(self._letters, rows.columns, strict=False)
         ]
         lines = self._lines(begun, rows)
-        tails, comment, text = [], begun.comments.add, f' s="{begun.text}"'
+        tails, comment, plain = [], begun.comments.add, f' s="{text}"'
         for at, (outcome, number) in enumerate(zip(rows.outcomes, numbers, strict=True)):
             look = begun.looks.of(outcome)
             places = look.places(rows.columns, at) if look.style else ()
             for place in places:
-                cell = cells[place][at] or f'<c r="{self._letters[place]}{number}"{text}/>'
-                cells[place][at] = cell.replace(text, f' s="{look.style}"', 1)
+                cell = cells[place][at] or f'<c r="{self._letters[place]}{number}"{plain}/>'
+                cells[place][at] = cell.replace(plain, f' s="{look.style}"', 1)
                 comment(written + 1 + at, place, look.comment)
             in_message = bool(look.style) and not places
             if in_message:
                 comment(written + 1 + at, self._message, look.comment)
             tail = look.end(number, outcome.row_number, message=in_message)
             if rows.fixed and rows.fixed[at]:
-                tail += cell_xml(f"{self._letters[-1]}{number}", begun.folded, rows.fixed[at])
+                tail += cell_xml(f"{self._letters[-1]}{number}", begun.styles.folded, rows.fixed[at])
             tails.append((tail + self._beside(begun, rows.extra[at], number) if at in rows.extra else tail) + "</row>")
             lines[at] = max(lines[at], look.lines)
         starts = map(row_start, numbers, lines)
         begun.sheet.write("".join(chain.from_iterable(zip(starts, *cells, tails, strict=True))))
 
     def _lines(self, begun: _Begun, rows: _Rows) -> list[int]:
-        """The lines of the longest cell of each row, of the source's cells and those beside ours."""
+        """The lines of the longest cell of each row, of the source's cells and those beside the results."""
         lines = [1] * len(rows.outcomes)
         for column, width in zip(rows.columns, begun.frame.widths, strict=False):
             if max(map(len, column)) > width or "\n" in "".join(column):
@@ -191,10 +189,11 @@ class WorkbookTable:
         return lines
 
     def _beside(self, begun: _Begun, words: Sequence[str], number: str) -> str:
-        """The cells right of the results, which make the row fail again until a person has cleared them."""
+        """The cells right of the result columns, which make the row fail again until a person has cleared them."""
         end = len(self._letters)
         return "".join(
-            cell_xml(f"{column_letters(place)}{number}", begun.problem, word) for place, word in enumerate(words, end)
+            cell_xml(f"{column_letters(place)}{number}", begun.styles.problem, word)
+            for place, word in enumerate(words, end)
         )
 
     def _widths(self) -> list[int]:
@@ -203,9 +202,9 @@ class WorkbookTable:
         for rows in self._waiting:
             results = zip(*[result_cells(outcome, self._sheet) for outcome in rows.outcomes], strict=True)
             for place, cells in enumerate(chain(rows.columns, results)):
-                most = _WIDEST if place < len(self._columns) else _WIDEST_OF_OURS
+                most = _WIDEST if place < len(self._columns) else _WIDEST_RESULT
                 widths[place] = max(widths[place], min(_width(cells) + 2, most))
-        return [min(max(width, _NARROWEST), _WIDEST_OF_OURS) for width in widths]
+        return [min(max(width, _NARROWEST), _WIDEST_RESULT) for width in widths]
 
     def _examples(self, cause: Cause) -> tuple[str, int]:
         """The example rows of a cause in words, and where the first one is in this workbook; 0 if it is not."""
@@ -238,15 +237,13 @@ class _Rows(msgspec.Struct):
 
 
 class _Begun(msgspec.Struct):
-    """A table whose first row is written. `text`, `problem`, `folded`: styles."""
+    """What a table needs once its first row is written."""
 
     frame: Frame
     sheet: PackedPart
     comments: Comments
     looks: Looks
-    text: str
-    problem: str
-    folded: str
+    styles: Styles
 
 
 def _width(cells: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Text as the XML of a workbook holds it. Pure."""
+"""Text and text cells as the XML of a workbook holds them, and the limits of a sheet. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import re
 
 #: The namespace of sheets, formats and comments.
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+#: How the types of relationships begin.
+RELATIONSHIPS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+#: Characters that a cell can hold, and columns of a sheet.
+CELL_CHARACTERS, SHEET_COLUMNS = 32_767, 16_384
 
 #: What XML cannot hold, or would change, and what a program would take for one of its own escapes.
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
@@ -30,6 +34,12 @@ def xml_text(text: str) -> str:
 def needs_space(text: str) -> bool:
     """Whether a program drops white space of the text unless it must keep it."""
     return text != text.strip() or "\n" in text or "\t" in text or "  " in text
+
+
+def cell_xml(reference: str, style: str, text: str) -> str:
+    """One text cell."""
+    space = ' xml:space="preserve"' if needs_space(text) else ""
+    return f'<c r="{reference}" s="{style}" t="inlineStr"><is><t{space}>{xml_text(text)}</t></is></c>'
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from importer.system.text import folded
 
-#: Columns of a terminal that does not say how many it has, and of what is no terminal.
+#: Columns of a terminal that does not say how many it has, and of a stream that is not a terminal.
 COLUMNS = 80
 #: Columns between which text is wrapped: lines that are shorter or longer are hard to read.
 _LEAST, _MOST = 60, 100

@@ -71,9 +71,9 @@ _WORDS = re.compile(r"(?:`[^`]*`|\S)+")
 def wrapped(text: str, width: int, indent: str = "", following: str | None = None, *, cut: bool = False) -> list[str]:
     """Return the text as lines of at most so many columns. A command in backticks is never broken, nor is another long
     word, unless it may be `cut`. `following`: the indent of all lines but the first; None: the same."""
-    lead, lines, empty = indent, [], True
+    lines, empty = [], True
     follow = indent if following is None else following
-    line, used = lead, columns_of_text(lead)
+    line, used = indent, columns_of_text(indent)
     for word in _WORDS.findall(text):
         for piece in _pieces(word, width - columns_of_text(follow)) if cut else (word,):
             size = columns_of_text(piece)

@@ -20,7 +20,7 @@ _NOT_SENT = (Status.REJECTED, Status.SKIPPED)
 
 
 class Pace:
-    """Counts what an observer of a run hears of."""
+    """Counts the events that an observer of a run gets."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

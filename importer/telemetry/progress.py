@@ -13,9 +13,9 @@ from importer.system.streams import columns_of, for_stream
 from importer.system.text import counted, duration, visible
 from importer.telemetry.pace import Pace
 
-#: Seconds between two changes of the bar while nothing happens.
+#: Seconds between two updates of the bar while no reply arrives.
 _TICK = 1.0
-#: Columns of a bar that shows something, and what stands around it: a space and two strokes.
+#: The fewest columns of a bar, and those of the space and the two strokes around it.
 _BAR, _AROUND = 8, 3
 
 
@@ -82,7 +82,7 @@ class Progress(Observer):
         return [f"sending {speed:,.0f} {self._extent.noun}s/min"] if speed >= 1 else []
 
     def _texts(self) -> Iterator[str]:
-        """What stands beside the bar, the longest first."""
+        """The texts beside the bar, the longest first."""
         done, so_far, left, speed = self._done(), self._so_far(), self._left(), self._speed()
         yield ", ".join([done + so_far, *left, *speed])
         yield ", ".join([done + so_far, *left])

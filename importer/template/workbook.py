@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import xlsxwriter  # type: ignore[import-untyped]
 
+from importer.reader.header import column_letters
 from importer.template import checks, words
 from importer.template.columns import LeftOut, TemplateColumn, writable
 
@@ -21,7 +22,7 @@ _HELP_WIDTHS = (26, 30, 13, 62, 24)
 _FONT = {"font_name": "Calibri", "font_size": 11}
 _HEAD = _FONT | {"bold": True, "font_color": "#FFFFFF", "valign": "vcenter", "border": 1, "border_color": "#FFFFFF"}
 _COLOURS = {"identifier": "#1F4E79", "preference": "#2E75B6", "mandatory": "#B45309"}
-#: Forms of the cells that are not text.
+#: Formats of the cells that are not text.
 _FORMATS = {"date": "yyyy-mm-dd", "moment": "yyyy-mm-dd hh:mm:ss"}
 
 
@@ -73,11 +74,9 @@ class _Maker:
             note = words.note_of(column, self._about)
             size = {"width": 300, "height": 34 + 17 * sum(1 + len(line) // 42 for line in note.splitlines())}
             sheet.write_comment(0, at, note, {"author": "importer", "font_size": 9, **size})
-            if column.options:
-                self._validate(at, column, _range_of(listed, len(column.options)))
-                listed += 1
-            else:
-                self._validate(at, column, "")
+            options = _range_of(listed, len(column.options)) if column.options else ""
+            listed += bool(options)
+            self._validate(at, column, options)
         sheet.set_row(0, 24)
         sheet.freeze_panes(1, 0)
         sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{_LAST_ROW + 1}"})
@@ -88,7 +87,7 @@ class _Maker:
 
     def _validate(self, at: int, column: TemplateColumn, options: str) -> None:
         """The check of a column's cells; what is pasted over it and does not fit becomes red."""
-        cell = f"{_letters(at)}2"
+        cell = f"{column_letters(at)}2"
         title, error = words.error_of(column, self._about)
         rule = {"error_title": title, "error_message": error, "ignore_blank": True, "show_input": False}
         formula = ""
@@ -174,10 +173,5 @@ class _Maker:
 
 
 def _range_of(list_number: int, options: int) -> str:
-    letters = _letters(list_number)
+    letters = column_letters(list_number)
     return f"'{LISTS}'!${letters}$2:${letters}${options + 1}"
-
-
-def _letters(place: int) -> str:
-    letters: str = xlsxwriter.utility.xl_col_to_name(place)
-    return letters

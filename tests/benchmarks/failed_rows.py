@@ -54,7 +54,7 @@ def _outcome(row: int) -> Outcome:
     column, code, message, advice = (
         ("Mobile", "mobile_without_country", "the mobile has no country code", "Add it, or pass --country IN."),
         ("Email", "invalid_email", "not a valid e-mail address", "Correct it, or clear the cell."),
-        ("Shoe Size", "8001", "the value is none of the options of Shoe Size", "Use one of its options."),
+        ("Shoe Size", "8001", "the value is not one of the options of Shoe Size", "Use one of its options."),
     )[row % 3]
     at = 1_795_399_200_000 + row // 100
     return Outcome(row, Status.REJECTED, code, message, advice, (column,), at=at)

@@ -15,7 +15,8 @@ from importer.model import Outcome, Status
 from importer.reader import SourceOptions, open_source
 from importer.reader.zip_safety import UnsafeZip, blocks
 from importer.reporter.comment_parts import MOST_COMMENTS, MOST_FIRST
-from importer.reporter.plain_workbook import CELL_CHARACTERS, PlainWorkbook
+from importer.reporter.plain_workbook import PlainWorkbook
+from importer.reporter.xml_text import CELL_CHARACTERS
 from tests.support.reading import table_of
 from tests.support.reporting import Sheet, failed_row, outcomes, report_on, uploaded
 

@@ -16,7 +16,8 @@ from importer.errors import SourceError
 from importer.model import RESULT_COLUMNS, Cause, Outcome, Problem, Status
 from importer.reader import SourceOptions, open_source
 from importer.reporter import WrittenReports, comment_parts, workbook_table
-from importer.reporter.workbook_table import CELL_CHARACTERS, WorkbookTable
+from importer.reporter.workbook_table import WorkbookTable
+from importer.reporter.xml_text import CELL_CHARACTERS
 from tests.reporter.test_programs import needs_office, saved_by_office
 from tests.support.reading import table_of
 from tests.support.reporting import Sheet, mapping, write_files
@@ -95,12 +96,12 @@ def test_our_columns_are_folded_at_the_right_but_for_what_to_do(tmp_path: Path) 
     header = [cell.value for cell in sheet[1]]
     assert header == [*COLUMNS, *RESULT_COLUMNS]
     folded = {}
-    for letter, dimension in sheet.column_dimensions.items():
+    for dimension in sheet.column_dimensions.values():
         for place in range(dimension.min, dimension.max + 1):
-            folded[place] = (letter, dimension.hidden, dimension.outlineLevel)
-    shown = [name for place, name in enumerate(header, 1) if not folded[place][1]]
+            folded[place] = (dimension.hidden, dimension.outlineLevel)
+    shown = [name for place, name in enumerate(header, 1) if not folded[place][0]]
     assert shown == [*COLUMNS, "_message", "_advice"]
-    assert all(folded[header.index(name) + 1][2] == 1 for name in RESULT_COLUMNS if name not in shown)
+    assert all(folded[header.index(name) + 1][1] == 1 for name in RESULT_COLUMNS if name not in shown)
     assert sheet.freeze_panes == "A2"
     assert sheet.auto_filter.ref == "A1:M2"
     assert sheet["C2"].alignment.wrap_text

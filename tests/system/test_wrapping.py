@@ -72,6 +72,6 @@ def test_messages_have_the_width_of_the_terminal(columns: int, width: int, monke
     assert screen.getvalue().splitlines() == lines
 
 
-def test_what_is_no_terminal_has_eighty_columns() -> None:
+def test_a_stream_that_is_not_a_terminal_has_eighty_columns() -> None:
     """A pipe, a file, a terminal that does not say."""
     assert width_of(io.StringIO()) == width_of(Screen()) == 80

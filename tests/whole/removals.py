@@ -2552,8 +2552,8 @@ ANNOTATED = (
     out(
         "annotated: a strict workbook gets strict parts",
         "annotated_package.Package.namespace",
-        "_STRICT if any(...) else _USUAL",
-        "_USUAL",
+        "_STRICT if _STRICT in self.text('_rels/.rels') else RELATIONSHIPS",
+        "RELATIONSHIPS",
         "test_annotated_limits::test_a_strict_workbook_stays_strict",
     ),
     out(
