@@ -142,8 +142,8 @@ class Tail:
 
 def with_filter(workbook: str, sheet: str, place: int, area: str) -> str:
     """The XML of a workbook with the name that LibreOffice needs to show a filter. `place`: of the sheet, from 0."""
-    ours = rf'(?=[^<>]*name="_xlnm\._FilterDatabase")(?=[^<>]*localSheetId="{place}")'
-    kept = re.sub(rf"<definedName {ours}[^<>]*>[^<]*</definedName>", "", workbook)
+    same = rf'(?=[^<>]*name="_xlnm\._FilterDatabase")(?=[^<>]*localSheetId="{place}")'
+    kept = re.sub(rf"<definedName {same}[^<>]*>[^<]*</definedName>", "", workbook)
     fixed = re.sub(r"(?<![A-Z])([A-Z]++)(\d++)", r"$\1$\2", area)
     quoted = sheet.replace("'", "''")
     words = escape(f"'{quoted}'!{fixed}")

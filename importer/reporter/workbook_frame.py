@@ -40,17 +40,17 @@ BESIDE = 30
 _LINE, _MOST_LINES = 15, 10
 _TEXT = {"num_format": "@", "valign": "top"}
 _WRAPPED = {**_TEXT, "text_wrap": True}
-_OURS = {"font_color": "#595959", "bg_color": "#F2F2F2"}
+_RESULT = {"font_color": "#595959", "bg_color": "#F2F2F2"}
 _HEAD = {**_WRAPPED, "bold": True, "bottom": 1}
 #: Name → properties, in the order of `Styles`.
 _STYLES: tuple[dict[str, object], ...] = (
     _WRAPPED,
     {**_WRAPPED, "bg_color": f"#{PROBLEM}"},
     {**_WRAPPED, "bg_color": f"#{WARNING}"},
-    {**_TEXT, **_OURS},
-    {**_WRAPPED, **_OURS},
+    {**_TEXT, **_RESULT},
+    {**_WRAPPED, **_RESULT},
     _HEAD,
-    {**_HEAD, **_OURS},
+    {**_HEAD, **_RESULT},
 )
 
 
@@ -75,7 +75,7 @@ class Styles(msgspec.Struct, frozen=True):
     folded: str
     shown: str
     head: str
-    our_head: str
+    result_head: str
 
     def of_result(self, name: str) -> str:
         """The style of the cells of a result column."""

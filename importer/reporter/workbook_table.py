@@ -139,7 +139,7 @@ class WorkbookTable:
             Looks(self._columns, self._results, self._uses, self._sheet, styles, widths),
             styles,
         )
-        heads = [*[styles.head] * len(self._columns), *[styles.our_head] * len(self._results)]
+        heads = [*[styles.head] * len(self._columns), *[styles.result_head] * len(self._results)]
         names = zip(self._letters, heads, [*self._columns, *self._results], strict=True)
         cells = "".join(cell_xml(f"{letters}1", style, name) for letters, style, name in names)
         begun.sheet.write(f'{start}<row r="1">{cells}</row>')

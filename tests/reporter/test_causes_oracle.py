@@ -344,7 +344,7 @@ STATEMENTS: list[tuple[str, Callable[..., int]]] = [
 ]  # fmt: skip
 
 
-def told(folder: Path, seeds: range) -> set[str]:
+def checked(folder: Path, seeds: range) -> set[str]:
     kinds: set[str] = set()
     for seed in seeds:
         story = Story(folder, seed)
@@ -357,17 +357,17 @@ def told(folder: Path, seeds: range) -> set[str]:
 @pytest.mark.parametrize("seed", range(10))
 def test_what_the_causes_state_is_true_of_the_rows(tmp_path: Path, seed: int) -> None:
     """In a sheet with random damage, no statement differs from a count by hand."""
-    told(tmp_path, range(seed, seed + 1))
+    checked(tmp_path, range(seed, seed + 1))
 
 
 @pytest.mark.slow
 def test_each_kind_of_statement_is_made_and_true(tmp_path: Path) -> None:
     """The same for more sheets, of which each kind of statement is made."""
-    assert told(tmp_path, range(10, 150)) == {"fault", "zeros", *(check.__name__ for _, check in STATEMENTS)}
+    assert checked(tmp_path, range(10, 150)) == {"fault", "zeros", *(check.__name__ for _, check in STATEMENTS)}
 
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_what_the_causes_state_is_true_of_many_more_sheets(tmp_path: Path) -> None:
     """The same for a thousand sheets."""
-    told(tmp_path, range(1000, 2000))
+    checked(tmp_path, range(1000, 2000))
