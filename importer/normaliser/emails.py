@@ -134,7 +134,7 @@ def _fault(local: str, at: str, domain: str) -> str:
     if "@" in local:
         return f"it has {local.count('@') + 1} @"
     if not local or not domain:
-        return f"nothing stands {'after' if local else 'before'} the @"
+        return f"the part {'after' if local else 'before'} the @ is missing"
     if "." not in domain:
         return "the domain has no dot"
     if ".." in f"{local}@{domain}":

@@ -198,7 +198,7 @@ def test_an_address_that_lacks_its_domain_is_not_empty(tmp_path: Path) -> None:
     (cause,) = write_files(tmp_path, Sheet(("Email Address", "Brand"), rows), outcomes, uses).causes
     assert cause.text == (
         "150 rows (25 %) were rejected because of “Email Address”: not a valid e-mail address (code email_invalid): "
-        "nothing stands after the @ (149 rows); it has no @ (1 row)."
+        "the part after the @ is missing (149 rows); it has no @ (1 row)."
     )
 
 

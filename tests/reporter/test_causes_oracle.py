@@ -233,8 +233,8 @@ class Story:
 FAULTS: list[tuple[str, Callable[..., bool]]] = [
     ("it has no @", lambda cell: "@" not in cell),
     (r"it has (\d+) @", lambda cell, count: cell.count("@") == int(count)),
-    ("nothing stands after the @", lambda cell: cell.endswith("@")),
-    ("nothing stands before the @", lambda cell: cell.startswith("@")),
+    ("the part after the @ is missing", lambda cell: cell.endswith("@")),
+    ("the part before the @ is missing", lambda cell: cell.startswith("@")),
     ("the domain has no dot", lambda cell: "." not in cell.rpartition("@")[2]),
     ("it has two dots in a row", lambda cell: ".." in cell),
     ("its (?:name|domain) ends with a dot", lambda cell: cell.endswith(".") or ".@" in cell),
