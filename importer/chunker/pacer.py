@@ -50,6 +50,9 @@ class SlotStore(Protocol):
 
     def update(self, change: Callable[[PaceState], PaceState]) -> PaceState: ...
 
+    def close(self) -> None:
+        """Nothing is changed any more."""
+
 
 class MemoryStore:
     """The state of one process."""
@@ -60,6 +63,9 @@ class MemoryStore:
     def update(self, change: Callable[[PaceState], PaceState]) -> PaceState:
         self.state = change(self.state)
         return self.state
+
+    def close(self) -> None:
+        """It has nothing open."""
 
 
 def grant(state: PaceState, now: float, rate: Rate, burst: int) -> tuple[PaceState, float]:

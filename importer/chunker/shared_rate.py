@@ -6,6 +6,7 @@ machine's monotonic clock, which all processes share until a restart, so each ro
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -38,7 +39,8 @@ def current_pace(environ: Mapping[str, str], key: str) -> PaceState | None:
     except OSError:
         # A home that this user may not enter.
         return None
-    return shared_slots(environ, key).update(lambda state: state)
+    with contextlib.closing(shared_slots(environ, key)) as slots:
+        return slots.update(lambda state: state)
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
@@ -85,6 +87,9 @@ class SharedStore:
             # The shared file fails, for example on a full disk: this process keeps the rate by itself.
             return self._alone.update(change)
         return self._alone.state
+
+    def close(self) -> None:
+        self._connection.close()
 
     def _shared(self, change: Callable[[PaceState], PaceState]) -> PaceState:
         self._connection.execute("BEGIN IMMEDIATE")

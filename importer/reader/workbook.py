@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 import tempfile
 import time
@@ -35,6 +34,7 @@ from importer.reader.workbook_messages import (
 )
 from importer.row_block import Cells, RowBlock
 from importer.system.process import WITHOUT_SECRETS, child_command, child_environ
+from importer.system.streams import has_input
 
 _SAVE = "Open it in a spreadsheet program, save it there and import it again."
 _MOST_COLUMNS_NAMED = 5
@@ -248,11 +248,9 @@ class _Child:
         """So many bytes of the child's answer; fewer where it ended, or took too long."""
         assert self._process.stdout is not None
         stream = self._process.stdout.fileno()
-        ready = select.poll()
-        ready.register(stream, select.POLLIN)
         while len(self._received) < size:
             began = time.monotonic()
-            is_ready = ready.poll(max(0.0, self._patience) * 1000)
+            is_ready = has_input(stream, self._patience)
             self._patience -= time.monotonic() - began
             block = os.read(stream, 1 << 20) if is_ready else b""
             if not block:

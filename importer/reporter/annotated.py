@@ -113,9 +113,12 @@ def _answer(job: AnnotatedJob, rows: int) -> AnnotatedAnswer:
                 timeout=LONGEST,
                 check=False,
             )
-        return msgspec.msgpack.decode(done.stdout, type=AnnotatedAnswer)
-    except (subprocess.TimeoutExpired, msgspec.DecodeError):
+    except subprocess.TimeoutExpired:
         return AnnotatedAnswer(False, TOO_LARGE)
+    try:
+        return msgspec.msgpack.decode(done.stdout, type=AnnotatedAnswer)
+    except msgspec.DecodeError:
+        return AnnotatedAnswer(False, TOO_LARGE if done.returncode < 0 else DAMAGED)
 
 
 def _is_xlsx(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from importer.capillary.client import Client, ClientOptions
 from importer.capillary.proxies import proxies_of
-from importer.chunker.pacer import Pacer
+from importer.chunker.pacer import MemoryStore, Pacer, SlotStore
 from importer.chunker.shared_rate import shared_slots
 from importer.runs.target import Target
 from importer.sender.admission import Admission
@@ -20,7 +20,7 @@ from importer.world import World
 _Result = TypeVar("_Result")
 
 
-def client_options_of(target: Target, settings: Settings, world: World) -> ClientOptions:
+def _client_options_of(target: Target, settings: Settings, world: World) -> ClientOptions:
     return ClientOptions(
         target.base_url,
         connections=settings.concurrency,
@@ -32,42 +32,29 @@ def client_options_of(target: Target, settings: Settings, world: World) -> Clien
     )
 
 
-def pacer_of(target: Target, settings: Settings, world: World) -> Pacer:
-    """The rate of the key, which processes of this machine share. A target with its own transport has no other user."""
-    slots = None if target.transport is not None else shared_slots(world.environ, target.rate_key)
-    return Pacer(settings.rate, settings.burst, world.clock, world.jitter, slots)
+def _slots_of(target: Target, world: World) -> SlotStore:
+    """The slots of the key, which processes of this machine share. A target with its own transport has no other
+    user."""
+    return MemoryStore() if target.transport is not None else shared_slots(world.environ, target.rate_key)
 
 
-def admission_of(pacer: Pacer, settings: Settings, world: World) -> Admission:
-    """Lets out the requests of a run, of `verify` and of the online check alike."""
-    return Admission(
-        pacer,
-        Breaker(world.clock, settings.max_outage),
-        BackOff(world.jitter),
-        concurrency=settings.concurrency,
-        clock=world.clock,
-        wall=world.wall,
-        observer=world.observer,
-        sleep=world.sleep,
-        proofs=world.proofs,
-    )
-
-
-def name_target(target: Target, settings: Settings, world: World) -> None:
+def _name_target(target: Target, settings: Settings, world: World) -> None:
     """Before the first request: report where it goes, with whose credentials, and which settings file says so."""
     if not settings.sandbox:
         world.observer.of_target(target.base_url, target.credentials.name, settings.settings_file)
 
 
 class Session:
-    """One event loop, one client with its token, and one pace: for the question before a run, and for its sending."""
+    """One event loop, one client with its token, and one pace: for the question before a run and for its sending, for
+    `verify`, and for the online check."""
 
     def __init__(self, target: Target, settings: Settings, world: World) -> None:
         self.client = Client(
-            client_options_of(target, settings, world), target.credentials, world.clock, target.transport
+            _client_options_of(target, settings, world), target.credentials, world.clock, target.transport
         )
         self._target: Target | None = target
-        self._pacer = pacer_of(target, settings, world)
+        self._slots = _slots_of(target, world)
+        self._pacer = Pacer(settings.rate, settings.burst, world.clock, world.jitter, self._slots)
         self._settings = settings
         self._world = world
         self._runner: asyncio.Runner | None = asyncio.Runner()
@@ -75,12 +62,23 @@ class Session:
     def admission(self, world: World | None = None) -> Admission:
         """A new one for each kind of request: that one kind is accepted says nothing about another. `world`: that of a
         run which began after the session."""
-        return admission_of(self._pacer, self._settings, world or self._world)
+        settings, world = self._settings, world or self._world
+        return Admission(
+            self._pacer,
+            Breaker(world.clock, settings.max_outage),
+            BackOff(world.jitter),
+            concurrency=settings.concurrency,
+            clock=world.clock,
+            wall=world.wall,
+            observer=world.observer,
+            sleep=world.sleep,
+            proofs=world.proofs,
+        )
 
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         assert self._runner is not None  # not closed
         if self._target is not None:
-            name_target(self._target, self._settings, self._world)
+            _name_target(self._target, self._settings, self._world)
             self._target = None
         return self._runner.run(work)
 
@@ -90,6 +88,7 @@ class Session:
         if runner is not None:
             with runner:
                 runner.run(self.client.close())
+            self._slots.close()
 
     def __enter__(self) -> Self:
         return self

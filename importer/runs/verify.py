@@ -22,11 +22,11 @@ from importer.masking import Scrubber, masked, masked_mobile
 from importer.model import MAX_ATTEMPTS, Customer, Status
 from importer.observer import Extent
 from importer.reader import Source
-from importer.runs.asking import admission_of, client_options_of, name_target, pacer_of
+from importer.runs.asking import Session
 from importer.runs.record import check_unchanged, find, mapping_of, settings_of
 from importer.runs.sources import fix, opened
 from importer.runs.stages import normaliser_of
-from importer.runs.target import Target, target_of
+from importer.runs.target import target_of
 from importer.sender.admission import Admission, Stopping
 from importer.sender.feed import Selection, SheetFeed
 from importer.sender.unchanged import UNCHANGED
@@ -104,8 +104,8 @@ def verify(
         expected = _expected(source, run, own, succeeded, chosen, world)
         world.observer.begin(_extent(source, expected, own))
         try:
-            name_target(target, own, world)
-            found = asyncio.run(_ask_all(expected, own, target, world))
+            with Session(target, own, world) as session:
+                found = session.run(_ask_all(expected, session, own.concurrency, world))
         finally:
             world.observer.end()
     return _compared(run, expected, found, reports)
@@ -158,39 +158,37 @@ def _customers(source: Source, run: Run, settings: Settings, succeeded: bytearra
 
 
 async def _ask_all(
-    expected: list[_Expected], settings: Settings, target: Target, world: World
+    expected: list[_Expected], session: Session, concurrency: int, world: World
 ) -> list[dict[str, str] | None]:
     """Return what the server has for each customer; None where it does not know the customer."""
     found: list[dict[str, str] | None] = [None] * len(expected)
     waiting = iter(range(len(expected)))
-    options = client_options_of(target, settings, world)
-    admission = admission_of(pacer_of(target, settings, world), settings, world)
+    admission = session.admission()
     loop = asyncio.get_running_loop()
     world.stopper.listen(
         lambda: loop.call_soon_threadsafe(admission.stopping.set), in_flight=lambda: admission.in_flight
     )
-    async with Client(options, target.credentials, world.clock, target.transport) as client:
 
-        async def work(most: int | None = None) -> None:
-            for number in islice(waiting, most):
-                found[number] = await _ask(client, admission, expected[number])
-                world.observer.verified(1)
+    async def work(most: int | None = None) -> None:
+        for number in islice(waiting, most):
+            found[number] = await _ask(session.client, admission, expected[number])
+            world.observer.verified(1)
 
-        try:
-            # One request first: wrong credentials cost one request, not one per connection.
-            await work(1)
-            async with asyncio.TaskGroup() as group:
-                for _ in range(settings.concurrency):
-                    group.create_task(work())
-        except* Stopping:
-            raise Stop(
-                ExitCode.INTERRUPTED,
-                "The check was interrupted.",
-                "Verify again, perhaps with --sample.",
-                on_page="Verify again.",
-            ) from None
-        except* Stop as stops:
-            raise stops.exceptions[0] from None
+    try:
+        # One request first: wrong credentials cost one request, not one per connection.
+        await work(1)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(work())
+    except* Stopping:
+        raise Stop(
+            ExitCode.INTERRUPTED,
+            "The check was interrupted.",
+            "Verify again, perhaps with --sample.",
+            on_page="Verify again.",
+        ) from None
+    except* Stop as stops:
+        raise stops.exceptions[0] from None
     return found
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import threading
 import time
 from collections.abc import Callable, Collection
+
+from importer.system.streams import has_input
 
 #: Seconds after SIGTERM or Ctrl-C at which the process ends, whatever hangs. In-flight requests get 10 s of them.
 LATEST = 14.0
@@ -45,7 +46,7 @@ class Overdue:
 
     def _watch(self) -> None:
         try:
-            while signals := os.read(self._read, 64):
+            while signals := os.read(self._read, 1):
                 for number in self._numbers.intersection(signals):
                     if not self._left_within(time.monotonic() + self._seconds):
                         self._end(number)
@@ -56,10 +57,9 @@ class Overdue:
     def _left_within(self, at: float) -> bool:
         """Whether the context was left before that moment. A further signal makes it sooner."""
         while (left := at - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._read], [], [], left)
-            if not ready:
+            if not has_input(self._read, left):
                 break
-            signals = os.read(self._read, 64)
+            signals = os.read(self._read, 1)
             if not signals:
                 return True
             if self._numbers.intersection(signals):

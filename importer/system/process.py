@@ -6,12 +6,13 @@ import contextlib
 import fcntl
 import os
 import resource
-import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+from importer.system.streams import has_input
 
 #: The environment variables of a child that reads untrusted files: it must not see secrets.
 WITHOUT_SECRETS = (
@@ -56,7 +57,7 @@ def end_with_parent(lifeline: int) -> None:
         return
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([lifeline], [], [], 0)[0]:
+    if has_input(lifeline, 0):
         # It was closed before.
         os.kill(os.getpid(), signal.SIGKILL)
 

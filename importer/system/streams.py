@@ -1,9 +1,10 @@
-"""The standard streams, which may be closed, full, or without a reader."""
+"""Standard streams, which may be closed, full, or without a reader, and waiting for a descriptor."""
 
 from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 from typing import Any, TextIO
 
@@ -30,6 +31,16 @@ def open_streams() -> None:
         encoding = sys.stderr.encoding if sys.stderr else "utf-8"
         talk = io.BufferedWriter(_Talk(2, "w", closefd=False))
         sys.stderr = io.TextIOWrapper(talk, encoding, "backslashreplace", line_buffering=True)
+
+
+def has_input(descriptor: int, seconds: float) -> bool:
+    """Whether something can be read, or the other end is closed, within so many seconds.
+
+    By `poll`: `select` refuses descriptors above 1,023, which a process with many connections has.
+    """
+    ready = select.poll()
+    ready.register(descriptor, select.POLLIN)
+    return bool(ready.poll(max(0.0, seconds) * 1000))
 
 
 class _Talk(io.FileIO):

@@ -52,6 +52,12 @@ def test_a_large_workbook_has_the_first_comments_and_all_highlights(tmp_path: Pa
     assert len(set(formats)) == 1
 
 
+@pytest.mark.usefixtures("many_descriptors")
+def test_a_process_with_many_open_connections_writes_it_too(tmp_path: Path) -> None:
+    written = report_on(tmp_path / "run", uploaded(tmp_path / "u.xlsx"), outcomes(r5=failed_row(5, "816")))
+    assert "annotated.xlsx" in written.reports, written.notes
+
+
 def test_a_strict_workbook_stays_strict(tmp_path: Path) -> None:
     """Excel refuses a workbook that mixes the two dialects of its format: the new parts are as strict as the others."""
     path = uploaded(tmp_path / "u.xlsx")

@@ -11,7 +11,6 @@ import json
 import os
 import queue
 import re
-import select
 import shutil
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import pytest
 from importer.chunker.schedule import PREPARED
 from importer.model import RunSummary
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
+from importer.system.streams import has_input
 from tests.support.runs import FAST, environment, violations
 
 Thread = Literal["main", "journal"]
@@ -133,7 +133,7 @@ class Zygote:
         return code, (case.folder / "output").read_text()
 
     def has_ended(self) -> bool:
-        return bool(select.select([self._process.stdout], [], [], 0)[0])
+        return has_input(self._process.stdout.fileno(), 0)
 
     def _attach(self, fifo: Path, pid: int, strace: list[str]) -> subprocess.Popen[bytes] | None:
         ready = Path(f"{fifo}.tid")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,22 @@ from tests.support.terminal import Terminal
 def sandbox() -> Iterator[EmbeddedSandbox]:
     with EmbeddedSandbox() as running:
         yield running
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """What is opened gets a number above 1,023, with which `select` cannot deal."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], min(4096, before[1])), before[1]))
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while taken[-1] < 1024:
+            taken.append(os.dup(taken[0]))
+        yield
+    finally:
+        for number in taken:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.fixture

@@ -32,6 +32,16 @@ def test_the_end_comes_once_the_time_is_over() -> None:
         assert ended.wait(30)
 
 
+@pytest.mark.usefixtures("many_descriptors")
+def test_the_end_comes_with_many_open_connections_too() -> None:
+    """A second signal makes it sooner."""
+    ended = threading.Event()
+    with Overdue((signal.SIGUSR1,), 600.0, lambda _: ended.set()):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert ended.wait(30)
+
+
 def test_who_ends_in_time_is_not_ended() -> None:
     """A second signal does not change that."""
     ended = threading.Event()

@@ -2773,7 +2773,7 @@ SETTINGS = (
     ),
     out(
         "settings: server, credentials and file are named before the first request",
-        "name_target",
+        "asking._name_target",
         "not settings.sandbox",
         "False",
         "test_trust::test_server_credentials_and_file_are_named_before_the_first_request",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gc
+import os
 import stat
 import subprocess
 import sys
@@ -17,7 +19,7 @@ import importer
 from importer.library import check, run
 from importer.model import RunSummary
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
-from tests.support.terminal import FAST, SAMPLES, Terminal, table
+from tests.support.terminal import FAST, SAMPLES, Terminal, table, write_csv
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +40,24 @@ def test_a_file_is_checked_and_nothing_is_sent(sandbox: EmbeddedSandbox) -> None
     found = importer.check(str(SAMPLES / "messy.xlsx"), base_url=sandbox.base_url)
     assert (found.rows, found.rejected_rows, found.exit_code) == (120, 22, 3)
     assert sandbox.state.calls.total() == 0
+
+
+def test_a_program_that_runs_many_files_keeps_nothing_open(sandbox: EmbeddedSandbox, terminal: Terminal) -> None:
+    """Neither a run, nor `verify`, nor an online check leaves files or connections to the garbage collector."""
+    terminal.credentials(sandbox)
+    target = {"base_url": sandbox.base_url, "rate": FAST}
+    path = write_csv(terminal.folder / "a.csv", ("Mobile", "Colour"), ("+919774487641", "Blue"))
+    importer.run(path, **target)
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(os.listdir("/dev/fd"))
+        importer.run(path, **target)
+        importer.check(path, online=True, **target)
+        assert terminal.type("verify").code == 0
+        assert len(os.listdir("/dev/fd")) == before
+    finally:
+        gc.enable()
 
 
 def frame() -> pd.DataFrame:
