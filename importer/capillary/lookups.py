@@ -51,11 +51,13 @@ def _truth(value: object) -> bool:
     return read_text(value).strip().lower() in ("true", "1", "yes")
 
 
-def _options(value: object) -> tuple[str, ...]:
+def _options(value: object, *, is_item: bool = False) -> tuple[str, ...]:
+    """The options in a text, a list or an object. `is_item`: it is one of several, so its commas are its own."""
     if isinstance(value, dict):
-        return tuple(text for inner in value.values() for text in _options(inner))
+        value = list(value.values()) if len(value) > 1 else next(iter(value.values()), None)
+        return _options(value, is_item=is_item)
     if isinstance(value, list):
-        return tuple(text for inner in value for text in _options(inner))
+        return tuple(text for inner in value for text in _options(inner, is_item=True))
     if isinstance(value, str):
         # Without lone surrogates, which no report can hold.
         text = value.encode("utf-8", "replace").decode().strip()
@@ -64,7 +66,8 @@ def _options(value: object) -> tuple[str, ...]:
                 return _options(load_json(text.encode("utf-8", "replace")))
             except UnreadableAnswer:
                 return (read_text(text),)
-        return tuple(read_text(part).strip() for part in text.split(",") if part.strip())
+        parts = [text] if is_item else text.split(",")
+        return tuple(read_text(part).strip() for part in parts if part.strip())
     return () if value is None else (read_text(value),)
 
 

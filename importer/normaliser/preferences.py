@@ -102,7 +102,8 @@ class ValueReader(dict[str, "Pair | InvalidPreference | None"]):
     def _check(self, item: str, definition: FieldDefinition) -> InvalidPreference | None:
         if definition.is_disabled:
             return InvalidPreference("preference_disabled")
-        kind = definition.datatype.lower()
+        # Options decide, also where the datatype does not fit them, as with Yes and No of a Boolean.
+        kind = "" if definition.options else definition.datatype.lower()
         if kind in INTEGERS and not _INTEGER.fullmatch(item):
             return InvalidPreference("preference_not_an_integer")
         if kind in NUMBERS and not _DOUBLE.fullmatch(item):

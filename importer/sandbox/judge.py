@@ -240,13 +240,13 @@ class _Check:
         return all(self._suits(part) for part in _parts(value))
 
     def _suits(self, value: str) -> bool:
+        if self._options:
+            return value in self._options and (self._regex is None or self._regex.fullmatch(value) is not None)
         if self._type == "boolean" and value.lower() not in _BOOLEANS:
             return False
         if self._type == "integer" and _INTEGER(value) is None:
             return False
         if self._type == "double" and _DOUBLE(value) is None:
-            return False
-        if self._options and value not in self._options:
             return False
         return self._regex is None or self._regex.fullmatch(value) is not None
 

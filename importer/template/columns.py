@@ -14,7 +14,17 @@ import msgspec
 
 from importer.errors import SettingsError, SourceError
 from importer.model import IDENTIFIERS, FieldDefinition
-from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, ColumnUse, mistakes_of, preference_name, sketch
+from importer.normaliser.mapping import (
+    LONGEST_NAME,
+    NAME,
+    PREFERENCE,
+    VALUE,
+    ColumnUse,
+    Mapping,
+    mistakes_of,
+    preference_name,
+    sketch,
+)
 from importer.normaliser.organisation import Names, names_of
 from importer.normaliser.preferences import BOOLEANS, INTEGERS, NUMBERS, ValueReader
 from importer.normaliser.synonyms import field_of, likeness
@@ -132,6 +142,8 @@ def _why_without_column(field: FieldDefinition, names: Names, taken: set[str]) -
     name = field.name
     if field.is_disabled:
         return "disabled in the organisation"
+    if _cannot_be_set(name):
+        return f"no column can be mapped to this name: it is not readable, or has more than {LONGEST_NAME} characters"
     if likeness(name) in taken:
         return "another preference has the same name but for case and spaces"
     feeds = field_of(name)
@@ -141,6 +153,12 @@ def _why_without_column(field: FieldDefinition, names: Names, taken: set[str]) -
     if not holds(name) or not _maps(name, names):
         return "a column cannot have this name; map a column of another name to it"
     return ""
+
+
+def _cannot_be_set(name: str) -> bool:
+    """Whether a mapping with this preference is refused, whatever the column is called."""
+    uses = (ColumnUse(HEADERS[0], IDENTIFIERS[0]), ColumnUse("Column", PREFERENCE, name))
+    return bool(mistakes_of(Mapping(uses), (HEADERS[0], "Column")))
 
 
 def _maps(name: str, names: Names) -> bool:

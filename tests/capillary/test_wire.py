@@ -471,6 +471,28 @@ def test_preferences_that_were_read_back() -> None:
     assert decode_preferences(body.replace(b'"true"', b'"false"')) is None
 
 
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ("Blue, Red", ("Blue", "Red")),
+        (["Red, dark", "Blue"], ("Red, dark", "Blue")),
+        (["Red, dark"], ("Red, dark",)),
+        ('["Red, dark", "Blue"]', ("Red, dark", "Blue")),
+        ({"option": ["Red, dark", "Blue"]}, ("Red, dark", "Blue")),
+        ({"1": "Red, dark", "2": "Blue"}, ("Red, dark", "Blue")),
+        ({"option": "Blue"}, ("Blue",)),
+        ([" Blue ", "", None, 5], ("Blue", "5")),
+        (None, ()),
+        ({}, ()),
+    ],
+)
+def test_only_a_text_of_all_options_is_split_at_its_commas(options: Any, found: tuple[str, ...]) -> None:
+    """Commas inside an option belong to it."""
+    document = {"response": {"organization": {"custom_fields": {"field": {"name": "Colour", "options": options}}}}}
+    (field,) = decode_fields(json.dumps(document).encode())
+    assert field.options == found
+
+
 def test_options_with_half_a_surrogate_pair() -> None:
     """As raw bytes and as an escape, in a list that is itself a text."""
     for half in (b"\xed\xa0\x80", b"\\\\ud800"):

@@ -116,6 +116,18 @@ def _typed(datatype: str) -> FieldDefinition:
         (_typed("double"), ["1", "1.5", "-.5", "1e3"], ["x", "1,5", "nan"], "preference_not_a_number"),
         (_typed("boolean"), ["true", "FALSE", "1"], ["yes", "2"], "preference_not_a_boolean"),
         (FieldDefinition("Brand", options=("Blue", "Red")), ["Blue"], ["blue", "Green"], "preference_not_an_option"),
+        (
+            FieldDefinition("Brand", datatype="boolean", options=("Yes", "No")),
+            ["Yes", "No"],
+            ["true", "yes"],
+            "preference_not_an_option",
+        ),
+        (
+            FieldDefinition("Brand", datatype="integer", options=("S", "1")),
+            ["S", "1"],
+            ["2"],
+            "preference_not_an_option",
+        ),
         (FieldDefinition("Brand", regex="[A-Z]{2}"), ["IN"], ["INX", "in"], "preference_not_of_the_form"),
         (FieldDefinition("Brand", regex="[unclosed"), ["anything"], [], ""),
         (FieldDefinition("Brand"), ["anything"], [], ""),

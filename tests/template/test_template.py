@@ -21,7 +21,7 @@ from phonenumbers import PhoneMetadata
 from importer.capillary.lookups import decode_fields
 from importer.model import FieldDefinition
 from importer.normaliser.countries import COUNTRIES, known_country
-from importer.normaliser.mapping import mistakes_of, sketch
+from importer.normaliser.mapping import ColumnUse, Mapping, mistakes_of, sketch
 from importer.normaliser.organisation import spelled
 from importer.normaliser.phones import PhoneReader
 from importer.reader.header import read_header
@@ -274,6 +274,40 @@ def test_a_name_that_would_not_map_by_itself_is_left_out(name: str) -> None:
     columns, left_out = preference_columns([FieldDefinition(name), FieldDefinition("Colour")])
     assert [column.column for column in columns] == ["Colour"]
     assert [gone.preference for gone in left_out] == [name] and left_out[0].why
+
+
+@pytest.mark.parametrize(
+    ("name", "can_be_mapped"), [("Phone", True), ("_status", True), ("#N/A", False), ("x" * 21, False)]
+)
+def test_a_name_that_is_left_out_can_be_mapped_where_it_is_said(name: str, can_be_mapped: bool) -> None:
+    """The instructions do not advise a mapping that is refused."""
+    _, (gone,) = preference_columns([FieldDefinition(name)])
+    assert gone.why.endswith("; map a column of another name to it") == can_be_mapped
+    uses = (ColumnUse("Mobile", "mobile"), ColumnUse("Column", "preference", name))
+    assert (mistakes_of(Mapping(uses), ("Mobile", "Column")) == []) == can_be_mapped
+
+
+@pytest.mark.parametrize("datatype", ["Boolean", "Integer", "String"])
+def test_every_option_passes_the_check(terminal: Terminal, datatype: str) -> None:
+    """Also one that does not fit the datatype, or has a comma."""
+    options = ("Yes", "No", "1-2", "=1+1", "00042", "Red, dark")
+    with EmbeddedSandbox(
+        SandboxOptions(fields=(PreferenceField(name="Choice", datatype=datatype, options=options),))
+    ) as sandbox:
+        shop = Shop(terminal, sandbox)
+        made = shop.template("--country", "IN", "--json").json
+        assert made["columns"][4]["options"] == list(options)
+        book, sheet = customers_of()
+        for row, option in enumerate(options, 2):
+            for column, value in ((1, f"97744876{row:02}"), (5, option)):
+                cell = sheet.cell(row, column, value)
+                cell.data_type, cell.number_format = "s", "@"
+        book.save("filled.xlsx")
+        findings = shop.check("filled.xlsx")
+        assert (findings["exit_code"], findings["sendable_rows"]) == (0, len(options))
+        assert findings["problems"] == findings["repairs"] == []
+        sent = terminal.type("run", "filled.xlsx", "--country", "IN", "--base-url", sandbox.base_url, "--json").json
+        assert sent["rows"]["succeeded"] == len(options)
 
 
 def test_names_that_are_one_for_people_have_one_column() -> None:

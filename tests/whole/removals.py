@@ -3078,6 +3078,27 @@ TEMPLATES = (
         "test_template::test_a_name_that_would_not_map_by_itself_is_left_out",
     ),
     out(
+        "fields: a comma in an option does not split it",
+        "capillary.lookups._options",
+        "[text] if is_item else text.split(',')",
+        "text.split(',')",
+        "test_wire::test_only_a_text_of_all_options_is_split_at_its_commas",
+    ),
+    out(
+        "template: no mapping is advised that would be refused",
+        "template.columns._why_without_column",
+        "_cannot_be_set(name)",
+        "False",
+        "test_template::test_a_name_that_is_left_out_can_be_mapped_where_it_is_said",
+    ),
+    out(
+        "template: options decide, whatever the datatype",
+        "preferences.ValueReader._check",
+        '"" if definition.options else definition.datatype.lower()',
+        "definition.datatype.lower()",
+        "test_template::test_every_option_passes_the_check",
+    ),
+    out(
         "template: one column for names that are one for people",
         "template.columns._why_without_column",
         "likeness(name) in taken",
