@@ -34,7 +34,7 @@ class Pace:
         self._chosen = 0
         #: (moment, rows that requests carried until then)
         self._marks: tuple[tuple[float, int], ...] = ()
-        self._paused_until = 0.0
+        self._paused_until = self._next_at = 0.0
         self._verified = 0
 
     def rows_read(self, rows: int) -> None:
@@ -54,6 +54,9 @@ class Pace:
 
     def paused(self, seconds: float) -> None:
         self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    def waits(self, seconds: float) -> None:
+        self._next_at = self._clock() + seconds
 
     def _mark(self) -> None:
         now = self._clock()
@@ -110,7 +113,8 @@ class Pace:
         speeds = [speed for speed in (self._extent.rows_a_second, self.speed()) if speed > 0]
         if not speeds:
             return None
-        return rows / min(speeds) + max(self._paused_until - self._clock(), 0.0)
+        now = self._clock()
+        return max(rows / min(speeds) + max(self._paused_until - now, 0.0), self._next_at - now)
 
     def _rows_to_send(self) -> float:
         """Rows that wait, and of the rows that are not read yet as large a share as before."""

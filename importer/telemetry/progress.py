@@ -119,6 +119,9 @@ class Progress(Observer):
         self._pace.paused(seconds)
         self._line(f"Pausing {seconds:.0f} s: {why}.")
 
+    def waits(self, seconds: float) -> None:
+        self._pace.waits(seconds)
+
     def noted(self, text: str) -> None:
         self._line(text)
 

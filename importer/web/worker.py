@@ -129,6 +129,8 @@ class PipeObserver(Observer):
         self._pipe.send(Paused(seconds, why))
 
     def waits(self, seconds: float) -> None:
+        with self._lock:
+            self._pace.waits(seconds)
         self._pipe.send(Waits(seconds))
 
     def retrying(self, why: str, *, lost: bool) -> None:

@@ -129,6 +129,16 @@ def test_a_wait_makes_the_time_left_longer() -> None:
     assert pace.speed() < 2
 
 
+def test_no_run_ends_before_its_next_request() -> None:
+    """A resumed run may wait for the end of a pause, or for a slow rate, with a few rows left."""
+    pace, clock = begun([""] * 40, 20.0)
+    assert pace.left() == 2.0
+    pace.waits(25.0)
+    assert pace.left() == 25.0
+    clock.now += 24.0
+    assert pace.left() == 2.0
+
+
 def test_unknown_stays_unknown() -> None:
     """A sheet that was not read to its end has no share and no time left."""
     pace = Pace(Clock())

@@ -83,9 +83,20 @@ def test_files_of_several_forms_are_one_queue(visitor: Visitor) -> None:
 
 
 def test_a_queue_shows_what_each_file_needs(visitor: Visitor) -> None:
-    """A file that cannot be read keeps no other from its next step."""
-    queue = dropped(visitor, ("photo.csv", b"\x89PNG\r\n\x1a\n" + bytes(1000)), ("good.csv", JANUARY))
-    assert [state for _, state in states(visitor, queue)] == ["cannot be read", "choose its columns"]
+    """A file that cannot be read keeps no other from its next step, and is not the next one of any page."""
+    photo = b"\x89PNG\r\n\x1a\n" + bytes(1000)
+    queue = dropped(visitor, ("photo.csv", photo), ("good.csv", JANUARY), ("empty.csv", b""))
+    assert [state for _, state in states(visitor, queue)] == ["cannot be read", "choose its columns", "cannot be read"]
+    first, good, _ = addresses(visitor, queue)
+    assert f'class="button" href="{good}"' in visitor.get(queue).text
+    assert f'href="{good}"' in visitor.get(first).text
+    page = visitor.get(good).text
+    assert "Continue with" not in page
+    visitor.post(f"{good}/mapping", form_of(page))
+    visitor.settled(f"{good}/check")
+    ended(visitor, start(visitor, good))
+    page = visitor.get(queue).text
+    assert 'class="button"' not in page and "Every other file" in page
     visitor.post(f"{addresses(visitor, queue)[0]}/discard")
     assert visitor.get(queue).status_code == 404
 

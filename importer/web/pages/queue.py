@@ -16,6 +16,8 @@ from importer.web.storage import Upload
 
 #: States in which the server works on a file.
 _BUSY = ("reading", "checking")
+#: Of a file that leads to no import: the others come first.
+_UNREADABLE = "unreadable"
 
 
 class QueuedFile(msgspec.Struct, frozen=True):
@@ -42,9 +44,10 @@ class QueuePage:
             request,
             "queue",
             files=files,
-            following=next((file for file in files if file.is_open and file.state not in _BUSY), None),
+            following=next((file for file in files if file.is_open and file.state not in (*_BUSY, _UNREADABLE)), None),
             busy=any(file.state in _BUSY for file in files),
-            done=not any(file.is_open for file in files),
+            done=not any(file.is_open and file.state != _UNREADABLE for file in files),
+            unreadable=any(file.state == _UNREADABLE for file in files),
         )
 
     async def _file(self, upload: Upload) -> QueuedFile:
@@ -69,7 +72,7 @@ class QueuePage:
         if inspection.locked or inspection.sheets:
             return "password" if inspection.locked else "sheet"
         if inspection.fault[0]:
-            return "unreadable"
+            return _UNREADABLE
         if not upload.mapped:
             return "columns"
         return "checking" if runs.is_inspecting(upload, "check") else "check"

@@ -20,6 +20,7 @@ from importer.web.forms import settings_for
 from importer.web.guard import check_form, visitor_of
 from importer.web.journal_view import JournalView
 from importer.web.live_run import LiveRun
+from importer.web.messages import RESULT_FILES
 from importer.web.notices import own_address, recipient
 from importer.web.options import WebOptions
 from importer.web.receiving import form
@@ -33,6 +34,19 @@ Handler = Callable[[Request], Awaitable[Response]]
 #: A page that is nearly ready is awaited this long, seconds.
 WAIT_FOR_PAGE = 1.5
 ACCEPT = ".xlsx,.xlsm,.xlsb,.xls,.ods,.fods,.xml,.html,.htm,.csv,.tsv,.txt,.gz,.zip"
+
+
+class _Readable(msgspec.Struct, frozen=True):
+    """The part of an `Inspection` that says whether the file can be read."""
+
+    fault: tuple[str, str] = ("", "")
+    sheets: tuple[str, ...] = ()
+    locked: bool = False
+
+    @property
+    def unreadable(self) -> bool:
+        """A sheet or a password that is missing is the next step."""
+        return bool(self.fault[0]) and not self.sheets and not self.locked
 
 
 class Site:
@@ -95,8 +109,18 @@ class Site:
         if upload is None or len(files) < 2:
             return None
         place = [file.id for file in files].index(upload.id)
-        following = next((file for file in (*files[place + 1 :], *files[:place]) if self.is_open(file)), None)
+        following = next((file for file in (*files[place + 1 :], *files[:place]) if self._leads_on(file)), None)
         return {"place": place + 1, "count": len(files), "upload": upload, "next": following}
+
+    def _leads_on(self, upload: Upload) -> bool:
+        """Whether a file is open and was not found to be unreadable."""
+        if not self.is_open(upload):
+            return False
+        try:
+            found = (upload.own_folder / RESULT_FILES["inspect"]).read_bytes()
+            return not msgspec.json.decode(found, type=_Readable).unreadable
+        except (OSError, msgspec.MsgspecError):
+            return True  # it was not read yet
 
     def is_open(self, upload: Upload) -> bool:
         """Whether a file is not imported yet."""
