@@ -89,7 +89,9 @@ def remembered_words(t: Texts, shown: Shown) -> list[str]:
     key = "columns.as_before" if kept.name else "columns.as_before_purged"
     gone = [field_words(t, finding) for finding in shown.gone]
     rules = [t.n("columns.rules", len(shown.mapping.rules))] if shown.mapping.rules else []
-    return [t(key, day=day(kept.at), name=kept.name), *rules, *gone, *([t("columns.gone")] if gone else [])]
+    other = [t("columns.new", names=", ".join(shown.new))] if shown.new else []
+    other += [t("columns.lost", names=", ".join(shown.lost))] if shown.lost else []
+    return [t(key, day=day(kept.at), name=kept.name), *other, *rules, *gone, *([t("columns.gone")] if gone else [])]
 
 
 def unknown_words(t: Texts, inspection: Inspection, mapping: Mapping) -> list[str]:

@@ -1,47 +1,79 @@
-"""Mappings that are remembered: what a user chose for the columns of a file, found again by the names in its header."""
+"""Mappings that are remembered: what a user chose for the columns of a file, found again by the names in its header.
+
+A file with other columns is mapped as the one that shares most names with it, and new ones as their names propose.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import time
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from importer.errors import ImporterError
-from importer.normaliser.mapping import Mapping, fit, preference_name
+from importer.model import FIELDS
+from importer.normaliser.mapping import IGNORED, PREFERENCE, ColumnUse, Mapping, fit, preference_name
 from importer.normaliser.mapping_file import parse, to_toml
 from importer.normaliser.organisation import FieldFinding, compare_fields, spelled, unknown_in, without
 from importer.web.messages import Inspection
 from importer.web.storage import KeptMapping, ReadingChoices, Upload
+
+#: Two files are alike where more than this share of their column names is in both.
+_ALIKE = 0.5
 
 
 class Shown(msgspec.Struct, frozen=True):
     """A file as its columns page shows it: the mapping, and the upload with the settings that belong to it.
 
     `kept`: what is remembered of such a file. `used`: it is what is shown. `gone`: the preferences of it that the
-    organisation does not have, or has disabled."""
+    organisation does not have, or has disabled. `new` and `lost`: columns that only one of the two files has."""
 
     upload: Upload
     mapping: Mapping
     kept: KeptMapping | None = None
     used: bool = False
     gone: tuple[FieldFinding, ...] = ()
+    new: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     #: It is what a form holds.
     typed: bool = False
 
 
 def header_of(columns: Iterable[str]) -> str:
     """What files with the same column names share, in whatever order, case and width they are."""
-    names = sorted(preference_name(unicodedata.normalize("NFKC", column)).casefold() for column in columns if column)
+    names = sorted(_folded(column) for column in columns if column)
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def _folded(column: str) -> str:
+    return preference_name(unicodedata.normalize("NFKC", column)).casefold()
+
+
+def most_alike(columns: Sequence[str], found: Iterable[tuple[str, KeptMapping]]) -> tuple[str, KeptMapping] | None:
+    """The header and mapping of the file that shares most column names with these, None where none is alike."""
+    names = {_folded(column) for column in columns if column}
+    best, alike = None, _ALIKE
+    for header, kept in found:
+        try:
+            others = {_folded(use.column) for use in parse(kept.toml, "The mapping").columns}
+        except ImporterError:
+            continue
+        share = len(names & others) / max(len(names | others), 1)
+        if share > alike:
+            best, alike = (header, kept), share
+    return best
 
 
 def recalled(upload: Upload, inspection: Inspection, kept: KeptMapping) -> Shown | None:
     """The file as it was mapped the last time, None where that mapping cannot be used."""
     try:
-        mapping = fit(parse(kept.toml, "The mapping"), inspection.column_names)
+        mapping = parse(kept.toml, "The mapping")
+        there, known = ({_folded(name) for name in names} for names in (inspection.column_names, _columns(mapping)))
+        lost = tuple([name for name in _columns(mapping) if _folded(name) not in there])
+        new = tuple([name for name in inspection.column_names if name and _folded(name) not in known])
+        mapping = fit(_moved(mapping, inspection.mapping, new, lost), inspection.column_names)
     except ImporterError:
         return None
     fields = inspection.fields or ()
@@ -50,7 +82,26 @@ def recalled(upload: Upload, inspection: Inspection, kept: KeptMapping) -> Shown
     reading = msgspec.structs.replace(
         upload.reading, country=kept.country, blank=kept.blank, invalid_identifiers=kept.invalid_identifiers
     )
-    return Shown(msgspec.structs.replace(upload, reading=reading), mapping, kept, True, gone)
+    return Shown(msgspec.structs.replace(upload, reading=reading), mapping, kept, True, gone, new, lost)
+
+
+def _columns(mapping: Mapping) -> list[str]:
+    return [use.column for use in mapping.columns]
+
+
+def _moved(mapping: Mapping, proposed: Mapping, new: Sequence[str], lost: Sequence[str]) -> Mapping:
+    """A mapping without the columns that are lost and their rules, and with what is proposed for new ones. A new column
+    is ignored where another one already is what its name proposes."""
+    if not new and not lost:
+        return mapping
+    uses = [use for use in mapping.columns if use.column not in lost]
+    taken = {use.field for use in uses if use.field in FIELDS}
+    for use in proposed.columns:
+        if use.column in new:
+            clashes = use.field in taken or (use.field == PREFERENCE and mapping.is_long)
+            uses.append(ColumnUse(use.column, IGNORED) if clashes else use)
+    rules = tuple([rule for rule in mapping.rules if rule.column not in lost])
+    return msgspec.structs.replace(mapping, columns=tuple(uses), rules=rules)
 
 
 def to_keep(upload: Upload, inspection: Inspection, mapping: Mapping, reading: ReadingChoices) -> KeptMapping:

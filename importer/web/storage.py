@@ -295,6 +295,15 @@ class Storage:
         ).fetchone()
         return msgspec.msgpack.decode(row[0], type=KeptMapping) if row else None
 
+    def mappings_of(self, key: MappingKey, most: int) -> list[tuple[str, KeptMapping]]:
+        """(header, mapping) of the user and organisation of a key, newest first."""
+        rows = self._db.execute(
+            "SELECT header, content FROM mappings WHERE user = ? AND server = ? AND key_name = ?"
+            " ORDER BY at DESC LIMIT ?",
+            (*key.row[:3], most),
+        )
+        return [(header, msgspec.msgpack.decode(content, type=KeptMapping)) for header, content in rows]
+
     def forget_mapping(self, key: MappingKey) -> None:
         self._db.execute("DELETE FROM mappings WHERE user = ? AND server = ? AND key_name = ? AND header = ?", key.row)
 

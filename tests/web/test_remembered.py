@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from importer.model import FieldDefinition, Rate
-from importer.normaliser.mapping import ColumnUse, Mapping
+from importer.normaliser.mapping import ColumnUse, Mapping, sketch
 from importer.normaliser.mapping_file import parse, to_toml
 from importer.normaliser.rules import Rule
 from importer.settings.options import Settings
@@ -20,7 +20,7 @@ from importer.web import storage as stored
 from importer.web.app import create_app
 from importer.web.messages import InspectedColumn, Inspection
 from importer.web.options import WebOptions
-from importer.web.remembered import header_of, recalled, to_keep
+from importer.web.remembered import header_of, most_alike, recalled, to_keep
 from importer.web.storage import KeptMapping, MappingKey, ReadingChoices, Storage, Upload
 from importer.web.users import add_user
 from tests.support.page import Visitor, form_of
@@ -66,7 +66,7 @@ def uploaded(user: Visitor, name: str, content: bytes) -> tuple[str, str, dict[s
 @pytest.mark.process
 def test_the_next_file_is_mapped_as_the_last_one(page: TestClient) -> None:
     """The same column names in another order and case: same fields, marks and settings, and the page names the file and
-    offers to propose again. A file with another header, and another user's, is not mapped so."""
+    offers to propose again. A file with half of the names, and another user's, is not mapped so."""
     asha = visitor(page, "asha")
     address, html, fields = uploaded(asha, "october.csv", HEADER)
     assert AGAIN not in html
@@ -76,10 +76,24 @@ def test_the_next_file_is_mapped_as_the_last_one(page: TestClient) -> None:
     assert fields["field-0"] == "ignored" and fields["field-1"] == "mobile" and fields["field-2"] == "preference"
     assert (fields["country"], fields["blank"], fields["separator-2"]) == ("IN", "clear", "semicolon")
     assert 'name="list-2" value="1" aria-label="The cells of “Colours” contain lists" checked' in html
-    assert AGAIN not in uploaded(asha, "more.csv", b"Mobile,Colours,Remark,Size\n919876543210,Blue,x,L\n")[1]
+    assert AGAIN not in uploaded(asha, "other.csv", b"Mobile,Colours,Size\n919876543210,Blue,L\n")[1]
     for other in ("ravi", "olga"):
         _, html, fields = uploaded(visitor(page, other), "theirs.csv", HEADER)
         assert AGAIN not in html and "october.csv" not in html and fields["field-2"] == "preference"
+
+
+@pytest.mark.process
+def test_a_file_with_a_new_column_is_mapped_as_the_most_alike(page: TestClient) -> None:
+    """The page names the columns that are new or gone; the new one is proposed by its name. It can be forgotten."""
+    asha = visitor(page, "asha")
+    address, _, fields = uploaded(asha, "may.csv", b"Cell,Shade,Note,Fit\n919876543210,Blue,x,L\n")
+    chosen = {"field-0": "mobile", "preference-1": "Colour", "field-2": "ignored"}
+    assert asha.post(f"{address}/mapping", {**fields, **chosen}).url.path == f"{address}/check"
+    address, html, fields = uploaded(asha, "june.csv", b"Note,Store,Cell,Shade\nx,S1,919876543210,Blue\n")
+    assert "for may.csv" in html and "New in this file: Store." in html and "No longer in the file: Fit." in html
+    assert [fields[f"field-{at}"] for at in range(4)] == ["ignored", "preference", "mobile", "preference"]
+    assert fields["preference-3"] == "Colour"
+    assert AGAIN not in asha.post(f"{address}/forget").text
 
 
 @pytest.mark.process
@@ -162,6 +176,36 @@ def test_a_preference_that_is_gone_is_named() -> None:
     assert shown is not None and [found.fault for found in shown.gone] == ["disabled"]
     shown = recalled(UPLOAD, seen, kept)
     assert shown is not None and not shown.gone and shown.mapping == MAPPING
+
+
+def test_other_columns_take_nothing_from_those_that_are_known() -> None:
+    """Rules of a column that is gone are left out; a new column is not sent as what another one already is."""
+    rules = (Rule("Shade", empty=("n/a",)), Rule("Mobile", strip=("Tel.",)))
+    uses = (*MAPPING.columns, ColumnUse("Size", "preference", "Size"))
+    kept = KeptMapping(to_toml(msgspec.structs.replace(MAPPING, columns=uses, rules=rules)), "a.csv", 0.0)
+    seen = inspection("Phone", "Size", "Mobile", "Fit")
+    shown = recalled(UPLOAD, msgspec.structs.replace(seen, mapping=sketch(seen.column_names)), kept)
+    assert shown is not None and (shown.new, shown.lost) == (("Phone", "Fit"), ("Shade",))
+    assert [use.field for use in shown.mapping.columns] == ["ignored", "preference", "mobile", "preference"]
+    assert shown.mapping.rules == rules[1:]
+
+
+def test_the_most_alike_file_is_chosen() -> None:
+    """The most names in common, of those with more than half; the newest of two that are equal."""
+
+    def kept(*names: str) -> tuple[str, KeptMapping]:
+        uses = tuple(ColumnUse(name, "preference", name) for name in names)
+        return header_of(names), KeptMapping(to_toml(Mapping((ColumnUse("Mobile", "mobile"), *uses))), "", 0.0)
+
+    old, better, new = kept("A", "B", "C"), kept("A", "B", "C", "D"), kept("A", "B", "E")
+    unreadable = ("x", KeptMapping("[columns]\nMobile = 'moon'", "", 0.0))
+    for names, found in (
+        (("MOBILE", "a", "b", "c", "d", "f"), better),
+        (("Mobile", "A", "B"), new),
+        (("Mobile", "A", "X", "Y"), None),
+        ((), None),
+    ):
+        assert most_alike(names, [unreadable, new, better, old]) == found
 
 
 def test_a_mapping_that_cannot_be_used_is_not() -> None:

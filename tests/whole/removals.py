@@ -942,6 +942,20 @@ WEB_PAGE = (
         "test_remembered::test_the_next_file_is_mapped_as_the_last_one",
     ),
     out(
+        "web page: a file with a new column is mapped as the one before",
+        "mapped.kept_of",
+        "found is not None",
+        "False",
+        "test_remembered::test_a_file_with_a_new_column_is_mapped_as_the_most_alike",
+    ),
+    out(
+        "web page: the rules of a column that is gone are left out",
+        "remembered._moved",
+        "rule.column not in lost",
+        "True",
+        "test_remembered::test_other_columns_take_nothing_from_those_that_are_known",
+    ),
+    out(
         "web page: a mapping of one user only",
         "Storage.mapping",
         "self._db.execute(..., key.row)",

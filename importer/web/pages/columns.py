@@ -17,7 +17,7 @@ from importer.web.fixing import edits as edit_store
 from importer.web.fixing import problem_rows
 from importer.web.forms import CHOICES, HOW_READ, HOW_SENT, SEPARATORS, chosen_word, mapping_from, reading_from
 from importer.web.messages import RESULT_FILES, Inspection, words_of
-from importer.web.pages.mapped import key_of, mapping_in, take_mapping
+from importer.web.pages.mapped import kept_of, mapping_in, take_mapping
 from importer.web.pages.results import inspection_of
 from importer.web.pages.site import Site, get, post, user_of
 from importer.web.pages.uploads import remove
@@ -71,8 +71,8 @@ class ColumnPages:
 
     async def _shown(self, upload: Upload, inspection: Inspection) -> Shown:
         """What the columns page shows: what was chosen, else what is remembered of such a file, else a proposal."""
-        key = await key_of(self._site, upload, inspection)
-        kept = self._site.storage.mapping(key) if key is not None else None
+        found = await kept_of(self._site, upload, inspection)
+        kept = found[1] if found is not None else None
         if upload.mapped and not inspection.fault[0]:
             with contextlib.suppress(ImporterError):
                 return Shown(upload, mapping_in(upload, inspection), kept)
@@ -153,9 +153,9 @@ class ColumnPages:
         """Forgets what is remembered of files with this header. The columns stay as they were chosen for this file."""
         upload, _ = await self._site.controlled_upload(request)
         inspection = await inspection_of(self._site, upload)
-        key = await key_of(self._site, upload, inspection) if inspection is not None else None
-        if key is not None:
-            self._site.storage.forget_mapping(key)
+        found = await kept_of(self._site, upload, inspection) if inspection is not None else None
+        if found is not None:
+            self._site.storage.forget_mapping(found[0])
         return RedirectResponse(f"/uploads/{upload.id}", 303)
 
     def _start_over(self, upload: Upload, *more: str) -> None:

@@ -15,8 +15,11 @@ from importer.system.files import write_whole
 from importer.web.messages import RESULT_FILES, Inspection
 from importer.web.pages.site import Site
 from importer.web.pages.uploads import remove
-from importer.web.remembered import header_of, to_keep
-from importer.web.storage import MappingKey, Upload
+from importer.web.remembered import header_of, most_alike, to_keep
+from importer.web.storage import KeptMapping, MappingKey, Upload
+
+#: Mappings that are compared with a file whose header is new: the newest.
+_MOST_COMPARED = 50
 
 
 def mapping_in(upload: Upload, inspection: Inspection) -> Mapping:
@@ -47,3 +50,14 @@ async def key_of(site: Site, upload: Upload, inspection: Inspection) -> MappingK
     except ImporterError:
         return None
     return MappingKey(upload.owner, organisation, header_of(inspection.column_names))
+
+
+async def kept_of(site: Site, upload: Upload, inspection: Inspection) -> tuple[MappingKey, KeptMapping] | None:
+    """What is remembered of files with this header, else of the one that is most alike; and by what it is found."""
+    if (key := await key_of(site, upload, inspection)) is None:
+        return None
+    if (kept := site.storage.mapping(key)) is not None:
+        return key, kept
+    others = site.storage.mappings_of(key, _MOST_COMPARED)
+    found = await asyncio.to_thread(most_alike, inspection.column_names, others)
+    return (msgspec.structs.replace(key, header=found[0]), found[1]) if found is not None else None
