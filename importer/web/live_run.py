@@ -26,6 +26,8 @@ class LiveRun:
         self.paused_until = 0.0
         self.paused_why = ""
         self.waits_until = 0.0
+        #: When rows were last read or had a result.
+        self.moved_at = time.monotonic()
         self.retrying = Retrying("", False)
         #: The user who asked it to pause or stop.
         self.halted_by = ""
@@ -56,8 +58,15 @@ class LiveRun:
         """Seconds until the next request leaves, where that is long."""
         return max(self.waits_until - time.monotonic(), 0.0)
 
+    @property
+    def silence(self) -> float:
+        """Seconds without a row that was read or had a result, while no request is put off."""
+        return max(time.monotonic() - max(self.moved_at, self.paused_until, self.waits_until), 0.0)
+
     def receive(self, message: Message) -> None:
         if isinstance(message, RowsCounted):
+            if (message.read, message.statuses) != (self.counted.read, self.counted.statuses):
+                self.moved_at = time.monotonic()
             self.counted = message
         elif isinstance(message, Paused):
             self.paused_until = time.monotonic() + message.seconds
@@ -76,5 +85,6 @@ class LiveRun:
         self.state = "starting"
         self.before = before
         self.counted = RowsCounted(0, {}, {})
+        self.moved_at = time.monotonic()
         self.paused_until = self.waits_until = 0.0
         self.retrying = Retrying("", False)

@@ -22,6 +22,8 @@ ASKED = "asked"
 _MOST_CAUSES = 6
 #: Seconds of a pause or wait that are shown.
 _SHOWN_PAUSE, _SHOWN_WAIT = 0.5, 2.0
+#: Seconds without a result that are shown, in place of a speed.
+_SHOWN_SILENCE = 15.0
 
 
 def state_of(snapshot: RunSnapshot, live: LiveRun | None, wanted: str) -> str:
@@ -117,8 +119,9 @@ def live_view(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, rows: int, 
     whole = max(rows, done) if rows else 0
     rate = counted.speed
     state = state_of(snapshot, live, wanted)
+    moves = state == "running" and (live is None or live.silence < _SHOWN_SILENCE)
     left = ""
-    if whole and state == "running":
+    if whole and moves:
         left = t("run.left", time=duration(counted.left)) if counted.left is not None else t("run.left_unknown")
     return LiveView(
         state=state,
@@ -126,7 +129,7 @@ def live_view(t: Texts, snapshot: RunSnapshot, live: LiveRun | None, rows: int, 
         done=done,
         total=whole,
         left=left,
-        rate=t("run.rate", rate=f"{rate * 60:,.0f}") if rate > 0 and state == "running" else "",
+        rate=t("run.rate", rate=f"{rate * 60:,.0f}") if rate > 0 and moves else "",
         next_request=_next_request(t, state, live),
         waiting=_waiting(t, state, live),
         parts=parts(t, counts, of=whole, always=("succeeded", "failed", "rejected")),
@@ -153,6 +156,8 @@ def _waiting(t: Texts, state: str, live: LiveRun | None) -> str:
         return f"{t(f'doing.{state}', why=live.retrying.why)} {next_try}"
     if state == "limited":
         return t("doing.limited", seconds=f"{max(live.pause, 1):.0f}", why=live.paused_why)
+    if state == "running" and live.silence >= _SHOWN_SILENCE:
+        return t("doing.silent", seconds=f"{live.silence:.0f}")
     return t("doing.waiting") if state == "waiting" else ""
 
 

@@ -75,6 +75,25 @@ def test_a_long_wait_for_the_rate_is_shown() -> None:
         assert seen(live).next_request == ""
 
 
+def test_a_run_without_an_answer_shows_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once no row had a result for a while, for how long. A wait for the rate is none, nor are rows that are read."""
+    now = 1_000.0
+    monkeypatch.setattr("importer.web.live_run.time.monotonic", lambda: now)
+    counted = RowsCounted(10, {"succeeded": 5}, {}, 100, 2.0, 50.0)
+    live = live_after(counted)
+    assert seen(live).rate and seen(live).left and not seen(live).waiting
+    now += 40
+    live.receive(counted)
+    view = seen(live)
+    assert (view.rate, view.left, view.state) == ("", "", "running") and "40 s" in view.waiting
+    live.receive(Waits(30.0))
+    now += 44
+    assert seen(live).rate and not seen(live).waiting
+    now += 10
+    live.receive(RowsCounted(20, {"succeeded": 5}, {}, 100, 2.0, 50.0))
+    assert seen(live).rate and not seen(live).waiting
+
+
 def test_who_clicked_is_named() -> None:
     live = live_after(wanted="stopped")
     assert "asha" not in seen(live).waiting

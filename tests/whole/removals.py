@@ -1019,6 +1019,13 @@ WEB_PAGE = (
         "test_queue::test_the_number_of_files_is_limited",
     ),
     out(
+        "web page: a run without an answer shows no speed",
+        "run_views._waiting",
+        "live.silence >= _SHOWN_SILENCE",
+        "False",
+        "test_states::test_a_run_without_an_answer_shows_no_speed",
+    ),
+    out(
         "web page: a file that cannot be read is not the next one",
         "Site._leads_on",
         "not msgspec.json.decode(found, type=_Readable).unreadable",
