@@ -74,6 +74,8 @@ class TemplateColumn(msgspec.Struct, frozen=True):
     example: str = ""
     #: Options that the importer would not send as they are.
     options_left_out: int = 0
+    #: Options that are not in a drop-down list, because cells hold several or there are too many.
+    options_not_listed: int = 0
 
     @property
     def is_typed(self) -> bool:
@@ -205,6 +207,7 @@ def _column(field: FieldDefinition) -> TemplateColumn:
         pattern=writable(field.regex),
         example=next((example for example in examples if _as_it_is(takes, example)), ""),
         options_left_out=len(options) - len(allowed),
+        options_not_listed=len(allowed) - len(offered),
     )
 
 

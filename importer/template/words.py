@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from importer.system.text import shortened
 from importer.template import checks
 from importer.template.columns import HEADERS, TemplateColumn, writable
 
@@ -14,6 +15,8 @@ COLUMN_HEADS = ("Column", "Label", "Required", "What to enter", "Example")
 LEFT_OUT_HEADS = ("Left out", "Why")
 #: Options that the instructions repeat.
 _SHOWN_OPTIONS = 8
+#: Characters of an option in a text.
+_LONGEST_OPTION = 60
 
 
 class About(msgspec.Struct, frozen=True):
@@ -81,17 +84,25 @@ def entry_of(column: TemplateColumn, about: About) -> str:
     }
     if column.options:
         count = len(column.options)
-        shown = ", ".join(writable(option) for option in column.options[:_SHOWN_OPTIONS])
+        shown = _named(column.options[:_SHOWN_OPTIONS])
         more = f" and {count - _SHOWN_OPTIONS:,} more" if count > _SHOWN_OPTIONS else ""
         text = f"One value of the drop-down list: {shown}{more}."
         text += "" if column.kind == "boolean" else " The list cannot check cells with several values."
     else:
         text = texts.get(column.kind, "Text.")
+        if column.options_not_listed:
+            text += f" The organisation has {column.options_not_listed:,} options for it: use its spelling."
     if column.options_left_out:
         text += f" {column.options_left_out:,} options cannot be imported and are not in the list."
     if column.pattern:
         text += f" It must match the pattern {column.pattern}"
     return text
+
+
+def _named(options: Sequence[str]) -> str:
+    """Options in a row, in quotes if one has a comma."""
+    shown = [shortened(writable(option), _LONGEST_OPTION) for option in options]
+    return ", ".join([f"“{option}”" for option in shown] if any("," in option for option in shown) else shown)
 
 
 def error_of(column: TemplateColumn, about: About) -> tuple[str, str]:

@@ -18,6 +18,8 @@ CUSTOMERS, HELP, LISTS = "Customers", "How to fill in", "Drop-down lists"
 _LAST_ROW = 1_048_575
 _NARROWEST, _WIDEST = 14, 40
 _WIDTHS = {"email": 28, "mobile": 18, "id": 18, "moment": 20}
+#: The height of a row that spreadsheet programs take, in points.
+_HIGHEST = 409.5
 _HELP_WIDTHS = (26, 30, 13, 62, 24)
 _FONT = {"font_name": "Calibri", "font_size": 11}
 _HEAD = _FONT | {"bold": True, "font_color": "#FFFFFF", "valign": "vcenter", "border": 1, "border_color": "#FFFFFF"}
@@ -160,7 +162,7 @@ class _Maker:
                 self._help.merge_range(row, at, row, len(_HELP_WIDTHS) - 1, "", form)
             self._help.write_string(row, at, text, form)
             height = max(height, len(textwrap.wrap(text, width)))
-        self._help.set_row(row, 15.75 * height)
+        self._help.set_row(row, min(15.75 * height, _HIGHEST))
 
     def lists(self, columns: Sequence[TemplateColumn]) -> None:
         text = self._book.add_format(_FONT | {"num_format": "@"})

@@ -29,7 +29,7 @@ from importer.sandbox import EmbeddedSandbox, SandboxOptions
 from importer.sandbox.options import PreferenceField
 from importer.template import checks
 from importer.template.columns import HEADERS, TemplateColumn, preference_columns
-from importer.template.words import About, error_of
+from importer.template.words import About, entry_of, error_of
 from importer.template.workbook import workbook_bytes
 from tests.support.terminal import Ended, Terminal
 
@@ -351,6 +351,26 @@ def test_the_options_are_those_that_are_sent_as_they_are(options: list[str], lab
     listed = openpyxl.load_workbook(io.BytesIO(content))["Drop-down lists"]
     if column.options:
         assert [str(cell.value) for cell in listed["A"]][1:] == list(column.options)
+
+
+def test_the_instructions_name_what_no_list_shows() -> None:
+    """Options that are too many or too long for a list or a row, or that would run into each other."""
+    many = FieldDefinition("City", options=tuple(f"City {number}" for number in range(40_000)))
+    several = FieldDefinition("Hobbies", datatype="Multiple", options=("Golf", "Tennis"))
+    (city, hobbies), _ = preference_columns([many, several])
+    assert (city.options, city.options_not_listed) == ((), 40_000)
+    assert (hobbies.options, hobbies.options_not_listed) == ((), 2)
+    assert "40,000" in entry_of(city, About("", "", 0)) and "2 options" in entry_of(hobbies, About("", "", 0))
+    comma = FieldDefinition("Size", options=("S, M", "L"))
+    long = FieldDefinition(
+        "Long", label="w " * 400, regex="x" * 5000, options=tuple("x" * 3000 + str(n) for n in range(9))
+    )
+    columns, _ = preference_columns([comma, long, FieldDefinition("Pattern", regex="[a-z]*" * 200)])
+    assert "“S, M”, “L”" in entry_of(columns[0], About("", "", 0))
+    assert len(entry_of(columns[1], About("", "", 0))) < 2_000
+    content = workbook_bytes(columns, (), About("", "", 0))
+    help_sheet = openpyxl.load_workbook(io.BytesIO(content))["How to fill in"]
+    assert max(float(row.height or 0) for row in help_sheet.row_dimensions.values()) <= 409.5
 
 
 def test_options_of_the_wire_are_listed() -> None:

@@ -3127,6 +3127,13 @@ TEMPLATES = (
         "test_wire::test_only_a_text_of_all_options_is_split_at_its_commas",
     ),
     out(
+        "template: options without a list are named",
+        "template.columns._column",
+        "len(allowed) - len(offered)",
+        "0",
+        "test_template::test_the_instructions_name_what_no_list_shows",
+    ),
+    out(
         "template: no mapping is advised that would be refused",
         "template.columns._why_without_column",
         "_cannot_be_set(name)",
