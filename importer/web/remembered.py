@@ -90,8 +90,8 @@ def _columns(mapping: Mapping) -> list[str]:
 
 
 def _moved(mapping: Mapping, proposed: Mapping, new: Sequence[str], lost: Sequence[str]) -> Mapping:
-    """A mapping without the columns that are lost and their rules, and with what is proposed for new ones. A new column
-    is ignored where another one already is what its name proposes."""
+    """A mapping without the columns that are lost, and with what is proposed for new ones. A new column is ignored
+    where another one already is what its name proposes. `fit` leaves out the rules of lost columns."""
     if not new and not lost:
         return mapping
     uses = [use for use in mapping.columns if use.column not in lost]
@@ -100,8 +100,7 @@ def _moved(mapping: Mapping, proposed: Mapping, new: Sequence[str], lost: Sequen
         if use.column in new:
             clashes = use.field in taken or (use.field == PREFERENCE and mapping.is_long)
             uses.append(ColumnUse(use.column, IGNORED) if clashes else use)
-    rules = tuple([rule for rule in mapping.rules if rule.column not in lost])
-    return msgspec.structs.replace(mapping, columns=tuple(uses), rules=rules)
+    return msgspec.structs.replace(mapping, columns=tuple(uses))
 
 
 def to_keep(upload: Upload, inspection: Inspection, mapping: Mapping, reading: ReadingChoices) -> KeptMapping:
