@@ -137,7 +137,7 @@ def _row(
     for use, cell in list(zip(uses, cells, strict=True))[:_MOST_COLUMNS]:
         fault = faults.get(use.column, "")
         sent = None if customer is None else _sent(customer, use)
-        changed = shortened(sent, _LONGEST) if sent is not None and sent != cell else ""
+        changed = shortened(sent, _LONGEST) if sent is not None and not _is_same(use, cell, sent) else ""
         if sent == "" and use.field in (PREFERENCE, VALUE):
             changed = t("preview.cleared")
         elif customer is not None and sent is None and use.field != IGNORED and cell.strip() and not fault:
@@ -162,6 +162,11 @@ def _sent(customer: Customer, use: ColumnUse) -> str | None:
         # The row's own preference comes before the constants.
         return customer.custom_fields[0][use.field == VALUE]
     return None
+
+
+def _is_same(use: ColumnUse, cell: str, sent: str) -> bool:
+    """Whether a person need not look at what is sent: a mobile is always sent without its plus."""
+    return sent == (cell.removeprefix("+") if use.field == "mobile" else cell)
 
 
 def _reason(problem: Problem) -> str:

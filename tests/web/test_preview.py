@@ -48,6 +48,13 @@ def seen(folder: Path, content: str) -> Inspection:
     return inspect(WorkerTask("inspect", INDIA, path=str(path), folder=str(folder)), World({}))
 
 
+def test_a_plus_is_no_change(tmp_path: Path) -> None:
+    """A mobile is always sent without it. Another difference is shown, also of a number with a plus."""
+    content = "Mobile,Colours\n+919876543210,+1\n+91 98765 43211,Blue\n00919876543212,Blue\n"
+    found = preview(T, seen(tmp_path, content), Mapping((ColumnUse("Mobile", "mobile"), MAPPING.columns[2])), INDIA)
+    assert [sent for _, sent, _ in cells(found, 0)] == ["", "919876543211", "919876543212"]
+
+
 def cells(found: Preview, column: int) -> list[tuple[str, str, bool]]:
     return [(row.cells[column].text, row.cells[column].sent, bool(row.cells[column].fault)) for row in found.rows]
 
