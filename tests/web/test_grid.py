@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import tomllib
 from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
@@ -99,6 +100,109 @@ def test_a_change_is_judged_at_once(visitor: Visitor, address: str) -> None:
     # What the file has takes the edit back.
     found = change(visitor, address, c_3_1="x@").json()
     assert 'data-state="open"' in found["rows"]["3"] and "In the file" not in found["rows"]["3"]
+
+
+def mapping_of(visitor: Visitor, address: str) -> dict[str, Any]:
+    visitor.settled(f"{address}/fix")
+    return tomllib.loads(visitor.get(f"{address}/mapping.toml").text)
+
+
+def states(visitor: Visitor, address: str) -> list[str]:
+    """The rows to fix, ready and left out, by the grid and, where nothing is edited, by the check."""
+    return re.findall(r'class="count">(\d+)', visitor.settled(f"{address}/fix").text.partition("</nav>")[2])[:3]
+
+
+@pytest.mark.slow
+def test_edits_and_rules_have_one_history(visitor: Visitor) -> None:
+    """Undone in the order in which the person acted, whatever page that was on: with the script, and as a form. The
+    counts are those of a check by the rules as they are then."""
+    rows = [*SHEET, ("+919876543214", "g@example.com", "n/a; Red")]
+    address = prepare(visitor, "history.csv", sheet([(*row, "x" if at else "History") for at, row in enumerate(rows)]))
+    seen = [(states(visitor, address), mapping_of(visitor, address))]
+
+    def acted() -> None:
+        seen.append((states(visitor, address), mapping_of(visitor, address)))
+
+    change(visitor, address, c_3_1="d@example.com")
+    acted()
+    rule = {"add": "leave_out", "column": "Mobile", "texts": "mobile_too_short", "back": "fix"}
+    visitor.post(f"{address}/rules", rule)
+    acted()
+    change(visitor, address, out="5")
+    acted()
+    offer = '{"is_list": "Colour", "separator": ";"}'
+    visitor.post(f"{address}/rules", {"apply": offer})
+    acted()
+    visitor.settled(f"{address}/rules")
+    visitor.post(f"{address}/rules", {"add": "own", "kind": "empty", "column": "Colour", "texts": "n/a"})
+    acted()
+    assert [state for state, _ in seen] == [["4", "0", "0"], ["3", "1", "0"], ["2", "1", "1"]] + [["1", "1", "2"]] * 3
+    assert seen[4][1]["columns"]["Colour"]["is_list"] and len(seen[5][1]["rules"]) == 2
+    for state in reversed(seen[:-1]):
+        answer = post(visitor, address, {"step": "undo"})
+        assert answer.url.path.endswith("/fix")
+        assert (states(visitor, address), mapping_of(visitor, address)) == state
+    html = visitor.get(f"{address}/fix").text
+    assert re.search(r'id="undo" disabled', html) and not re.search(r'id="redo" disabled', html)
+    for state in seen[1:]:
+        before = mapping_of(visitor, address)
+        found = change(visitor, address, step="redo").json()
+        assert ("moved" in found) == (state[1] != before)
+        assert (states(visitor, address), mapping_of(visitor, address)) == state
+    assert visitor.settled(f"{address}/check").text.count("3 rows are ready") == 1
+
+
+@pytest.mark.slow
+def test_the_history_outlives_the_server(tmp_path: Path) -> None:
+    """Killed after a rule was applied and a row was edited: both are undone by the next server."""
+    server = WarmServer(tmp_path, "--sandbox").start()
+    try:
+        visitor = Visitor.at(server.url)
+        address = prepare(visitor, "rows.csv", sheet())
+        visitor.settled(f"{address}/fix")
+        rule = {"add": "leave_out", "column": "Mobile", "texts": "mobile_too_short", "back": "fix"}
+        visitor.post(f"{address}/rules", rule)
+        visitor.settled(f"{address}/fix")
+        change(visitor, address, c_3_1="d@example.com")
+        server.kill()
+        server.start()
+        visitor = Visitor.at(server.url)
+        assert states(visitor, address) == ["2", "1", "1"]
+        found = [(post(visitor, address, {"step": "undo"}), states(visitor, address))[1] for _ in range(2)]
+        assert found == [["3", "0", "1"], ["4", "0", "0"]]
+        post(visitor, address, {"step": "redo"})
+        assert states(visitor, address) == ["3", "0", "1"]
+    finally:
+        server.stop()
+
+
+def test_rules_that_changed_since_are_passed_over(visitor: Visitor, address: str) -> None:
+    """One undo takes back the last act that still shows; rules that are gone with the columns do not come back."""
+    change(visitor, address, c_3_1="d@example.com")
+    visitor.settled(f"{address}/rules")
+    visitor.post(f"{address}/rules", {"add": "omit", "column": "Email"})
+    visitor.settled(f"{address}/fix")
+    visitor.post(f"{address}/proposal", {"as": "names"})
+    asked = visitor.post(f"{address}/fix/cells", {"step": "undo"})
+    assert asked.url.path == address  # no columns: nothing is undone
+    visitor.post(f"{address}/mapping", form_of(visitor.settled(address).text))
+    assert "rules" not in mapping_of(visitor, address)
+    assert set(change(visitor, address, step="undo").json()["rows"]) == {"3"}
+
+
+def test_undo_is_offered_where_no_row_is_left(visitor: Visitor, address: str) -> None:
+    """Also on the page of rules, which it leads back to."""
+    for column, code in (("Email", "email_invalid"), ("Mobile", "mobile_too_short"), ("Email", "email_several")):
+        visitor.settled(f"{address}/fix")
+        visitor.post(f"{address}/rules", {"add": "leave_out", "column": column, "texts": code, "back": "fix"})
+    visitor.settled(f"{address}/fix")
+    visitor.post(f"{address}/rules", {"add": "leave_out", "column": "", "texts": "no_identifier", "back": "fix"})
+    html = visitor.settled(f"{address}/fix").text
+    assert not inputs(html) and re.search(r'value="undo" id="undo">', html)
+    assert re.search(r'value="undo" id="undo">', visitor.get(f"{address}/rules").text)
+    answer = visitor.post(f"{address}/fix/cells", {"step": "undo", "back": "rules"})
+    assert answer.url.path == f"{address}/rules"
+    assert inputs(visitor.settled(f"{address}/fix").text).keys() == {"c-5-0", "c-5-1"}
 
 
 def test_a_proposed_value_is_one_button(visitor: Visitor, address: str) -> None:

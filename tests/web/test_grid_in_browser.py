@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -93,6 +94,45 @@ def test_a_change_that_is_not_saved_is_said(page: Page) -> None:
     cell.press("Enter")
     expect(page.locator("#row-2")).to_have_attribute("data-state", "ready")
     expect(page.locator("#unsaved")).to_have_count(0)
+
+
+def test_undo_takes_back_what_was_done_for_all_rows(page: Page) -> None:
+    """“Leave out all” and an edit, by keys and from wherever the focus is; the counts are those of a new check."""
+    page.get_by_label("Mobile, row 2").fill("+919876543211")
+    page.get_by_label("Mobile, row 2").press("Enter")
+    expect(page.locator("#row-2")).to_have_attribute("data-state", "ready")
+    for column in ("Mobile", "Email"):
+        page.get_by_role("button", name=re.compile(f"Leave out all.*{column}")).first.click()
+        expect(page.locator("#state-out .count")).to_have_text("2" if column == "Mobile" else "3")
+    for out, still_open in (("2", "1"), ("0", "3")):
+        page.keyboard.press("Control+z")
+        expect(page.locator("#state-out .count")).to_have_text(out)
+        expect(page.locator("#state-open .count")).to_have_text(still_open)
+    expect(page.get_by_label("Mobile, row 3")).to_be_visible()
+    page.keyboard.press("Control+z")
+    expect(page.locator("#state-open .count")).to_have_text("4")
+    page.keyboard.press("Control+y")
+    expect(page.locator("#state-ready .count")).to_have_text("1")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_number_of_a_row_stays_in_view(width: int, browser: Browser, server: Server, visitor: Visitor) -> None:
+    """However far a wide sheet is scrolled sideways. On a phone, cells stand below each other."""
+    names = [f"Column {at}" for at in range(60)]
+    lines = [",".join(["Mobile", *names]), ",".join(["12", *["a long text in a cell" for _ in names]])]
+    address = prepare(visitor, "wide.csv", "\n".join(lines).encode())
+    context = context_of(browser, viewport={"width": width, "height": 844})
+    page = context.new_page()
+    page.goto(f"{server.url}{address}/fix")
+    page.evaluate("for (const part of document.querySelectorAll('.scroll')) part.scrollLeft = 1500")
+    box, around = page.locator("#row-2 th").bounding_box(), page.locator("#grid .scroll").bounding_box()
+    assert box is not None and around is not None and 0 <= box["x"] - around["x"] < 30
+    covering = "([x, y]) => document.elementFromPoint(x, y).closest('th') !== null"
+    page.locator("#row-2 th").scroll_into_view_if_needed()
+    box = page.locator("#row-2 th").bounding_box()
+    assert box is not None and page.evaluate(covering, [box["x"] + 12, box["y"] + 12])
+    assert wide_enough(page) and axe(page) == []
+    context.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

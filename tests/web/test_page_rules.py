@@ -168,6 +168,38 @@ def test_a_group_is_decided_as_a_whole(visitor: Visitor, address: str) -> None:
     assert rules_of(visitor, address)[1:] == [{"leave_out": ["no_identifier"]}]
 
 
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"kind": "values", "column": "Colour", "texts": "blu = Blue\nnavy Blue"}, "texts"),
+        ({"kind": "values", "column": "Colour", "texts": "= Blue"}, "texts"),
+        ({"kind": "strip", "column": "Mobile", "texts": " \n "}, "texts"),
+        ({"kind": "empty", "column": "Mobile", "texts": "x" * 1_001}, "texts"),
+        ({"kind": "find", "column": "Colour", "find": "", "replace": "kept"}, "find"),
+        ({"kind": "find", "column": "", "find": "kept"}, "column"),
+        ({"kind": "country", "column": "Mobile"}, "country"),
+        ({"kind": "country", "column": "Email", "country": "IN"}, "column"),
+        ({"kind": "omit", "column": "Colour"}, "column"),
+        ({"kind": "leave_out", "column": "Email", "code": "nonsense"}, "code"),
+        ({"kind": "nonsense", "column": "Email"}, "kind"),
+    ],
+)
+def test_a_wrong_rule_is_shown_at_its_field(fields: dict[str, str], wrong: str, visitor: Visitor, address: str) -> None:
+    """The field is marked, gets the focus and has the message beside it. What was typed is kept."""
+    visitor.settled(f"{address}/rules")
+    for button in ({"add": "own"}, {"preview": "own"}):
+        answer = visitor.post(f"{address}/rules", {**fields, **button})
+        form = answer.text.partition('id="rule"')[2]
+        assert answer.status_code == 422 and answer.text.count('role="alert"') == 1 == form.count('role="alert"')
+        (marked,) = re.findall(r"<[^>]*aria-invalid[^>]*>", form)
+        assert f'name="{wrong}"' in marked and "data-focus" in marked
+        assert re.search(r'aria-describedby="[^"]*rule-fault"', marked)
+        assert form.partition("aria-invalid")[2].partition("</p>")[0].count('id="rule-fault"') == 1
+        assert all(unescape(form).count(line) for line in fields.get("texts", "").splitlines())
+        assert "kept" not in fields.values() or 'value="kept"' in form
+    assert rules_of(visitor, address) == []
+
+
 def test_a_preview_keeps_only_its_examples(tmp_path: Path) -> None:
     """What a rule makes of every other cell is counted and forgotten."""
     column = ColumnUse("Remark", "preference", "Remark")

@@ -11,15 +11,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from importer.model import LEFT_OUT
 from importer.normaliser.fixing import Edits
+from importer.normaliser.mapping import ColumnUse, Mapping
+from importer.normaliser.rules import Rule
 from importer.settings.options import Settings
 from importer.web.fixing import edits as edit_store
 from importer.web.fixing import problem_rows
 from importer.web.fixing.edits import EditStore, edits_in
 from importer.web.fixing.judge import Judge
 from importer.web.fixing.problem_rows import OPEN, OUT, READY, Group, ProblemRows
+from importer.web.fixing.ruling import ruling_of, with_ruling
 from importer.web.messages import WorkerTask
 from importer.web.worker import checked
 from importer.world import World
@@ -117,12 +121,16 @@ def test_the_next_check_knows_the_edits(tmp_path: Path) -> None:
 
 def test_a_step_is_undone_and_done_again_as_a_whole(tmp_path: Path) -> None:
     with closing(EditStore(tmp_path)) as store:
-        assert store.can() == (False, False) and store.undo() == store.redo() == set()
+        assert store.can() == (False, False) and store.undo() is store.redo() is None
         assert store.change([(2, "a", "x"), (3, "a", "y")]) == {2, 3}
         assert store.change([(3, "", "")]) == {3}
         assert store.change([(2, "a", "x")]) == set()  # no change, no step
-        assert store.undo() == {3} and store.undo() == {2, 3} and store.edits() == Edits()
-        assert store.redo() == {2, 3} and store.can() == (True, True)
+        for rows in ({3}, {2, 3}):
+            undone = store.undo()
+            assert undone is not None and undone.rows == rows
+        assert store.edits() == Edits()
+        redone = store.redo()
+        assert redone is not None and redone.rows == {2, 3} and store.can() == (True, True)
         assert store.change([(2, "a", None)]) == {2}
         assert store.can() == (True, False) and store.edits() == Edits({3: {"a": "y"}})
     assert edits_in(tmp_path) == Edits({3: {"a": "y"}})
@@ -166,6 +174,34 @@ def test_any_history_is_that_of_a_list_of_states(
             found = {(row, name): text for row, cells in store.edits().cells.items() for name, text in cells.items()}
             assert found == states[at]
             assert store.can() == (at > 0, at < len(states) - 1)
+
+
+_RULES = [Rule("Mobile", first=True), Rule("Email", omit=True), Rule("Colour", empty=("-",))]
+
+
+@given(st.data())
+def test_rules_are_undone_in_any_mapping(data: st.DataObject) -> None:
+    """In the mapping that they made, exactly; in one that was changed since, only what the step changed."""
+    some = st.lists(st.sampled_from(_RULES), unique_by=str).map(tuple)
+    lists = st.sampled_from([None, "", ";"])
+    uses = (ColumnUse("Mobile", "mobile"), ColumnUse("Email", "email"), ColumnUse("Colour", "preference", "Colour"))
+
+    def drawn() -> Mapping:
+        separator = data.draw(lists)
+        made = replace(uses[2], is_list=separator is not None, separator=separator or "")
+        return Mapping((*uses[:2], made), rules=data.draw(some))
+
+    before, after, now = drawn(), drawn(), drawn()
+    step = ruling_of(before), ruling_of(after)
+    assert with_ruling(before, *step) == after and with_ruling(after, *step[::-1]) == before
+    found = with_ruling(now, *step)
+    added, gone = set(map(str, after.rules)) - set(map(str, before.rules)), set(map(str, before.rules))
+    gone -= set(map(str, after.rules))
+    expected = (set(map(str, now.rules)) - gone) | added
+    assert set(map(str, found.rules)) == expected and len(found.rules) == len(expected)
+    ignored = replace(now, columns=(uses[0], replace(uses[1], field="ignored"), replace(uses[2], field="ignored")))
+    again = with_ruling(ignored, *step)
+    assert not again.columns[2].is_list and (_RULES[1] in again.rules) <= (_RULES[1] in now.rules)
 
 
 def test_no_query_of_a_page_reads_all_rows(rows: ProblemRows) -> None:

@@ -1313,6 +1313,27 @@ WEB_PAGE = (
         "test_grid::test_a_change_is_judged_at_once",
     ),
     out(
+        "grid: a change of rules is a step of the history",
+        "rules._keep_step",
+        "store.ruled(ruling_of(before), ruling_of(after))",
+        "pass",
+        "test_grid::test_undo_is_offered_where_no_row_is_left",
+    ),
+    out(
+        "grid: steps that no longer show are passed over",
+        "EditedRows.step",
+        "made != mapping",
+        "True",
+        "test_grid::test_rules_that_changed_since_are_passed_over",
+    ),
+    out(
+        "grid: rules are undone in a mapping that was changed since",
+        "ruling.with_ruling",
+        "mapping.rules != before.rules",
+        "False",
+        "test_problem_rows::test_rules_are_undone_in_any_mapping",
+    ),
+    out(
         "grid: what a cell was before is not an edit",
         "EditedRows.change",
         "None if shown(text) == shown(before[row][place]) else text",
@@ -1423,6 +1444,20 @@ WEB_PAGE = (
         "fields.get('seen') == _seen(mapping)",
         "True",
         "test_page_rules::test_rules_are_moved_and_removed",
+    ),
+    out(
+        "page of rules: a value without an equals sign",
+        "ruling.fault_of",
+        "'=' not in line",
+        "False",
+        "test_page_rules::test_a_wrong_rule_is_shown_at_its_field",
+    ),
+    out(
+        "first rows: a plus is no change",
+        "preview._is_same",
+        "cell.removeprefix('+') if use.field == 'mobile' else cell",
+        "cell",
+        "test_preview::test_a_plus_is_no_change",
     ),
     out(
         "page of rules: a column of the file",

@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 
 from importer.normaliser.fixing import Edits
-from importer.normaliser.mapping import IGNORED
+from importer.normaliser.mapping import IGNORED, Mapping
 from importer.normaliser.proposed import CellProposals
 from importer.web.fixing.edits import EditStore
 from importer.web.fixing.judge import Judge, JudgedRow
 from importer.web.fixing.problem_rows import FILE, OPEN, JudgedAs, ProblemRows
+from importer.web.fixing.ruling import with_ruling
 
 #: Judges that are kept between requests, and the characters of a cell that is typed.
 _MOST_JUDGES, LONGEST_CELL = 8, 32_767
@@ -63,11 +64,17 @@ class EditedRows:
         values += [(row, "", "" if left else None) for row, left in out.items() if row in before]
         return self._settled(self.edits.change(values))
 
-    def undo(self) -> set[int]:
-        return self._settled(self.edits.undo())
-
-    def redo(self) -> set[int]:
-        return self._settled(self.edits.redo())
+    def step(self, word: str, mapping: Mapping) -> tuple[set[int], Mapping]:
+        """Undo or redo one step. Returns the rows that changed, and the mapping with the rules as they are then. Steps
+        whose rules were changed elsewhere since change nothing: they are passed over."""
+        move = {"undo": self.edits.undo, "redo": self.edits.redo}[word]
+        while (found := move()) is not None:
+            if found.before is None or found.after is None:
+                return self._settled(found.rows), mapping
+            made = with_ruling(mapping, found.before, found.after)
+            if made != mapping:
+                return set(), made
+        return set(), mapping
 
     def _settled(self, changed: Iterable[int]) -> set[int]:
         numbers = sorted(changed)

@@ -1,6 +1,7 @@
-"""The edits of an upload with their history: each step can be undone and done again. One SQLite file, owner only.
+"""The edits of an upload, and the history of edits and rules: each step can be undone and done again. One SQLite file,
+owner only.
 
-The upload is never changed. A run takes the edits as they are when it begins.
+The upload is never changed. A run takes the edits as they are when it begins. The rules themselves are in the mapping.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from importer.normaliser.fixing import Edits
+from importer.web.fixing.ruling import Ruling
 
 FILE = "edits.db"
 #: Steps that can be undone.
@@ -22,7 +24,7 @@ _MOST_STEPS = 1_000
 _ROW = ""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS edits (row INTEGER, name TEXT, text TEXT NOT NULL, PRIMARY KEY (row, name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS steps (id INTEGER PRIMARY KEY, undone INTEGER NOT NULL, changes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS steps (id INTEGER PRIMARY KEY, undone INTEGER NOT NULL, content BLOB NOT NULL);
 """
 
 
@@ -35,7 +37,25 @@ class Change(msgspec.Struct, frozen=True):
     after: str | None
 
 
-_decode = msgspec.msgpack.Decoder(tuple[Change, ...]).decode
+class Step(msgspec.Struct, frozen=True):
+    """What a person did at once: changes of cells and rows; or, with `before` and `after`, of the rules."""
+
+    changes: tuple[Change, ...] = ()
+    before: Ruling | None = None
+    after: Ruling | None = None
+
+    @property
+    def back(self) -> Step:
+        """The step that takes this one back."""
+        changes = [msgspec.structs.replace(one, before=one.after, after=one.before) for one in self.changes]
+        return Step(tuple(changes), self.after, self.before)
+
+    @property
+    def rows(self) -> set[int]:
+        return {change.row for change in self.changes}
+
+
+_decode = msgspec.msgpack.Decoder(Step).decode
 
 
 class EditStore:
@@ -74,44 +94,59 @@ class EditStore:
             before = found[0] if found else None
             if before != after:
                 changes.append(Change(row, column, before, after))
+        step = Step(tuple(changes))
         if changes:
-            self._apply([(change.row, change.column, change.after) for change in changes])
-            self._db.execute("DELETE FROM steps WHERE undone")
-            self._db.execute("INSERT INTO steps (undone, changes) VALUES (0, ?)", (msgspec.msgpack.encode(changes),))
-            self._db.execute("DELETE FROM steps WHERE id <= (SELECT max(id) FROM steps) - ?", (_MOST_STEPS,))
+            self._apply(step)
+            self._keep(step)
         self._db.execute("COMMIT")
-        return {change.row for change in changes}
+        return step.rows
 
-    def undo(self) -> set[int]:
-        """Take the last step back. Returns its rows, none where there is no such step."""
-        return self._move("SELECT id, changes FROM steps WHERE NOT undone ORDER BY id DESC LIMIT 1", back=True)
+    def ruled(self, before: Ruling, after: Ruling) -> None:
+        """One step: the rules were changed."""
+        self._db.execute("BEGIN IMMEDIATE")
+        self._keep(Step((), before, after))
+        self._db.execute("COMMIT")
 
-    def redo(self) -> set[int]:
-        """Do the last step again that was undone."""
-        return self._move("SELECT id, changes FROM steps WHERE undone ORDER BY id LIMIT 1", back=False)
+    def undo(self) -> Step | None:
+        """Take the last step back: its cells and rows are changed here, its rules by the caller. Returns the step as it
+        was taken, None where there is no such step."""
+        return self._move("SELECT id, content FROM steps WHERE NOT undone ORDER BY id DESC LIMIT 1", back=True)
+
+    def redo(self) -> Step | None:
+        """Do the last step again that was undone; otherwise as `undo`."""
+        return self._move("SELECT id, content FROM steps WHERE undone ORDER BY id LIMIT 1", back=False)
 
     def can(self) -> tuple[bool, bool]:
         """Whether a step can be undone, and whether one can be done again."""
         undo, redo = self._db.execute("SELECT sum(NOT undone), sum(undone) FROM steps").fetchone()
         return bool(undo), bool(redo)
 
-    def _move(self, query: str, *, back: bool) -> set[int]:
+    def _keep(self, step: Step) -> None:
+        """Add a step to the history, in place of what was undone."""
+        self._db.execute("DELETE FROM steps WHERE undone")
+        self._db.execute("INSERT INTO steps (undone, content) VALUES (0, ?)", (msgspec.msgpack.encode(step),))
+        self._db.execute("DELETE FROM steps WHERE id <= (SELECT max(id) FROM steps) - ?", (_MOST_STEPS,))
+
+    def _move(self, query: str, *, back: bool) -> Step | None:
+        step: Step | None = None
         self._db.execute("BEGIN IMMEDIATE")
         found = self._db.execute(query).fetchone()
         if found is not None:
-            changes = _decode(found[1])
-            self._apply([(one.row, one.column, one.before if back else one.after) for one in changes])
+            step = _decode(found[1])
+            step = step.back if back else step
+            self._apply(step)
             self._db.execute("UPDATE steps SET undone = ? WHERE id = ?", (back, found[0]))
         self._db.execute("COMMIT")
-        return {change.row for change in changes} if found is not None else set()
+        return step
 
-    def _apply(self, values: Iterable[tuple[int, str, str | None]]) -> None:
-        self._db.execute(f"PRAGMA user_version = {(self.edition + 1) % 2**31}")
-        for row, column, text in values:
-            if text is None:
-                self._db.execute("DELETE FROM edits WHERE row = ? AND name = ?", (row, column))
+    def _apply(self, step: Step) -> None:
+        if step.changes:
+            self._db.execute(f"PRAGMA user_version = {(self.edition + 1) % 2**31}")
+        for one in step.changes:
+            if one.after is None:
+                self._db.execute("DELETE FROM edits WHERE row = ? AND name = ?", (one.row, one.column))
             else:
-                self._db.execute("INSERT OR REPLACE INTO edits VALUES (?, ?, ?)", (row, column, text))
+                self._db.execute("INSERT OR REPLACE INTO edits VALUES (?, ?, ?)", (one.row, one.column, one.after))
 
 
 def _edits_of(stored: Iterable[tuple[int, str, str]]) -> Edits:

@@ -13,7 +13,7 @@ from importer.model import IDENTIFIERS
 from importer.normaliser.fixing import step_of
 from importer.normaliser.mapping import NAME, PREFERENCE, VALUE, ColumnUse, Mapping
 from importer.normaliser.proposals import EXAMPLES, CellExample, cell_judge
-from importer.normaliser.rules import CHANGES, DOES, Rule, mistake_of
+from importer.normaliser.rules import CHANGES, DOES, Rule, mistake_of, misuse_of
 from importer.web.fixing.problem_rows import ProblemRows
 
 #: Rows that are looked at for `omit`.
@@ -38,6 +38,34 @@ class Preview(msgspec.Struct, frozen=True):
     count: int
     examples: tuple[CellExample, ...]
     whole: bool = True
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """What the page of rules decides in a mapping: its rules, and which columns are lists, with their separator."""
+
+    rules: tuple[Rule, ...]
+    lists: dict[str, str]
+
+
+def ruling_of(mapping: Mapping) -> Ruling:
+    return Ruling(mapping.rules, {use.column: use.separator for use in mapping.columns if use.is_list})
+
+
+def with_ruling(mapping: Mapping, before: Ruling, after: Ruling) -> Mapping:
+    """The mapping once rules and lists have changed from one to the other. What else became of it since stays, and no
+    rule is added that its columns do not allow any more."""
+    rules = list(after.rules)
+    if mapping.rules != before.rules:
+        rules = [rule for rule in mapping.rules if rule not in before.rules or rule in after.rules]
+        rules += [rule for rule in after.rules if rule not in before.rules and rule not in rules]
+    fields = {use.column: use.field for use in mapping.columns}
+    rules = [rule for rule in rules if rule in mapping.rules or not misuse_of(rule, fields.get(rule.column, ""))]
+    columns = {name for name in {*before.lists, *after.lists} if before.lists.get(name) != after.lists.get(name)}
+    uses = [
+        _listed(use, after.lists.get(use.column)) if use.column in columns and _may_be_list(use) else use
+        for use in mapping.columns
+    ]
+    return msgspec.structs.replace(mapping, rules=tuple(rules), columns=tuple(uses))
 
 
 def offers_of(found: Findings, mapping: Mapping) -> list[Offer]:
@@ -77,12 +105,19 @@ def with_offers(mapping: Mapping, keys: Sequence[str]) -> tuple[Mapping, list[st
 def _with_list(mapping: Mapping, content: Dict[str, Any]) -> Mapping:
     separator = str(content.get("separator", ""))
     uses = [
-        msgspec.structs.replace(use, is_list=True, separator=separator)
-        if use.column == content["is_list"] and use.field in (PREFERENCE, VALUE) and not use.is_date
-        else use
+        _listed(use, separator) if use.column == content["is_list"] and _may_be_list(use) else use
         for use in mapping.columns
     ]
     return msgspec.structs.replace(mapping, columns=tuple(uses))
+
+
+def _listed(use: ColumnUse, separator: str | None) -> ColumnUse:
+    """The column with lists, None: without."""
+    return msgspec.structs.replace(use, is_list=separator is not None, separator=separator or "")
+
+
+def _may_be_list(use: ColumnUse) -> bool:
+    return use.field in (PREFERENCE, VALUE) and not use.is_date
 
 
 def with_rule(mapping: Mapping, rule: Rule) -> tuple[Mapping, str]:
@@ -107,9 +142,42 @@ def moved(mapping: Mapping, place: int, by: int) -> Mapping:
     return msgspec.structs.replace(mapping, rules=tuple(rules))
 
 
+def fault_of(fields: Dict[str, str], mapping: Mapping) -> tuple[str, str, str]:
+    """What is wrong with the form of a rule: the field, a word for it, and the text or the rest of a sentence that it
+    is about. All are "" for a rule that can be used."""
+    kind, column = fields.get("kind", ""), fields.get("column", "")
+    lines = _lines(fields)
+    if kind not in DOES:
+        return "kind", "kind", ""
+    if not column and kind != "leave_out":
+        return "column", "column", ""
+    use = next((use for use in mapping.columns if use.column == column), None)
+    if column and use is None:
+        return "column", "rule", "is for a column that the file does not have"
+    if kind in ("empty", "strip", "values") and not lines:
+        return "texts", "texts", ""
+    if kind == "values" and (odd := next((line for line in lines if not line.partition("=")[0].strip()), "")):
+        return "texts", "before", odd
+    if kind == "values" and (odd := next((line for line in lines if "=" not in line), "")):
+        return "texts", "sign", odd
+    if kind == "find" and not fields.get("find"):
+        return "find", "find", ""
+    if kind == "country" and not fields.get("country"):
+        return "country", "country", ""
+    rule = rule_from(fields, kind)
+    if use is not None and (fault := misuse_of(rule, use.field)):
+        return "column", "rule", fault
+    field = {"empty": "texts", "strip": "texts", "values": "texts", "leave_out": "code"}.get(kind, kind)
+    return (field, "rule", fault) if (fault := mistake_of(rule)) else ("", "", "")
+
+
+def _lines(fields: Dict[str, str]) -> list[str]:
+    return [line.strip() for line in fields.get("texts", "").splitlines() if line.strip()]
+
+
 def rule_from(fields: Dict[str, str], kind: str) -> Rule:
     """The rule of a form. `mistake_of` judges it."""
-    lines = [line.strip() for line in fields.get("texts", "").splitlines() if line.strip()]
+    lines = _lines(fields)
     entry: dict[str, Any] = {}
     if kind in ("empty", "strip", "leave_out"):
         entry = {kind: list(dict.fromkeys(lines))}

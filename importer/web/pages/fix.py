@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlencode
-from weakref import WeakValueDictionary
 
 import msgspec
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from starlette.routing import Route
 from importer.web.fixing.edited_rows import LONGEST_CELL, EditedRows, EditedUploads
 from importer.web.fixing.grid import ROWS, STATES, GridView, Query, RowView, Totals, in_order, page, rows_of, totals
 from importer.web.messages import RESULT_FILES
+from importer.web.pages.mapped import mapping_in, take_mapping
 from importer.web.pages.results import check_of, form_to_fix, inspection_of, reading_of
 from importer.web.pages.site import Site, get, post
 from importer.web.refusals import RequestRefused
@@ -43,8 +43,6 @@ class FixPages:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._uploads = EditedUploads()
-        #: One request at a time works on an upload. A lock lives as long as a request holds or awaits it.
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def routes(self) -> list[Route]:
         return [get("/uploads/{upload}/fix", self.show), post("/uploads/{upload}/fix/cells", self.change)]
@@ -60,7 +58,9 @@ class FixPages:
             return self._site.waiting(request, "check", "wait.inspect", upload.name)
         query = query_of(request.query_params)
         try:
-            grid, counts = await self._with_rows(upload, lambda edited: (page(edited, query), totals(edited, query)))
+            async with self._site.turn(upload):
+                work = self._with_rows(upload, lambda edited: (page(edited, query), totals(edited, query)))
+                grid, counts = await work
         except sqlite3.Error:
             return RedirectResponse(f"/uploads/{upload.id}/check", 303)  # it reports the reason
         return self._show(request, upload, query, grid, counts, reading_of(inspection))
@@ -98,15 +98,25 @@ class FixPages:
     # ------------------------------------------------------------------------------------------------ changes
 
     async def change(self, request: Request) -> Response:
-        """Takes what was typed. For the script: the rows that changed, as they are judged now, and the counts."""
+        """Takes what was typed. For the script: the rows that changed, as they are judged now, and the counts. Where
+        rules changed, the page that shows the rows once all are checked again."""
         upload, fields = await form_to_fix(self._site, request)
+        if not upload.mapped:
+            return RedirectResponse(f"/uploads/{upload.id}", 303)
         asked, query = change_of(fields), query_of(request.query_params)
+        onward = f"/uploads/{upload.id}/rules" if fields.get("back") == "rules" else address_of(upload, query)
+        is_script = "application/json" in request.headers.get("accept", "")
         try:
-            changed, rows, counts = await self._with_rows(upload, lambda edited: _changed(edited, asked, query))
+            async with self._site.turn(upload):
+                stepped = await self._step(request, upload, asked.step) if asked.step else set[int]()
+                if stepped is None:
+                    return JSONResponse({"moved": onward}) if is_script else RedirectResponse(onward, 303)
+                work = self._with_rows(upload, lambda edited: _changed(edited, asked, stepped, query))
+                changed, rows, counts = await work
         except sqlite3.Error:
             return RedirectResponse(f"/uploads/{upload.id}/check", 303)
-        if "application/json" not in request.headers.get("accept", ""):
-            return RedirectResponse(address_of(upload, query), 303)
+        if not is_script:
+            return RedirectResponse(onward, 303)
         order = [int(place) for place in fields.get("places", "").split(",") if place.isdecimal() and len(place) < 6]
         shown = [in_order(row, order) if order else row for row in rows]
         given = {"upload": upload, "controls": True, "query": query, "totals": counts}
@@ -120,6 +130,18 @@ class FixPages:
         }
         return JSONResponse(found)
 
+    async def _step(self, request: Request, upload: Upload, word: str) -> set[int] | None:
+        """Undoes or redoes one step. Returns the rows that changed, None where rules did: all are checked again."""
+        inspection = await inspection_of(self._site, upload)
+        assert inspection is not None  # the form was compared with it
+        mapping = mapping_in(upload, inspection)
+        rows, made = await self._with_rows(upload, lambda edited: edited.step(word, mapping))
+        if made == mapping:
+            return rows
+        await take_mapping(self._site, upload, inspection, made)
+        self._site.audit(request, "ruled", upload.name)
+        return None
+
     def _said(self, asked: Change, changed: set[int], rows: list[RowView]) -> str:
         """What a screen reader says of a change."""
         t = self._site.t
@@ -132,28 +154,25 @@ class FixPages:
         return t("fix.said_row", row=row.number, words=words)
 
     async def _with_rows(self, upload: Upload, work: Callable[[EditedRows], T]) -> T:
-        """Does the work in a thread: no other request waits for it."""
-        lock = self._locks.get(upload.id)
-        if lock is None:
-            lock = self._locks[upload.id] = asyncio.Lock()
+        """Does the work in a thread: requests of other uploads do not wait for it."""
 
         def with_rows() -> T:
             with self._uploads.open(upload.own_folder) as edited:
                 return work(edited)
 
-        async with lock:
-            return await asyncio.to_thread(with_rows)
+        return await asyncio.to_thread(with_rows)
 
 
-def _changed(edited: EditedRows, asked: Change, query: Query) -> tuple[set[int], list[RowView], Totals]:
+def _changed(
+    edited: EditedRows, asked: Change, stepped: set[int], query: Query
+) -> tuple[set[int], list[RowView], Totals]:
     texts = dict(asked.texts)
     if asked.uses is not None:
         row, place = asked.uses
         cells = [cell for found in rows_of(edited, [row]) for cell in found.cells if cell.place == place]
         if cells and cells[0].proposed is not None:
             texts[asked.uses] = cells[0].proposed
-    steps = {"undo": edited.undo, "redo": edited.redo}
-    changed = steps[asked.step]() if asked.step else edited.change(texts, asked.out)
+    changed = stepped if asked.step else edited.change(texts, asked.out)
     touched = sorted({*changed, *[row for row, _ in texts], *asked.out})
     return changed, rows_of(edited, touched[:ROWS]), totals(edited, query)
 

@@ -16,17 +16,20 @@ from importer.errors import ImporterError
 from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.countries import COUNTRIES
 from importer.normaliser.mapping import Mapping, fit
-from importer.normaliser.rules import DOES, Rule, mistake_of, misuse_of
-from importer.system.text import sentence
+from importer.normaliser.rules import DOES, Rule
+from importer.system.text import sentence, shortened
+from importer.web.fixing.edits import EditStore
 from importer.web.fixing.problem_rows import ProblemRows
 from importer.web.fixing.ruling import (
     Preview,
     columns_for_rules,
+    fault_of,
     form_of,
     moved,
     offers_of,
     preview,
     rule_from,
+    ruling_of,
     with_offers,
     with_rule,
 )
@@ -37,8 +40,8 @@ from importer.web.pages.site import Site, get, post
 from importer.web.refusals import RequestRefused
 from importer.web.storage import Upload
 
-#: Texts of a rule that are listed.
-_SHOWN = 12
+#: Texts of a rule that are listed, and the characters of what is wrong in a form.
+_SHOWN, _LONGEST_SAID = 12, 200
 
 
 class RuleView(msgspec.Struct, frozen=True):
@@ -71,6 +74,7 @@ class RulePages:
         draft: dict[str, str],
         *,
         faults: tuple[str, ...] = (),
+        fault: tuple[str, str] = ("", ""),
         found: Preview | None = None,
     ) -> Response:
         checked = await check_of(self._site, upload)
@@ -80,10 +84,11 @@ class RulePages:
         if checked.findings is None:
             return RedirectResponse(f"/uploads/{upload.id}/check", 303)
         mapping = mapping_in(upload, inspection)
+        can_undo, can_redo = await asyncio.to_thread(_can, upload)
         return self._site.show(
             request,
             "rules",
-            422 if faults else 200,
+            422 if faults or fault[0] else 200,
             upload=upload,
             rules=[self._view(rule) for rule in mapping.rules],
             offers=[
@@ -93,12 +98,15 @@ class RulePages:
             seen=_seen(mapping),
             draft=draft,
             faults=faults,
+            fault=fault,
             preview=found,
             columns=columns_for_rules(mapping),
             kinds=DOES,
             countries=sorted(COUNTRIES),
             codes=[(code, sentence(meaning)) for code, (meaning, _, _) in OWN_CODES.items()],
             controls=self._site.live_of(upload) is None,
+            can_undo=can_undo,
+            can_redo=can_redo,
         )
 
     def _view(self, rule: Rule) -> RuleView:
@@ -128,24 +136,31 @@ class RulePages:
         inspection = await inspection_of(self._site, upload)
         if inspection is None or not upload.mapped:
             return RedirectResponse(f"/uploads/{upload.id}", 303)
-        mapping = mapping_in(upload, inspection)
-        back = "fix" if fields.get("back") == "fix" else "rules"
         if "edit" in fields:
-            with_one, _ = with_offers(msgspec.structs.replace(mapping, rules=()), [fields["edit"]])
-            return await self._show(request, upload, form_of(with_one.rules[0]) if with_one.rules else {})
+            offered = with_offers(_without_rules(mapping_in(upload, inspection)), [fields["edit"]])[0].rules
+            return await self._show(request, upload, form_of(offered[0]) if offered else {})
+        if "preview" in fields or fields.get("add") == "own":
+            field, word, about = fault_of(_with_code(fields), mapping_in(upload, inspection))
+            if field:
+                said = self._site.t(f"rules.wrong.{word}", about=shortened(about, _LONGEST_SAID))
+                return await self._show(request, upload, fields, fault=(field, said))
         if "preview" in fields:
-            return await self._preview(request, upload, mapping, fields)
-        made, faults = self._changed(mapping, fields)
-        try:
+            return await self._preview(request, upload, fields)
+        async with self._site.turn(upload):
+            mapping = mapping_in(upload, inspection)
+            made, faults = self._changed(mapping, fields)
+            try:
+                if not faults and made != mapping:
+                    fit(made, inspection.column_names)
+            except ImporterError as error:
+                faults = [words_of(error)]
             if not faults and made != mapping:
-                fit(made, inspection.column_names)
-        except ImporterError as error:
-            faults = [words_of(error)]
+                await asyncio.to_thread(_keep_step, upload, mapping, made)
+                await take_mapping(self._site, upload, inspection, made)
+                self._site.audit(request, "ruled", upload.name)
         if faults:
             return await self._show(request, upload, fields, faults=tuple(faults))
-        if made != mapping:
-            await take_mapping(self._site, upload, inspection, made)
-            self._site.audit(request, "ruled", upload.name)
+        back = "fix" if fields.get("back") == "fix" else "rules"
         return RedirectResponse(f"/uploads/{upload.id}/{back}", 303)
 
     def _changed(self, mapping: Mapping, fields: dict[str, str]) -> tuple[Mapping, list[str]]:
@@ -163,11 +178,8 @@ class RulePages:
         made, fault = with_rule(mapping, rule_from(_with_code(fields), kind))
         return made, [self._site.t("rules.fault", fault=fault)] if fault else []
 
-    async def _preview(self, request: Request, upload: Upload, mapping: Mapping, fields: dict[str, str]) -> Response:
+    async def _preview(self, request: Request, upload: Upload, fields: dict[str, str]) -> Response:
         rule = rule_from(_with_code(fields), fields.get("kind", ""))
-        field = next((use.field for use in mapping.columns if use.column == rule.column), "")
-        if fault := mistake_of(rule) or misuse_of(rule, field):
-            return await self._show(request, upload, fields, faults=(self._site.t("rules.fault", fault=fault),))
 
         def counted() -> Preview:
             with closing(ProblemRows(upload.own_folder)) as rows:
@@ -190,6 +202,22 @@ class RulePages:
 def _with_code(fields: dict[str, str]) -> dict[str, str]:
     """Problems are chosen from a list where a rule leaves rows out."""
     return {**fields, "texts": fields["code"]} if fields.get("kind") == "leave_out" and "code" in fields else fields
+
+
+def _can(upload: Upload) -> tuple[bool, bool]:
+    """Whether a step can be undone, and whether one can be done again."""
+    with closing(EditStore(upload.own_folder)) as store:
+        return store.can()
+
+
+def _without_rules(mapping: Mapping) -> Mapping:
+    return msgspec.structs.replace(mapping, rules=())
+
+
+def _keep_step(upload: Upload, before: Mapping, after: Mapping) -> None:
+    """So that the change can be undone, in its order among the edits."""
+    with closing(EditStore(upload.own_folder)) as store:
+        store.ruled(ruling_of(before), ruling_of(after))
 
 
 def _seen(mapping: Mapping) -> str:

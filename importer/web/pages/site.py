@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import time
 from collections.abc import Awaitable, Callable
 from secrets import token_hex
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 from starlette.requests import Request
@@ -63,6 +65,8 @@ class Site:
         self._renderer = renderer
         #: Runs of other processes that were asked to stop.
         self.asked: set[str] = set()
+        #: A lock lives as long as a request holds or awaits it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     # ------------------------------------------------------------------------------------------------ answers
 
@@ -184,6 +188,10 @@ class Site:
         self.storage.audit(visitor.user.name if visitor.user else "", visitor.address, action, subject)
 
     # ------------------------------------------------------------------------------------------------ facts
+
+    def turn(self, upload: Upload) -> asyncio.Lock:
+        """One request at a time works on the edits and rules of an upload."""
+        return self._locks.setdefault(upload.id, asyncio.Lock())
 
     def settings(self, upload: Upload) -> Settings:
         mapping = upload.own_folder / "mapping.toml"

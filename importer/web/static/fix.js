@@ -60,7 +60,10 @@
       return;
     }
     document.getElementById("unsaved")?.remove();
-    show(await answer.json());
+    const news = await answer.json();
+    // Other rules: every row is checked again.
+    if (news.moved) location.assign(news.moved);
+    else show(news);
   };
 
   const show = (news) => {
@@ -156,18 +159,10 @@
   form.addEventListener("keydown", (event) => {
     const cell = event.target;
     const row = cell.closest("tr");
-    const command = event.ctrlKey || event.metaKey;
     if (event.isComposing) return;
     if (event.key === "F8" && row?.dataset.row) {
       event.preventDefault();
       decide(row);
-      return;
-    }
-    if (command && !event.altKey && ["z", "y"].includes(event.key.toLowerCase())) {
-      if (isCell(cell) && isChanged(cell)) return; // the browser's own undo
-      event.preventDefault();
-      const redo = event.key.toLowerCase() === "y" || event.shiftKey;
-      send({ step: redo ? "redo" : "undo" });
       return;
     }
     if (!isCell(cell)) return;
@@ -183,6 +178,16 @@
       event.preventDefault();
       go(vertical(cell, event.key === "ArrowDown" ? 1 : -1));
     }
+  });
+
+  // Wherever the focus is: when every row was checked again, it is in no cell.
+  document.addEventListener("keydown", (event) => {
+    const field = event.target;
+    const key = event.key.toLowerCase();
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.isComposing || !["z", "y"].includes(key)) return;
+    if (!byId("undo") || (field.matches("input, textarea") && (!isCell(field) || isChanged(field)))) return; // the browser's own undo
+    event.preventDefault();
+    send({ step: key === "y" || event.shiftKey ? "redo" : "undo" });
   });
 
   form.addEventListener("focusout", (event) => { if (isCell(event.target)) save(event.target); });
