@@ -170,7 +170,7 @@ def _rows(count: int, examples: Sequence[int], noun: str = "row") -> str:
 
 
 def _separator(separator: str) -> str:
-    return "new lines" if separator == "\n" else f"“{separator}”"
+    return {"\n": "new lines", "": "different signs"}.get(separator, f"“{separator}”")
 
 
 def _wrap(width: int, text: str, lead: str = "", follow: str | None = None) -> str:

@@ -18,6 +18,7 @@ from importer.model import IDENTIFIERS, LEFT_OUT, Problem
 from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.damage import CONTROLS, CellResult
 from importer.normaliser.mapping import ColumnUse, Mapping, is_store
+from importer.normaliser.phone_text import WORDS
 from importer.normaliser.preferences import list_items, separator_of
 from importer.normaliser.remembering import LONGEST_KEPT
 from importer.normaliser.rules import CHANGES, Rule
@@ -27,7 +28,7 @@ from importer.system.late import late
 #: Characters of a cell that a rule makes longer.
 LONGEST_MADE = 32_767
 _REMEMBERED = 20_000
-_BETWEEN_MOBILES = re.compile(r"[/,;|&\r\n]|\s(?:or|and)\s", re.IGNORECASE)
+_BETWEEN_MOBILES = re.compile(rf"[/,;|&\r\n]|{WORDS.pattern}", re.IGNORECASE)
 _BETWEEN_EMAILS = re.compile(r"[,;/|\s]+")
 #: A comma between digits may be that of one number.
 _BETWEEN_IDS = re.compile(r"[;|\r\n]|,(?!\d)|(?<!\d),")

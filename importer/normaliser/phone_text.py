@@ -17,7 +17,7 @@ _CHUNK = re.compile(rf"\d(?:{_BETWEEN}*\d)*", re.ASCII)
 _LINE_BREAK = re.compile(r"(?<!\s)[^\S\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*+[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*+")
 _CONNECTED = re.compile(r"(?<!\d)\d{6,}+[^\d,;/|&]*+[,;/|&]\D*+\d{6,}", re.ASCII)
 #: Words between a number and further digits: an extension, or the end of a second number.
-_WORDS = re.compile(
+WORDS = re.compile(
     r"(?<![^\W\d_])(?:e?xt|extn|extension|x|int|interno|dw|durchwahl|poste|ramal|anexo|доб|dahili|toestel|wew|anknytning"
     r"|and|or|und|oder|et|ou|dan|atau|en|of|lub|ve|veya|или)(?![^\W\d_])|\s[yoeiи]\s",
     re.IGNORECASE,
@@ -58,7 +58,7 @@ def holds_several(text: str, whole: Whole, *, international: bool) -> bool:
         return False
     for before, after, count in zip(chunks[long:], chunks[long + 1 :], counts[long + 1 :], strict=False):
         between = text[before.end() : after.start()]
-        if count >= 6 or _WORDS.search(between) or not any(map(str.isalpha, between)):
+        if count >= 6 or WORDS.search(between) or not any(map(str.isalpha, between)):
             return True
     if len(chunks) > 1:
         return False

@@ -5,10 +5,10 @@ A rule is proposed only where the cell it makes is valid as its column is read. 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from importer.normaliser.damage import CellResult
 from importer.normaliser.destroyed import destroyed
 from importer.normaliser.fixing import step_of
 from importer.normaliser.mapping import PREFERENCE, VALUE, ColumnUse, Mapping
+from importer.normaliser.meant import values_meant
 from importer.normaliser.normaliser import column_reader
 from importer.normaliser.placeholders import is_placeholder
 from importer.normaliser.preferences import InvalidPreference, ValueReader
@@ -36,7 +37,12 @@ _SAMPLE = 100
 _NO_VALUE = frozenset(
     (
         *("na", "not available", "not applicable", "unknown", "tbd", "xxx", "?", "no email", "no mobile", "not given"),
-        "blank",
+        *("blank", "not known", "not provided", "no data"),
+        # The same in other languages.
+        *("unbekannt", "keine angabe", "keine angaben", "desconhecido", "desconhecida", "não informado"),
+        *("nao informado", "não disponível", "desconocido", "desconocida", "no disponible", "sin datos", "inconnu"),
+        *("inconnue", "non renseigné", "sconosciuto", "tidak diketahui", "pata nahi", "pata nahin", "bilinmiyor"),
+        *("неизвестно", "غير معروف", "ไม่ทราบ", "अज्ञात", "不明", "未知", "모름"),
     )
 )
 _WORD = re.compile(r"[^\W\d_]+")
@@ -104,7 +110,6 @@ _COUNTRIES = (
 )
 _PREFIX = re.compile(r"[^\W\d_][^\d+@(]{0,20}(?=[\d+(])")
 _EMAIL_PREFIX = re.compile(r"[^\W\d_][^@:]{0,20}:")
-_YES, _NO = frozenset(("y", "yes", "true", "t", "1", "x", "on")), frozenset(("n", "no", "false", "f", "0", "off"))
 
 
 class CellExample(msgspec.Struct, frozen=True):
@@ -157,6 +162,12 @@ class Proposer:
         self._wrong: dict[tuple[str, str], _Cells] = {}
         #: Cells of preferences that seem to stand for none.
         self._no_value = {use.column: _Cells() for use in mapping.columns if use.field in (PREFERENCE, VALUE)}
+        #: The options of preferences, folded: what is one of them is a value, even “none”.
+        self._options = {
+            use.column: frozenset(option.strip().casefold() for option in field.options)
+            for use in mapping.columns
+            if (field := self._fields.get(use.preference)) is not None
+        }
         self._omitted: dict[str, tuple[int, list[CellExample]]] = {}
 
     def add(self, block: RowBlock, problems: Iterable[Problem]) -> None:
@@ -168,6 +179,8 @@ class Proposer:
         for column, cells in self._no_value.items():
             texts = block.column(column)
             found = set(filter(is_no_value, set(texts)))
+            if found and (names := self._options.get(column)):
+                found = {text for text in found if text.strip().casefold() not in names}
             for row, text in zip(block.cells.row_numbers, texts, strict=True) if found else ():
                 if text in found:
                     cells.add(text, row)
@@ -238,11 +251,10 @@ class Proposer:
         options = field.options
         if "preference_not_a_boolean" in wrong and not options:
             texts, options = _texts(wrong["preference_not_a_boolean"]), ("true", "false")
-        found = {}
+        found = dict[str, str]()
         for text in texts[:MOST_TEXTS]:
-            if meant := nearest_option(text, options):
-                found[text.strip()] = meant
-        return found
+            found.update(values_meant(text, use, options))
+        return dict(islice(found.items(), MOST_TEXTS))
 
     def _applied(self, rule: Rule, use: ColumnUse, cells: Sequence[_Cells]) -> Proposal:
         """The rule with the cells that it makes valid."""
@@ -315,22 +327,6 @@ def is_no_value(text: str) -> bool:
     """Whether a preference's cell may stand for an empty one."""
     short = text.strip()
     return 0 < len(short) <= 20 and (short.casefold() in _NO_VALUE or (len(short) <= 16 and is_placeholder(short)))
-
-
-def nearest_option(text: str, options: Sequence[str]) -> str:
-    """The option that a person may have meant, "" where none is near."""
-    word = text.strip().casefold()
-    folded = {option.strip().casefold(): option for option in options}
-    if word in folded:
-        return folded[word]
-    for words in (_YES, _NO):
-        if word in words and len(found := [option for name, option in folded.items() if name in words]) == 1:
-            return found[0]
-    begins = [option for name, option in folded.items() if name.startswith(word)] if len(word) > 2 else []
-    if len(begins) == 1:
-        return begins[0]
-    close = difflib.get_close_matches(word, list(folded), 1, 0.6)
-    return folded[close[0]] if close else ""
 
 
 def _texts(cells: _Cells | None) -> list[str]:

@@ -13,7 +13,8 @@ from importer.normaliser.countries import is_country
 from importer.normaliser.damage import is_changed_range
 from importer.normaliser.fixing import step_of
 from importer.normaliser.mapping import PREFERENCE, VALUE, ColumnUse, Mapping
-from importer.normaliser.proposals import Judge, cell_judge, is_cut_short, is_no_value, nearest_option
+from importer.normaliser.meant import cell_meant
+from importer.normaliser.proposals import Judge, cell_judge, is_cut_short, is_no_value
 from importer.normaliser.rules import Rule
 
 #: A longer cell is no slip of the pen.
@@ -102,8 +103,8 @@ class CellProposals:
         options = field.options if field is not None else ()
         if problem.code == "preference_not_a_boolean" and not options:
             options = ("true", "false")
-        if options and (near := nearest_option(cell, options)):
-            yield near
+        if options and (meant := cell_meant(cell, use, options)):
+            yield meant
         if problem.code in ("preference_not_an_integer", "preference_not_a_number"):
             if _GROUPED.fullmatch(cell):
                 yield re.sub(r"[, ]", "", cell)

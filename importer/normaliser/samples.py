@@ -11,6 +11,8 @@ from importer.normaliser.remembering import LONGEST_KEPT
 from importer.row_block import RowBlock
 
 _SAMPLES = 3
+#: The part of the lists that another separator than the most frequent one has, from which on they are mixed.
+_MIXED = 0.05
 _REMEMBERED = 20_000
 
 
@@ -51,7 +53,12 @@ class _SampledColumn:
 
     def samples(self) -> ColumnSamples:
         del self._separators[""]
-        separator, cells = next(iter(self._separators.most_common(1)), ("", 0))
+        ranked = self._separators.most_common()
+        separator, cells = ranked[0] if ranked else ("", 0)
+        every = self._separators.total()
+        # A few cells with another sign are texts. Where many have one, no single separator reads all lists.
+        if every - cells > every * _MIXED:
+            separator, cells = "", every
         return ColumnSamples(tuple(self._samples), self._cells, cells, separator)
 
 

@@ -218,6 +218,7 @@ ENGLISH: dict[str, str] = {
     "separator.comma": "separated by ,",
     "separator.pipe": "separated by |",
     "separator.newline": "separated by line breaks",
+    "sign.": "different signs",
     "sign.;": "semicolons",
     "sign.,": "commas",
     "sign.|": "bars",

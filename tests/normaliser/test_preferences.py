@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from importer.model import FieldDefinition
 from importer.normaliser.destroyed import destroyed
-from importer.normaliser.mapping import PREFERENCE, ColumnUse
+from importer.normaliser.mapping import PREFERENCE, ColumnUse, Mapping
 from importer.normaliser.preferences import InvalidPreference, ValueReader, list_items, list_separator
+from importer.normaliser.samples import Sampler
+from tests.support.normalising import block_of
 
 PLAIN = ColumnUse("Brand", PREFERENCE, "Brand")
 LIST = ColumnUse("Brand", PREFERENCE, "Brand", is_list=True)
@@ -167,3 +169,20 @@ def test_the_options_are_named() -> None:
 def test_a_pattern_that_means_something_else_here_is_left_to_the_server(pattern: str) -> None:
     """Java's patterns differ: no value is refused, and no run ends, because of one."""
     assert ValueReader("Brand", PLAIN, FieldDefinition("Brand", regex=pattern))["Blue"] == ("Brand", "Blue")
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        (["a;b"] * 3 + ["c|d"] * 2 + ["e"], (5, "")),
+        (["a;b"] * 40 + ["c, d"], (40, ";")),
+        (["a|b", "c|d", "e"], (2, "|")),
+        (["a", ""], (0, "")),
+    ],
+)
+def test_lists_with_different_separators(cells: list[str], found: tuple[int, str]) -> None:
+    """No one separator reads them: it is found in each cell, and all are counted. Few others are texts."""
+    sampler = Sampler(Mapping((ColumnUse("Likes", PREFERENCE, "Likes"),)))
+    sampler.add(block_of(["Likes"], [(cell,) for cell in cells]))
+    seen = sampler.by_column()["Likes"]
+    assert (seen.list_like, seen.separator) == found

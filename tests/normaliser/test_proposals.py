@@ -8,9 +8,10 @@ import pytest
 
 from importer.model import FieldDefinition
 from importer.normaliser.fixing import Fixing
-from importer.normaliser.mapping import Mapping, propose
+from importer.normaliser.mapping import ColumnUse, Mapping, propose
+from importer.normaliser.meant import cell_meant, option_meant, values_meant
 from importer.normaliser.normaliser import Normaliser
-from importer.normaliser.proposals import EXAMPLES, Proposal, Proposer, form_of, nearest_option
+from importer.normaliser.proposals import EXAMPLES, Proposal, Proposer, form_of
 from importer.normaliser.rules import mistake_of
 from importer.row_block import RowBlock
 from tests.support.normalising import block_of
@@ -105,10 +106,58 @@ def test_what_the_run_omits_is_not_proposed() -> None:
         ("veg", ("Vegetarian", "Vegan"), "Vegan"),
         ("42", ("Blue", "Red"), ""),
         ("", (), ""),
+        ("Ja", ("true", "false"), "true"),
+        ("NÃO", ("true", "false"), "false"),
+        ("nahi", ("Yes", "No"), "No"),
+        ("yes", ("S", "M", "L"), ""),
+        ("vermelha", ("Azul", "Vermelho"), "Vermelho"),
+        ("Hip/Hop", ("Hip-Hop", "Jazz"), "Hip-Hop"),
+        ("rock & rol", ("Rock & Roll", "Jazz"), "Rock & Roll"),
+        ("Blue;", ("Blue", "Red"), "Blue"),
+        ("light  blue", ("Blue", "Light blue"), "Light blue"),
     ],
 )
 def test_the_nearest_option(text: str, options: tuple[str, ...], meant: str) -> None:
-    assert nearest_option(text, options) == meant
+    assert option_meant(text, options) == meant
+
+
+@pytest.mark.parametrize("between", ["; ", "/", " | ", ",", "\n", " & ", "+", " ", " and ", " und ", "-"])
+def test_several_values_are_never_taken_for_one(between: str) -> None:
+    """Whatever is between them, and whether or not both are options: the others would be lost."""
+    options = ("Film", "Cricket", "Sangeet")
+    text = ColumnUse("Likes", "preference", "Likes")
+    for cell in (f"Cricket{between}Sangeet", f"film{between}Cricket", f"Cricket{between}Film{between}Sangeet"):
+        assert (
+            option_meant(cell, options)
+            == cell_meant(cell, text, options)
+            == ""
+            == "".join(values_meant(cell, text, options))
+        )
+    if between.strip() and not between.strip().isalpha() and between != "-":
+        assert option_meant(f"Cricket{between}Golf", options) == ""
+
+
+def test_lists_are_meant_item_by_item() -> None:
+    """In a column of lists: items that are misspelt, and lists with another separator than those of the column."""
+    options = ("Film", "Cricket", "Sangeet")
+    for separator in ("", ";", "|"):
+        use, sign = ColumnUse("Likes", "preference", "Likes", True, separator), separator or ";"
+        assert values_meant(f"cricket{sign} Film{sign}Golf", use, options) == {"cricket": "Cricket"}
+        assert cell_meant(f"cricket{sign} Film", use, options) == f"Cricket{sign}Film"
+        assert values_meant("film/Sangeet", use, options) == {"film/Sangeet": f"Film{sign}Sangeet"}
+        assert values_meant("film/Golf", use, options) == {}
+        assert cell_meant("sangit", use, options) == "Sangeet"
+
+
+def test_an_option_is_a_value_whatever_its_word() -> None:
+    """An organisation may have the option “Unknown”: its cells are not emptied."""
+    fields = (FieldDefinition("Colour", options=("Blue", "Unknown", "n/a")),)
+    mapping = propose(("Mobile", "Colour"))
+    proposer = Proposer(mapping, fields=fields)
+    block = block_of(("Mobile", "Colour"), [("+919876543210", text) for text in ("Unknown", "n/a", "unknown", "-", "")])
+    proposer.add(block, Normaliser(mapping, fields=fields)(block).problems)
+    found = {one.rule.does: one.rule for one in proposer.proposals()}
+    assert found["empty"].empty == ("-",) and found["values"].values == {"unknown": "Unknown"}
 
 
 def test_a_proposal_does_what_it_says() -> None:

@@ -1467,6 +1467,27 @@ WEB_PAGE = (
         "test_page_rules::test_a_rule_that_cannot_be_used_is_refused",
     ),
     out(
+        "proposals: several values are not one",
+        "meant.option_meant",
+        "len(named) > 1 or len(_parts(text)) > len(_parts(near))",
+        "False",
+        "test_proposals::test_several_values_are_never_taken_for_one",
+    ),
+    out(
+        "proposals: an option is a value",
+        "Proposer.add",
+        "names := self._options.get(column)",
+        "names := frozenset()",
+        "test_proposals::test_an_option_is_a_value_whatever_its_word",
+    ),
+    out(
+        "samples: lists with different separators",
+        "samples._SampledColumn.samples",
+        "every - cells > every * _MIXED",
+        "False",
+        "test_preferences::test_lists_with_different_separators",
+    ),
+    out(
         "proposals: a number without one of its digits",
         "proposals._likely_country",
         "not is_cut_short(number, country, known)",
