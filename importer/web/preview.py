@@ -132,7 +132,7 @@ def _row(
     customers = [*found.customers, *normaliser.finish().customers]
     customer = customers[0] if customers else None
     problems = [*found.problems, *found.left_out, *(customer.omitted if customer is not None else ())]
-    faults = {problem.column: _reason(problem) for problem in reversed(problems) if problem.column is not None}
+    faults = {problem.column: reason_of(problem) for problem in reversed(problems) if problem.column is not None}
     shown = []
     for use, cell in list(zip(uses, cells, strict=True))[:_MOST_COLUMNS]:
         fault = faults.get(use.column, "")
@@ -143,7 +143,7 @@ def _row(
         elif customer is not None and sent is None and use.field != IGNORED and cell.strip() and not fault:
             changed = t("preview.left_out")
         shown.append(PreviewCell(shortened(cell, _LONGEST), changed, fault))
-    why = tuple([_reason(problem) for problem in problems if problem.column is None])
+    why = tuple([reason_of(problem) for problem in problems if problem.column is None])
     if found.left_out:
         return PreviewRow(block.cells.row_numbers[at], tuple(shown), None, (t("preview.by_rule"), *why))
     return PreviewRow(block.cells.row_numbers[at], tuple(shown), customer is not None, why)
@@ -169,6 +169,7 @@ def _is_same(use: ColumnUse, cell: str, sent: str) -> bool:
     return sent == (cell.removeprefix("+") if use.field == "mobile" else cell)
 
 
-def _reason(problem: Problem) -> str:
+def reason_of(problem: Problem) -> str:
+    """What is wrong, with what the cell has or the column allows."""
     text = problem.message.removeprefix(f"“{problem.column}”: ")
     return sentence(text)

@@ -323,6 +323,7 @@ ENGLISH: dict[str, str] = {
     "fix.in_file_empty": "In the file: (empty)",
     "fix.use": "Use {text}",
     "fix.use_empty": "Empty this cell",
+    "fix.use_all": "Use all proposed values on this page",
     "fix.use_of": "for {column}, row {row}",
     "fix.is.open": "to fix",
     "fix.is.ready": "ready",

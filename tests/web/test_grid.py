@@ -212,6 +212,28 @@ def test_a_proposed_value_is_one_button(visitor: Visitor, address: str) -> None:
     assert change(visitor, address, use="4-0").json()["rows"].keys() == set()
 
 
+def test_all_proposed_values_of_a_page_are_one_step(visitor: Visitor) -> None:
+    """With the script and as a form. What was typed into a cell instead is kept."""
+    cells = [*[("", f"u{at} at example.com") for at in range(4)], ("12", ""), ("", "nonsense@")]
+    address = prepare(visitor, "proposed.csv", sheet([SHEET[0], *[(*row, "Blue") for row in cells]]))
+    given = inputs(visitor.get(f"{address}/fix").text)
+    assert 'id="use-all">' in visitor.get(f"{address}/fix").text
+    post(visitor, address, {**given, "c-3-1": "typed@example.com", "use": "all"})
+    assert inputs(visitor.get(f"{address}/fix").text) == {"c-6-0": "12", "c-7-1": "nonsense@"}
+    assert 'id="use-all" disabled' in visitor.get(f"{address}/fix").text
+    ready = inputs(visitor.get(f"{address}/fix?state=ready").text)
+    assert ready == {**{f"c-{at + 2}-1": f"u{at}@example.com" for at in range(4)}, "c-3-1": "typed@example.com"}
+    assert set(change(visitor, address, step="undo").json()["rows"]) == {"2", "3", "4", "5"}
+    asked = {name.replace("-", "_"): text for name, text in given.items()}
+    found = change(visitor, address, **asked, use="all").json()
+    assert [at for at, row in found["rows"].items() if 'data-state="ready"' in row] == ["2", "3", "4", "5"]
+
+
+def test_a_reason_says_what_is_wrong_with_the_cell(visitor: Visitor, address: str) -> None:
+    """What the cell has, or the column allows, and not only the kind of the problem."""
+    assert "after the @ is missing" in visitor.get(f"{address}/fix").text
+
+
 def test_fixed_rows_are_imported_as_fixed(visitor: Visitor, address: str) -> None:
     """Edits and rows that are left out reach the check, the run and its report; the upload stays as it came."""
     change(visitor, address, c_3_1="d@example.com")

@@ -1313,6 +1313,13 @@ WEB_PAGE = (
         "test_grid::test_a_change_is_judged_at_once",
     ),
     out(
+        "grid: what was typed instead of a proposed value",
+        "fix._changed",
+        "texts.get((row, cell.place)) == cell.text",
+        "True",
+        "test_grid::test_all_proposed_values_of_a_page_are_one_step",
+    ),
+    out(
         "grid: a change of rules is a step of the history",
         "rules._keep_step",
         "store.ruled(ruling_of(before), ruling_of(after))",

@@ -14,6 +14,7 @@ from importer.system.text import sentence, shortened
 from importer.web.fixing.edited_rows import EditedRows, shown
 from importer.web.fixing.judge import JudgedRow
 from importer.web.fixing.problem_rows import OPEN, OUT, READY
+from importer.web.preview import reason_of
 
 #: Rows of a page, and the characters of a cell that is only shown.
 ROWS, _LONGEST = 50, 200
@@ -87,6 +88,11 @@ class GridView(msgspec.Struct, frozen=True):
     rows: tuple[RowView, ...]
     #: The `after` of the next page, 0 without one.
     after: int
+
+    @property
+    def proposes(self) -> bool:
+        """Whether a value is proposed for one of its cells."""
+        return any(cell.proposed is not None for row in self.rows for cell in row.cells)
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -185,7 +191,7 @@ def _columns_of(edited: EditedRows, problems: Collection[Problem]) -> list[str]:
 
 
 def _reasons(problems: Collection[Problem]) -> tuple[tuple[str, str], ...]:
-    found = [(sentence(lookup(one.code).meaning), lookup(one.code).on_page) for one in problems]
+    found = [(reason_of(one), lookup(one.code).on_page) for one in problems]
     return tuple(dict.fromkeys(found))
 
 

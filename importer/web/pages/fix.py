@@ -31,12 +31,13 @@ _MOST_CELLS = 2_000
 
 class Change(msgspec.Struct, frozen=True):
     """What a form asks for. `texts`: by (row, place of the column). `out`: whether these rows are left out. `uses`: a
-    cell that takes its proposed value. `step`: undo or redo."""
+    cell that takes its proposed value; `uses_all`: all of `texts` that have one. `step`: undo or redo."""
 
     texts: dict[tuple[int, int], str]
     out: dict[int, bool]
     uses: tuple[int, int] | None = None
     step: str = ""
+    uses_all: bool = False
 
 
 class FixPages:
@@ -172,6 +173,14 @@ def _changed(
         cells = [cell for found in rows_of(edited, [row]) for cell in found.cells if cell.place == place]
         if cells and cells[0].proposed is not None:
             texts[asked.uses] = cells[0].proposed
+    if asked.uses_all:
+        found = [(row.number, cell) for row in rows_of(edited, sorted({row for row, _ in texts})) for cell in row.cells]
+        # What a person typed instead stays.
+        texts |= {
+            (row, cell.place): cell.proposed
+            for row, cell in found
+            if cell.proposed is not None and texts.get((row, cell.place)) == cell.text
+        }
     changed = stepped if asked.step else edited.change(texts, asked.out)
     touched = sorted({*changed, *[row for row, _ in texts], *asked.out})
     return changed, rows_of(edited, touched[:ROWS]), totals(edited, query)
@@ -192,7 +201,7 @@ def change_of(fields: dict[str, str]) -> Change:
         raise RequestRefused(413, "refused.form_large")
     step = fields.get("step", "")
     uses = (int(used[1]), int(used[2])) if used else None
-    return Change(texts, out, uses, step if step in ("undo", "redo") else "")
+    return Change(texts, out, uses, step if step in ("undo", "redo") else "", fields.get("use") == "all")
 
 
 def query_of(params: Any) -> Query:

@@ -98,6 +98,8 @@
       if (place && news.counts.length === document.querySelectorAll("[data-group]").length) place.textContent = count.toLocaleString("en");
     });
     for (const step of ["undo", "redo"]) document.getElementById(step).disabled = !news[step];
+    const all = byId("use-all");
+    if (all) all.disabled = !form.querySelector("[data-for]");
     if (news.said) say(news.said);
   };
 
@@ -196,7 +198,10 @@
     const button = event.target.closest("button");
     if (!button) return;
     event.preventDefault();
-    if (button.name === "use") {
+    if (button.id === "use-all") {
+      for (const cell of cells()) cell.dataset.sent = cell.value;
+      send({ ...Object.fromEntries(cells().map((cell) => [cell.name, cell.value])), use: "all" });
+    } else if (button.name === "use") {
       const cell = byId(button.dataset.for);
       if (use(cell)) saveAndGoOn(cell);
     } else if (button.name === "out" || button.name === "in") {
