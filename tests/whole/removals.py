@@ -1483,8 +1483,8 @@ WEB_PAGE = (
     out(
         "proposals: an option is a value",
         "Proposer.add",
-        "names := self._options.get(column)",
-        "names := frozenset()",
+        "found and (names := self._options.get(column))",
+        "False",
         "test_proposals::test_an_option_is_a_value_whatever_its_word",
     ),
     out(
