@@ -105,14 +105,14 @@ def test_without_a_token_every_form_is_403(client: TestClient, run: tuple[str, s
 
 
 @pytest.mark.process
-def test_another_users_runs_and_uploads_are_403(client: TestClient, run: tuple[str, str]) -> None:
+def test_another_users_runs_and_uploads_are_404(client: TestClient, run: tuple[str, str]) -> None:
     """An uploader can neither see nor change the runs and uploads of another user, nor see the audit trail."""
     ravi = visitor(client, "ravi")
     ravi.get("/")
     for method, path in private(client, run):
         if "/runs/" in path or "/uploads/" in path:
             sent = {"data": {"token": ravi.token}} if method == "POST" else {}
-            assert ravi.client.request(method, path, follow_redirects=False, **sent).status_code == 403, (method, path)
+            assert ravi.client.request(method, path, follow_redirects=False, **sent).status_code == 404, (method, path)
     assert "hers.csv" not in ravi.get("/").text
     assert ravi.get("/audit").status_code == 403
 
@@ -124,7 +124,7 @@ def test_another_users_run_looks_like_one_that_does_not_exist(client: TestClient
     ravi = visitor(client, "ravi")
     for there in run:
         answers = [ravi.get(path) for path in (there, f"{there[:-4]}zzzz")]
-        assert [answer.status_code for answer in answers] == [403, 403]
+        assert [answer.status_code for answer in answers] == [404, 404]
         assert answers[0].text == answers[1].text
     assert visitor(client, "vera").get("/runs/20261124-0600-x-0000").status_code == 404
 

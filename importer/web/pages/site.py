@@ -136,10 +136,8 @@ class Site:
     def known_upload(self, request: Request) -> Upload:
         """The upload that the address names, also once its file is deleted. Raises `RequestRefused`."""
         upload = self.storage.upload(request.path_params["upload"])
-        if upload is None:
+        if upload is None or not user_of(request).may_see(upload.owner):
             raise _not_there(request)
-        if not user_of(request).may_see(upload.owner):
-            raise RequestRefused(403, "refused.403")
         return upload
 
     def upload(self, request: Request) -> Upload:
@@ -155,10 +153,8 @@ class Site:
     async def run(self, request: Request) -> Run:
         """The run that the address names. Raises `RequestRefused`."""
         run = await self.journal.run(request.path_params["run"])
-        if run is None:
+        if run is None or not user_of(request).may_see(self.owner(run)):
             raise _not_there(request)
-        if not user_of(request).may_see(self.owner(run)):
-            raise RequestRefused(403, "refused.403")
         return run
 
     def upload_to_fix(self, request: Request) -> Upload:
@@ -245,7 +241,7 @@ def require_control(request: Request, owner: str) -> None:
 def _not_there(request: Request) -> RequestRefused:
     """The same answer for what does not exist and what belongs to others, for users who see only their own: the id of
     a run contains a file's name and could be guessed."""
-    return RequestRefused(404, "refused.404") if user_of(request).sees_all else RequestRefused(403, "refused.403")
+    return RequestRefused(404, "refused.404" if user_of(request).sees_all else "refused.403")
 
 
 def iso(seconds: float) -> str:
