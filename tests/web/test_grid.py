@@ -102,6 +102,26 @@ def test_a_change_is_judged_at_once(visitor: Visitor, address: str) -> None:
     assert 'data-state="open"' in found["rows"]["3"] and "In the file" not in found["rows"]["3"]
 
 
+def shown_before(html: str) -> dict[str, str]:
+    """What a form without scripts says of the cells that its page shows."""
+    return {"before": unescape(re.findall(r'name="before" value="([^"]*)"', html)[0])}
+
+
+def test_a_form_without_scripts_takes_back_nothing_of_another_tab(visitor: Visitor, address: str) -> None:
+    """It has all cells of its page: only those that were changed in it are edits."""
+    html = visitor.get(f"{address}/fix").text
+    given, before = inputs(html), shown_before(html)
+    change(visitor, address, c_3_1="tab@example.com")
+    post(visitor, address, {**given, **before, "c-4-0": "+919876543219"})
+    ready = inputs(visitor.get(f"{address}/fix?state=ready").text)
+    assert ready == {"c-3-1": "tab@example.com", "c-4-0": "+919876543219"}
+    post(visitor, address, {**given, **before, "use": "all"})
+    ready = inputs(visitor.get(f"{address}/fix?state=ready").text)
+    assert ready == {"c-3-1": "tab@example.com", "c-4-0": "+919876543219", "c-6-1": "lines@example.com"}
+    for broken in ("", "nonsense", "[]", '{"c-3-1": 1}'):
+        assert post(visitor, address, {"before": broken, "c-3-1": "x@"}).status_code == 200
+
+
 def mapping_of(visitor: Visitor, address: str) -> dict[str, Any]:
     visitor.settled(f"{address}/fix")
     return tomllib.loads(visitor.get(f"{address}/mapping.toml").text)
@@ -216,16 +236,16 @@ def test_all_proposed_values_of_a_page_are_one_step(visitor: Visitor) -> None:
     """With the script and as a form. What was typed into a cell instead is kept."""
     cells = [*[("", f"u{at} at example.com") for at in range(4)], ("12", ""), ("", "nonsense@")]
     address = prepare(visitor, "proposed.csv", sheet([SHEET[0], *[(*row, "Blue") for row in cells]]))
-    given = inputs(visitor.get(f"{address}/fix").text)
+    html = visitor.get(f"{address}/fix").text
+    given, before = inputs(html), shown_before(html)
     assert 'id="use-all">' in visitor.get(f"{address}/fix").text
-    post(visitor, address, {**given, "c-3-1": "typed@example.com", "use": "all"})
+    post(visitor, address, {**given, **before, "c-3-1": "typed@example.com", "use": "all"})
     assert inputs(visitor.get(f"{address}/fix").text) == {"c-6-0": "12", "c-7-1": "nonsense@"}
     assert 'id="use-all" disabled' in visitor.get(f"{address}/fix").text
     ready = inputs(visitor.get(f"{address}/fix?state=ready").text)
     assert ready == {**{f"c-{at + 2}-1": f"u{at}@example.com" for at in range(4)}, "c-3-1": "typed@example.com"}
     assert set(change(visitor, address, step="undo").json()["rows"]) == {"2", "3", "4", "5"}
-    asked = {name.replace("-", "_"): text for name, text in given.items()}
-    found = change(visitor, address, **asked, use="all").json()
+    found = change(visitor, address, rows="2,3,4,5,6,7", use="all").json()
     assert [at for at, row in found["rows"].items() if 'data-state="ready"' in row] == ["2", "3", "4", "5"]
 
 

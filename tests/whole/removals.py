@@ -1315,9 +1315,16 @@ WEB_PAGE = (
     out(
         "grid: what was typed instead of a proposed value",
         "fix._changed",
-        "texts.get((row, cell.place)) == cell.text",
-        "True",
+        "{**proposed, **texts}",
+        "{**texts, **proposed}",
         "test_grid::test_all_proposed_values_of_a_page_are_one_step",
+    ),
+    out(
+        "grid: a form without scripts in another tab",
+        "fix.change_of",
+        "before.get(name) != digest(text)",
+        "True",
+        "test_grid::test_a_form_without_scripts_takes_back_nothing_of_another_tab",
     ),
     out(
         "grid: a change of rules is a step of the history",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import sqlite3
 from collections.abc import Callable
@@ -31,13 +32,13 @@ _MOST_CELLS = 2_000
 
 class Change(msgspec.Struct, frozen=True):
     """What a form asks for. `texts`: by (row, place of the column). `out`: whether these rows are left out. `uses`: a
-    cell that takes its proposed value; `uses_all`: all of `texts` that have one. `step`: undo or redo."""
+    cell that takes its proposed value; `uses_all`: the rows whose cells do. `step`: undo or redo."""
 
     texts: dict[tuple[int, int], str]
     out: dict[int, bool]
     uses: tuple[int, int] | None = None
     step: str = ""
-    uses_all: bool = False
+    uses_all: frozenset[int] = frozenset()
 
 
 class FixPages:
@@ -88,6 +89,14 @@ class FixPages:
             next_page=address_of(upload, query, after=grid.after) if grid.after else "",
             first_page=address_of(upload, query, after=0),
             link=lambda group: address_of(upload, Query(group.column, group.code)),
+            before=msgspec.json.encode(
+                {
+                    f"c-{row.number}-{one.place}": digest(one.text)
+                    for row in grid.rows
+                    for one in row.cells
+                    if one.editable
+                }
+            ).decode(),
             places=",".join([str(place) for place, _ in grid.columns]),
             **self._controls(upload),
         )
@@ -174,13 +183,9 @@ def _changed(
         if cells and cells[0].proposed is not None:
             texts[asked.uses] = cells[0].proposed
     if asked.uses_all:
-        found = [(row.number, cell) for row in rows_of(edited, sorted({row for row, _ in texts})) for cell in row.cells]
-        # What a person typed instead stays.
-        texts |= {
-            (row, cell.place): cell.proposed
-            for row, cell in found
-            if cell.proposed is not None and texts.get((row, cell.place)) == cell.text
-        }
+        found = [(row.number, cell) for row in rows_of(edited, sorted(asked.uses_all)) for cell in row.cells]
+        proposed = {(row, cell.place): cell.proposed for row, cell in found if cell.proposed is not None}
+        texts = {**proposed, **texts}  # what a person typed instead stays
     changed = stepped if asked.step else edited.change(texts, asked.out)
     touched = sorted({*changed, *[row for row, _ in texts], *asked.out})
     return changed, rows_of(edited, touched[:ROWS]), totals(edited, query)
@@ -188,20 +193,38 @@ def _changed(
 
 def change_of(fields: dict[str, str]) -> Change:
     """The change that a form asks for. Raises `RequestRefused`."""
-    texts = {}
+    texts, listed, before = {}, set[int](), _before(fields)
     for name, text in fields.items():
         if found := _CELL.fullmatch(name):
             if len(text) > LONGEST_CELL:
                 raise RequestRefused(413, "refused.cell_long")
-            texts[int(found[1]), int(found[2])] = text.replace("\r\n", "\n")
+            text = text.replace("\r\n", "\n")
+            listed.add(int(found[1]))
+            # A form without scripts has all cells: what it does not change may have been changed in another tab.
+            if before.get(name) != digest(text):
+                texts[int(found[1]), int(found[2])] = text
+    listed |= {int(row) for row in fields.get("rows", "").split(",") if row.isdecimal() and len(row) < 10}
     used = _CELL.fullmatch(f"c-{fields.get('use', '')}")
     rows = {name: int(fields[name]) for name in ("out", "in") if re.fullmatch(r"\d{1,9}", fields.get(name, ""))}
     out = {row: name == "out" for name, row in rows.items()}
-    if len(texts) > _MOST_CELLS or len({row for row, _ in texts}) > ROWS:
+    if len(texts) > _MOST_CELLS or len(listed) > ROWS:
         raise RequestRefused(413, "refused.form_large")
     step = fields.get("step", "")
     uses = (int(used[1]), int(used[2])) if used else None
-    return Change(texts, out, uses, step if step in ("undo", "redo") else "", fields.get("use") == "all")
+    uses_all = frozenset(listed) if fields.get("use") == "all" else frozenset[int]()
+    return Change(texts, out, uses, step if step in ("undo", "redo") else "", uses_all)
+
+
+def _before(fields: dict[str, str]) -> dict[str, str]:
+    """What the page of the form showed of each of its cells, as digests."""
+    try:
+        return msgspec.json.decode(fields.get("before", "{}"), type=dict[str, str])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return {}
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def query_of(params: Any) -> Query:

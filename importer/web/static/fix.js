@@ -199,8 +199,8 @@
     if (!button) return;
     event.preventDefault();
     if (button.id === "use-all") {
-      for (const cell of cells()) cell.dataset.sent = cell.value;
-      send({ ...Object.fromEntries(cells().map((cell) => [cell.name, cell.value])), use: "all" });
+      for (const cell of cells()) save(cell);
+      send({ rows: [...form.querySelectorAll("tr[data-row]")].map((row) => row.dataset.row).join(), use: "all" });
     } else if (button.name === "use") {
       const cell = byId(button.dataset.for);
       if (use(cell)) saveAndGoOn(cell);
