@@ -402,7 +402,7 @@ ENGLISH: dict[str, str] = {
     "rules.would.cells": "Changes {n} cells.",
     "rules.would.rows.one": "Affects 1 row.",
     "rules.would.rows": "Affects {n} rows.",
-    "rules.partial": "This column has more different cells than are counted here.",
+    "rules.partial": "Not every cell was counted: the column has too many different cells, or very long ones.",
     "rules.and_more": "{texts} and {n} more",
     "rules.fault": "The rule {fault}.",
     "rules.wrong.rule": "The rule {about}.",
