@@ -1,7 +1,7 @@
-"""The edits of an upload, and the history of edits and rules: each step can be undone and done again. One SQLite file,
-owner only.
+"""The edits of an upload, and the history of edits and rules: each step can be undone and done again.
 
-The upload is never changed. A run takes the edits as they are when it begins. The rules themselves are in the mapping.
+One SQLite file, owner only. The upload is never changed. A run takes the edits as they are when it begins. The rules
+themselves are in the mapping.
 """
 
 from __future__ import annotations
