@@ -138,7 +138,10 @@ class FaultServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _STOP.set()
+        # Closing alone does not wake a thread that waits in accept: it would live on, and keep the port open.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._thread.join()
 
     def _accept(self) -> None:
         while True:
