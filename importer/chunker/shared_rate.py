@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from importer.chunker.pacer import MemoryStore, PaceState, SlotStore
-from importer.system.sqlite import to_wal
+from importer.system.sqlite import make_private, to_wal
 
 
 def shared_slots(environ: Mapping[str, str], key: str) -> SlotStore:
@@ -69,7 +69,7 @@ class SharedStore:
     """A `SlotStore` in SQLite. It is not synced to the disk: the machine's clock restarts after a power cut."""
 
     def __init__(self, path: Path, key: str) -> None:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        make_private(path)
         self._key = key
         self._boot = _boot()
         self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from importer.errors import JournalError, SettingsError
 from importer.system.late import late
-from importer.system.sqlite import to_wal
+from importer.system.sqlite import make_private, to_wal
 
 
 @contextmanager
@@ -60,10 +60,8 @@ _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.ssh
 def sqlite(path: Path) -> Engine:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Closing an existing file would end the locks that this process holds on it by another connection.
-        if not path.exists():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        elif not os.access(path, os.R_OK | os.W_OK):
+        make_private(path)
+        if not os.access(path, os.R_OK | os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise JournalError(

@@ -1,12 +1,22 @@
-"""What SQLite leaves to its users: waiting for a new file to change to WAL, and emptying the log."""
+"""What SQLite leaves to its users: a private file, waiting for a new one to change to WAL, and emptying the log."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 LONGEST_WAIT = 30.0
+
+
+def make_private(path: Path) -> None:
+    """Create the file of a database, readable by its owner only. An existing one is not opened: closing it would end
+    the locks that this process holds on it by another connection."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def to_wal(connection: Any) -> None:

@@ -6,7 +6,6 @@ One SQLite file, used by the server process, and by a purge. Results of rows com
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import sqlite3
 import time
@@ -19,7 +18,7 @@ import msgspec
 
 from importer.errors import ImporterError, JournalError
 from importer.normaliser.mapping_file import parse, to_toml
-from importer.system.sqlite import erase_log, to_wal
+from importer.system.sqlite import erase_log, make_private, to_wal
 
 SESSION_SECONDS = 12 * 3600.0
 IDLE_SECONDS = 2 * 3600.0
@@ -182,7 +181,7 @@ class Storage:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         path = folder / "web.db"
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        make_private(path)
         self.folder = folder
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         to_wal(self._db)

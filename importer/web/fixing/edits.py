@@ -6,7 +6,6 @@ themselves are in the mapping.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -15,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from importer.normaliser.fixing import Edits
+from importer.system.sqlite import make_private
 from importer.web.fixing.ruling import Ruling
 
 FILE = "edits.db"
@@ -63,7 +63,7 @@ class EditStore:
 
     def __init__(self, folder: Path) -> None:
         path = folder / FILE
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        make_private(path)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
         self._db.executescript(_TABLES)
 
