@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TextIO
 
 import click
@@ -54,8 +55,10 @@ def nightly_command(stays: bool, config: str | None, as_json: bool, quiet: bool,
     json_lines = settings.log_format == "json" or not (settings.log_format or sys.stderr.isatty())
     # The nightly load has its own log and metrics.
     plain = msgspec.structs.replace(settings, log_format="", log_file="", metrics_file="")
-    with Sending(True, plain, json_lines and not quiet) as world:
-        log = _nightly_log(settings, None if quiet else sys.stderr, world, mistakes)
+    with (
+        Sending(True, plain, json_lines and not quiet) as world,
+        closing(_nightly_log(settings, None if quiet else sys.stderr, world, mistakes)) as log,
+    ):
         load = NightlyLoad(settings, world, log, mistakes=mistakes)
 
         def show(found: LoadReport) -> None:

@@ -47,9 +47,10 @@ class Sending:
         refuse_unwritable(settings.metrics_file)
         shown = Observer() if quiet or settings.log_format else Progress(sys.stderr, time.monotonic)
         world = World(os.environ, shown, stopper=Stopper())
+        self._log = Log()
         if settings.log_format or settings.log_file or settings.metrics_file:
-            log = open_settings_log(settings, sys.stderr if settings.log_format else None, world)
-            world = msgspec.structs.replace(world, observer=LogObserver(log, shown))
+            self._log = open_settings_log(settings, sys.stderr if settings.log_format else None, world)
+            world = msgspec.structs.replace(world, observer=LogObserver(self._log, shown))
         self._world = world
 
     def __enter__(self) -> World:
@@ -66,6 +67,7 @@ class Sending:
         self._watches.close()
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        self._log.close()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         again = self._world.stopper.asked

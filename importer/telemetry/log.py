@@ -19,11 +19,17 @@ CLEAR = frozenset({"run", "file", "profile", "at", "level", "moved_to"})
 class Log:
     """Writes events to any number of streams and files. Bound facts are part of every line."""
 
-    def __init__(self, loggers: Sequence[Any] = ()) -> None:
+    def __init__(self, loggers: Sequence[Any] = (), file: LogFile | None = None) -> None:
         self._loggers = tuple(loggers)
+        self._file = file
 
     def bind(self, **facts: object) -> Log:
-        return Log([logger.bind(**facts) for logger in self._loggers])
+        return Log([logger.bind(**facts) for logger in self._loggers], self._file)
+
+    def close(self) -> None:
+        """Close the file. What is logged afterwards goes to the streams only."""
+        if self._file is not None:
+            self._file.close()
 
     def info(self, event: str, **facts: object) -> None:
         for logger in self._loggers:
@@ -69,9 +75,13 @@ class LogFile:
 
     def write(self, text: str, /) -> None:
         try:
+            if self._file < 0:
+                return
             if self._moved():
+                # Opened first: if that fails, the old number stays ours, and is not closed again when it is another's.
+                new = self._open()
                 os.close(self._file)
-                self._file = self._open()
+                self._file = new
             os.write(self._file, text.encode("utf-8", "backslashreplace"))
         except (OSError, SettingsError):
             # A log that cannot be written must not end the work.
@@ -79,3 +89,8 @@ class LogFile:
 
     def flush(self) -> None:
         return
+
+    def close(self) -> None:
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)

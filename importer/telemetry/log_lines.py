@@ -22,9 +22,10 @@ def open_log(*, stream: TextIO | None, form: str, file: str, wall: Callable[[], 
     if stream is not None:
         plain = form == "plain" or (form != "json" and stream.isatty())
         loggers.append(_logger(stream, plain, wall))
-    if file:
-        loggers.append(_logger(LogFile(Path(file)), form == "plain", wall))
-    return Log(loggers)
+    opened = LogFile(Path(file)) if file else None
+    if opened is not None:
+        loggers.append(_logger(opened, form == "plain", wall))
+    return Log(loggers, opened)
 
 
 def _logger(sink: Sink, plain: bool, wall: Callable[[], int]) -> Any:

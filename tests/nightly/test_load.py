@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import Any
 
 import msgspec
@@ -228,7 +228,7 @@ def test_watch_reports_a_missing_file_once(house: House) -> None:
     shown: list[LoadReport] = []
     log = open_log(stream=None, form="json", file=str(house.folder / "nightly.log"), wall=house.clock.wall)
     load = house.nightly(log, stopper)
-    with Mailbox() as mailbox:
+    with closing(log), Mailbox() as mailbox:
         load._nightly = msgspec.structs.replace(load._nightly, notices=(mailbox.address,))
         assert load.watch(shown.append) == ExitCode.SOURCE
     assert [found.missing for found in shown] == ["", "customers-2026-11-23.csv", "customers-2026-11-24.csv"]

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -164,10 +164,11 @@ class House:
         if day is not None:
             self.clock.set(day, clock_time)
         log = open_log(stream=None, form="json", file=str(self.folder / "nightly.log"), wall=self.clock.wall)
-        load = self.nightly(log)
-        if breaks is not None:
-            breaks()
-        return load.once()
+        with closing(log):
+            load = self.nightly(log)
+            if breaks is not None:
+                breaks()
+            return load.once()
 
     def start(self, day: datetime.date, clock_time: str) -> subprocess.Popen[bytes]:
         """The same in another process, to be killed."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import os
 import unicodedata
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -76,15 +78,58 @@ def test_no_control_character_reaches_a_log(form: str) -> None:
 def test_a_log_that_was_moved_away_is_opened_again(tmp_path: Path) -> None:
     """As logrotate moves it. The file is private to its owner."""
     path = tmp_path / "nightly.log"
-    log = open_log(stream=None, form="", file=str(path), wall=lambda: 0)
-    log.info("one")
-    path.rename(tmp_path / "nightly.log.1")
-    log.info("two")
+    with closing(open_log(stream=None, form="", file=str(path), wall=lambda: 0)) as log:
+        log.info("one")
+        path.rename(tmp_path / "nightly.log.1")
+        log.info("two")
+    log.info("three")
     assert json.loads((tmp_path / "nightly.log.1").read_text())["event"] == "one"
     assert json.loads(path.read_text())["event"] == "two"
     assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(SettingsError, match="--log-file"):
         open_log(stream=None, form="", file=str(tmp_path / "no" / "where"), wall=lambda: 0)
+
+
+def test_a_log_whose_folder_is_gone_closes_the_file_of_no_one_else(tmp_path: Path) -> None:
+    """The number of a closed descriptor is given to the next file that is opened, the journal for example."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    path = folder / "a.log"
+    with closing(open_log(stream=None, form="", file=str(path), wall=lambda: 0)) as log:
+        folder.rename(tmp_path / "old")
+        log.info("lost")
+        with open(tmp_path / "journal", "w") as other:
+            log.info("lost, too")
+            os.fstat(other.fileno())
+        folder.mkdir()
+        log.info("written")
+    assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["written"]
+
+
+def test_a_command_closes_its_log(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that calls commands again and again keeps no descriptor of them."""
+    for variable, text in house.environ.items():
+        monkeypatch.setenv(variable, text)
+    monkeypatch.chdir(house.folder)
+    (house.folder / "a.csv").write_text(sheet(0))
+    (house.inbox / "b.csv").write_text(sheet(0))
+    house.settings["settle"] = "0s"
+    given = ("--config", str(house.toml), "--profile", "brand-a", "--log-file", "a command.log", "--quiet")
+    for words in (("run", "a.csv"), ("nightly",)):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, *given])
+        assert ended.value.code == 0
+        assert not [one for one in open_files() if one.endswith("a command.log")]
+        (house.folder / "a command.log").unlink()
+
+
+def open_files() -> list[str]:
+    """The paths of this process's descriptors."""
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # the listing's own descriptor is closed
+            found.append(os.readlink(f"/proc/self/fd/{number}"))
+    return found
 
 
 def test_every_line_of_a_file_names_its_run(house: House) -> None:
