@@ -97,7 +97,7 @@ def lost_in_cuts(disk: Disk, folder: Path, synchronous: str) -> list[tuple[int, 
         wanted = 0
         for number in range(CUTS):
             with more:
-                assert more.wait_for(lambda wanted=wanted: acknowledged >= wanted, 60), "no progress"  # type: ignore[misc]
+                assert more.wait_for(lambda wanted=wanted: acknowledged >= wanted, 250), "no progress"  # type: ignore[misc]
             # Between two acknowledgements as well: the writer does not wait for the cut.
             place = folder / f"{synchronous}-{number}"
             place.mkdir()

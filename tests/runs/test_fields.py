@@ -290,11 +290,22 @@ def test_question_and_rows_share_a_token(shop: Shop) -> None:
 def test_the_question_counts_towards_the_rate(tmp_path: Path) -> None:
     """Question and batches together never exceed what the server permits. At a few requests an hour it is not asked:
     the run would wait for minutes."""
+    at = [0.0]
+
+    async def sleep(seconds: float) -> None:
+        at[0] += seconds
+
+    def at_rate(shop: Shop, source: str, rate: str) -> RunSummary:
+        own = settings(shop.sandbox, shop.reports, rate=read_rate(rate), batch_size=2, concurrency=1)
+        return run(source, own, world(shop.sandbox, shop.folder, clock=lambda: at[0], sleep=sleep))
+
     for shop in shop_of(tmp_path, rate_limit="20/second"):
-        source = write(shop.folder / "many.csv", ("Mobile", "Size"), 60)
-        summary = shop.run(source, rate=read_rate("20/second"), batch_size=2)
+        # One clock for both, which only a wait sets forward.
+        shop.sandbox.state.clock = lambda: at[0]
+        summary = at_rate(shop, write(shop.folder / "many.csv", ("Mobile", "Size"), 60), "20/second")
         assert (summary.rows.succeeded, summary.requests.throttled, shop.questions) == (60, 0, 1)
-        summary = shop.run(rate=read_rate("2/minute"))
+        assert 1.5 <= at[0] < 2.0
+        summary = at_rate(shop, shop.source, "2/minute")
         assert (summary.rows.failed, shop.questions) == (3, 1)
         assert [note for note in summary.notes if "2/minute" in note]
 

@@ -25,6 +25,7 @@ from importer.web.refusals import RequestRefused
 from importer.web.room import STEP, Room
 from importer.web.storage import Storage, Upload
 from importer.web.users import add_user
+from tests.support.page import until
 
 PASSWORD = "a long enough password"
 HEAD = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
@@ -269,9 +270,7 @@ def test_what_a_killed_server_received_is_deleted_after_seven_days(options: WebO
         (folder / name / "half.csv").write_text("Mobile\n98765")
         os.utime(folder / name, (time.time() - days * 86_400,) * 2)
     with TestClient(create_app(options), base_url="http://localhost") as running:
-        end = time.monotonic() + 10
-        while (folder / "old").exists() and time.monotonic() < end:
-            running.get("/sign-in")
+        until(lambda: running.get("/sign-in") and (folder / "old").exists(), lambda exists: not exists)
         assert [path.name for path in folder.iterdir()] == ["young"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,7 +167,9 @@ def test_a_restarted_server_asks_for_the_password_again(tmp_path: Path) -> None:
             visitor.post(f"{run}/resume", {"password": SECRET})
             page = ended(visitor, run)
             assert "All 100 rows succeeded." in page.text
-            assert len(sandbox.state.accepted) == 100
+            sent = Counter(str(identifiers) for identifiers, _ in sandbox.state.accepted)
+            # The batch that was in flight is sent again if its answer came too late for the process that sent it.
+            assert len(sent) == 100 and sent.total() in (100, 110)
 
             page = visitor.settled(f"{waiting}/check")
             assert "10 rows are ready" in page.text and FIELD in page.text and START not in page.text

@@ -102,4 +102,4 @@ def test_a_process_ends_with_those_that_it_started(monkeypatch: pytest.MonkeyPat
             return False
         return True
 
-    until(is_gone, bool, 20)
+    until(is_gone, bool)
