@@ -15,8 +15,8 @@ import posixpath
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 from xml.sax.saxutils import unescape
@@ -25,6 +25,7 @@ import msgspec
 
 from importer.model import RESULT_COLUMNS
 from importer.reader.sheet_xml import UncommonXml, UnreadableWorkbook, xml_refused
+from importer.reader.sizes import MOST_COLUMNS
 from importer.reader.xlsx import XlsxWorkbook
 from importer.reader.zip_safety import UnsafeZip
 from importer.reporter.annotated_frame import Head, Tail, attributes_of, with_filter
@@ -36,6 +37,7 @@ from importer.reporter.annotated_styles import Styles
 from importer.reporter.comment_parts import Comments, highest_block, without_comments
 from importer.reporter.common_xml import common_xml
 from importer.reporter.packed_part import PackedPart
+from importer.reporter.xml_text import SHEET_COLUMNS
 from importer.system.process import end_with_parent, limit_resources
 
 #: Seconds of one processor, and bytes of a file that it writes.
@@ -73,11 +75,12 @@ class _Copy:
         """Write the copy. Raises `UnreadableWorkbook`."""
         job, package = self._job, self._package
         blocks, size = self._surveyed()
-        columns = self._columns(size)
+        tail = Tail(size.tail)
+        columns = self._columns(size.filled | tail.merged(job.header_row))
         styles_path = self._book.path_of("styles")
         styles = Styles(package.text(styles_path))
         pieces = Pieces(blocks())
-        head, tail = Head(pieces.head), Tail(size.tail)
+        head = Head(pieces.head)
         comments = self._comments(tail, head.widths)
         results = Results(job, kept_rows(self._rows), styles, columns, comments)
         bold = styles.bold(size.style)
@@ -139,12 +142,13 @@ class _Copy:
         except UncommonXml:
             raise UnreadableWorkbook("has a sheet of an unknown form") from None
 
-    def _columns(self, size: Extent) -> dict[str, int]:
-        """The positions of the result columns: those of an earlier report, else right of all cells."""
-        following = count(size.filled + 1)
-        return {
-            name: self._job.earlier[name] if name in self._job.earlier else next(following) for name in RESULT_COLUMNS
-        }
+    def _columns(self, used: Collection[int]) -> dict[str, int]:
+        """The positions of the result columns: those of an earlier report, else right of all cells. `used`: columns
+        from the last one of the table. Raises `UnreadableWorkbook`."""
+        earlier = self._job.earlier
+        new = [name for name in RESULT_COLUMNS if name not in earlier]
+        first = _room(sorted(used), len(new))
+        return {name: earlier[name] if name in earlier else first + new.index(name) for name in RESULT_COLUMNS}
 
     def _comments(self, tail: Tail, widths: list[int]) -> Comments | None:
         """The comments of the sheet; None, with a note, where none can be added."""
@@ -191,6 +195,17 @@ class _Copy:
         self._package.declare(path, content_type)
         self._package.relate(of, kind, path)
         return path
+
+
+def _room(used: Sequence[int], columns: int) -> int:
+    """The first of so many free columns right of the used ones. The reader ignores a cell far to the right, so where
+    there is no room behind such a cell, it is before it. Raises `UnreadableWorkbook`."""
+    first = used[-1] + 1
+    if first + columns > MOST_COLUMNS:
+        first = next((at + 1 for at, end in pairwise(used) if end - at > columns), first)
+    if first + columns > SHEET_COLUMNS:
+        raise UnreadableWorkbook("has no room for the result columns")
+    return first
 
 
 def answer(job: AnnotatedJob, rows: BinaryIO) -> AnnotatedAnswer:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 from importer.reader.header import column_letters
-from importer.reader.sheet_xml import UnreadableWorkbook
+from importer.reader.sheet_xml import UnreadableWorkbook, column_place
+from importer.reader.sizes import MOST_COLUMNS
 from importer.reporter.common_xml import common_xml
 from importer.reporter.xml_text import SHEET_COLUMNS, element
 
@@ -20,9 +21,13 @@ _ORDER = (
     *("smartTags", "drawing", "legacyDrawing", "legacyDrawingHF", "drawingHF", "picture", "oleObjects", "controls"),
     *("webPublishItems", "tableParts", "extLst"),
 )
+#: The children of a workbook, at least one of which is there, that its names follow.
+_BEFORE_NAMES = ("sheets", "functionGroups", "externalReferences")
 _RANKS = {name: rank for rank, name in enumerate(_ORDER)} | {"mc:AlternateContent": _ORDER.index("oleObjects")}
 _TAG = re.compile(r"<(/?)([^\s<>/]++)[^<>]*+>")
 _ATTRIBUTE = re.compile(r' ([\w:.-]+)="([^"]*)"')
+_MERGED = re.compile(r' ref="\$?([A-Z]{1,3})\$?\d+:\$?([A-Z]{1,3})\$?(\d+)"')
+_FROZEN = ("frozen", "frozenSplit")
 _VIEW = element("sheetView")
 #: Pixels of a character, and at the edges of a cell.
 _CHARACTER, _EDGES = 7, 5
@@ -36,8 +41,10 @@ class Head:
     """The XML before the rows."""
 
     def __init__(self, xml: bytes) -> None:
-        text = b"".join(common_xml([xml, b"</worksheet>"])).decode()
+        # With a child, so that its root is not closed at once.
+        text = b"".join(common_xml([xml, b"<sheetData/></worksheet>"])).decode()
         self._root, self._children = _split(text)
+        self._children = self._children[:-1]
         self._columns = [
             attributes_of(tag)
             for name, part in self._children
@@ -70,7 +77,7 @@ class Head:
         old = view[0] if view else '<sheetView workbookViewId="0"/>'
         pane = next(iter(re.findall(r"<pane [^<>]*>", old)), "")
         found = attributes_of(pane)
-        split = f'xSplit="{found["xSplit"]}" ' if found.get("state") == "frozen" and "xSplit" in found else ""
+        split = f'xSplit="{found["xSplit"]}" ' if found.get("state") in _FROZEN and "xSplit" in found else ""
         first = found.get("topLeftCell", "A1").rstrip("0123456789") if split else "A"
         corner = "bottomRight" if split else "bottomLeft"
         made = (
@@ -120,6 +127,16 @@ class Tail:
         part = next((part for name, part in self._children if name == "legacyDrawing"), "")
         return next((value for name, value in attributes_of(part).items() if name.endswith(":id")), "")
 
+    def merged(self, header: int) -> set[int]:
+        """The columns of merged cells from the header downwards. Those of whole rows, like a footer, are left out."""
+        part = next((part for name, part in self._children if name == "mergeCells"), "")
+        found: set[int] = set()
+        for first, last, row in _MERGED.findall(part):
+            begin, end = column_place(first), column_place(last)
+            if int(row) >= header and end < MOST_COLUMNS:
+                found.update(range(begin, end + 1))
+        return found
+
     def draw(self, relationship: str, namespace: str) -> None:
         put(self._children, "legacyDrawing", f'<legacyDrawing xmlns:r="{namespace}" r:id="{relationship}"/>')
 
@@ -143,15 +160,17 @@ class Tail:
 def with_filter(workbook: str, sheet: str, place: int, area: str) -> str:
     """The XML of a workbook with the name that LibreOffice needs to show a filter. `place`: of the sheet, from 0."""
     same = rf'(?=[^<>]*name="_xlnm\._FilterDatabase")(?=[^<>]*localSheetId="{place}")'
-    kept = re.sub(rf"<definedName {same}[^<>]*>[^<]*</definedName>", "", workbook)
+    root, children = _split(workbook)
+    old = "".join(part for name, part in children if name == "definedNames")
+    kept = re.findall(rf"<definedName (?!{same})[^<>]*>[^<]*</definedName>", old)
     fixed = re.sub(r"(?<![A-Z])([A-Z]++)(\d++)", r"$\1$\2", area)
     quoted = sheet.replace("'", "''")
     words = escape(f"'{quoted}'!{fixed}")
-    name = f'<definedName name="_xlnm._FilterDatabase" localSheetId="{place}" hidden="1">{words}</definedName>'
-    if "</definedNames>" in kept:
-        return kept.replace("</definedNames>", f"{name}</definedNames>", 1)
-    before = next(tag for tag in ("</externalReferences>", "</functionGroups>", "</sheets>") if tag in kept)
-    return kept.replace(before, f"{before}<definedNames>{name}</definedNames>", 1)
+    kept.append(f'<definedName name="_xlnm._FilterDatabase" localSheetId="{place}" hidden="1">{words}</definedName>')
+    children = [child for child in children if child[0] != "definedNames"]
+    before = max(at for at, (name, _) in enumerate(children) if name in _BEFORE_NAMES)
+    children.insert(before + 1, ("definedNames", f"<definedNames>{''.join(kept)}</definedNames>"))
+    return root + "".join(part for _, part in children) + "</workbook>"
 
 
 def put(children: list[tuple[str, str]], name: str, part: str) -> None:

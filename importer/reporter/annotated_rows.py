@@ -25,7 +25,7 @@ _NUMBER = re.compile(rb'<row r="(\d+)"')
 _LETTERS = re.compile(rb'<c r="([A-Z]{1,3})\d+"')
 _FILLED = re.compile(rb'<c r="([A-Z]{1,3})\d+"[^<>]*(?<!/)>(?!</c>)')
 _CELL, _DIGITS = b'<c r="', b'0123456789"'
-_SPANS = re.compile(rb' spans="[^"]*"')
+_SPANS = re.compile(rb'(<row [^<>]*?) spans="[^"]*"')
 _STYLE = re.compile(rb' s="(\d+)"')
 _STYLED = re.compile(rb'(<c r="[A-Z]+\d+"[^<>]*? s=")(\d+)"')
 #: What a row's own format is called.
@@ -103,10 +103,10 @@ class Pieces:
 
 
 class Extent(msgspec.Struct, frozen=True):
-    """What a sheet uses: `filled` is the last column with a value, `written` the last one with a format, `style` the
-    format of a cell that was asked for, `tail` the XML after the rows."""
+    """What a sheet uses: `filled` has the columns with a value from the one that was asked for, `written` is the last
+    one with a format, `style` the format of a cell that was asked for, `tail` the XML after the rows."""
 
-    filled: int
+    filled: frozenset[int]
     written: int
     style: int
     tail: bytes
@@ -118,6 +118,7 @@ def extent(blocks: Iterable[bytes], filled: int, cell: bytes) -> Extent:
     """
     pieces = Pieces(blocks)
     letters: set[bytes] = set()
+    known = {letters_of(filled)}
     last = style = 0
     start = b'<c r="%b"' % cell
     for piece in pieces.rows():
@@ -139,11 +140,12 @@ def extent(blocks: Iterable[bytes], filled: int, cell: bytes) -> Extent:
             raise UncommonXml
         letters |= here
         if any(_place(letter) > filled for letter in here):
-            filled = max(filled, *map(_place, set(_FILLED.findall(piece))))
+            known.update(_FILLED.findall(piece))
         if start and (at := piece.find(start)) >= 0:
             tag = _STYLE.search(piece[at : piece.index(b">", at)])
             style, start = int(tag[1]) if tag else 0, b""
-    return Extent(filled, max(map(_place, letters), default=0), style, pieces.tail)
+    columns = frozenset(place for place in map(_place, known) if place >= filled)
+    return Extent(columns, max(map(_place, letters), default=0), style, pieces.tail)
 
 
 def _last_cells(piece: bytes) -> set[bytes]:
@@ -169,7 +171,7 @@ class Rows:
         """The piece with the changes."""
         if b' spans="' in piece:
             # They name the columns that a row uses.
-            piece = _SPANS.sub(b"", piece)
+            piece = _SPANS.sub(rb"\1", piece)
         *rows, rest = piece.split(b"</row>")
         out: list[bytes] = []
         last, cells = None, b""

@@ -16,6 +16,8 @@ _PLAIN = (
 )
 _FORMAT, _FONT, _FILL = element("xf"), element("font"), element("fill")
 _NO_FILL = "0"
+#: Excel refuses a workbook with more than 65,490 formats.
+_MANY_FORMATS = 64_000
 
 
 class Styles:
@@ -40,13 +42,20 @@ class Styles:
         return bool(self._earlier)
 
     def filled(self, style: int, colour: str) -> int:
-        """The same format with this fill."""
+        """The same format with this fill. In a workbook with very many formats it shows the same value, but plainly."""
         if (style, colour) not in self._known:
             fill = self._lists["fills"].index(
                 f'<fill><patternFill patternType="solid"><fgColor rgb="FF{colour}"/><bgColor rgb="FF{colour}"/>'
                 "</patternFill></fill>"
             )
-            self._known[style, colour] = self._like(style, fillId=str(fill), applyFill="1")
+            if len(self._formats.items) < _MANY_FORMATS:
+                self._known[style, colour] = self._like(style, fillId=str(fill), applyFill="1")
+            else:
+                number = _attribute(self._of(style), "numFmtId") or "0"
+                self._known[style, colour] = self._formats.index(
+                    f'<xf numFmtId="{number}" fontId="0" fillId="{fill}" borderId="0" xfId="0" applyNumberFormat="1" '
+                    'applyFill="1"/>'
+                )
         return self._known[style, colour]
 
     def cleaned(self, style: int) -> int:

@@ -37,6 +37,7 @@ _TYPE = (
 _AUTHORS, _COMMENT, _LIST = element("authors"), element("comment"), element("commentList")
 _WORDS = re.compile(r"<t(?: [^<>]*?)?>([^<]*)</t>")
 _PHONETIC, _TEXT = element("rPh"), element("text")
+_READING = re.compile(r"<(?:rPh|phoneticPr)[\s/>]")
 _SHAPE = re.compile(r"<(\w{1,9}):shape\s(?:(?!<\w{1,9}:shape\s).)*?</\1:shape>", re.DOTALL)
 _ROW, _COLUMN = re.compile(r"<\w{1,9}:Row>\s*(\d+)\s*<"), re.compile(r"<\w{1,9}:Column>\s*(\d+)\s*<")
 _IDS = re.compile(rb"<\w{1,9}:idmap[^<>]*?data=[\"']([\d,\s]+)[\"']")
@@ -174,9 +175,10 @@ class Comments:
             return
         added = f'<r><t xml:space="preserve">{xml_text(f"{chr(10)}{chr(10)}{text}")}</t></r>'
         inside = own.removeprefix("<text>").removesuffix("</text>")
-        if not inside.startswith("<r"):
-            inside = f"<r>{inside}</r>" if inside else ""
-        self._known[f"{column_letters(column)}{row + 1}"] = (author, f"<text>{inside}{added}</text>")
+        # How East Asian words are read comes after all words.
+        end = found.start() if (found := _READING.search(inside)) else len(inside)
+        words = inside[:end] if inside.startswith("<r>") or not end else f"<r>{inside[:end]}</r>"
+        self._known[f"{column_letters(column)}{row + 1}"] = (author, f"<text>{words}{added}{inside[end:]}</text>")
 
     def finish(self) -> None:
         self._flush()
