@@ -16,6 +16,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -28,7 +29,7 @@ from importer.reader.sheet_xml import UncommonXml, UnreadableWorkbook, xml_refus
 from importer.reader.sizes import MOST_COLUMNS
 from importer.reader.xlsx import XlsxWorkbook
 from importer.reader.zip_safety import UnsafeZip
-from importer.reporter.annotated_frame import Head, Tail, attributes_of, with_filter
+from importer.reporter.annotated_frame import Head, Tail, attributes_of, drawn, with_filter
 from importer.reporter.annotated_job import DAMAGED, IN_FAILED, TOO_LARGE, AnnotatedAnswer, AnnotatedJob, kept_rows
 from importer.reporter.annotated_package import Package, path_of
 from importer.reporter.annotated_results import Results
@@ -76,7 +77,7 @@ class _Copy:
         job, package = self._job, self._package
         blocks, size = self._surveyed()
         tail = Tail(size.tail)
-        columns = self._columns(size.filled | tail.merged(job.header_row))
+        columns = self._columns(size.filled | tail.merged(job.header_row) | self._drawn())
         styles_path = self._book.path_of("styles")
         styles = Styles(package.text(styles_path))
         pieces = Pieces(blocks())
@@ -142,12 +143,23 @@ class _Copy:
         except UncommonXml:
             raise UnreadableWorkbook("has a sheet of an unknown form") from None
 
+    def _drawn(self) -> set[int]:
+        """The columns under charts and pictures."""
+        found: set[int] = set()
+        for kind, path in self._book.parts.related(self._path).values():
+            # A damaged drawing is copied as it is.
+            if kind == "drawing":
+                with suppress(UnreadableWorkbook, ValueError):
+                    found |= drawn(self._book.parts.xml(path), self._job.header_row)
+        return found
+
     def _columns(self, used: Collection[int]) -> dict[str, int]:
-        """The positions of the result columns: those of an earlier report, else right of all cells. `used`: columns
-        from the last one of the table. Raises `UnreadableWorkbook`."""
+        """The positions of the result columns: those of an earlier report, else right of the table and all used
+        columns. Raises `UnreadableWorkbook`."""
         earlier = self._job.earlier
         new = [name for name in RESULT_COLUMNS if name not in earlier]
-        first = _room(sorted(used), len(new))
+        last = max([*self._job.places.values(), *earlier.values()])
+        first = _room(sorted(column for column in used if column >= last), len(new))
         return {name: earlier[name] if name in earlier else first + new.index(name) for name in RESULT_COLUMNS}
 
     def _comments(self, tail: Tail, widths: list[int]) -> Comments | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 from importer.reader.header import column_letters
-from importer.reader.sheet_xml import UnreadableWorkbook, column_place
+from importer.reader.sheet_xml import UnreadableWorkbook, column_place, local_name
 from importer.reader.sizes import MOST_COLUMNS
 from importer.reporter.common_xml import common_xml
 from importer.reporter.xml_text import SHEET_COLUMNS, element
@@ -29,6 +30,8 @@ _ATTRIBUTE = re.compile(r' ([\w:.-]+)="([^"]*)"')
 _MERGED = re.compile(r' ref="\$?([A-Z]{1,3})\$?\d+:\$?([A-Z]{1,3})\$?(\d+)"')
 _FROZEN = ("frozen", "frozenSplit")
 _VIEW = element("sheetView")
+#: Units of a drawing in a pixel; pixels of a column and of a row as programs make them.
+_UNITS, _COLUMN_WIDTH, _ROW_HEIGHT = 9525, 64, 20
 #: Pixels of a character, and at the edges of a cell.
 _CHARACTER, _EDGES = 7, 5
 
@@ -155,6 +158,28 @@ class Tail:
 
     def made(self) -> bytes:
         return ("</sheetData>" + "".join(part for _, part in self._children) + "</worksheet>").encode()
+
+
+def drawn(drawing: Element, header: int) -> set[int]:
+    """The columns under charts and pictures that reach below the header."""
+    found: set[int] = set()
+    for anchor in drawing.iter():
+        numbers = {
+            f"{local_name(corner.tag)} {local_name(part.tag)}": int((part.text or "").strip() or 0)
+            for corner in anchor
+            if local_name(corner.tag) in ("from", "to")
+            for part in corner
+        }
+        if "from col" not in numbers:
+            continue
+        size = next((part for part in anchor if local_name(part.tag) == "ext"), anchor)
+        width, height = int(size.get("cx", 0)) // _UNITS, int(size.get("cy", 0)) // _UNITS
+        first, first_row = numbers["from col"], numbers.get("from row", 0)
+        last = numbers.get("to col", first + width // _COLUMN_WIDTH)
+        last_row = numbers.get("to row", first_row + height // _ROW_HEIGHT)
+        if last_row >= header and last < MOST_COLUMNS:
+            found.update(range(first, last + 1))
+    return found
 
 
 def with_filter(workbook: str, sheet: str, place: int, area: str) -> str:

@@ -10,7 +10,12 @@ from xml.etree.ElementTree import fromstring
 
 import openpyxl
 import pytest
+from openpyxl.chart import BarChart, Reference
 from openpyxl.comments import Comment
+from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, OneCellAnchor, TwoCellAnchor
+from openpyxl.drawing.xdr import XDRPositiveSize2D
+from openpyxl.utils import coordinate_to_tuple
+from openpyxl.utils.units import pixels_to_EMU
 from openpyxl.worksheet.worksheet import Worksheet
 
 from importer.model import RESULT_COLUMNS
@@ -47,10 +52,37 @@ def test_a_workbook_has_one_list_of_names_in_its_place(names: str, kept: str, be
     assert made == workbook(f"<definedNames>{kept}{_OURS}</definedNames>", before)
 
 
+def picture(cell: str, pixels: tuple[int, int]) -> Callable[[Worksheet], None]:
+    """Lets a sheet have a chart of this size at a cell."""
+
+    def drawn(sheet: Worksheet) -> None:
+        chart = BarChart()
+        chart.add_data(Reference(sheet, min_col=1, min_row=4, max_row=6))
+        anchor = AnchorMarker(**dict(zip(("row", "col"), (n - 1 for n in coordinate_to_tuple(cell)), strict=True)))
+        size = XDRPositiveSize2D(*map(pixels_to_EMU, pixels))
+        chart.anchor = OneCellAnchor(_from=anchor, ext=size)  # type: ignore[assignment]
+        sheet.add_chart(chart)
+
+    return drawn
+
+
+def between(first: str, last: str) -> Callable[[Worksheet], None]:
+    """Lets a sheet have a chart from one cell to another."""
+
+    def drawn(sheet: Worksheet) -> None:
+        picture("A1", (1, 1))(sheet)
+        begin, end = (
+            AnchorMarker(row=row - 1, col=column - 1) for row, column in map(coordinate_to_tuple, (first, last))
+        )
+        sheet._charts[-1].anchor = TwoCellAnchor(_from=begin, to=end)  # type: ignore[attr-defined]
+
+    return drawn
+
+
 def positions(path: Path) -> dict[str, int]:
     """Result column → its position from 1."""
     sheet = openpyxl.load_workbook(path)["Customers"]
-    return {cell.value: cell.column for cell in sheet[3] if cell.value in RESULT_COLUMNS}
+    return {str(cell.value): cell.column for cell in sheet[3] if cell.value in RESULT_COLUMNS}
 
 
 @pytest.mark.parametrize(
@@ -62,12 +94,17 @@ def positions(path: Path) -> dict[str, int]:
         (lambda sheet: sheet.__setitem__("K30", "checked"), 12),
         (lambda sheet: sheet.__setitem__("XFD1", " "), 6),
         (lambda sheet: (sheet.__setitem__("BYA2", 1), sheet.__setitem__("G2", 1)), 8),
+        (picture("G5", (320, 200)), 13),
+        (picture("H1", (320, 30)), 6),
+        (between("G2", "K9"), 12),
+        (between("B12", "C20"), 6),
+        (between("G4", "BYA9"), 6),
     ],
 )
 def test_the_result_columns_are_right_of_all_that_the_reader_sees(
     tmp_path: Path, change: Callable[[Worksheet], None], first: int
 ) -> None:
-    """Merged cells would hide them. Behind a stray cell at the edge of the sheet no import would find them."""
+    """Merged cells and charts would hide them; behind a stray cell at the edge of the sheet no import finds them."""
     path = uploaded(tmp_path / "u.xlsx", change)
     for folder in ("one", "two"):
         written = report_on(tmp_path / folder, path, outcomes(r5=failed_row(5, "816")))
