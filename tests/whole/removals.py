@@ -2642,7 +2642,7 @@ ANNOTATED = (
     out(
         "annotated: a workbook has one list of names",
         "annotated_frame.with_filter",
-        "name != 'definedNames'",
+        "child[0] != 'definedNames'",
         "True",
         "test_annotated_writers::test_a_workbook_has_one_list_of_names_in_its_place",
     ),
