@@ -193,6 +193,10 @@ class FieldDefinition(msgspec.Struct, frozen=True):
 LEFT_OUT = "left_out"
 #: The code of a row that an older run leaves out.
 OVERTAKEN = "sent_by_newer_run"
+#: The code of a row that a retry leaves out: a later row of the sheet succeeded.
+SENT_LATER = "sent_by_later_row"
+#: The codes of rows that `--overwrite-newer` sends.
+BY_NEWER = (OVERTAKEN, SENT_LATER)
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from importer.model import OVERTAKEN
+from importer.model import OVERTAKEN, SENT_LATER
 from importer.normaliser.codes import ON_PAGE as _OWN_ON_PAGE
 from importer.normaliser.codes import OWN_CODES as _OWN
 
@@ -416,6 +416,13 @@ RUN_CODES: dict[str, CodeEntry] = _table(
     CodeEntry(
         OVERTAKEN,
         "left out: a newer run has sent this customer other values",
+        Next.WARNING,
+        "Nothing to do. If the values of this row are the right ones, retry the run with --overwrite-newer.",
+        page_advice="Nothing to do. If the values of this row are the right ones, upload it as a new file.",
+    ),
+    CodeEntry(
+        SENT_LATER,
+        "left out: a later row of the sheet has set other values for this customer",
         Next.WARNING,
         "Nothing to do. If the values of this row are the right ones, retry the run with --overwrite-newer.",
         page_advice="Nothing to do. If the values of this row are the right ones, upload it as a new file.",

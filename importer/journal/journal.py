@@ -210,15 +210,15 @@ class Journal(JournalConnection):
         query = query.where(columns.run == key, columns.number.in_(attempts))
         return {number: (request_id, at) for number, request_id, at in self._connection.execute(query)}
 
-    def decided(self, key: int, statuses: Iterable[Status] = STATUSES, code: str = "") -> bytearray:
-        """Return a byte per row number: 1 where the row has an outcome of these statuses (and this code)."""
+    def decided(self, key: int, statuses: Iterable[Status] = STATUSES, codes: Collection[str] = ()) -> bytearray:
+        """Return a byte per row number: 1 where the row has an outcome of these statuses (and one of these codes)."""
         numbers = [STATUS_NUMBER[status] for status in statuses]
         query = sa.select(OUTCOMES.c.row_number, ROWS).where(OUTCOMES.c.run == key)
         found = bytearray()
         with self.transaction() as connection:
             last = connection.execute(query.order_by(OUTCOMES.c.row_number.desc()).limit(1)).first()
             found.extend(bytes(sum(last) if last is not None else 1))
-            query = query.where(OUTCOMES.c.status.in_(numbers), OUTCOMES.c.code == code if code else sa.true())
+            query = query.where(OUTCOMES.c.status.in_(numbers), OUTCOMES.c.code.in_(codes) if codes else sa.true())
             for row, rows in connection.execute(query, execution_options={"yield_per": 20000}):
                 found[row : row + rows] = b"\1" * rows
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -28,6 +28,29 @@ def sent_by(journal: Journal, keys: Sequence[int], *, failed: bool = True, uncha
         query = query.where(OUTCOMES.c.status != STATUS_NUMBER[Status.FAILED])
     for key in keys:
         yield from _fingerprints(journal, query.where(OUTCOMES.c.run == key).order_by(OUTCOMES.c.row_number))
+
+
+class SentRows(NamedTuple):
+    """A customer whose values the server had after a run, and the rows among which its rows are."""
+
+    fingerprint: bytes
+    first: int
+    last: int
+
+
+def rows_sent(journal: Journal, key: int) -> Iterator[SentRows]:
+    """Yield the customers of a run that succeeded, and those that were not sent because the server had the same. Where
+    each has one row it is known which one; in a long sheet, only the rows that had their outcome together are."""
+    query = sa.select(OUTCOMES.c.sent, OUTCOMES.c.row_number, OUTCOMES.c.rows)
+    succeeded = OUTCOMES.c.status.in_((STATUS_NUMBER[Status.SUCCEEDED], STATUS_NUMBER[Status.SKIPPED]))
+    query = query.where(OUTCOMES.c.run == key, succeeded, OUTCOMES.c.sent.is_not(None))
+    with journal.transaction(seconds=_SORTING) as connection:
+        for sent, row, rows in connection.execute(query, execution_options={"yield_per": 20000}):
+            found = [bytes(sent)] if rows is None else unpack_sent(sent)
+            exact = len(found) == (rows or 1)
+            for at, fingerprint in enumerate(found):
+                first, last = (row + at, row + at) if exact else (row, row + rows - 1)
+                yield SentRows(fingerprint, first, last)
 
 
 def sent_by_time(journal: Journal, keys: Collection[int]) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ STATUS_WORDS: dict[str, str] = {
     "succeeded": "set and confirmed by the server",
     "failed": "refused by the server",
     "rejected": "not sent: the row has a problem",
-    "skipped": "not sent, as requested or for a newer run",
+    "skipped": "not sent, as requested or for newer values",
     "unprocessed": "not reached before the run stopped",
     "unknown": "sent, but the result could not be confirmed",
 }

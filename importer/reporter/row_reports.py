@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from importer.capillary.codes import lookup
-from importer.model import OMITTED, OVERTAKEN, Cause, CodeCount, RowCounts, Status, Stretch
+from importer.model import BY_NEWER, OMITTED, OVERTAKEN, Cause, CodeCount, RowCounts, Status, Stretch
 from importer.normaliser.mapping import Mapping
 from importer.reporter.causes import WRONG, CauseFinder
 from importer.reporter.csv_table import CsvTable
@@ -57,7 +57,8 @@ def write_files(
     finder = CauseFinder(source.columns, mapping, show_identifiers=show_identifiers)
     statuses: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
-    omitted = overtaken = changed = 0
+    omitted = changed = 0
+    overtaken: Counter[str] = Counter()
     with disk_errors(folder), _collected_by_blocks() as collect_now:
         results, failed = _Results(folder, source), _Failed(folder, source, mapping)
         annotations = _annotations(folder, source, mapping)
@@ -73,8 +74,8 @@ def write_files(
                     statuses[stretch.outcome.status] += stretch.rows
                     if stretch.outcome.status in WRONG:
                         codes[stretch.outcome.code] += stretch.rows
-                    elif stretch.outcome.code == OVERTAKEN:
-                        overtaken += stretch.rows
+                    elif stretch.outcome.code in BY_NEWER:
+                        overtaken[stretch.outcome.code] += stretch.rows
                     if any(warning.endswith(OMITTED) for warning in stretch.outcome.warnings):
                         omitted += stretch.rows
             causes = finder.causes()
@@ -97,9 +98,10 @@ def write_files(
     if omitted:
         rows = f"{counted(omitted, 'row was', 'rows were')} sent without an identifier that is not valid"
         notes = (f"{rows}: see _warnings in results.csv.", *notes)
-    if overtaken:
-        rows = counted(overtaken, "row was", "rows were")
-        notes = (f"{rows} left out: a newer run has sent other values to the same customers.", *notes)
+    for code, count in overtaken.items():
+        newer = "a newer run has" if code == OVERTAKEN else "later rows of the sheet have"
+        rows = counted(count, "row was", "rows were")
+        notes = (f"{rows} left out: {newer} sent other values to the same customers.", *notes)
     return WrittenReports(_counts(statuses), _code_counts(codes), causes, reports, notes, finder.timeline)
 
 

@@ -12,14 +12,14 @@ from importer.errors import JournalError, SettingsError
 from importer.journal import Journal, Run, RunProgress
 from importer.journal.edits import edits_of
 from importer.journal.records import Pacing
-from importer.model import LEFT_OUT, OVERTAKEN, Status
+from importer.model import BY_NEWER, LEFT_OUT, Status
 from importer.normaliser.countries import known_country
 from importer.normaliser.fixing import Edits
 from importer.normaliser.mapping import Mapping as ColumnMapping
 from importer.reader import Source
 from importer.runs.fields import Columns
 from importer.runs.locks import hold
-from importer.runs.newer import check_newer
+from importer.runs.newer import check_newer, check_same_sheet
 from importer.runs.record import (
     at_home,
     check_resubmit,
@@ -120,6 +120,7 @@ def _check_rest(journal: Journal, before: Run, source: Source, own: Settings, ta
         )
     if not own.overwrite_newer:
         check_newer(journal, before)
+        check_same_sheet(journal, before)
 
 
 @contextmanager
@@ -144,6 +145,8 @@ def resume_of(
                 run = find(journal, record.run_id)
             if not run.finished and not own.overwrite_newer:
                 check_newer(journal, run)
+                if run.record.retry_of:
+                    check_same_sheet(journal, run)
             left_out = _closed_before(journal, run, own)
             run = _paced(journal, run, own)
             yield Job(journal, run, source, mapping_of(run), own, target, holding(world, held), left_out)
@@ -167,6 +170,7 @@ def retry_of(
                 refuse_unfinished(journal, identity, source.sha256, own, restart=False)
             if not own.overwrite_newer:
                 check_newer(journal, before)
+                check_same_sheet(journal, before)
             mapping = mapping_of(before)
             record = new_record(
                 source,
@@ -239,7 +243,7 @@ def _closed_before(journal: Journal, run: Run, settings: Settings) -> bytearray 
     before = find(journal, run.record.retry_of)
     closed = journal.decided(before.key, (Status.SUCCEEDED, Status.REJECTED, Status.SKIPPED))
     if run.record.fixed:
-        decided = (journal.decided(before.key, (Status.REJECTED,)), journal.decided(before.key, code=LEFT_OUT))
+        decided = (journal.decided(before.key, (Status.REJECTED,)), journal.decided(before.key, codes=(LEFT_OUT,)))
         for marks in decided:
             for row, again in enumerate(marks):
                 closed[row] &= not again
@@ -247,7 +251,7 @@ def _closed_before(journal: Journal, run: Run, settings: Settings) -> bytearray 
             if row < len(closed):
                 closed[row] = 0
     if settings.overwrite_newer:
-        for row, left_out in enumerate(journal.decided(before.key, code=OVERTAKEN)):
+        for row, left_out in enumerate(journal.decided(before.key, codes=BY_NEWER)):
             closed[row] &= not left_out
     return closed
 

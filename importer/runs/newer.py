@@ -1,4 +1,7 @@
-"""Newer runs that sent the same preferences: an older one that is resumed must not overwrite their values."""
+"""Runs whose values an older one that is resumed or retried must not overwrite.
+
+Newer runs that sent the same preferences, and for a retry the runs that sent rows of its sheet.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,18 @@ def check_newer(journal: Journal, run: Run) -> None:
                 f"Run {newer.record.run_id} is newer and was purged: what it sent is not known any more.",
                 "Add --overwrite-newer if the values of the older file are the right ones.",
                 on_page="Upload the file if its values are the right ones.",
+            )
+
+
+def check_same_sheet(journal: Journal, run: Run) -> None:
+    """Raise `SettingsError` where a run of the same rows was purged: whether later rows succeeded is not known."""
+    for other in same_sheet(journal, run):
+        if sent_purged(other) or _unchanged_purged(other):
+            raise SettingsError(
+                f"Run {other.record.run_id} sent rows of this sheet and was purged: "
+                "what it sent is not known any more.",
+                "Add --overwrite-newer if no later row of a customer has other values.",
+                on_page="Upload the file as a new one.",
             )
 
 
@@ -43,6 +58,14 @@ def newer_runs(journal: Journal, run: Run) -> list[Run]:
         and _first_of(other, every).key > began.key
         and _share_preferences(mapping, mapping_of(other))
     ]
+
+
+def same_sheet(journal: Journal, run: Run) -> list[Run]:
+    """Return the run whose rows this one sends again, or itself, and all its retries, oldest first: row numbers mean
+    the same in all of them."""
+    every = {other.record.run_id: other for other in journal.runs()}
+    began = _first_of(run, every)
+    return [other for other in reversed(every.values()) if _first_of(other, every).key == began.key]
 
 
 def _first_of(run: Run, every: dict[str, Run]) -> Run:

@@ -12,7 +12,7 @@ import msgspec
 from importer.errors import ExitCode, ImporterError, SettingsError, SourceChanged, SourceError, Stop
 from importer.journal import Attempt, Journal, Run
 from importer.journal.edits import edits_of
-from importer.model import OVERTAKEN, Outcome, RowCounts, RunSummary, Status, Stretch
+from importer.model import BY_NEWER, Outcome, RowCounts, RunSummary, Status, Stretch
 from importer.reader import Source
 from importer.reporter import read_summary, write_files, write_summary
 from importer.reporter.console import next_steps
@@ -99,10 +99,10 @@ def with_bundle(journal: Journal, run: Run, source: Source, summary: RunSummary,
 
 def nothing_to_retry(journal: Journal, run: Run, *, overwrite_newer: bool) -> bool:
     """Return whether the run ended with an outcome for each row, and none that `retry` sends: failed or unknown; with
-    `overwrite_newer` also those that were left out because a newer run sent others."""
+    `overwrite_newer` also those that were left out because a newer run or a later row sent others."""
     if not run.finished or run.exit_code not in (ExitCode.OK, ExitCode.ROWS):
         return False
-    if overwrite_newer and any(journal.decided(run.key, code=OVERTAKEN)):
+    if overwrite_newer and any(journal.decided(run.key, codes=BY_NEWER)):
         return False
     counts = journal.counts(run.key)
     return not any(counts.get(status) for status in (Status.FAILED, Status.UNKNOWN, Status.UNPROCESSED))

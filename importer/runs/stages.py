@@ -10,14 +10,15 @@ from importer.chunker.batches import MAX_BYTES, Chunker, batch_of
 from importer.journal import Change
 from importer.journal.ledger import sent_by
 from importer.journal.records import OpenBatch
-from importer.model import OVERTAKEN, FieldDefinition, Outcome, Status, Work
+from importer.model import OVERTAKEN, SENT_LATER, FieldDefinition, Outcome, Status, Work
 from importer.normaliser.mapping import Mapping
 from importer.normaliser.normaliser import Normaliser
 from importer.observer import Extent
 from importer.runs.job import Job
+from importer.runs.later import later_rows
 from importer.runs.newer import newer_runs
 from importer.sender.feed import Selection, SheetFeed
-from importer.sender.unchanged import Hasher, UnchangedFilter, sent_before
+from importer.sender.unchanged import Hasher, Overtakes, UnchangedFilter, sent_before
 from importer.settings.options import Settings
 from importer.system.clock import seconds_until
 from importer.system.late import late
@@ -87,21 +88,28 @@ def deadline_of(settings: Settings, world: World) -> Deadline | None:
 
 def unchanged_filter_of(job: Job) -> UnchangedFilter:
     """Gives customers their fingerprints for later runs. Leaves out the unchanged ones with `--only-changed`, and those
-    of newer runs with other values."""
+    to whom newer runs or later rows of the sheet have sent other values."""
     journal, run, settings = job.journal, job.run, job.settings
     hasher, wall = Hasher(journal.fingerprint_key), job.world.wall
     newer = [] if settings.overwrite_newer else [newer.key for newer in newer_runs(journal, run)]
-    if not settings.only_changed and not newer:
+    feed = SheetFeed(job.source, normaliser_of(job.mapping, settings), Selection(), wall)
+    later = later_rows(job, hasher, feed) if job.left_out is not None and not settings.overwrite_newer else None
+    if not settings.only_changed and not newer and later is None:
         return UnchangedFilter(hasher, None, (), wall)
     make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
     known = [make(sent) for sent in sent_before(journal, run)] if settings.only_changed else None
-    sent_since = make(sent_by(journal, newer, failed=False, unchanged=True)) if newer else None
-    return UnchangedFilter(hasher, known, sent_by(journal, [run.key]), wall, sent_since)
+    overtakes: dict[str, Overtakes] = {}
+    if newer:
+        sent_since = make(sent_by(journal, newer, failed=False, unchanged=True))
+        overtakes[OVERTAKEN] = lambda _, entries: sent_since.differ(entries)
+    if later is not None:
+        overtakes[SENT_LATER] = later
+    return UnchangedFilter(hasher, known, sent_by(journal, [run.key]), wall, overtakes)
 
 
 def open_work(job: Job, unchanged: UnchangedFilter) -> list[Work]:
     """The batches that an earlier process left open, made again from the source: same rows, same id, same bytes.
-    Without the customers of newer runs with other values."""
+    Without the customers to whom newer values were sent since."""
     batches = job.journal.open_batches(job.run.key)
     if not batches:
         return []
@@ -116,9 +124,9 @@ def open_work(job: Job, unchanged: UnchangedFilter) -> list[Work]:
         gone = {row: "no_answer" for rows in every if rows[0] not in found for row in rows}
         customers = [found[rows[0]] for rows in every if rows[0] in found]
         again = []
-        for customer, replaced in zip(customers, unchanged.overtaken(customers), strict=True):
-            if replaced:
-                gone |= dict.fromkeys(customer.row_numbers, OVERTAKEN)
+        for customer, code in zip(customers, unchanged.overtaken(customers), strict=True):
+            if code:
+                gone |= dict.fromkeys(customer.row_numbers, code)
             else:
                 again.append(customer)
         _give_up(job, batch, gone, whole=not again)

@@ -95,7 +95,7 @@ def verify(
         edits = edits_of(journal, run)
         succeeded = journal.decided(run.key, (Status.SUCCEEDED,))
         # What was not sent, because the server has it, is what the run says of the server too.
-        for row, unchanged in enumerate(journal.decided(run.key, code=UNCHANGED)):
+        for row, unchanged in enumerate(journal.decided(run.key, codes=(UNCHANGED,))):
             succeeded[row] |= unchanged
     chosen = _chosen(succeeded, run, sample)
     with opened(run.record.source, own, world) as source, target_of(own, world) as target:

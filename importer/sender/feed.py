@@ -176,22 +176,22 @@ class SheetFeed:
 
         `wanted` holds every row of those customers; no other row is normalised.
         """
-        found: dict[int, Customer] = {}
-        last = max(wanted, default=0)
-        marks = bytearray(last + 1)
+        marks = bytearray(max(wanted, default=0) + 1)
         for row in wanted:
             marks[row] = 1
+        return {customer.row_number: customer for customers in self.marked(marks) for customer in customers}
+
+    def marked(self, marks: bytearray) -> Iterator[list[Customer]]:
+        """The customers of the rows whose byte is set. No other row is normalised, and none behind the last is read."""
+        last = marks.rfind(1)
         for block in self._source.blocks(ROWS_AT_ONCE):
             row_numbers = block.row_numbers
             if row_numbers and row_numbers[0] > last:
                 break
             keep = _marked(marks, row_numbers)
             if any(keep):
-                for customer in self._normaliser(block.only(keep)).customers:
-                    found[customer.row_number] = customer
-        for customer in self._normaliser.finish().customers:
-            found[customer.row_number] = customer
-        return found
+                yield self._normaliser(block.only(keep)).customers
+        yield self._normaliser.finish().customers
 
 
 def _left_out(problems: Iterable[Problem], at: int) -> list[Outcome]:

@@ -9,7 +9,7 @@ the customer unknown, and it is sent again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from importer.capillary.wire import encode_customer
 from importer.chunker.lanes import keys_of
 from importer.journal import Journal, Run
 from importer.journal.ledger import in_doubt, overlap, replaced_by, sent_by, sent_by_time
-from importer.model import OVERTAKEN, Customer, Outcome, Status
+from importer.model import Customer, Outcome, Status
 from importer.reconciler.decide import Decided
 from importer.sender.siphash import HASH_BYTES, siphash
 from importer.sender.work import Portion
@@ -28,6 +28,8 @@ from importer.system.late import late
 if TYPE_CHECKING:
     from importer.sender.fingerprints import Fingerprints
 
+#: For each customer and its fingerprint: whether newer values were sent.
+Overtakes = Callable[[Sequence[Customer], Sequence[bytes]], Sequence[bool]]
 #: Texts from which pandas is faster, its loading included.
 _BY_COLUMN = 2_000
 #: The code of rows that need not be sent.
@@ -50,13 +52,17 @@ class Hasher:
             texts.append(encode_customer(customer))
             texts += [f"{kind} {value}" for kind, value in customer.identifiers]
             ends.append(HASH_BYTES * len(texts))
+        hashes = self.hashes(texts)
+        return [hashes[begin:end] for begin, end in pairwise((0, *ends))]
+
+    def hashes(self, texts: Sequence[bytes | str]) -> bytes:
+        """The hashes of texts, one after the other."""
         if len(texts) < _BY_COLUMN:
-            hashes = b"".join(
+            return b"".join(
                 siphash(self._key, text if isinstance(text, bytes) else text.encode())[:HASH_BYTES] for text in texts
             )
-        else:
-            hashes = late("importer.sender.fingerprints", "hash_texts")(self._key, texts)
-        return [hashes[begin:end] for begin, end in pairwise((0, *ends))]
+        found: bytes = late("importer.sender.fingerprints", "hash_texts")(self._key, texts)
+        return found
 
 
 def sent_before(journal: Journal, run: Run) -> list[Iterator[bytes]]:
@@ -94,13 +100,14 @@ class UnchangedFilter:
         known: Sequence[Fingerprints] | None,
         before: Iterable[bytes],
         wall: Callable[[], int],
-        newer: Fingerprints | None = None,
+        overtakes: Mapping[str, Overtakes] | None = None,
     ) -> None:
         """`known`: what was sent before this run, see `sent_before`; None: unchanged customers are sent too. `before`:
-        the fingerprints of what this run has sent already, when it is resumed. `newer`: what newer runs have sent."""
+        the fingerprints of what this run has sent already, when it is resumed. `overtakes`: code → which
+        customers were sent newer values since."""
         self._hasher = hasher
         self._known = known
-        self._newer = newer
+        self._overtakes = overtakes or {}
         self._wall = wall
         #: Identifiers of customers that this run sends: their later rows in the sheet are sent too, in its order.
         self._touched: set[bytes] = {name for entry in before for name in _parts(entry)} if known is not None else set()
@@ -111,21 +118,21 @@ class UnchangedFilter:
         self._touch(entries)
         return tuple(map(_with_fingerprint, customers, entries))
 
-    def overtaken(self, customers: Sequence[Customer]) -> list[bool]:
-        """For each customer: whether a newer run has sent other values."""
-        return [False] * len(customers) if self._newer is None else self._newer.differ(self._hasher(customers))
+    def overtaken(self, customers: Sequence[Customer]) -> list[str]:
+        """For each customer: the code of a row that must not be sent because newer values were, "" for the others."""
+        return self._overtaken(customers, self._hasher(customers)) if self._overtakes else [""] * len(customers)
 
     def __call__(self, portion: Portion) -> Portion:
         """A portion of the feed without what is not sent. Called by the thread that reads."""
         entries = self._hasher(portion.customers)
-        codes = self._codes(entries)
+        codes = self._codes(portion.customers, entries)
         sent: list[Customer] = []
         links = list(portion.links)
         outcomes = list(portion.outcomes)
         unchanged: dict[int, bytes] = {}
         at = self._wall()
         for customer, entry, code in zip(portion.customers, entries, codes, strict=True):
-            if code == OVERTAKEN or (code and self._touched.isdisjoint(_parts(entry))):
+            if code in self._overtakes or (code and self._touched.isdisjoint(_parts(entry))):
                 outcomes += [Outcome(row, Status.SKIPPED, code, at=at) for row in customer.row_numbers]
                 links.append(keys_of(customer))
                 if code == UNCHANGED:
@@ -135,15 +142,22 @@ class UnchangedFilter:
                 sent.append(_with_fingerprint(customer, entry))
         return msgspec.structs.replace(portion, customers=sent, outcomes=outcomes, links=links, unchanged=unchanged)
 
-    def _codes(self, entries: Sequence[bytes]) -> list[str]:
+    def _codes(self, customers: Sequence[Customer], entries: Sequence[bytes]) -> list[str]:
         """For each fingerprint: why its customer is not sent, "" where it is."""
         codes = [""] * len(entries)
         if self._known:
             every = zip(*(known.knows(entries) for known in self._known), strict=True)
             codes = [UNCHANGED if all(known) else "" for known in every]
-        if self._newer is not None:
-            differ = self._newer.differ(entries)
-            codes = [OVERTAKEN if differs else code for differs, code in zip(differ, codes, strict=True)]
+        if self._overtakes:
+            found = self._overtaken(customers, entries)
+            codes = [overtaken or code for overtaken, code in zip(found, codes, strict=True)]
+        return codes
+
+    def _overtaken(self, customers: Sequence[Customer], entries: Sequence[bytes]) -> list[str]:
+        codes = [""] * len(entries)
+        for code, overtakes in self._overtakes.items():
+            found = overtakes(customers, entries)
+            codes = [known or (code if overtaken else "") for known, overtaken in zip(codes, found, strict=True)]
         return codes
 
     def _touch(self, entries: Iterable[bytes]) -> None:

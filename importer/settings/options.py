@@ -380,7 +380,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "overwrite-newer",
         read_yes_no,
-        "also send rows where a newer run has sent the customer other values",
+        "also send rows where a newer run or a later row has sent the customer other values",
         "",
         ("resume", "retry"),
         flag=True,

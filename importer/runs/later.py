@@ -1,0 +1,106 @@
+"""Later rows of the sheet that succeeded: an older row of their customer that a retry sends must not overwrite them.
+
+A retry, or the rest of a run that was fixed, sends a row after later rows of the same sheet. It leaves out a row if a
+later one of the same customer, sent by any run of these rows and not sent again by this one, set one of its preferences
+to another value. Later rows that this retry sends too follow in their order, as in every run.
+
+The journal knows the rows only by hashes, which do not tell whether two rows set the same preferences. So:
+
+1. The rows that this run is about to send are read, for the hashes of their identifiers.
+2. The journal is asked which customers with one of these identifiers succeeded, and in which rows.
+3. These rows are read again. Where the hash of a row is still the same, its cells are what was sent, and preferences
+   are compared one by one. Where it is not (a rule or a person has changed it since, or the server answered with a
+   warning), every other value counts as newer.
+
+A normal run does none of this. Memory grows with the rows that are sent again, not with the sheet. Rows are compared
+that share an identifier; those that only a third row links are not. A customer of several rows in a long sheet is as
+old as the first of its rows, and as new as the last.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import islice, zip_longest
+from typing import TYPE_CHECKING
+
+from importer.journal.ledger import SentRows, rows_sent
+from importer.runs.job import Job
+from importer.runs.newer import same_sheet
+from importer.sender.feed import SheetFeed
+from importer.sender.later import LaterRows, settings_of
+from importer.sender.unchanged import Hasher
+from importer.system.late import late
+
+if TYPE_CHECKING:
+    from importer.sender.fingerprints import Fingerprints
+
+#: Customers of the journal that are compared at once.
+_AT_ONCE = 20_000
+
+
+def later_rows(job: Job, hasher: Hasher, feed: SheetFeed) -> LaterRows | None:
+    """Return what later rows have set, for a retry; None where no row to be sent has any. `feed`: reads the source."""
+    assert job.left_out is not None  # what a retry has
+    waiting = _waiting(job, job.left_out)
+    opened: list[bytes] = []
+    for customers in feed.marked(waiting):
+        opened += hasher(customers)
+        if job.world.stopper.asked:
+            return None  # nothing is sent
+    sent = _sent(job, job.left_out, opened)
+    return _compared(job.left_out, sent, hasher, feed) if sent else None
+
+
+def _waiting(job: Job, closed: bytearray) -> bytearray:
+    """A byte per row number: 1 where the run may send the row, and a later one is closed."""
+    last = max(closed.rfind(1), 0)
+    decided = job.journal.decided(job.run.key)[:last]
+    return bytearray(not (shut or done) for shut, done in zip_longest(closed[:last], decided, fillvalue=0))
+
+
+def _sent(job: Job, closed: bytearray, opened: Sequence[bytes]) -> list[SentRows]:
+    """The customers who share an identifier with one that is sent now, by their rows. Rows that this run sends too do
+    not count, and of one row only what was sent last."""
+    if not opened:
+        return []
+    make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
+    known = make(opened)
+    found: dict[tuple[int, ...], SentRows] = {}
+    for run in same_sheet(job.journal, job.run):
+        if run.key == job.run.key:
+            continue
+        rows = rows_sent(job.journal, run.key)
+        while some := list(islice(rows, _AT_ONCE)):
+            shares = known.shares([one.fingerprint for one in some])
+            for one, shared in zip(some, shares, strict=True):
+                last = closed.rfind(1, one.first, one.last + 1)
+                if shared and last >= 0:
+                    key = (last,) if one.first == one.last else (last, len(found))
+                    found[key] = one._replace(last=last)
+    return sorted(found.values(), key=lambda one: one.last)
+
+
+def _compared(closed: bytearray, sent: Sequence[SentRows], hasher: Hasher, feed: SheetFeed) -> LaterRows:
+    """Read the rows again. What they no longer say counts as a whole."""
+    wanted = bytearray(len(closed))
+    unseen: defaultdict[bytes, list[SentRows]] = defaultdict(list)
+    for one in sent:
+        wanted[one.first : one.last + 1] = closed[one.first : one.last + 1]
+        unseen[one.fingerprint].append(one)
+    settings: list[tuple[int, bytes]] = []
+    for customers in feed.marked(wanted):
+        same = []
+        for customer, entry in zip(customers, hasher(customers), strict=True):
+            for one in unseen.get(entry, ()):
+                if one.first <= customer.row_number <= one.last:
+                    unseen[entry].remove(one)
+                    same.append(customer)
+                    break
+        entries, owners = settings_of(same, hasher)
+        settings += zip([same[owner].row_numbers[-1] for owner in owners], entries, strict=True)
+    settings.sort(key=lambda setting: setting[0])
+    make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
+    single = make((entry for _, entry in settings), [row for row, _ in settings])
+    left = [one for one in sent if any(one is other for other in unseen[one.fingerprint])]
+    return LaterRows(hasher, single, make((one.fingerprint for one in left), [one.last for one in left]))
