@@ -10,7 +10,8 @@ The journal knows the rows only by hashes, which do not tell whether two rows se
 2. The journal is asked which customers with one of these identifiers succeeded, and in which rows.
 3. These rows are read again. Where the hash of a row is still the same, its cells are what was sent, and preferences
    are compared one by one. Where it is not (a rule or a person has changed it since, or the server answered with a
-   warning), every other value counts as newer.
+   warning), every other value counts as newer. Of several rows of a long sheet that had their outcome together, the
+   others count as they read now where some are sent again: their hash has changed with those.
 
 A normal run does none of this. Memory grows with the rows that are sent again, not with the sheet. Rows are compared
 that share an identifier; those that only a third row links are not. A customer of several rows in a long sheet is as
@@ -29,6 +30,7 @@ from importer.runs.job import Job
 from importer.runs.newer import same_sheet
 from importer.sender.feed import SheetFeed
 from importer.sender.later import LaterRows, settings_of
+from importer.sender.siphash import HASH_BYTES
 from importer.sender.unchanged import Hasher
 from importer.system.late import late
 
@@ -74,33 +76,37 @@ def _sent(job: Job, closed: bytearray, opened: Sequence[bytes]) -> list[SentRows
         while some := list(islice(rows, _AT_ONCE)):
             shares = known.shares([one.fingerprint for one in some])
             for one, shared in zip(some, shares, strict=True):
-                last = closed.rfind(1, one.first, one.last + 1)
-                if shared and last >= 0:
-                    key = (last,) if one.first == one.last else (last, len(found))
-                    found[key] = one._replace(last=last)
+                if shared and closed.find(1, one.first, one.last + 1) >= 0:
+                    key = (one.first,) if one.first == one.last else (one.first, len(found))
+                    found[key] = one
     return sorted(found.values(), key=lambda one: one.last)
 
 
 def _compared(closed: bytearray, sent: Sequence[SentRows], hasher: Hasher, feed: SheetFeed) -> LaterRows:
     """Read the rows again. What they no longer say counts as a whole."""
     wanted = bytearray(len(closed))
-    unseen: defaultdict[bytes, list[SentRows]] = defaultdict(list)
+    by_names: defaultdict[bytes, list[SentRows]] = defaultdict(list)
     for one in sent:
         wanted[one.first : one.last + 1] = closed[one.first : one.last + 1]
-        unseen[one.fingerprint].append(one)
+        by_names[one.fingerprint[HASH_BYTES:]].append(one)
+    partly = {one for one in sent if closed.find(0, one.first, one.last + 1) >= 0}
+    seen: set[SentRows] = set()
     settings: list[tuple[int, bytes]] = []
     for customers in feed.marked(wanted):
         same = []
         for customer, entry in zip(customers, hasher(customers), strict=True):
-            for one in unseen.get(entry, ()):
-                if one.first <= customer.row_number <= one.last:
-                    unseen[entry].remove(one)
-                    same.append(customer)
-                    break
+            known = {
+                one
+                for one in by_names.get(entry[HASH_BYTES:], ())
+                if one.first <= customer.row_number <= one.last and (one.fingerprint == entry or one in partly)
+            }
+            if known:
+                seen |= known
+                same.append(customer)
         entries, owners = settings_of(same, hasher)
         settings += zip([same[owner].row_numbers[-1] for owner in owners], entries, strict=True)
     settings.sort(key=lambda setting: setting[0])
     make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
+    left = [one for one in sent if one not in seen and one not in partly]
     single = make((entry for _, entry in settings), [row for row, _ in settings])
-    left = [one for one in sent if any(one is other for other in unseen[one.fingerprint])]
     return LaterRows(hasher, single, make((one.fingerprint for one in left), [one.last for one in left]))
