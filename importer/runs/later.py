@@ -2,7 +2,8 @@
 
 A retry, or the rest of a run that was fixed, sends a row after later rows of the same sheet. It leaves out a row if a
 later one of the same customer, sent by any run of these rows and not sent again by this one, set one of its preferences
-to another value. Later rows that this retry sends too follow in their order, as in every run.
+to another value. Later rows that this retry sends too follow in their order, as in every run. Where one of them is left
+out itself, what it set before counts.
 
 The journal knows the rows only by hashes, which do not tell whether two rows set the same preferences. So:
 
@@ -21,11 +22,13 @@ old as the first of its rows, and as new as the last.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
+from importer.journal import Journal
 from importer.journal.ledger import SentRows, rows_sent
+from importer.model import Status
 from importer.runs.job import Job
 from importer.runs.newer import same_sheet
 from importer.sender.feed import SheetFeed
@@ -44,46 +47,62 @@ _AT_ONCE = 20_000
 def later_rows(job: Job, hasher: Hasher, feed: SheetFeed) -> LaterRows | None:
     """Return what later rows have set, for a retry; None where no row to be sent has any. `feed`: reads the source."""
     assert job.left_out is not None  # what a retry has
-    waiting = _waiting(job, job.left_out)
+    runs = [run.key for run in same_sheet(job.journal, job.run) if run.key != job.run.key]
+    waiting = _waiting(job, runs)
     opened: list[bytes] = []
     for customers in feed.marked(waiting):
         opened += hasher(customers)
         if job.world.stopper.asked:
             return None  # nothing is sent
-    sent = _sent(job, job.left_out, opened)
-    return _compared(job.left_out, sent, hasher, feed) if sent else None
+    every = _sent(job.journal, runs, opened)
+    closed = bytearray(job.left_out)
+    while every:
+        found = _compared(closed, every, hasher, feed)
+        # Rows that succeeded, were edited since and are overtaken themselves: what they set stands.
+        stands = bytearray(len(closed))
+        for one in every:
+            stands[one.first : one.last + 1] = bytes(not shut for shut in closed[one.first : one.last + 1])
+        for customers in feed.marked(waiting) if any(stands) else ():
+            for customer, overtaken in zip(customers, found(customers, hasher(customers)), strict=True):
+                for row in () if overtaken else customer.row_numbers:
+                    stands[row] = 0
+        if not any(stands) or job.world.stopper.asked:
+            return found
+        closed = bytearray(map(max, closed, stands))
+    return None
 
 
-def _waiting(job: Job, closed: bytearray) -> bytearray:
-    """A byte per row number: 1 where the run may send the row, and a later one is closed."""
-    last = max(closed.rfind(1), 0)
+def _waiting(job: Job, runs: Sequence[int]) -> bytearray:
+    """A byte per row number: 1 where this run may send the row, up to the last that succeeded in one of the others."""
+    closed = job.left_out or bytearray()
+    succeeded = (job.journal.decided(key, (Status.SUCCEEDED,)).rfind(1) for key in runs)
+    last = max(closed.rfind(1), *succeeded, 0)
     decided = job.journal.decided(job.run.key)[:last]
-    return bytearray(not (shut or done) for shut, done in zip_longest(closed[:last], decided, fillvalue=0))
+    open_rows = zip_longest(closed[: last + 1], decided, fillvalue=0)
+    return bytearray(not (shut or done) for shut, done in open_rows)
 
 
-def _sent(job: Job, closed: bytearray, opened: Sequence[bytes]) -> list[SentRows]:
-    """The customers who share an identifier with one that is sent now, by their rows. Rows that this run sends too do
-    not count, and of one row only what was sent last."""
+def _sent(journal: Journal, runs: Iterable[int], opened: Sequence[bytes]) -> list[SentRows]:
+    """The customers who share an identifier with one that is sent now, by their rows. Of one row only what was sent
+    last."""
     if not opened:
         return []
     make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
     known = make(opened)
     found: dict[tuple[int, ...], SentRows] = {}
-    for run in same_sheet(job.journal, job.run):
-        if run.key == job.run.key:
-            continue
-        rows = rows_sent(job.journal, run.key)
+    for run in runs:
+        rows = rows_sent(journal, run)
         while some := list(islice(rows, _AT_ONCE)):
             shares = known.shares([one.fingerprint for one in some])
             for one, shared in zip(some, shares, strict=True):
-                if shared and closed.find(1, one.first, one.last + 1) >= 0:
-                    key = (one.first,) if one.first == one.last else (one.first, len(found))
-                    found[key] = one
+                if shared:
+                    found[(one.first,) if one.first == one.last else (one.first, len(found))] = one
     return sorted(found.values(), key=lambda one: one.last)
 
 
-def _compared(closed: bytearray, sent: Sequence[SentRows], hasher: Hasher, feed: SheetFeed) -> LaterRows:
-    """Read the rows again. What they no longer say counts as a whole."""
+def _compared(closed: bytearray, every: Sequence[SentRows], hasher: Hasher, feed: SheetFeed) -> LaterRows:
+    """Read the rows that are not sent now again. What they no longer say counts as a whole."""
+    sent = [one for one in every if closed.find(1, one.first, one.last + 1) >= 0]
     wanted = bytearray(len(closed))
     by_names: defaultdict[bytes, list[SentRows]] = defaultdict(list)
     for one in sent:

@@ -165,6 +165,23 @@ def test_an_edited_row_is_sent_where_it_is_the_last_of_its_customer(sheet: Sheet
     assert (sheet.codes(fifth), sheet.has()["Colour"]) == (["ok", "not_chosen"], "e")
 
 
+def test_an_edited_row_that_is_left_out_itself_still_counts(sheet: Sheet) -> None:
+    """What it set before it was edited stands, so an older row must not replace it. So does that of one that cannot be
+    sent any more."""
+    header = "mobile,external_id,Colour,Size"
+    sheet.write(["12", "", "", "S"], [M, "", "a", "M"], [M, "", "b", ""], header=header)
+    first = sheet.run()
+    second = sheet.rest(first, Edits({2: {"mobile": M}, 3: {"Colour": "c"}}))
+    assert sheet.codes(second) == [SENT_LATER, SENT_LATER, "not_chosen"]
+    assert sheet.has() == {"Colour": "b", "Size": "M"}
+    third = sheet.rest(second, Edits({2: {"mobile": M, "Size": "XS"}, 3: {"mobile": "12"}}))
+    assert sheet.codes(third) == [SENT_LATER, "mobile_too_short", "not_chosen"]
+    assert sheet.has() == {"Colour": "b", "Size": "M"}
+    first = sheet.write(["12", "", "", "S"], [M, "", "", "L"], header=header).run()
+    second = sheet.rest(first, Edits({2: {"mobile": M}, 3: {"mobile": "12"}}))
+    assert (sheet.codes(second), sheet.has()["Size"]) == ([SENT_LATER, "mobile_too_short"], "L")
+
+
 def test_every_run_of_the_rows_counts(sheet: Sheet) -> None:
     """The later row succeeded in a retry, or in another retry of the same run."""
     sheet.write([M, TWICE, "old"], [M, "code-1012-x1+later", "new"])
