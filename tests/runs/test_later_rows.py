@@ -382,14 +382,15 @@ class Model:
         return found
 
     def overwrites(self, row: int) -> bool:
-        """Whether the row would, or might, replace what a later one has set."""
-        mobile, later = self.now(row)["mobile"], {}
-        for other, (name, values) in sorted(self.set.items()):
-            if other > row and name == mobile:
-                if (name, values) != (self.now(other)["mobile"], self.values(other)):
-                    return True  # it was left out after it was edited: the sheet does not say what it set
-                later.update(values)
-        return any(later.get(name, value) != value for name, value in self.values(row).items())
+        """Whether a later row has, or might have, set one of its preferences to another value."""
+        for other, (mobile, values) in self.set.items():
+            if other > row and mobile == self.now(row)["mobile"]:
+                # Of one that was left out after it was edited the sheet does not say what it set.
+                if (mobile, values) != (self.now(other)["mobile"], self.values(other)):
+                    return True
+                if any(values.get(name, value) != value for name, value in self.values(row).items()):
+                    return True
+        return False
 
 
 @pytest.mark.parametrize("seed", range(16))
