@@ -145,7 +145,7 @@ def test_names_of_preferences_are_compared_as_the_server_does(sheet: Sheet) -> N
 def test_rows_that_are_sent_together_keep_their_order(sheet: Sheet, last: str, code: str) -> None:
     """Later rows that the retry sends too, and earlier rows that succeeded, hold up nothing."""
     rows = [[M, "", "a"], [M, ONCE, "b"], [M, "code-1012-x1+other", "c"]]
-    sheet.write(*rows, *([[M, last, "d"]] if last else []))
+    sheet.write(*rows, *([[M, last, "d"]] if last else []), ["919876543211", "", "of another customer"])
     second = sheet.retry(sheet.run())
     assert sheet.codes(second)[:3] == ["not_chosen", code, code]
     assert sheet.has()["Colour"] == ("d" if code == SENT_LATER else "c")
