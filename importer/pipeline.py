@@ -79,6 +79,8 @@ def run(
         mapping = choose_mapping(source, settings)
         fix(source, mapping, settings, edits)
         mapping = survey(source, mapping, first_rows(settings))
+        # What the whole sheet shows says of some values that a program changed them.
+        fix(source, mapping, settings, edits)
         with Session(target, settings, world) as session:
             columns = partial(columns_of_a_run, source=source, settings=settings, session=session)
             begun = begin(

@@ -74,6 +74,7 @@ def _check(
         # Few sheets have what only the whole of one shows: the others are read once.
         found = fitted(found, fields, source, settings).mapping if fields else found
         columns = msgspec.structs.replace(columns, mapping=found)
+        fix(source, found, settings, edits)
         findings, _ = _check_rows(path, source, columns, settings, world, fields, each)
     return findings
 

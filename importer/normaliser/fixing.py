@@ -16,8 +16,9 @@ import msgspec
 
 from importer.model import IDENTIFIERS, LEFT_OUT, Problem
 from importer.normaliser.codes import OWN_CODES
-from importer.normaliser.damage import CONTROLS, CellResult
+from importer.normaliser.damage import CONTROLS, CellResult, identifier, is_changed_range
 from importer.normaliser.mapping import ColumnUse, Mapping, is_store
+from importer.normaliser.normaliser import column_reader
 from importer.normaliser.phone_text import WORDS
 from importer.normaliser.preferences import list_items, separator_of
 from importer.normaliser.remembering import LONGEST_KEPT
@@ -32,6 +33,8 @@ _BETWEEN_MOBILES = re.compile(rf"[/,;|&\r\n]|{WORDS.pattern}", re.IGNORECASE)
 _BETWEEN_EMAILS = re.compile(r"[,;/|\s]+")
 #: A comma between digits may be that of one number.
 _BETWEEN_IDS = re.compile(r"[;|\r\n]|,(?!\d)|(?<!\d),")
+#: How the codes of lost values end.
+_DAMAGE = ("_rounded", "_in_scientific_notation", "_cut_by_excel", "_is_a_date")
 _ONE_NUMBER = re.compile(r"[+-]?\d[\d.,'\s]*(?:[eE][+-]?\d+)?")
 
 
@@ -46,10 +49,12 @@ class Edits(msgspec.Struct, frozen=True):
 
 
 class _Changed(NamedTuple):
-    """A cell after the rules. `replaced`: a person wrote what it is now, so nothing is left of what it was."""
+    """A cell after the rules. `replaced`: a person wrote what it is now, so nothing is left of what it was. `damage`:
+    the code of what a program had done to a text of which a rule changed a part."""
 
     text: str
     replaced: bool
+    damage: str = ""
 
 
 class Fixing:
@@ -63,7 +68,7 @@ class Fixing:
                 rules.setdefault(rule.column, []).append(rule)
         uses = {use.column: use for use in mapping.columns}
         self._columns = {
-            column: _ColumnRules([step_of(rule, uses[column], mapping.country or country) for rule in found])
+            column: _ColumnRules(found, uses[column], mapping, mapping.country or country)
             for column, found in rules.items()
             if column in uses
         }
@@ -81,6 +86,7 @@ class Fixing:
     def __call__(self, block: RowBlock) -> RowBlock:
         fixed = {number: dict(cells) for number, cells in block.fixed.items()}
         replaced: set[tuple[int, str]] = set()
+        damaged: dict[tuple[int, str], str] = {}
         numbers = block.cells.row_numbers
         columns = list(block.cells.columns)
         places = {name: place for place, name in enumerate(block.cells.names)}
@@ -88,10 +94,14 @@ class Fixing:
             if (place := places.get(column)) is None:
                 continue
             cells = list(columns[place])
+            rules.are_typed(block.typed)
             for at, (number, cell) in enumerate(zip(numbers, columns[place], strict=True)):
-                text, whole = rules[cell]
                 # An earlier report says what was fixed already: `1` → `10` must not become `100`.
-                if text == cell or column in block.fixed.get(number, ()):
+                before = block.fixed.get(number, {}).get(column) if block.fixed else None
+                text, whole, damage = rules[cell if before is None else before]
+                if damage and (before is None or text == cell):
+                    damaged[number, column] = damage
+                if text == cell or before is not None:
                     continue
                 fixed.setdefault(number, {})[column] = cell
                 cells[at] = text
@@ -100,11 +110,16 @@ class Fixing:
             columns[place] = cells
         self._edit(block, columns, places, fixed, replaced)
         left_out = sorted(self._left_out.intersection(numbers)) if self._left_out else []
-        if columns == list(block.cells.columns) and not left_out:
+        if columns == list(block.cells.columns) and not (left_out or damaged):
             return block
         problems = [problem for problem in block.problems if (problem.row_number, problem.column) not in replaced]
         problems += [Problem(number, None, "", LEFT_OUT, "left out on the page") for number in left_out]
         problems += _with_controls(block.cells, columns)
+        problems += [
+            _problem(number, column, "", code)
+            for (number, column), code in damaged.items()
+            if column not in self._cells.get(number, ())
+        ]
         made = Cells(columns, block.cells.names, numbers)
         return msgspec.structs.replace(block, cells=made, problems=tuple(problems), fixed=fixed, raw=block)
 
@@ -142,14 +157,18 @@ class Fixing:
 
 def _with_controls(before: Cells, columns: Sequence[Sequence[str]]) -> list[Problem]:
     """What the reader would say of a changed cell with a control character."""
-    meaning, advice, _ = OWN_CODES["control_character"]
     return [
-        Problem(number, name, text, "control_character", f"“{name}”: {meaning}", advice)
+        _problem(number, name, text, "control_character")
         for name, old, new in zip(before.names, before.columns, columns, strict=True)
         if old is not new
         for number, cell, text in zip(before.row_numbers, old, new, strict=True)
         if text != cell and CONTROLS.search(text)
     ]
+
+
+def _problem(number: int, column: str, text: str, code: str) -> Problem:
+    meaning, advice, _ = OWN_CODES[code]
+    return Problem(number, column, text, code, f"“{column}”: {meaning}", advice)
 
 
 #: Cell → the cell after a rule, and whether a person wrote the whole of it.
@@ -159,20 +178,55 @@ _Step = Callable[[str], tuple[str, bool]]
 class _ColumnRules(dict[str, _Changed]):
     """Cell → the cell after the rules of its column. A cache."""
 
-    def __init__(self, steps: Sequence[_Step]) -> None:
+    def __init__(self, rules: Sequence[Rule], use: ColumnUse, mapping: Mapping, country: str | None) -> None:
         super().__init__()
-        self._steps = steps
+        self._steps = [step_of(rule, use, country) for rule in rules]
+        self._damage_of = _damage_of(use, mapping, country)
+        self._typed = False
+
+    def are_typed(self, typed: bool) -> None:
+        """Whether the digits of the cells that follow were typed as text."""
+        if typed is not self._typed:
+            self.clear()
+            self._typed = typed
 
     def __missing__(self, cell: str) -> _Changed:
         found = _Changed(cell, False)
         for step in self._steps:
             text, whole = step(found.text)
-            found = _Changed(text, found.replaced or whole)
+            damage = found.damage
+            if text != found.text:
+                # With other characters in it, nothing would show any more what a program did to the value.
+                damage = "" if whole or not text.strip() else damage or self._damage_of(found.text, self._typed)
+            found = _Changed(text, found.replaced or whole, damage)
         if max(len(cell), len(found.text)) <= LONGEST_KEPT:
             if len(self) >= _REMEMBERED:
                 self.clear()
             self[cell] = found
         return found
+
+
+def _damage_of(use: ColumnUse, mapping: Mapping, country: str | None) -> Callable[[str, bool], str]:
+    """Finds the code of the digits or the value that a cell lost to a program, "" for any other cell. The second
+    argument: its digits were typed as text."""
+    if use.field in IDENTIFIERS:
+        read = column_reader(use.field, country)
+        prefix = "" if use.field in ("mobile", "email") else f"{use.field}_"
+
+        def damage(cell: str, typed: bool) -> str:
+            (found,) = read([cell], typed)
+            return _if_damage(prefix + found.code) if isinstance(found, CellResult) else ""
+
+        return damage
+    if is_store(use.field):
+        return lambda cell, _: _if_damage(f"{use.field.replace('.', '_')}_{identifier(cell, len(cell)).code}")
+    if use.preference in mapping.facts.ranges and not use.is_date:
+        return lambda cell, _: "preference_is_a_date" if is_changed_range(cell.strip()) else ""
+    return lambda _, __: ""
+
+
+def _if_damage(code: str) -> str:
+    return code if code.endswith(_DAMAGE) else ""
 
 
 def step_of(rule: Rule, use: ColumnUse, country: str | None) -> _Step:

@@ -284,6 +284,11 @@ class _Ranges:
                 and not self._seen.get(preference, _NONE).issuperset(cells)
             ):
                 self._add(preference, set(cells))
+        # A rule that changes a part of a date leaves nothing that shows what a program did to the value.
+        for cells_before in block.fixed.values():
+            for column, text in cells_before.items():
+                if column in self._preferences and is_changed_range(text.strip()) and not _RANGE.fullmatch(text):
+                    self._add(self._preferences[column], {text})
 
     def _add(self, name: str, values: set[str]) -> None:
         if self._values > _VALUES or (name not in self._seen and len(self._seen) >= _NAMES):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.errors import SettingsError
 from importer.model import LEFT_OUT, Problem
+from importer.normaliser.facts import SheetFacts
 from importer.normaliser.fixing import Edits, Fixing, step_of
 from importer.normaliser.mapping import ColumnUse, Mapping, fit, propose
 from importer.normaliser.mapping_file import load, to_toml
@@ -313,6 +315,55 @@ def test_damage_of_a_cell_matters_until_a_person_replaces_all_of_it(how: str) ->
     row = (A, "", "Ph:C-9", "Red")
     made = normalised(with_rules(rules[how]), row, problems=found, edits=edits)
     assert [problem.code for problem in made.problems] == (["number_format_unknown"] if how == "strip" else [])
+
+
+#: What a program made of a value → the rules that leave nothing that shows it, and its code.
+HIDDEN = {
+    "digits lost": (
+        "Customer ID",
+        "4.71234E+15",
+        (Rule("Customer ID", find="."),),
+        "external_id_in_scientific_notation",
+    ),
+    "after a prefix": (
+        "Customer ID",
+        "No 4.71234E+15",
+        (Rule("Customer ID", strip=("No",)), Rule("Customer ID", find=".")),
+        "external_id_in_scientific_notation",
+    ),
+    "date": ("Customer ID", "2026-03-12", (Rule("Customer ID", find="-"),), "external_id_is_a_date"),
+    "part of a date": ("Store", "2026-03-12", (Rule("Store", strip=("2026-",)),), "store_code_is_a_date"),
+    "rounded": ("Mobile", "919876500000", (Rule("Mobile", find="9198", replace="+9198"),), "mobile_rounded"),
+    "range": ("Size", "10-Mar", (Rule("Size", find="Mar", replace="3"),), "preference_is_a_date"),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_rule_that_changes_a_part_of_a_damaged_value_does_not_make_it_right(name: str) -> None:
+    """Also where a report of the first import is imported again; a whole value that a person wrote is right."""
+    column, cell, rules, code = HIDDEN[name]
+    kinds = {"Mobile": "mobile", "Customer ID": "external_id", "Email": "email", "Store": "store.code"}
+    names = (*kinds, "Size")
+    uses = tuple([ColumnUse(one, kinds.get(one, "preference"), "" if one in kinds else one) for one in names])
+    mapping = Mapping(uses, facts=SheetFacts(ranges=("Size",)), rules=rules)
+    row = {**dict.fromkeys(names, ""), "Email": "a@example.com", "Size": "1-2", column: cell}
+    block = fixed(mapping, tuple(row.values()))
+    again = Fixing(mapping)(msgspec.structs.replace(block, problems=(), raw=None))
+    for read in (block, again):
+        assert [problem.code for problem in Normaliser(mapping)(read).problems] == [code]
+    assert [block.column(column), again.column(column)] != [[cell], [cell]]
+    whole = msgspec.structs.replace(mapping, rules=(Rule(column, values={cell: "+919876543210"}), *rules))
+    assert not normalised(whole, tuple(row.values())).problems
+    corrected = Fixing(mapping, Edits({2: {column: "+919876543210"}}))(again)
+    assert not Normaliser(mapping)(corrected).problems
+
+
+def test_digits_that_were_typed_as_text_are_no_rounded_number() -> None:
+    """A workbook says which are: a rule for a part of them is as good as for any text."""
+    mapping = with_rules(Rule("Mobile", find="9198", replace="+9198"))
+    block = block_of(COLUMNS, [("919876500000", "", "", "Red")])
+    made = [Normaliser(mapping)(Fixing(mapping)(msgspec.structs.replace(block, typed=one))) for one in (True, False)]
+    assert [len(one.problems) for one in made] == [0, 1]
 
 
 @given(

@@ -136,6 +136,29 @@ def test_the_failed_file_imported_again_is_not_fixed_twice(tmp_path: Path) -> No
     assert [row["_fixed"] for row in results(tmp_path / "reports", second.run_id)] == ['{"Colour": "blu"}']
 
 
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_what_a_program_did_to_a_value_is_found_behind_a_rule(suffix: str, tmp_path: Path) -> None:
+    """By a check, a run, and an import of each of its reports with the same mapping: nothing of it is sent."""
+    rules = {"Mobile": ("9198", "+9198"), "Email": ("(at)", "@"), "Colour": ("Mar", "3")}
+    text = MAPPING.partition("[[rules]]")[0]
+    for column, (find, other) in rules.items():
+        text += "\n".join(["[[rules]]", f'column = "{column}"', f'find = "{find}"', f'replace = "{other}"\n'])
+    rows = [["9.19876E+11", "", "1-2"], ["", "a(at)example.com", "10-Mar"], ["", "b(at)example.com", "3-4"]]
+    source, own = written(tmp_path, suffix=suffix, rows=rows)
+    (tmp_path / "m.toml").write_text(text)
+    with EmbeddedSandbox() as sandbox:
+        used = settings(sandbox, tmp_path / "reports", **own)
+        assert check(str(source), used, world(sandbox, tmp_path)).rejected_rows == 2
+        first = run(str(source), used, world(sandbox, tmp_path))
+        assert [row["_code"] for row in results(tmp_path / "reports", first.run_id)][-1] == "200"
+        assert len(sandbox.state.accepted) == 1
+        failed = next(path for name, path in first.reports.items() if name.startswith("failed"))
+        again = settings(sandbox, tmp_path / "reports", resubmit=True, **own)
+        for path, with_settings in ((failed, used), (first.reports["results.csv"], again)):
+            assert run(path, with_settings, world(sandbox, tmp_path)).rows.rejected == 2
+        assert len(sandbox.state.accepted) == 1
+
+
 def test_a_resumed_run_keeps_the_edits(tmp_path: Path) -> None:
     """They are part of the run, also for another process."""
     rows = [[f"Ph: +91818{n:07}", "x@", "blu"] for n in range(120)]
