@@ -141,8 +141,8 @@ def test_what_a_program_did_to_a_value_is_found_behind_a_rule(suffix: str, tmp_p
     """By a check, a run, and an import of each of its reports with the same mapping: nothing of it is sent."""
     rules = {"Mobile": ("9198", "+9198"), "Email": ("(at)", "@"), "Colour": ("Mar", "3")}
     text = MAPPING.partition("[[rules]]")[0]
-    for column, (find, other) in rules.items():
-        text += "\n".join(["[[rules]]", f'column = "{column}"', f'find = "{find}"', f'replace = "{other}"\n'])
+    for column, (old, new) in rules.items():
+        text += "\n".join(["[[rules]]", f'column = "{column}"', f'find = "{old}"', f'replace = "{new}"\n'])
     rows = [["9.19876E+11", "", "1-2"], ["", "a(at)example.com", "10-Mar"], ["", "b(at)example.com", "3-4"]]
     source, own = written(tmp_path, suffix=suffix, rows=rows)
     (tmp_path / "m.toml").write_text(text)
