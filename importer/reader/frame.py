@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from itertools import compress
 from typing import Any
@@ -17,6 +18,9 @@ from importer.reader.header import read_header
 from importer.reader.source import Source, own_problem
 from importer.row_block import Cells, RowBlock
 
+#: How pandas calls a column of a file without a name.
+_UNNAMED = re.compile(r"Unnamed: \d+")
+
 
 class FrameSource(Source):
     """Row numbers are as a spreadsheet program would show them: the header is row 1."""
@@ -24,8 +28,10 @@ class FrameSource(Source):
     kind = "frame"
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        names = [str(name) for name in frame.columns]
+        names = ["" if _UNNAMED.fullmatch(str(name)) else str(name) for name in frame.columns]
         self._frame = frame
+        #: Of all columns of the frame, also those that are not read.
+        self.names = tuple(names)
         header = read_header("The DataFrame", 1, names, [])
         digest, size = hashlib.sha256(), 0
         for text in (names, *(cells for start in range(0, len(frame), 5000) for cells in self._text(start, 5000))):
@@ -70,6 +76,14 @@ class FrameSource(Source):
             )
             cells = [list(map(str, column)) if Flagged in set(map(type, column)) else column for column in cells]
             yield RowBlock(Cells([cells[place] for place in self.header.places], self.columns, numbers), problems)
+
+    def records(self) -> Iterator[tuple[str, ...]]:
+        """Yield the cells of each row in all columns. A row with results only is blank."""
+        own = [place for place, name in enumerate(self.names) if not name.strip().startswith("_")]
+        blank = ("",) * len(self.names)
+        for start in range(0, len(self._frame), 5000):
+            for row in zip(*self._text(start, 5000), strict=True):
+                yield row if any(row[place].strip() for place in own) else blank
 
     def _text(self, start: int, rows: int) -> list[list[str]]:
         part = self._frame.iloc[start : start + rows]

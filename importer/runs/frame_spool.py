@@ -1,6 +1,7 @@
 """Private copies of DataFrames as CSV, from which runs can be resumed.
 
-A copy has the text that the reader makes of each cell, so a frame and a workbook with the same cells are equal.
+A copy has the text that the reader makes of each cell, so a frame and a workbook with the same cells are equal. It has
+all columns: those of a report say what was fixed and which rows are done.
 """
 
 from __future__ import annotations
@@ -38,14 +39,8 @@ def _write(source: FrameSource, file: BinaryIO) -> None:
     text = io.TextIOWrapper(file, encoding=ENCODING, newline="")
     table = csv.writer(text, delimiter=DELIMITER, lineterminator="\n")
     try:
-        table.writerow(source.columns)
-        blank, row = [""] * len(source.columns), HEADER_ROW
-        for block in source.blocks():
-            for number, *cells in zip(block.row_numbers, *block.cells.columns, strict=True):
-                # Blank rows are skipped, but keep their numbers.
-                table.writerows([blank] * (number - row - 1))
-                table.writerow(cells)
-                row = number
+        table.writerow(source.names)
+        table.writerows(source.records())
         text.flush()
     except UnicodeEncodeError:
         raise SourceError(

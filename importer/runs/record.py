@@ -81,8 +81,9 @@ def _map_command(path: str, settings: Settings) -> str:
 def check_resubmit(source: Source, settings: Settings) -> None:
     """Raise `SourceError` for `--resubmit` of a sheet without results of an earlier run: all of it would be sent."""
     if settings.resubmit and source.header.status is None:
+        name, _ = name_and_command(source, settings)
         raise SourceError(
-            f"{source.name} has no column _status, which says which rows are still open.",
+            f"There is no column _status in {name}: it says which rows are still open.",
             "Import annotated.xlsx or results.csv of the earlier run, or omit --resubmit.",
             on_page="Fix one of the files that the report offers, or upload this one on the first page.",
             code="no_results",

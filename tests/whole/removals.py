@@ -2337,6 +2337,21 @@ SHEETS = (
         "test_fixes_in_runs::test_the_failed_file_imported_again_is_not_fixed_twice",
     ),
     out(
+        "fixes: not twice in a DataFrame of a report",
+        "frame_spool._write",
+        "source.names",
+        "[name if name in source.columns else '' for name in source.names]",
+        "test_library::test_a_frame_of_a_report_is_read_like_the_report",
+    ),
+    out(
+        "frames: a column that pandas named",
+        "FrameSource.__init__",
+        "'' if _UNNAMED.fullmatch(str(name)) else str(name)",
+        "str(name)",
+        "test_library::test_a_frame_of_a_report_is_read_like_the_report",
+        "test_library::test_a_frame_without_results_of_a_run_is_named_so",
+    ),
+    out(
         "fixes: damage stays damage",
         "Fixing.__call__",
         "if whole:\n    replaced.add((number, column))",

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import importer
+from importer.errors import SourceError
 from importer.library import check, run
 from importer.model import RunSummary
 from importer.sandbox import EmbeddedSandbox, SandboxOptions
@@ -94,6 +95,60 @@ def test_a_frame_is_checked_without_a_trace(terminal: Terminal) -> None:
     found = check(frame())
     assert (found.rows, found.rejected_rows) == (4, 1)
     assert not [path for path in terminal.folder.rglob("*") if path.is_file()]
+
+
+MAPPING = """
+[columns]
+Mobile = "mobile"
+Email = "email"
+Colour = "preference"
+
+[[rules]]
+column = "Colour"
+find = "1"
+replace = "10"
+"""
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+@pytest.mark.parametrize("resubmit", [False, True])
+def test_a_frame_of_a_report_is_read_like_the_report(
+    terminal: Terminal, sandbox: EmbeddedSandbox, suffix: str, resubmit: bool
+) -> None:
+    """What was fixed is not fixed twice, done rows stay done, and a cell that is to be filled in is."""
+    terminal.credentials(sandbox)
+    (terminal.folder / "m.toml").write_text(MAPPING)
+    rows = [(919774500000, "", "x1"), (919774487641, "", "1"), (None, "b@", "+12 b")]
+    source = terminal.folder / f"a.{suffix}"
+    sheet = pd.DataFrame(rows, columns=["Mobile", "Email", "Colour"], dtype=object)
+    if suffix == "csv":
+        sheet.to_csv(source, index=False)
+    else:
+        sheet.to_excel(source, index=False)
+    target: dict[str, Any] = {"base_url": sandbox.base_url, "rate": FAST, "mapping": "m.toml"}
+    first = run(source, **target)
+    assert [fields["Colour"] for _, fields in sandbox.state.accepted] == ["10"]
+    path = first.reports["results.csv" if resubmit else f"failed.{suffix}"]
+    is_book = path.endswith(".xlsx")
+    report = pd.read_excel(path, dtype=str, engine="openpyxl") if is_book else pd.read_csv(path, dtype=str)
+    done = run(report.replace({"b@": "b@example.com"}), resubmit=resubmit, **target)
+    assert [fields["Colour"] for _, fields in sandbox.state.accepted] == ["10", "+102 b"]
+    found = [(row["_code"], row["_fixed"]) for row in table(Path(done.reports["results.csv"]))]
+    assert found == [
+        ("nameless_cell" if is_book else "mobile_rounded", '{"Colour": "x1"}'),
+        *([("already_succeeded", '{"Colour": "1"}')] if resubmit else []),
+        ("200", '{"Colour": "+12 b"}'),
+    ]
+
+
+def test_a_frame_without_results_of_a_run_is_named_so(terminal: Terminal, sandbox: EmbeddedSandbox) -> None:
+    """Not by the name of its copy; and a column that pandas named is one without a name."""
+    terminal.credentials(sandbox)
+    people = pd.DataFrame({"Unnamed: 0": [0], "Mobile": ["+919774487641"], "Colour": ["Blue"]})
+    with pytest.raises(SourceError, match="no column _status in the DataFrame"):
+        run(people, base_url=sandbox.base_url, resubmit=True)
+    run(people, base_url=sandbox.base_url)
+    assert sandbox.state.preferences_of(mobile="919774487641") == {"Colour": "Blue"}
 
 
 @pytest.mark.slow
