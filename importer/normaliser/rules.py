@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 import msgspec
 
-from importer.model import IDENTIFIERS
+from importer.model import FIELDS, IDENTIFIERS
 from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.countries import is_country
 
@@ -16,6 +17,25 @@ DOES = ("empty", "first", "strip", "values", "find", "country", "omit", "leave_o
 CHANGES = frozenset({"empty", "first", "strip", "values", "find"})
 #: The most texts of one rule, and the characters of one.
 MOST_TEXTS, LONGEST_TEXT = 1_000, 1_000
+
+#: What each key must be, as messages say it.
+_FORMS = {
+    "column": "the name of one column, in quotes",
+    "empty": 'a list of texts, like ["n/a", "-"]',
+    "first": "true, without quotes",
+    "strip": 'a list of texts, like ["Ph:"]',
+    "values": 'a table of texts in quotes, like { blu = "Blue" }',
+    "find": "a text in quotes that is not empty",
+    "replace": "a text in quotes",
+    "country": 'two letters in quotes, like "IN"',
+    "omit": "true, without quotes",
+    "leave_out": 'a list of codes, like ["mobile_rounded"]',
+}
+#: How the codes of cells begin → the fields that have them. Other codes are those of rows, or of any cell.
+_OF_FIELDS = {
+    **{f"{field.replace('.', '_')}_": (field,) for field in FIELDS},
+    "preference_": ("preference", "preference_name", "preference_value"),
+}
 
 
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,16 +76,30 @@ def rule_of(entry: object, number: int, faults: list[str]) -> Rule | None:
         keys = ", ".join(Rule.__struct_fields__)
         faults.append(f"Rule {number} has the unknown key “{unknown[0]}” (there are {keys}).")
         return None
-    try:
-        rule = msgspec.convert(entry, Rule)
-    except msgspec.ValidationError as error:
-        faults.append(f"Rule {number} is not valid: {error}.")
+    if not isinstance(entry, dict):
+        faults.append(f"Rule {number} must be a table: begin it with [[rules]].")
         return None
+    column = entry.get("column")
+    name = f"Rule {number}" + (f" (“{column}”)" if column and isinstance(column, str) else "")
+    wrong = [key for key, value in entry.items() if not _is_of_form(key, value)]
+    if wrong:
+        faults += [f"{name}: `{key}` must be {_FORMS[key]}." for key in wrong]
+        return None
+    rule = msgspec.convert(entry, Rule)
     found = mistake_of(rule)
     if found:
-        faults.append(f"Rule {number}{f' (“{rule.column}”)' if rule.column else ''} {found}.")
+        faults.append(f"{name} {found}.")
         return None
     return rule
+
+
+def _is_of_form(key: str, value: object) -> bool:
+    """Whether a key of a rule has a value of its type, which is not empty where it says what the rule does."""
+    try:
+        rule = msgspec.convert({key: value}, Rule)
+    except msgspec.ValidationError:
+        return False
+    return key not in DOES or bool(getattr(rule, key))
 
 
 def mistake_of(rule: Rule) -> str:
@@ -84,12 +118,13 @@ def mistake_of(rule: Rule) -> str:
     texts = (*listed, *rule.values, *rule.values.values(), rule.find, rule.replace)
     if any(len(text) > LONGEST_TEXT for text in texts):
         return f"has a text of more than {LONGEST_TEXT:,} characters"
-    if not all(text.strip() for text in listed):
-        return f"has an empty text in “{does}”"
+    if not all(text.strip() for text in (*listed, *rule.values)):
+        return f"has an empty text in “{does}”: a rule changes no blank cells"
     if rule.country and not is_country(rule.country):
         return f"has the country “{rule.country}”: use the two letters of ISO 3166, like IN, TH or AE"
     if strange := [code for code in rule.leave_out if code not in OWN_CODES]:
-        return f"has the code “{strange[0]}”, which is not one of `importer codes`"
+        near = difflib.get_close_matches(strange[0], OWN_CODES, 1)
+        return f"has the code “{strange[0]}”, which no check finds" + (f" (did you mean “{near[0]}”?)" if near else "")
     return ""
 
 
@@ -99,6 +134,12 @@ def misuse_of(rule: Rule, field: str) -> str:
         return f"has “country”, but “{rule.column}” is not mapped to mobile"
     if rule.omit and field not in IDENTIFIERS:
         return f"has “omit”, but “{rule.column}” is not an identifier"
+    for code in rule.leave_out if field != "ignored" else ():
+        fields = next((fields for begin, fields in _OF_FIELDS.items() if code.startswith(begin)), (field,))
+        if field not in fields and not rule.column:
+            return f"has “{code}”, which is a problem of a cell: name its column"
+        if field not in fields:
+            return f"has “{code}”, but “{rule.column}” is mapped to {field}"
     return ""
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from importer.errors import SettingsError
 from importer.model import LEFT_OUT, Problem
+from importer.normaliser.codes import OWN_CODES
 from importer.normaliser.facts import SheetFacts
 from importer.normaliser.fixing import Edits, Fixing, step_of
 from importer.normaliser.mapping import ColumnUse, Mapping, fit, propose
@@ -97,7 +98,11 @@ def test_every_kind_of_rule_is_read_and_written_back(tmp_path: Path) -> None:
     assert loaded(tmp_path, to_toml(mapping)) == mapping
 
 
-@given(st.builds(Rule, column=st.just("Colour"), values=st.dictionaries(st.text(), st.text(), min_size=1)))
+@given(
+    st.builds(
+        Rule, column=st.just("Colour"), values=st.dictionaries(st.text().filter(str.strip), st.text(), min_size=1)
+    )
+)
 def test_any_text_survives_the_file(tmp_path_factory: pytest.TempPathFactory, rule: Rule) -> None:
     """Quotes, control characters, other scripts."""
     mapping = with_rules(rule)
@@ -112,7 +117,21 @@ MISTAKES = {
     ),
     "two actions": ('column = "Mobile"\nfirst = true\nempty = ["-"]', "empty and first"),
     "unknown key": ('column = "Mobile"\nfrist = true', "frist"),
-    "wrong type": ('column = "Mobile"\nfirst = "yes"', "bool"),
+    "wrong type": ('column = "Mobile"\nfirst = "yes"', "`first` must be true"),
+    "text for a list": ('column = "Mobile"\nstrip = "Ph:"', '`strip` must be a list of texts, like ["Ph:"]'),
+    "number in a list": ('column = "Mobile"\nempty = [0]', "`empty` must be"),
+    "number in a table": ('column = "Colour"\nvalues = { a = 1 }', "`values` must be a table of texts in quotes"),
+    "two columns": ('column = ["Mobile", "Email"]\nfirst = true', "`column` must be"),
+    "empty list": ('column = "Mobile"\nempty = []', "`empty` must be"),
+    "empty table": ('column = "Colour"\nvalues = {}', "`values` must be"),
+    "not done": ('column = "Mobile"\nfirst = false', "`first` must be true"),
+    "empty search": ('column = "Colour"\nfind = ""\nreplace = "x"', "`find` must be"),
+    "value for blank cells": ('column = "Colour"\nvalues = { "" = "x" }', "blank cells"),
+    "code of the API": ('column = "Mobile"\nleave_out = ["816"]', "“816”, which no check finds"),
+    "code nearly": ('column = "Mobile"\nleave_out = ["mobile_short"]', "did you mean “mobile_too_short”"),
+    "code of a cell": ('leave_out = ["mobile_too_short"]', "name its column"),
+    "code of another field": ('column = "Email"\nleave_out = ["mobile_too_short"]', "mapped to email"),
+    "code of no preference": ('column = "Colour"\nleave_out = ["email_invalid"]', "mapped to preference"),
     "no column": ("first = true", "column"),
     "strange column": ('column = "Mobil"\nfirst = true', "“Mobil”"),
     "country of no mobile": ('column = "Email"\ncountry = "IN"', "mobile"),
@@ -132,6 +151,18 @@ def test_a_mistake_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"Rule [12]") as caught:
         loaded(tmp_path, text)
     assert word in caught.value.message
+
+
+def test_each_code_can_be_left_out_where_it_occurs(tmp_path: Path) -> None:
+    """In a column of its field, or of rows without a column; also where the column is ignored for now."""
+    fields = ("mobile", "email", "external_id", "user_id", "store.code", "store.id", "preference", "ignored")
+    columns = "[columns]\n" + "".join([f'"{field}" = "{field}"\n' for field in fields])
+    for code in OWN_CODES:
+        field = next((field for field in fields if code.startswith(field.replace(".", "_"))), "")
+        for column in {field, "ignored"} if field else {"", *fields}:
+            entry = f'column = "{column}"\n' if column else ""
+            mapping = loaded(tmp_path, f'{columns}\n[[rules]]\n{entry}leave_out = ["{code}"]')
+            assert mapping.rules == (Rule(column, leave_out=(code,)),)
 
 
 def test_rules_follow_their_column_to_the_name_that_the_sheet_has(tmp_path: Path) -> None:

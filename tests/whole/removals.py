@@ -2329,6 +2329,20 @@ SHEETS = (
         "test_fixes_in_runs::test_a_resumed_run_keeps_the_edits",
     ),
     out(
+        "rules: a key of another type or without a value is named",
+        "rules.rule_of",
+        "not _is_of_form(key, value)",
+        "False",
+        "test_rules::test_a_mistake_is_named",
+    ),
+    out(
+        "rules: a code that its column cannot have",
+        "rules.misuse_of",
+        "field not in fields",
+        "False",
+        "test_rules::test_a_mistake_is_named",
+    ),
+    out(
         "fixes: not twice",
         "Fixing.__call__",
         "block.fixed.get(number, {}).get(column) if block.fixed else None",
