@@ -143,7 +143,7 @@ def new_record(
         key_name=key_name,
         started_at=at,
         # The locations and recipients of the nightly load are not part of the run; a resume reads its own file.
-        stored_settings=stored(msgspec.structs.replace(settings, nightly=Nightly(), settings_file="", found=Found())),
+        stored_settings=stored(_kept(settings)),
         parser=dict(source.settings),
         mapping=msgspec.msgpack.encode(mapping),
         version=__version__,
@@ -151,6 +151,12 @@ def new_record(
         retry_of=retry_of,
         fixed=fixed,
     )
+
+
+def _kept(settings: Settings) -> Settings:
+    """The settings as a run stores them: a later command may begin in another folder."""
+    mapping = str(Path(settings.mapping).absolute()) if settings.mapping else ""
+    return msgspec.structs.replace(settings, mapping=mapping, nightly=Nightly(), settings_file="", found=Found())
 
 
 def refuse_unfinished(journal: Journal, identity: str, sha256: str, settings: Settings, restart: bool) -> Run | None:
@@ -214,8 +220,12 @@ def check_unchanged(run: Run, source: Source, settings: Settings = _USUAL) -> No
 
 def at_home(own: Settings, asked: Settings) -> Settings:
     """A run's settings, with the folder and journal in which it was found."""
+    mapping = near(own.mapping) if own.mapping else ""
+    if asked.mapping and Path(asked.mapping).absolute() == Path(own.mapping):
+        mapping = asked.mapping  # as it was typed or is found
     return msgspec.structs.replace(
         own,
+        mapping=mapping,
         reports_dir=asked.reports_dir,
         database=asked.database,
         show_identifiers=asked.show_identifiers,

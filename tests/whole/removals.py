@@ -2343,6 +2343,13 @@ SHEETS = (
         "test_rules::test_a_mistake_is_named",
     ),
     out(
+        "printed commands: the mapping from another folder",
+        "record._kept",
+        "str(Path(settings.mapping).absolute())",
+        "settings.mapping",
+        "test_printed_commands::test_a_report_that_is_written_again_in_another_folder",
+    ),
+    out(
         "fixes: not twice",
         "Fixing.__call__",
         "block.fixed.get(number, {}).get(column) if block.fixed else None",

@@ -194,6 +194,18 @@ def test_reports_are_imported_with_the_settings_of_the_run(desk: Desk, option: s
         assert codes(folder.parent / newest) == open_rows, pasted
 
 
+def test_a_report_that_is_written_again_in_another_folder(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its command names the mapping of the run from there."""
+    assert desk.terminal.type("run", desk.source("mapping"), *given(desk, "mapping", "typed")).code == 3
+    run_id, _ = desk.settings_of_newest({})
+    (desk.folder / "other").mkdir()
+    monkeypatch.chdir(desk.folder / "other")
+    (pasted,) = commands_in(desk.terminal.type("report", run_id, "--reports-dir", "../reports").out)
+    assert "'../my map.toml'" in pasted
+    again = desk.paste(pasted)
+    assert again.code == 3 and len(desk.terminal.runs()) == 2, again.err
+
+
 @pytest.mark.parametrize("how", ["typed", "profile", "file"])
 @pytest.mark.parametrize("option", sorted(PLACES))
 def test_a_run_that_stopped_is_found_by_each_command(desk: Desk, option: str, how: str) -> None:
