@@ -76,9 +76,9 @@ def run(
     not do are sent, by the mapping and the edits as they are now."""
     settings = with_sheet(path, settings, world)
     with target_of(settings, world) as target, opened(path, settings, world) as source:
-        mapping = choose_mapping(source, settings)
-        fix(source, mapping, settings, edits)
-        mapping = survey(source, mapping, first_rows(settings))
+        mapped = choose_mapping(source, settings)
+        fix(source, mapped, settings, edits)
+        mapping = survey(source, mapped, first_rows(settings))
         # What the whole sheet shows says of some values that a program changed them.
         fix(source, mapping, settings, edits)
         with Session(target, settings, world) as session:

@@ -136,10 +136,11 @@ def misuse_of(rule: Rule, field: str) -> str:
         return f"has “omit”, but “{rule.column}” is not an identifier"
     for code in rule.leave_out if field != "ignored" else ():
         fields = next((fields for begin, fields in _OF_FIELDS.items() if code.startswith(begin)), (field,))
-        if field not in fields and not rule.column:
-            return f"has “{code}”, which is a problem of a cell: name its column"
         if field not in fields:
-            return f"has “{code}”, but “{rule.column}” is mapped to {field}"
+            there = (
+                f"but “{rule.column}” is mapped to {field}" if rule.column else "a problem of a cell: name its column"
+            )
+            return f"has “{code}”, {there}"
     return ""
 
 

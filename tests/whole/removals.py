@@ -2309,10 +2309,24 @@ SHEETS = (
     ),
     out(
         "fixes: a run reads its source through them",
+        "sources.fix",
+        "source.fixing = fixing",
+        "pass",
+        "test_fixes_in_runs::test_what_is_sent_and_what_the_results_say",
+    ),
+    out(
+        "fixes: a run reads its source through them, with what the whole sheet shows",
         "pipeline.run",
         "fix(source, mapping, settings, edits)",
         "pass",
-        "test_fixes_in_runs::test_what_is_sent_and_what_the_results_say",
+        "test_fixes_in_runs::test_what_a_program_did_to_a_value_is_found_behind_a_rule",
+    ),
+    out(
+        "fixes: a check reads its source through them, with what the whole sheet shows",
+        "check._check",
+        "fix(source, found, settings, edits)",
+        "pass",
+        "test_fixes_in_runs::test_what_a_program_did_to_a_value_is_found_behind_a_rule",
     ),
     out(
         "fixes: a retry reads its source through them",
@@ -2426,8 +2440,8 @@ SHEETS = (
     out(
         "sheet: surveyed before it is sent",
         "pipeline.run",
-        "survey(source, mapping, first_rows(settings))",
-        "mapping",
+        "survey(source, mapped, first_rows(settings))",
+        "mapped",
         "test_survey_in_runs::test_what_refuses_a_file_is_found_before_the_first_request",
     ),
     out(
