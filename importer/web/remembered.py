@@ -20,8 +20,8 @@ from importer.normaliser.organisation import FieldFinding, compare_fields, spell
 from importer.web.messages import Inspection
 from importer.web.storage import KeptMapping, ReadingChoices, Upload
 
-#: Two files are alike where more than this share of their column names is in both.
-_ALIKE = 0.5
+#: Two files are alike where both have more than this share of all their column names: one more or less, of four.
+_ALIKE = 0.75
 
 
 class Shown(msgspec.Struct, frozen=True):

@@ -141,10 +141,10 @@ def _become(line: socket.socket, main: Callable[[], None]) -> None:
         os.setsid()
         head, streams, _, _ = socket.recv_fds(line, 65536, 3)
         while head.count(b"\n") < 2:
-            head += line.recv(65536)
+            head += _received(line)
         length, folder, given = head.split(b"\n", 2)
         while len(given) < int(length):
-            given += line.recv(65536)
+            given += _received(line)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)
@@ -156,6 +156,13 @@ def _become(line: socket.socket, main: Callable[[], None]) -> None:
         code = 0
     finally:
         os._exit(code)
+
+
+def _received(line: socket.socket) -> bytes:
+    """Raises `EOFError` where the client was killed."""
+    if not (found := line.recv(65536)):
+        raise EOFError
+    return found
 
 
 def _die_with(line: socket.socket) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import tomllib
 from collections.abc import Sequence
@@ -43,6 +44,16 @@ def sheet(rows: Any = SHEET) -> bytes:
 @pytest.fixture
 def address(visitor: Visitor) -> str:
     return prepare(visitor, "rows.csv", sheet())
+
+
+@pytest.fixture
+def address_for_rules(visitor: Visitor) -> str:
+    """The same with one more column, so that its rules are not remembered for the files of other tests."""
+    name = f"Remark {next(_numbers)}"
+    return prepare(visitor, "rows.csv", sheet([(*row, "x" if at else name) for at, row in enumerate(SHEET)]))
+
+
+_numbers = itertools.count()
 
 
 def change(visitor: Visitor, address: str, **fields: str) -> Any:
@@ -196,8 +207,9 @@ def test_the_history_outlives_the_server(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_rules_that_changed_since_are_passed_over(visitor: Visitor, address: str) -> None:
+def test_rules_that_changed_since_are_passed_over(visitor: Visitor, address_for_rules: str) -> None:
     """One undo takes back the last act that still shows; rules that are gone with the columns do not come back."""
+    address = address_for_rules
     change(visitor, address, c_3_1="d@example.com")
     visitor.settled(f"{address}/rules")
     visitor.post(f"{address}/rules", {"add": "omit", "column": "Email"})
@@ -210,8 +222,9 @@ def test_rules_that_changed_since_are_passed_over(visitor: Visitor, address: str
     assert set(change(visitor, address, step="undo").json()["rows"]) == {"3"}
 
 
-def test_undo_is_offered_where_no_row_is_left(visitor: Visitor, address: str) -> None:
+def test_undo_is_offered_where_no_row_is_left(visitor: Visitor, address_for_rules: str) -> None:
     """Also on the page of rules, which it leads back to."""
+    address = address_for_rules
     for column, code in (("Email", "email_invalid"), ("Mobile", "mobile_too_short"), ("Email", "email_several")):
         visitor.settled(f"{address}/fix")
         visitor.post(f"{address}/rules", {"add": "leave_out", "column": column, "texts": code, "back": "fix"})

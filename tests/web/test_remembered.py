@@ -86,10 +86,12 @@ def test_the_next_file_is_mapped_as_the_last_one(page: TestClient) -> None:
 def test_a_file_with_a_new_column_is_mapped_as_the_most_alike(page: TestClient) -> None:
     """The page names the columns that are new or gone; the new one is proposed by its name. It can be forgotten."""
     asha = visitor(page, "asha")
-    address, _, fields = uploaded(asha, "may.csv", b"Cell,Shade,Note,Fit\n919876543210,Blue,x,L\n")
+    address, _, fields = uploaded(asha, "may.csv", b"Cell,Shade,Note,Fit,Cut,Hem,Cuff,Zip\n919876543210,Blue,x,L\n")
     chosen = {"field-0": "mobile", "preference-1": "Colour", "field-2": "ignored"}
     assert asha.post(f"{address}/mapping", {**fields, **chosen}).url.path == f"{address}/check"
-    address, html, fields = uploaded(asha, "june.csv", b"Note,Store,Cell,Shade\nx,S1,919876543210,Blue\n")
+    address, html, fields = uploaded(
+        asha, "june.csv", b"Note,Store,Cell,Shade,Cut,Hem,Cuff,Zip\nx,S1,919876543210,Blue\n"
+    )
     assert "for may.csv" in html and "New in this file: Store." in html and "No longer in the file: Fit." in html
     assert [fields[f"field-{at}"] for at in range(4)] == ["ignored", "preference", "mobile", "preference"]
     assert fields["preference-3"] == "Colour"
@@ -191,7 +193,7 @@ def test_other_columns_take_nothing_from_those_that_are_known() -> None:
 
 
 def test_the_most_alike_file_is_chosen() -> None:
-    """The most names in common, of those with more than half; the newest of two that are equal."""
+    """The most names in common, of those with more than three quarters; the newest of two that are equal."""
 
     def kept(*names: str) -> tuple[str, KeptMapping]:
         uses = tuple(ColumnUse(name, "preference", name) for name in names)
@@ -201,8 +203,8 @@ def test_the_most_alike_file_is_chosen() -> None:
     unreadable = ("x", KeptMapping("[columns]\nMobile = 'moon'", "", 0.0))
     for names, found in (
         (("MOBILE", "a", "b", "c", "d", "f"), better),
-        (("Mobile", "A", "B"), new),
-        (("Mobile", "A", "X", "Y"), None),
+        (("Mobile", "A", "B", "C", "E"), new),
+        (("Mobile", "A", "B"), None),
         ((), None),
     ):
         assert most_alike(names, [unreadable, new, better, old]) == found
