@@ -31,6 +31,10 @@ _FORMS = {
     "omit": "true, without quotes",
     "leave_out": 'a list of codes, like ["mobile_rounded"]',
 }
+#: Codes of whole rows, which have no column. `nothing_to_set` may have one.
+_OF_ROWS = frozenset(
+    ("no_identifier", "ragged_row", "short_row", "header_again", "not_a_customer", "nameless_cell", "merged_cells")
+)
 #: How the codes of cells begin → the fields that have them. Other codes are those of rows, or of any cell.
 _OF_FIELDS = {
     **{f"{field.replace('.', '_')}_": (field,) for field in FIELDS},
@@ -71,13 +75,13 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def rule_of(entry: object, number: int, faults: list[str]) -> Rule | None:
     """The rule of a mapping file's entry, or None with a sentence in `faults`. `number`: its place in the file."""
-    unknown = [key for key in entry if key not in Rule.__struct_fields__] if isinstance(entry, dict) else []
+    if not isinstance(entry, dict):
+        faults.append(f"Rule {number} must be a table: begin it with [[rules]].")
+        return None
+    unknown = [key for key in entry if key not in Rule.__struct_fields__]
     if unknown:
         keys = ", ".join(Rule.__struct_fields__)
         faults.append(f"Rule {number} has the unknown key “{unknown[0]}” (there are {keys}).")
-        return None
-    if not isinstance(entry, dict):
-        faults.append(f"Rule {number} must be a table: begin it with [[rules]].")
         return None
     column = entry.get("column")
     name = f"Rule {number}" + (f" (“{column}”)" if column and isinstance(column, str) else "")
@@ -135,12 +139,13 @@ def misuse_of(rule: Rule, field: str) -> str:
     if rule.omit and field not in IDENTIFIERS:
         return f"has “omit”, but “{rule.column}” is not an identifier"
     for code in rule.leave_out if field != "ignored" else ():
+        if not rule.column and code not in _OF_ROWS and code != "nothing_to_set":
+            return f"has “{code}”, a problem of a cell: name its column"
+        if rule.column and code in _OF_ROWS:
+            return f"has “{code}”, a problem of a whole row, not of a column"
         fields = next((fields for begin, fields in _OF_FIELDS.items() if code.startswith(begin)), (field,))
         if field not in fields:
-            there = (
-                f"but “{rule.column}” is mapped to {field}" if rule.column else "a problem of a cell: name its column"
-            )
-            return f"has “{code}”, {there}"
+            return f"has “{code}”, but “{rule.column}” is mapped to {field}"
     return ""
 
 

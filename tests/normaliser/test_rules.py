@@ -130,6 +130,8 @@ MISTAKES = {
     "code of the API": ('column = "Mobile"\nleave_out = ["816"]', "“816”, which no check finds"),
     "code nearly": ('column = "Mobile"\nleave_out = ["mobile_short"]', "did you mean “mobile_too_short”"),
     "code of a cell": ('leave_out = ["mobile_too_short"]', "name its column"),
+    "code of any cell": ('leave_out = ["control_character"]', "name its column"),
+    "code of a row": ('column = "Mobile"\nleave_out = ["no_identifier"]', "not of a column"),
     "code of another field": ('column = "Email"\nleave_out = ["mobile_too_short"]', "mapped to email"),
     "code of no preference": ('column = "Colour"\nleave_out = ["email_invalid"]', "mapped to preference"),
     "no column": ("first = true", "column"),
@@ -153,13 +155,25 @@ def test_a_mistake_is_named(name: str, tmp_path: Path) -> None:
     assert word in caught.value.message
 
 
+ROW_CODES = (
+    "no_identifier",
+    "ragged_row",
+    "short_row",
+    "header_again",
+    "not_a_customer",
+    "nameless_cell",
+    "merged_cells",
+)
+
+
 def test_each_code_can_be_left_out_where_it_occurs(tmp_path: Path) -> None:
-    """In a column of its field, or of rows without a column; also where the column is ignored for now."""
+    """In a column of its field, or without one if a whole row has it; also where the column is ignored for now."""
     fields = ("mobile", "email", "external_id", "user_id", "store.code", "store.id", "preference", "ignored")
     columns = "[columns]\n" + "".join([f'"{field}" = "{field}"\n' for field in fields])
     for code in OWN_CODES:
         field = next((field for field in fields if code.startswith(field.replace(".", "_"))), "")
-        for column in {field, "ignored"} if field else {"", *fields}:
+        of_any = {""} if code in ROW_CODES else {*fields, *([""] if code == "nothing_to_set" else [])}
+        for column in {field, "ignored"} if field else of_any:
             entry = f'column = "{column}"\n' if column else ""
             mapping = loaded(tmp_path, f'{columns}\n[[rules]]\n{entry}leave_out = ["{code}"]')
             assert mapping.rules == (Rule(column, leave_out=(code,)),)

@@ -181,6 +181,8 @@ def test_a_group_is_decided_as_a_whole(visitor: Visitor, address: str) -> None:
         ({"kind": "country", "column": "Email", "country": "IN"}, "column"),
         ({"kind": "omit", "column": "Colour"}, "column"),
         ({"kind": "leave_out", "column": "Email", "code": "nonsense"}, "code"),
+        ({"kind": "leave_out", "column": "Email", "code": "no_identifier"}, "column"),
+        ({"kind": "leave_out", "column": "", "code": "email_invalid"}, "column"),
         ({"kind": "nonsense", "column": "Email"}, "kind"),
     ],
 )

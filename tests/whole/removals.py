@@ -2357,6 +2357,14 @@ SHEETS = (
         "test_rules::test_a_mistake_is_named",
     ),
     out(
+        "rules: the code of a whole row is not one of a column",
+        "rules.misuse_of",
+        "rule.column and code in _OF_ROWS",
+        "False",
+        "test_rules::test_a_mistake_is_named",
+        "test_page_rules::test_a_wrong_rule_is_shown_at_its_field",
+    ),
+    out(
         "printed commands: the mapping from another folder",
         "record._kept",
         "str(Path(settings.mapping).absolute())",

@@ -165,10 +165,11 @@ def fault_of(fields: Dict[str, str], mapping: Mapping) -> tuple[str, str, str]:
     if kind == "country" and not fields.get("country"):
         return "country", "country", ""
     rule = rule_from(fields, kind)
-    if use is not None and (fault := misuse_of(rule, use.field)):
-        return "column", "rule", fault
-    field = {"empty": "texts", "strip": "texts", "values": "texts", "leave_out": "code"}.get(kind, kind)
-    return (field, "rule", fault) if (fault := mistake_of(rule)) else ("", "", "")
+    if fault := mistake_of(rule):
+        field = {"empty": "texts", "strip": "texts", "values": "texts", "leave_out": "code"}.get(kind, kind)
+        return field, "rule", fault
+    fault = misuse_of(rule, use.field if use is not None else "")
+    return ("column", "rule", fault) if fault else ("", "", "")
 
 
 def _lines(fields: Dict[str, str]) -> list[str]:
