@@ -79,7 +79,7 @@ def run(
         mapped = choose_mapping(source, settings)
         fix(source, mapped, settings, edits)
         mapping = survey(source, mapped, first_rows(settings))
-        # What the whole sheet shows says of some values that a program changed them.
+        # Only the whole sheet shows in which columns a date was a range before a program changed it.
         fix(source, mapping, settings, edits)
         with Session(target, settings, world) as session:
             columns = partial(columns_of_a_run, source=source, settings=settings, session=session)

@@ -51,7 +51,7 @@ class SlotStore(Protocol):
     def update(self, change: Callable[[PaceState], PaceState]) -> PaceState: ...
 
     def close(self) -> None:
-        """Nothing is changed any more."""
+        """Release the connection. `update` is not called afterwards."""
 
 
 class MemoryStore:
@@ -65,7 +65,7 @@ class MemoryStore:
         return self.state
 
     def close(self) -> None:
-        """It has nothing open."""
+        """There is nothing to release."""
 
 
 def grant(state: PaceState, now: float, rate: Rate, burst: int) -> tuple[PaceState, float]:

@@ -33,8 +33,8 @@ _BETWEEN_MOBILES = re.compile(rf"[/,;|&\r\n]|{WORDS.pattern}", re.IGNORECASE)
 _BETWEEN_EMAILS = re.compile(r"[,;/|\s]+")
 #: A comma between digits may be that of one number.
 _BETWEEN_IDS = re.compile(r"[;|\r\n]|,(?!\d)|(?<!\d),")
-#: How the codes of lost values end.
-_DAMAGE = ("_rounded", "_in_scientific_notation", "_cut_by_excel", "_is_a_date")
+#: How the codes of values end that a program changed for good.
+DAMAGE = ("_rounded", "_in_scientific_notation", "_cut_by_excel", "_is_a_date")
 _ONE_NUMBER = re.compile(r"[+-]?\d[\d.,'\s]*(?:[eE][+-]?\d+)?")
 
 
@@ -226,7 +226,7 @@ def _damage_of(use: ColumnUse, mapping: Mapping, country: str | None) -> Callabl
 
 
 def _if_damage(code: str) -> str:
-    return code if code.endswith(_DAMAGE) else ""
+    return code if code.endswith(DAMAGE) else ""
 
 
 def step_of(rule: Rule, use: ColumnUse, country: str | None) -> _Step:

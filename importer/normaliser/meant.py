@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from importer.normaliser.mapping import ColumnUse
@@ -82,9 +82,8 @@ def _nearest(word: str, by_name: dict[str, str]) -> str:
 @lru_cache(maxsize=64)
 def _names(names: tuple[str, ...]) -> re.Pattern[str]:
     """Finds the options that a text names as whole words; of “light blue”, not “blue” too."""
-    every: Callable[[str], str] = re.escape
-    longest_first = sorted(filter(None, names), key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(every, longest_first)) or '(?!)'})(?!\w)")
+    longest_first = [re.escape(name) for name in sorted(filter(None, names), key=len, reverse=True)]
+    return re.compile(rf"(?<!\w)(?:{'|'.join(longest_first) or '(?!)'})(?!\w)")
 
 
 def _parts(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importer.model import IDENTIFIERS, FieldDefinition, Problem
 from importer.normaliser.countries import is_country
 from importer.normaliser.damage import is_changed_range
-from importer.normaliser.fixing import step_of
+from importer.normaliser.fixing import DAMAGE, step_of
 from importer.normaliser.mapping import PREFERENCE, VALUE, ColumnUse, Mapping
 from importer.normaliser.meant import cell_meant
 from importer.normaliser.proposals import Judge, cell_judge, is_cut_short, is_no_value
@@ -35,10 +35,7 @@ _POINT_ZERO = re.compile(r"([+-]?\d+)\.0+")
 #: What is left of a number in scientific notation.
 _SCIENTIFIC = re.compile(r"\d[eE][+-]?\d")
 #: Ends of the codes of cells whose value is lost: nothing that is made of them is what they were.
-_LOST = (
-    *("_cut_by_excel", "_rounded", "_is_a_date", "_in_scientific_notation", "_letters"),
-    *("error_cell", "formula_without_value", "number_format_unknown"),
-)
+_LOST = (*DAMAGE, "_letters", "error_cell", "formula_without_value", "number_format_unknown")
 _ENDS = ((".con", ".com"), (".cmo", ".com"), (".vom", ".com"), (".ocm", ".com"), (".comm", ".com"), (".co,", ".com"))
 
 

@@ -11,7 +11,7 @@ from importer.normaliser.remembering import LONGEST_KEPT
 from importer.row_block import RowBlock
 
 _SAMPLES = 3
-#: The part of the lists that another separator than the most frequent one has, from which on they are mixed.
+#: The most lists, as a share, that may have another separator than the most frequent one. With more, none is proposed.
 _MIXED = 0.05
 _REMEMBERED = 20_000
 

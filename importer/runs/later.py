@@ -32,7 +32,7 @@ from importer.model import Status
 from importer.runs.job import Job
 from importer.runs.newer import same_sheet
 from importer.sender.feed import SheetFeed
-from importer.sender.later import LaterRows, settings_of
+from importer.sender.later import LaterRows, by_preference
 from importer.sender.siphash import HASH_BYTES
 from importer.sender.unchanged import Hasher
 from importer.system.late import late
@@ -47,15 +47,15 @@ _AT_ONCE = 20_000
 def later_rows(job: Job, hasher: Hasher, feed: SheetFeed) -> LaterRows | None:
     """Return what later rows have set, for a retry; None where no row to be sent has any. `feed`: reads the source."""
     assert job.left_out is not None  # what a retry has
+    closed = bytearray(job.left_out)
     runs = [run.key for run in same_sheet(job.journal, job.run) if run.key != job.run.key]
-    waiting = _waiting(job, runs)
+    waiting = _waiting(job, closed, runs)
     opened: list[bytes] = []
     for customers in feed.marked(waiting):
         opened += hasher(customers)
         if job.world.stopper.asked:
             return None  # nothing is sent
     every = _sent(job.journal, runs, opened)
-    closed = bytearray(job.left_out)
     while every:
         found = _compared(closed, every, hasher, feed)
         # Rows that succeeded, were edited since and are overtaken themselves: what they set stands.
@@ -72,9 +72,8 @@ def later_rows(job: Job, hasher: Hasher, feed: SheetFeed) -> LaterRows | None:
     return None
 
 
-def _waiting(job: Job, runs: Sequence[int]) -> bytearray:
+def _waiting(job: Job, closed: bytearray, runs: Sequence[int]) -> bytearray:
     """A byte per row number: 1 where this run may send the row, up to the last that succeeded in one of the others."""
-    closed = job.left_out or bytearray()
     succeeded = (job.journal.decided(key, (Status.SUCCEEDED,)).rfind(1) for key in runs)
     last = max(closed.rfind(1), *succeeded, 0)
     decided = job.journal.decided(job.run.key)[:last]
@@ -110,7 +109,7 @@ def _compared(closed: bytearray, every: Sequence[SentRows], hasher: Hasher, feed
         by_names[one.fingerprint[HASH_BYTES:]].append(one)
     partly = {one for one in sent if closed.find(0, one.first, one.last + 1) >= 0}
     seen: set[SentRows] = set()
-    settings: list[tuple[int, bytes]] = []
+    preferences: list[tuple[int, bytes]] = []
     for customers in feed.marked(wanted):
         same = []
         for customer, entry in zip(customers, hasher(customers), strict=True):
@@ -122,10 +121,10 @@ def _compared(closed: bytearray, every: Sequence[SentRows], hasher: Hasher, feed
             if known:
                 seen |= known
                 same.append(customer)
-        entries, owners = settings_of(same, hasher)
-        settings += zip([same[owner].row_numbers[-1] for owner in owners], entries, strict=True)
-    settings.sort(key=lambda setting: setting[0])
+        entries, owners = by_preference(same, hasher)
+        preferences += zip([same[owner].row_numbers[-1] for owner in owners], entries, strict=True)
+    preferences.sort(key=lambda preference: preference[0])
     make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
     left = [one for one in sent if one not in seen and one not in partly]
-    single = make((entry for _, entry in settings), [row for row, _ in settings])
+    single = make((entry for _, entry in preferences), [row for row, _ in preferences])
     return LaterRows(hasher, single, make((one.fingerprint for one in left), [one.last for one in left]))

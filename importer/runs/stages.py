@@ -92,8 +92,9 @@ def unchanged_filter_of(job: Job) -> UnchangedFilter:
     journal, run, settings = job.journal, job.run, job.settings
     hasher, wall = Hasher(journal.fingerprint_key), job.world.wall
     newer = [] if settings.overwrite_newer else [newer.key for newer in newer_runs(journal, run)]
-    feed = SheetFeed(job.source, normaliser_of(job.mapping, settings), Selection(), wall)
-    later = later_rows(job, hasher, feed) if job.left_out is not None and not settings.overwrite_newer else None
+    later = None
+    if job.left_out is not None and not settings.overwrite_newer:
+        later = later_rows(job, hasher, SheetFeed(job.source, normaliser_of(job.mapping, settings), Selection(), wall))
     if not settings.only_changed and not newer and later is None:
         return UnchangedFilter(hasher, None, (), wall)
     make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class LaterRows:
-    """Call it with customers and their fingerprints: which of them would overwrite values of later rows?
+    """Call it with customers and their fingerprints: True for each that would overwrite values of later rows.
 
-    `single`: the settings of later rows, see `settings_of`. `whole`: the fingerprints of later rows of which it is not
-    known which preferences they set; they overtake every row that is sent anything else.
+    `single`: the preferences of later rows, see `by_preference`. `whole`: the fingerprints of later rows of which it is
+    not known which preferences they set; they overtake every row that is sent anything else.
     """
 
     def __init__(self, hasher: Hasher, single: Fingerprints, whole: Fingerprints) -> None:
@@ -28,25 +28,25 @@ class LaterRows:
     def __call__(self, customers: Sequence[Customer], entries: Sequence[bytes]) -> list[bool]:
         found = self._whole.differ(entries, [customer.row_number for customer in customers])
         if len(self._single):
-            settings, owners = settings_of(customers, self._hasher)
+            preferences, owners = by_preference(customers, self._hasher)
             rows = [customers[owner].row_number for owner in owners]
-            for owner, differs in zip(owners, self._single.differ(settings, rows), strict=True):
+            for owner, differs in zip(owners, self._single.differ(preferences, rows), strict=True):
                 found[owner] |= differs
         return found
 
 
-def settings_of(customers: Sequence[Customer], hasher: Hasher) -> tuple[list[bytes], list[int]]:
+def by_preference(customers: Sequence[Customer], hasher: Hasher) -> tuple[list[bytes], list[int]]:
     """A fingerprint for each preference that each customer is sent, with the customer's place. Instead of all that is
     sent it has the value, and instead of the identifiers each of them with the name of the preference."""
     texts: list[bytes | str] = []
-    lengths: list[int] = []
+    ends: list[int] = []
     owners: list[int] = []
     for owner, customer in enumerate(customers):
         for name, value in _pairs(customer):
             texts += [value, *(f"{kind} {identifier}\n{name}" for kind, identifier in customer.identifiers)]
-            lengths.append(HASH_BYTES * (1 + len(customer.identifiers)))
+            ends.append(HASH_BYTES * len(texts))
             owners.append(owner)
-    return list(_cut(hasher.hashes(texts), lengths)), owners
+    return hasher.fingerprints(texts, ends), owners
 
 
 def _pairs(customer: Customer) -> Iterator[tuple[str, str]]:
@@ -55,10 +55,3 @@ def _pairs(customer: Customer) -> Iterator[tuple[str, str]]:
         yield name.casefold(), value
     if customer.store is not None:
         yield "\n", f"{customer.store.code}\n{customer.store.id}"
-
-
-def _cut(hashes: bytes, lengths: Sequence[int]) -> Iterator[bytes]:
-    begin = 0
-    for length in lengths:
-        yield hashes[begin : begin + length]
-        begin += length

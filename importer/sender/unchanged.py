@@ -52,10 +52,14 @@ class Hasher:
             texts.append(encode_customer(customer))
             texts += [f"{kind} {value}" for kind, value in customer.identifiers]
             ends.append(HASH_BYTES * len(texts))
-        hashes = self.hashes(texts)
+        return self.fingerprints(texts, ends)
+
+    def fingerprints(self, texts: Sequence[bytes | str], ends: Iterable[int]) -> list[bytes]:
+        """Return the hashes of texts, cut into fingerprints. `ends`: the bytes up to the end of each."""
+        hashes = self._hashes(texts)
         return [hashes[begin:end] for begin, end in pairwise((0, *ends))]
 
-    def hashes(self, texts: Sequence[bytes | str]) -> bytes:
+    def _hashes(self, texts: Sequence[bytes | str]) -> bytes:
         """The hashes of texts, one after the other."""
         if len(texts) < _BY_COLUMN:
             return b"".join(
@@ -103,8 +107,8 @@ class UnchangedFilter:
         overtakes: Mapping[str, Overtakes] | None = None,
     ) -> None:
         """`known`: what was sent before this run, see `sent_before`; None: unchanged customers are sent too. `before`:
-        the fingerprints of what this run has sent already, when it is resumed. `overtakes`: code → which
-        customers were sent newer values since."""
+        the fingerprints of what this run has sent already, when it is resumed. `overtakes`: code → which customers
+        were sent newer values since."""
         self._hasher = hasher
         self._known = known
         self._overtakes = overtakes or {}

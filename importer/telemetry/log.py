@@ -78,7 +78,7 @@ class LogFile:
             if self._file < 0:
                 return
             if self._moved():
-                # Opened first: if that fails, the old number stays ours, and is not closed again when it is another's.
+                # Opened first: if that fails, the old descriptor is still open, and its number is not another file's.
                 new = self._open()
                 os.close(self._file)
                 self._file = new
