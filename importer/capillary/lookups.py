@@ -52,7 +52,7 @@ def _truth(value: object) -> bool:
 
 
 def _options(value: object, *, is_item: bool = False) -> tuple[str, ...]:
-    """The options in a text, a list or an object. `is_item`: it is one of several, so its commas are its own."""
+    """The options in a text, a list or an object. `is_item`: it is one option, and its commas belong to it."""
     if isinstance(value, dict):
         value = list(value.values()) if len(value) > 1 else next(iter(value.values()), None)
         return _options(value, is_item=is_item)

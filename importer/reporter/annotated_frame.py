@@ -22,7 +22,7 @@ _ORDER = (
     *("smartTags", "drawing", "legacyDrawing", "legacyDrawingHF", "drawingHF", "picture", "oleObjects", "controls"),
     *("webPublishItems", "tableParts", "extLst"),
 )
-#: The children of a workbook, at least one of which is there, that its names follow.
+#: The names of a workbook come after these children. It has at least one of them.
 _BEFORE_NAMES = ("sheets", "functionGroups", "externalReferences")
 _RANKS = {name: rank for rank, name in enumerate(_ORDER)} | {"mc:AlternateContent": _ORDER.index("oleObjects")}
 _TAG = re.compile(r"<(/?)([^\s<>/]++)[^<>]*+>")
@@ -46,8 +46,7 @@ class Head:
     def __init__(self, xml: bytes) -> None:
         # With a child, so that its root is not closed at once.
         text = b"".join(common_xml([xml, b"<sheetData/></worksheet>"])).decode()
-        self._root, self._children = _split(text)
-        self._children = self._children[:-1]
+        self._root, (*self._children, _) = _split(text)
         self._columns = [
             attributes_of(tag)
             for name, part in self._children
@@ -131,7 +130,7 @@ class Tail:
         return next((value for name, value in attributes_of(part).items() if name.endswith(":id")), "")
 
     def merged(self, header: int) -> set[int]:
-        """The columns of merged cells from the header downwards. Those of whole rows, like a footer, are left out."""
+        """The columns of merged cells from the header downwards. Those of whole rows, like a footer, do not count."""
         part = next((part for name, part in self._children if name == "mergeCells"), "")
         found: set[int] = set()
         for first, last, row in _MERGED.findall(part):

@@ -101,7 +101,7 @@ def write_files(
     for code, count in overtaken.items():
         newer = "a newer run has" if code == OVERTAKEN else "later rows of the sheet have"
         rows = counted(count, "row was", "rows were")
-        notes = (f"{rows} left out: {newer} sent other values to the same customers.", *notes)
+        notes = (f"{rows} left out: {newer} set other values for the same customers.", *notes)
     return WrittenReports(_counts(statuses), _code_counts(codes), causes, reports, notes, finder.timeline)
 
 

@@ -129,8 +129,23 @@ class SheetSeen(msgspec.Struct, frozen=True):
     fault: str = ""
 
 
-class Inspection(msgspec.Struct, frozen=True):
-    """`inspection.json`: what a file is, and the mapping that its header proposes. `fault`: why it cannot be read."""
+class Readability(msgspec.Struct, frozen=True):
+    """The part of `inspection.json` that says whether a file can be read. `fault`: why it cannot."""
+
+    fault: tuple[str, str] = ("", "")
+    #: The sheets to choose from, where the fault is that none was chosen.
+    sheets: tuple[str, ...] = ()
+    #: The source is protected, and the password is missing or wrong.
+    locked: bool = False
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether neither a sheet nor a password would help."""
+        return bool(self.fault[0]) and not self.sheets and not self.locked
+
+
+class Inspection(Readability, frozen=True):
+    """`inspection.json`: what a file is, and the mapping that its header proposes."""
 
     name: str = ""
     kind: str = ""
@@ -149,12 +164,7 @@ class Inspection(msgspec.Struct, frozen=True):
     #: None: the organisation's field list is not available; `fields_fault` says why.
     fields: tuple[FieldDefinition, ...] | None = None
     fields_fault: str = ""
-    fault: tuple[str, str] = ("", "")
-    #: The sheets to choose from, where the fault is that none was chosen.
-    sheets: tuple[str, ...] = ()
     seen: tuple[SheetSeen, ...] = ()
-    #: The source is protected, and the password is missing or wrong.
-    locked: bool = False
 
     @property
     def column_names(self) -> list[str]:

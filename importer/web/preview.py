@@ -165,7 +165,7 @@ def _sent(customer: Customer, use: ColumnUse) -> str | None:
 
 
 def _is_same(use: ColumnUse, cell: str, sent: str) -> bool:
-    """Whether a person need not look at what is sent: a mobile is always sent without its plus."""
+    """Whether a cell is sent as it is. A mobile is always sent without its plus."""
     return sent == (cell.removeprefix("+") if use.field == "mobile" else cell)
 
 

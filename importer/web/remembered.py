@@ -1,6 +1,6 @@
 """Mappings that are remembered: what a user chose for the columns of a file, found again by the names in its header.
 
-A file with other columns is mapped as the one that shares most names with it, and new ones as their names propose.
+A file with other columns is mapped like the most similar one, and its new columns as their names propose.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def mapping_of(visitor: Visitor, address: str) -> dict[str, Any]:
 
 
 def states(visitor: Visitor, address: str) -> list[str]:
-    """The rows to fix, ready and left out, by the grid and, where nothing is edited, by the check."""
+    """How many rows are to fix, ready and left out, as the grid shows it."""
     return re.findall(r'class="count">(\d+)', visitor.settled(f"{address}/fix").text.partition("</nav>")[2])[:3]
 
 

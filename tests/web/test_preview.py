@@ -48,7 +48,7 @@ def seen(folder: Path, content: str) -> Inspection:
     return inspect(WorkerTask("inspect", INDIA, path=str(path), folder=str(folder)), World({}))
 
 
-def test_a_plus_is_no_change(tmp_path: Path) -> None:
+def test_a_plus_is_not_a_change(tmp_path: Path) -> None:
     """A mobile is always sent without it. Another difference is shown, also of a number with a plus."""
     content = "Mobile,Colours\n+919876543210,+1\n+91 98765 43211,Blue\n00919876543212,Blue\n"
     found = preview(T, seen(tmp_path, content), Mapping((ColumnUse("Mobile", "mobile"), MAPPING.columns[2])), INDIA)

@@ -96,7 +96,7 @@ def test_a_queue_shows_what_each_file_needs(visitor: Visitor) -> None:
     visitor.settled(f"{good}/check")
     ended(visitor, start(visitor, good))
     page = visitor.get(queue).text
-    assert 'class="button"' not in page and "Every other file" in page
+    assert 'class="button"' not in page and "Every readable file is imported" in page
     visitor.post(f"{addresses(visitor, queue)[0]}/discard")
     assert visitor.get(queue).status_code == 404
 

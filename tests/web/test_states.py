@@ -76,7 +76,7 @@ def test_a_long_wait_for_the_rate_is_shown() -> None:
 
 
 def test_a_run_without_an_answer_shows_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once no row had a result for a while, for how long. A wait for the rate is none, nor are rows that are read."""
+    """Once no row had a result for a while, for how long. A wait for the rate does not count, nor do rows read."""
     now = 1_000.0
     monkeypatch.setattr("importer.web.live_run.time.monotonic", lambda: now)
     counted = RowsCounted(10, {"succeeded": 5}, {}, 100, 2.0, 50.0)

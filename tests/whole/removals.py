@@ -1028,7 +1028,7 @@ WEB_PAGE = (
     out(
         "web page: a file that cannot be read is not the next one",
         "Site._leads_on",
-        "not msgspec.json.decode(found, type=_Readable).unreadable",
+        "not msgspec.json.decode(found, type=Readability).is_unreadable",
         "True",
         "test_queue::test_a_queue_shows_what_each_file_needs",
     ),
@@ -1467,11 +1467,11 @@ WEB_PAGE = (
         "test_page_rules::test_a_wrong_rule_is_shown_at_its_field",
     ),
     out(
-        "first rows: a plus is no change",
+        "first rows: a plus is not a change",
         "preview._is_same",
         "cell.removeprefix('+') if use.field == 'mobile' else cell",
         "cell",
-        "test_preview::test_a_plus_is_no_change",
+        "test_preview::test_a_plus_is_not_a_change",
     ),
     out(
         "page of rules: a column of the file",

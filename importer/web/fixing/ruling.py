@@ -18,6 +18,8 @@ from importer.web.fixing.problem_rows import ProblemRows
 
 #: Rows that are looked at for `omit`.
 _MOST_ROWS = 20_000
+#: The end of a sentence about a rule.
+_UNKNOWN_COLUMN = "is for a column that the file does not have"
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -52,8 +54,8 @@ def ruling_of(mapping: Mapping) -> Ruling:
 
 
 def with_ruling(mapping: Mapping, before: Ruling, after: Ruling) -> Mapping:
-    """The mapping once rules and lists have changed from one to the other. What else became of it since stays, and no
-    rule is added that its columns do not allow any more."""
+    """The mapping once rules and lists have changed from one to the other. Other changes since then stay, and no rule
+    is added that its columns no longer allow."""
     rules = list(after.rules)
     if mapping.rules != before.rules:
         rules = [rule for rule in mapping.rules if rule not in before.rules or rule in after.rules]
@@ -125,7 +127,7 @@ def with_rule(mapping: Mapping, rule: Rule) -> tuple[Mapping, str]:
     if fault := mistake_of(rule):
         return mapping, fault
     if rule.column and all(use.column != rule.column for use in mapping.columns):
-        return mapping, "is for a column that the file does not have"
+        return mapping, _UNKNOWN_COLUMN
     if rule in mapping.rules:
         return mapping, ""
     return msgspec.structs.replace(mapping, rules=(*mapping.rules, rule)), ""
@@ -153,7 +155,7 @@ def fault_of(fields: Dict[str, str], mapping: Mapping) -> tuple[str, str, str]:
         return "column", "column", ""
     use = next((use for use in mapping.columns if use.column == column), None)
     if column and use is None:
-        return "column", "rule", "is for a column that the file does not have"
+        return "column", "rule", _UNKNOWN_COLUMN
     if kind in ("empty", "strip", "values") and not lines:
         return "texts", "texts", ""
     if kind == "values" and (odd := next((line for line in lines if not line.partition("=")[0].strip()), "")):

@@ -16,7 +16,7 @@ from importer.web.storage import Upload
 
 #: States in which the server works on a file.
 _BUSY = ("reading", "checking")
-#: Of a file that leads to no import: the others come first.
+#: A file in this state is not the next one of its queue.
 _UNREADABLE = "unreadable"
 
 
@@ -71,7 +71,7 @@ class QueuePage:
         inspection = msgspec.json.decode(await asyncio.to_thread(path.read_bytes), type=Inspection)
         if inspection.locked or inspection.sheets:
             return "password" if inspection.locked else "sheet"
-        if inspection.fault[0]:
+        if inspection.is_unreadable:
             return _UNREADABLE
         if not upload.mapped:
             return "columns"

@@ -22,7 +22,7 @@ from importer.web.forms import settings_for
 from importer.web.guard import check_form, visitor_of
 from importer.web.journal_view import JournalView
 from importer.web.live_run import LiveRun
-from importer.web.messages import RESULT_FILES
+from importer.web.messages import RESULT_FILES, Readability
 from importer.web.notices import own_address, recipient
 from importer.web.options import WebOptions
 from importer.web.receiving import form
@@ -36,19 +36,6 @@ Handler = Callable[[Request], Awaitable[Response]]
 #: A page that is nearly ready is awaited this long, seconds.
 WAIT_FOR_PAGE = 1.5
 ACCEPT = ".xlsx,.xlsm,.xlsb,.xls,.ods,.fods,.xml,.html,.htm,.csv,.tsv,.txt,.gz,.zip"
-
-
-class _Readable(msgspec.Struct, frozen=True):
-    """The part of an `Inspection` that says whether the file can be read."""
-
-    fault: tuple[str, str] = ("", "")
-    sheets: tuple[str, ...] = ()
-    locked: bool = False
-
-    @property
-    def unreadable(self) -> bool:
-        """A sheet or a password that is missing is the next step."""
-        return bool(self.fault[0]) and not self.sheets and not self.locked
 
 
 class Site:
@@ -122,7 +109,7 @@ class Site:
             return False
         try:
             found = (upload.own_folder / RESULT_FILES["inspect"]).read_bytes()
-            return not msgspec.json.decode(found, type=_Readable).unreadable
+            return not msgspec.json.decode(found, type=Readability).is_unreadable
         except (OSError, msgspec.MsgspecError):
             return True  # it was not read yet
 
