@@ -99,9 +99,9 @@ def write_files(
         rows = f"{counted(omitted, 'row was', 'rows were')} sent without an identifier that is not valid"
         notes = (f"{rows}: see _warnings in results.csv.", *notes)
     for code, count in overtaken.items():
-        newer = "a newer run has" if code == OVERTAKEN else "later rows of the sheet have"
+        newer = "a newer run" if code == OVERTAKEN else "a later row of the sheet"
         rows = counted(count, "row was", "rows were")
-        notes = (f"{rows} left out: {newer} set other values for the same customers.", *notes)
+        notes = (f"{rows} left out: {newer} has set other values for the same customer.", *notes)
     return WrittenReports(_counts(statuses), _code_counts(codes), causes, reports, notes, finder.timeline)
 
 

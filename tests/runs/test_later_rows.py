@@ -100,7 +100,7 @@ def test_an_older_row_does_not_overwrite_a_later_one(sheet: Sheet, how: str) -> 
         second = sheet.rest(first, Edits({2: {"mobile": M} if how == "rejected" else {"Colour": "older"}}))
     assert sheet.codes(second) == [SENT_LATER, "not_chosen"]
     assert (second.rows.skipped, second.exit_code) == (2, ExitCode.OK)
-    assert sum(note.startswith("1 row was left out: later rows") for note in second.notes) == 1
+    assert sum(note.startswith("1 row was left out: a later row of the sheet") for note in second.notes) == 1
     assert sheet.has()["Colour"] == "new"
     with sheet.journal() as journal:
         known = journal.run(second.run_id)
