@@ -101,13 +101,13 @@ def _sent(journal: Journal, runs: Iterable[int], opened: Sequence[bytes]) -> lis
 
 def _compared(closed: bytearray, every: Sequence[SentRows], hasher: Hasher, feed: SheetFeed) -> LaterRows:
     """Read the rows that are not sent now again. What they no longer say counts as a whole."""
-    sent = [one for one in every if closed.find(1, one.first, one.last + 1) >= 0]
     wanted = bytearray(len(closed))
     by_names: defaultdict[bytes, list[SentRows]] = defaultdict(list)
-    for one in sent:
+    for one in every:
         wanted[one.first : one.last + 1] = closed[one.first : one.last + 1]
         by_names[one.fingerprint[HASH_BYTES:]].append(one)
-    partly = {one for one in sent if closed.find(0, one.first, one.last + 1) >= 0}
+    # Also those of which this run sends every row: they are not read, and do not count.
+    partly = {one for one in every if closed.find(0, one.first, one.last + 1) >= 0}
     seen: set[SentRows] = set()
     preferences: list[tuple[int, bytes]] = []
     for customers in feed.marked(wanted):
@@ -125,6 +125,6 @@ def _compared(closed: bytearray, every: Sequence[SentRows], hasher: Hasher, feed
         preferences += zip([same[owner].row_numbers[-1] for owner in owners], entries, strict=True)
     preferences.sort(key=lambda preference: preference[0])
     make: type[Fingerprints] = late("importer.sender.fingerprints", "Fingerprints")
-    left = [one for one in sent if one not in seen and one not in partly]
+    left = [one for one in every if one not in seen and one not in partly]
     single = make((entry for _, entry in preferences), [row for row, _ in preferences])
     return LaterRows(hasher, single, make((one.fingerprint for one in left), [one.last for one in left]))

@@ -2617,13 +2617,6 @@ LEDGER = (
         "test_later_rows::test_rows_that_are_sent_together_keep_their_order",
     ),
     out(
-        "ledger: rows that are sent together do not overtake each other",
-        "later._compared",
-        "closed.find(1, one.first, one.last + 1) >= 0",
-        "True",
-        "test_later_rows::test_an_edited_row_is_sent_where_it_is_the_last_of_its_customer",
-    ),
-    out(
         "ledger: what an edited row that is left out itself had set stands",
         "later_rows",
         "not any(stands)",
