@@ -88,7 +88,7 @@ def deadline_of(settings: Settings, world: World) -> Deadline | None:
 
 def unchanged_filter_of(job: Job) -> UnchangedFilter:
     """Gives customers their fingerprints for later runs. Leaves out the unchanged ones with `--only-changed`, and those
-    to whom newer runs or later rows of the sheet have sent other values."""
+    for which newer runs or later rows of the sheet have set other values."""
     journal, run, settings = job.journal, job.run, job.settings
     hasher, wall = Hasher(journal.fingerprint_key), job.world.wall
     newer = [] if settings.overwrite_newer else [newer.key for newer in newer_runs(journal, run)]
@@ -110,7 +110,7 @@ def unchanged_filter_of(job: Job) -> UnchangedFilter:
 
 def open_work(job: Job, unchanged: UnchangedFilter) -> list[Work]:
     """The batches that an earlier process left open, made again from the source: same rows, same id, same bytes.
-    Without the customers to whom newer values were sent since."""
+    Without the customers for which newer values were sent since."""
     batches = job.journal.open_batches(job.run.key)
     if not batches:
         return []
