@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -86,9 +87,8 @@ class Session:
         """Ends what is left in the event loop. Nothing can be asked any more."""
         runner, self._runner = self._runner, None
         if runner is not None:
-            with runner:
+            with closing(self._slots), runner:
                 runner.run(self.client.close())
-            self._slots.close()
 
     def __enter__(self) -> Self:
         return self
